@@ -1,0 +1,1 @@
+"""What runs beside a framework: the workloads, the protocol, the proofs. Never imports `harness`."""

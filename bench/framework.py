@@ -1,0 +1,102 @@
+"""The one interface that a framework satisfies: a module under `bench/frameworks`, no class hierarchy.
+
+A framework's file opens with three literals, read from its syntax tree by `bench.cells` so that a host without the
+framework can still list its cells:
+
+    MODES = {"eager": "one sentence", …}    in the order of the tables
+    BASELINE = "eager"                      the mode that speed-ups and break-even compare with; "" for none
+    ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
+
+then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
+forward pass per workload, written in its own idiom.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record import Memory, ModeProof
+from bench.workload import Workload
+
+Output = Any  # a framework's own array or tensor: the loss or losses of one call
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A mode that cannot run here, with the reason as one sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A workload built in one mode, at its initial parameters: closures over the framework's own state.
+
+    `call()` makes `steps_per_call` optimiser updates and returns their losses without waiting for the device: the
+    clock waits, see `bench.protocol`. A trainer that owns its loop gives `fit` instead of `call`.
+    """
+
+    call: Callable[[], Output] | None = None  # one call of the training step
+    fit: Callable[[int], Output] | None = None  # n updates inside the framework's own loop, with a cost of its own
+    steps_per_call: int = 1  # updates that one `call` makes: 1, or the length of a whole compiled loop
+    reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
+    parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
+    proof: Callable[[], ModeProof]  # what the framework says it did; cheap enough to be asked between rounds
+
+    def __post_init__(self) -> None:
+        if (self.call is None) == (self.fit is None):
+            raise TypeError("a Step has either `call` or `fit`")
+
+    def run(self, calls: int) -> Sequence[Output]:
+        """Advance by `calls` calls (a trainer: by `calls` updates) and keep every output alive."""
+        if self.fit is not None:
+            return [self.fit(calls)]
+        assert self.call is not None
+        call = self.call
+        return [call() for _ in range(calls)]
+
+
+class Framework(Protocol):
+    """What `bench.protocol` asks of a module under `bench/frameworks`."""
+
+    MODES: Mapping[str, str]
+    BASELINE: str
+    ENVIRONMENT: Mapping[str, str]
+    ADAM: str  # the formula of its Adam: "kingma-ba" or "epsilon-hat", see bench.workload
+
+    def start(self, device: str, threads: int) -> None:
+        """Initialise `device` ("cpu" or "cuda") and set the thread counts, before anything is built.
+
+        Raises:
+            RuntimeError: the device is not there.
+        """
+        ...
+
+    def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+        """Return `workload` in `mode` at its initial parameters; nothing is traced or compiled yet."""
+        ...
+
+    def wait(self, outputs: Sequence[Output]) -> None:
+        """Block until the device has finished everything, `outputs` included."""
+        ...
+
+    def to_numpy(self, outputs: Sequence[Output]) -> NDArray[np.float64]:
+        """Return the losses in `outputs` as one flat array, shape (steps,)."""
+        ...
+
+    def memory(self) -> Memory:
+        """Return the device allocator's statistics; all None where the device keeps none."""
+        ...
+
+    def versions(self) -> Sequence[str]:
+        """Return "name==version" of the framework and of the libraries it computes with."""
+        ...
+
+
+def counted(proof: ModeProof, *, compilations_timed: int | None) -> ModeProof:
+    """Return `proof` with the compilations that fell into the timed rounds."""
+    return dataclasses.replace(proof, compilations_timed=compilations_timed)

@@ -1,0 +1,111 @@
+"""NumPy: the float32 baseline with a hand-written gradient, what the arithmetic costs without any framework."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.framework import Output, Skip, Step
+from bench.record import Memory, ModeProof
+from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
+
+MODES = {"eager": "hand-written gradient and update, one NumPy call after the other"}
+BASELINE = "eager"
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}
+ADAM = KINGMA_BA
+
+
+def start(device: str, threads: int) -> None:
+    """Nothing to initialise; the thread count comes from the environment."""
+    if device != "cpu":
+        raise RuntimeError("NumPy computes on the CPU only")
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the regression's step in float32."""
+    x, y = workload.inputs["x"], workload.inputs["y"]  # (n, 1)
+    scale = np.float32(2 / x.size)
+    p = {name: array.copy() for name, array in workload.parameters.items()}
+    update = _adam(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _sgd(workload.optimizer, p)
+
+    def step() -> Array32:
+        residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
+        loss = np.mean(np.square(residual))
+        slope = residual * scale  # (n, 1)
+        update.apply({"weight": x.T @ slope, "bias": slope.sum(axis=0)})
+        return np.asarray(loss)
+
+    def reset() -> None:
+        for name, array in workload.parameters.items():
+            p[name][...] = array
+        update.reset()
+
+    def proof() -> ModeProof:
+        loss_dtype = str(p["weight"].dtype)
+        return ModeProof(
+            mode="eager",
+            device="cpu",
+            threads=None,
+            precision=loss_dtype,
+            compilations=None,
+            evidence="NumPy has one mode; the dtype is the parameters'",
+        )
+
+    return Step(call=step, reset=reset, parameters=lambda: {k: v.copy() for k, v in p.items()}, proof=proof)
+
+
+class _sgd:
+    def __init__(self, sgd: Sgd, parameters: Mapping[str, Array32]) -> None:
+        self.rate = np.float32(sgd.learning_rate)
+        self.parameters = parameters
+
+    def reset(self) -> None:
+        pass
+
+    def apply(self, gradient: Mapping[str, Array32]) -> None:
+        for name, g in gradient.items():
+            self.parameters[name][...] -= self.rate * g
+
+
+class _adam:
+    """Kingma and Ba's algorithm 1; the bias corrections are Python floats, as in PyTorch."""
+
+    def __init__(self, adam: Adam, parameters: Mapping[str, Array32]) -> None:
+        self.adam = adam
+        self.parameters = parameters
+        self.reset()
+
+    def reset(self) -> None:
+        self.step = 0
+        self.m = {name: np.zeros_like(array) for name, array in self.parameters.items()}
+        self.v = {name: np.zeros_like(array) for name, array in self.parameters.items()}
+
+    def apply(self, gradient: Mapping[str, Array32]) -> None:
+        adam = self.adam
+        self.step += 1
+        size = np.float32(adam.learning_rate / (1 - adam.beta1**self.step))
+        root = np.float32((1 - adam.beta2**self.step) ** 0.5)
+        for name, g in gradient.items():
+            m, v = self.m[name], self.v[name]
+            m += np.float32(1 - adam.beta1) * (g - m)
+            v *= np.float32(adam.beta2)
+            v += np.float32(1 - adam.beta2) * np.square(g)
+            self.parameters[name][...] -= size * m / (np.sqrt(v) / root + np.float32(adam.epsilon))
+
+
+def wait(outputs: Sequence[Output]) -> None:
+    """NumPy has returned when it has computed."""
+
+
+def to_numpy(outputs: Sequence[Output]) -> Array64:
+    """Return the losses, shape (steps,)."""
+    return np.asarray(outputs, dtype=np.float64).ravel()
+
+
+def memory() -> Memory:
+    """No device, no statistics."""
+    return Memory()
+
+
+def versions() -> Sequence[str]:
+    """NumPy itself."""
+    return (f"numpy=={np.__version__}",)

@@ -1,0 +1,253 @@
+"""The result of one replicate, typed, frozen and versioned: what `bench` writes and `harness` reads.
+
+Standard library only, so that every interpreter on either side can import it. The rules:
+
+* Raw integers with their unit in the name (`_ns`, `_bytes`); no statistic is stored, only what was measured.
+* `None` means "not applicable or not measured"; an empty tuple means "none seen". A number is never invented.
+* A cell that was skipped, failed, timed out or gave a wrong result is a record too: tables show holes with reasons.
+* `SCHEMA` is the number of the layout, with its history beside it. Older records are upgraded step by step in
+  `UPGRADES`, newer ones are refused with a sentence.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
+
+# History of the schema
+#   1  the first: one process running one cell, or one idiomatic program
+SCHEMA: Final = 1
+UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+
+Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
+Track = Literal["identical", "idiomatic"]
+CompileCache = Literal["cold", "warm"]
+T = TypeVar("T")
+
+
+class RecordError(ValueError):
+    """A record that cannot be read: damaged, or written by a newer samestep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The thing that gets a number; two cells are the same when all fields are equal."""
+
+    framework: str  # module name under bench/frameworks, such as "torch"
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track
+    workload: str  # module name under bench/workloads, such as "regression"
+    optimizer: str  # "adam" or "sgd"
+    size: str  # name of the workload's size, such as "base"
+    precision: str  # "float32": arithmetic and storage of parameters, inputs and loss
+    device: str  # "cpu" or "cuda"
+    allocator: str  # policy of the device allocator; "default" is the framework's own
+    track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world as documented
+
+    @property
+    def id(self) -> str:
+        """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
+        fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
+        return "/".join([*fields, self.allocator])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Wall time of each phase of the process, on `time.perf_counter_ns`; together at least 95 % of its life."""
+
+    startup_ns: int  # from the creation of the process (10 ms resolution) to the first line of bench
+    import_ns: int  # importing the framework
+    device_ns: int = 0  # setting threads, initialising the device
+    build_ns: int = 0  # inputs, reference, model, optimiser; for graph modes without the trace
+    first_step_ns: int = 0  # the first call: trace, compile, run, waited for
+    check_ns: int = 0  # the correctness gate before and after the timed rounds, reading back the proof
+    warmup_ns: int = 0  # from the end of the gate until the rounds agree
+    rounds_ns: int = 0  # the timed rounds with what lies between them
+    teardown_ns: int = 0  # from the last measurement to the writing of the record
+
+    def total_ns(self) -> int:
+        """Sum of all phases."""
+        return sum(getattr(self, field.name) for field in dataclasses.fields(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Raw durations of one replicate, each round measured by pytest-benchmark's `pedantic`."""
+
+    steps_per_call: int  # optimiser updates that one call makes: 1, or the length of a whole compiled loop
+    calls_per_round: int  # calls in one round; frozen for the cell in the first block
+    first_step_ns: int  # the first call, from before the trace until its result was waited for
+    compile_cache: CompileCache  # "cold": the process started on an empty compile cache
+    warmup_rounds: int  # rounds run before the timed ones
+    steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
+    clock_ns: int  # median cost of reading the clock twice with one wait between
+    round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
+    double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
+    process_cpu_ns: int = 0  # CPU time of this process during the timed rounds, all threads
+
+    @property
+    def steps_per_round(self) -> int:
+        """Optimiser updates in one round of `round_ns`."""
+        return self.steps_per_call * self.calls_per_round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Memory of one replicate. Device fields are None on a device whose framework keeps no such statistic."""
+
+    host_peak_rss_bytes: int | None = None  # peak resident set of the process, from getrusage at its end
+    host_rss_after_import_bytes: int | None = None  # resident set once the framework was imported
+    context_bytes: int | None = None  # device memory held before the first allocation
+    allocated_peak_bytes: int | None = None  # the allocator's own peak of bytes handed out
+    reserved_peak_bytes: int | None = None  # the allocator's own peak of bytes taken from the device
+    device_peak_bytes: int | None = None  # NVML's peak for the process: a lower bound
+    device_allocations_warmup: int | None = None  # device allocations from the first step to the end of the warm-up
+    device_allocations_timed: int | None = None  # device allocations during the timed rounds; must be 0
+    residue_bytes: int | None = None  # device memory still held after the last output was dropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """What was computed, against the float64 NumPy reference of the same formula."""
+
+    formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
+    losses: tuple[float, ...]  # loss of each step of the gate's run before timing, as the framework gave it
+    reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
+    max_loss_deviation: float  # largest |loss - reference| / max(1, |reference|), before and after timing
+    weight: float  # the trained weight (regression)
+    bias: float  # the trained bias (regression)
+    reference_weight: float  # the float64 reference's weight after the same steps
+    reference_bias: float  # the float64 reference's bias after the same steps
+    within_tolerance: bool  # weight and bias within 0.05 of the truth that made the data
+    data_sha256: str  # of the bytes of the inputs as handed to the framework
+    init_sha256: str  # of the bytes of the initial parameters as read back from the framework
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeProof:
+    """Evidence that the mode was taken, read back from the framework after the timed rounds."""
+
+    mode: str  # the mode that the framework was found to run, in the words of MODES
+    device: str  # where the framework says the result lies, such as "cpu" or "cuda:0"
+    threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
+    precision: str  # dtype of the result
+    compilations: int | None  # traces or compilations seen in the life of the process; None: the mode has none
+    compilations_timed: int | None = None  # those during the timed rounds; must be 0
+    graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode
+    cache_hits: int | None = None  # compile-cache hits, where the framework counts them
+    cache_misses: int | None = None  # compile-cache misses, where the framework counts them
+    evidence: str = ""  # one sentence: what was looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where the process ran, read back from inside it."""
+
+    python: str  # version of the interpreter
+    platform: str  # kernel and C library, as platform.platform() says
+    cpu: str  # model name of the processor
+    cpus: tuple[int, ...]  # the CPU set this process was allowed
+    threads: int  # the thread count that was asked for
+    device_name: str  # name of the accelerator, or the processor's on the CPU
+    versions: tuple[str, ...]  # "name==version" of the framework and of what it computes with
+    flags: tuple[str, ...]  # "NAME=value" of each environment variable that bench set, sorted
+    launcher: str  # "venv", "here", "docker" or "workers"
+    image: str = ""  # digest of the container image; empty outside a container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idiomatic:
+    """One cold run of a framework's hello world (`bench/hello`)."""
+
+    lines: int  # logical lines of code, counted from the syntax tree
+    total_ns: int  # from starting the interpreter until it ended
+    weight: float  # as the program printed it
+    bias: float  # as the program printed it
+    within_tolerance: bool  # both within 0.05 of the truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no result."""
+
+    phase: str  # the phase of the protocol that was under way, or "launch"
+    exit_code: int | None = None  # of the process; None when it was killed by a signal or never started
+    signal: str = ""  # name of the signal that ended it, such as "SIGKILL"
+    tail: tuple[str, ...] = ()  # the last lines it printed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One replicate: one fresh process running one cell."""
+
+    cell: Cell
+    block: int  # replicate number of the cell, from 1; the block it belongs to
+    position: int  # place in the run's order, from 1
+    status: Status  # "ok", or why there is no number
+    reason: str = ""  # one sentence; empty when the status is "ok"
+    started_unix_ns: int = 0  # when the process was started, time.time_ns
+    wall_ns: int = 0  # life of the process as the launcher saw it, from start to exit
+    phases: Phases | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+    accuracy: Accuracy | None = None
+    proof: ModeProof | None = None
+    environment: Environment | None = None
+    idiomatic: Idiomatic | None = None
+    failure: Failure | None = None
+    schema: int = SCHEMA
+
+
+def to_json(value: Any) -> str:
+    """Return one line of JSON for a dataclass of this module (or any frozen dataclass of plain fields)."""
+    return json.dumps(dataclasses.asdict(value), separators=(",", ":"))
+
+
+def from_json(line: str) -> Record:
+    """Return the record that `line` holds, upgraded to the present schema.
+
+    Raises:
+        RecordError: the line is not JSON, lacks a field, or comes from a newer schema.
+    """
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise RecordError("not a record: it has no schema number")
+    if data["schema"] > SCHEMA:
+        raise RecordError(f"schema {data['schema']} is newer than this samestep reads ({SCHEMA}): update samestep")
+    while data["schema"] < SCHEMA:
+        data = UPGRADES[data["schema"]](data)
+    return decode(Record, data)
+
+
+def decode(kind: type[T], data: Mapping[str, Any]) -> T:
+    """Build the dataclass `kind` from plain JSON data, checking that the fields are the known ones."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise RecordError(f"{kind.__name__} has no field {unknown[0]!r}")
+    try:
+        return kind(**{name: _value(hints[name], item) for name, item in data.items()})
+    except TypeError as error:
+        raise RecordError(f"{kind.__name__}: {error}") from error
+
+
+def _value(hint: Any, item: Any) -> Any:
+    """Turn JSON's lists and objects into the tuples and dataclasses that `hint` names."""
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        if item is None:
+            return None
+        (hint,) = (option for option in typing.get_args(hint) if option is not types.NoneType)
+        return _value(hint, item)
+    if origin is tuple:
+        return tuple(_value(typing.get_args(hint)[0], one) for one in item)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(item, dict):
+            raise RecordError(f"{hint.__name__} should be an object, not {type(item).__name__}")
+        return decode(typing.cast(type[Any], hint), item)
+    return item

@@ -1,0 +1,127 @@
+"""One turn: what a launcher hands to a fresh process, and what comes back. Standard library only.
+
+A turn is a folder. The launcher writes `turn.json` into it and starts `python -m bench turn FOLDER`; the process writes
+`phase` (the phase under way, so that a process that was killed still says where) and, at its end, `record.json`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench import record
+from bench.record import Cell, Failure, Record, Status
+
+TURN_FILE: Final = "turn.json"
+PHASE_FILE: Final = "phase"
+RECORD_FILE: Final = "record.json"
+TAIL_LINES: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The numbers of the protocol that a profile may choose."""
+
+    rounds: int  # timed rounds of one replicate
+    warmup_floor_ns: int  # least time spent in warm-up rounds
+    warmup_cap_ns: int  # warm-up ends here even when the rounds do not agree yet (flag NOSTEADY)
+    round_floor_ns: int = 5_000_000  # least duration of one round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One replicate to be run: everything a fresh process has to know."""
+
+    cell: Cell
+    block: int  # from 1
+    position: int  # place in the run's order, from 1
+    settings: Settings
+    calls_per_round: int | None  # frozen in the cell's first block; None: calibrate
+    cpus: tuple[int, ...]  # CPU set of the process; empty: leave as it is (a container has its own)
+    threads: int  # threads that the framework is told to use
+    hash_seed: int  # PYTHONHASHSEED, differs between replicates
+    timeout_s: float  # the launcher ends the turn after this long
+    launcher: str  # name of the launcher, for the record
+    image: str = ""  # digest of the container image, for the record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the process of a turn ended, as the one who started it saw it."""
+
+    started_unix_ns: int
+    wall_ns: int  # from start to exit
+    exit_code: int | None  # None: ended by a signal, or never started
+    signal: str = ""  # such as "SIGKILL"
+    timed_out: bool = False  # ended by the launcher because timeout_s had passed
+    out_of_memory: bool = False  # the kernel's OOM killer ended it
+    phase: str = "launch"  # content of the phase file
+    tail: tuple[str, ...] = ()  # last lines of stdout and stderr together
+    record: str = ""  # content of record.json; empty when there is none
+
+
+def to_json(turn: Turn | Outcome) -> str:
+    """Return one line of JSON."""
+    return json.dumps(dataclasses.asdict(turn), separators=(",", ":"))
+
+
+def turn_from_json(text: str) -> Turn:
+    """Return the turn in `text`; raises `bench.record.RecordError`."""
+    return record.decode(Turn, _object(text))
+
+
+def outcome_from_json(text: str) -> Outcome:
+    """Return the outcome in `text`; raises `bench.record.RecordError`."""
+    return record.decode(Outcome, _object(text))
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise record.RecordError(f"not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise record.RecordError("not a JSON object")
+    return data
+
+
+def last_phase(folder: Path) -> str:
+    """Return the phase that a turn's process last entered, "launch" when it entered none."""
+    try:
+        return (folder / PHASE_FILE).read_text().strip() or "launch"
+    except OSError:
+        return "launch"
+
+
+def to_record(turn: Turn, outcome: Outcome) -> Record:
+    """Return the record of a turn: the one its process wrote, or one that says why there is none."""
+    if outcome.record and not outcome.timed_out:
+        try:
+            written = record.from_json(outcome.record)
+        except record.RecordError as error:
+            return _failed(turn, outcome, "failed", f"its process wrote a damaged record: {error}")
+        return dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
+    if outcome.timed_out:
+        return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
+    if outcome.out_of_memory:
+        return _failed(turn, outcome, "oom", f"{outcome.phase}: killed for memory")
+    ending = f"ended by {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
+    last = f" ({outcome.tail[-1]})" if outcome.tail else ""
+    return _failed(turn, outcome, "failed", f"{outcome.phase}: {ending}{last}")
+
+
+def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record:
+    return Record(
+        cell=turn.cell,
+        block=turn.block,
+        position=turn.position,
+        status=status,
+        reason=reason,
+        started_unix_ns=outcome.started_unix_ns,
+        wall_ns=outcome.wall_ns,
+        failure=Failure(
+            phase=outcome.phase, exit_code=outcome.exit_code, signal=outcome.signal, tail=outcome.tail[-TAIL_LINES:]
+        ),
+    )

@@ -1,0 +1,121 @@
+"""A workload as data: inputs, initial parameters, optimiser, and the float64 NumPy reference that judges everyone.
+
+Adam exists in two formulas, and no constant epsilon makes them equal:
+
+    kingma-ba    p -= lr · m̂ / (√v̂ + ε)                         Kingma and Ba 2015, algorithm 1 (PyTorch, Optax)
+    epsilon-hat  p -= lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)       same paper, end of section 2 (Keras, TensorFlow)
+
+with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is held to the one it implements; the record says which.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array32 = NDArray[np.float32]
+Array64 = NDArray[np.float64]
+Arrays64 = Mapping[str, Array64]
+LossAndGradient = Callable[[Arrays64, Arrays64], tuple[float, Arrays64]]
+
+KINGMA_BA = "kingma-ba"
+EPSILON_HAT = "epsilon-hat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam:
+    """Adam, Kingma and Ba 2015 (arXiv:1412.6980), without weight decay."""
+
+    learning_rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sgd:
+    """Plain gradient descent, without momentum or weight decay: p -= lr · g."""
+
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One training problem in one size, the same bytes for every framework."""
+
+    name: str  # module under bench/workloads
+    size: str
+    optimizer: Adam | Sgd
+    steps: int  # updates of the correctness gate's run
+    inputs: Mapping[str, Array32]  # read-only, C-contiguous
+    parameters: Mapping[str, Array32]  # initial values, read-only
+    truth: Mapping[str, float]  # what the trained parameters should come near to
+    tolerance: float  # how near, for the success flag
+    loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
+    flops_per_step: int  # additions and multiplications of forward, loss and gradient
+    bytes_per_step: int  # inputs read once in float32
+
+    def formula(self, adam: str) -> str:
+        """Return the update rule of this workload in a framework whose Adam is `adam`."""
+        return adam if isinstance(self.optimizer, Adam) else "sgd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """What the reference computed."""
+
+    losses: tuple[float, ...]  # before each update, shape (steps,)
+    parameters: Arrays64  # after the last update
+
+
+def reference(workload: Workload, formula: str) -> Trajectory:
+    """Train `workload` in float64 NumPy with the update rule `formula`, from its float32 bytes.
+
+    Raises:
+        ValueError: no such formula.
+    """
+    inputs = {name: array.astype(np.float64) for name, array in workload.inputs.items()}
+    parameters = {name: array.astype(np.float64) for name, array in workload.parameters.items()}
+    first = {name: np.zeros_like(array) for name, array in parameters.items()}
+    second = {name: np.zeros_like(array) for name, array in parameters.items()}
+    losses = []
+    for step in range(1, workload.steps + 1):
+        loss, gradient = workload.loss_and_gradient(parameters, inputs)
+        losses.append(loss)
+        for name, g in gradient.items():
+            if isinstance(workload.optimizer, Adam):
+                b1, b2 = workload.optimizer.beta1, workload.optimizer.beta2
+                first[name] = b1 * first[name] + (1 - b1) * g
+                second[name] = b2 * second[name] + (1 - b2) * g * g
+                update = _adam_update(workload.optimizer, formula, step, first[name], second[name])
+            elif formula == "sgd":
+                update = workload.optimizer.learning_rate * g
+            else:
+                raise ValueError(f"{formula!r} is no formula of SGD")
+            parameters[name] = parameters[name] - update
+    return Trajectory(losses=tuple(losses), parameters=parameters)
+
+
+def _adam_update(adam: Adam, formula: str, step: int, m: Array64, v: Array64) -> Array64:
+    correction1 = 1 - adam.beta1**step
+    correction2 = 1 - adam.beta2**step
+    if formula == KINGMA_BA:
+        update = adam.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + adam.epsilon)
+    elif formula == EPSILON_HAT:
+        update = adam.learning_rate * np.sqrt(correction2) / correction1 * m / (np.sqrt(v) + adam.epsilon)
+    else:
+        raise ValueError(f"{formula!r} is no formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
+    return np.asarray(update)
+
+
+def sha256(arrays: Mapping[str, NDArray[np.float32]]) -> str:
+    """Return the SHA-256 of the arrays' bytes, in the order of their names; shapes do not count.
+
+    A framework may keep a (1, 1) weight as a scalar: the bytes are the same.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(np.ascontiguousarray(arrays[name], dtype=np.float32).tobytes())
+    return digest.hexdigest()
