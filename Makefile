@@ -1,0 +1,62 @@
+# samestep: `make bench` and `make test` set up everything they need; `make help` lists the rest.
+#
+# .venv holds the harness; each framework's own environment is made under .envs when it is first used.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+LOCKS := images/locks
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
+	'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null),$(name))))
+
+export UV_LINK_MODE ?= hardlink
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: help bench test test-frameworks test-engine test-browser lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+bench: $(BIN)/.harness ## set up, run the quick profile of every framework, print the tables and the report's path
+	$(BIN)/samestep run --profile quick
+
+test: $(BIN)/.dev ## set up, then lint, types and the fast tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not frameworks and not engine and not browser"
+
+test-frameworks: $(BIN)/.dev ## the tests that run the real frameworks (minutes)
+	$(BIN)/pytest -m frameworks
+
+test-engine: $(BIN)/.dev ## the tests that need a Docker engine
+	$(BIN)/pytest -m engine
+
+test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
+	$(BIN)/pytest -m browser
+
+lock: $(BIN)/.harness ## resolve every lock file anew
+	$(BIN)/python images/lock.py
+
+clean: ## remove what make made; runs under results/ stay
+	rm -rf .venv .envs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
+
+# Stamp files: an environment is brought up to date only when its lock or pyproject.toml is newer.
+$(BIN)/.harness: $(LOCKS)/harness.txt pyproject.toml | $(BIN)/uv
+	@echo "Installing the harness into .venv"
+	@$(UV_INSTALL) --require-hashes -r $<
+	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/.dev: $(LOCKS)/dev.txt $(BIN)/.harness
+	@echo "Installing the tools of the tests into .venv"
+	@$(UV_INSTALL) --require-hashes -r $<
+	@touch $@
+
+# pip installs uv, from the same lock; uv installs all else, in parallel.
+$(BIN)/uv:
+	@[ -n "$(PYTHON)" ] || { echo "samestep needs Python 3.11 or newer: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) makes no environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCKS)/harness.txt >.venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
