@@ -1,0 +1,1 @@
+"""The report: records of a run → statistics → tables, plots and one page."""

@@ -1,0 +1,79 @@
+"""What a report is made of: the facts of a run, and its records. `run.json` holds `RunFacts`.
+
+Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.decode` reads it back.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """The machine, without anything that names it or its owner."""
+
+    cpu: str  # model name of the processor
+    cores: int  # logical processors
+    memory_bytes: int  # physical memory
+    os: str  # such as "Debian GNU/Linux 12, Linux 6.1"
+    python: str  # the harness's interpreter; each replicate's own is in its record
+    gpu: str = ""  # name of the accelerator; empty: none
+    driver: str = ""  # version of its driver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeFacts:
+    """One mode of a framework, as its file declares it."""
+
+    name: str
+    sentence: str  # what happens in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkFacts:
+    """One framework of the run, as its file declared it when the run was made."""
+
+    name: str  # what records call it, such as "torch"
+    title: str  # what people call it, such as "PyTorch"
+    modes: tuple[ModeFacts, ...]  # in the order of the tables
+    baseline: str = ""  # mode that speed-ups and break-even compare with; empty: none
+    hello: str = ""  # source of its hello world; empty: it has none
+    hello_lines: int = 0  # logical lines of that source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """One run, apart from its records."""
+
+    id: str  # name of the run's folder
+    profile: str  # "quick", "default" or "publish"
+    seed: int  # of the order within the blocks
+    blocks: int  # blocks planned: replicates of each cell
+    replicates: int  # replicates planned, of all cells together
+    started_unix_ns: int  # when the run began, time.time_ns
+    wall_s: float  # time spent running, over all sessions of the run
+    host: HostFacts
+    commit: str  # git commit of samestep; empty: not run from a repository
+    dirty: bool  # that repository had changes that were not committed
+    launcher: str  # "venv", "here", "docker" or "workers"
+    cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
+    threads: int  # threads that every framework was told to use
+    frameworks: tuple[FrameworkFacts, ...]  # in the order of the tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything a report is made from."""
+
+    facts: RunFacts
+    records: tuple[Record, ...]  # in the order they were made
+    samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
+
+    def title(self, framework: str) -> str:
+        """Return what people call `framework`; its own name when the run's facts lack it."""
+        return next((facts.title for facts in self.facts.frameworks if facts.name == framework), framework)
+
+    def baseline(self, framework: str) -> str:
+        """Return the mode that `framework` compares its modes with; empty when there is none."""
+        return next((facts.baseline for facts in self.facts.frameworks if facts.name == framework), "")

@@ -1,0 +1,152 @@
+"""Small factories: a valid value of each type, every field of which a test may change by name.
+
+cell(mode="compile")                                    a cell
+record(cell(), block=2, round_ns=(100_000, 101_000))    a replicate with these rounds
+record(cell(), status="failed", reason="import: …")     a replicate without a result
+run([...])                                              a run that holds these records
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.record import Accuracy, Cell, Environment, Failure, Idiomatic, Memory, ModeProof, Phases, Record, Timing
+from harness.report.facts import FrameworkFacts, HostFacts, ModeFacts, Run, RunFacts
+
+SHA = "0" * 64
+
+
+def cell(**changes: Any) -> Cell:
+    plain = Cell(
+        framework="torch",
+        mode="eager",
+        workload="regression",
+        optimizer="adam",
+        size="base",
+        precision="float32",
+        device="cpu",
+        allocator="default",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def phases(**changes: Any) -> Phases:
+    return dataclasses.replace(Phases(startup_ns=100_000_000, import_ns=900_000_000), **changes)
+
+
+def timing(**changes: Any) -> Timing:
+    plain = Timing(
+        steps_per_call=1,
+        calls_per_round=1,
+        first_step_ns=4_000_000,
+        compile_cache="cold",
+        warmup_rounds=20,
+        steady=True,
+        clock_ns=100,
+        round_ns=(100_000, 100_000, 100_000),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def accuracy(**changes: Any) -> Accuracy:
+    plain = Accuracy(
+        formula="kingma-ba",
+        losses=(4.0, 2.0, 1.0),
+        reference_losses=(4.0, 2.0, 1.0),
+        max_loss_deviation=0.0,
+        weight=2.9919,
+        bias=2.0018,
+        reference_weight=2.9919,
+        reference_bias=2.0018,
+        within_tolerance=True,
+        data_sha256=SHA,
+        init_sha256=SHA,
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def proof(**changes: Any) -> ModeProof:
+    plain = ModeProof(mode="eager", device="cpu", threads=1, precision="float32", compilations=None)
+    return dataclasses.replace(plain, **changes)
+
+
+def environment(**changes: Any) -> Environment:
+    plain = Environment(
+        python="3.11.7",
+        platform="Linux",
+        cpu="A processor",
+        cpus=(1,),
+        threads=1,
+        device_name="A processor",
+        versions=("torch==2.13.0",),
+        flags=(),
+        launcher="venv",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def record(of: Cell | None = None, *, block: int = 1, round_ns: Sequence[int] | None = None, **changes: Any) -> Record:
+    """A replicate of `of`: a good one, unless `status` says otherwise, which leaves it without any result."""
+    plain = Record(cell=of or cell(), block=block, position=block, status="ok", wall_ns=3_000_000_000)
+    if changes.get("status", "ok") == "ok":
+        plain = dataclasses.replace(
+            plain,
+            phases=phases(),
+            timing=timing() if round_ns is None else timing(round_ns=tuple(round_ns)),
+            memory=Memory(host_peak_rss_bytes=300 << 20),
+            accuracy=accuracy(),
+            proof=proof(mode=plain.cell.mode),
+            environment=environment(),
+        )
+    return dataclasses.replace(plain, **changes)
+
+
+def idiomatic(framework: str = "torch", *, block: int = 1, total_ns: int = 2_000_000_000, **changes: Any) -> Record:
+    """One cold run of a framework's hello world."""
+    result = Idiomatic(lines=14, total_ns=total_ns, weight=2.99, bias=2.0, within_tolerance=True)
+    return Record(
+        cell=cell(framework=framework, mode="hello", track="idiomatic"),
+        block=block,
+        position=block,
+        status="ok",
+        idiomatic=dataclasses.replace(result, **changes),
+    )
+
+
+def failure(**changes: Any) -> Failure:
+    return dataclasses.replace(Failure(phase="import", exit_code=1), **changes)
+
+
+def framework(name: str = "torch", modes: Iterable[str] = ("eager", "compile"), **changes: Any) -> FrameworkFacts:
+    plain = FrameworkFacts(
+        name=name,
+        title=name.title(),
+        modes=tuple(ModeFacts(name=mode, sentence=f"what {mode} does") for mode in modes),
+        baseline="eager",
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def run_facts(**changes: Any) -> RunFacts:
+    plain = RunFacts(
+        id="20261120-101500-default",
+        profile="default",
+        seed=42,
+        blocks=6,
+        replicates=12,
+        started_unix_ns=1_795_169_700_000_000_000,
+        wall_s=120.0,
+        host=HostFacts(cpu="A processor", cores=2, memory_bytes=24 << 30, os="Linux", python="3.11.7"),
+        commit="0123456789abcdef",
+        dirty=False,
+        launcher="venv",
+        cpus=(1,),
+        threads=1,
+        frameworks=(framework(),),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def run(records: Iterable[Record], **changes: Any) -> Run:
+    """A run of these records; `changes` are fields of its facts."""
+    return Run(facts=run_facts(**changes), records=tuple(records))
