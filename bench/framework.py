@@ -11,7 +11,6 @@ then imports its framework at the top, and defines the functions of `Framework`.
 forward pass per workload, written in its own idiom.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -81,7 +80,7 @@ class Framework(Protocol):
         ...
 
     def wait(self, outputs: Sequence[Output]) -> None:
-        """Block until the device has finished everything, `outputs` included."""
+        """Block until the device has finished everything, `outputs` included; `wait(())` waits for the device alone."""
         ...
 
     def to_numpy(self, outputs: Sequence[Output]) -> NDArray[np.float64]:
@@ -95,8 +94,3 @@ class Framework(Protocol):
     def versions(self) -> Sequence[str]:
         """Return "name==version" of the framework and of the libraries it computes with."""
         ...
-
-
-def counted(proof: ModeProof, *, compilations_timed: int | None) -> ModeProof:
-    """Return `proof` with the compilations that fell into the timed rounds."""
-    return dataclasses.replace(proof, compilations_timed=compilations_timed)

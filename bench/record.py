@@ -57,7 +57,7 @@ class Cell:
 class Phases:
     """Wall time of each phase of the process, on `time.perf_counter_ns`; together at least 95 % of its life."""
 
-    startup_ns: int  # from the creation of the process (10 ms resolution) to the first line of bench
+    startup_ns: int  # from the creation of the process (10 ms resolution) to the protocol: Python, NumPy, pytest
     import_ns: int  # importing the framework
     device_ns: int = 0  # setting threads, initialising the device
     build_ns: int = 0  # inputs, reference, model, optimiser; for graph modes without the trace
@@ -85,7 +85,7 @@ class Timing:
     clock_ns: int  # median cost of reading the clock twice with one wait between
     round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
     double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
-    process_cpu_ns: int = 0  # CPU time of this process during the timed rounds, all threads
+    process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
 
     @property
     def steps_per_round(self) -> int:
@@ -246,8 +246,8 @@ def _value(hint: Any, item: Any) -> Any:
         return _value(hint, item)
     if origin is tuple:
         return tuple(_value(typing.get_args(hint)[0], one) for one in item)
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         if not isinstance(item, dict):
             raise RecordError(f"{hint.__name__} should be an object, not {type(item).__name__}")
-        return decode(typing.cast(type[Any], hint), item)
+        return decode(hint, item)
     return item

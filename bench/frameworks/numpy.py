@@ -25,7 +25,9 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     x, y = workload.inputs["x"], workload.inputs["y"]  # (n, 1)
     scale = np.float32(2 / x.size)
     p = {name: array.copy() for name, array in workload.parameters.items()}
-    update = _adam(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _sgd(workload.optimizer, p)
+    update = (
+        _AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)
+    )
 
     def step() -> Array32:
         residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
@@ -40,12 +42,11 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         update.reset()
 
     def proof() -> ModeProof:
-        loss_dtype = str(p["weight"].dtype)
         return ModeProof(
             mode="eager",
             device="cpu",
             threads=None,
-            precision=loss_dtype,
+            precision=str(p["weight"].dtype),
             compilations=None,
             evidence="NumPy has one mode; the dtype is the parameters'",
         )
@@ -53,7 +54,9 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(call=step, reset=reset, parameters=lambda: {k: v.copy() for k, v in p.items()}, proof=proof)
 
 
-class _sgd:
+class _SgdState:
+    """Gradient descent keeps no state."""
+
     def __init__(self, sgd: Sgd, parameters: Mapping[str, Array32]) -> None:
         self.rate = np.float32(sgd.learning_rate)
         self.parameters = parameters
@@ -66,7 +69,7 @@ class _sgd:
             self.parameters[name][...] -= self.rate * g
 
 
-class _adam:
+class _AdamState:
     """Kingma and Ba's algorithm 1; the bias corrections are Python floats, as in PyTorch."""
 
     def __init__(self, adam: Adam, parameters: Mapping[str, Array32]) -> None:

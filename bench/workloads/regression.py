@@ -5,6 +5,7 @@ the initial weight and bias (standard normal); made in float64, cast to float32.
 2.9919 and 2.0018: nobody can come nearer to 3 and 2 than the data do.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from bench.workload import Adam, Array32, Array64, Arrays64, Sgd, Workload
 
 SIZES: Final = {"base": 200}
-OPTIMIZERS: Final = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
 SEED: Final = 42
 WEIGHT: Final = 3.0
 BIAS: Final = 2.0

@@ -1,0 +1,78 @@
+"""The correctness gate: a framework's run of the workload, against the float64 reference of its own formula."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.record import Accuracy
+from bench.workload import Array64, Trajectory, Workload, sha256
+
+MAX_LOSS_DEVIATION: Final = 1e-4  # float32 bias corrections alone give 1.7e-5 in Adam's 200 steps
+MAX_PARAMETER_DEVIATION: Final = 1e-4
+
+
+def compare(
+    workload: Workload,
+    formula: str,
+    expected: Trajectory,
+    losses: Array64,
+    initial: Mapping[str, NDArray[np.float32]],
+    trained: Mapping[str, NDArray[np.float32]],
+) -> Accuracy:
+    """Return what was computed beside what should have been.
+
+    Args:
+        workload: the problem, with the bytes that were handed over.
+        formula: the update rule that `expected` was computed with.
+        expected: the float64 reference.
+        losses: the framework's loss of each step, shape (steps,).
+        initial: the framework's parameters before the first step, read back from it.
+        trained: its parameters after the last step.
+    """
+    weight, bias = float(trained["weight"].ravel()[0]), float(trained["bias"].ravel()[0])
+    return Accuracy(
+        formula=formula,
+        losses=tuple(float(loss) for loss in losses),
+        reference_losses=expected.losses,
+        max_loss_deviation=loss_deviation(losses, np.asarray(expected.losses)),
+        weight=weight,
+        bias=bias,
+        reference_weight=float(expected.parameters["weight"].ravel()[0]),
+        reference_bias=float(expected.parameters["bias"].ravel()[0]),
+        within_tolerance=within(workload, {"weight": weight, "bias": bias}),
+        data_sha256=sha256(workload.inputs),
+        init_sha256=sha256(initial),
+    )
+
+
+def loss_deviation(losses: Array64, expected: Array64) -> float:
+    """Return the largest |loss - reference| / max(1, |reference|) over the steps; infinite when steps are missing."""
+    if losses.shape != expected.shape or not np.all(np.isfinite(losses)):
+        return float("inf")
+    return float(np.max(np.abs(losses - expected) / np.maximum(1.0, np.abs(expected))))
+
+
+def within(workload: Workload, trained: Mapping[str, float]) -> bool:
+    """Return whether every parameter came within the workload's tolerance of the truth that made the data."""
+    return all(abs(trained[name] - truth) <= workload.tolerance for name, truth in workload.truth.items())
+
+
+def fault(accuracy: Accuracy, workload: Workload) -> str:
+    """Return why this result is wrong, as one sentence; empty when it passes the gate."""
+    if accuracy.init_sha256 != sha256(workload.parameters):
+        return "the initial parameters are not the workload's"
+    if not accuracy.max_loss_deviation <= MAX_LOSS_DEVIATION:
+        return (
+            f"the losses leave the float64 reference by {accuracy.max_loss_deviation:.2e},"
+            f" more than {MAX_LOSS_DEVIATION:.0e}"
+        )
+    pairs = (
+        ("weight", accuracy.weight, accuracy.reference_weight),
+        ("bias", accuracy.bias, accuracy.reference_bias),
+    )
+    for name, value, expected in pairs:
+        if not abs(value - expected) <= MAX_PARAMETER_DEVIATION:
+            return f"the trained {name} is {value:.6f}, the reference's {expected:.6f}"
+    return ""

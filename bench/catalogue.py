@@ -1,0 +1,111 @@
+"""What this suite can run, as data: the answer to `python -m bench cells`.
+
+Read from the syntax tree of each framework's file, never by importing it: a host without PyTorch lists PyTorch's cells,
+and a framework that does not import still has cells that can be recorded as failed.
+"""
+
+import ast
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench import lines
+from bench.frameworks import FRAMEWORKS
+from bench.workloads import WORKLOADS
+
+PRECISIONS: Final = ("float32",)
+HELLO: Final = "hello"  # the mode of the idiomatic track
+LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeOffer:
+    """One mode of a framework."""
+
+    name: str
+    sentence: str  # what happens in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameworkOffer:
+    """One framework, as its file declares it."""
+
+    name: str
+    sentence: str  # first line of the file's docstring
+    modes: tuple[ModeOffer, ...]
+    baseline: str  # mode that speed-ups compare with; empty: none
+    environment: tuple[tuple[str, ...], ...]  # (name, value) of each variable set before the import
+    hello: str  # source of its idiomatic program; empty: none
+    hello_lines: int  # its logical lines of code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadOffer:
+    """One workload."""
+
+    name: str
+    sentence: str
+    sizes: tuple[str, ...]
+    optimizers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Everything that can be selected."""
+
+    frameworks: tuple[FrameworkOffer, ...]
+    workloads: tuple[WorkloadOffer, ...]
+    precisions: tuple[str, ...] = PRECISIONS
+
+
+def catalogue() -> Catalogue:
+    """Read all frameworks and workloads."""
+    return Catalogue(
+        frameworks=tuple(framework_offer(name) for name in FRAMEWORKS),
+        workloads=tuple(_workload_offer(name) for name in WORKLOADS),
+    )
+
+
+def framework_offer(name: str) -> FrameworkOffer:
+    """Read one framework's file, without importing it."""
+    folder = Path(__file__).parent
+    tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
+    literals = _literals(tree)
+    modes: Mapping[str, str] = literals["MODES"]
+    environment: Mapping[str, str] = literals["ENVIRONMENT"]
+    hello = folder / "hello" / f"{name}.py"
+    return FrameworkOffer(
+        name=name,
+        sentence=_first_line(ast.get_docstring(tree)),
+        modes=tuple(ModeOffer(name=mode, sentence=sentence) for mode, sentence in modes.items()),
+        baseline=literals["BASELINE"],
+        environment=tuple(environment.items()),
+        hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
+        hello_lines=lines.count(name) if hello.exists() else 0,
+    )
+
+
+def _literals(tree: ast.Module) -> dict[str, Any]:
+    found = {}
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in LITERALS:
+            assert node.value is not None
+            found[target.id] = ast.literal_eval(node.value)
+    return found
+
+
+def _workload_offer(name: str) -> WorkloadOffer:
+    module = importlib.import_module(f"bench.workloads.{name}")
+    return WorkloadOffer(
+        name=name,
+        sentence=_first_line(module.__doc__),
+        sizes=tuple(module.SIZES),
+        optimizers=tuple(module.OPTIMIZERS),
+    )
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]

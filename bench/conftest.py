@@ -1,0 +1,47 @@
+"""The adapter between pytest-benchmark and the protocol: `pedantic` measures, a Record comes out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench import turn as turns
+from bench.protocol import Rounds
+from bench.turn import Turn
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the folder of the turn."""
+    parser.addoption("--turn", type=Path, help="folder with turn.json; see bench/turn.py")
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Path:
+    """Return the folder of the turn."""
+    given: Path | None = request.config.getoption("--turn")
+    if given is None:
+        pytest.skip("needs --turn FOLDER; `samestep run` gives it")
+    return given
+
+
+@pytest.fixture
+def turn(folder: Path) -> Turn:
+    """Return the turn to run."""
+    return turns.turn_from_json((folder / turns.TURN_FILE).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def rounds(benchmark: BenchmarkFixture) -> Rounds:
+    """Return pytest-benchmark's `pedantic` as the protocol's way of timing rounds.
+
+    One iteration a round: with more, pedantic makes one extra call and stores durations already divided.
+    """
+
+    def timed(run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        benchmark.pedantic(run, setup=before, rounds=count, iterations=1, warmup_rounds=0)  # type: ignore[no-untyped-call]
+        assert benchmark.stats is not None
+        seconds: list[float] = benchmark.stats.stats.data
+        return [round(one * 1e9) for one in seconds]
+
+    return timed

@@ -1,0 +1,58 @@
+"""Where a replicate runs, read back from inside its process."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.record import Environment
+from bench.turn import Turn
+
+# Variables that change what a framework computes or how fast, whoever set them.
+PREFIXES: Final = (
+    "CUDA_", "JAX_", "KERAS_", "MKL_", "NPROC", "NVIDIA_", "OMP_", "OPENBLAS_", "PJRT_", "PYTORCH_", "TF_", "TORCH",
+    "XLA_",
+)  # fmt: skip
+
+
+def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
+    """Return the environment of this process."""
+    cpu = cpu_model()
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=cpu,
+        cpus=tuple(sorted(os.sched_getaffinity(0))),
+        threads=turn.threads,
+        device_name=device_name or cpu,
+        versions=tuple(versions),
+        flags=tuple(f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(PREFIXES)),
+        launcher=turn.launcher,
+        image=turn.image,
+    )
+
+
+def cpu_model() -> str:
+    """Return the processor's model name from /proc/cpuinfo, or what the platform module knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def process_age_ns() -> int:
+    """Return how long ago this process was created, from field 22 of /proc/self/stat (proc(5)), 10 ms resolution."""
+    stat = Path("/proc/self/stat").read_text(encoding="utf-8")
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    born = ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    return max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - born)
+
+
+def resident_bytes() -> int:
+    """Return the resident set of this process, from /proc/self/statm."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
