@@ -33,6 +33,7 @@ class FrameworkOffer:
     """One framework, as its file declares it."""
 
     name: str
+    title: str  # what people call it, such as "PyTorch": the words before the colon of the file's first line
     sentence: str  # first line of the file's docstring
     modes: tuple[ModeOffer, ...]
     baseline: str  # mode that speed-ups compare with; empty: none
@@ -78,6 +79,7 @@ def framework_offer(name: str) -> FrameworkOffer:
     hello = folder / "hello" / f"{name}.py"
     return FrameworkOffer(
         name=name,
+        title=_first_line(ast.get_docstring(tree)).partition(":")[0],
         sentence=_first_line(ast.get_docstring(tree)),
         modes=tuple(ModeOffer(name=mode, sentence=sentence) for mode, sentence in modes.items()),
         baseline=literals["BASELINE"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.record import Record
+from bench.turn import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,12 @@ class RunFacts:
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
     threads: int  # threads that every framework was told to use
     frameworks: tuple[FrameworkFacts, ...]  # in the order of the tables
+    selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
+    device: str = "cpu"  # "cpu" or "cuda"
+    settings: Settings | None = None  # the protocol's numbers
+    versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
+    images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

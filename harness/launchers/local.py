@@ -1,0 +1,84 @@
+"""Turns as fresh processes of this host: from samestep's own environments (`venv`), or in one interpreter (`here`)."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bench.supervise import supervise
+from bench.turn import Outcome, Turn
+from harness.errors import SetupError
+from harness.launchers.base import OnStart, Say
+
+
+class Interpreters(Protocol):
+    """Where the Python of a framework is; `harness.environments.Environments` in real life."""
+
+    def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        """Make what is missing; return why for each framework that has no interpreter."""
+        ...
+
+    def python(self, framework: str) -> Path | None:
+        """Return the interpreter of `framework`, None when there is none."""
+        ...
+
+
+class LocalLauncher:
+    """Runs each turn in a fresh process of its framework's interpreter."""
+
+    def __init__(self, name: str, interpreters: Interpreters) -> None:
+        self.name = name
+        self._interpreters = interpreters
+
+    def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        """Make the environments that are missing; return why for those that cannot be."""
+        return self._interpreters.make(frameworks, say)
+
+    def take(self, turn: Turn, on_start: OnStart) -> Outcome:
+        """Run `turn` in a folder of its own, which is gone afterwards."""
+        python = self._interpreters.python(turn.cell.framework)
+        if python is None:
+            raise SetupError(f"{turn.cell.framework} has no environment; prepare() was to say so.")
+        folder = Path(tempfile.mkdtemp(prefix="samestep-"))
+        try:
+            return supervise(turn, folder, python=str(python), on_start=on_start)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class OneInterpreter:
+    """The same interpreter for every framework: for people who have their environment already."""
+
+    NEEDED = ("numpy", "pytest", "pytest_benchmark")
+
+    def __init__(self, python: Path) -> None:
+        self._python = python
+
+    def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        """Check what bench/ needs; a framework that is missing shows itself when it is imported.
+
+        Raises:
+            SetupError: the interpreter does not run, or lacks what bench/ needs.
+        """
+        probe = f"import importlib.util as u; print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)])"
+        try:
+            ended = subprocess.run([self._python, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise SetupError(f"{self._python} does not run as a Python interpreter: {error}.") from error
+        missing = ended.stdout.split()
+        if missing:
+            packages = " ".join(name.replace("_", "-") for name in missing)
+            raise SetupError(
+                f"{self._python} lacks {packages}, which every replicate needs: {self._python} -m pip install {packages}"
+            )
+        say(f"Frameworks run in {self._python}")
+        return {}
+
+    def python(self, framework: str) -> Path | None:
+        """Return the one interpreter."""
+        return self._python

@@ -1,0 +1,44 @@
+"""The profiles: how often and how long, as a table of frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.turn import Settings
+
+SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a run spends."""
+
+    name: str
+    sentence: str
+    blocks: int  # replicates of each cell
+    optimizers: tuple[str, ...]  # those run when none is named
+    settings: Settings
+    timeout_s: float  # of one replicate
+
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name="quick",
+            sentence="a first look in minutes: 3 blocks, Adam only, no verdicts",
+            blocks=3,
+            optimizers=("adam",),
+            settings=Settings(rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2),
+            timeout_s=180,
+        ),
+        Profile(
+            name="default",
+            sentence="6 blocks, every optimizer: intervals to compare modes with",
+            blocks=6,
+            optimizers=("adam", "sgd"),
+            settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND),
+            timeout_s=300,
+        ),
+    )
+}

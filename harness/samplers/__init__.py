@@ -1,0 +1,1 @@
+"""What is watched from the host while a replicate runs."""

@@ -1,0 +1,138 @@
+"""From what a person asked for to cells: pure, with the nearest valid name for whatever is unknown."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bench.catalogue import HELLO, Catalogue, FrameworkOffer
+from bench.record import Cell
+from harness.errors import SelectionError
+from harness.profiles import PROFILES, Profile
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Names as they were typed; an empty tuple means all (optimizers: those of the profile)."""
+
+    frameworks: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
+    optimizers: tuple[str, ...] = ()
+
+
+def names(typed: str | None) -> tuple[str, ...]:
+    """Return the names in a comma-separated list; an empty tuple for None.
+
+    Raises:
+        SelectionError: something was typed, but no name is in it.
+    """
+    if typed is None:
+        return ()
+    found = tuple(dict.fromkeys(name.strip() for name in typed.split(",") if name.strip()))
+    if not found:
+        raise SelectionError(f"The selection {typed!r} names nothing: give names separated by commas.")
+    return found
+
+
+def profile(name: str) -> Profile:
+    """Return the profile called `name`; raises SelectionError."""
+    return known("profile", name, PROFILES)
+
+
+def known(kind: str, name: str, valid: Mapping[str, V]) -> V:
+    """Return the value of `name`.
+
+    Raises:
+        SelectionError: it is unknown; the message has the nearest valid names and all of them.
+    """
+    if name in valid:
+        return valid[name]
+    near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise SelectionError(f"There is no {kind} {name!r}.{hint} Valid: {', '.join(valid)}.")
+
+
+def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) -> tuple[Cell, ...]:
+    """Return the selected cells in the order of the catalogue, the idiomatic programs among them.
+
+    Raises:
+        SelectionError: an unknown name, or no cell is left.
+    """
+    frameworks = {one.name: one for one in offer.frameworks}
+    workloads = {one.name: one for one in offer.workloads}
+    all_modes = dict.fromkeys(mode for one in offer.frameworks for mode in _modes(one))
+    all_optimizers = dict.fromkeys(optimizer for one in offer.workloads for optimizer in one.optimizers)
+    _check("framework", selection.frameworks, frameworks)
+    _check("workload", selection.workloads, workloads)
+    _check("mode", selection.modes, all_modes)
+    _check("optimizer", selection.optimizers, all_optimizers)
+    picked = tuple(
+        cell
+        for framework in frameworks.values()
+        if not selection.frameworks or framework.name in selection.frameworks
+        for cell in _cells_of(framework, offer, selection, chosen, device)
+    )
+    if not picked:
+        asked = "; ".join(
+            f"{kind} {', '.join(given)}"
+            for kind, given in (
+                ("framework", selection.frameworks),
+                ("mode", selection.modes),
+                ("workload", selection.workloads),
+                ("optimizer", selection.optimizers),
+            )
+            if given
+        )
+        raise SelectionError(f"The selection is empty: no cell has {asked}. `samestep list` shows what there is.")
+    return picked
+
+
+def _modes(framework: FrameworkOffer) -> list[str]:
+    own = [mode.name for mode in framework.modes]
+    return [*own, HELLO] if framework.hello else own
+
+
+def _cells_of(
+    framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
+) -> Iterator[Cell]:
+    optimizers = selection.optimizers or chosen.optimizers
+    common: dict[str, Any] = {"framework": framework.name, "device": device, "allocator": "default"}
+    for mode in _modes(framework):
+        if selection.modes and mode not in selection.modes:
+            continue
+        for workload in offer.workloads:
+            if selection.workloads and workload.name not in selection.workloads:
+                continue
+            if mode == HELLO:
+                # The hello world is the regression with Adam, whatever its author's documentation calls it.
+                if workload.name == "regression" and "adam" in optimizers:
+                    yield Cell(
+                        **common,
+                        mode=HELLO,
+                        workload="regression",
+                        optimizer="adam",
+                        size="base",
+                        precision="float32",
+                        track="idiomatic",
+                    )
+                continue
+            for optimizer in (one for one in workload.optimizers if one in optimizers):
+                for size in workload.sizes:
+                    for precision in offer.precisions:
+                        yield Cell(
+                            **common,
+                            mode=mode,
+                            workload=workload.name,
+                            optimizer=optimizer,
+                            size=size,
+                            precision=precision,
+                        )
+
+
+def _check(kind: str, given: Sequence[str], valid: Iterable[str]) -> None:
+    table = dict.fromkeys(valid)
+    for name in given:
+        known(kind, name, table)

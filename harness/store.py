@@ -1,0 +1,240 @@
+"""The run folder: append-only, flushed after every replicate, readable after any crash.
+
+    run.json         RunFacts: what was run, on what, with what
+    plan.json        Plan: every cell, the seed, the order
+    records.jsonl    one Record a line, appended and synchronised to disk when its replicate has ended
+    samples.csv      t_ns, source, subject, metric, value; becomes samples.parquet with the report
+    report/          made from the files above, at any time again
+
+A line is written by one system call and ends with a newline; one that did not fit on the disk is taken back. So a
+damaged line means that somebody else wrote or the machine lost power: it is reported, never repaired in silence.
+"""
+
+import csv
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from bench.record import Record, RecordError, decode, from_json, to_json
+from harness.errors import StoreError
+from harness.plan import Plan
+from harness.report.facts import RunFacts
+
+RUN_FILE: Final = "run.json"
+PLAN_FILE: Final = "plan.json"
+RECORDS_FILE: Final = "records.jsonl"
+SAMPLES_FILE: Final = "samples.csv"
+SAMPLE_COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
+LEAST_FREE_BYTES: Final = 64 << 20
+
+T = TypeVar("T")
+Sample = tuple[int, str, str, str, float]  # the columns of SAMPLE_COLUMNS
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @property
+    def id(self) -> str:
+        """Name of the run."""
+        return self.path.name
+
+    @property
+    def records_path(self) -> Path:
+        """Where the records are."""
+        return self.path / RECORDS_FILE
+
+    @property
+    def report_path(self) -> Path:
+        """Where the report goes."""
+        return self.path / "report"
+
+    def lock(self) -> None:
+        """Claim the folder for this process until it ends.
+
+        Raises:
+            StoreError: another samestep is writing into it.
+        """
+        handle = _attempt(self.path, lambda: (self.path / ".lock").open("w", encoding="utf-8"))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.close()
+            raise StoreError(f"{self.path}: another samestep is running it; wait for it or stop it.") from error
+        self._lock = handle
+
+    def unlock(self) -> None:
+        """Give the folder back; safe to call twice."""
+        if self._lock:
+            self._lock.close()
+            (self.path / ".lock").unlink(missing_ok=True)
+            self._lock = None
+
+    def write_facts(self, facts: RunFacts) -> None:
+        """Write run.json anew."""
+        self._replace(RUN_FILE, _pretty(facts))
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write plan.json."""
+        self._replace(PLAN_FILE, _pretty(plan))
+
+    def facts(self) -> RunFacts:
+        """Read run.json; raises StoreError."""
+        return self._read(RUN_FILE, RunFacts)
+
+    def plan(self) -> Plan:
+        """Read plan.json; raises StoreError."""
+        return self._read(PLAN_FILE, Plan)
+
+    def append(self, record: Record) -> None:
+        """Add a record and wait until it is on the disk; raises StoreError, what was kept before stays whole."""
+        self._append(RECORDS_FILE, to_json(record) + "\n")
+
+    def append_samples(self, samples: Iterable[Sample]) -> None:
+        """Add samples; the file opens with a header."""
+        rows = [",".join(str(value) for value in sample) + "\n" for sample in samples]
+        if not (self.path / SAMPLES_FILE).exists():
+            rows.insert(0, ",".join(SAMPLE_COLUMNS) + "\n")
+        self._append(SAMPLES_FILE, "".join(rows))
+
+    def records(self) -> tuple[Record, ...]:
+        """Return every record, older schemas upgraded.
+
+        Raises:
+            StoreError: a damaged line or a newer schema: the file, the line, the remedy. Nothing is changed.
+        """
+        try:
+            lines = self.records_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise StoreError(f"{self.records_path}: {error.strerror}.") from error
+        found = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                found.append(from_json(line))
+            except RecordError as error:
+                remedy = (
+                    ""
+                    if "newer" in str(error)
+                    else f" Delete the line (sed -i {number}d {self.records_path}); --resume measures it again."
+                )
+                raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
+        return tuple(found)
+
+    def samples(self) -> list[list[str]]:
+        """Return the rows of samples.csv, without its header; empty when nothing was sampled."""
+        try:
+            with (self.path / SAMPLES_FILE).open(encoding="utf-8", newline="") as file:
+                return list(csv.reader(file))[1:]
+        except FileNotFoundError:
+            return []
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        path = self.path / name
+        try:
+            return decode(kind, json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise StoreError(f"{self.path} is no run: it has no {name}.") from error
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}.") from error
+
+    def _replace(self, name: str, text: str) -> None:
+        path = self.path / name
+        temporary = path.with_name(f".{name}.new")
+
+        def write() -> None:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+
+        _attempt(path, write)
+
+    def _append(self, name: str, text: str) -> None:
+        path = self.path / name
+
+        def write() -> None:
+            with path.open("ab", buffering=0) as file:
+                length = file.seek(0, os.SEEK_END)
+                try:
+                    data = text.encode()
+                    if file.write(data) != len(data):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(length)
+                    raise
+
+        _attempt(path, write)
+
+
+def create(results: Path, run_id: str) -> RunFolder:
+    """Make a new run folder under `results`, numbered when the name is taken.
+
+    Raises:
+        StoreError: it cannot be made or written, or the disk is nearly full.
+    """
+    _attempt(results, lambda: results.mkdir(parents=True, exist_ok=True))
+    require_space(results)
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        path = results / f"{run_id}{suffix}"
+        if not path.exists():
+            _attempt(path, path.mkdir)
+            return RunFolder(path)
+    raise StoreError(f"{results}: a thousand runs are called {run_id} already.")
+
+
+def require_space(results: Path) -> None:
+    """Raise StoreError when the disk of `results` is nearly full."""
+    free = shutil.disk_usage(results).free
+    if free < LEAST_FREE_BYTES:
+        raise StoreError(
+            f"{results}: only {free >> 20} MiB are free there, a run needs {LEAST_FREE_BYTES >> 20} MiB:"
+            " free some space, or choose another folder with --results."
+        )
+
+
+def find(results: Path, name: str) -> RunFolder:
+    """Return the run called `name`: its id under `results`, the path of its folder, or "latest".
+
+    Raises:
+        StoreError: there is none.
+    """
+    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
+    if name == "latest" and runs:
+        return RunFolder(runs[-1])
+    for path in (results / name, Path(name)):
+        if (path / RUN_FILE).is_file():
+            return RunFolder(path)
+    known = ", ".join(path.name for path in runs[-3:]) or "none yet"
+    raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
+
+
+def _attempt(path: Path, action: Any) -> Any:
+    try:
+        return action()
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "free some space, then go on with --resume",
+            errno.EDQUOT: "free some space, then go on with --resume",
+            errno.EACCES: "choose another folder with --results, or change its owner",
+            errno.EROFS: "choose another folder with --results",
+        }.get(error.errno or 0, "choose another folder with --results")
+        raise StoreError(f"{path} cannot be written ({error.strerror}): {remedy}.") from error
+
+
+def _pretty(value: Any) -> str:
+    data: Mapping[str, Any] = dataclasses.asdict(value)
+    return json.dumps(data, indent=1) + "\n"
