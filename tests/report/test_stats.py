@@ -1,0 +1,296 @@
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from harness.report import stats
+from harness.report.stats import AUTOCORR, FEW, IMPRECISE, NEVER, NOSLOPE, NOSTEADY, SHIFT, BreakEven, Cost, Interval
+from tests.factories import timing
+
+T = TypeVar("T")
+RUNS = 4000  # the standard error of a rate near 4 % is then 0.3 points
+
+
+def there(value: T | None) -> T:
+    assert value is not None
+    return value
+
+
+def broken_even(mode: dict[int, Cost], baseline: dict[int, Cost]) -> BreakEven:
+    found = stats.break_even(mode, baseline)
+    assert isinstance(found, BreakEven)
+    return found
+
+
+class TestStepTime:
+    def test_is_the_round_over_its_steps(self) -> None:
+        assert stats.round_step_ns(timing(calls_per_round=4, round_ns=(400, 440))) == (100.0, 110.0)
+
+    def test_of_a_whole_compiled_loop_counts_every_step_of_every_call(self) -> None:
+        assert stats.round_step_ns(timing(steps_per_call=200, calls_per_round=2, round_ns=(40_000,))) == (100.0,)
+
+    def test_of_a_trainer_is_the_slope_between_single_and_double_fits_paired_by_index(self) -> None:
+        fits = timing(calls_per_round=10, round_ns=(5000, 6000), double_round_ns=(6000, 7500))
+        assert stats.round_step_ns(fits) == (100.0, 150.0)
+
+    def test_of_a_replicate_is_the_median_so_one_slow_round_moves_nothing(self) -> None:
+        assert stats.step_ns(timing(round_ns=(100, 101, 102, 103, 90_000))) == 102
+
+    def test_is_absent_when_double_fits_take_no_longer(self) -> None:
+        assert stats.step_ns(timing(round_ns=(100, 100, 100), double_round_ns=(90, 100, 110))) is None
+
+    def test_is_absent_without_rounds(self) -> None:
+        assert stats.step_ns(timing(round_ns=())) is None
+
+    def test_first_step_of_a_compiled_loop_leaves_out_the_loop_s_other_steps(self) -> None:
+        loop = timing(steps_per_call=200, calls_per_round=1, first_step_ns=1_000_000, round_ns=(200_000,))
+        assert stats.cost(loop) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
+
+
+class TestEstimate:
+    def test_of_known_numbers_by_hand(self) -> None:
+        # logs of 100 and 400 are ln 200 ± ln 2: mean ln 200, standard error ln 2; t at 1 degree of freedom is
+        # tan(π/2 · (1 - α)), since Student's t is then Cauchy's distribution
+        t = math.tan(math.pi / 2 * (1 - 0.035))
+        estimate = stats.estimate([100, 400])
+        assert estimate.value == pytest.approx(200)
+        assert there(estimate.interval).low == pytest.approx(200 * 2**-t)
+        assert there(estimate.interval).high == pytest.approx(200 * 2**t)
+        assert estimate.half_width == pytest.approx(2**t - 1)
+
+    def test_of_one_replicate_has_no_interval(self) -> None:
+        estimate = stats.estimate([100])
+        assert (estimate.interval, estimate.half_width) == (None, None)
+        assert estimate.value == pytest.approx(100)
+
+    def test_of_nothing_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="at least one"):
+            stats.estimate([])
+
+    @given(st.lists(st.floats(1.0, 1e9), min_size=2, max_size=20))
+    def test_agrees_with_scipy(self, values: list[float]) -> None:
+        logs = np.log(values)
+        estimate = stats.estimate(values)
+        assert estimate.value == pytest.approx(scipy_stats.gmean(values), rel=1e-9)
+        if np.ptp(logs) > 1e-6:  # SciPy warns of lost precision on equal values
+            interval = scipy_stats.ttest_1samp(logs, 0).confidence_interval(1 - 0.035)
+            assert math.log(there(estimate.interval).low) == pytest.approx(interval.low, rel=1e-6, abs=1e-6)
+            assert math.log(there(estimate.interval).high) == pytest.approx(interval.high, rel=1e-6, abs=1e-6)
+
+    @pytest.mark.parametrize("replicates", [3, 6, 10, 20])
+    def test_interval_printed_as_95_percent_covers_the_truth_in_93_to_97_percent_of_runs(self, replicates: int) -> None:
+        rng = np.random.default_rng(7)
+        medians = 100 * np.exp(rng.normal(0, 0.02, (RUNS, replicates)))
+        estimates = [stats.estimate(run) for run in medians]
+        covered = sum(there(one.interval).holds(100) for one in estimates) / RUNS
+        assert 0.93 <= covered <= 0.97 + 0.003  # 96.5 % by design; the margin is the simulation's standard error
+
+    def test_interval_covers_when_a_run_stops_at_the_first_precise_look(self) -> None:
+        rng = np.random.default_rng(8)
+        covered = 0
+        for medians in 100 * np.exp(rng.normal(0, 0.015, (RUNS, 20))):
+            for look in (6, 10, 15, 20):
+                estimate = stats.estimate(medians[:look])
+                if there(estimate.half_width) <= 0.01:
+                    break
+            covered += there(estimate.interval).holds(100)
+        assert 0.93 <= covered / RUNS <= 0.97
+
+
+class TestRatio:
+    def test_of_known_numbers_by_hand(self) -> None:
+        ratio = there(stats.ratio({1: 200.0, 2: 800.0}, {1: 100.0, 2: 100.0}))  # ratios 2 and 8: logs ln 4 ± ln 2
+        assert ratio.value == pytest.approx(4)
+        interval = there(ratio.interval)
+        assert interval.high / ratio.value == pytest.approx(ratio.value / interval.low)
+
+    def test_uses_only_blocks_that_both_have(self) -> None:
+        ratio = there(stats.ratio({1: 200.0, 2: 1.0, 4: 200.0}, {1: 100.0, 3: 1.0, 4: 100.0}))
+        assert ratio.value == pytest.approx(2)
+        assert ratio.count == 2
+
+    def test_is_absent_without_a_common_block(self) -> None:
+        assert stats.ratio({1: 1.0}, {2: 1.0}) is None
+
+    def test_cancels_what_a_block_does_to_both(self) -> None:
+        drifting = {block: 100.0 * 1.5**block for block in range(1, 7)}
+        ratio = there(stats.ratio({block: 2 * value for block, value in drifting.items()}, drifting))
+        assert there(ratio.interval).low == pytest.approx(2)
+        assert there(ratio.interval).high == pytest.approx(2)
+
+    @pytest.mark.parametrize(
+        ("low", "high", "said"),
+        [(0.9, 0.98, "faster"), (1.02, 1.1, "slower"), (0.995, 1.005, "same"), (0.97, 1.005, "undetermined")],
+    )
+    def test_verdict_is_where_the_whole_interval_lies(self, low: float, high: float, said: str) -> None:
+        assert stats.verdict(stats.Estimate(value=math.sqrt(low * high), interval=Interval(low, high), count=6)) == said
+
+    def test_verdict_of_one_block_is_undetermined(self) -> None:
+        assert stats.verdict(stats.estimate([0.5])) == "undetermined"
+
+    @pytest.mark.parametrize("blocks", [6, 10])
+    def test_identical_code_is_called_different_in_at_most_5_percent_of_pairs(self, blocks: int) -> None:
+        rng = np.random.default_rng(9)
+        pairs = np.exp(rng.normal(0, 0.02, (RUNS, 2, blocks)))
+        wrong = sum(_called_different(a, b) for a, b in pairs) / RUNS
+        assert wrong <= 0.05
+
+    @pytest.mark.parametrize("blocks", [6, 10])
+    def test_identical_code_under_4_percent_drift_is_still_called_the_same_in_randomised_blocks(
+        self, blocks: int
+    ) -> None:
+        rng = np.random.default_rng(10)
+        wrong = 0
+        for _ in range(RUNS):
+            turns = np.arange(2 * blocks).reshape(blocks, 2)
+            turns = rng.permuted(turns, axis=1)  # who goes first is drawn in every block
+            times = np.exp(rng.normal(0, 0.01, (blocks, 2))) * (1 + 0.04 * turns / (2 * blocks))
+            wrong += _called_different(times[:, 0], times[:, 1])
+        assert wrong / RUNS <= 0.05
+
+    def test_all_of_one_then_all_of_the_other_would_be_fooled_by_that_drift(self) -> None:
+        # the simulation can fail: without blocks the same drift is taken for a difference nearly every time
+        rng = np.random.default_rng(11)
+        drift = 1 + 0.04 * np.arange(12) / 12
+        times = np.exp(rng.normal(0, 0.005, (200, 12))) * drift
+        wrong = sum(_called_different(run[:6], run[6:]) for run in times)
+        assert wrong / 200 > 0.9
+
+    def test_3_percent_is_found_at_default_blocks_on_a_quiet_host(self) -> None:
+        rng = np.random.default_rng(12)
+        found = 0
+        for a, b in np.exp(rng.normal(0, 0.005, (RUNS, 2, 6))):
+            found += stats.verdict(there(stats.ratio(_blocks(a * 1.03), _blocks(b)))) == "slower"
+        assert found / RUNS >= 0.9
+
+
+def _blocks(values: Iterable[float]) -> dict[int, float]:
+    return dict(enumerate(map(float, values), start=1))
+
+
+def _called_different(a: Iterable[float], b: Iterable[float]) -> bool:
+    """Whether the interval of the pair leaves out 1: the test that the 1 % floor then only makes stricter."""
+    ratio = there(stats.ratio(_blocks(a), _blocks(b)))
+    return not there(ratio.interval).holds(1)
+
+
+class TestBreakEven:
+    EAGER = Cost(first_ns=4_000_000, step_ns=100_000)
+
+    def test_of_known_numbers_by_hand(self) -> None:
+        # compile costs 6 s - 4 ms more and saves 20 µs a step in both blocks: 5 996 000 000 / 20 000
+        compiled = Cost(first_ns=6_000_000_000, step_ns=80_000)
+        found = broken_even({1: compiled, 2: compiled}, {1: self.EAGER, 2: self.EAGER})
+        assert found.steps == pytest.approx(299_800)
+        assert found.interval.low == pytest.approx(299_800)
+        assert found.interval.high == pytest.approx(299_800)
+
+    def test_is_never_for_a_mode_that_is_slower(self) -> None:
+        slower = Cost(first_ns=6_000_000_000, step_ns=120_000)
+        assert stats.break_even({1: slower, 2: slower}, {1: self.EAGER, 2: self.EAGER}) == NEVER
+
+    def test_is_never_when_the_interval_of_the_saving_includes_zero(self) -> None:
+        mode = {block: Cost(first_ns=1e9, step_ns=100_000 + noise) for block, noise in ((1, -900), (2, 600), (3, -600))}
+        saving = [100_000 - cost.step_ns for cost in mode.values()]
+        interval = scipy_stats.ttest_1samp(saving, 0).confidence_interval(1 - 0.035)
+        assert statistics.fmean(saving) > 0
+        assert interval.low < 0
+        assert stats.break_even(mode, dict.fromkeys(mode, self.EAGER)) == NEVER
+
+    def test_exists_exactly_when_the_interval_of_the_saving_leaves_out_zero(self) -> None:
+        rng = np.random.default_rng(13)
+        seen = set()
+        for _ in range(300):
+            saving = rng.normal(1000, 1000, 6)
+            mode = {b: Cost(first_ns=1e9, step_ns=100_000 - s) for b, s in enumerate(saving)}
+            low = scipy_stats.ttest_1samp(saving, 0).confidence_interval(1 - 0.035).low
+            found = stats.break_even(mode, dict.fromkeys(mode, self.EAGER))
+            assert (found != NEVER) == (low > 0)
+            seen.add(found == NEVER)
+        assert seen == {True, False}
+
+    def test_is_at_once_for_a_mode_whose_first_step_is_cheaper_too(self) -> None:
+        better = Cost(first_ns=1_000_000, step_ns=80_000)
+        assert broken_even({1: better, 2: better}, {1: self.EAGER, 2: self.EAGER}).steps == 0
+
+    def test_is_absent_with_one_block(self) -> None:
+        assert stats.break_even({1: self.EAGER}, {1: self.EAGER}) is None
+
+    def test_interval_covers_the_truth_in_93_to_97_percent_of_runs(self) -> None:
+        rng = np.random.default_rng(14)
+        covered = 0
+        for _ in range(RUNS):
+            blocks = range(6)
+            mode = {b: Cost(first_ns=rng.normal(1e9, 5e7), step_ns=rng.normal(80_000, 1_600)) for b in blocks}
+            eager = {b: Cost(first_ns=rng.normal(4e6, 2e5), step_ns=rng.normal(100_000, 2_000)) for b in blocks}
+            found = stats.break_even(mode, eager)
+            covered += isinstance(found, BreakEven) and found.interval.holds((1e9 - 4e6) / 20_000)
+        assert 0.93 <= covered / RUNS <= 0.975
+
+
+class TestFlags:
+    CLEAN = timing(round_ns=(100_000, 100_100) * 15)
+
+    def test_none_on_six_clean_replicates(self) -> None:
+        rounds = np.random.default_rng(15).normal(100_000, 1000, (6, 30)).astype(int)
+        clean = [timing(round_ns=tuple(map(int, one))) for one in rounds]
+        assert stats.flags(clean, "cpu") == ()
+
+    def test_nosteady_when_any_replicate_was_not(self) -> None:
+        replicates = [self.CLEAN] * 5 + [dataclasses.replace(self.CLEAN, steady=False)]
+        assert NOSTEADY in stats.flags(replicates, "cpu")
+        assert NOSTEADY not in stats.flags([self.CLEAN] * 6, "cpu")
+
+    def test_few_blocks_below_six(self) -> None:
+        assert FEW in stats.flags([self.CLEAN] * 5, "cpu")
+        assert FEW not in stats.flags([self.CLEAN] * 6, "cpu")
+        assert FEW.name == "B<6"
+
+    def test_imprecise_above_2_percent_on_a_processor_and_1_percent_on_a_gpu(self) -> None:
+        replicates = [timing(round_ns=(100_000 + spread,) * 3) for spread in (0, 3000, 0, 3000, 0, 3000)]
+        half_width = there(stats.estimate([there(stats.step_ns(one)) for one in replicates]).half_width)
+        assert 0.01 < half_width < 0.02
+        assert IMPRECISE in stats.flags(replicates, "cuda")
+        assert IMPRECISE not in stats.flags(replicates, "cpu")
+
+    def test_autocorrelation_of_alternating_rounds(self) -> None:
+        assert AUTOCORR in stats.flags([self.CLEAN] * 6, "cpu")  # 100 000, 100 100, 100 000, …: r₁ near -1
+
+    def test_lag1_by_hand(self) -> None:
+        # mean 3, deviations -2 -1 0 1 2: products 2 + 0 + 0 + 2 over squares 4 + 1 + 0 + 1 + 4
+        assert stats.lag1([1, 2, 3, 4, 5]) == pytest.approx(0.4)
+        assert stats.lag1([7, 7, 7, 7]) == 0
+
+    def test_false_alarms_on_independent_rounds_are_rare(self) -> None:
+        rng = np.random.default_rng(16)
+        alarms = 0
+        for _ in range(1000):
+            rounds = [list(one) for one in rng.normal(100_000, 2000, (3, 10))]
+            alarms += stats.autocorrelated(rounds) or any(stats.shifted(one, 0.01 / 3) for one in rounds)
+        assert alarms / 1000 <= 0.05
+
+    def test_shift_of_the_level_within_a_replicate(self) -> None:
+        rng = np.random.default_rng(17)
+        rounds = rng.normal(100_000, 1000, 30)
+        moved = rounds + np.repeat([0, 5000], 15)
+        assert SHIFT in stats.flags([timing(round_ns=tuple(map(int, moved)))] * 6, "cpu")
+        assert not stats.shifted(list(rounds), 0.01)
+
+    def test_shift_below_1_percent_is_none(self) -> None:
+        tiny = np.repeat([100_000, 100_500], 15) + np.arange(30)
+        assert not stats.shifted([float(value) for value in tiny], 0.01)
+
+    def test_no_slope_is_said(self) -> None:
+        flat = timing(round_ns=(100, 100), double_round_ns=(100, 100))
+        assert NOSLOPE in stats.flags([flat, self.CLEAN], "cpu")
+
+    def test_letters_and_names_are_distinct(self) -> None:
+        assert len({flag.letter for flag in stats.FLAGS}) == len(stats.FLAGS)
+        assert len({flag.name for flag in stats.FLAGS}) == len(stats.FLAGS)
