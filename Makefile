@@ -9,7 +9,6 @@ LOCKS := images/locks
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
 	'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null),$(name))))
 
-export UV_LINK_MODE ?= hardlink
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: help bench test test-frameworks test-engine test-browser lock clean
@@ -36,7 +35,7 @@ test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 	$(BIN)/pytest -m browser
 
 lock: $(BIN)/.harness ## resolve every lock file anew
-	$(BIN)/python images/lock.py
+	$(BIN)/python -m harness.locks
 
 clean: ## remove what make made; runs under results/ stay
 	rm -rf .venv .envs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks
