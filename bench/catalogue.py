@@ -34,12 +34,12 @@ class FrameworkOffer:
 
     name: str
     title: str  # what people call it, such as "PyTorch": the words before the colon of the file's first line
-    sentence: str  # first line of the file's docstring
-    modes: tuple[ModeOffer, ...]
-    baseline: str  # mode that speed-ups compare with; empty: none
-    environment: tuple[tuple[str, ...], ...]  # (name, value) of each variable set before the import
-    hello: str  # source of its idiomatic program; empty: none
-    hello_lines: int  # its logical lines of code
+    modes: tuple[ModeOffer, ...]  # in the order of the tables
+    baseline: str  # mode that speed-ups and break-even compare with; empty: none
+    sentence: str = ""  # first line of the file's docstring
+    environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of each variable set before the import
+    hello: str = ""  # source of its hello world; empty: it has none
+    hello_lines: int = 0  # logical lines of that source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ A line is written by one system call and ends with a newline; one that did not f
 damaged line means that somebody else wrote or the machine lost power: it is reported, never repaired in silence.
 """
 
-import csv
 import dataclasses
 import errno
 import fcntl
@@ -30,6 +29,7 @@ RUN_FILE: Final = "run.json"
 PLAN_FILE: Final = "plan.json"
 RECORDS_FILE: Final = "records.jsonl"
 SAMPLES_FILE: Final = "samples.csv"
+PARQUET_FILE: Final = "samples.parquet"
 SAMPLE_COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
 LEAST_FREE_BYTES: Final = 64 << 20
 
@@ -132,13 +132,22 @@ class RunFolder:
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
         return tuple(found)
 
-    def samples(self) -> list[list[str]]:
-        """Return the rows of samples.csv, without its header; empty when nothing was sampled."""
+    def write_parquet(self) -> None:
+        """Make samples.parquet from what was sampled; nothing when nothing was.
+
+        Raises:
+            StoreError: samples.csv is damaged, or the disk is full.
+        """
+        import pandas as pd
+
+        source = self.path / SAMPLES_FILE
+        if not source.is_file():
+            return
         try:
-            with (self.path / SAMPLES_FILE).open(encoding="utf-8", newline="") as file:
-                return list(csv.reader(file))[1:]
-        except FileNotFoundError:
-            return []
+            samples = pd.read_csv(source)
+        except ValueError as error:
+            raise StoreError(f"{source}: {error}. Remove the file: the records do not need it.") from error
+        _attempt(self.path, lambda: samples.to_parquet(self.path / PARQUET_FILE, index=False))
 
     def _read(self, name: str, kind: type[T]) -> T:
         path = self.path / name
@@ -169,9 +178,7 @@ class RunFolder:
             with path.open("ab", buffering=0) as file:
                 length = file.seek(0, os.SEEK_END)
                 try:
-                    data = text.encode()
-                    if file.write(data) != len(data):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    _write_whole(file, text.encode())
                     os.fsync(file.fileno())
                 except OSError:
                     file.truncate(length)
@@ -220,6 +227,11 @@ def find(results: Path, name: str) -> RunFolder:
             return RunFolder(path)
     known = ", ".join(path.name for path in runs[-3:]) or "none yet"
     raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
+
+
+def _write_whole(file: IO[bytes], data: bytes) -> None:
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _attempt(path: Path, action: Any) -> Any:

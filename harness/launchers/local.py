@@ -74,7 +74,8 @@ class OneInterpreter:
         if missing:
             packages = " ".join(name.replace("_", "-") for name in missing)
             raise SetupError(
-                f"{self._python} lacks {packages}, which every replicate needs: {self._python} -m pip install {packages}"
+                f"{self._python} lacks {packages}, which every replicate needs:"
+                f" {self._python} -m pip install {packages}"
             )
         say(f"Frameworks run in {self._python}")
         return {}

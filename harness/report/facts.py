@@ -6,8 +6,12 @@ Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.de
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.catalogue import FrameworkOffer as FrameworkFacts
+from bench.catalogue import ModeOffer as ModeFacts
 from bench.record import Record
 from bench.turn import Settings
+
+__all__ = ["FrameworkFacts", "HostFacts", "ModeFacts", "Run", "RunFacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,26 +25,6 @@ class HostFacts:
     python: str  # the harness's interpreter; each replicate's own is in its record
     gpu: str = ""  # name of the accelerator; empty: none
     driver: str = ""  # version of its driver
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModeFacts:
-    """One mode of a framework, as its file declares it."""
-
-    name: str
-    sentence: str  # what happens in it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameworkFacts:
-    """One framework of the run, as its file declared it when the run was made."""
-
-    name: str  # what records call it, such as "torch"
-    title: str  # what people call it, such as "PyTorch"
-    modes: tuple[ModeFacts, ...]  # in the order of the tables
-    baseline: str = ""  # mode that speed-ups and break-even compare with; empty: none
-    hello: str = ""  # source of its hello world; empty: it has none
-    hello_lines: int = 0  # logical lines of that source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +48,7 @@ class RunFacts:
     selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers
+    timeout_s: float = 300.0  # of one replicate
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find

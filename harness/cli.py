@@ -1,0 +1,119 @@
+"""The command line: parse, plan, run, report. What each command does is in the module it calls."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from harness import commands
+from harness.errors import SamestepError
+from harness.options import Asked, Where
+
+app = typer.Typer(
+    help="The same training step in every deep-learning framework and compile mode, and what it costs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
+Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
+Workload = Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: all]")]
+Optimizer = Annotated[str | None, typer.Option(help="Optimizers, separated by commas. [default: the profile's]")]
+ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
+Results = Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")]
+RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this host can run, and the remedy for each thing it cannot."""
+    raise typer.Exit(commands.doctor())
+
+
+@app.command("list")
+def list_() -> None:
+    """List frameworks, modes, workloads, optimizers and profiles."""
+    commands.list_offer()
+
+
+@app.command()
+def plan(
+    framework: Framework = None,
+    workload: Workload = None,
+    mode: Mode = None,
+    optimizer: Optimizer = None,
+    profile: ProfileName = None,
+    device: Device = None,
+    seed: Seed = None,
+) -> None:
+    """Show what a run would do, in which order; run nothing."""
+    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed))
+
+
+@app.command()
+def run(
+    framework: Framework = None,
+    workload: Workload = None,
+    mode: Mode = None,
+    optimizer: Optimizer = None,
+    profile: ProfileName = None,
+    device: Device = None,
+    seed: Seed = None,
+    results: Results = Path("results"),
+    launcher: Annotated[str | None, typer.Option(help="auto, docker, venv, here or workers. [default: auto]")] = None,
+    python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
+    cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds one replicate may take.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
+) -> None:
+    """Measure the selected cells, block by block, and write the report."""
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed)
+    place = Where(results, launcher, python, cpus, threads, timeout)
+    raise typer.Exit(commands.resume(resume, asked, place) if resume else commands.run(asked, place))
+
+
+@app.command()
+def report(
+    run: RunName = "latest",
+    format: Annotated[str | None, typer.Option(help="Print as csv, md or html. [default: tables for people]")] = None,
+    table: Annotated[str | None, typer.Option(help="With csv or md: only this table.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Make the report of a run anew and print it."""
+    commands.report(run, format, table, results)
+
+
+@app.command()
+def show(
+    frameworks: Annotated[list[str] | None, typer.Argument(help="Frameworks. [default: all with one]")] = None,
+) -> None:
+    """Print the hello worlds side by side."""
+    commands.show(tuple(frameworks or ()))
+
+
+def main() -> NoReturn:
+    """Run the command line; errors become one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(standalone_mode=True)
+    except SamestepError as error:
+        print(f"samestep: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone, as `| head` does; Python would complain once more at exit.
+        with contextlib.suppress(OSError):
+            sys.stdout = None
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,123 @@
+"""The loop of a run: take the next replicate of the plan, keep its record, tell how far it is."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench import turn as turns
+from bench.record import Cell, Failure, Record
+from bench.turn import Settings, Turn
+from harness import host
+from harness.launchers.base import Launcher
+from harness.plan import Place, Plan
+from harness.progress import Show
+from harness.report.facts import RunFacts
+from harness.samplers.base import Sampler
+from harness.samplers.process import ProcessProbe
+from harness.store import RunFolder
+
+GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is to be run, and where its results go."""
+
+    folder: RunFolder
+    plan: Plan
+    facts: RunFacts
+    settings: Settings
+
+
+def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
+    """Run every replicate of the plan that has no record yet; each record is on disk before the next one starts.
+
+    Args:
+        run: the plan and the folder.
+        launcher: makes fresh processes.
+        unprepared: why a framework has no environment; its replicates are recorded as failed.
+        show: told of each replicate.
+
+    Raises:
+        StoreError: a record could not be kept.
+    """
+    kept = run.folder.records()
+    done = {(record.cell, record.block) for record in kept}
+    frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
+    host.leave(run.facts.cpus)
+    for place in run.plan.places():
+        if (place.cell, place.block) in done:
+            continue
+        show.begin(place)
+        if reason := unprepared.get(place.cell.framework):
+            record = not_started(place, reason)
+        else:
+            record = replicate(run, place, launcher, frozen.get(place.cell))
+        run.folder.append(record)
+        if record.timing:
+            frozen.setdefault(record.cell, record.timing.calls_per_round)
+        show.end(record)
+
+
+def replicate(run: Run, place: Place, launcher: Launcher, calls_per_round: int | None) -> Record:
+    """Run one replicate in a fresh process, watched from outside, and return its record."""
+    turn = Turn(
+        cell=place.cell,
+        block=place.block,
+        position=place.position,
+        settings=run.settings,
+        calls_per_round=calls_per_round,
+        cpus=run.facts.cpus,
+        threads=run.facts.threads,
+        hash_seed=place.hash_seed,
+        timeout_s=run.facts.timeout_s,
+        launcher=launcher.name,
+    )
+    probe = ProcessProbe(subject=f"{place.cell.id}#{place.block}")
+    with Sampler(probe) as sampler:
+        outcome = launcher.take(turn, probe.watch)
+    run.folder.append_samples(sampler.samples)
+    return turns.to_record(turn, outcome)
+
+
+def not_started(place: Place, reason: str) -> Record:
+    """Return the record of a replicate whose framework has no environment."""
+    return Record(
+        cell=place.cell,
+        block=place.block,
+        position=place.position,
+        status="failed",
+        reason=f"launch: {reason}",
+        started_unix_ns=time.time_ns(),
+        failure=Failure(phase="launch"),
+    )
+
+
+def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFacts:
+    """Return the facts with what only the replicates could tell, and the time this session took."""
+    versions: dict[str, str] = {}
+    images: dict[str, str] = {}
+    for record in records:
+        if record.environment and record.environment.versions:
+            versions[record.cell.framework] = " ".join(record.environment.versions)
+        if record.environment and record.environment.image:
+            images[record.cell.framework] = record.environment.image
+    return dataclasses.replace(
+        facts,
+        wall_s=facts.wall_s + wall_s,
+        versions=tuple(f"{name}: {found}" for name, found in versions.items()),
+        images=tuple(f"{name}: {digest}" for name, digest in images.items()),
+    )
+
+
+def own_share(records: Sequence[Record], wall_s: float) -> float:
+    """Return the harness's own share of `wall_s`: what the phases of the replicates do not account for, 0 to 1."""
+    phases_ns = sum(record.phases.total_ns() for record in records if record.phases)
+    return max(0.0, 1 - phases_ns / 1e9 / wall_s) if wall_s > 0 else 0.0
+
+
+def bad_cells(records: Sequence[Record]) -> list[Cell]:
+    """Return the cells with a replicate that is invalid, failed, timed out or ran out of memory."""
+    return list(dict.fromkeys(record.cell for record in records if record.status not in GOOD))
