@@ -9,6 +9,8 @@ LOCKS := images/locks
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
 	'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null),$(name))))
 
+# Like pip, curl and git, trust the authorities that this machine trusts (a company's own, too).
+export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: help bench test test-frameworks test-engine test-browser lock clean
@@ -56,6 +58,6 @@ $(BIN)/.dev: $(LOCKS)/dev.txt $(BIN)/.harness
 $(BIN)/uv:
 	@[ -n "$(PYTHON)" ] || { echo "samestep needs Python 3.11 or newer: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Making .venv with $(PYTHON)"
-	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) makes no environments: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make an environment: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCKS)/harness.txt >.venv/uv.txt
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
