@@ -124,12 +124,15 @@ class Environments:
 def _explained(stderr: str) -> str:
     """Return uv's last line of error and, where it is known, the remedy."""
     lines = [line.strip(" ×╰─▶│├\t") for line in stderr.splitlines() if line.strip()]
-    last = lines[-1] if lines else ""
+    lines = [line for line in lines if not line.startswith("hint:")]
+    first, last = (lines[0].removeprefix("error: "), lines[-1]) if lines else ("", "")
     text = stderr.lower()
     if "no space left" in text or "os error 28" in text:
         return f"the disk is full ({last}): free some space, or move the repository and uv's cache"
+    if locks.CPU_TORCH_PAGE in text and any(sign in text for sign in UNREACHABLE):
+        return f"{first} ({last}): check the network, or name a folder that holds the wheel in PIP_FIND_LINKS"
     if any(sign in text for sign in UNREACHABLE):
-        return f"the package index cannot be reached ({last}): check network, proxy and certificates, and run again"
+        return f"{first} ({last}): check the network, its proxy and its certificates, and run again"
     if "hash mismatch" in text:
         return f"a package is not the one that was locked ({last}): run make lock if that is on purpose"
     return last

@@ -114,7 +114,11 @@ def test_one_that_cannot_be_made_is_told_with_uvs_last_line_and_the_others_are_m
 @pytest.mark.parametrize(
     ("stderr", "remedy"),
     [
-        ("error: Failed to fetch: `somewhere`\n  Caused by: dns error\n", "the package index cannot be reached"),
+        (
+            "error: Failed to fetch: `index`\n  Caused by: dns error\nhint: try\n",
+            "index` (Caused by: dns error): check",
+        ),
+        (f"error: Failed to fetch: `{locks.CPU_TORCH_PAGE}`\n  Caused by: dns error\n", "in PIP_FIND_LINKS"),
         ("error: failed to write\n  Caused by: No space left on device (os error 28)\n", "the disk is full"),
         ("error: Hash mismatch for `numpy`\n", "run make lock"),
         ("", "uv pip ended with exit code 1"),
