@@ -224,8 +224,14 @@ def from_json(line: str) -> Record:
     return decode(Record, data)
 
 
-def decode(kind: type[T], data: Mapping[str, Any]) -> T:
-    """Build the dataclass `kind` from plain JSON data, checking that the fields are the known ones."""
+def decode(kind: type[T], data: Any) -> T:
+    """Build the dataclass `kind` from plain JSON data.
+
+    Raises:
+        RecordError: it is no object, or its fields are not the known ones.
+    """
+    if not isinstance(data, dict):
+        raise RecordError(f"{kind.__name__} should be an object, not {type(data).__name__}")
     hints = typing.get_type_hints(kind)
     unknown = sorted(set(data) - set(hints))
     if unknown:
@@ -247,7 +253,5 @@ def _value(hint: Any, item: Any) -> Any:
     if origin is tuple:
         return tuple(_value(typing.get_args(hint)[0], one) for one in item)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        if not isinstance(item, dict):
-            raise RecordError(f"{hint.__name__} should be an object, not {type(item).__name__}")
         return decode(hint, item)
     return item

@@ -6,7 +6,6 @@ A turn is a folder. The launcher writes `turn.json` into it and starts `python -
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,22 +68,19 @@ def to_json(turn: Turn | Outcome) -> str:
 
 def turn_from_json(text: str) -> Turn:
     """Return the turn in `text`; raises `bench.record.RecordError`."""
-    return record.decode(Turn, _object(text))
+    return record.decode(Turn, _parsed(text))
 
 
 def outcome_from_json(text: str) -> Outcome:
     """Return the outcome in `text`; raises `bench.record.RecordError`."""
-    return record.decode(Outcome, _object(text))
+    return record.decode(Outcome, _parsed(text))
 
 
-def _object(text: str) -> Mapping[str, Any]:
+def _parsed(text: str) -> Any:
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise record.RecordError(f"not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise record.RecordError("not a JSON object")
-    return data
 
 
 def last_phase(folder: Path) -> str:

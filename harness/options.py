@@ -1,6 +1,7 @@
 """What was typed on the command line, checked: the CPU set, the device, the launcher."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,10 +72,10 @@ def cpu_set(typed: str) -> tuple[int, ...]:
     """
     found: list[int] = []
     for part in typed.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+        if bounds is None:
             raise SelectionError(f"{typed!r} is no CPU set: write it as 1-3 or 1,3.")
-        found += range(int(first), int(last or first) + 1)
+        found += range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
     allowed = os.sched_getaffinity(0)
     missing = sorted(set(found) - allowed)
     if missing or not found:

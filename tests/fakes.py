@@ -1,0 +1,150 @@
+"""Stand-ins at the boundaries: a clock that only moves when told, a framework on it, a launcher without processes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.framework import Skip, Step
+from bench.record import Memory, ModeProof
+from bench.turn import Outcome, Turn
+from bench.workload import KINGMA_BA, Workload, reference
+from harness.launchers.base import OnStart, Say
+
+
+class FakeClock:
+    """Nanoseconds that pass only by `spend`."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def spend(self, ns: int) -> None:
+        self.now_ns += ns
+
+    def rounds(self, run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        """What pedantic does, on this clock."""
+        durations = []
+        for _ in range(count):
+            before()
+            begin = self.now_ns
+            run()
+            durations.append(self.now_ns - begin)
+        return durations
+
+
+@dataclass
+class FakeFramework:
+    """Gives the float64 reference's own losses; every call and every wait costs a fixed time and leaves a trace."""
+
+    clock: FakeClock
+    first_ns: int = 500_000_000
+    step_ns: int = 100_000
+    wait_ns: int = 0
+    mode: str = "eager"
+    device: str = "cpu"
+    threads: int | None = 1
+    slower_by_ns: int = 0  # what every call adds to the cost of the next: a machine that never settles
+    compile_every: int = 0  # calls between two compilations; 0: only the first compiles
+    wrong_by: float = 0.0  # added to every loss
+    wrong_start: float = 0.0  # added to the initial weight
+    fit: bool = False  # a trainer that owns its loop
+    fit_ns: int = 0  # what a fit costs beside its steps
+    build_error: Exception | None = None
+    skip: str = ""
+    calls: list[str] = field(default_factory=list)
+    made: int = 0
+    compilations: int = 0
+    MODES: Mapping[str, str] = field(default_factory=dict)
+    BASELINE: str = "eager"
+    ENVIRONMENT: Mapping[str, str] = field(default_factory=dict)
+    ADAM: str = KINGMA_BA
+
+    def start(self, device: str, threads: int) -> None:
+        self.calls.append(f"start {device} {threads}")
+
+    def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+        self.calls.append(f"build {workload.name} {mode} {precision}")
+        if self.build_error:
+            raise self.build_error
+        if self.skip:
+            return Skip(self.skip)
+        expected = reference(workload, workload.formula(self.ADAM))
+        at = 0
+
+        def call() -> float:
+            nonlocal at
+            self.calls.append("call")
+            self.clock.spend(self.step_ns if self.made else self.first_ns)
+            self.step_ns += self.slower_by_ns
+            if self.made == 0 or (self.compile_every and self.made % self.compile_every == 0):
+                self.compilations += 1
+            self.made += 1
+            at += 1
+            return expected.losses[min(at, workload.steps) - 1] + self.wrong_by
+
+        def fit(steps: int) -> list[float]:
+            self.clock.spend(self.fit_ns)
+            return [call() for _ in range(steps)]
+
+        def reset() -> None:
+            nonlocal at
+            at = 0
+            self.calls.append("reset")
+
+        def parameters() -> Mapping[str, NDArray[np.float32]]:
+            now = workload.parameters if at == 0 else expected.parameters
+            found = {name: array.astype(np.float32) for name, array in now.items()}
+            found["weight"] = found["weight"] + np.float32(self.wrong_start)
+            return found
+
+        def proof() -> ModeProof:
+            return ModeProof(
+                mode=self.mode,
+                device=self.device,
+                threads=self.threads,
+                precision="float32",
+                compilations=self.compilations,
+            )
+
+        loop: dict[str, Any] = {"fit": fit} if self.fit else {"call": call}
+        return Step(**loop, reset=reset, parameters=parameters, proof=proof)
+
+    def wait(self, outputs: Sequence[Any]) -> None:
+        self.calls.append("wait")
+        self.clock.spend(self.wait_ns)
+
+    def to_numpy(self, outputs: Sequence[Any]) -> NDArray[np.float64]:
+        return np.asarray(outputs, dtype=np.float64).ravel()
+
+    def memory(self) -> Memory:
+        return Memory()
+
+    def versions(self) -> Sequence[str]:
+        return ("fake==1",)
+
+
+class FakeLauncher:
+    """Answers every turn by `answer`; remembers the turns."""
+
+    name = "fake"
+
+    def __init__(self, answer: Callable[[Turn], Outcome], unprepared: Mapping[str, str] | None = None) -> None:
+        self.answer = answer
+        self.unprepared = unprepared or {}
+        self.turns: list[Turn] = []
+        self.closed = 0
+
+    def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        return {name: reason for name, reason in self.unprepared.items() if name in frameworks}
+
+    def take(self, turn: Turn, on_start: OnStart) -> Outcome:
+        self.turns.append(turn)
+        return self.answer(turn)
+
+    def close(self) -> None:
+        self.closed += 1

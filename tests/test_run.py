@@ -1,0 +1,203 @@
+"""The loop: order, flushing, resuming, and what a broken environment leaves."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bench.record import Cell, Record, to_json
+from bench.turn import Outcome, Settings, Turn
+from harness import store
+from harness.errors import StoreError
+from harness.plan import Place, Plan, make_plan
+from harness.resume import require_fit
+from harness.run import Run, bad_cells, execute, finished, own_share
+from tests import factories
+from tests.fakes import FakeLauncher
+
+CELLS = (factories.cell(), factories.cell(mode="compile"), factories.cell(framework="jax", mode="jit"))
+SETTINGS = Settings(rounds=5, warmup_floor_ns=0, warmup_cap_ns=1)
+CODE = (("bench/record.py", "00"),)
+
+
+class Quiet:
+    """Shows nothing, remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Cell]] = []
+
+    def say(self, line: str) -> None: ...
+
+    def begin(self, place: Place) -> None:
+        self.told.append(("begin", place.cell))
+
+    def end(self, record: Record) -> None:
+        self.told.append((record.status, record.cell))
+
+    def close(self) -> None: ...
+
+
+def good(turn: Turn) -> Outcome:
+    record = factories.record(turn.cell, block=turn.block, position=turn.position)
+    assert record.timing is not None
+    timing = dataclasses.replace(record.timing, calls_per_round=turn.calls_per_round or 10 * turn.block)
+    written = to_json(dataclasses.replace(record, timing=timing))
+    return Outcome(started_unix_ns=1, wall_ns=2_000_000_000, exit_code=0, record=written)
+
+
+def start(tmp_path: Path) -> Run:
+    plan = make_plan(CELLS, 3, 42)
+    folder = store.create(tmp_path, "run")
+    return Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=(), code=CODE), settings=SETTINGS)
+
+
+def keys(records: tuple[Record, ...]) -> list[tuple[Cell, int]]:
+    return [(record.cell, record.block) for record in records]
+
+
+def planned(plan: Plan) -> list[tuple[Cell, int]]:
+    return [(place.cell, place.block) for place in plan.places()]
+
+
+def test_replicates_run_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    run, launcher, show = start(tmp_path), FakeLauncher(good), Quiet()
+
+    execute(run, launcher, {}, show)
+
+    assert [(turn.cell, turn.block) for turn in launcher.turns] == planned(run.plan)
+    assert keys(run.folder.records()) == planned(run.plan)
+    assert show.told[:2] == [("begin", launcher.turns[0].cell), ("ok", launcher.turns[0].cell)]
+
+
+def test_calls_per_round_are_calibrated_once_and_frozen(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), FakeLauncher(good)
+
+    execute(run, launcher, {}, Quiet())
+
+    for turn in launcher.turns:
+        assert turn.calls_per_round == (None if turn.block == 1 else 10)
+
+
+def test_an_interrupted_run_goes_on_without_repeating(tmp_path: Path) -> None:
+    run = start(tmp_path)
+
+    def interrupt_at_fifth(turn: Turn) -> Outcome:
+        if turn.position == 5:
+            raise KeyboardInterrupt
+        return good(turn)
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(run, FakeLauncher(interrupt_at_fifth), {}, Quiet())
+    assert len(run.folder.records()) == 4
+    again = FakeLauncher(good)
+
+    execute(run, again, {}, Quiet())
+
+    assert [turn.position for turn in again.turns] == [5, 6, 7, 8, 9]
+    assert all(turn.calls_per_round == 10 for turn in again.turns if turn.block > 1)
+    assert keys(run.folder.records()) == planned(run.plan)
+
+
+def test_a_framework_without_environment_is_recorded_and_the_others_run(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), FakeLauncher(good)
+
+    execute(run, launcher, {"jax": "no wheel for it"}, Quiet())
+
+    records = run.folder.records()
+    assert len(records) == 9
+    failed = [record for record in records if record.status == "failed"]
+    assert {record.reason for record in failed} == {"launch: no wheel for it"}
+    assert {record.cell.framework for record in failed} == {"jax"}
+    assert {turn.cell.framework for turn in launcher.turns} == {"torch"}
+    assert bad_cells(records) == [CELLS[2]]
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "reason"),
+    [
+        ({"exit_code": 1, "tail": ("last words",)}, "failed", "warmup: exit code 1 (last words)"),
+        ({"exit_code": None, "signal": "SIGSEGV"}, "failed", "warmup: ended by SIGSEGV"),
+        ({"exit_code": None, "signal": "SIGKILL", "timed_out": True}, "timeout", "warmup: still running after 300 s"),
+        ({"exit_code": None, "signal": "SIGKILL", "out_of_memory": True}, "oom", "warmup: killed for memory"),
+        ({"exit_code": 0, "record": "{"}, "failed", "its process wrote a damaged record"),
+    ],
+)
+def test_a_process_that_dies_leaves_a_record_that_says_how(
+    tmp_path: Path, ending: dict[str, object], status: str, reason: str
+) -> None:
+    run = start(tmp_path)
+    outcome = Outcome(**{"started_unix_ns": 1, "wall_ns": 2, "phase": "warmup", **ending})  # type: ignore[arg-type]
+
+    execute(run, FakeLauncher(lambda turn: outcome), {}, Quiet())
+
+    for record in run.folder.records():
+        assert record.status == status
+        assert record.reason.startswith(reason)
+        assert record.failure is not None
+        assert record.failure.phase == "warmup"
+
+
+def test_a_full_disk_stops_the_run_with_what_it_has_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = start(tmp_path)
+    append = run.folder.append
+
+    def full_at_third(record: Record) -> None:
+        if record.position == 3:
+            raise StoreError("full")
+        append(record)
+
+    monkeypatch.setattr(run.folder, "append", full_at_third)
+    with pytest.raises(StoreError):
+        execute(run, FakeLauncher(good), {}, Quiet())
+    assert len(run.folder.records()) == 2
+
+
+def test_versions_and_time_are_added_to_the_facts() -> None:
+    facts = finished(factories.run_facts(wall_s=10.0), [factories.record()], 5.0)
+    assert facts.wall_s == 15.0
+    assert facts.versions == ("torch: torch==2.13.0",)
+
+
+def test_own_share_is_what_the_phases_do_not_account_for() -> None:
+    record = factories.record()  # 1 s of phases
+    assert own_share([record, record], 2.5) == pytest.approx(0.2)
+
+
+def fit(plan: Plan, **changes: object) -> None:
+    given = {
+        "run_id": "run",
+        "plan": plan,
+        "facts": factories.run_facts(code=CODE),
+        "records": (),
+        "code": CODE,
+        "cells": None,
+    }
+    require_fit(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_a_run_that_still_fits_may_go_on() -> None:
+    plan = make_plan(CELLS, 3, 42)
+    fit(plan)
+    fit(plan, cells=CELLS, records=(factories.record(CELLS[0], block=3),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"code": (("bench/record.py", "01"),)}, "bench/record.py has changed"),
+        ({"code": ()}, "bench/record.py is gone"),
+        ({"code": (*CODE, ("bench/new.py", "00"))}, "bench/new.py is new"),
+        ({"cells": CELLS[:2]}, "jax jit regression adam is planned but not selected now"),
+        ({"cells": (*CELLS, factories.cell(mode="x"))}, "torch x regression adam is selected now but not planned"),
+        ({"records": (factories.record(CELLS[0], block=4),)}, "block 4, which is not planned"),
+    ],
+)
+def test_a_run_that_no_longer_fits_is_refused_with_the_difference(changes: dict[str, object], difference: str) -> None:
+    with pytest.raises(StoreError, match=difference):
+        fit(make_plan(CELLS, 3, 42), **changes)
+
+
+def test_a_plan_that_was_edited_is_refused() -> None:
+    plan = make_plan(CELLS, 3, 42)
+    with pytest.raises(StoreError, match=r"plan\.json is not what seed 42 gives"):
+        fit(dataclasses.replace(plan, order=(plan.order[1], plan.order[0], plan.order[2])))

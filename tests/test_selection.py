@@ -1,0 +1,86 @@
+"""What was typed becomes cells, or one sentence with the nearest valid names."""
+
+from typing import Any
+
+import pytest
+
+from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from harness import options, selection
+from harness.errors import SelectionError
+from harness.options import Asked
+from harness.profiles import PROFILES
+
+
+def offer() -> Catalogue:
+    def framework(name: str, *modes: str, hello: str = "") -> FrameworkOffer:
+        offers = tuple(ModeOffer(name=mode, sentence="") for mode in modes)
+        return FrameworkOffer(name=name, title=name, modes=offers, baseline=modes[0], hello=hello)
+
+    return Catalogue(
+        frameworks=(
+            framework("torch", "eager", "compile", hello="import torch"),
+            framework("jax", "op-by-op", "jit"),
+        ),
+        workloads=(WorkloadOffer(name="regression", sentence="", sizes=("base",), optimizers=("adam", "sgd")),),
+    )
+
+
+def chosen(profile: str = "quick", **asked: Any) -> list[tuple[str, str, str]]:
+    cells = selection.cells(offer(), Asked(**asked).selection(), PROFILES[profile], "cpu")
+    return [(cell.framework, cell.mode, cell.optimizer) for cell in cells]
+
+
+def test_nothing_named_is_everything_of_the_profile() -> None:
+    assert chosen() == [
+        ("torch", "eager", "adam"),
+        ("torch", "compile", "adam"),
+        ("torch", "hello", "adam"),
+        ("jax", "op-by-op", "adam"),
+        ("jax", "jit", "adam"),
+    ]
+    assert len(chosen("default")) == 9  # SGD too, but the hello world is run once
+
+
+def test_names_are_separated_by_commas() -> None:
+    assert chosen(framework="jax, torch", mode="jit,compile") == [
+        ("torch", "compile", "adam"),
+        ("jax", "jit", "adam"),
+    ]
+
+
+def test_the_hello_world_is_a_mode_of_the_idiomatic_track() -> None:
+    (cell,) = selection.cells(offer(), Asked(mode="hello").selection(), PROFILES["quick"], "cpu")
+    assert (cell.framework, cell.track) == ("torch", "idiomatic")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"framework": "torhc"}, "no framework 'torhc'. Did you mean torch?.* Valid: torch, jax."),
+        ({"workload": "regresion"}, "no workload 'regresion'. Did you mean regression?"),
+        ({"mode": "compiled"}, "no mode 'compiled'. Did you mean compile?"),
+        ({"optimizer": "adan"}, "no optimizer 'adan'. Did you mean adam?"),
+        ({"framework": ","}, "names nothing"),
+        ({"framework": "jax", "mode": "compile"}, "The selection is empty: no cell has framework jax; mode compile."),
+        ({"framework": "jax", "mode": "hello"}, "The selection is empty"),
+    ],
+)
+def test_what_is_unknown_or_empty_is_one_sentence(asked: dict[str, str], message: str) -> None:
+    with pytest.raises(SelectionError, match=message):
+        chosen(**asked)
+
+
+def test_an_unknown_profile_names_the_nearest() -> None:
+    with pytest.raises(SelectionError, match=r"no profile 'quik'. Did you mean quick\?"):
+        selection.profile("quik")
+
+
+@pytest.mark.parametrize("typed", ["", "a", "0-", "-1", "0-x", "9999"])
+def test_a_cpu_set_that_is_none_or_not_here_is_refused(typed: str) -> None:
+    with pytest.raises(SelectionError):
+        options.cpu_set(typed)
+
+
+def test_a_cpu_set_is_a_list_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    assert options.cpu_set("1-3,6,2") == (1, 2, 3, 6)
