@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import keras
@@ -78,14 +77,11 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
 
-    @cache
-    def compiler() -> str:
-        definition = advance.get_concrete_function(inputs).function_def  # the one traced: same signature, no new trace
-        return "xla" if definition.attr["_XlaMustCompile"].b else "function"
-
     def proof() -> ModeProof:
         weight = parameters["weight"]
-        ran = "eager" if body["eager"] or not body["traced"] else compiler()
+        ran = "eager"
+        if body["traced"] and not body["eager"]:
+            ran = "xla" if compiled_by_xla(advance, inputs) else "function"
         return ModeProof(
             mode=ran,
             device=device_of(weight),
@@ -103,6 +99,11 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         parameters=lambda: {name: variable.numpy() for name, variable in parameters.items()},
         proof=proof,
     )
+
+
+def compiled_by_xla(function: Any, *arguments: Any) -> bool:
+    """Return whether XLA must compile `function`, by the attribute of the trace it already has for `arguments`."""
+    return bool(function.get_concrete_function(*arguments).function_def.attr["_XlaMustCompile"].b)
 
 
 def optimizer_of(optimizer: Adam | Sgd) -> Any:
