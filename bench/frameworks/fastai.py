@@ -1,0 +1,104 @@
+"""fastai: `Learner.fit` over a one-batch DataLoader, one epoch an update, on PyTorch.
+
+fastai's defaults are overridden where they differ from the workload's arithmetic: momenta, epsilon and weight decay.
+Its Recorder stays, as it does for everyone, and fetches the smoothed loss in every batch.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import fastai
+import numpy as np
+import torch
+from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner, noop
+from fastai.basics import Adam as FastaiAdam
+
+from bench.framework import Skip, Step
+from bench.frameworks import torch as backend
+from bench.record import ModeProof
+from bench.workload import KINGMA_BA, Adam, Sgd, Workload
+
+MODES = {
+    "fit": "Learner.fit: as many one-batch epochs as updates, constant learning rate, no validation, eager PyTorch"
+}
+BASELINE = "fit"
+ENVIRONMENT = {
+    "FASTAI_HOME": "{scratch}/fastai",
+    "MPLCONFIGDIR": "{scratch}/matplotlib",
+    "OMP_NUM_THREADS": "{threads}",
+}
+ADAM = KINGMA_BA
+
+
+class _Losses(Callback):  # type: ignore[misc]
+    """Keeps each batch's own loss on the device, without waiting for it; the Recorder keeps a smoothed one."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def before_fit(self) -> None:
+        self.of_this_fit: list[torch.Tensor] = []
+
+    def after_batch(self) -> None:
+        self.of_this_fit.append(self.learn.loss.detach())
+        self.seen += 1
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the Learner's fit."""
+    if precision != "float32":
+        return Skip(f"fastai is measured in float32 only, not {precision}")
+    model, x, y = backend.placed(workload)
+    whole_batch = DataLoader([(x, y)], bs=None, device=x.device)
+    losses = _Losses()
+    learner = Learner(
+        DataLoaders(whole_batch, []),
+        model,
+        loss_func=backend.FORWARD[workload.name].loss,
+        opt_func=_optimizer(workload.optimizer),
+        lr=workload.optimizer.learning_rate,
+        wd=0.0,
+        cbs=[losses],
+    )
+    learner.logger = noop
+    learner.create_opt()
+    asked = 0
+
+    def fit(updates: int) -> torch.Tensor:
+        nonlocal asked
+        asked += updates
+        learner.fit(updates)
+        return torch.stack(losses.of_this_fit)  # (updates,)
+
+    def reset() -> None:
+        backend.load(model, workload.parameters)
+        learner.create_opt()
+
+    def proof() -> ModeProof:
+        hyper = ", ".join(f"{name} {value:g}" for name, value in learner.opt.hypers[0].items())
+        return ModeProof(
+            mode="fit" if losses.seen == asked else "incomplete fit",
+            device=backend.device_of(model),
+            threads=torch.get_num_threads(),
+            precision=backend.precision_of(model),
+            compilations=None,
+            evidence=f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}; "
+            "device and dtype are the parameters'",
+        )
+
+    return Step(fit=fit, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+
+
+def _optimizer(optimizer: Adam | Sgd) -> Any:
+    if isinstance(optimizer, Sgd):
+        return partial(SGD, mom=0.0)
+    return partial(FastaiAdam, mom=optimizer.beta1, sqr_mom=optimizer.beta2, eps=optimizer.epsilon)
+
+
+start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+
+
+def versions() -> Sequence[str]:
+    """The library itself, the PyTorch it trains with, and NumPy for the inputs."""
+    return (f"fastai=={fastai.__version__}", f"torch=={torch.__version__}", f"numpy=={np.__version__}")
