@@ -1,0 +1,329 @@
+"""Turns as fresh containers: one per replicate, hardened, removed when it ends. Talks to the engine through its SDK.
+
+The turn's folder is the container's only writable mount. It is open to every user inside a folder that only the
+caller can enter, so the container's own user can write it whoever the caller is, rootless engines included.
+
+A container carries its harness in a label. One whose harness was killed is removed when the next run starts.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+import psutil
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import DeviceRequest
+from requests.exceptions import ConnectionError as EngineError
+from requests.exceptions import ReadTimeout
+
+from bench import supervise
+from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
+from harness.errors import SetupError
+from harness.launchers.base import OnStart, Say
+from harness.launchers.hardening import CODE, Allowance, harden
+
+OUT: Final = "/out"  # where the turn's folder is mounted
+OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness
+STOP_S: Final = 10  # for the engine to carry out what it was told
+DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
+OTHERWISE: Final = "or run with --launcher venv"
+
+
+def image_name(framework: str, device: str) -> str:
+    """Return the name of a framework's image."""
+    return f"samestep/{framework}:{device}"
+
+
+def connect() -> docker.DockerClient:
+    """Return a client of the engine that DOCKER_HOST names, or of the host's own.
+
+    Raises:
+        SetupError: it does not answer, or its socket may not be used.
+    """
+    where = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    try:
+        knock(where)
+        client = docker.from_env()
+        client.ping()
+    except PermissionError as error:
+        raise SetupError(
+            f"This user may not use the Docker engine at {where}: sudo usermod -aG docker $USER, then log in again, "
+            f"{OTHERWISE}."
+        ) from error
+    except (OSError, DockerException) as error:
+        raise SetupError(
+            f"No Docker engine answers at {where}: start it (sudo systemctl start docker), or name it in DOCKER_HOST, "
+            f"{OTHERWISE}."
+        ) from error
+    return client
+
+
+def knock(host: str) -> None:
+    """Raise OSError when the engine's Unix socket does not answer: the SDK would hide which error it was."""
+    scheme, _, path = host.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(path)
+
+
+def explain(error: str, gpu: str) -> str:
+    """Turn the engine's refusal of a container into a sentence with its remedy."""
+    if "could not select device driver" in error:
+        return (
+            "The Docker engine cannot hand out NVIDIA GPUs: install the NVIDIA Container Toolkit, "
+            "sudo nvidia-ctk runtime configure --runtime=docker, restart the engine, or run with --device cpu."
+        )
+    if "unknown device" in error or "device error" in error:
+        return f"There is no GPU {gpu!r} on this host: nvidia-smi -L lists them, SAMESTEP_GPU names one."
+    if "CPUs are not available" in error:
+        return f"{error.strip().rstrip('.')}: name others with --cpus."
+    if "no space left on device" in error:
+        return "The Docker engine's disk is full: docker system df shows what fills it, docker system prune frees it."
+    return f"The Docker engine refused the container: {error.strip()}"
+
+
+def why_not(frameworks: Sequence[str], device: str) -> str:
+    """Return why the docker launcher cannot run `frameworks`; empty when it can."""
+    try:
+        client = connect()
+    except SetupError as error:
+        return str(error)
+    with contextlib.closing(client):
+        return "; ".join(filter(None, (_absence(client, name, device) for name in frameworks)))
+
+
+class DockerLauncher:
+    """Runs each turn in a container of its framework's image."""
+
+    name = "docker"
+
+    def __init__(
+        self,
+        device: str,
+        *,
+        code: Path,
+        gpu: str = "0",
+        allowance: Allowance | None = None,
+        client: docker.DockerClient | None = None,
+    ) -> None:
+        """Run on `device`, with the package `bench` from the folder `code`, on the GPU of that UUID or index."""
+        self.device = device
+        self.code = code
+        self.gpu = gpu
+        self.allowance = allowance or Allowance.of(os.environ)
+        self._client = client
+        self._images: dict[str, str] = {}  # framework: identity of its image
+
+    def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        """Find the images and start one container for trial; return why for frameworks that have no image.
+
+        Raises:
+            SetupError: no engine, or it cannot run a container as we need it.
+        """
+        self._client = self._client or connect()
+        check_readable(self.code)
+        for name in remove_left_behind(self._client):
+            say(f"removed the container {name}, left behind by a samestep that was killed")
+        missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, self.device))}
+        for name in frameworks:
+            if name not in missing:
+                self._images[name] = str(self._client.images.get(image_name(name, self.device)).id)
+        if self._images:
+            self._try(next(iter(self._images)))
+        return missing
+
+    def take(self, turn: Turn, on_start: OnStart) -> Outcome:
+        """Run `turn` in a container of its own, which is removed with its folder afterwards.
+
+        Raises:
+            SetupError: the engine went away.
+        """
+        image = self._images[turn.cell.framework]
+        turn = dataclasses.replace(turn, image=f"{image_name(turn.cell.framework, self.device)}@{image}")
+        with open_folder() as folder:
+            (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
+            begin = time.time_ns()
+            try:
+                with self._container(turn, folder) as container:
+                    return self._watch(container, turn, folder, on_start)
+            except APIError as error:
+                why = explain(error.explanation or str(error), self.gpu)
+                return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(why,))
+            except EngineError as error:
+                raise SetupError(
+                    "The Docker engine went away in the middle of a replicate: start it, then go on with --resume."
+                ) from error
+
+    def close(self) -> None:
+        """Close the connection to the engine."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _watch(self, container: Container, turn: Turn, folder: Path, on_start: OnStart) -> Outcome:
+        container.start()
+        begin = time.monotonic()
+        container.reload()
+        if pid := container.attrs["State"]["Pid"]:
+            on_start(pid)
+        timed_out = False
+        try:
+            container.wait(timeout=turn.timeout_s)
+        except (ReadTimeout, EngineError):
+            if time.monotonic() - begin < turn.timeout_s:
+                raise
+            timed_out = True
+            container.kill()
+            container.wait(timeout=STOP_S)
+        container.reload()
+        log = container.logs(tail=TAIL_LINES).decode(errors="replace")
+        return outcome(container.attrs["State"], folder, log, timed_out=timed_out)
+
+    @contextlib.contextmanager
+    def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
+        variables = supervise.environment(turn, Path("/tmp"), {})
+        allowance = dataclasses.replace(self.allowance, cpus=",".join(map(str, turn.cpus)))
+        container = self._create(
+            turn.cell.framework,
+            ["python", "-m", "bench", "turn", OUT],
+            allowance,
+            variables=variables,
+            volumes=[f"{folder}:{OUT}"],
+        )
+        try:
+            yield container
+        finally:
+            remove(container)
+
+    def _create(
+        self,
+        framework: str,
+        command: Sequence[str],
+        allowance: Allowance,
+        *,
+        variables: Mapping[str, str],
+        volumes: Sequence[str],
+    ) -> Container:
+        assert self._client is not None, "prepare comes first"
+        table = dataclasses.asdict(harden(allowance))
+        options: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in table.items()}
+        options["environment"] = {**variables, **options["environment"]}
+        if self.device == "cuda":
+            options["device_requests"] = [DeviceRequest(driver="nvidia", device_ids=[self.gpu], capabilities=[["gpu"]])]
+        return self._client.containers.create(
+            self._images[framework],
+            list(command),
+            volumes=[f"{self.code / 'bench'}:{CODE}/bench:ro", *volumes],
+            labels={OWNER: owner(os.getpid())},
+            working_dir="/tmp",
+            **options,
+        )
+
+    def _try(self, framework: str) -> None:
+        """Start and end a hardened container, so that what the engine cannot do is said before anything runs."""
+        try:
+            container = self._create(framework, ["true"], self.allowance, variables={}, volumes=())
+            try:
+                container.start()
+                container.wait(timeout=60)
+            finally:
+                remove(container)
+        except DockerException as error:
+            text = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
+            raise SetupError(explain(text, self.gpu)) from error
+
+
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a folder that any user can write who is shown it, inside one that only the caller can enter."""
+    outer = Path(tempfile.mkdtemp(prefix="samestep-"))
+    try:
+        folder = outer / "turn"
+        folder.mkdir()
+        folder.chmod(0o777)
+        yield folder
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)
+
+
+def outcome(state: Mapping[str, Any], folder: Path, log: str, *, timed_out: bool) -> Outcome:
+    """Return what the engine (`State` of an ended container), the folder and the log say together."""
+    code = int(state["ExitCode"])
+    started, finished = nanoseconds(state["StartedAt"]), nanoseconds(state["FinishedAt"])
+    return Outcome(
+        started_unix_ns=started,
+        wall_ns=max(0, finished - started),
+        exit_code=code if code <= 128 else None,
+        signal=supervise.signal_name(code - 128) if code > 128 else "",
+        timed_out=timed_out,
+        out_of_memory=bool(state["OOMKilled"]),
+        phase=last_phase(folder),
+        tail=tuple(line.rstrip()[:500] for line in log.splitlines() if line.strip())[-TAIL_LINES:],
+        record=supervise.read(folder / RECORD_FILE),
+    )
+
+
+def nanoseconds(stamp: str) -> int:
+    """Return the Unix time of the engine's time stamp, such as "2026-11-20T09:32:11.72225563Z"."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])
+
+
+def check_readable(code: Path) -> None:
+    """Raise SetupError when a container's user, who is nobody here, could not read `bench`."""
+    if closed := next((path for path in (code / "bench", *(code / "bench").rglob("*.py")) if not _is_open(path)), None):
+        raise SetupError(f"{closed} is closed to the user of a container: chmod -R o+rX {code / 'bench'}")
+
+
+def _is_open(path: Path) -> bool:
+    needed = 0o005 if path.is_dir() else 0o004
+    return path.stat().st_mode & needed == needed
+
+
+def owner(pid: int) -> str:
+    """Return what tells this process from a later one of the same number."""
+    return f"{pid}/{psutil.Process(pid).create_time():.2f}"
+
+
+def is_alive(label: str) -> bool:
+    """Return whether the harness of a container's label still runs."""
+    pid, _, _ = label.partition("/")
+    try:
+        return owner(int(pid)) == label
+    except (ValueError, psutil.Error):
+        return False
+
+
+def remove_left_behind(client: docker.DockerClient) -> list[str]:
+    """Remove containers whose harness is gone and return their names."""
+    containers = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
+    left = [each for each in containers if not is_alive(each.labels[OWNER])]
+    for each in left:
+        remove(each)
+    return [str(each.name) for each in left]
+
+
+def remove(container: Container) -> None:
+    """Kill and remove a container; one that is gone, or an engine that is, changes nothing."""
+    with contextlib.suppress(NotFound, EngineError):
+        container.remove(force=True)
+
+
+def _absence(client: docker.DockerClient, framework: str, device: str) -> str:
+    name = image_name(framework, device)
+    try:
+        client.images.get(name)
+    except ImageNotFound:
+        return f"there is no image {name}: samestep build {framework} --device {device}"
+    return ""

@@ -1,0 +1,70 @@
+"""What a container that runs frameworks may do: one table, for the docker launcher and (held to it by a test) compose.
+
+It may compute, write to its own /tmp, and talk to whoever started it. It has no network, no capability, no way to gain
+one, no user of the host, a root file system it cannot change, and an end to its memory, processes and processors.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
+USER: Final = "10001:10001"  # nobody's number on a usual host; needs no entry in the image's passwd
+SECURITY: Final = ("no-new-privileges:true",)
+DROPPED: Final = ("ALL",)
+TMP_OPTIONS: Final = "exec,mode=1777"  # exec: compiled kernels are loaded from /tmp
+PIDS: Final = 4096  # threads count; XLA and OpenBLAS start several per core
+VARIABLES: Final[Mapping[str, str]] = {
+    "HOME": "/tmp",
+    "PYTHONDONTWRITEBYTECODE": "1",  # the code is mounted read-only
+    "PYTHONPATH": CODE,
+    "TMPDIR": "/tmp",
+    "USER": "samestep",  # PyTorch names its caches after the user, who has no passwd entry
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What differs between hosts; the variables of compose.yaml have the same defaults."""
+
+    memory: str = "16g"  # SAMESTEP_MEMORY: of one container, /tmp included; there is no swap beyond it
+    tmp: str = "4g"  # SAMESTEP_TMP: of /tmp
+    cpus: str = ""  # CPU set such as "1-3"; empty: all
+
+    @staticmethod
+    def of(variables: Mapping[str, str], cpus: str = "") -> "Allowance":
+        """Read SAMESTEP_MEMORY and SAMESTEP_TMP."""
+        plain = Allowance()
+        return Allowance(
+            memory=variables.get("SAMESTEP_MEMORY") or plain.memory,
+            tmp=variables.get("SAMESTEP_TMP") or plain.tmp,
+            cpus=cpus,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardening:
+    """The whole of it, by the names of the Docker SDK."""
+
+    mem_limit: str
+    memswap_limit: str
+    cpuset_cpus: str
+    tmpfs: Mapping[str, str]
+    user: str = USER
+    network_mode: str = "none"
+    read_only: bool = True
+    init: bool = True  # reaps what the compilers leave, passes signals on
+    pids_limit: int = PIDS
+    cap_drop: tuple[str, ...] = DROPPED
+    security_opt: tuple[str, ...] = SECURITY
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(VARIABLES))
+
+
+def harden(allowance: Allowance) -> Hardening:
+    """Return the table for a host's allowance."""
+    return Hardening(
+        mem_limit=allowance.memory,
+        memswap_limit=allowance.memory,
+        cpuset_cpus=allowance.cpus,
+        tmpfs={"/tmp": f"{TMP_OPTIONS},size={allowance.tmp}"},
+    )
