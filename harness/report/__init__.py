@@ -1,1 +1,76 @@
-"""The report: records of a run → statistics → tables, plots and one page."""
+"""The report: records of a run → statistics → tables, plots and one page.
+
+    facts ─┐
+           ├→ stats → rows → tables → view → console, markdown, page
+    records┘            └──→ frame → plots ────────────────────┘
+
+What draws and lays out is imported when it is used: a command that prints no report does not wait for it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.report.facts import Run
+
+FORMATS: Final = ("csv", "md", "html")
+TABLES: Final = ("steps", "accuracy", "memory", "code")
+
+
+def write(run: "Run", folder: Path) -> Path:
+    """Write the whole report of `run` into `folder`: the page, Markdown and CSV files. Return the page's path.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    from harness.report import markdown, view
+    from harness.report.page import page
+    from harness.report.tables import tables, to_csv
+
+    found = tables(run)
+    (folder / "csv").mkdir(parents=True, exist_ok=True)
+    for table in found:
+        (folder / "csv" / f"{table.name}.csv").write_text(to_csv(table), encoding="utf-8")
+        text = f"# samestep: {run.facts.id}\n\n" + markdown.section(view.view(table, wide=True))
+        (folder / f"{table.name}.md").write_text(text, encoding="utf-8")
+    (folder / "index.md").write_text(markdown.index(run, found), encoding="utf-8")
+    path = folder / "index.html"
+    path.write_text(page(run, found), encoding="utf-8")
+    return path
+
+
+def terminal(run: "Run", console: "Console") -> None:
+    """Print the tables that a person waits for, with what the run says."""
+    from harness.report import console as printed
+    from harness.report.summary import summary
+    from harness.report.tables import tables
+    from harness.report.view import view
+
+    found = tables(run)
+    for table in found:
+        printed.show(view(table, wide=False), console)
+    printed.sentences(summary(run, found), console)
+
+
+def render(run: "Run", format: str, table: str | None = None) -> str:
+    """Return the report as text: one `table` or all (CSV: "steps" unless named), "html" always the whole page.
+
+    Raises:
+        KeyError: no such format or table.
+    """
+    from harness.report import markdown, view
+    from harness.report.page import page
+    from harness.report.tables import Table, tables, to_csv
+
+    found = tables(run)
+    if format == "html":
+        return page(run, found)
+    by_name: dict[str, Table[Any]] = {one.name: one for one in found}
+    chosen = [by_name[table]] if table else list(found)
+    if format == "csv":
+        return to_csv(chosen[0])
+    if format == "md":
+        return "\n".join(markdown.section(view.view(one, wide=True)) for one in chosen)
+    raise KeyError(format)

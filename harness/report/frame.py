@@ -1,0 +1,95 @@
+"""Records → tidy DataFrames: one observation a row, for plots and for whoever wants to look further.
+
+replicates   one row per replicate: its median step, first step, peak memory, status
+rounds       one row per timed round
+losses       one row per step of the gate's run, beside the reference
+resident     one row per sample of a replicate's resident memory
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bench.record import Record
+from harness.report import stats
+
+CELL: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "track")
+
+
+def replicates(records: Iterable[Record]) -> pd.DataFrame:
+    """Return one row per replicate; what it did not measure is missing."""
+    return _frame(
+        [
+            {
+                **_who(record),
+                "position": record.position,
+                "status": record.status,
+                "step_ns": stats.step_ns(record.timing) if record.timing else None,
+                "first_step_ns": record.timing.first_step_ns if record.timing else None,
+                "host_peak_rss_bytes": record.memory.host_peak_rss_bytes if record.memory else None,
+                "max_loss_deviation": record.accuracy.max_loss_deviation if record.accuracy else None,
+                "wall_ns": record.wall_ns,
+            }
+            for record in records
+        ],
+        ("position", "status", "step_ns", "first_step_ns", "host_peak_rss_bytes", "max_loss_deviation", "wall_ns"),
+    )
+
+
+def rounds(records: Iterable[Record]) -> pd.DataFrame:
+    """Return one row per timed round, with its time per step in ns."""
+    return _frame(
+        [
+            {**_who(record), "round": number, "step_ns": step}
+            for record in records
+            if record.timing is not None
+            for number, step in enumerate(stats.round_step_ns(record.timing), start=1)
+        ],
+        ("round", "step_ns"),
+    )
+
+
+def losses(records: Iterable[Record]) -> pd.DataFrame:
+    """Return one row per step of the gate's run: loss, reference, |loss - reference| / max(1, |reference|)."""
+    return _frame(list(_losses(records)), ("step", "loss", "reference", "deviation"))
+
+
+def _losses(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    for record in records:
+        if record.accuracy is None:
+            continue
+        pairs = zip(record.accuracy.losses, record.accuracy.reference_losses, strict=False)
+        for step, (loss, reference) in enumerate(pairs, start=1):
+            deviation = abs(loss - reference) / max(1.0, abs(reference))
+            yield {**_who(record), "step": step, "loss": loss, "reference": reference, "deviation": deviation}
+
+
+def resident(samples: Path) -> pd.DataFrame:
+    """Return the samples of resident memory: cell, block, seconds since the replicate's first sample, bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    taken = pd.read_parquet(samples, columns=["t_ns", "subject", "metric", "value"])
+    taken = taken[taken["metric"] == "rss_bytes"]
+    who = taken["subject"].str.rsplit("#", n=1, expand=True).reindex(columns=[0, 1])
+    since = taken["t_ns"] - taken.groupby("subject")["t_ns"].transform("min")
+    return pd.DataFrame(
+        {
+            "cell": who[0],
+            "block": pd.to_numeric(who[1]).astype("Int64"),
+            "seconds": since.astype(np.float64) / 1e9,
+            "rss_bytes": taken["value"].astype(np.float64),
+        }
+    ).reset_index(drop=True)
+
+
+def _who(record: Record) -> dict[str, Any]:
+    return {**{name: getattr(record.cell, name) for name in CELL}, "block": record.block}
+
+
+def _frame(rows: list[dict[str, Any]], measured: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=[*CELL, "block", *measured])

@@ -1,0 +1,71 @@
+"""The tables as Markdown, one file each, and a page that leads to them."""
+
+from harness.report.facts import Run
+from harness.report.summary import about_run, summary
+from harness.report.tables import Tables
+from harness.report.view import Heading, View, ViewRow
+
+
+def section(view: View) -> str:
+    """Return one table as a Markdown section: heading, how to read it, rows, notes, legend."""
+    parts = [
+        f"## {view.title}",
+        view.about + _common(view),
+        _grid(view) if view.rows else "No such record in this run.",
+    ]
+    notes = [f"- {_escape(row.name)}: {_escape(row.note)}" for row in view.notes]
+    if notes:
+        parts.append("\n".join(notes))
+    if view.flags:
+        parts.append("\n".join(f"- **{flag.letter}** {flag.name}: {flag.sentence}" for flag in view.flags))
+    return "\n\n".join(parts) + "\n"
+
+
+def index(run: Run, tables: Tables) -> str:
+    """Return the opening page: what the run says, where it was made, links to the tables."""
+    facts = "\n".join(f"- {fact.name}: {_escape(fact.value)}" for fact in about_run(run))
+    links = "\n".join(f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables)
+    said = "\n\n".join(_escape(sentence) for sentence in summary(run, tables))
+    return f"# samestep: {run.facts.id}\n\n{said}\n\n{links}\n\nThe whole report: [index.html](index.html)\n\n{facts}\n"
+
+
+def _common(view: View) -> str:
+    return f" All rows: {', '.join(view.common)}." if view.common else ""
+
+
+def _grid(view: View) -> str:
+    headings = [*view.names, *view.values]
+    lines = [
+        _line([_heading(heading) for heading in headings]),
+        _line(["---:" if heading.is_number else "---" for heading in headings]),
+        *(_line(_fields(row)) for row in view.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _fields(row: ViewRow) -> list[str]:
+    names = [_escape(name.text) for name in row.names]
+    if row.is_struck:
+        names = [f"~~{name}~~" for name in names]
+    values = [_escape(value.text) for value in row.values]
+    if row.is_hole and values:
+        values = [row.status, *["" for _ in values[1:]]]
+    elif row.is_struck:
+        values = [f"~~{value}~~" for value in values]
+    return [*names, *values]
+
+
+def _heading(heading: Heading) -> str:
+    return f"{heading.text}, {heading.unit}" if heading.unit else heading.text
+
+
+def _line(fields: list[str]) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def _escape(text: str) -> str:
+    """Keep a value from breaking its row or turning into markup; reasons hold whatever a framework printed."""
+    flat = " ".join(text.split())
+    for mark in "\\|*_`<>[]~":
+        flat = flat.replace(mark, f"\\{mark}")
+    return flat

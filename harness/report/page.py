@@ -1,0 +1,97 @@
+"""The page: one HTML file that opens offline, asks nobody for anything, and reads without JavaScript."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from harness.report import summary
+from harness.report.facts import FrameworkFacts, Run
+from harness.report.plots import Plot, plots
+from harness.report.rows import CLAIMED_LINES
+from harness.report.tables import Tables
+from harness.report.view import View, view
+
+TEMPLATE: Final = "page.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One hello world, highlighted."""
+
+    title: str
+    lines: int
+    claimed: int | None  # lines that a talk claims for it
+    code: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modes:
+    """One framework of the run and what its modes do, of those that were run."""
+
+    title: str
+    hue: int  # number of its CSS variable
+    modes: tuple[tuple[str, str], ...]  # (mode, sentence)
+
+
+def page(run: Run, tables: Tables) -> str:
+    """Return the report as one HTML document."""
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawn = {plot.name: plot for plot in plots(run, tables)}
+    views = {table.name: view(table, wide=True) for table in tables}
+    return environment.get_template(TEMPLATE).render(
+        run=run,
+        titles=[facts.title for facts in run.facts.frameworks],
+        sentences=summary.summary(run, tables),
+        first_look=summary.is_first_look(run),
+        facts=summary.about_run(run),
+        versions=summary.versions(run),
+        views=views,
+        plots=_markup(drawn),
+        hues=_hues(run),
+        modes=[_modes(run, facts, number) for number, facts in enumerate(run.facts.frameworks, start=1)],
+        listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
+        header=view_header,
+    )
+
+
+def view_header(one: View) -> int:
+    """Return how many columns the values of a table take: what a reason may span."""
+    return len(one.values)
+
+
+def _markup(drawn: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
+    """Return the plots with their SVG marked as safe: it is ours, with text that Matplotlib has escaped."""
+    return {name: (plot, Markup(plot.svg)) for name, plot in drawn.items()}
+
+
+def _hues(run: Run) -> dict[str, int]:
+    """Return the number of each framework's CSS variable, by the title that its rows show."""
+    return {facts.title: number for number, facts in enumerate(run.facts.frameworks, start=1)}
+
+
+def _modes(run: Run, facts: FrameworkFacts, number: int) -> Modes:
+    ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
+    told = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
+    return Modes(title=facts.title, hue=number, modes=told)
+
+
+def _listing(facts: FrameworkFacts) -> Listing:
+    formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
+    code = highlight(facts.hello, PythonLexer(), formatter)
+    return Listing(
+        title=facts.title,
+        lines=facts.hello_lines,
+        claimed=CLAIMED_LINES.get(facts.name),
+        code=Markup(code),
+    )

@@ -1,0 +1,279 @@
+"""The plots of the page, drawn in the stand-in colours of `harness.report.svg`."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from harness.report import frame
+from harness.report.facts import Run
+from harness.report.rows import StepRow
+from harness.report.stats import BreakEven
+from harness.report.summary import duration
+from harness.report.svg import GRID, GROUND, HUES, INK, QUIET, to_svg
+from harness.report.tables import Tables
+
+LOSS_GATE: Final = 1e-4  # bench.accuracy.MAX_LOSS_DEVIATION; a test holds the two together
+WIDTH_IN: Final = 9.0
+MANY_STEPS: Final = 1_000_000
+STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": QUIET,
+    "axes.edgecolor": GRID,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": QUIET,
+    "xtick.minor.visible": False,
+    "ytick.minor.visible": False,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """One figure of the page."""
+
+    name: str
+    title: str
+    about: str  # how to read it
+    svg: str
+
+
+def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
+    """Draw what this run has something to draw for."""
+    hues = {facts.name: HUES[at % len(HUES)] for at, facts in enumerate(run.facts.frameworks)}
+    drawn = [steps(tables.steps.rows, hues), costs(tables.steps.rows, hues), losses(run, hues), memory(run, hues)]
+    return tuple(plot for plot in drawn if plot is not None)
+
+
+def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
+    """Draw time per step by framework and mode: a dot, its interval, its value; holes say why."""
+    if not any(row.step_ns for row in rows):
+        return None
+    with mpl.rc_context(STYLE):
+        heights = _heights(rows)
+        figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.28 * heights[-1]), layout="constrained")
+        axes = figure.subplots()
+        for height, row in zip(heights, rows, strict=True):
+            _step(axes, height, row, hues.get(row.cell.framework, QUIET))
+        axes.set_xscale("log")
+        axes.margins(x=0.12)
+        axes.set_ylim(heights[-1] + 0.6, -0.6)
+        axes.set_yticks(heights, [_label(rows, at) for at in range(len(rows))])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.grid(visible=False, axis="y")
+        _durations(axes, "x")
+        return Plot(
+            name="steps",
+            title="Time per step",
+            about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster.",
+            svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
+        )
+
+
+def _heights(rows: Sequence[StepRow]) -> list[float]:
+    """Return where each row is drawn: one below the other, with a gap before the next framework."""
+    heights = [0.0]
+    for above, row in itertools.pairwise(rows):
+        heights.append(heights[-1] + (1.0 if above.cell.framework == row.cell.framework else 1.5))
+    return heights
+
+
+def _label(rows: Sequence[StepRow], at: int) -> str:
+    """Return "framework  mode", with what else tells two rows of the same mode apart."""
+    cell = rows[at].cell
+    twins = [row.cell for row in rows if (row.cell.framework, row.cell.mode) == (cell.framework, cell.mode)]
+    more = [
+        getattr(cell, name)
+        for name in ("optimizer", "workload", "size", "precision", "device", "allocator")
+        if len({getattr(twin, name) for twin in twins}) > 1
+    ]
+    return "  ".join([rows[at].title, cell.mode, *more])
+
+
+def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
+    if row.step_ns is None:
+        axes.text(
+            0.01, height, row.status, transform=axes.get_yaxis_transform(), color=QUIET, va="center", style="italic"
+        )
+        return
+    value, interval = row.step_ns.value, row.step_ns.interval
+    if interval:
+        axes.plot([interval.low, interval.high], [height, height], color=hue, linewidth=3, alpha=0.45)
+    axes.plot([value], [height], "o", color=hue, markersize=6)
+    right = interval.high if interval else value
+    axes.annotate(
+        duration(value), (right, height), xytext=(9, 0), textcoords="offset points", va="center", color=INK, fontsize=9
+    )
+
+
+def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
+    """Draw, for each framework with more than one mode, the whole time of a training of n steps, with break-even."""
+    timed = [row for row in rows if row.step_ns is not None and row.first_step_ns is not None]
+    groups: dict[str, list[StepRow]] = {}
+    for row in timed:
+        if _work(row) == _work(timed[0]):
+            groups.setdefault(row.cell.framework, []).append(row)
+    shown = [group for group in groups.values() if len(group) > 1]
+    if not shown:
+        return None
+    across = min(3, len(shown))
+    with mpl.rc_context(STYLE):
+        down = math.ceil(len(shown) / across)
+        figure = Figure(figsize=(WIDTH_IN, 2.6 * down), layout="constrained")
+        panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+        for panel, group in zip(panels, shown, strict=False):
+            _cost(panel, group, hues.get(group[0].cell.framework, QUIET))
+        for panel in panels[len(shown) :]:
+            panel.set_visible(False)
+        for panel in panels[max(0, len(shown) - across) : len(shown)]:
+            panel.tick_params(labelbottom=True)
+            panel.set_xlabel("steps")
+        return Plot(
+            name="costs",
+            title="First step and all that follow",
+            about="Time of a whole training of n steps; where a mode passes beneath its framework's eager mode, a ring"
+            " marks the break-even.",
+            svg=to_svg(figure, "costs", "Total time against number of steps for each framework's modes"),
+        )
+
+
+def _work(row: StepRow) -> tuple[str, ...]:
+    return (row.cell.workload, row.cell.optimizer, row.cell.size, row.cell.precision, row.cell.device)
+
+
+def _cost(axes: Axes, rows: Sequence[StepRow], hue: str) -> None:
+    n = np.geomspace(1, MANY_STEPS, 60)
+    dashes: list[Any] = ["-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2))]
+    for row, dash in zip(sorted(rows, key=lambda row: not row.is_baseline), dashes * len(rows), strict=False):
+        if row.step_ns is None or row.first_step_ns is None:
+            continue
+        total = row.first_step_ns.value + (n - 1) * row.step_ns.value
+        color = QUIET if row.is_baseline else hue
+        axes.plot(n, total, color=color, linestyle=dash, linewidth=1.6, label=row.cell.mode)
+        if isinstance(row.break_even, BreakEven) and 1 < row.break_even.steps <= MANY_STEPS:
+            at = row.break_even.steps
+            height = row.first_step_ns.value + (at - 1) * row.step_ns.value
+            axes.plot([at], [height], "o", color=hue, markerfacecolor=GROUND, markersize=6, markeredgewidth=1.5)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_title(rows[0].title, fontweight="bold")
+    axes.legend(loc="upper left", handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
+    _durations(axes, "y")
+    _counts(axes, "x")
+
+
+def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
+    """Draw every cell's losses over one another, and how far each is from the reference."""
+    first: dict[tuple[str, str, str, str], Any] = {}
+    for record in run.records:
+        if record.accuracy is not None and record.accuracy.losses:
+            cell = record.cell
+            first.setdefault((cell.framework, cell.mode, cell.optimizer, cell.size), record)
+    if not first:
+        return None
+    told = frame.losses(first.values())
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_IN, 3.5), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.set_title("Loss of every cell, over the reference", fontweight="bold")
+        right.set_title("Distance from the reference", fontweight="bold")
+        order = list(dict.fromkeys(framework for framework, *_ in first))
+        for (framework, *_), one in told.groupby(["framework", "mode", "optimizer", "size"], sort=False):
+            hue, width = hues.get(str(framework), QUIET), 1.2 * (len(order) - order.index(str(framework)))
+            left.plot(one["step"], one["loss"], color=hue, linewidth=width)  # nested, so that the lowest still shows
+            right.plot(one["step"], one["deviation"].where(one["deviation"] > 0), color=hue, linewidth=1.1, alpha=0.75)
+        for _, one in told.groupby(["optimizer", "size"], sort=False):
+            reference = one.drop_duplicates("step")
+            left.plot(reference["step"], reference["reference"], color=INK, linewidth=1.2, linestyle=(0, (1, 3)))
+        right.axhline(LOSS_GATE, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        right.annotate(
+            "gate", (1, LOSS_GATE), xytext=(-2, 4), textcoords="offset points", color=INK, ha="right", fontsize=9,
+            xycoords=right.get_yaxis_transform(),
+        )  # fmt: skip
+        for axes in (left, right):
+            axes.set_yscale("log")
+            axes.set_xlabel("step")
+            _powers(axes)
+        _key(left, run, hues, order)
+        return Plot(
+            name="losses",
+            title="Losses",
+            about="Left, all curves lie on one another and on the dotted float64 reference. Right, what the eye cannot"
+            " see there: |loss - reference| ÷ max(1, |reference|); a cell that crosses the gate is invalid.",
+            svg=to_svg(figure, "losses", "Loss of every cell over the steps, and its distance from the reference"),
+        )
+
+
+def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
+    """Draw the resident memory over the life of each cell's first replicate."""
+    samples = frame.resident(run.samples) if run.samples is not None else pd.DataFrame()
+    cells = {record.cell.id: record.cell for record in run.records if record.cell.track == "identical"}
+    if samples.empty or not samples["cell"].isin(cells).any():
+        return None
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for name, one in samples[samples["cell"].isin(cells)].groupby("cell", sort=False):
+            life = one[one["block"] == one["block"].min()].sort_values("seconds")
+            hue = hues.get(cells[str(name)].framework, QUIET)
+            axes.plot(life["seconds"], life["rss_bytes"] / 2**20, color=hue, linewidth=1.4, alpha=0.8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("seconds since the process was first seen")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f} MiB"))
+        _key(axes, run, hues, [cell.framework for cell in cells.values()])
+        return Plot(
+            name="memory",
+            title="Host memory over time",
+            about="Resident memory of one replicate of each mode, sampled from outside.",
+            svg=to_svg(figure, "memory", "Resident memory over time, one line per framework and mode"),
+        )
+
+
+def _key(axes: Axes, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
+    """Name the frameworks by their hue."""
+    for name in dict.fromkeys(frameworks):
+        axes.plot([], [], color=hues.get(name, QUIET), linewidth=3, label=run.title(name))
+    axes.legend(loc="upper right", labelcolor=INK, handlelength=1.2, ncols=2)
+
+
+def _durations(axes: Axes, which: str) -> None:
+    _logarithmic(axes, which, lambda ns: duration(ns).replace(".00 ", " ").replace(".0 ", " "))
+
+
+def _counts(axes: Axes, which: str) -> None:
+    _logarithmic(axes, which, lambda n: f"{n:,.0f}", ticks=5)
+
+
+def _powers(axes: Axes) -> None:
+    _logarithmic(axes, "y", lambda value: f"{value:g}" if value > 1e-3 else f"{value:.0e}")
+
+
+def _logarithmic(axes: Axes, which: str, text: Callable[[float], str], ticks: int = 8) -> None:
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(base=10, numticks=ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))

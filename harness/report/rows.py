@@ -1,0 +1,253 @@
+"""Records of a run → the rows of its four tables: one typed row per cell, in raw units.
+
+A row keeps what the statistics gave, in ns and bytes; `harness.report.tables` says which columns show it and in which
+unit. When the replicates of a cell end differently, the row bears the worst status and says how many: an invalid
+replicate makes the whole cell invalid and takes its time away, for nobody knows what the others measured; a replicate
+that failed leaves the numbers of the good ones standing.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from bench.record import Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing
+from harness.report import stats
+from harness.report.facts import Run
+from harness.report.stats import BreakEven, Cost, Estimate, Flag
+
+WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
+
+# What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
+CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras": 4, "torch": 10, "fastai": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What every table's row begins with."""
+
+    cell: Cell
+    title: str  # what people call the framework
+    status: Status
+    reason: str  # empty when the status is "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow(Row):
+    """What a training step costs."""
+
+    step_ns: Estimate | None  # time per step
+    first_step_ns: Estimate | None  # the first call: trace, compile, run; of a whole compiled loop all its steps
+    replicates: int  # good ones: the estimate rests on them
+    rounds: int | None  # timed rounds of one replicate
+    steps_per_round: int | None
+    speedup: Estimate | None  # baseline / this; None: no baseline, or none measured
+    is_baseline: bool
+    break_even: BreakEven | Literal["never"] | None
+    flags: tuple[Flag, ...]
+    costs: Mapping[int, Cost]  # what each good replicate paid, by block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyRow(Row):
+    """What was computed, of the replicate farthest from the reference."""
+
+    accuracy: Accuracy | None
+    within_tolerance: bool | None  # in every replicate
+    data_sha256: str  # distinct ones joined by spaces: more than one is a fault
+    init_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRow(Row):
+    """The highest of each figure over the replicates, and over the cells that differ in optimizer or size alone."""
+
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRow(Row):
+    """The hello world: how much code, and what it comes to from a cold start; medians over the blocks."""
+
+    lines: int | None
+    claimed_lines: int | None
+    total_ns: float | None
+    weight: float | None
+    bias: float | None
+    within_tolerance: bool | None  # in every block
+
+
+def step_rows(run: Run) -> tuple[StepRow, ...]:
+    """Return a row for each cell of the identical track."""
+    rows = [_step_row(run, cell, records) for cell, records in _by_cell(run, "identical").items()]
+    by_cell = {row.cell: row for row in rows}
+    return tuple(_compared(row, by_cell.get(replace(row.cell, mode=run.baseline(row.cell.framework)))) for row in rows)
+
+
+def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
+    """Return a row for each cell of the identical track."""
+    return tuple(_accuracy_row(run, cell, records) for cell, records in _by_cell(run, "identical").items())
+
+
+def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
+    """Return a row for each framework, mode, workload and allocator of the identical track."""
+    groups: dict[tuple[str, str, str, str], list[Record]] = {}
+    for cell, records in _by_cell(run, "identical").items():
+        groups.setdefault((cell.framework, cell.mode, cell.workload, cell.allocator), []).extend(records)
+    return tuple(_memory_row(run, records) for records in groups.values())
+
+
+def code_rows(run: Run) -> tuple[CodeRow, ...]:
+    """Return a row for each framework of the run that has a hello world."""
+    measured = {cell.framework: records for cell, records in _by_cell(run, "idiomatic").items()}
+    lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
+    names = [*lines, *(name for name in measured if name not in lines)]
+    return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
+
+
+def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
+    """Return the records of each cell, frameworks and modes in the order of the run's facts, the rest as they came."""
+    groups: dict[Cell, list[Record]] = {}
+    for record in run.records:
+        if record.cell.track == track:
+            groups.setdefault(record.cell, []).append(record)
+    place = {
+        (framework.name, mode.name): (i, j)
+        for i, framework in enumerate(run.facts.frameworks)
+        for j, mode in enumerate(framework.modes)
+    }
+    last = (len(run.facts.frameworks), 0)
+
+    return {
+        cell: groups[cell] for cell in sorted(groups, key=lambda cell: place.get((cell.framework, cell.mode), last))
+    }
+
+
+def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
+    """Return the worst status and its reason, which says how many replicates it befell when not all."""
+    worst = min((record.status for record in records), key=WORST_FIRST.index)
+    if worst == "ok":
+        return worst, ""
+    hit = [record for record in records if record.status == worst]
+    share = "" if len(hit) == len(records) else f"{len(hit)} of {len(records)} replicates: "
+    return worst, share + hit[0].reason
+
+
+def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+    status, reason = _verdict(records)
+    good = _good_timings(records) if status != "invalid" else {}
+    costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
+    whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    return StepRow(
+        cell=cell,
+        title=run.title(cell.framework),
+        status=status,
+        reason=reason,
+        step_ns=stats.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
+        first_step_ns=stats.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        replicates=len(good),
+        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
+        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
+        speedup=None,
+        is_baseline=cell.mode == run.baseline(cell.framework),
+        break_even=None,
+        flags=stats.flags(tuple(good.values()), cell.device) if good else (),
+        costs=costs if whole else {},
+    )
+
+
+def _good_timings(records: Iterable[Record]) -> dict[int, Timing]:
+    return {record.block: record.timing for record in records if record.status == "ok" and record.timing is not None}
+
+
+def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
+    """Return `row` beside its framework's own baseline, paired by block."""
+    if baseline is None or row.step_ns is None:
+        return row
+    mine = {block: cost.step_ns for block, cost in row.costs.items()}
+    theirs = {block: cost.step_ns for block, cost in baseline.costs.items()}
+    return replace(
+        row,
+        speedup=stats.ratio(theirs, mine),
+        break_even=None if row.is_baseline else stats.break_even(row.costs, baseline.costs),
+    )
+
+
+def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
+    status, reason = _verdict(records)
+    seen = [record.accuracy for record in records if record.accuracy is not None]
+    return AccuracyRow(
+        cell=cell,
+        title=run.title(cell.framework),
+        status=status,
+        reason=reason,
+        accuracy=max(seen, key=_deviation, default=None),
+        within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
+        data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
+        init_sha256=" ".join(sorted({one.init_sha256 for one in seen})),
+    )
+
+
+def _deviation(accuracy: Accuracy) -> float:
+    """Return the deviation to rank by: what is not a number is the worst."""
+    return math.inf if math.isnan(accuracy.max_loss_deviation) else accuracy.max_loss_deviation
+
+
+def _memory_row(run: Run, records: Sequence[Record]) -> MemoryRow:
+    status, reason = _verdict(records)
+    seen = [record.memory for record in records if record.memory is not None]
+
+    def highest(values: Iterable[int | None]) -> int | None:
+        return max((value for value in values if value is not None), default=None)
+
+    return MemoryRow(
+        cell=records[0].cell,
+        title=run.title(records[0].cell.framework),
+        status=status,
+        reason=reason,
+        memory=Memory(
+            host_peak_rss_bytes=highest(one.host_peak_rss_bytes for one in seen),
+            host_rss_after_import_bytes=highest(one.host_rss_after_import_bytes for one in seen),
+            context_bytes=highest(one.context_bytes for one in seen),
+            allocated_peak_bytes=highest(one.allocated_peak_bytes for one in seen),
+            reserved_peak_bytes=highest(one.reserved_peak_bytes for one in seen),
+            device_peak_bytes=highest(one.device_peak_bytes for one in seen),
+            device_allocations_warmup=highest(one.device_allocations_warmup for one in seen),
+            device_allocations_timed=highest(one.device_allocations_timed for one in seen),
+            residue_bytes=highest(one.residue_bytes for one in seen),
+        ),
+    )
+
+
+def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:
+    status, reason = _verdict(records) if records else ("ok", "")
+    seen: list[Idiomatic] = [record.idiomatic for record in records if record.idiomatic is not None]
+    cell = records[0].cell if records else _hello_cell(framework)
+    return CodeRow(
+        cell=cell,
+        title=run.title(framework),
+        status=status,
+        reason=reason,
+        lines=seen[0].lines if seen else lines,
+        claimed_lines=CLAIMED_LINES.get(framework),
+        total_ns=statistics.median(one.total_ns for one in seen) if seen else None,
+        weight=statistics.median(one.weight for one in seen) if seen else None,
+        bias=statistics.median(one.bias for one in seen) if seen else None,
+        within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
+    )
+
+
+def _hello_cell(framework: str) -> Cell:
+    """Return the cell of a hello world that was not run: only its framework is shown."""
+    return Cell(
+        framework=framework,
+        mode="hello",
+        workload="",
+        optimizer="",
+        size="",
+        precision="",
+        device="",
+        allocator="",
+        track="idiomatic",
+    )

@@ -1,0 +1,203 @@
+"""What a run says, in sentences: which framework, which mode, at what cost, and how far to trust it."""
+
+import datetime
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from harness.report import stats
+from harness.report.facts import Run
+from harness.report.formats import rounded, scientific, significant
+from harness.report.rows import StepRow
+from harness.report.stats import NEVER, BreakEven
+from harness.report.tables import Tables
+from harness.run import own_share
+
+QUICK: Final = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about the run."""
+
+    name: str
+    value: str
+
+
+def summary(run: Run, tables: Tables) -> tuple[str, ...]:
+    """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
+    ranked = _main_group([row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"])
+    sentences = [
+        _fastest(run, ranked),
+        _first_steps(ranked),
+        _paying_back(ranked),
+        _accuracy(tables),
+        _holes(tables),
+        _first_look(run),
+    ]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def is_first_look(run: Run) -> bool:
+    """Return whether the run is too small for verdicts."""
+    return run.facts.profile == QUICK or run.facts.blocks < stats.FEW_BLOCKS
+
+
+def _main_group(rows: Sequence[StepRow]) -> list[StepRow]:
+    """Return the rows that may be ranked together: same work, same device; of several such groups the first."""
+
+    def work(row: StepRow) -> tuple[str, ...]:
+        return (row.cell.workload, row.cell.optimizer, row.cell.size, row.cell.precision, row.cell.device)
+
+    return [row for row in rows if work(row) == work(rows[0])]
+
+
+def _name(row: StepRow) -> str:
+    return f"{row.title} {row.cell.mode}"
+
+
+def _step(row: StepRow) -> float:
+    return row.step_ns.value if row.step_ns else float("inf")
+
+
+def _first(row: StepRow) -> float:
+    return row.first_step_ns.value if row.first_step_ns else float("inf")
+
+
+def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
+    if not rows:
+        return "No cell of this run has a time."
+    first, *others = sorted(rows, key=_step)
+    if not others:
+        return f"One step of {_name(first)} takes {duration(_step(first))}."
+    second = others[0]
+    ratio = stats.ratio(_steps(first), _steps(second))
+    beside = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
+    if is_first_look(run):
+        return f"The shortest steps of this first look: {beside}."
+    if ratio is None or stats.verdict(ratio) != "faster":
+        return f"The fastest steps, which this run cannot tell apart: {beside}."
+    return f"The fastest step: {beside}, {significant(1 / ratio.value)} times as long."
+
+
+def _steps(row: StepRow) -> dict[int, float]:
+    return {block: cost.step_ns for block, cost in row.costs.items()}
+
+
+def _first_steps(rows: Sequence[StepRow]) -> str:
+    if len(rows) < 2:
+        return ""
+    low, high = min(rows, key=_first), max(rows, key=_first)
+    return (
+        f"The first step, with all it traces and compiles, costs from {duration(_first(low))} ({_name(low)})"
+        f" to {duration(_first(high))} ({_name(high)})."
+    )
+
+
+def _paying_back(rows: Sequence[StepRow]) -> str:
+    paid = sorted((row.break_even.steps, _name(row)) for row in rows if isinstance(row.break_even, BreakEven))
+    never = [_name(row) for row in rows if row.break_even == NEVER]
+    at_once = [name for steps, name in paid if steps <= 1]
+    after = [f"{rounded(math.ceil(steps))} steps ({name})" for steps, name in paid if steps > 1]
+    parts = [f"at once ({', '.join(at_once)})"] * bool(at_once) + [f"after {_list(after)}"] * bool(after)
+    parts += [f"never, as far as this run can see, {_list(never)}"] * bool(never)
+    if not parts:
+        return ""
+    return f"Against its framework's own eager mode, a mode has earned back its first step {'; '.join(parts)}."
+
+
+def _accuracy(tables: Tables) -> str:
+    seen = [row for row in tables.accuracy.rows if row.accuracy is not None]
+    good = [row.accuracy.max_loss_deviation for row in seen if row.status == "ok" and row.accuracy is not None]
+    if not good:
+        return ""
+    same = len({row.data_sha256 for row in seen}) == 1 and len({row.init_sha256 for row in seen}) == 1
+    start = "from the same data and the same initial parameters" if same else "though NOT from the same bytes"
+    who = "All" if len(good) == len(tables.accuracy.rows) else f"{len(good)} of"
+    return (
+        f"{who} {len(tables.accuracy.rows)} cells did the same arithmetic: {start}, every loss lies within"
+        f" {scientific(max(good))} of a float64 reference."
+    )
+
+
+def _holes(tables: Tables) -> str:
+    holes = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status != "ok"]
+    return f"Not ranked: {_list(holes)}." if holes else ""
+
+
+def _first_look(run: Run) -> str:
+    if not is_first_look(run):
+        return ""
+    return (
+        f"This is a first look: {run.facts.blocks} blocks leave wide intervals, so nothing here is a verdict;"
+        " samestep run --profile default makes six."
+    )
+
+
+def _list(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def duration(ns: float) -> str:
+    """Return a duration in the unit that reads best: 912 ns, 104 µs, 3.7 ms, 7.1 s."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{significant(ns / size)} {unit}"
+    return f"{significant(ns)} ns"
+
+
+def about_run(run: Run) -> tuple[Fact, ...]:
+    """Return what a reader has to know about the run: when, where, how."""
+    facts, host = run.facts, run.facts.host
+    started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
+    found = [
+        Fact("run", facts.id),
+        Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
+        Fact("took", f"{_clock(facts.wall_s)}, {own_share(run.records, facts.wall_s):.1%} of it the harness's own"),
+        Fact("profile", f"{facts.profile}, {facts.blocks} blocks, seed {facts.seed}"),
+        Fact("replicates", _done(run)),
+        Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
+        Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
+        Fact("replicates ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
+        Fact("system", host.os),
+        Fact("launcher", facts.launcher),
+        Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
+        Fact("samestep", f"{facts.commit[:12] or 'no commit'}{', with changes not committed' if facts.dirty else ''}"),
+    ]
+    return tuple(found)
+
+
+def versions(run: Run) -> tuple[Fact, ...]:
+    """Return for each framework what it computed with, read back from inside its processes."""
+    found: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        if record.environment is not None:
+            found.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
+    order = [facts.name for facts in run.facts.frameworks]
+    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+    return tuple(Fact(run.title(name), ", ".join(one.replace("==", " ") for one in found[name])) for name in names)
+
+
+def _done(run: Run) -> str:
+    done, planned = len(run.records), run.facts.replicates
+    return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
+
+
+def _cpus(cpus: Iterable[int]) -> str:
+    numbers = ", ".join(map(str, cpus))
+    return f"CPU {numbers}" if numbers else "all CPUs"
+
+
+def _pythons(run: Run) -> str:
+    seen = sorted({record.environment.python for record in run.records if record.environment is not None})
+    return ", ".join(seen) or "none"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,65 @@
+"""A Matplotlib figure as an SVG element that takes its colours and its font from the page.
+
+Each figure is drawn once, in stand-in colours that are then replaced by CSS variables, so that one drawing follows the
+page into dark mode and onto paper. Text stays text: it is read aloud, found and copied, and the file stays small. The
+hues are those of Okabe and Ito (2008, "Color Universal Design"), which all kinds of colour vision tell apart.
+"""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+# Stand-ins, and the CSS variables of templates/style.css that they become
+INK, QUIET, GRID, GROUND = "#010101", "#020202", "#030303", "#040404"
+HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 9))  # by place in the run
+VARIABLES: Final[Mapping[str, str]] = {
+    INK: "--ink",
+    QUIET: "--quiet",
+    GRID: "--line",
+    GROUND: "--ground",
+    **{hue: f"--hue-{number}" for number, hue in enumerate(HUES, start=1)},
+}
+
+
+def _size_only(font: re.Match[str]) -> str:
+    return f"font-size: {font[1]}"
+
+
+def _two_decimals(tag: re.Match[str]) -> str:
+    return re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0])
+
+
+# What Matplotlib writes that a page has no use for: metadata, style of its own, repeated names, too many digits
+CLEANING: Final[tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]] = (
+    (r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->|<defs>\s*</defs>", ""),
+    (r'(<g) id="[^"]*"', r"\1"),
+    (r"font: ([0-9.]+px) [^;\"]*", _size_only),
+    (r"font: italic ([0-9.]+px) [^;\"]*", r"font-style: italic; font-size: \1"),
+    (r"font: ([0-9]+) ([0-9.]+px) [^;\"]*", r"font-weight: \1; font-size: \2"),
+    (r"font-family: [^;\"]*;? ?", ""),
+    (r' transform="rotate\(-0 [^"]*\)"', ""),
+    (r"<[^>]*>", _two_decimals),
+    (r"\s*\n\s*", "\n"),
+)
+
+
+def to_svg(figure: Figure, name: str, label: str) -> str:
+    """Return `figure` as one SVG element, read aloud as `label`; its ids are stable and differ between names."""
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    box = re.search(r'viewBox="[^"]*"', svg)
+    inner = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
+    for pattern, replacement in CLEANING:
+        inner = re.sub(pattern, replacement, inner, flags=re.DOTALL)
+    for stand_in, variable in VARIABLES.items():
+        inner = inner.replace(stand_in, f"var({variable})")
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'<svg {names} {box[0] if box else ""} role="img" aria-label="{label}">{inner}</svg>'
