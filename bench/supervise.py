@@ -16,8 +16,9 @@ from typing import Final
 
 from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
-ROOT: Final = Path(__file__).resolve().parent.parent  # the folder that holds the package `bench`
+BENCH: Final = Path(__file__).resolve().parent
 LOG_FILE: Final = "output.log"
+PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that an import could find
 SCRATCH: Final = "scratch"  # TMPDIR of the process: every compile cache lies here, so each replicate starts cold
 # What would lead the fresh interpreter to other packages than its own environment's.
 DROPPED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS")
@@ -36,6 +37,9 @@ def supervise(
     """
     scratch = folder / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
+    path = folder / PATH_FOLDER
+    path.mkdir(exist_ok=True)
+    (path / BENCH.name).symlink_to(BENCH)
     (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
     started = time.time_ns()
     begin = time.perf_counter_ns()
@@ -48,7 +52,7 @@ def supervise(
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=environment(turn, scratch, os.environ),
+                env=environment(turn, folder, os.environ),
                 start_new_session=True,
             )
         except OSError as error:
@@ -74,15 +78,15 @@ def supervise(
     )
 
 
-def environment(turn: Turn, scratch: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the fresh process; those of the framework are set inside it, from its file."""
     kept = {name: value for name, value in inherited.items() if name not in DROPPED}
     return {
         **kept,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(folder / PATH_FOLDER),
         "PYTHONHASHSEED": str(turn.hash_seed),
         "PYTHONUNBUFFERED": "1",  # so that the last lines of a killed process are there
-        "TMPDIR": str(scratch),
+        "TMPDIR": str(folder / SCRATCH),
     }
 
 

@@ -54,6 +54,15 @@ def test_a_cell_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     assert not (tmp_path / "turn" / "scratch").exists()
 
 
+def test_the_fresh_process_finds_bench_and_nothing_else_of_the_checkout(tmp_path: Path) -> None:
+    python = interpreter(tmp_path, 'ls "$PYTHONPATH" "$PYTHONPATH/bench/__main__.py"; exit 3')
+
+    outcome = supervise(turn(), tmp_path / "turn", python=python)
+
+    path = tmp_path / "turn" / "path"
+    assert outcome.tail == (f"{path}/bench/__main__.py", f"{path}:", "bench")
+
+
 def test_a_process_that_is_killed_says_its_phase_and_its_last_lines(tmp_path: Path) -> None:
     python = interpreter(tmp_path, "echo warmup >$folder/phase; echo one; echo two >&2; kill -SEGV $$")
 
@@ -108,8 +117,8 @@ def test_the_fresh_process_gets_its_own_packages_seed_and_scratch(tmp_path: Path
     given = environment(turn(hash_seed=7), tmp_path, inherited)
 
     assert given["PYTHONHASHSEED"] == "7"
-    assert given["TMPDIR"] == str(tmp_path)
-    assert (Path(given["PYTHONPATH"]) / "bench" / "__main__.py").is_file()
+    assert given["TMPDIR"] == str(tmp_path / "scratch")
+    assert given["PYTHONPATH"] == str(tmp_path / "path")
     assert "VIRTUAL_ENV" not in given
     assert given["HOME"] == "/home/me"
 
