@@ -1,0 +1,64 @@
+#!/bin/sh
+# The steps of the Dockerfile, each run inside the image under construction: python | pip | compiler | packages NAME
+set -eu
+
+say() { echo "samestep: $*" >&2; }
+
+# The distribution's packages; nothing is fetched where the base image has them.
+apt_install() {
+    dpkg -s "$@" >/dev/null 2>&1 && return
+    rm -f /etc/apt/apt.conf.d/docker-clean # else it would empty the cache mount
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"
+}
+
+is_version() { [ "$("$1" -c 'import sys; print("%d%d" % sys.version_info[:2])' 2>/dev/null)" = "$2" ]; }
+
+# A lock is made for one Python, such as py311. It comes from the base image, else from the distribution, else through uv.
+python() {
+    wanted=$(basename /opt/locks/numpy.*-py*.txt .txt)
+    wanted=${wanted##*-py}
+    is_version python3 "$wanted" || apt_install python3 ca-certificates
+    is_version python3 "$wanted" || python_by_uv "${wanted%"${wanted#?}"}.${wanted#?}"
+    python3 -m venv --without-pip /opt/venv
+    echo 'samestep:x:65532:65532::/tmp:/usr/sbin/nologin' >>/etc/passwd
+    echo 'samestep:x:65532:' >>/etc/group
+}
+
+python_by_uv() {
+    say "the base image's Python is not $1, which the lock files are made for: fetching one through uv"
+    pip
+    sed -n '/^uv==/,/[^\\]$/p' /harness.txt >/tmp/uv.txt
+    PYTHONPATH=/opt/tools python3 -m pip install --quiet --no-cache-dir --find-links /wheelhouse --require-hashes --no-deps \
+        --target /tmp/uv -r /tmp/uv.txt
+    /tmp/uv/bin/uv python install --system-certs --no-bin --install-dir /opt/python "$1" ||
+        { say "no Python $1: use a base image that has it, such as debian:bookworm (3.11) or ubuntu:24.04 (3.12)" && exit 1; }
+    ln -s /opt/python/*/bin/python3 /usr/local/bin/python3
+    rm -rf /tmp/uv /tmp/uv.txt /opt/tools
+}
+
+# pip stays out of the images: their builds mount it from a stage of its own.
+pip() {
+    apt_install python3-pip-whl
+    python3 -m zipfile -e /usr/share/python-wheels/pip-*.whl /opt/tools
+}
+
+compiler() {
+    include=$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    if [ -e "$include/Python.h" ]; then apt_install g++; else apt_install g++ libpython3-dev; fi
+}
+
+# Everything in the lock that the layers below do not hold yet.
+packages() {
+    lock=$(echo /opt/locks/"$1".*txt)
+    wheels="--find-links /wheelhouse"
+    # PyTorch's builds without CUDA are on PyTorch's own page only.
+    if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
+        wheels="$wheels --find-links https://download.pytorch.org/whl/cpu/torch/"
+    fi
+    # shellcheck disable=SC2086 # options, to be split
+    PYTHONPATH=/opt/tools /opt/venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --root-user-action ignore --only-binary :all: --require-hashes --no-deps $wheels -r "$lock"
+}
+
+"$@"
