@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import ctypes
 import dataclasses
+import hashlib
 import os
 import select
 import signal
@@ -35,6 +36,7 @@ RETRY_FIRST_S: Final = 0.1
 RETRY_LONGEST_S: Final = 2.0
 PHASE_EVERY_S: Final = 5.0  # how often the phase is looked at: one small read, so that a lost worker's record has it
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
+LOCKS: Final = Path("/opt/locks")  # where images/Dockerfile keeps the locks of what it installed
 
 Say = Callable[[str], None]
 # Where a container finds the counters of its own memory cgroup: version 2, version 1.
@@ -52,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         framework=options.framework,
         pid=os.getpid(),
         cpus=tuple(sorted(os.sched_getaffinity(0))),
-        image=os.environ.get("SAMESTEP_IMAGE", ""),
+        image=identity(options.framework),
     )
     adopt_orphans()
     try:
@@ -60,6 +62,15 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def identity(framework: str, locks: Path = LOCKS) -> str:
+    """Return what tells this image from another: a container does not know its image's digest, but its lock files."""
+    digest = hashlib.sha256()
+    files = sorted(locks.glob("*.txt"))
+    for path in files:
+        digest.update(path.read_bytes())
+    return f"samestep/{framework}, locks sha256:{digest.hexdigest()}" if files else ""
 
 
 def print_line(line: str) -> None:
@@ -118,19 +129,22 @@ def run(turn: Turn, channel: Channel) -> Outcome:
     """Run one turn in a fresh process in a folder of its own; raise LostError when the harness went away meanwhile."""
     begin, killed_before = time.time_ns(), oom_kills()
     try:
-        with tempfile.TemporaryDirectory(prefix="turn-", ignore_cleanup_errors=True) as name:
-            with Watch(channel, Path(name)) as watch:
-                try:
-                    outcome = supervise(turn, Path(name), on_start=watch.started)
-                finally:
-                    end_strays()
-            if watch.lost:
-                raise LostError("the turn was ended")
-    except LostError:
-        raise
+        outcome, lost = _run_watched(turn, channel)
     except OSError as error:  # such as a full /tmp
         return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(str(error),))
+    if lost:
+        raise LostError("the turn was ended")
     return dataclasses.replace(outcome, out_of_memory=not outcome.record and oom_kills() > killed_before)
+
+
+def _run_watched(turn: Turn, channel: Channel) -> tuple[Outcome, bool]:
+    with tempfile.TemporaryDirectory(prefix="turn-", ignore_cleanup_errors=True) as name:
+        with Watch(channel, Path(name)) as watch:
+            try:
+                outcome = supervise(turn, Path(name), on_start=watch.started)
+            finally:
+                end_strays()
+        return outcome, watch.lost
 
 
 class Watch:

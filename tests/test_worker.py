@@ -235,6 +235,15 @@ def test_a_turn_without_a_record_that_the_kernel_killed_for_memory_says_so(
     harness.leave(channel)
 
 
+def test_tells_its_image_by_the_lock_files_in_it(tmp_path: Path) -> None:
+    assert worker.identity("torch", tmp_path) == ""
+    (tmp_path / "torch.cpu-py311.txt").write_text("torch==2.13.0+cpu")
+    first = worker.identity("torch", tmp_path)
+    (tmp_path / "numpy.cpu-py311.txt").write_text("numpy==2.4.6")
+    assert first.startswith("samestep/torch, locks sha256:")
+    assert worker.identity("torch", tmp_path) != first
+
+
 STRAY = """
 import os, subprocess, sys, time
 from bench import worker

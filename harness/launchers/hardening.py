@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
-USER: Final = "10001:10001"  # nobody's number on a usual host; needs no entry in the image's passwd
+USER: Final = "65532:65532"  # "samestep" in the images; nobody on a usual host
 SECURITY: Final = ("no-new-privileges:true",)
 DROPPED: Final = ("ALL",)
 TMP_OPTIONS: Final = "exec,mode=1777"  # exec: compiled kernels are loaded from /tmp
