@@ -12,7 +12,8 @@ from rich.table import Table
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell, Record
 from harness import host, options, progress, selection, store
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, StoreError
+from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
 from harness.plan import Plan, make_plan
@@ -38,7 +39,8 @@ def run(asked: Asked, where: Where) -> int:
     plan = make_plan(cells, profile.blocks, seed)
     folder = store.create(where.results, time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name)
     folder.lock()
-    launcher = make_launcher(where.launcher or "auto", device, where.python, cells)
+    name = choose.resolve(where.launcher or "auto", _frameworks(cells), device, lambda line: print(line, flush=True))
+    launcher = choose.launcher(name, device, where.python)
     facts = _facts(folder, asked, where, profile, plan, offer, device, cpus, launcher.name)
     folder.write_plan(plan)
     folder.write_facts(facts)
@@ -68,7 +70,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
     settings = facts.settings or selection.profile(facts.profile).settings
-    launcher = make_launcher(facts.launcher, device, where.python, plan.cells)
+    launcher = choose.launcher(facts.launcher, device, where.python)
     print(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done", flush=True)
     return _session(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)
 
@@ -76,7 +78,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
 def _session(run: Run, launcher: Launcher) -> int:
     """Prepare, run what is left, report; return the exit code."""
     folder, already = run.folder, len(run.folder.records())
-    frameworks = tuple(dict.fromkeys(cell.framework for cell in run.plan.cells))
+    frameworks = _frameworks(run.plan.cells)
     try:
         unprepared = launcher.prepare(frameworks, lambda line: print(line, flush=True))
         for framework, reason in unprepared.items():
@@ -129,19 +131,6 @@ def _verdict(records: tuple[Record, ...]) -> int:
     return SOME_FAILED
 
 
-def make_launcher(name: str, device: str, python: Path | None, cells: tuple[Cell, ...]) -> Launcher:
-    """Return the launcher called `name`; "auto" takes docker where it can, else venv."""
-    from harness.launchers.local import LocalLauncher, OneInterpreter
-
-    if python is not None and name != "here":
-        raise SetupError("--python belongs to --launcher here: the other launchers have their own interpreters.")
-    if name == "here":
-        return LocalLauncher("here", OneInterpreter(python or Path(sys.executable)))
-    from harness.environments import Environments
-
-    return LocalLauncher("venv", Environments(host.ROOT, device))
-
-
 def _facts(
     folder: RunFolder,
     asked: Asked,
@@ -176,6 +165,10 @@ def _facts(
         timeout_s=where.timeout or profile.timeout_s,
         code=host.code(used, device),
     )
+
+
+def _frameworks(cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cell.framework for cell in cells))
 
 
 def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:
