@@ -18,9 +18,10 @@ is_version() { [ "$("$1" -c 'import sys; print("%d%d" % sys.version_info[:2])' 2
 python() {
     wanted=$(basename /opt/locks/numpy.*-py*.txt .txt)
     wanted=${wanted##*-py}
+    interpreter=python3
     is_version python3 "$wanted" || apt_install python3 ca-certificates
-    is_version python3 "$wanted" || python_by_uv "${wanted%"${wanted#?}"}.${wanted#?}"
-    python3 -m venv --without-pip /opt/venv
+    is_version python3 "$wanted" || python_by_uv "3.${wanted#3}"
+    "$interpreter" -m venv --without-pip /opt/venv
     echo 'samestep:x:65532:65532::/tmp:/usr/sbin/nologin' >>/etc/passwd
     echo 'samestep:x:65532:' >>/etc/group
 }
@@ -29,12 +30,11 @@ python_by_uv() {
     say "the base image's Python is not $1, which the lock files are made for: fetching one through uv"
     pip
     sed -n '/^uv==/,/[^\\]$/p' /harness.txt >/tmp/uv.txt
-    PYTHONPATH=/opt/tools python3 -m pip install --quiet --no-cache-dir --find-links /wheelhouse --require-hashes --no-deps \
-        --target /tmp/uv -r /tmp/uv.txt
-    /tmp/uv/bin/uv python install --system-certs --no-bin --install-dir /opt/python "$1" ||
-        { say "no Python $1: use a base image that has it, such as debian:bookworm (3.11) or ubuntu:24.04 (3.12)" && exit 1; }
-    ln -s /opt/python/*/bin/python3 /usr/local/bin/python3
+    install_locked python3 --quiet --no-cache-dir --target /tmp/uv -r /tmp/uv.txt
+    /tmp/uv/bin/uv python install --quiet --no-cache --system-certs --no-bin --install-dir /opt/python "$1" ||
+        { say "no Python $1: name a base image that has it, such as debian:bookworm (3.11) or ubuntu:24.04 (3.12)" && exit 1; }
     rm -rf /tmp/uv /tmp/uv.txt /opt/tools
+    interpreter=$(echo /opt/python/cpython-*.*.*/bin/python3)
 }
 
 # pip stays out of the images: their builds mount it from a stage of its own.
@@ -48,17 +48,22 @@ compiler() {
     if [ -e "$include/Python.h" ]; then apt_install g++; else apt_install g++ libpython3-dev; fi
 }
 
+# install_locked PYTHON ARGUMENT…
+install_locked() {
+    python=$1 && shift
+    PYTHONPATH=/opt/tools "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --root-user-action ignore --only-binary :all: --require-hashes --no-deps --find-links /wheelhouse "$@"
+}
+
 # Everything in the lock that the layers below do not hold yet.
 packages() {
     lock=$(echo /opt/locks/"$1".*txt)
-    wheels="--find-links /wheelhouse"
+    set -- -r "$lock"
     # PyTorch's builds without CUDA are on PyTorch's own page only.
     if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
-        wheels="$wheels --find-links https://download.pytorch.org/whl/cpu/torch/"
+        set -- --find-links https://download.pytorch.org/whl/cpu/torch/ "$@"
     fi
-    # shellcheck disable=SC2086 # options, to be split
-    PYTHONPATH=/opt/tools /opt/venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --root-user-action ignore --only-binary :all: --require-hashes --no-deps $wheels -r "$lock"
+    install_locked /opt/venv/bin/python "$@"
 }
 
 "$@"
