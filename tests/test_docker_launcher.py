@@ -270,7 +270,7 @@ def test_code_that_a_container_could_not_read_is_said_before_anything_runs(tmp_p
     (tmp_path / "bench" / "turn.py").touch(mode=0o600)
     (tmp_path / "bench").chmod(0o755)
     with pytest.raises(SetupError, match=r"turn.py is closed to the user of a container: chmod -R o\+rX "):
-        docker.check_readable(tmp_path)
+        docker.check_readable(tmp_path / "bench")
 
 
 def test_a_trial_that_fails_becomes_one_sentence() -> None:

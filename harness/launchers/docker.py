@@ -30,7 +30,7 @@ from bench import supervise
 from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
-from harness.launchers.hardening import CODE, Allowance, harden
+from harness.launchers.hardening import CODE, Allowance, closed_to_others, harden
 
 OUT: Final = "/out"  # where the turn's folder is mounted
 OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness
@@ -131,7 +131,7 @@ class DockerLauncher:
             SetupError: no engine, or it cannot run a container as we need it.
         """
         self._client = self._client or connect()
-        check_readable(self.code)
+        check_readable(self.code / "bench")
         for name in remove_left_behind(self._client):
             say(f"removed the container {name}, left behind by a samestep that was killed")
         missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, self.device))}
@@ -280,15 +280,10 @@ def nanoseconds(stamp: str) -> int:
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])
 
 
-def check_readable(code: Path) -> None:
-    """Raise SetupError when a container's user, who is nobody here, could not read `bench`."""
-    if closed := next((path for path in (code / "bench", *(code / "bench").rglob("*.py")) if not _is_open(path)), None):
-        raise SetupError(f"{closed} is closed to the user of a container: chmod -R o+rX {code / 'bench'}")
-
-
-def _is_open(path: Path) -> bool:
-    needed = 0o005 if path.is_dir() else 0o004
-    return path.stat().st_mode & needed == needed
+def check_readable(bench: Path) -> None:
+    """Raise SetupError when a container could not read `bench`."""
+    if closed := closed_to_others(bench):
+        raise SetupError(f"{closed} is closed to the user of a container: chmod -R o+rX {bench}")
 
 
 def owner(pid: int) -> str:

@@ -4,8 +4,10 @@ It may compute, write to its own /tmp, and talk to whoever started it. It has no
 one, no user of the host, a root file system it cannot change, and an end to its memory, processes and processors.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
@@ -68,3 +70,13 @@ def harden(allowance: Allowance) -> Hardening:
         cpuset_cpus=allowance.cpus,
         tmpfs={"/tmp": f"{TMP_OPTIONS},size={allowance.tmp}"},
     )
+
+
+def closed_to_others(folder: Path) -> str:
+    """Return the first file under `folder` that a container's user, nobody here, cannot read; empty: it reads all."""
+    for path in (folder, *sorted(folder.rglob("*.py"))):
+        needed = 0o005 if path.is_dir() else 0o004
+        with contextlib.suppress(OSError):
+            if path.stat().st_mode & needed != needed:
+                return str(path)
+    return ""

@@ -1,0 +1,72 @@
+"""NVIDIA's management library (NVML), as much of it as is needed: the driver, the GPUs, and who uses them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+
+class NvidiaError(Exception):
+    """One sentence: why NVML says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One GPU."""
+
+    uuid: str
+    name: str
+    memory_bytes: int
+    users: tuple[str, ...]  # programs with a context on it, such as "python (4711)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nvidia:
+    """What NVML says of this host."""
+
+    driver: str  # such as "580.95.05"
+    gpus: tuple[Gpu, ...]
+
+
+def look(nvml: Any = None) -> Nvidia:
+    """Return the driver and the GPUs of this host.
+
+    Raises:
+        NvidiaError: there is no NVIDIA driver, or it does not work.
+    """
+    nvml = nvml or _library()
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise NvidiaError(str(error)) from error
+    try:
+        handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
+        return Nvidia(driver=nvml.nvmlSystemGetDriverVersion(), gpus=tuple(_gpu(nvml, each) for each in handles))
+    except nvml.NVMLError as error:
+        raise NvidiaError(str(error)) from error
+    finally:
+        nvml.nvmlShutdown()
+
+
+def _library() -> Any:
+    try:
+        import pynvml
+    except ImportError as error:
+        raise NvidiaError("nvidia-ml-py is not installed") from error
+    return pynvml
+
+
+def _gpu(nvml: Any, handle: object) -> Gpu:
+    return Gpu(
+        uuid=nvml.nvmlDeviceGetUUID(handle),
+        name=nvml.nvmlDeviceGetName(handle),
+        memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
+        users=tuple(_program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+    )
+
+
+def _program(pid: int) -> str:
+    try:
+        return f"{psutil.Process(pid).name()} ({pid})"
+    except psutil.Error:
+        return f"process {pid}"
