@@ -14,9 +14,10 @@ from harness.report.facts import FrameworkFacts, Run
 from harness.report.plots import Plot, plots
 from harness.report.rows import CLAIMED_LINES
 from harness.report.tables import Tables
-from harness.report.view import View, view
+from harness.report.view import view
 
 TEMPLATE: Final = "page.html"
+BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts that open it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,8 @@ def page(run: Run, tables: Tables) -> str:
         hues=_hues(run),
         modes=[_modes(run, facts, number) for number, facts in enumerate(run.facts.frameworks, start=1)],
         listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
-        header=view_header,
+        brief=BRIEF,
     )
-
-
-def view_header(one: View) -> int:
-    """Return how many columns the values of a table take: what a reason may span."""
-    return len(one.values)
 
 
 def _markup(drawn: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:

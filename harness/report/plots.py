@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from harness.report import frame
 from harness.report.facts import Run
 from harness.report.rows import StepRow
-from harness.report.stats import BreakEven
+from harness.report.stats import BreakEven, Estimate
 from harness.report.summary import duration
 from harness.report.svg import GRID, GROUND, HUES, INK, QUIET, to_svg
 from harness.report.tables import Tables
@@ -77,10 +77,10 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         heights = _heights(rows)
         figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.28 * heights[-1]), layout="constrained")
         axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.set_xlim(*_range(rows))
         for height, row in zip(heights, rows, strict=True):
             _step(axes, height, row, hues.get(row.cell.framework, QUIET))
-        axes.set_xscale("log")
-        axes.margins(x=0.12)
         axes.set_ylim(heights[-1] + 0.6, -0.6)
         axes.set_yticks(heights, [_label(rows, at) for at in range(len(rows))])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -92,6 +92,20 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
             about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster.",
             svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
         )
+
+
+def _range(rows: Sequence[StepRow]) -> tuple[float, float]:
+    """Return the ends of the scale in ns: all intervals, and room for the values at their right."""
+    ends = [end for row in rows if row.step_ns for end in _ends(row.step_ns)]
+    low, high = min(ends), max(ends)
+    room = max(1.5, (high / low) ** 0.12)
+    return low / room, high * room
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    if estimate.interval is None:
+        return estimate.value, estimate.value
+    return estimate.interval.low, estimate.interval.high
 
 
 def _heights(rows: Sequence[StepRow]) -> list[float]:
@@ -193,9 +207,9 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
         if record.accuracy is not None and record.accuracy.losses:
             cell = record.cell
             first.setdefault((cell.framework, cell.mode, cell.optimizer, cell.size), record)
-    if not first:
-        return None
     told = frame.losses(first.values())
+    if not (told["loss"] > 0).any():
+        return None
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH_IN, 3.5), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -203,7 +217,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
         right.set_title("Distance from the reference", fontweight="bold")
         order = list(dict.fromkeys(framework for framework, *_ in first))
         for (framework, *_), one in told.groupby(["framework", "mode", "optimizer", "size"], sort=False):
-            hue, width = hues.get(str(framework), QUIET), 1.2 * (len(order) - order.index(str(framework)))
+            hue, width = hues.get(str(framework), QUIET), 0.4 + 0.8 * (len(order) - order.index(str(framework)))
             left.plot(one["step"], one["loss"], color=hue, linewidth=width)  # nested, so that the lowest still shows
             right.plot(one["step"], one["deviation"].where(one["deviation"] > 0), color=hue, linewidth=1.1, alpha=0.75)
         for _, one in told.groupby(["optimizer", "size"], sort=False):

@@ -100,8 +100,15 @@ def _paying_back(rows: Sequence[StepRow]) -> str:
     never = [_name(row) for row in rows if row.break_even == NEVER]
     at_once = [name for steps, name in paid if steps <= 1]
     after = [f"{rounded(math.ceil(steps))} steps ({name})" for steps, name in paid if steps > 1]
-    parts = [f"at once ({', '.join(at_once)})"] * bool(at_once) + [f"after {_list(after)}"] * bool(after)
-    parts += [f"never, as far as this run can see, {_list(never)}"] * bool(never)
+    parts = [
+        told
+        for names, told in (
+            (at_once, f"at once ({_list(at_once)})"),
+            (after, f"after {_list(after)}"),
+            (never, f"never, as far as this run can see, {_list(never)}"),
+        )
+        if names
+    ]
     if not parts:
         return ""
     return f"Against its framework's own eager mode, a mode has earned back its first step {'; '.join(parts)}."
@@ -136,7 +143,7 @@ def _first_look(run: Run) -> str:
 
 
 def _list(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
 def duration(ns: float) -> str:
@@ -159,7 +166,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("replicates", _done(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
-        Fact("replicates ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
+        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),

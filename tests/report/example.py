@@ -5,12 +5,15 @@ One cell is invalid, one failed in one of its replicates, one failed in all, one
 """
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
+from bench import hello, lines
 from bench.record import Accuracy, Cell, Memory, Record, Timing
 from bench.workload import EPSILON_HAT, KINGMA_BA, Trajectory, reference
 from bench.workloads import regression
@@ -45,20 +48,8 @@ SENTENCES: Final = {
     "scan": "all 200 steps in one compiled lax.scan: one call from Python",
     "fit": "Learner.fit with the data loader in memory; the slope between fits of N and 2N steps",
 }
-HELLO: Final = '''"""Linear regression in {title}, as its documentation would write it."""
-
-import numpy as np
-
-rng = np.random.default_rng(42)
-x = rng.standard_normal((200, 1))
-y = 3 * x + 2 + 0.1 * rng.standard_normal((200, 1))
-
-for epoch in range(200):  # full batch
-    loss = step(x.astype("float32"), y.astype("float32"))
-
-print(f"w = {{weight:.4f}}, b = {{bias:.4f}} after {{epoch + 1}} epochs, which is a rather long line to scroll")
-'''
-LINES: Final = {"torch": 14, "tensorflow": 14, "keras": 9, "jax": 16, "fastai": 11}
+HELLO: Final = Path(hello.__file__).parent
+LINES: Final = {name: lines.count(name) for name in ("torch", "tensorflow", "keras", "jax", "fastai")}
 PROBLEMS: Final = {
     ("tensorflow", "xla", 4): ("timeout", "first_step: still running after 300 s"),
     ("keras", "jit", 3): ("invalid", "the losses leave the float64 reference by 7.10e-03, more than 1e-04"),
@@ -66,6 +57,7 @@ PROBLEMS: Final = {
 UNSTEADY: Final = {("keras", "eager"), ("tensorflow", "eager")}
 
 
+@functools.cache
 def example(profile: str = "default", blocks: int = 6) -> Run:
     """Return the run; the same one every time."""
     rng = np.random.default_rng(20261120)
@@ -73,9 +65,9 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
         _replicate(rng, framework, mode, block) for block in range(1, blocks + 1) for framework, mode in STEPS_US
     ]
     records += [
-        factories.idiomatic(name, block=block, lines=lines, total_ns=int(rng.normal(2.5e9 + 2e8 * lines, 5e7)))
+        factories.idiomatic(name, block=block, lines=count, total_ns=int(rng.normal(2.5e9 + 2e8 * count, 5e7)))
         for block in range(1, blocks + 1)
-        for name, lines in LINES.items()
+        for name, count in LINES.items()
     ]
     skipped = factories.cell(framework="fastai", mode="compile")
     records.append(factories.record(skipped, status="skipped", reason="fastai's compiled model needs torch >= 2.14"))
@@ -99,6 +91,22 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
     )
 
 
+def samples(run: Run, path: Path) -> Path:
+    """Write what a sampler would have seen of `run` to `path`."""
+    taken = []
+    for record in run.records:
+        if record.memory is None or record.memory.host_peak_rss_bytes is None:
+            continue
+        for tenth in range(record.wall_ns // 100_000_000):
+            grown = 1 - np.exp(-tenth / 8)
+            t_ns = record.position * 10_000_000_000 + tenth * 100_000_000
+            subject = f"{record.cell.id}#{record.block}"
+            taken.append((t_ns, "process", subject, "rss_bytes", grown * record.memory.host_peak_rss_bytes))
+            taken.append((t_ns, "process", subject, "cpu_seconds", tenth / 10))
+    pd.DataFrame(taken, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(path)
+    return path
+
+
 def _framework(name: str) -> FrameworkFacts:
     title = TITLES.get(name, name)
     modes = [mode for framework, mode in STEPS_US if framework == name] + ["compile"] * (name == "fastai")
@@ -106,7 +114,7 @@ def _framework(name: str) -> FrameworkFacts:
         name,
         title=title,
         baseline="" if name == "fastai" else modes[0],
-        hello=HELLO.format(title=title) if name in LINES else "",
+        hello=(HELLO / f"{name}.py").read_text(encoding="utf-8") if name in LINES else "",
         hello_lines=LINES.get(name, 0),
     )
     told = tuple(ModeFacts(name=mode, sentence=SENTENCES[mode]) for mode in modes)
@@ -180,9 +188,13 @@ def _accuracy(rng: np.random.Generator, framework: str) -> Accuracy:
     )
 
 
+@functools.cache
 def _trajectory(formula: str) -> Trajectory:
     return reference(regression.make("base", "adam"), formula)
 
 
 if __name__ == "__main__":
-    print(write(example(), Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = example(*(("quick", 3) if "quick" in sys.argv else ()))
+    print(write(dataclasses.replace(shown, samples=samples(shown, folder / "samples.parquet")), folder / "report"))

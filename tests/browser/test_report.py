@@ -1,0 +1,133 @@
+"""The page in a real Chromium, the one of the system: light and dark, wide and narrow, offline."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from harness import report
+from tests.report.example import example
+
+pytestmark = pytest.mark.browser
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDTHS = (400, 1400)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report.write(example("quick", 3), tmp_path_factory.mktemp("run") / "report").as_uri()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_opens_without_a_request_an_error_or_overflow(browser: Browser, address: str, width: int, scheme: str) -> None:
+    dark = scheme == "dark"
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(address)
+    assert asked == [address]
+    assert said == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") is not dark
+    page.close()
+
+
+def test_plots_follow_the_page_into_dark_mode(page: Page, address: str) -> None:
+    ink = "getComputedStyle(document.querySelector('.plot text')).fill"
+    page.emulate_media(color_scheme="light")
+    page.goto(address)
+    light = page.evaluate(ink)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(ink) != light
+
+
+def test_text_stands_out_from_its_ground_in_light_and_dark(page: Page, address: str) -> None:
+    page.goto(address)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+        for variable in ("--ink", "--quiet", "--link", "--wrong"):
+            assert page.evaluate(CONTRAST, variable) >= 4.5, (scheme, variable)  # WCAG 2.2, level AA
+
+
+CONTRAST = """variable => {
+  const style = getComputedStyle(document.documentElement);
+  const light = name => {
+    const value = style.getPropertyValue(name).trim();
+    const [r, g, b] = [1, 3, 5].map(at => parseInt(value.slice(at, at + 2), 16) / 255)
+      .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [a, b] = [light(variable), light("--ground")];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+
+
+def test_a_wide_table_scrolls_in_its_own_box_under_a_framework_that_stays(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto(address)
+    box = page.locator("#steps .scroll:has(table)")
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")
+    before = page.locator("#steps tbody th").first.bounding_box()
+    box.evaluate("box => { box.scrollLeft = 200 }")
+    assert page.locator("#steps tbody th").first.bounding_box() == before
+
+
+def test_a_click_on_a_heading_sorts_the_rows_and_leaves_holes_below(page: Page, address: str) -> None:
+    page.goto(address)
+    heading = page.get_by_role("button", name="first step")
+    heading.click()
+    assert column(page)[0] == "0.106"
+    heading.click()
+    times = column(page)
+    assert times[0] == "7,000"
+    assert times[-3:] == ["", "", ""]
+    assert page.locator("#steps thead th[aria-sort]").get_attribute("aria-sort") == "descending"
+    heading.click()
+    assert page.locator("#steps tbody tr").first.inner_text().startswith("NumPy")
+
+
+def column(page: Page) -> list[str]:
+    """Return the first-step column from top to bottom; a hole is empty."""
+    texts = page.evaluate(
+        "[...document.querySelectorAll('#steps tbody tr')].map(row => row.cells[7] ? row.cells[7].textContent : '')"
+    )
+    return [str(text).strip() for text in texts]
+
+
+def test_reads_without_javascript(browser: Browser, address: str) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(address)
+    assert page.get_by_role("row").count() > 30
+    assert page.get_by_role("img").count() == 3
+    page.close()

@@ -1,0 +1,161 @@
+"""What people read: the sentences, the terminal, Markdown."""
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.record import Record
+from harness import report
+from harness.report import markdown
+from harness.report.facts import Run
+from harness.report.summary import about_run, duration, summary
+from harness.report.tables import tables
+from harness.report.view import view
+from tests import factories
+from tests.factories import cell, record, run, timing
+from tests.report.example import example
+
+EAGER, COMPILE = cell(mode="eager"), cell(mode="compile")
+
+
+def said(shown: Run) -> str:
+    return " ".join(summary(shown, tables(shown)))
+
+
+def pair(eager_ns: int, compile_ns: int, blocks: int = 6, noise: int = 0) -> list[Record]:
+    records = []
+    for block in range(1, blocks + 1):
+        shift = noise if block % 2 else -noise
+        records.append(record(EAGER, block=block, round_ns=(eager_ns + shift,) * 3))
+        slow_start = timing(round_ns=(compile_ns,) * 3, first_step_ns=2_004_000_000)
+        records.append(record(COMPILE, block=block, timing=slow_start))
+    return records
+
+
+class TestSummary:
+    def test_names_the_fastest_step_and_by_how_much(self) -> None:
+        text = said(run(pair(100_000, 80_000)))
+        assert "The fastest step: Torch compile with 80.0 µs, then Torch eager with 100 µs, 1.25 times as long." in text
+
+    def test_does_not_rank_what_it_cannot_tell_apart(self) -> None:
+        text = said(run(pair(100_000, 99_500, noise=3000)))
+        assert "cannot tell apart" in text
+        assert "times as long" not in text
+
+    def test_a_quick_run_is_a_first_look_without_a_verdict(self) -> None:
+        text = said(run(pair(100_000, 80_000, blocks=3), profile="quick", blocks=3))
+        assert "first look" in text
+        assert "fastest" not in text
+        assert "first look" not in said(run(pair(100_000, 80_000)))
+
+    def test_tells_what_the_first_step_costs_and_when_it_is_earned_back(self) -> None:
+        text = said(run(pair(100_000, 80_000)))
+        assert "costs from 4.00 ms (Torch eager) to 2.00 s (Torch compile)" in text
+        assert "after 100,000 steps (Torch compile)" in text
+
+    def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
+        *others, last = pair(100_000, 80_000)
+        text = said(run([*others, dataclasses.replace(last, status="invalid", reason="wrong")]))
+        assert "Not ranked: Torch compile (invalid)." in text
+        assert "1 of 2 cells did the same arithmetic" in text
+
+    def test_different_bytes_are_not_called_the_same(self) -> None:
+        other = record(COMPILE, accuracy=factories.accuracy(init_sha256="f" * 64))
+        assert "NOT from the same bytes" in said(run([record(EAGER), other]))
+
+    def test_a_run_without_records_says_so(self) -> None:
+        assert said(run([])) == "No cell of this run has a time."
+
+    @pytest.mark.parametrize(
+        ("ns", "text"), [(912, "912 ns"), (104_000, "104 µs"), (3.7e6, "3.70 ms"), (7.1e9, "7.10 s"), (0.5, "0.500 ns")]
+    )
+    def test_durations_take_the_unit_that_reads_best(self, ns: float, text: str) -> None:
+        assert duration(ns) == text
+
+    def test_an_interrupted_run_tells_how_to_finish_it(self) -> None:
+        facts = {fact.name: fact.value for fact in about_run(run([record()], replicates=12))}
+        assert facts["replicates"] == "1 of 12: interrupted, samestep run --resume finishes it"
+
+    def test_changes_that_were_not_committed_are_told(self) -> None:
+        facts = {fact.name: fact.value for fact in about_run(run([], dirty=True))}
+        assert facts["samestep"] == "0123456789ab, with changes not committed"
+
+
+def printed(shown: Run, width: int = 80, *, terminal: bool = False) -> str:
+    text = io.StringIO()
+    report.terminal(shown, Console(file=text, width=width, force_terminal=terminal))
+    return text.getvalue()
+
+
+class TestTerminal:
+    def test_fits_80_columns_without_cutting_or_breaking_a_value(self) -> None:
+        lines = printed(example()).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line for line in lines)
+        (row,) = (line for line in lines if line.startswith("TensorFlow ") and "2,530" in line)
+        assert row.rstrip().endswith("N I")
+
+    def test_is_plain_where_it_is_no_terminal(self) -> None:
+        assert "\x1b" not in printed(example())
+        assert "\x1b" in printed(example(), terminal=True)
+
+    def test_tells_the_reason_of_each_hole_and_the_meaning_of_each_letter(self) -> None:
+        text = " ".join(printed(example(), width=300).split())
+        assert "Keras default: failed: import: exit code 1 (ImportError: libcudart.so.13" in text
+        assert "Keras jit: invalid: 1 of 6 replicates: the losses leave" in text
+        assert "N NOSTEADY: the warm-up reached its time limit" in text
+
+    def test_a_reason_in_brackets_is_text_not_markup(self) -> None:
+        text = printed(run([record(status="failed", reason="import: [red]no[/red] [Errno 2]")]))
+        assert "import: [red]no[/red] [Errno 2]" in text
+
+    def test_an_empty_run_prints_its_four_tables_empty(self) -> None:
+        assert printed(run([])).count("No such record in this run.") == 4
+
+
+class TestMarkdown:
+    def test_every_row_has_as_many_fields_as_the_heading(self) -> None:
+        for table in tables(example()):
+            lines = [line for line in markdown.section(view(table, wide=True)).splitlines() if line.startswith("|")]
+            assert len({line.count("|") for line in lines}) == 1
+            assert len(lines) == 2 + len(table.rows)
+
+    def test_an_invalid_row_is_struck_through_and_its_reason_told(self) -> None:
+        text = report.render(example(), "md", "steps")
+        assert "| ~~Keras~~ | ~~jit~~ | invalid |" in text
+        assert "- Keras jit: invalid: 1 of 6 replicates: the losses leave" in text
+
+    def test_a_reason_cannot_break_the_table_or_become_markup(self) -> None:
+        broken = record(status="failed", reason="a | b\n<script>alert(1)</script> *c*")
+        text = report.render(run([broken]), "md", "steps")
+        assert "a \\| b \\<script\\>alert(1)\\</script\\> \\*c\\*" in text
+
+    def test_what_all_rows_share_is_told_once(self) -> None:
+        text = report.render(example(), "md", "steps")
+        assert "All rows: workload regression, optimizer adam, size base" in text
+        assert "| optimizer |" not in text
+
+    def test_what_differs_between_rows_is_a_column(self) -> None:
+        text = report.render(run([record(EAGER), record(cell(optimizer="sgd"))]), "md", "steps")
+        assert "| framework | mode | optimizer |" in text
+
+
+class TestRender:
+    def test_csv_is_the_steps_unless_another_table_is_named(self) -> None:
+        assert report.render(example(), "csv").startswith("framework,mode,workload,optimizer,size,")
+        assert report.render(example(), "csv", "code").startswith("framework,lines,")
+
+    def test_markdown_is_all_tables_unless_one_is_named(self) -> None:
+        assert report.render(example(), "md").count("\n## ") == 3
+        assert report.render(example(), "md", "memory").count("## ") == 1
+
+    def test_html_is_the_page(self) -> None:
+        assert report.render(example(), "html").startswith("<!doctype html>")
+
+    def test_an_unknown_format_or_table_is_refused(self) -> None:
+        with pytest.raises(KeyError):
+            report.render(run([]), "pdf")
+        with pytest.raises(KeyError):
+            report.render(run([]), "csv", "energy")
