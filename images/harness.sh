@@ -4,14 +4,15 @@
 # of compose.yaml describe.
 set -eu
 
-if [ $# -eq 0 ]; then
+if [ $# -eq 0 ] && [ -n "${SAMESTEP_RESUME:-}" ]; then
+    set -- run --resume "$SAMESTEP_RESUME"
+elif [ $# -eq 0 ]; then
     set -- run --launcher workers --device "$SAMESTEP_DEVICE" --profile "$SAMESTEP_PROFILE" --cpus "$SAMESTEP_CPUS" \
         ${SAMESTEP_FRAMEWORK:+--framework "$SAMESTEP_FRAMEWORK"} \
         ${SAMESTEP_WORKLOAD:+--workload "$SAMESTEP_WORKLOAD"} \
         ${SAMESTEP_MODE:+--mode "$SAMESTEP_MODE"} \
         ${SAMESTEP_OPTIMIZER:+--optimizer "$SAMESTEP_OPTIMIZER"} \
-        ${SAMESTEP_SEED:+--seed "$SAMESTEP_SEED"} \
-        ${SAMESTEP_RESUME:+--resume "$SAMESTEP_RESUME"}
+        ${SAMESTEP_SEED:+--seed "$SAMESTEP_SEED"}
 fi
 exec setpriv --reuid "$(stat -c %u results)" --regid "$(stat -c %g results)" --clear-groups --no-new-privs \
     python -m harness "$@"
