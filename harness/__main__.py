@@ -1,4 +1,4 @@
-"""`python -m harness`: the command line where it is mounted, not installed, as in the harness container."""
+"""`python -m harness`: the same as the command `samestep`, where it is not installed (the harness's container)."""
 
 from harness.cli import main
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell, Record
 from harness import host, options, progress, selection, store
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, StoreError
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, USAGE, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
@@ -258,4 +259,18 @@ def show(frameworks: tuple[str, ...]) -> None:
 
 def doctor() -> int:
     """Print what this host can run; return the exit code."""
-    raise NotImplementedError
+    from harness import doctor as doctors
+    from harness import symptoms
+
+    checks = doctors.examine(symptoms.look())
+    console = Console(file=sys.stdout)
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)
+    for check in checks:
+        status = f"[{colours[check.status]}]{check.status}[/]"
+        table.add_row(escape(check.name), status, escape(check.found), escape(check.remedy))
+    console.print(table)
+    console.print()
+    for way in doctors.ways(checks):
+        print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
+    return OK if doctors.can_run(checks) else USAGE
