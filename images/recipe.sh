@@ -29,30 +29,33 @@ python() {
 python_by_uv() {
     say "the base image's Python is not $1, which the lock files are made for: fetching one through uv"
     pip
-    sed -n '/^uv==/,/[^\\]$/p' /harness.txt >/tmp/uv.txt
-    install_locked python3 --quiet --no-cache-dir --target /tmp/uv -r /tmp/uv.txt
+    locked uv
+    PYTHONPATH=/opt/tools install_with python3 --no-cache-dir --target /tmp/uv -r /tmp/uv.txt
     /tmp/uv/bin/uv python install --quiet --no-cache --system-certs --no-bin --install-dir /opt/python "$1" ||
         { say "no Python $1: name a base image that has it, such as debian:bookworm (3.11) or ubuntu:24.04 (3.12)" && exit 1; }
-    rm -rf /tmp/uv /tmp/uv.txt /opt/tools
+    rm -rf /tmp/uv /tmp/*.txt /opt/tools
     interpreter=$(echo /opt/python/cpython-*.*.*/bin/python3)
 }
 
-# pip stays out of the images: their builds mount it from a stage of its own.
+# The locked pip, in a folder that the builds mount, so that it stays out of the images. The base image's own pip or the
+# distribution's fetches it and no more: Debian 12's cannot run on Python 3.12.
 pip() {
-    apt_install python3-pip-whl
-    python3 -m zipfile -e /usr/share/python-wheels/pip-*.whl /opt/tools
+    locked pip
+    set -- --no-cache-dir --target /opt/tools -r /tmp/pip.txt
+    if python3 -m pip --version >/dev/null 2>&1; then
+        install_with python3 "$@"
+    else
+        apt_install python3 python3-pip-whl
+        PYTHONPATH=$(echo /usr/share/python-wheels/pip-*.whl) install_with /usr/bin/python3 "$@"
+    fi
 }
+
+# Writes the lines of one package of the harness's lock.
+locked() { sed -n "/^$1==/,/[^\\\\]\$/p" /harness.txt >"/tmp/$1.txt"; }
 
 compiler() {
-    include=$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    include=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
     if [ -e "$include/Python.h" ]; then apt_install g++; else apt_install g++ libpython3-dev; fi
-}
-
-# install_locked PYTHON ARGUMENT…
-install_locked() {
-    python=$1 && shift
-    PYTHONPATH=/opt/tools "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --root-user-action ignore --only-binary :all: --require-hashes --no-deps --find-links /wheelhouse "$@"
 }
 
 # Everything in the lock that the layers below do not hold yet.
@@ -63,7 +66,13 @@ packages() {
     if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
         set -- --find-links https://download.pytorch.org/whl/cpu/torch/ "$@"
     fi
-    install_locked /opt/venv/bin/python "$@"
+    PYTHONPATH=/opt/tools install_with /opt/venv/bin/python "$@"
+}
+
+install_with() {
+    runner=$1 && shift
+    "$runner" -m pip install --disable-pip-version-check --no-input --progress-bar off --root-user-action ignore \
+        --only-binary :all: --require-hashes --no-deps --find-links /wheelhouse "$@"
 }
 
 "$@"
