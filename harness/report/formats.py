@@ -32,8 +32,10 @@ def rounded(value: Value) -> str:
 
 
 def percent(value: Value) -> str:
-    """Return a share with two significant digits: 1.7 %."""
-    return f"{100 * value:.2g} %" if isinstance(value, int | float) else plain(value)
+    """Return a share with two significant digits, in whole per cent from ten up: 0.53 %, 1.7 %, 310 %."""
+    if not isinstance(value, int | float):
+        return plain(value)
+    return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
 
 
 def whole(value: Value) -> str:

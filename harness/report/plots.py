@@ -215,7 +215,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
         left, right = figure.subplots(1, 2)
         left.set_title("Loss of every cell, over the reference", fontweight="bold")
         right.set_title("Distance from the reference", fontweight="bold")
-        order = list(dict.fromkeys(framework for framework, *_ in first))
+        order = list(dict.fromkeys([*hues, *(framework for framework, *_ in first)]))
         for (framework, *_), one in told.groupby(["framework", "mode", "optimizer", "size"], sort=False):
             hue, width = hues.get(str(framework), QUIET), 0.4 + 0.8 * (len(order) - order.index(str(framework)))
             left.plot(one["step"], one["loss"], color=hue, linewidth=width)  # nested, so that the lowest still shows
@@ -232,7 +232,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
             axes.set_yscale("log")
             axes.set_xlabel("step")
             _powers(axes)
-        _key(left, run, hues, order)
+        _key(left, run, hues, [framework for framework, *_ in first])
         return Plot(
             name="losses",
             title="Losses",
@@ -269,7 +269,7 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
 
 def _key(axes: Axes, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
     """Name the frameworks by their hue."""
-    for name in dict.fromkeys(frameworks):
+    for name in dict.fromkeys([*(name for name in hues if name in frameworks), *frameworks]):
         axes.plot([], [], color=hues.get(name, QUIET), linewidth=3, label=run.title(name))
     axes.legend(loc="upper right", labelcolor=INK, handlelength=1.2, ncols=2)
 

@@ -170,7 +170,10 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
-        Fact("samestep", f"{facts.commit[:12] or 'no commit'}{', with changes not committed' if facts.dirty else ''}"),
+        Fact(
+            "samestep",
+            f"{facts.commit[:12] or 'not run from a git repository'}{', with changes not committed' if facts.dirty else ''}",
+        ),
     ]
     return tuple(found)
 

@@ -88,7 +88,9 @@ def view(table: Table[R], *, wide: bool) -> View:
         values=tuple(_heading(column, is_number=True) for column in values),
         rows=rows,
         common=tuple(_common(column, table.rows[0]) for column in context if column not in varying and table.rows),
-        absent=tuple(f"{column.heading} {column.unit}".strip() for column in numbers if column not in values),
+        absent=tuple(
+            f"{column.heading} {column.unit}".strip() for column in numbers if column.key and column not in values
+        ),
         flags=table.flags,
         notes=tuple(row for row in rows if row.note and (table.tells_reasons or row.is_struck)),
     )

@@ -261,7 +261,7 @@ class TestFormats:
         assert formats.mebibytes(300 << 20) == "300"
         assert formats.times(31.46) == "31.5×"
         assert formats.times(1) == "1×"
-        assert formats.percent(0.0187) == "1.9 %"
+        assert [formats.percent(share) for share in (0.00533, 0.0187, 3.1)] == ["0.53 %", "1.9 %", "310 %"]
         assert formats.rounded(299_800) == "300,000"
         assert formats.whole(6400) == "6,400"
         assert formats.beginning("7f3a91c2aa 00ff00ff11") == "7f3a91c2 00ff00ff"
