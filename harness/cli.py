@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from harness import commands
+from harness import commands, session
 from harness.errors import SamestepError
 from harness.options import Asked, Where
 
@@ -67,17 +67,18 @@ def run(
     device: Device = None,
     seed: Seed = None,
     results: Results = Path("results"),
-    launcher: Annotated[str | None, typer.Option(help="auto, docker, venv, here or workers. [default: auto]")] = None,
+    launcher: Annotated[str | None, typer.Option(help="auto, docker, venv, here, workers; two: side by side.")] = None,
     python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
     cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds one replicate may take.")] = None,
+    blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
     asked = Asked(framework, workload, mode, optimizer, profile, device, seed)
-    place = Where(results, launcher, python, cpus, threads, timeout)
-    raise typer.Exit(commands.resume(resume, asked, place) if resume else commands.run(asked, place))
+    place = Where(results, launcher, python, cpus, threads, timeout, blocks)
+    raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 
 
 @app.command()
@@ -89,6 +90,17 @@ def report(
 ) -> None:
     """Make the report of a run anew and print it."""
     commands.report(run, format, table, results)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(help="A run's id or folder.")],
+    run_b: Annotated[str, typer.Argument(help="The run to compare with it.")],
+    fail_on: Annotated[str | None, typer.Option(help="Exit 3 when RUN_B is `slower` (or `faster`) anywhere.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Compare two runs cell by cell, paired by block."""
+    raise typer.Exit(commands.compare(run_a, run_b, fail_on, results))
 
 
 @app.command()

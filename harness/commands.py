@@ -1,201 +1,27 @@
-"""What the commands do, each a page of prose that calls the modules with the work."""
+"""The commands that measure nothing: what can be run, what would be run, what a run found."""
 
 import random
 import sys
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.catalogue import Catalogue, catalogue
-from bench.record import Cell, Record
-from harness import host, options, progress, selection, store
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, USAGE, StoreError
-from harness.launchers import choose
-from harness.launchers.base import Launcher
-from harness.options import Asked, Where
-from harness.plan import Plan, make_plan
-from harness.profiles import PROFILES, Profile
-from harness.report.facts import Run as Results
-from harness.report.facts import RunFacts
-from harness.resume import require_fit
-from harness.run import Run, bad_cells, execute, finished, own_share
-from harness.store import RunFolder
-
-DEFAULT_PROFILE = "default"
+from bench.catalogue import catalogue
+from harness import options, outputs, progress, selection, store
+from harness.errors import OK, SOME_FAILED, USAGE
+from harness.options import Asked
+from harness.plan import make_plan
+from harness.profiles import PROFILES
 
 
-def run(asked: Asked, where: Where) -> int:
-    """Measure a selection from the start; return the exit code."""
-    profile = selection.profile(asked.profile or DEFAULT_PROFILE)
-    device = options.one_of("device", asked.device or "cpu", options.DEVICES)
-    options.one_of("launcher", where.launcher or "auto", options.LAUNCHERS)
-    offer = catalogue()
-    cells = selection.cells(offer, asked.selection(), profile, device)
-    cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
-    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, profile.blocks, seed)
-    folder = store.create(where.results, time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name)
-    folder.lock()
-    name = choose.resolve(where.launcher or "auto", _frameworks(cells), device, lambda line: print(line, flush=True))
-    launcher = choose.launcher(name, device, where.python)
-    facts = _facts(folder, asked, where, profile, plan, offer, device, cpus, launcher.name)
-    folder.write_plan(plan)
-    folder.write_facts(facts)
-    print(
-        f"{folder.id}: {len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed},"
-        f" CPU set {','.join(map(str, cpus))}, launcher {launcher.name}",
-        flush=True,
-    )
-    return _session(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher)
-
-
-def resume(name: str, asked: Asked, where: Where) -> int:
-    """Go on with a run that was interrupted; return the exit code."""
-    folder = store.find(where.results, name)
-    folder.lock()
-    facts, plan, records = folder.facts(), folder.plan(), folder.records()
-    device = facts.device
-    _require_same("profile", asked.profile, facts.profile, folder)
-    _require_same("seed", asked.seed, facts.seed, folder)
-    _require_same("device", asked.device, device, folder)
-    if where.launcher not in (None, "auto"):
-        _require_same("launcher", where.launcher, facts.launcher, folder)
-    selected = None
-    if asked.words():
-        selected = selection.cells(catalogue(), asked.selection(), selection.profile(facts.profile), device)
-    code = host.code({cell.framework for cell in plan.cells}, device)
-    require_fit(folder.id, plan, facts, records, code, selected)
-    store.require_space(folder.path)
-    settings = facts.settings or selection.profile(facts.profile).settings
-    launcher = choose.launcher(facts.launcher, device, where.python)
-    print(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done", flush=True)
-    return _session(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)
-
-
-def _session(run: Run, launcher: Launcher) -> int:
-    """Prepare, run what is left, report; return the exit code."""
-    folder, already = run.folder, len(run.folder.records())
-    frameworks = _frameworks(run.plan.cells)
-    try:
-        unprepared = launcher.prepare(frameworks, lambda line: print(line, flush=True))
-        for framework, reason in unprepared.items():
-            print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
-        begin = time.perf_counter()
-        interrupted = _loop(run, launcher, unprepared)
-        records = folder.records()
-        folder.write_facts(finished(run.facts, records, time.perf_counter() - begin))
-        if interrupted:
-            print(
-                f"Interrupted: {len(records)} of {run.plan.replicates} replicates are kept in {folder.path}.\n"
-                f"Go on with: samestep run --resume {folder.id}",
-                flush=True,
-            )
-            return INTERRUPTED
-        page = write_report(folder)
-        share = own_share(records[already:], time.perf_counter() - begin)
-    except KeyboardInterrupt:
-        print(f"Interrupted. Go on with: samestep run --resume {folder.id}", flush=True)
-        return INTERRUPTED
-    finally:
-        launcher.close()
-        folder.unlock()
-    print_report(folder)
-    print(f"samestep's own share of the wall time: {share:.1%}; the rest are the phases of the replicates")
-    print(f"Report: {page}")
-    return _verdict(records)
-
-
-def _loop(run: Run, launcher: Launcher, unprepared: Mapping[str, str]) -> bool:
-    """Run what is left; return whether it was interrupted."""
-    show = progress.progress(run.plan, run.folder.records())
-    try:
-        execute(run, launcher, unprepared, show)
-    except KeyboardInterrupt:
-        return True
-    finally:
-        show.close()
-    return False
-
-
-def _verdict(records: tuple[Record, ...]) -> int:
-    bad = bad_cells(records)
-    if not bad:
-        return OK
-    print(f"{len(bad)} cells have no valid result or lost a replicate; their rows say why:", file=sys.stderr)
-    for cell in bad:
-        reason = next(one.reason for one in records if one.cell == cell and one.status not in ("ok", "skipped"))
-        print(f"  {progress.name(cell)}: {reason}", file=sys.stderr)
-    return SOME_FAILED
-
-
-def _facts(
-    folder: RunFolder,
-    asked: Asked,
-    where: Where,
-    profile: Profile,
-    plan: Plan,
-    offer: Catalogue,
-    device: str,
-    cpus: tuple[int, ...],
-    launcher: str,
-) -> RunFacts:
-    commit, dirty = host.commit()
-    used = {cell.framework for cell in plan.cells}
-    return RunFacts(
-        id=folder.id,
-        profile=profile.name,
-        seed=plan.seed,
-        blocks=plan.blocks,
-        replicates=plan.replicates,
-        started_unix_ns=time.time_ns(),
-        wall_s=0.0,
-        host=host.host_facts(),
-        commit=commit,
-        dirty=dirty,
-        launcher=launcher,
-        cpus=cpus,
-        threads=where.threads or len(cpus),
-        frameworks=tuple(one for one in offer.frameworks if one.name in used),
-        selection=asked.words(),
-        device=device,
-        settings=profile.settings,
-        timeout_s=where.timeout or profile.timeout_s,
-        code=host.code(used, device),
-    )
-
-
-def _frameworks(cells: tuple[Cell, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cell.framework for cell in cells))
-
-
-def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:
-    if given is not None and given != stored:
-        raise StoreError(f"{folder.id} cannot be resumed with {what} {given}: it was started with {stored}.")
-
-
-def write_report(folder: RunFolder) -> Path:
-    """Make the report of a run anew; return the path of its page."""
-    from harness import report
-
-    folder.write_parquet()
-    return report.write(load(folder), folder.report_path)
-
-
-def print_report(folder: RunFolder) -> None:
-    """Print the tables for a person."""
-    from harness import report
-
-    report.terminal(load(folder), Console(file=sys.stdout))
-
-
-def load(folder: RunFolder) -> Results:
-    """Return everything a report is made from; raises StoreError."""
-    samples = folder.path / store.PARQUET_FILE
-    return Results(facts=folder.facts(), records=folder.records(), samples=samples if samples.is_file() else None)
+def compare(a: str, b: str, fail_on: str | None, results: Path) -> int:
+    """Print how the second run compares with the first; return the exit code."""
+    if fail_on is not None:
+        options.one_of("verdict", fail_on, ("faster", "slower"))
+    found = outputs.compare_folders(store.find(results, a), store.find(results, b))
+    return SOME_FAILED if any(cell.verdict == fail_on for cell in found.cells) else OK
 
 
 def list_offer() -> None:
@@ -224,7 +50,7 @@ def list_offer() -> None:
 
 def show_plan(asked: Asked) -> None:
     """Print the cells and the order of a run."""
-    profile = selection.profile(asked.profile or DEFAULT_PROFILE)
+    profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
     device = options.one_of("device", asked.device or "cpu", options.DEVICES)
     cells = selection.cells(catalogue(), asked.selection(), profile, device)
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
@@ -239,13 +65,13 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
     from harness import report as reports
 
     folder = store.find(results, name)
-    page = write_report(folder)
+    page = outputs.write_report(folder)
     if format is None:
-        print_report(folder)
+        outputs.print_report(folder)
         print(f"Report: {page}")
     else:
         options.one_of("format", format, reports.FORMATS)
-        sys.stdout.write(reports.render(load(folder), format, table))
+        sys.stdout.write(reports.render(outputs.load(folder), format, table))
 
 
 def show(frameworks: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from harness import selection
 from harness.errors import SelectionError
 from harness.selection import Selection
 
+DEFAULT_PROFILE: Final = "default"
 DEVICES: Final = ("cpu", "cuda")
 LAUNCHERS: Final = ("auto", "docker", "venv", "here", "workers")
 
@@ -56,6 +57,7 @@ class Where:
     cpus: str | None = None
     threads: int | None = None
     timeout: float | None = None
+    blocks: int | None = None
 
 
 def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:

@@ -37,10 +37,10 @@ class Show(Protocol):
 class Estimate:
     """How long the rest will take: each cell as its own replicates did, an unseen cell as the mean of the others."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...] = ()) -> None:
+    def __init__(self, plan: Plan, records: tuple[Record, ...] = (), copies: int = 1) -> None:
         self._left: dict[Cell, int] = defaultdict(int)
         for place in plan.places():
-            self._left[place.cell] += 1
+            self._left[place.cell] += copies
         self._seconds: dict[Cell, list[float]] = defaultdict(list)
         for record in records:
             self.count(record)
@@ -94,11 +94,11 @@ def result(record: Record) -> str:
 class PlainProgress:
     """One line when a replicate has ended."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...], write: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, records: tuple[Record, ...], write: Callable[[str], None], copies: int = 1) -> None:
         self._write = write
-        self._total = plan.replicates
+        self._total = plan.replicates * copies
         self._done = len(records)
-        self._estimate = Estimate(plan, records)
+        self._estimate = Estimate(plan, records, copies)
 
     def say(self, line: str) -> None:
         """Write the line."""
@@ -123,8 +123,8 @@ class PlainProgress:
 class TerminalProgress:
     """A bar with what runs now; a line above it for each replicate that has ended."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console) -> None:
-        self._estimate = Estimate(plan, records)
+    def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console, copies: int = 1) -> None:
+        self._estimate = Estimate(plan, records, copies)
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -133,7 +133,7 @@ class TerminalProgress:
             console=console,
             transient=True,
         )
-        self._task: TaskID = self._progress.add_task("", total=plan.replicates, completed=len(records))
+        self._task: TaskID = self._progress.add_task("", total=plan.replicates * copies, completed=len(records))
         self._progress.start()
 
     def say(self, line: str) -> None:
@@ -164,9 +164,9 @@ class TerminalProgress:
         self._progress.stop()
 
 
-def progress(plan: Plan, records: tuple[Record, ...]) -> Show:
-    """Return what fits the place that standard output goes to."""
+def progress(plan: Plan, records: tuple[Record, ...], copies: int = 1) -> Show:
+    """Return what fits the place that standard output goes to; `copies` runs of the plan go side by side."""
     console = Console(file=sys.stdout)
     if console.is_terminal:
-        return TerminalProgress(plan, records, console)
-    return PlainProgress(plan, records, write=lambda line: print(line, flush=True))
+        return TerminalProgress(plan, records, console, copies)
+    return PlainProgress(plan, records, lambda line: print(line, flush=True), copies)

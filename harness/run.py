@@ -1,8 +1,9 @@
 """The loop of a run: take the next replicate of the plan, keep its record, tell how far it is."""
 
 import dataclasses
+import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +33,14 @@ class Run:
 
 
 def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
-    """Run every replicate of the plan that has no record yet; each record is on disk before the next one starts.
+    """Run every replicate of the plan that has no record yet; see `steps`."""
+    host.leave(run.facts.cpus)
+    for _ in steps(run, launcher, unprepared, show):
+        pass
+
+
+def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
+    """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
 
     Args:
         run: the plan and the folder.
@@ -46,7 +54,6 @@ def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: S
     kept = run.folder.records()
     done = {(record.cell, record.block) for record in kept}
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
-    host.leave(run.facts.cpus)
     for place in run.plan.places():
         if (place.cell, place.block) in done:
             continue
@@ -59,6 +66,16 @@ def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: S
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         show.end(record)
+        yield record
+
+
+def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
+    """Go through several runs of one plan side by side: the same replicate in each, in random order, then the next."""
+    rng = random.Random(seed)
+    while sequences:
+        turn = rng.sample(range(len(sequences)), len(sequences))
+        ended = {index for index in turn if next(sequences[index], None) is None}
+        sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
 
 
 def replicate(run: Run, place: Place, launcher: Launcher, calls_per_round: int | None) -> Record:

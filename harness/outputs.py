@@ -1,0 +1,45 @@
+"""What a run folder is turned into for people: the report on disk, tables in the terminal, a comparison."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from harness import store
+from harness.report.facts import Run
+from harness.store import RunFolder
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Make the report of a run anew; return the path of its page."""
+    from harness import report
+
+    folder.write_parquet()
+    return report.write(load(folder), folder.report_path)
+
+
+def print_report(folder: RunFolder) -> None:
+    """Print the tables for a person."""
+    from harness import report
+
+    report.terminal(load(folder), Console(file=sys.stdout))
+
+
+def load(folder: RunFolder) -> Run:
+    """Return everything a report is made from; raises StoreError."""
+    samples = folder.path / store.PARQUET_FILE
+    return Run(facts=folder.facts(), records=folder.records(), samples=samples if samples.is_file() else None)
+
+
+def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":
+    """Print how run `b` compares with run `a`; return what was found."""
+    from harness import compare as comparison
+
+    run_a, run_b = load(a), load(b)
+    found = comparison.compare(run_a, run_b)
+    comparison.show(run_a, run_b, found, Console(file=sys.stdout))
+    return found

@@ -1,0 +1,212 @@
+"""A run from the command line to the report: what was asked for → plan → launchers → loop → tables, exit code."""
+
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.catalogue import Catalogue, catalogue
+from bench.record import Cell, Record
+from harness import host, options, outputs, progress, selection, store
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, StoreError
+from harness.launchers import choose
+from harness.launchers.base import Launcher
+from harness.options import Asked, Where
+from harness.plan import Plan, make_plan
+from harness.profiles import Profile
+from harness.report.facts import RunFacts
+from harness.resume import require_fit
+from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
+from harness.store import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run and what runs it."""
+
+    run: Run
+    launcher: Launcher
+
+
+def say(line: str) -> None:
+    """Print one line of progress at once."""
+    print(line, flush=True)
+
+
+def run(asked: Asked, where: Where) -> int:
+    """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
+    profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
+    device = options.one_of("device", asked.device or "cpu", options.DEVICES)
+    named = selection.names(where.launcher or "auto")
+    for name in named:
+        options.one_of("launcher", name, options.LAUNCHERS)
+    offer = catalogue()
+    cells = selection.cells(offer, asked.selection(), profile, device)
+    cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
+    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    plan = make_plan(cells, where.blocks or profile.blocks, seed)
+    begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
+    jobs = []
+    for name in named:
+        resolved = choose.resolve(name, _frameworks(cells), device, say)
+        launcher = choose.launcher(resolved, device, where.python)
+        folder = store.create(where.results, begun if len(named) == 1 else f"{begun}-{launcher.name}")
+        folder.lock()
+        facts = _facts(folder, asked, where, profile, plan, offer, device, cpus, launcher.name)
+        folder.write_plan(plan)
+        folder.write_facts(facts)
+        jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
+        say(
+            f"{folder.id}: {len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed},"
+            f" CPU set {','.join(map(str, cpus))}, launcher {launcher.name}"
+        )
+    return _session(jobs)
+
+
+def resume(name: str, asked: Asked, where: Where) -> int:
+    """Go on with a run that was interrupted; return the exit code."""
+    folder = store.find(where.results, name)
+    folder.lock()
+    facts, plan, records = folder.facts(), folder.plan(), folder.records()
+    device = facts.device
+    _require_same("profile", asked.profile, facts.profile, folder)
+    _require_same("seed", asked.seed, facts.seed, folder)
+    _require_same("device", asked.device, device, folder)
+    if where.launcher not in (None, "auto"):
+        _require_same("launcher", where.launcher, facts.launcher, folder)
+    selected = None
+    if asked.words():
+        selected = selection.cells(catalogue(), asked.selection(), selection.profile(facts.profile), device)
+    code = host.code({cell.framework for cell in plan.cells}, device)
+    require_fit(folder.id, plan, facts, records, code, selected)
+    store.require_space(folder.path)
+    settings = facts.settings or selection.profile(facts.profile).settings
+    launcher = choose.launcher(facts.launcher, device, where.python)
+    say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
+    return _session([Job(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)])
+
+
+def _session(jobs: Sequence[Job]) -> int:
+    """Prepare, run what is left, report; return the exit code."""
+    try:
+        unprepared = [_prepare(job) for job in jobs]
+        begin = time.perf_counter()
+        before = [len(job.run.folder.records()) for job in jobs]
+        interrupted = _loop(jobs, unprepared)
+        wall_s = time.perf_counter() - begin
+        for job in jobs:
+            job.run.folder.write_facts(finished(job.run.facts, job.run.folder.records(), wall_s))
+        if interrupted:
+            return _interrupted(jobs)
+        pages = [outputs.write_report(job.run.folder) for job in jobs]
+        new = [record for job, n in zip(jobs, before, strict=True) for record in job.run.folder.records()[n:]]
+        share = own_share(new, time.perf_counter() - begin)
+    except KeyboardInterrupt:
+        return _interrupted(jobs)
+    finally:
+        for job in jobs:
+            job.launcher.close()
+            job.run.folder.unlock()
+    for job in jobs:
+        outputs.print_report(job.run.folder)
+    print(f"samestep's own share of the wall time: {share:.1%}; the rest are the phases of the replicates")
+    for page in pages:
+        print(f"Report: {page}")
+    if len(jobs) > 1:
+        first, *others = (job.run.folder for job in jobs)
+        for other in others:
+            print()
+            outputs.compare_folders(first, other)
+    return max(_verdict(job.run.folder.records()) for job in jobs)
+
+
+def _prepare(job: Job) -> Mapping[str, str]:
+    unprepared = job.launcher.prepare(_frameworks(job.run.plan.cells), say)
+    for framework, reason in unprepared.items():
+        print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
+    return unprepared
+
+
+def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
+    """Run what is left; return whether it was interrupted."""
+    records = tuple(record for job in jobs for record in job.run.folder.records())
+    show = progress.progress(jobs[0].run.plan, records, copies=len(jobs))
+    try:
+        if len(jobs) == 1:
+            execute(jobs[0].run, jobs[0].launcher, unprepared[0], show)
+        else:
+            host.leave(jobs[0].run.facts.cpus)
+            sequences = [
+                steps(job.run, job.launcher, missing, show) for job, missing in zip(jobs, unprepared, strict=True)
+            ]
+            interleave(sequences, jobs[0].run.plan.seed)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        show.close()
+    return False
+
+
+def _interrupted(jobs: Sequence[Job]) -> int:
+    for job in jobs:
+        folder, planned = job.run.folder, job.run.plan.replicates
+        say(f"Interrupted: {len(folder.records())} of {planned} replicates are kept in {folder.path}.")
+        say(f"Go on with: samestep run --resume {folder.id}")
+    return INTERRUPTED
+
+
+def _verdict(records: tuple[Record, ...]) -> int:
+    bad = bad_cells(records)
+    if not bad:
+        return OK
+    print(f"{len(bad)} cells have no valid result or lost a replicate; their rows say why:", file=sys.stderr)
+    for cell in bad:
+        reason = next(one.reason for one in records if one.cell == cell and one.status not in ("ok", "skipped"))
+        print(f"  {progress.name(cell)}: {reason}", file=sys.stderr)
+    return SOME_FAILED
+
+
+def _facts(
+    folder: RunFolder,
+    asked: Asked,
+    where: Where,
+    profile: Profile,
+    plan: Plan,
+    offer: Catalogue,
+    device: str,
+    cpus: tuple[int, ...],
+    launcher: str,
+) -> RunFacts:
+    commit, dirty = host.commit()
+    used = {cell.framework for cell in plan.cells}
+    return RunFacts(
+        id=folder.id,
+        profile=profile.name,
+        seed=plan.seed,
+        blocks=plan.blocks,
+        replicates=plan.replicates,
+        started_unix_ns=time.time_ns(),
+        wall_s=0.0,
+        host=host.host_facts(),
+        commit=commit,
+        dirty=dirty,
+        launcher=launcher,
+        cpus=cpus,
+        threads=where.threads or len(cpus),
+        frameworks=tuple(one for one in offer.frameworks if one.name in used),
+        selection=asked.words(),
+        device=device,
+        settings=profile.settings,
+        timeout_s=where.timeout or profile.timeout_s,
+        code=host.code(used, device),
+    )
+
+
+def _frameworks(cells: tuple[Cell, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cell.framework for cell in cells))
+
+
+def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:
+    if given is not None and given != stored:
+        raise StoreError(f"{folder.id} cannot be resumed with {what} {given}: it was started with {stored}.")
