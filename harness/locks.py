@@ -60,9 +60,12 @@ def wheel_sources(environ: Mapping[str, str], configs: Sequence[Path] | None = N
         parser.read(config, encoding="utf-8")
         folders += parser.get("global", "find-links", fallback="").split()
     folders = [folder for folder in dict.fromkeys(folders) if "://" in folder or Path(folder).is_dir()]
-    if any(list(Path(folder).glob("torch-*+cpu-*.whl")) for folder in folders if "://" not in folder):
-        return folders
-    return [*folders, CPU_TORCH_PAGE]
+    return folders if any(map(holds_torch, folders)) else [*folders, CPU_TORCH_PAGE]
+
+
+def holds_torch(folder: str) -> bool:
+    """Return whether `folder`, as pip is told it, is one of this host with a PyTorch without CUDA."""
+    return "://" not in folder and any(Path(folder).glob("torch-*+cpu-*.whl"))
 
 
 def _pip_configs(environ: Mapping[str, str]) -> list[Path]:

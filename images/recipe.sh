@@ -31,7 +31,7 @@ python_by_uv() {
     pip
     locked uv
     PYTHONPATH=/opt/tools install_with python3 --no-cache-dir --target /tmp/uv -r /tmp/uv.txt
-    /tmp/uv/bin/uv python install --quiet --no-cache --system-certs --no-bin --install-dir /opt/python "$1" ||
+    /tmp/uv/bin/uv python install --no-progress --no-cache --system-certs --no-bin --install-dir /opt/python "$1" ||
         { say "no Python $1: name a base image that has it, such as debian:bookworm (3.11) or ubuntu:24.04 (3.12)" && exit 1; }
     rm -rf /tmp/uv /tmp/*.txt /opt/tools
     interpreter=$(echo /opt/python/cpython-*.*.*/bin/python3)
