@@ -106,21 +106,20 @@ def show(a: Run, b: Run, found: Comparison, console: Console) -> None:
     """Print the comparison."""
     label_a, label_b = _labels(a, b)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("cell")
-    for heading in (f"{label_a} µs", f"{label_b} µs", "step ratio", "95 %", "first step", "95 %"):
-        table.add_column(heading, justify="right")
+    table.add_column("cell", no_wrap=True)
+    for heading in (f"{label_a} µs", f"{label_b} µs", "step ratio, 95 %", "first step ratio, 95 %"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(f"{label_b} is")
     for cell in found.cells:
-        ratios = (*_shown(cell.step), *_shown(cell.first_step))
-        table.add_row(cell.what, f"{cell.a_step_ns / 1e3:.4g}", f"{cell.b_step_ns / 1e3:.4g}", *ratios, cell.verdict)
-    table.add_row("all together", "", "", *_shown(found.together), *_shown(found.first_steps_together), "")
+        steps = (f"{cell.a_step_ns / 1e3:.4g}", f"{cell.b_step_ns / 1e3:.4g}")
+        table.add_row(cell.what, *steps, _shown(cell.step), _shown(cell.first_step), cell.verdict)
+    table.add_row("all together", "", "", _shown(found.together), _shown(found.first_steps_together), "")
     console.print(table)
     blocks = found.together.count
     print(
-        f"Ratios are {label_b} / {label_a}, paired over {blocks} blocks; outside the protocol a replicate takes",
-        end=" ",
+        f"Ratios are {label_b} / {label_a}, paired over {blocks} blocks. Outside the protocol a replicate takes"
+        f" {found.launch_a_s:.2f} s ({label_a}) and {found.launch_b_s:.2f} s ({label_b})."
     )
-    print(f"{found.launch_a_s:.2f} s ({label_a}) and {found.launch_b_s:.2f} s ({label_b}).")
     if blocks < stats.FEW_BLOCKS:
         print(f"Fewer than {stats.FEW_BLOCKS} blocks: a first look, no verdicts.")
 
@@ -129,9 +128,9 @@ def _labels(a: Run, b: Run) -> tuple[str, str]:
     return (a.facts.launcher, b.facts.launcher) if a.facts.launcher != b.facts.launcher else ("A", "B")
 
 
-def _shown(estimate: Estimate) -> tuple[str, str]:
+def _shown(estimate: Estimate) -> str:
     interval = estimate.interval
-    return f"{estimate.value:.3f}", f"{interval.low:.3f} to {interval.high:.3f}" if interval else ""
+    return f"{estimate.value:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 
 def _costs(run: Run) -> dict[Cell, Mapping[int, Cost]]:

@@ -13,6 +13,8 @@ from harness.store import RunFolder
 if TYPE_CHECKING:
     from harness.compare import Comparison
 
+UNFOLDED = 200  # characters of a line: a file or a pipe has no edge to fold at
+
 
 def write_report(folder: RunFolder) -> Path:
     """Make the report of a run anew; return the path of its page."""
@@ -41,5 +43,8 @@ def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":
 
     run_a, run_b = load(a), load(b)
     found = comparison.compare(run_a, run_b)
-    comparison.show(run_a, run_b, found, Console(file=sys.stdout))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = UNFOLDED
+    comparison.show(run_a, run_b, found, console)
     return found
