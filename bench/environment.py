@@ -56,3 +56,13 @@ def resident_bytes() -> int:
     """Return the resident set of this process, from /proc/self/statm."""
     pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_resident_bytes() -> int:
+    """Return the peak resident set of this process since its exec: VmHWM of /proc/self/status, proc(5).
+
+    Not getrusage's ru_maxrss: Linux hands the parent's resident set at the moment of the fork down to it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

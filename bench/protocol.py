@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import gc
 import itertools
-import resource
 import statistics
 import time
 import traceback
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import accuracy
-from bench.environment import describe, resident_bytes
+from bench.environment import describe, peak_resident_bytes, resident_bytes
 from bench.framework import Framework, Skip, Step
 from bench.record import Accuracy, Failure, Memory, ModeProof, Phases, Record, Status, Timing
 from bench.turn import TAIL_LINES, Settings, Turn
@@ -187,7 +186,6 @@ class Replicate:
 
     def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
         """Return the record of what is known now."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return Record(
             cell=self.turn.cell,
             block=self.turn.block,
@@ -195,7 +193,7 @@ class Replicate:
             status=status,
             reason=reason,
             timing=self.timing,
-            memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak),
+            memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak_resident_bytes()),
             accuracy=self.accuracy,
             proof=self.proof,
             environment=describe(self.turn, self.versions),

@@ -97,7 +97,7 @@ class Timing:
 class Memory:
     """Memory of one replicate. Device fields are None on a device whose framework keeps no such statistic."""
 
-    host_peak_rss_bytes: int | None = None  # peak resident set of the process, from getrusage at its end
+    host_peak_rss_bytes: int | None = None  # peak resident set of the process at its end, VmHWM
     host_rss_after_import_bytes: int | None = None  # resident set once the framework was imported
     context_bytes: int | None = None  # device memory held before the first allocation
     allocated_peak_bytes: int | None = None  # the allocator's own peak of bytes handed out

@@ -63,6 +63,17 @@ def test_the_fresh_process_finds_bench_and_nothing_else_of_the_checkout(tmp_path
     assert outcome.tail == (f"{path}/bench/__main__.py", f"{path}:", "bench")
 
 
+def test_peak_memory_is_that_of_the_process_and_not_of_its_parent(tmp_path: Path) -> None:
+    ballast = bytearray(400 << 20)
+
+    record = turns.to_record(numpy_turn(), supervise(numpy_turn(), tmp_path / "turn"))
+
+    assert len(ballast) == 400 << 20
+    assert record.memory is not None
+    assert record.memory.host_peak_rss_bytes is not None
+    assert 20 << 20 < record.memory.host_peak_rss_bytes < 200 << 20
+
+
 def test_a_process_that_is_killed_says_its_phase_and_its_last_lines(tmp_path: Path) -> None:
     python = interpreter(tmp_path, "echo warmup >$folder/phase; echo one; echo two >&2; kill -SEGV $$")
 
