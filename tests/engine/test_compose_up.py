@@ -1,0 +1,161 @@
+"""`docker compose up` for real: it runs to its end by itself, and nothing that is killed loses a record."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.symptoms import output
+from tests.engine.project import ROOT, Project, until
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(not output(["docker", "compose", "version"]), reason="docker compose is not there"),
+]
+Make = Callable[..., Project]
+
+
+def images(project: Project) -> str:
+    return project.docker("images", "--no-trunc", "--quiet", "samestep/*")
+
+
+def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_folder(project: Make) -> None:
+    made = project()
+    with made.up() as process:
+        pass
+    assert process.returncode == 0
+    assert made.statuses() == ["ok"] * 3
+    folder = made.run_folder()
+    assert folder is not None
+    assert "</html>" in (folder / "report" / "index.html").read_text()
+    owner = made.results.stat()
+    for path in (folder, *folder.rglob("*")):
+        assert (path.stat().st_uid, path.stat().st_gid) == (owner.st_uid, owner.st_gid)
+    environment = made.records()[0].environment
+    assert environment is not None
+    assert (environment.launcher, environment.cpus) == ("workers", (1,))
+    assert environment.image.startswith("samestep/numpy, locks sha256:")
+
+
+def test_a_second_up_builds_nothing_and_starts_its_first_replicate_within_10_s(project: Make) -> None:
+    made = project()
+    with made.up():
+        pass
+    before, begin = images(made), time.time_ns()
+    shutil.rmtree(next(made.results.iterdir()))
+    with made.up():
+        pass
+    assert images(made) == before
+    assert made.records()[0].started_unix_ns - begin < 10_000_000_000
+
+
+def test_an_edit_under_bench_is_used_without_a_new_image(project: Make, tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    for name in ("bench", "harness", "images"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "compose.yaml", root)
+    edited = root / "bench" / "environment.py"
+    edited.write_text(edited.read_text().replace("platform=platform.platform()", 'platform="as edited"'))
+    made = project(root)
+    before = images(made)
+    with made.up():
+        pass
+    environment = made.records()[0].environment
+    assert environment is not None
+    assert environment.platform == "as edited"
+    assert images(made) == before
+
+
+def test_a_worker_that_is_killed_ends_its_turn_as_a_record_and_the_run_goes_on_when_it_is_back(project: Make) -> None:
+    made = project(SAMESTEP_PROFILE="default")
+    with made.up():
+        made.in_turn(after=1)
+        made.docker("kill", made.container("numpy"))
+        until(lambda: len(made.records()) == 2)
+        made.docker("start", made.container("numpy"))  # who kills by hand starts by hand
+    assert made.statuses() == ["ok", "failed", "ok", "ok", "ok", "ok"]
+    assert "its worker went away in mid-turn" in made.records()[1].reason
+
+
+def test_a_worker_that_crashes_is_started_again_by_the_engine(project: Make) -> None:
+    made = project(SAMESTEP_PROFILE="default")
+    with made.up():
+        made.in_turn(after=1)
+        (worker,) = (
+            line.split()[0] for line in made.processes("numpy") if "bench worker" in line and "init" not in line
+        )
+        os.kill(int(worker), 9)
+        until(lambda: len(made.records()) == 2)
+    assert made.statuses() == ["ok", "failed", "ok", "ok", "ok", "ok"]
+    restarts = made.docker("inspect", "--format", "{{.RestartCount}}", made.container("numpy"))
+    assert restarts.strip() == "1"
+
+
+def test_a_harness_that_is_killed_leaves_nothing_running_and_its_run_can_be_resumed(project: Make) -> None:
+    made = project(SAMESTEP_PROFILE="default")
+    with made.up() as process:
+        made.in_turn(after=2)
+        kept = made.records()
+        made.docker("kill", made.container("harness"))
+        until(lambda: not made.turn_runs(), seconds=3)
+        process.terminate()
+    assert made.records()[: len(kept)] == kept
+    with made.up(SAMESTEP_RESUME="latest") as again:
+        pass
+    assert again.returncode == 0
+    assert made.records()[: len(kept)] == kept
+    assert made.statuses() == ["ok"] * 6
+
+
+def test_a_turn_that_needs_too_much_memory_is_recorded_as_such_by_a_worker_that_lives_on(project: Make) -> None:
+    made = project(SAMESTEP_MEMORY="32m", SAMESTEP_TMP="8m")
+    with made.up():
+        pass
+    assert made.statuses() == ["oom"] * 3
+    assert made.docker("inspect", "--format", "{{.RestartCount}}", made.container("numpy")).strip() == "0"
+
+
+def test_run_harness_gives_the_runs_own_exit_status(project: Make) -> None:
+    made = project()
+    made.compose("up", "--detach", "--no-build", "--no-deps", "numpy")
+    words = (
+        "run --launcher workers --framework numpy --mode eager --optimizer adam --profile quick --cpus 1 --timeout 1"
+    )
+    done = made.compose("run", "--rm", "--no-deps", "harness", *words.split())
+    assert made.statuses() == ["timeout"] * 3, done.stdout
+    assert done.returncode == 3
+    until(lambda: made.docker("ps", "--quiet", "--filter", f"name={made.name}") == "", seconds=10)
+
+
+def test_what_cannot_be_selected_ends_the_project_with_one_sentence(project: Make) -> None:
+    made = project(SAMESTEP_FRAMEWORK="pytorch")
+    done = made.compose("run", "--rm", "--no-deps", "harness")
+    assert done.returncode == 1
+    assert "torch" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_worker_without_a_harness_leaves_after_a_while_and_is_not_started_again(project: Make) -> None:
+    made = project()
+    command = ["python", "-m", "bench", "worker", "/run/samestep/harness.sock", "numpy", "--patience", "1"]
+    done = made.compose("run", "--rm", "--no-deps", "numpy", *command)
+    assert done.returncode == 0
+    assert "no harness at /run/samestep/harness.sock for 1 s: leaving" in done.stdout
+
+
+def test_an_idle_worker_is_small(project: Make) -> None:
+    made = project()
+    made.compose("up", "--detach", "--no-build", "--no-deps", "numpy")
+    until(lambda: any("bench worker" in line for line in made.processes("numpy")))
+    time.sleep(0.5)
+    pids = [line.split()[0] for line in made.processes("numpy")]
+    resident = sum(
+        int(line.split()[1])
+        for pid in pids
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
+    assert resident < 40_000  # KiB, the reaper included
