@@ -82,6 +82,15 @@ def run(
 
 
 @app.command()
+def build(
+    frameworks: Annotated[list[str] | None, typer.Argument(help="Frameworks. [default: all]")] = None,
+    device: Device = None,
+) -> None:
+    """Build the container images that --launcher docker runs."""
+    raise typer.Exit(commands.build(tuple(frameworks or ()), device))
+
+
+@app.command()
 def report(
     run: RunName = "latest",
     format: Annotated[str | None, typer.Option(help="Print as csv, md or html. [default: tables for people]")] = None,

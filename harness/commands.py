@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.catalogue import catalogue
+from bench.frameworks import FRAMEWORKS
 from harness import options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
@@ -58,6 +59,21 @@ def show_plan(asked: Asked) -> None:
     print(f"{len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed}")
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")
+
+
+def build(frameworks: tuple[str, ...], device: str | None) -> int:
+    """Build the images of `frameworks`; return the exit code."""
+    from harness import images
+
+    valid = dict.fromkeys(FRAMEWORKS)
+    for name in frameworks:
+        selection.known("framework", name, valid)
+    failed = images.build(
+        frameworks or FRAMEWORKS, options.one_of("device", device or "cpu", options.DEVICES), progress.say
+    )
+    for framework, reason in failed.items():
+        print(f"samestep: {framework}: {reason}", file=sys.stderr)
+    return USAGE if failed else OK
 
 
 def report(name: str, format: str | None, table: str | None, results: Path) -> None:

@@ -170,3 +170,8 @@ def progress(plan: Plan, records: tuple[Record, ...], copies: int = 1) -> Show:
     if console.is_terminal:
         return TerminalProgress(plan, records, console, copies)
     return PlainProgress(plan, records, lambda line: print(line, flush=True), copies)
+
+
+def say(line: str) -> None:
+    """Print one line of progress at once."""
+    print(line, flush=True)

@@ -29,11 +29,6 @@ class Job:
     launcher: Launcher
 
 
-def say(line: str) -> None:
-    """Print one line of progress at once."""
-    print(line, flush=True)
-
-
 def run(asked: Asked, where: Where) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
     profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
@@ -49,7 +44,7 @@ def run(asked: Asked, where: Where) -> int:
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     for name in named:
-        resolved = choose.resolve(name, _frameworks(cells), device, say)
+        resolved = choose.resolve(name, _frameworks(cells), device, progress.say)
         launcher = choose.launcher(resolved, device, where.python)
         folder = store.create(where.results, begun if len(named) == 1 else f"{begun}-{launcher.name}")
         folder.lock()
@@ -57,7 +52,7 @@ def run(asked: Asked, where: Where) -> int:
         folder.write_plan(plan)
         folder.write_facts(facts)
         jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
-        say(
+        progress.say(
             f"{folder.id}: {len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed},"
             f" CPU set {','.join(map(str, cpus))}, launcher {launcher.name}"
         )
@@ -83,7 +78,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     store.require_space(folder.path)
     settings = facts.settings or selection.profile(facts.profile).settings
     launcher = choose.launcher(facts.launcher, device, where.python)
-    say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
+    progress.say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
     return _session([Job(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)])
 
 
@@ -122,7 +117,7 @@ def _session(jobs: Sequence[Job]) -> int:
 
 
 def _prepare(job: Job) -> Mapping[str, str]:
-    unprepared = job.launcher.prepare(_frameworks(job.run.plan.cells), say)
+    unprepared = job.launcher.prepare(_frameworks(job.run.plan.cells), progress.say)
     for framework, reason in unprepared.items():
         print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
     return unprepared
@@ -151,8 +146,8 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
 def _interrupted(jobs: Sequence[Job]) -> int:
     for job in jobs:
         folder, planned = job.run.folder, job.run.plan.replicates
-        say(f"Interrupted: {len(folder.records())} of {planned} replicates are kept in {folder.path}.")
-        say(f"Go on with: samestep run --resume {folder.id}")
+        progress.say(f"Interrupted: {len(folder.records())} of {planned} replicates are kept in {folder.path}.")
+        progress.say(f"Go on with: samestep run --resume {folder.id}")
     return INTERRUPTED
 
 
