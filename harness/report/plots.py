@@ -25,7 +25,6 @@ LOSS_GATE: Final = 1e-4  # bench.accuracy.MAX_LOSS_DEVIATION; a test holds the t
 WIDTH_IN: Final = 9.0
 MANY_STEPS: Final = 1_000_000
 STYLE: Final[dict[Any, Any]] = {
-    "svg.fonttype": "none",
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": QUIET,

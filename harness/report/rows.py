@@ -118,10 +118,8 @@ def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
         for j, mode in enumerate(framework.modes)
     }
     last = (len(run.facts.frameworks), 0)
-
-    return {
-        cell: groups[cell] for cell in sorted(groups, key=lambda cell: place.get((cell.framework, cell.mode), last))
-    }
+    ordered = sorted(groups, key=lambda cell: place.get((cell.framework, cell.mode), last))
+    return {cell: groups[cell] for cell in ordered}
 
 
 def _verdict(records: Sequence[Record]) -> tuple[Status, str]:

@@ -170,10 +170,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
-        Fact(
-            "samestep",
-            f"{facts.commit[:12] or 'not run from a git repository'}{', with changes not committed' if facts.dirty else ''}",
-        ),
+        Fact("samestep", _code(facts.commit, dirty=facts.dirty)),
     ]
     return tuple(found)
 
@@ -192,6 +189,12 @@ def versions(run: Run) -> tuple[Fact, ...]:
 def _done(run: Run) -> str:
     done, planned = len(run.records), run.facts.replicates
     return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
+
+
+def _code(commit: str, *, dirty: bool) -> str:
+    if not commit:
+        return "not run from a git repository"
+    return commit[:12] + (", with changes not committed" if dirty else "")
 
 
 def _cpus(cpus: Iterable[int]) -> str:

@@ -51,7 +51,7 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     """Return `figure` as one SVG element, read aloud as `label`; its ids are stable and differ between names."""
     text = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context({"svg.hashsalt": name}):
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

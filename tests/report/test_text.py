@@ -61,6 +61,12 @@ class TestSummary:
         assert "Not ranked: Torch compile (invalid)." in text
         assert "1 of 2 cells did the same arithmetic" in text
 
+    def test_a_cell_with_a_failed_replicate_is_not_ranked_by_the_others(self) -> None:
+        *others, last = pair(100_000, 80_000)
+        text = said(run([*others, dataclasses.replace(last, status="timeout", reason="first_step: still running")]))
+        assert "Not ranked: Torch compile (timeout)." in text
+        assert "One step of Torch eager takes 100 µs." in text
+
     def test_different_bytes_are_not_called_the_same(self) -> None:
         other = record(COMPILE, accuracy=factories.accuracy(init_sha256="f" * 64))
         assert "NOT from the same bytes" in said(run([record(EAGER), other]))
