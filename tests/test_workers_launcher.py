@@ -101,7 +101,7 @@ def launcher(tmp_path: Path) -> Iterator[WorkersLauncher]:
 
 def ready(launcher: WorkersLauncher, **answers: Callable[[Channel], None]) -> dict[str, Worker]:
     """Prepare a launcher with one worker per framework."""
-    launcher._listener = workers.listen(launcher.address)
+    launcher.open()
     made = {name: Worker(launcher.address, name, answer) for name, answer in answers.items()}
     assert launcher.prepare(list(answers), lambda line: None) == {}
     return made
@@ -206,7 +206,7 @@ def test_an_interrupt_cuts_the_worker_off_and_goes_on(
 
 
 def test_nonsense_at_the_door_is_turned_away(launcher: WorkersLauncher) -> None:
-    launcher._listener = workers.listen(launcher.address)
+    launcher.open()
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.connect(str(launcher.address))
         stranger.sendall(b"GET / HTTP/1.1\n")
@@ -238,3 +238,23 @@ def test_closing_twice_or_unprepared_is_harmless(launcher: WorkersLauncher) -> N
     launcher.close()
     launcher.close()
     assert not launcher.address.exists()
+
+
+def test_workers_that_are_not_needed_are_dismissed(tmp_path: Path) -> None:
+    address = tmp_path / "harness.sock"
+    made: list[Worker] = []
+    threads = [threading.Thread(target=lambda: made.append(Worker(address, "torch", outcome))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    workers.dismiss(address, seconds=0.2)
+    for thread in threads:
+        thread.join()
+    assert [each.join() for each in made] == ["bye", "bye"]
+
+
+def test_the_workers_of_another_harness_are_not_dismissed(launcher: WorkersLauncher) -> None:
+    made = ready(launcher, torch=outcome)
+    with pytest.raises(SetupError):
+        workers.dismiss(launcher.address, seconds=0.1)
+    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert made["torch"].turns == ["torch"]

@@ -25,6 +25,7 @@ from harness.launchers.base import OnStart, Say
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
 HELLO_S: Final = 2.0  # for a connection to say who it is
+DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts of a worker to connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +65,12 @@ class WorkersLauncher:
         Raises:
             SetupError: the socket cannot be made, or another harness listens there.
         """
-        if self._listener is None:
-            self._listener = listen(self.address)
+        self.open()
         say(f"waiting for the workers of {', '.join(frameworks)}")
         deadline = time.monotonic() + self.limits.worker
         missing = set(frameworks)
         while missing:
-            came = self._admit(deadline - time.monotonic())
+            came = self.admit(deadline - time.monotonic())
             if came is None:
                 break
             if came.hello.framework in missing:
@@ -78,6 +78,11 @@ class WorkersLauncher:
                 say(f"{came.hello.framework}: its worker is ready")
         self.given_up |= missing
         return {name: absence(name) for name in frameworks if name in missing}
+
+    def open(self) -> None:
+        """Listen; raises SetupError."""
+        if self._listener is None:
+            self._listener = listen(self.address)
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
         """Hand `turn` to a worker of its framework and wait for its end.
@@ -99,7 +104,7 @@ class WorkersLauncher:
         """Say goodbye to all workers, so that their containers end, and stop listening; safe to call twice."""
         if self._listener is None:
             return
-        while self._admit(0.0):
+        while self.admit(0.0):
             pass
         for worker in list(self.workers):
             with contextlib.suppress(LostError):
@@ -113,7 +118,7 @@ class WorkersLauncher:
         """Send the turn to the first worker that takes it, waiting for one to come back; None when none did."""
         framework = turn.cell.framework
         deadline = time.monotonic() + (0.0 if framework in self.given_up else self.limits.worker)
-        while self._admit(0.0):
+        while self.admit(0.0):
             pass
         while True:
             for worker in [each for each in self.workers if each.hello.framework == framework]:
@@ -125,7 +130,7 @@ class WorkersLauncher:
                 else:
                     self.given_up.discard(framework)
                     return worker
-            if self._admit(deadline - time.monotonic()) is None:
+            if self.admit(deadline - time.monotonic()) is None:
                 self.given_up.add(framework)  # its later turns fail at once, unless a worker is back by then
                 return None
 
@@ -147,7 +152,7 @@ class WorkersLauncher:
             time.sleep(self.limits.shutdown)
             return _lost(begin, phase, f"its worker went away in mid-turn: {error}")
 
-    def _admit(self, timeout_s: float) -> Worker | None:
+    def admit(self, timeout_s: float) -> Worker | None:
         """Let in whoever knocks within `timeout_s` and says hello; None when nobody did."""
         assert self._listener is not None, "prepare comes first"
         deadline = time.monotonic() + max(0.0, timeout_s)
@@ -190,6 +195,20 @@ def listen(address: Path) -> socket.socket:
         ) from error
     listener.listen()
     return listener
+
+
+def dismiss(address: Path = ADDRESS, seconds: float = DISMISSAL_S) -> None:
+    """Say goodbye to workers that were started and never needed, so that they need not wait in vain.
+
+    Raises:
+        SetupError: as `listen`; another harness may need them.
+    """
+    launcher = WorkersLauncher(address)
+    launcher.open()
+    deadline = time.monotonic() + seconds
+    while launcher.admit(deadline - time.monotonic()):
+        pass
+    launcher.close()
 
 
 def absence(framework: str) -> str:
