@@ -1,0 +1,74 @@
+"""Every mode of every framework does the same arithmetic, proves its mode, and a spoiled one is found out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.catalogue import catalogue
+from harness.host import ROOT
+from tests.frameworks.interpreters import run_in
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
+
+OFFERS = {offer.name: offer for offer in catalogue().frameworks}
+CELLS = [(name, mode.name) for name, offer in OFFERS.items() for mode in offer.modes]
+TOLERANCE = 1e-4  # float32 against float64: 2e-5 where 1 - 0.999^t is formed in float32
+
+
+def gate(scratch: Path, *cell: str, **environment: str) -> dict[str, Any]:
+    script = ROOT / "tests" / "frameworks" / "check_gate.py"
+    printed = run_in(cell[0], scratch, str(script), *cell, **environment)
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize(("framework", "mode"), CELLS)
+def test_a_mode_follows_the_reference_and_proves_itself(
+    framework: str, mode: str, optimizer: str, tmp_path: Path
+) -> None:
+    found = gate(tmp_path, framework, mode, optimizer)
+
+    assert found["loss_deviation"] <= TOLERANCE
+    assert found["parameter_deviation"] <= TOLERANCE
+    assert found["built_sha256"] == found["restored_sha256"] == found["initial_sha256"]
+    proof = found["proof"]
+    assert (proof["mode"], proof["device"], proof["precision"]) == (mode, "cpu", "float32")
+    assert proof["threads"] in (None, 1)
+    assert found["recompiled"] == 0, "after the first 200 steps nothing is traced or compiled again"
+    assert "bfloat16" in found["bfloat16"] or framework == "numpy"
+    assert found["cuda"], "a build for the CPU must refuse CUDA"
+
+
+@pytest.mark.parametrize("fault", ["rate", "order", "zeros"])
+@pytest.mark.parametrize("framework", OFFERS)
+def test_a_wrong_step_is_far_from_the_reference(framework: str, fault: str, tmp_path: Path) -> None:
+    mode = OFFERS[framework].baseline
+
+    assert gate(tmp_path, framework, mode, "adam", fault)["loss_deviation"] > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("framework", OFFERS)
+def test_other_initial_parameters_have_another_hash(framework: str, tmp_path: Path) -> None:
+    found = gate(tmp_path, framework, OFFERS[framework].baseline, "sgd", "start")
+
+    assert found["built_sha256"] != found["initial_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode", "switch", "ran"),
+    [
+        ("torch", "compile", "TORCHDYNAMO_DISABLE", "eager"),
+        ("jax", "jit", "JAX_DISABLE_JIT", "op-by-op"),
+        ("jax", "scan", "JAX_DISABLE_JIT", "op-by-op"),
+    ],
+)
+def test_a_mode_that_was_switched_off_is_not_claimed(
+    framework: str, mode: str, switch: str, ran: str, tmp_path: Path
+) -> None:
+    found = gate(tmp_path, framework, mode, "sgd", **{switch: "1"})
+
+    assert found["proof"]["mode"] == ran
+    assert found["loss_deviation"] <= TOLERANCE, "it computes the same, in another mode"
