@@ -4,13 +4,20 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from harness.errors import SetupError
 from harness.launchers import docker
+from harness.symptoms import output
 from tests.engine.project import ROOT, Project, base_image
+
+
+def give_up(why: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI has to test containers: {why}")
+    pytest.skip(f"NOTHING ABOUT CONTAINERS WAS TESTED: {why}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,9 +25,7 @@ def engine() -> Iterator[Any]:
     try:
         client = docker.connect()
     except SetupError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI without a Docker engine: {error}")
-        pytest.skip(f"NOTHING ABOUT CONTAINERS WAS TESTED. {error}")
+        give_up(str(error))
     yield client
     client.close()
 
@@ -28,6 +33,8 @@ def engine() -> Iterator[Any]:
 @pytest.fixture(scope="session", autouse=True)
 def images(engine: Any) -> None:
     """Build what the tests run: the smallest framework, and the harness."""
+    if not output(["docker", "compose", "version"]):
+        give_up("there is no docker compose")
     done = subprocess.run(
         ["docker", "compose", "--env-file", "images/cpu.env", "build", "numpy", "harness"],
         cwd=ROOT,

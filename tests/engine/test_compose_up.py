@@ -9,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.symptoms import output
 from tests.engine.project import ROOT, Project, until
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not output(["docker", "compose", "version"]), reason="docker compose is not there"),
-]
+pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
 
 
