@@ -138,3 +138,7 @@ def main() -> NoReturn:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

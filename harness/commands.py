@@ -80,13 +80,16 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
     """Make the report of a run anew and print it."""
     from harness import report as reports
 
+    if format is not None:
+        options.one_of("format", format, reports.FORMATS)
+    if table is not None:
+        options.one_of("table", table, reports.TABLES)
     folder = store.find(results, name)
     page = outputs.write_report(folder)
     if format is None:
         outputs.print_report(folder)
         print(f"Report: {page}")
     else:
-        options.one_of("format", format, reports.FORMATS)
         sys.stdout.write(reports.render(outputs.load(folder), format, table))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell, Record
 from harness import host, options, outputs, progress, selection, store
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, StoreError
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
@@ -42,10 +42,9 @@ def run(asked: Asked, where: Where) -> int:
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
     plan = make_plan(cells, where.blocks or profile.blocks, seed)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
+    resolved = [choose.resolve(name, _frameworks(cells), device, progress.say) for name in named]
     jobs = []
-    for name in named:
-        resolved = choose.resolve(name, _frameworks(cells), device, progress.say)
-        launcher = choose.launcher(resolved, device, where.python)
+    for launcher in [choose.launcher(name, device, where.python) for name in resolved]:
         folder = store.create(where.results, begun if len(named) == 1 else f"{begun}-{launcher.name}")
         folder.lock()
         facts = _facts(folder, asked, where, profile, plan, offer, device, cpus, launcher.name)
@@ -62,7 +61,6 @@ def run(asked: Asked, where: Where) -> int:
 def resume(name: str, asked: Asked, where: Where) -> int:
     """Go on with a run that was interrupted; return the exit code."""
     folder = store.find(where.results, name)
-    folder.lock()
     facts, plan, records = folder.facts(), folder.plan(), folder.records()
     device = facts.device
     _require_same("profile", asked.profile, facts.profile, folder)
@@ -78,6 +76,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     store.require_space(folder.path)
     settings = facts.settings or selection.profile(facts.profile).settings
     launcher = choose.launcher(facts.launcher, device, where.python)
+    folder.lock()
     progress.say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
     return _session([Job(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)])
 
@@ -85,7 +84,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
 def _session(jobs: Sequence[Job]) -> int:
     """Prepare, run what is left, report; return the exit code."""
     try:
-        unprepared = [_prepare(job) for job in jobs]
+        unprepared = _prepare(jobs)
         begin = time.perf_counter()
         before = [len(job.run.folder.records()) for job in jobs]
         interrupted = _loop(jobs, unprepared)
@@ -116,11 +115,18 @@ def _session(jobs: Sequence[Job]) -> int:
     return max(_verdict(job.run.folder.records()) for job in jobs)
 
 
-def _prepare(job: Job) -> Mapping[str, str]:
-    unprepared = job.launcher.prepare(_frameworks(job.run.plan.cells), progress.say)
-    for framework, reason in unprepared.items():
-        print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
-    return unprepared
+def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
+    """Make the environments ready; when nothing can run at all, leave no empty run behind."""
+    try:
+        found = [job.launcher.prepare(_frameworks(job.run.plan.cells), progress.say) for job in jobs]
+    except SetupError:
+        for job in jobs:
+            job.run.folder.discard()
+        raise
+    for unprepared in found:
+        for framework, reason in unprepared.items():
+            print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
+    return found
 
 
 def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:

@@ -80,6 +80,11 @@ class RunFolder:
             (self.path / ".lock").unlink(missing_ok=True)
             self._lock = None
 
+    def discard(self) -> None:
+        """Remove a run that never began; one that has a record stays."""
+        if not self.records_path.exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def write_facts(self, facts: RunFacts) -> None:
         """Write run.json anew."""
         self._replace(RUN_FILE, _pretty(facts))
