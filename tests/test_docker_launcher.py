@@ -32,7 +32,7 @@ class FakeContainer:
         self.name = name
         self.options = options
         self.labels = options["labels"]
-        self.attrs = {"State": engine.state}
+        self.attrs: dict[str, Any] = {"State": engine.state}
         self.done: list[str] = []
 
     def start(self) -> None:
@@ -249,14 +249,19 @@ def test_stops_when_the_engine_goes_away() -> None:
         launcher.take(turn(), lambda pid: None)
 
 
-def test_removes_what_a_killed_harness_left_and_nothing_else() -> None:
+def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> None:
     engine = FakeEngine("samestep/torch:cpu")
     dead = engine.create("image", [], labels={OWNER: f"{os.getpid()}/1.00"})  # our number, another process
     alive = engine.create("image", [], labels={OWNER: owner(os.getpid())})
+    for name in ("samestep-1/turn", "precious/turn"):
+        (tmp_path / name).mkdir(parents=True)
+    mounts = [("samestep-1/turn", "/out"), ("precious/turn", "/out"), ("precious/turn", "/samestep/bench")]
+    dead.attrs["Mounts"] = [{"Source": str(tmp_path / name), "Destination": to} for name, to in mounts]
     said: list[str] = []
     launcher = DockerLauncher("cpu", code=Path(__file__).parent.parent, client=engine)  # type: ignore[arg-type]
     launcher.prepare(["torch"], said.append)
     assert engine.running == [alive]
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
     assert said == [f"removed the container {dead.name}, left behind by a samestep that was killed"]
 
 

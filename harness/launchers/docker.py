@@ -34,6 +34,7 @@ from harness.launchers.hardening import CODE, Allowance, closed_to_others, harde
 
 OUT: Final = "/out"  # where the turn's folder is mounted
 OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness
+PREFIX: Final = "samestep-"  # of the folders that hold a turn's
 STOP_S: Final = 10  # for the engine to carry out what it was told
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 OTHERWISE: Final = "or run with --launcher venv"
@@ -246,7 +247,7 @@ class DockerLauncher:
 @contextlib.contextmanager
 def open_folder() -> Iterator[Path]:
     """Yield a folder that any user can write who is shown it, inside one that only the caller can enter."""
-    outer = Path(tempfile.mkdtemp(prefix="samestep-"))
+    outer = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         folder = outer / "turn"
         folder.mkdir()
@@ -301,11 +302,15 @@ def is_alive(label: str) -> bool:
 
 
 def remove_left_behind(client: docker.DockerClient) -> list[str]:
-    """Remove containers whose harness is gone and return their names."""
+    """Remove containers whose harness is gone, with the folders of their turns, and return their names."""
     containers = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
     left = [each for each in containers if not is_alive(each.labels[OWNER])]
     for each in left:
         remove(each)
+        for mount in each.attrs.get("Mounts", ()):
+            outer = Path(mount["Source"]).parent
+            if mount["Destination"] == OUT and outer.name.startswith(PREFIX):
+                shutil.rmtree(outer, ignore_errors=True)
     return [str(each.name) for each in left]
 
 

@@ -104,7 +104,8 @@ def test_a_harness_that_is_killed_leaves_a_container_that_the_next_start_removes
         until(lambda: bool(ours(engine)))
         kept = records()
         harness.send_signal(signal.SIGKILL)
-    assert len(ours(engine)) == 1
+    (left,) = ours(engine)
+    folders = [Path(mount["Source"]) for mount in engine.containers.get(left).attrs["Mounts"]]
     resumed = subprocess.run(
         [sys.executable, "-m", "harness", "run", "--resume", "latest", "--results", str(tmp_path)],
         cwd=ROOT,
@@ -115,5 +116,6 @@ def test_a_harness_that_is_killed_leaves_a_container_that_the_next_start_removes
     assert resumed.returncode == 0, resumed.stderr
     assert "left behind by a samestep that was killed" in resumed.stdout
     assert ours(engine) == []
+    assert [path.exists() for path in folders if path.name == "turn"] == [False]
     assert records()[: len(kept)] == kept
     assert [record.from_json(line).status for line in records()] == ["ok"] * 6
