@@ -3,7 +3,8 @@
     PYTHONPATH=<repository> python tests/frameworks/check_gate.py FRAMEWORK MODE OPTIMIZER [FAULT]
 
 A script, since it runs in a framework's own environment, where no pytest is needed. It sets the framework's ENVIRONMENT
-before importing it, as the runner does. FAULT spoils the run on purpose: see `SPOILED`.
+before importing it, as the runner does. FAULT spoils the run on purpose: one of `SPOILED`, or "eagerly", which makes
+TensorFlow run traced functions without tracing them.
 """
 
 import dataclasses
@@ -84,7 +85,7 @@ class Gate:
 def check(framework: Framework, mode: str, optimizer: str, fault: str) -> dict[str, object]:
     """Train from the start three times: at once, after a reset in two parts, and after a reset and further steps."""
     workload = regression.make("base", optimizer)
-    given = SPOILED[fault](workload) if fault else workload
+    given = SPOILED[fault](workload) if fault in SPOILED else workload
     framework.start("cpu", THREADS)
     step = framework.build(given, mode, "float32")
     assert isinstance(step, Step), step
@@ -147,6 +148,8 @@ def main(name: str, mode: str, optimizer: str, fault: str = "") -> None:
         for variable, value in framework_offer(name).environment:
             os.environ[variable] = value.format(threads=THREADS, scratch=scratch)
         framework: Framework = importlib.import_module(f"bench.frameworks.{name}")
+        if fault == "eagerly":
+            importlib.import_module("tensorflow").config.run_functions_eagerly(True)
         print(json.dumps(check(framework, mode, optimizer, fault)))
 
 

@@ -72,3 +72,11 @@ def test_a_mode_that_was_switched_off_is_not_claimed(
 
     assert found["proof"]["mode"] == ran
     assert found["loss_deviation"] <= TOLERANCE, "it computes the same, in another mode"
+
+
+@pytest.mark.parametrize(("framework", "mode"), [("tensorflow", "xla"), ("keras", "default"), ("keras", "jit")])
+def test_a_function_that_was_never_traced_is_called_eager(framework: str, mode: str, tmp_path: Path) -> None:
+    found = gate(tmp_path, framework, mode, "sgd", "eagerly")
+
+    assert found["proof"]["mode"] == "eager"
+    assert found["loss_deviation"] <= TOLERANCE, "it computes the same, in another mode"
