@@ -4,13 +4,14 @@ The same code serves the local launchers on the host and the worker inside a con
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_p
 BENCH: Final = Path(__file__).resolve().parent
 LOG_FILE: Final = "output.log"
 PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that an import could find
+PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 SCRATCH: Final = "scratch"  # TMPDIR of the process: every compile cache lies here, so each replicate starts cold
 # What would lead the fresh interpreter to other packages than its own environment's.
 DROPPED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS")
@@ -117,3 +119,28 @@ def read(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent has ended, so that `end_strays` finds it."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_strays() -> None:
+    """Kill and reap what a turn left behind outside its process group, until there is nothing left."""
+    while strays := list(children()):
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in strays:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def children() -> Iterator[int]:
+    """Yield the processes whose parent is this one, from field 4 of /proc/PID/stat (proc(5))."""
+    me = str(os.getpid())
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == me:
+                yield int(stat.parent.name)

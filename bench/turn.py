@@ -103,9 +103,15 @@ def to_record(turn: Turn, outcome: Outcome) -> Record:
         return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
     if outcome.out_of_memory:
         return _failed(turn, outcome, "oom", f"{outcome.phase}: killed for memory")
+    return _failed(turn, outcome, "failed", f"{outcome.phase}: {_ending(outcome)}")
+
+
+def _ending(outcome: Outcome) -> str:
+    last = outcome.tail[-1] if outcome.tail else ""
+    if outcome.exit_code is None and not outcome.signal:  # it never started, or nobody saw how it ended
+        return last or "no process"
     ending = f"ended by {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
-    last = f" ({outcome.tail[-1]})" if outcome.tail else ""
-    return _failed(turn, outcome, "failed", f"{outcome.phase}: {ending}{last}")
+    return f"{ending} ({last})" if last else ending
 
 
 def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record:

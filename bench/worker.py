@@ -11,7 +11,6 @@ but on the socket and in its own temporary folder: its container has a read-only
 
 import argparse
 import contextlib
-import ctypes
 import dataclasses
 import hashlib
 import os
@@ -21,21 +20,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bench import record
 from bench.channel import Channel, Hello, LostError, connect
-from bench.supervise import supervise
+from bench.supervise import adopt_orphans, end_strays, supervise
 from bench.turn import Outcome, Turn, last_phase
 
 PATIENCE_S: Final = 60.0  # without a harness for so long, a worker leaves: no container is left waiting for ever
 RETRY_FIRST_S: Final = 0.1
 RETRY_LONGEST_S: Final = 2.0
 PHASE_EVERY_S: Final = 1.0  # how often the phase is looked at, for a lost worker's record: one read of some 30 µs
-PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 LOCKS: Final = Path("/opt/locks")  # where images/Dockerfile keeps the locks of what it installed
 
 Say = Callable[[str], None]
@@ -207,31 +205,6 @@ class Watch:
         if self._pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)
-
-
-def adopt_orphans() -> None:
-    """Become the parent of every descendant whose own parent has ended, so that `end_strays` finds it."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-
-
-def end_strays() -> None:
-    """Kill and reap what a turn left behind outside its process group, until there is nothing left."""
-    while strays := list(children()):
-        for pid in strays:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        for pid in strays:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
-
-
-def children() -> Iterator[int]:
-    """Yield the processes whose parent is this one, from field 4 of /proc/PID/stat (proc(5))."""
-    me = str(os.getpid())
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
-            if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == me:
-                yield int(stat.parent.name)
 
 
 def oom_kills(counters: Sequence[Path] = OOM_COUNTERS) -> int:

@@ -153,7 +153,7 @@ def _interrupted(jobs: Sequence[Job]) -> int:
     for job in jobs:
         folder, planned = job.run.folder, job.run.plan.replicates
         progress.say(f"Interrupted: {len(folder.records())} of {planned} replicates are kept in {folder.path}.")
-        progress.say(f"Go on with: samestep run --resume {folder.id}")
+        progress.say(f"Go on with: {job.launcher.again(folder.path)}")
     return INTERRUPTED
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,9 @@ class FakeLauncher:
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
         self.turns.append(turn)
         return self.answer(turn)
+
+    def again(self, run: Path) -> str:
+        return f"samestep run --resume {run}"
 
     def close(self) -> None:
         self.closed += 1

@@ -179,7 +179,7 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
     printed, _ = process.communicate(timeout=30)
 
     assert process.returncode == code
-    assert (f"samestep run --resume {only_run(results).name}" in printed) == (number != signal.SIGKILL)
+    assert (f"samestep run --resume {only_run(results)}\n" in printed) == (number != signal.SIGKILL)
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     kept = (only_run(results) / "records.jsonl").read_text()

@@ -117,6 +117,7 @@ def test_a_framework_without_environment_is_recorded_and_the_others_run(tmp_path
     [
         ({"exit_code": 1, "tail": ("last words",)}, "failed", "warmup: exit code 1 (last words)"),
         ({"exit_code": None, "signal": "SIGSEGV"}, "failed", "warmup: ended by SIGSEGV"),
+        ({"exit_code": None, "tail": ("its worker went away",)}, "failed", "warmup: its worker went away"),
         ({"exit_code": None, "signal": "SIGKILL", "timed_out": True}, "timeout", "warmup: still running after 300 s"),
         ({"exit_code": None, "signal": "SIGKILL", "out_of_memory": True}, "oom", "warmup: killed for memory"),
         ({"exit_code": 0, "record": "{"}, "failed", "its process wrote a damaged record"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -140,6 +142,27 @@ def test_a_turn_and_an_outcome_survive_json() -> None:
     assert turns.outcome_from_json(turns.to_json(outcome)) == outcome
     with pytest.raises(RecordError):
         turns.turn_from_json(json.dumps([1]))
+
+
+STRAY = """
+import os, subprocess, sys, time
+from bench import supervise
+supervise.adopt_orphans()
+# A process that left its group and whose parent has ended, as a compiler's daemon does.
+code = "from subprocess import *; print(Popen(['sleep', '60'], stdout=DEVNULL, start_new_session=True).pid)"
+stray = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
+assert list(supervise.children()) == [stray]
+supervise.end_strays()
+try:
+    os.kill(stray, 0)
+except ProcessLookupError:
+    print("gone")
+"""
+
+
+def test_a_process_that_left_its_group_is_ended_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", STRAY], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("gone\n", "")
 
 
 def _gone(pid: int) -> bool:

@@ -244,27 +244,6 @@ def test_tells_its_image_by_the_lock_files_in_it(tmp_path: Path) -> None:
     assert worker.identity("torch", tmp_path) != first
 
 
-STRAY = """
-import os, subprocess, sys, time
-from bench import worker
-worker.adopt_orphans()
-# A process that left its group and whose parent has ended, as a compiler's daemon does.
-code = "from subprocess import *; print(Popen(['sleep', '60'], stdout=DEVNULL, start_new_session=True).pid)"
-stray = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
-assert list(worker.children()) == [stray]
-worker.end_strays()
-try:
-    os.kill(stray, 0)
-except ProcessLookupError:
-    print("gone")
-"""
-
-
-def test_a_process_that_left_its_group_is_ended_too() -> None:
-    ended = subprocess.run([sys.executable, "-c", STRAY], capture_output=True, text=True, check=False)
-    assert (ended.stdout, ended.stderr) == ("gone\n", "")
-
-
 IDLE = """
 import sys
 from bench import worker

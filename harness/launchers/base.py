@@ -1,6 +1,7 @@
 """The one boundary between the run and the place where frameworks live."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from bench.turn import Outcome, Turn
@@ -29,6 +30,10 @@ class Launcher(Protocol):
 
         On KeyboardInterrupt the process is ended before the interrupt goes on.
         """
+        ...
+
+    def again(self, run: Path) -> str:
+        """Return what a person types to go on with the run in the folder `run`."""
         ...
 
     def close(self) -> None:

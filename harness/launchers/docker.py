@@ -165,6 +165,10 @@ class DockerLauncher:
                     "The Docker engine went away in the middle of a replicate: start it, then go on with --resume."
                 ) from error
 
+    def again(self, run: Path) -> str:
+        """Return the command that resumes."""
+        return f"samestep run --resume {run}"
+
     def close(self) -> None:
         """Close the connection to the engine."""
         if self._client is not None:

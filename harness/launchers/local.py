@@ -1,16 +1,21 @@
 """Turns as fresh processes of this host: from samestep's own environments (`venv`), or in one interpreter (`here`)."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from bench.supervise import supervise
+import psutil
+
+from bench.supervise import adopt_orphans, end_strays, supervise
 from bench.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
+
+PREFIX: Final = "samestep-turn-"  # of a turn's folder, followed by the number of the harness's process
 
 
 class Interpreters(Protocol):
@@ -34,21 +39,37 @@ class LocalLauncher:
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the environments that are missing; return why for those that cannot be."""
-        return self._interpreters.make(frameworks, say)
+        remove_left_behind()
+        unprepared = self._interpreters.make(frameworks, say)
+        adopt_orphans()
+        return unprepared
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
         """Run `turn` in a folder of its own, which is gone afterwards."""
         python = self._interpreters.python(turn.cell.framework)
         if python is None:
             raise SetupError(f"{turn.cell.framework} has no environment; prepare() was to say so.")
-        folder = Path(tempfile.mkdtemp(prefix="samestep-"))
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
             return supervise(turn, folder, python=str(python), on_start=on_start)
         finally:
+            end_strays()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def again(self, run: Path) -> str:
+        """Return the command that resumes."""
+        return f"samestep run --resume {run}"
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def remove_left_behind() -> None:
+    """Remove the folders of turns whose samestep was killed: compile caches of a gigabyte may lie in them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class OneInterpreter:

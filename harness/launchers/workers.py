@@ -100,6 +100,10 @@ class WorkersLauncher:
             self._drop(worker)
             raise
 
+    def again(self, run: Path) -> str:
+        """Return the command that resumes, typed outside the container that this runs in."""
+        return f"SAMESTEP_RESUME={run.name} docker compose up"
+
     def close(self) -> None:
         """Say goodbye to all workers, so that their containers end, and stop listening; safe to call twice."""
         if self._listener is None:
