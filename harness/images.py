@@ -95,7 +95,7 @@ def build(
     """Build the image of each framework, with progress; return the reason for each that cannot be built.
 
     Raises:
-        SetupError: nothing can be built: no engine, no right to use it, no Buildx.
+        SetupError: nothing can be built: no engine, no right to use it, no Buildx, no base image.
     """
     failed: dict[str, str] = {}
     with _engine(client) as engine:
@@ -109,12 +109,18 @@ def build(
             log = BuildLog(partial(_say_step, say, title))
             code = run(command(framework, device, root, environ), log.read)
             seconds = time.monotonic() - started
+            if log.has_no_base():
+                base = base_image(device, environ, root)
+                raise SetupError(
+                    f"The base image {base} is not there and cannot be fetched: docker pull {base} says why; "
+                    "or name another Debian or Ubuntu in BASE_IMAGE."
+                )
             if code == 0:
                 size = engine.images.get(image_name(framework, device)).attrs["Size"] / 1e9
                 say(f"{title} built in {seconds:.0f} s, {size:.1f} GB with the layers that it shares")
                 _remove_old(engine, before, _identity(engine, framework, device))
             else:
-                failed[framework] = log.reason(base_image(device, environ, root))
+                failed[framework] = log.reason()
                 say("\n    ".join([f"{title} failed after {seconds:.0f} s; the last lines:", *log.last_lines()]))
     return failed
 
@@ -189,7 +195,11 @@ class BuildLog:
         errors = [line for line in self._others if line.startswith("ERROR")]
         return list(self._said.get(self._failed) or errors or self._others)
 
-    def reason(self, base: str) -> str:
+    def has_no_base(self) -> bool:
+        """Return whether the base image could not be had, on which every image builds."""
+        return any("failed to resolve source metadata" in line for line in self._others)
+
+    def reason(self) -> str:
         """Return one sentence: which step, its last line, and the remedy where it is known."""
         lines = self.last_lines()
         text = "\n".join([*lines, *self._others])
@@ -198,10 +208,6 @@ class BuildLog:
         if "no space left on device" in text.lower():
             return (
                 f"{step}: the engine's disk is full: docker system df shows what fills it, docker system prune frees it"
-            )
-        if "failed to resolve source metadata" in text:
-            return (
-                f"the base image {base} is not there and cannot be fetched: name another Debian or Ubuntu in BASE_IMAGE"
             )
         if last.startswith("samestep: "):  # recipe.sh has said the remedy
             return f"{step}: {last.removeprefix('samestep: ')}"

@@ -41,7 +41,8 @@ python_by_uv() {
 # distribution's fetches it and no more: Debian 12's cannot run on Python 3.12.
 pip() {
     locked pip
-    set -- --no-cache-dir --target /opt/tools -r /tmp/pip.txt
+    # Without bytecode, which carries the time: this folder must come out the same, or all later steps are done again.
+    set -- --no-cache-dir --no-compile --target /opt/tools -r /tmp/pip.txt
     if python3 -m pip --version >/dev/null 2>&1; then
         install_with python3 "$@"
     else
@@ -61,7 +62,7 @@ compiler() {
 # Everything in the lock that the layers below do not hold yet.
 packages() {
     lock=$(echo /opt/locks/"$1".*txt)
-    set -- -r "$lock"
+    set -- --cache-dir /root/.cache/pip -r "$lock"
     # PyTorch's builds without CUDA are on PyTorch's own page only.
     if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
         set -- --find-links https://download.pytorch.org/whl/cpu/torch/ "$@"
