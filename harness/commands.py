@@ -65,7 +65,7 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
     """Build the images of `frameworks`; return the exit code."""
     from harness import images
 
-    valid = dict.fromkeys(FRAMEWORKS)
+    valid = dict.fromkeys((*FRAMEWORKS, "harness"))
     for name in frameworks:
         selection.known("framework", name, valid)
     failed = images.build(

@@ -143,6 +143,10 @@ def test_what_was_selected_reaches_the_harness() -> None:
 
 
 def test_a_folder_of_wheels_replaces_the_empty_one() -> None:
-    assert services()["torch"]["build"]["additional_contexts"] == {"wheelhouse": "docker-image://scratch"}
-    chosen = services(SAMESTEP_WHEELHOUSE="/wheels")["torch"]["build"]["additional_contexts"]
-    assert chosen == {"wheelhouse": "/wheels"}
+    def chosen(**variables: str) -> dict[str, str]:
+        found: dict[str, str] = services(**variables)["torch"]["build"]["additional_contexts"]
+        return found
+
+    assert chosen(PIP_FIND_LINKS="") == {"wheelhouse": "docker-image://scratch"}
+    assert chosen(PIP_FIND_LINKS="/pip") == {"wheelhouse": "/pip"}
+    assert chosen(PIP_FIND_LINKS="/pip", SAMESTEP_WHEELHOUSE="/wheels") == {"wheelhouse": "/wheels"}

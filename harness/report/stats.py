@@ -29,6 +29,7 @@ VERDICT_FLOOR: Final = 0.01  # differences below 1 % are called the same
 PRECISE_HALF_WIDTH: Final[Mapping[str, float]] = {"cpu": 0.02, "cuda": 0.01}
 AUTOCORRELATION_LIMIT: Final = 0.3
 SHIFT_LIMIT: Final = 0.01
+LEAST_CPU_SHARE: Final = 0.9  # a processor's time that a step on the CPU should get
 SHIFT_ALPHA: Final = 0.01  # of one cell, shared among its replicates
 
 NEVER: Final = "never"  # the interval of the saving per step includes zero, or lies below it
@@ -112,12 +113,17 @@ SHIFT: Final = Flag(
     letter="S",
     sentence="the level of the rounds moved by more than 1 % within some replicate (Pettitt's test)",
 )
+STOLEN: Final = Flag(
+    name="STOLEN",
+    letter="C",
+    sentence=f"some replicate had less than {LEAST_CPU_SHARE:.0%} of a processor in its timed rounds: something else ran",
+)
 NOSLOPE: Final = Flag(
     name="NOSLOPE",
     letter="L",
     sentence="fits of twice the steps took no longer in some replicate, so there is no time per step",
 )
-FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, NOSLOPE)
+FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, STOLEN, NOSLOPE)
 
 
 def t_quantile(count: int) -> float:
@@ -227,9 +233,19 @@ def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
         IMPRECISE: half_width is not None and half_width > PRECISE_HALF_WIDTH.get(device, 0.01),
         AUTOCORR: autocorrelated(rounds),
         SHIFT: any(shifted(one, SHIFT_ALPHA / len(rounds)) for one in rounds),
+        STOLEN: device == "cpu" and any(cpu_share(timing) < LEAST_CPU_SHARE for timing in timings),
         NOSLOPE: None in steps,
     }
     return tuple(flag for flag in FLAGS if raised[flag])
+
+
+def cpu_share(timing: Timing) -> float:
+    """Return the CPU time of the timed rounds over their wall time; 1 where no CPU time was taken down.
+
+    What the process does between rounds counts as CPU time only, so the share errs upwards.
+    """
+    wall_ns = sum(timing.round_ns) + sum(timing.double_round_ns)
+    return timing.process_cpu_ns / wall_ns if timing.process_cpu_ns and wall_ns else 1.0
 
 
 def autocorrelated(replicates: Sequence[Sequence[float]]) -> bool:

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from harness.report import stats
-from harness.report.stats import AUTOCORR, FEW, IMPRECISE, NEVER, NOSLOPE, NOSTEADY, SHIFT, BreakEven, Cost, Interval
+from harness.report.stats import (
+    AUTOCORR,
+    FEW,
+    IMPRECISE,
+    NEVER,
+    NOSLOPE,
+    NOSTEADY,
+    SHIFT,
+    STOLEN,
+    BreakEven,
+    Cost,
+    Interval,
+)
 from tests.factories import timing
 
 T = TypeVar("T")
@@ -291,6 +303,14 @@ class TestFlags:
     def test_no_slope_is_said(self) -> None:
         flat = timing(round_ns=(100, 100), double_round_ns=(100, 100))
         assert NOSLOPE in stats.flags([flat, self.CLEAN], "cpu")
+
+    def test_a_processor_that_was_shared_is_said(self) -> None:
+        whole = timing(round_ns=(100_000,) * 10, process_cpu_ns=980_000)
+        halved = timing(round_ns=(100_000,) * 10, process_cpu_ns=510_000)
+        assert stats.cpu_share(halved) == pytest.approx(0.51)
+        assert STOLEN in stats.flags([whole, halved], "cpu")
+        assert STOLEN not in stats.flags([whole, whole], "cpu")
+        assert STOLEN not in stats.flags([halved, halved], "cuda")  # the host waits there
 
     def test_letters_and_names_are_distinct(self) -> None:
         assert len({flag.letter for flag in stats.FLAGS}) == len(stats.FLAGS)
