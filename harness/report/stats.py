@@ -116,7 +116,7 @@ SHIFT: Final = Flag(
 STOLEN: Final = Flag(
     name="STOLEN",
     letter="C",
-    sentence=f"some replicate had less than {LEAST_CPU_SHARE:.0%} of a processor in its timed rounds: something else ran",
+    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor",
 )
 NOSLOPE: Final = Flag(
     name="NOSLOPE",
