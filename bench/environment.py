@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Envi
     """Return the environment of this process."""
     cpu = cpu_model()
     return Environment(
-        python=platform.python_version(),
+        python=" ".join(sys.version.split()),
         platform=platform.platform(),
         cpu=cpu,
         cpus=tuple(sorted(os.sched_getaffinity(0))),

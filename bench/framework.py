@@ -88,7 +88,10 @@ class Framework(Protocol):
         ...
 
     def memory(self) -> Memory:
-        """Return the device allocator's statistics; all None where the device keeps none."""
+        """Return the device allocator's statistics; all None where the device keeps none.
+
+        `device_allocations_warmup` counts since the process began; the protocol makes the differences.
+        """
         ...
 
     def versions(self) -> Sequence[str]:

@@ -15,6 +15,7 @@ import itertools
 import statistics
 import time
 import traceback
+import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -159,14 +160,20 @@ class Replicate:
         with phase("warmup"):
             warmup = warm_up(timer, settings, self.turn.calls_per_round)
         with phase("rounds"):
-            before = step.proof()
+            before, allocated = step.proof(), framework.memory()
             cpu = time.process_time_ns()
             round_ns, double_ns = timed_rounds(timer, warmup.calls, settings.rounds, rounds)
             cpu = time.process_time_ns() - cpu
         with phase("check"):
             self.proof = _during(before, step.proof())
-            self.memory = dataclasses.replace(framework.memory(), host_rss_after_import_bytes=rss)
+            self.memory = dataclasses.replace(
+                _allocated(allocated, framework.memory()), host_rss_after_import_bytes=rss
+            )
             _require_mode(self.turn, self.proof)
+            if self.memory.device_allocations_timed:
+                raise InvalidResultError(
+                    f"{self.memory.device_allocations_timed} device allocations fell into the timed rounds"
+                )
             after = gate.passed("after timing")
             worst = max(self.accuracy.max_loss_deviation, after.max_loss_deviation)
             self.accuracy = dataclasses.replace(self.accuracy, max_loss_deviation=worst)
@@ -369,6 +376,15 @@ def _during(before: ModeProof, after: ModeProof) -> ModeProof:
     if before.compilations is None or after.compilations is None:
         return after
     return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
+
+
+def _allocated(before: Memory, after: Memory) -> Memory:
+    """Return the memory after the timed rounds with the device allocations before them and during them told apart."""
+    counts = before.device_allocations_warmup, after.device_allocations_warmup
+    if None in counts:
+        return after
+    warmup, total = typing.cast(tuple[int, int], counts)
+    return dataclasses.replace(after, device_allocations_warmup=warmup, device_allocations_timed=total - warmup)
 
 
 def _require_mode(turn: Turn, proof: ModeProof) -> None:

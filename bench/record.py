@@ -145,7 +145,7 @@ class ModeProof:
 class Environment:
     """Where the process ran, read back from inside it."""
 
-    python: str  # version of the interpreter
+    python: str  # the interpreter's version, build and compiler: two builds of one version differ by 10 % and more
     platform: str  # kernel and C library, as platform.platform() says
     cpu: str  # model name of the processor
     cpus: tuple[int, ...]  # the CPU set this process was allowed

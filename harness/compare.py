@@ -45,6 +45,7 @@ class Comparison:
     first_steps_together: Estimate
     launch_a_s: float  # median seconds of a replicate before its protocol began and after it had ended
     launch_b_s: float
+    unlike: tuple[str, ...]  # what else differs between the two: interpreters, versions
 
 
 def compare(a: Run, b: Run) -> Comparison:
@@ -77,6 +78,7 @@ def compare(a: Run, b: Run) -> Comparison:
         first_steps_together=_together(firsts.values()),
         launch_a_s=_launch_s(a),
         launch_b_s=_launch_s(b),
+        unlike=_unlike(a, b),
     )
 
 
@@ -120,8 +122,30 @@ def show(a: Run, b: Run, found: Comparison, console: Console) -> None:
         f"Ratios are {label_b} / {label_a}, paired over {blocks} blocks. Outside the protocol a replicate takes"
         f" {found.launch_a_s:.2f} s ({label_a}) and {found.launch_b_s:.2f} s ({label_b})."
     )
+    for sentence in found.unlike:
+        print(f"Not the same software, so part of the ratio is its: {sentence}.")
     if blocks < stats.FEW_BLOCKS:
         print(f"Fewer than {stats.FEW_BLOCKS} blocks: a first look, no verdicts.")
+
+
+def _unlike(a: Run, b: Run) -> tuple[str, ...]:
+    """Return one sentence for each framework whose interpreter or packages are not the same in both runs."""
+    label_a, label_b = _labels(a, b)
+    found_a, found_b = _software(a), _software(b)
+    sentences: dict[str, list[str]] = {}
+    for framework in sorted(found_a.keys() & found_b.keys()):
+        for one, other in zip(found_a[framework], found_b[framework], strict=True):
+            if one != other:
+                sentences.setdefault(f"{one} ({label_a}), {other} ({label_b})", []).append(framework)
+    return tuple(f"{', '.join(frameworks)}: {what}" for what, frameworks in sentences.items())
+
+
+def _software(run: Run) -> dict[str, tuple[str, str]]:
+    return {
+        record.cell.framework: (f"Python {record.environment.python}", " ".join(record.environment.versions))
+        for record in run.records
+        if record.environment and record.timing
+    }
 
 
 def _labels(a: Run, b: Run) -> tuple[str, str]:

@@ -17,15 +17,29 @@ from harness.report.facts import HostFacts
 ROOT: Final = Path(__file__).resolve().parent.parent  # the checkout: bench/, harness/, images/
 
 
-def host_facts() -> HostFacts:
+def host_facts(device: str) -> HostFacts:
     """Return the machine's facts; nothing that names it or its owner."""
+    gpu, driver = _gpu() if device == "cuda" else ("", "")
     return HostFacts(
+        gpu=gpu,
+        driver=driver,
         cpu=cpu_model(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         os=f"{_distribution()}, {platform.system()} {platform.release()}",
         python=platform.python_version(),
     )
+
+
+def _gpu() -> tuple[str, str]:
+    """Return the names of the GPUs and the driver's version; both empty where NVML does not answer."""
+    from harness import nvidia
+
+    try:
+        found = nvidia.look()
+    except nvidia.NvidiaError:
+        return "", ""
+    return ", ".join(dict.fromkeys(gpu.name for gpu in found.gpus)), found.driver
 
 
 def _distribution() -> str:

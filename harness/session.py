@@ -189,7 +189,7 @@ def _facts(
         replicates=plan.replicates,
         started_unix_ns=time.time_ns(),
         wall_s=0.0,
-        host=host.host_facts(),
+        host=host.host_facts(device),
         commit=commit,
         dirty=dirty,
         launcher=launcher,

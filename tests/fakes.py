@@ -53,6 +53,8 @@ class FakeFramework:
     compile_every: int = 0  # calls between two compilations; 0: only the first compiles
     wrong_by: float = 0.0  # added to every loss
     wrong_start: float = 0.0  # added to the initial weight
+    allocations: int | None = None  # device allocations at the start; None: no such statistic
+    allocations_per_call: int = 0
     fit: bool = False  # a trainer that owns its loop
     fit_ns: int = 0  # what a fit costs beside its steps
     build_error: Exception | None = None
@@ -123,7 +125,9 @@ class FakeFramework:
         return np.asarray(outputs, dtype=np.float64).ravel()
 
     def memory(self) -> Memory:
-        return Memory()
+        if self.allocations is None:
+            return Memory()
+        return Memory(device_allocations_warmup=self.allocations + self.made * self.allocations_per_call)
 
     def versions(self) -> Sequence[str]:
         return ("fake==1",)

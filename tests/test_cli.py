@@ -219,3 +219,14 @@ def test_list_and_plan_run_nothing() -> None:
     assert planned.returncode == 0
     assert "3 cells × 3 blocks = 9 replicates, seed 3" in planned.stdout
     assert len(planned.stdout.splitlines()) == 10
+
+
+@pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])
+def test_runs_where_the_libraries_of_engine_and_gpu_are_missing(command: str) -> None:
+    code = (
+        "import sys; sys.modules.update(docker=None, pynvml=None);"
+        f"sys.argv = ['samestep', *{command.split()!r}]; from harness.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout

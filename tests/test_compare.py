@@ -1,5 +1,6 @@
 """Two runs compared: ratios by hand, Holm by hand, and verdicts only where there is enough to stand on."""
 
+import dataclasses
 import io
 import math
 from collections.abc import Sequence
@@ -75,3 +76,12 @@ def test_the_table_names_the_launchers_and_the_ratio() -> None:
     assert "venv µs" in text.getvalue()
     assert "1.030 (1.030 to 1.030)" in text.getvalue()
     assert "slower" in text.getvalue()
+
+
+def test_what_else_differs_is_said() -> None:
+    a = made([100, 100])
+    b = made([100, 100], launcher="docker")
+    other = factories.environment(python="3.11.2")
+    b = dataclasses.replace(b, records=tuple(dataclasses.replace(one, environment=other) for one in b.records))
+    assert compare(a, a).unlike == ()
+    assert compare(a, b).unlike == ("torch: Python 3.11.7 (venv), Python 3.11.2 (docker)",)

@@ -141,6 +141,22 @@ def test_a_compilation_in_the_timed_rounds_takes_the_time_away() -> None:
     assert "compilations fell into the timed rounds" in record.reason
 
 
+def test_device_allocations_before_and_during_the_timed_rounds_are_told_apart() -> None:
+    record = run(fake(allocations=12))
+
+    assert record.status == "ok"
+    assert record.memory is not None
+    assert (record.memory.device_allocations_warmup, record.memory.device_allocations_timed) == (12, 0)
+
+
+def test_a_device_allocation_in_the_timed_rounds_takes_the_time_away() -> None:
+    record = run(fake(allocations=12, allocations_per_call=1), turn(calls_per_round=64))
+
+    assert record.status == "invalid"
+    assert record.reason == f"{64 * SETTINGS.rounds} device allocations fell into the timed rounds"
+    assert record.timing is None
+
+
 def test_windows_that_differ_are_not_settled() -> None:
     steady = [100] * 20
     assert settled(steady, [1] * 20)

@@ -1,0 +1,51 @@
+"""Who may import whom: harness → bench, never back; the host loads no framework; a record needs only Python."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "fastai", "fastcore"}
+# Read by the harness and by workers that idle: no NumPy, no pytest.
+STDLIB_ONLY = ("record", "turn", "supervise", "channel", "worker", "lines", "process", "environment")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(folder: str) -> list[Path]:
+    found = sorted((ROOT / folder).rglob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("path", files("bench"), ids=str)
+def test_bench_knows_nothing_of_the_host(path: Path) -> None:
+    tops = {name.partition(".")[0] for name in imports(path)}
+    assert not tops & {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "matplotlib", "tests"}
+    if path.parent.name not in ("frameworks", "hello"):
+        assert not tops & FRAMEWORK_LIBRARIES
+
+
+@pytest.mark.parametrize("path", files("harness"), ids=str)
+def test_the_host_loads_no_framework(path: Path) -> None:
+    names = set(imports(path))
+    assert not {name.partition(".")[0] for name in names} & FRAMEWORK_LIBRARIES
+    assert {name for name in names if name.startswith("bench.frameworks")} <= {"bench.frameworks.FRAMEWORKS"}
+    assert not {name for name in names if name.startswith(("bench.protocol", "bench.hello"))}
+
+
+@pytest.mark.parametrize("module", STDLIB_ONLY)
+def test_what_both_sides_share_needs_only_the_standard_library(module: str) -> None:
+    tops = {name.partition(".")[0] for name in imports(ROOT / "bench" / f"{module}.py")}
+    assert tops <= {*sys.stdlib_module_names, "bench"}
