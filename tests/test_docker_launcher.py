@@ -320,7 +320,9 @@ def test_tells_a_missing_engine_from_a_forbidden_one(monkeypatch: pytest.MonkeyP
 def test_why_not_is_empty_where_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "connect", lambda: FakeEngine("samestep/torch:cpu"))
     assert docker.why_not(["torch"], "cpu") == ""
-    assert docker.why_not(["torch", "jax"], "cpu").startswith("there is no image samestep/jax:cpu")
+    assert docker.why_not(["torch", "jax", "keras"], "cpu") == (
+        "there is no image samestep/jax:cpu, samestep/keras:cpu: samestep build jax keras --device cpu"
+    )
 
 
 def test_a_host_name_that_makes_no_sense_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

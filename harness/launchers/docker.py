@@ -100,7 +100,11 @@ def why_not(frameworks: Sequence[str], device: str) -> str:
     except SetupError as error:
         return str(error)
     with contextlib.closing(client):
-        return "; ".join(filter(None, (_absence(client, name, device) for name in frameworks)))
+        missing = [name for name in frameworks if _absence(client, name, device)]
+    if not missing:
+        return ""
+    images = ", ".join(image_name(name, device) for name in missing)
+    return f"there is no image {images}: samestep build {' '.join(missing)} --device {device}"
 
 
 class DockerLauncher:
