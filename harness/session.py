@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell, Record
@@ -75,7 +76,8 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
     settings = facts.settings or selection.profile(facts.profile).settings
-    launcher = choose.launcher(facts.launcher, device, where.python)
+    python = where.python or (Path(facts.interpreter) if facts.interpreter else None)
+    launcher = choose.launcher(facts.launcher, device, python)
     folder.lock()
     progress.say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
     return _session([Job(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)])
@@ -200,6 +202,7 @@ def _facts(
         device=device,
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
+        interpreter=str(where.python or sys.executable) if launcher == "here" else "",
         code=host.code(used, device),
     )
 

@@ -49,6 +49,7 @@ class RunFacts:
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers
     timeout_s: float = 300.0  # of one replicate
+    interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
