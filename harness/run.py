@@ -17,7 +17,7 @@ from harness.progress import Show
 from harness.report.facts import RunFacts
 from harness.samplers.base import Sampler
 from harness.samplers.process import ProcessProbe
-from harness.store import RunFolder
+from harness.store import RunFolder, Sample
 
 GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
 
@@ -58,11 +58,13 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
         if (place.cell, place.block) in done:
             continue
         show.begin(place)
+        samples: Sequence[Sample] = ()
         if reason := unprepared.get(place.cell.framework):
             record = not_started(place, reason)
         else:
-            record = replicate(run, place, launcher, frozen.get(place.cell))
+            record, samples = replicate(run, place, launcher, frozen.get(place.cell))
         run.folder.append(record)
+        run.folder.append_samples(samples)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         show.end(record)
@@ -78,8 +80,10 @@ def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
         sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
 
 
-def replicate(run: Run, place: Place, launcher: Launcher, calls_per_round: int | None) -> Record:
-    """Run one replicate in a fresh process, watched from outside, and return its record."""
+def replicate(
+    run: Run, place: Place, launcher: Launcher, calls_per_round: int | None
+) -> tuple[Record, Sequence[Sample]]:
+    """Run one replicate in a fresh process; return its record, and what was seen of it from outside."""
     turn = Turn(
         cell=place.cell,
         block=place.block,
@@ -95,8 +99,7 @@ def replicate(run: Run, place: Place, launcher: Launcher, calls_per_round: int |
     probe = ProcessProbe(subject=f"{place.cell.id}#{place.block}")
     with Sampler(probe) as sampler:
         outcome = launcher.take(turn, probe.watch)
-    run.folder.append_samples(sampler.samples)
-    return turns.to_record(turn, outcome)
+    return turns.to_record(turn, outcome), sampler.samples
 
 
 def not_started(place: Place, reason: str) -> Record:

@@ -153,6 +153,18 @@ def test_a_full_disk_stops_the_run_with_what_it_has_kept(tmp_path: Path, monkeyp
     assert len(run.folder.records()) == 2
 
 
+def test_a_record_is_kept_even_when_its_samples_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = start(tmp_path)
+
+    def full(samples: object) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(run.folder, "append_samples", full)
+    with pytest.raises(StoreError):
+        execute(run, FakeLauncher(good), {}, Quiet())
+    assert len(run.folder.records()) == 1
+
+
 def test_versions_and_time_are_added_to_the_facts() -> None:
     facts = finished(factories.run_facts(wall_s=10.0), [factories.record()], 5.0)
     assert facts.wall_s == 15.0
