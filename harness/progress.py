@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.text import Text
 
 from bench.record import Cell, Record
 from harness.plan import Place, Plan
@@ -149,13 +150,10 @@ class TerminalProgress:
         """Write how it ended and move the bar."""
         self._estimate.count(record)
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
+        mark = ("✓ " if record.status == "ok" else "✗ ", style)
+        what = f"block {record.block}  {name(record.cell)}: "
         self._progress.console.print(
-            f"[{style}]{'✓' if record.status == 'ok' else '✗'}[/] block {record.block}  {name(record.cell)}: ",
-            end="",
-            highlight=False,
-        )
-        self._progress.console.print(
-            f"{result(record)} ({record.wall_ns / 1e9:.1f} s)", highlight=False, markup=False, style="dim"
+            Text.assemble(mark, what, (f"{result(record)} ({record.wall_ns / 1e9:.1f} s)", "dim"))
         )
         self._progress.advance(self._task)
 

@@ -1,0 +1,75 @@
+"""What a person sees of long work, and how honest the estimate is."""
+
+import dataclasses
+import io
+
+from rich.console import Console
+
+from bench.record import Record
+from harness.plan import make_plan
+from harness.progress import Estimate, PlainProgress, TerminalProgress, duration, result
+from tests import factories
+
+CELLS = (factories.cell(), factories.cell(mode="compile"))
+PLAN = make_plan(CELLS, 3, 1)
+
+
+def took(seconds: float, mode: str = "eager", **changes: object) -> Record:
+    record = factories.record(factories.cell(mode=mode), **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(record, wall_ns=round(seconds * 1e9))
+
+
+def test_the_estimate_takes_each_cell_as_it_was_and_an_unseen_one_as_the_mean() -> None:
+    estimate = Estimate(PLAN)
+    assert estimate.words() == "time left not known yet"
+    estimate.count(took(2.0))
+    assert estimate.seconds() == 2 * 2.0 + 3 * 2.0  # nothing is known of compile but what eager took
+    estimate.count(took(10.0, "compile"))
+    assert estimate.seconds() == 2 * 2.0 + 2 * 10.0
+    assert estimate.words() == "about 24 s left"
+
+
+def test_an_estimate_after_resuming_knows_what_was_kept() -> None:
+    assert Estimate(PLAN, (took(2.0), took(10.0, "compile"))).seconds() == 24.0
+
+
+def test_two_runs_of_a_plan_take_twice_as_long() -> None:
+    assert Estimate(PLAN, (took(1.0), took(1.0, "compile")), copies=2).seconds() == 10.0
+
+
+def test_durations_are_rounded_to_what_an_estimate_can_carry() -> None:
+    assert [duration(seconds) for seconds in (0.4, 89.4, 200, 240, 7290)] == [
+        "0 s",
+        "89 s",
+        "3 min 20 s",
+        "4 min",
+        "2 h 1 min",
+    ]
+
+
+def test_plain_progress_is_one_line_for_each_replicate() -> None:
+    lines: list[str] = []
+    show = PlainProgress(PLAN, (), lines.append)
+    place = next(iter(PLAN.places()))
+    show.begin(place)
+    show.end(took(2.0, block=1))
+    show.end(took(1.0, "compile", block=1, status="failed", reason="build: it broke"))
+    assert lines == [
+        "[1/6] block 1  torch eager regression adam: ok, 100 µs a step (2.0 s; about 10 s left)",
+        "[2/6] block 1  torch compile regression adam: failed: build: it broke (1.0 s; about 6 s left)",
+    ]
+
+
+def test_the_terminal_shows_what_runs_and_a_whole_line_for_what_has_ended() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=100, color_system=None)
+    show = TerminalProgress(PLAN, (), console)
+    show.begin(next(iter(PLAN.places())))
+    show.end(took(2.0, block=1))
+    show.close()
+    assert "✓ block 1  torch eager regression adam: ok, 100 µs a step (2.0 s)" in text.getvalue()
+    assert "time left not known yet" in text.getvalue()
+
+
+def test_a_hello_world_tells_its_whole_time() -> None:
+    assert result(factories.idiomatic(total_ns=2_500_000_000)) == "ok, 2.5 s from a cold start"
