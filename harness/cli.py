@@ -71,7 +71,7 @@ def run(
     python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
     cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
-    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds one replicate may take.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:

@@ -174,6 +174,8 @@ def test_versions_and_time_are_added_to_the_facts() -> None:
 def test_own_share_is_what_the_phases_do_not_account_for() -> None:
     record = factories.record()  # 1 s of phases
     assert own_share([record, record], 2.5) == pytest.approx(0.2)
+    killed = factories.record(status="timeout", wall_ns=500_000_000)
+    assert own_share([record, record, killed], 2.5) == pytest.approx(0.0)
 
 
 def fit(plan: Plan, **changes: object) -> None:

@@ -107,7 +107,7 @@ def code_rows(run: Run) -> tuple[CodeRow, ...]:
 
 
 def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
-    """Return the records of each cell, frameworks and modes in the order of the run's facts, the rest as they came."""
+    """Return the records of each cell: frameworks and modes in the order of the run's facts, then by name."""
     groups: dict[Cell, list[Record]] = {}
     for record in run.records:
         if record.cell.track == track:
@@ -118,7 +118,7 @@ def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
         for j, mode in enumerate(framework.modes)
     }
     last = (len(run.facts.frameworks), 0)
-    ordered = sorted(groups, key=lambda cell: place.get((cell.framework, cell.mode), last))
+    ordered = sorted(groups, key=lambda cell: (place.get((cell.framework, cell.mode), last), cell.id))
     return {cell: groups[cell] for cell in ordered}
 
 

@@ -137,8 +137,8 @@ def _first_look(run: Run) -> str:
     if not is_first_look(run):
         return ""
     return (
-        f"This is a first look: {run.facts.blocks} blocks leave wide intervals, so nothing here is a verdict;"
-        " samestep run --profile default makes six."
+        f"This is a first look: {_count(run.facts.blocks, 'block')} cannot make narrow intervals, so nothing here is"
+        " a verdict; samestep run --profile default makes six."
     )
 
 

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
 
 
-def images(project: Project) -> str:
-    return project.docker("images", "--no-trunc", "--quiet", "samestep/*")
+def images(project: Project) -> set[str]:
+    return set(project.docker("images", "--no-trunc", "--quiet", "samestep/*").split())
 
 
 def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_folder(project: Make) -> None:
@@ -119,7 +119,7 @@ def test_run_harness_gives_the_runs_own_exit_status(project: Make) -> None:
     made = project()
     made.compose("up", "--detach", "--no-build", "--no-deps", "numpy")
     words = (
-        "run --launcher workers --framework numpy --mode eager --optimizer adam --profile quick --cpus 1 --timeout 1"
+        "run --launcher workers --framework numpy --mode eager --optimizer adam --profile quick --cpus 1 --timeout 0.2"
     )
     done = made.compose("run", "--rm", "--no-deps", "harness", *words.split())
     assert made.statuses() == ["timeout"] * 3, done.stdout
