@@ -129,6 +129,11 @@ class TestSteps:
             ("jax", "jit"),
         ]
 
+    def test_optimizers_of_a_mode_stand_in_one_order_whichever_ran_first(self) -> None:
+        sgd, adam = cell(optimizer="sgd"), cell(optimizer="adam")
+        rows = tables(run([record(sgd), record(adam)])).steps.rows
+        assert [row.cell.optimizer for row in rows] == ["adam", "sgd"]
+
     def test_a_cell_that_the_facts_do_not_know_still_has_a_row(self) -> None:
         assert steps(record(cell(framework="mxnet")))[0]["framework"] == "mxnet"
 
