@@ -180,7 +180,7 @@ def _accuracy(rng: np.random.Generator, framework: str) -> Accuracy:
         formula=formula,
         losses=tuple(map(float, losses)),
         reference_losses=exact.losses,
-        max_loss_deviation=float(deviation.max()),
+        max_loss_deviation=float(np.max(deviation)),
         weight=2.9918973,
         bias=2.0017681,
         data_sha256="7f3a91c2" * 8,
