@@ -1,6 +1,7 @@
 """The loop: order, flushing, resuming, and what a broken environment leaves."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from harness import store
 from harness.errors import StoreError
 from harness.plan import Place, Plan, make_plan
 from harness.resume import require_fit
-from harness.run import Run, bad_cells, execute, finished, own_share
+from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
 from tests import factories
 from tests.fakes import FakeLauncher
 
@@ -96,6 +97,28 @@ def test_an_interrupted_run_goes_on_without_repeating(tmp_path: Path) -> None:
     assert [turn.position for turn in again.turns] == [5, 6, 7, 8, 9]
     assert all(turn.calls_per_round == 10 for turn in again.turns if turn.block > 1)
     assert keys(run.folder.records()) == planned(run.plan)
+
+
+def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Path) -> None:
+    plan = make_plan(tuple(factories.cell(mode=f"mode{number}") for number in range(8)), 3, 42)
+    taken: list[tuple[str, int]] = []
+
+    def job(name: str) -> Iterator[Record]:
+        def answer(turn: Turn) -> Outcome:
+            taken.append((name, turn.position))
+            return good(turn)
+
+        folder = store.create(tmp_path, name)
+        run = Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS)
+        return steps(run, FakeLauncher(answer), {}, Quiet())
+
+    interleave([job("a"), job("b")], seed=1)
+
+    pairs = list(zip(taken[0::2], taken[1::2], strict=True))
+    assert [one[1] for one, _ in pairs] == [other[1] for _, other in pairs] == list(range(1, 25))
+    assert all({one[0], other[0]} == {"a", "b"} for one, other in pairs)
+    first = [one[0] for one, _ in pairs]
+    assert 4 < first.count("a") < 20
 
 
 def test_a_framework_without_environment_is_recorded_and_the_others_run(tmp_path: Path) -> None:

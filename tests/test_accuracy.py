@@ -1,0 +1,70 @@
+"""The correctness gate, rule by rule: each fault alone closes it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bench import accuracy
+from bench.accuracy import compare, fault, loss_deviation
+from bench.record import Accuracy
+from bench.workload import KINGMA_BA, reference
+from bench.workloads import regression
+
+WORKLOAD = regression.make("base", "adam")
+EXPECTED = reference(WORKLOAD, KINGMA_BA)
+
+
+def good() -> Accuracy:
+    """What a framework gives whose arithmetic is the reference's, rounded to float32."""
+    trained = {name: array.astype(np.float32) for name, array in EXPECTED.parameters.items()}
+    losses = np.asarray(EXPECTED.losses, dtype=np.float32).astype(np.float64)
+    return compare(WORKLOAD, KINGMA_BA, EXPECTED, losses, WORKLOAD.parameters, trained)
+
+
+def test_the_reference_itself_passes() -> None:
+    found = good()
+    assert fault(found, WORKLOAD) == ""
+    assert found.within_tolerance
+    assert found.max_loss_deviation < 1e-6
+    assert len(found.losses) == WORKLOAD.steps
+
+
+def test_deviation_is_relative_above_one_and_absolute_below() -> None:
+    expected = np.array([10.0, 0.01])
+    assert loss_deviation(np.array([10.5, 0.01]), expected) == pytest.approx(0.05)
+    assert loss_deviation(np.array([10.0, 0.03]), expected) == pytest.approx(0.02)
+    assert loss_deviation(np.array([9.5, 0.01]), expected) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("losses", [[10.0], [10.0, float("nan")], [10.0, float("inf")], [10.0, 0.01, 0.01]])
+def test_losses_that_are_missing_or_not_finite_are_infinitely_far(losses: list[float]) -> None:
+    assert loss_deviation(np.array(losses), np.array([10.0, 0.01])) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"init_sha256": "0" * 64}, "the initial parameters are not the workload's"),
+        ({"max_loss_deviation": 1.01e-4}, "the losses leave the float64 reference by 1.01e-04, more than 1e-04"),
+        ({"max_loss_deviation": float("nan")}, "the losses leave the float64 reference"),
+        ({"weight": EXPECTED.parameters["weight"].item() + 1.01e-4}, "the trained weight is"),
+        ({"bias": EXPECTED.parameters["bias"].item() - 1.01e-4}, "the trained bias is"),
+        ({"bias": float("nan")}, "the trained bias is"),
+    ],
+)
+def test_each_fault_alone_closes_the_gate(changes: dict[str, float], sentence: str) -> None:
+    assert fault(dataclasses.replace(good(), **changes), WORKLOAD).startswith(sentence)  # type: ignore[arg-type]
+
+
+def test_just_inside_the_limits_it_stays_open() -> None:
+    near = dataclasses.replace(
+        good(), max_loss_deviation=0.99e-4, weight=EXPECTED.parameters["weight"].item() + 0.99e-4
+    )
+    assert fault(near, WORKLOAD) == ""
+
+
+def test_tolerance_is_to_the_truth_and_not_to_the_reference() -> None:
+    assert accuracy.within(WORKLOAD, {"weight": 3.0499, "bias": 1.9501})
+    assert not accuracy.within(WORKLOAD, {"weight": 3.0501, "bias": 2.0})
+    assert not accuracy.within(WORKLOAD, {"weight": 3.0, "bias": float("nan")})
