@@ -10,8 +10,9 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from bench.catalogue import FrameworkOffer, ModeOffer
 from bench.record import Accuracy, Cell, Environment, Failure, Idiomatic, Memory, ModeProof, Phases, Record, Timing
-from harness.report.facts import FrameworkFacts, HostFacts, ModeFacts, Run, RunFacts
+from harness.report.facts import HostFacts, Run, RunFacts
 
 SHA = "0" * 64
 
@@ -117,11 +118,11 @@ def failure(**changes: Any) -> Failure:
     return dataclasses.replace(Failure(phase="import", exit_code=1), **changes)
 
 
-def framework(name: str = "torch", modes: Iterable[str] = ("eager", "compile"), **changes: Any) -> FrameworkFacts:
-    plain = FrameworkFacts(
+def framework(name: str = "torch", modes: Iterable[str] = ("eager", "compile"), **changes: Any) -> FrameworkOffer:
+    plain = FrameworkOffer(
         name=name,
         title=name.title(),
-        modes=tuple(ModeFacts(name=mode, sentence=f"what {mode} does") for mode in modes),
+        modes=tuple(ModeOffer(name=mode, sentence=f"what {mode} does") for mode in modes),
         baseline="eager",
     )
     return dataclasses.replace(plain, **changes)

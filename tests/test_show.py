@@ -2,16 +2,16 @@ import io
 
 from rich.console import Console
 
-from harness.report.facts import FrameworkFacts
+from bench.catalogue import FrameworkOffer
 from harness.show import rows, side_by_side
 from tests.factories import framework
 
 
-def hello(name: str, width: int = 20) -> FrameworkFacts:
+def hello(name: str, width: int = 20) -> FrameworkOffer:
     return framework(name, title=name.title(), hello=f"import {name}\n{'x' * (width - 1)}\n", hello_lines=2)
 
 
-def printed(*frameworks: FrameworkFacts, width: int, terminal: bool = False) -> str:
+def printed(*frameworks: FrameworkOffer, width: int, terminal: bool = False) -> str:
     text = io.StringIO()
     side_by_side(frameworks, Console(file=text, width=width, force_terminal=terminal))
     return text.getvalue()

@@ -6,12 +6,9 @@ Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.de
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.catalogue import FrameworkOffer as FrameworkFacts
-from bench.catalogue import ModeOffer as ModeFacts
+from bench.catalogue import FrameworkOffer
 from bench.record import Record
 from bench.turn import Settings
-
-__all__ = ["FrameworkFacts", "HostFacts", "ModeFacts", "Run", "RunFacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +41,7 @@ class RunFacts:
     launcher: str  # "venv", "here", "docker" or "workers"
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
     threads: int  # threads that every framework was told to use
-    frameworks: tuple[FrameworkFacts, ...]  # in the order of the tables
+    frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
     selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers

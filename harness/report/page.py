@@ -9,8 +9,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from bench.catalogue import FrameworkOffer
 from harness.report import summary
-from harness.report.facts import FrameworkFacts, Run
+from harness.report.facts import Run
 from harness.report.plots import Plot, plots
 from harness.report.rows import CLAIMED_LINES
 from harness.report.tables import Tables
@@ -76,13 +77,13 @@ def _hues(run: Run) -> dict[str, int]:
     return {facts.title: number for number, facts in enumerate(run.facts.frameworks, start=1)}
 
 
-def _modes(run: Run, facts: FrameworkFacts, number: int) -> Modes:
+def _modes(run: Run, facts: FrameworkOffer, number: int) -> Modes:
     ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
     told = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
     return Modes(title=facts.title, hue=number, modes=told)
 
 
-def _listing(facts: FrameworkFacts) -> Listing:
+def _listing(facts: FrameworkOffer) -> Listing:
     formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
     code = highlight(facts.hello, PythonLexer(), formatter)
     return Listing(

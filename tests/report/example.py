@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from bench import hello, lines
+from bench.catalogue import FrameworkOffer, ModeOffer
 from bench.record import Accuracy, Cell, Memory, Record, Timing
 from bench.workload import EPSILON_HAT, KINGMA_BA, Trajectory, reference
 from bench.workloads import regression
 from harness.report import write
-from harness.report.facts import FrameworkFacts, HostFacts, ModeFacts, Run
+from harness.report.facts import HostFacts, Run
 from tests import factories
 
 STEPS_US: Final = {
@@ -107,7 +108,7 @@ def samples(run: Run, path: Path) -> Path:
     return path
 
 
-def _framework(name: str) -> FrameworkFacts:
+def _framework(name: str) -> FrameworkOffer:
     title = TITLES.get(name, name)
     modes = [mode for framework, mode in STEPS_US if framework == name] + ["compile"] * (name == "fastai")
     facts = factories.framework(
@@ -117,7 +118,7 @@ def _framework(name: str) -> FrameworkFacts:
         hello=(HELLO / f"{name}.py").read_text(encoding="utf-8") if name in LINES else "",
         hello_lines=LINES.get(name, 0),
     )
-    told = tuple(ModeFacts(name=mode, sentence=SENTENCES[mode]) for mode in modes)
+    told = tuple(ModeOffer(name=mode, sentence=SENTENCES[mode]) for mode in modes)
     return dataclasses.replace(facts, modes=told)
 
 
