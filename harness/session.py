@@ -163,7 +163,10 @@ def _verdict(records: tuple[Record, ...]) -> int:
     bad = bad_cells(records)
     if not bad:
         return OK
-    print(f"{len(bad)} cells have no valid result or lost a replicate; their rows say why:", file=sys.stderr)
+    print(
+        f"Without a valid result, or with a replicate lost: {len(bad)} of the cells. Their rows say why:",
+        file=sys.stderr,
+    )
     for cell in bad:
         reason = next(one.reason for one in records if one.cell == cell and one.status not in ("ok", "skipped"))
         print(f"  {progress.name(cell)}: {reason}", file=sys.stderr)
