@@ -19,13 +19,26 @@ from typing import Any, Final, Literal, TypeVar
 
 # History of the schema
 #   1  the first: one process running one cell, or one idiomatic program
-SCHEMA: Final = 1
-UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+#   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
+SCHEMA: Final = 2
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic"]
-CompileCache = Literal["cold", "warm"]
+Track = Literal["identical", "idiomatic", "export"]
+CompileCache = Literal["cold", "warm", "partly warm", "none"]
+RepeatKind = Literal["warm", "threads"]
 T = TypeVar("T")
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Rename what was called "keras": it was Keras on TensorFlow, through `train_on_batch`."""
+    cell = data.get("cell")
+    if isinstance(cell, dict) and cell.get("framework") == "keras":
+        modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
+        cell |= {"framework": "keras_tensorflow", "mode": modes.get(str(cell.get("mode")), cell.get("mode"))}
+    return {**data, "schema": 2}
+
+
+UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1}
 
 
 class RecordError(ValueError):
@@ -37,14 +50,14 @@ class Cell:
     """The thing that gets a number; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
-    mode: str  # one of that module's MODES; "hello" on the idiomatic track
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" on that one
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"
     size: str  # name of the workload's size, such as "base"
     precision: str  # "float32": arithmetic and storage of parameters, inputs and loss
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
-    track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world as documented
+    track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
 
     @property
     def id(self) -> str:
@@ -66,6 +79,7 @@ class Phases:
     warmup_ns: int = 0  # from the end of the gate until the rounds agree
     rounds_ns: int = 0  # the timed rounds with what lies between them
     teardown_ns: int = 0  # from the last measurement to the writing of the record
+    repeats_ns: int = 0  # the further processes of `Record.repeats`
 
     def total_ns(self) -> int:
         """Sum of all phases."""
@@ -79,13 +93,15 @@ class Timing:
     steps_per_call: int  # optimiser updates that one call makes: 1, or the length of a whole compiled loop
     calls_per_round: int  # calls in one round; frozen for the cell in the first block
     first_step_ns: int  # the first call, from before the trace until its result was waited for
-    compile_cache: CompileCache  # "cold": the process started on an empty compile cache
+    compile_cache: CompileCache  # what the first step found, from the counters and the new entries below
     warmup_rounds: int  # rounds run before the timed ones
     steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
     clock_ns: int  # median cost of reading the clock twice with one wait between
     round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
     double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
     process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
+    process_wall_ns: int = 0  # wall time of the same stretch: CPU over wall is the number of threads used
+    cache_entries: int | None = None  # files that the first step added under the scratch folder, where every cache lies
 
     @property
     def steps_per_round(self) -> int:
@@ -123,6 +139,10 @@ class Accuracy:
     within_tolerance: bool  # weight and bias within 0.05 of the truth that made the data
     data_sha256: str  # of the bytes of the inputs as handed to the framework
     init_sha256: str  # of the bytes of the initial parameters as read back from the framework
+    fingerprint: str = (
+        ""  # SHA-256 of losses and trained parameters of the run before timing: equal means bitwise equal
+    )
+    fingerprint_after: str = ""  # of the run after timing, in the same process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +150,55 @@ class ModeProof:
     """Evidence that the mode was taken, read back from the framework after the timed rounds."""
 
     mode: str  # the mode that the framework was found to run, in the words of MODES
-    device: str  # where the framework says the result lies, such as "cpu" or "cuda:0"
+    device: str  # where the framework says the parameters lie, such as "cpu" or "cuda:0"
     threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
-    precision: str  # dtype of the result
-    compilations: int | None  # traces or compilations seen in the life of the process; None: the mode has none
+    precision: str  # dtype of the parameters
+    compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
     compilations_timed: int | None = None  # those during the timed rounds; must be 0
     graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode
     cache_hits: int | None = None  # compile-cache hits, where the framework counts them
     cache_misses: int | None = None  # compile-cache misses, where the framework counts them
     evidence: str = ""  # one sentence: what was looked at
+    output_device: str = ""  # where the last output lay; empty: the framework hands out Python numbers
+    output_precision: str = ""  # dtype of the last output; empty: as above
+    matmul_precision: str = ""  # how the framework says it rounds float32 products, in its own words
+    tf32: bool | None = None  # whether float32 products may be rounded to TF32; None: it does not say
+    deterministic: bool | None = None  # the framework's switch for deterministic kernels; None: it has none
+    traces: int | None = None  # times the step's Python ran to be traced; None: the mode traces nothing
+    guard_failures: int | None = None  # compilations beyond the first because what was compiled did not fit; must be 0
+    graphs: int | None = None  # compiled graphs or XLA clusters that make up the step; None: not a compiled mode
+    cuda_graphs: int | None = None  # CUDA graphs recorded; None: the mode asks for none
+    cuda_graphs_skipped: str = ""  # why there are none although the mode asks for them, in the framework's words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The same cell once more, in a further process: its first step and its gate, without timed rounds.
+
+    "warm" starts on the compile caches that the replicate left; "threads" asks for another number of threads.
+    """
+
+    kind: RepeatKind
+    threads: int  # asked for
+    status: Status
+    reason: str = ""  # one sentence; empty when the status is "ok"
+    first_step_ns: int | None = None  # None: it did not get there
+    compile_cache: CompileCache | None = None  # what its first step found
+    cache_hits: int | None = None
+    cache_misses: int | None = None
+    cache_entries: int | None = None  # files that its first step added under the scratch folder
+    fingerprint: str = ""  # as in Accuracy, of its one run of the gate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A trained model that a framework wrote as ONNX."""
+
+    model_base64: str  # the file's bytes
+    ir_version: int  # of ONNX's intermediate representation
+    opset: int  # of the default operator set
+    operators: tuple[str, ...]  # of the graph, in its order
+    producer: str  # what wrote it, as the file says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +256,8 @@ class Record:
     proof: ModeProof | None = None
     environment: Environment | None = None
     idiomatic: Idiomatic | None = None
+    repeats: tuple[Repeat, ...] = ()
+    export: Export | None = None
     failure: Failure | None = None
     schema: int = SCHEMA
 
