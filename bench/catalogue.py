@@ -17,7 +17,8 @@ from bench.workloads import WORKLOADS
 
 PRECISIONS: Final = ("float32",)
 HELLO: Final = "hello"  # the mode of the idiomatic track
-LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT")
+EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
+LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class ModeOffer:
 
     name: str
     sentence: str  # what happens in it
+    baseline: str = ""  # mode that its speed-up and break-even compare with; empty: none
+    source: str = ""  # framework whose exported model it runs; empty: it trains its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class FrameworkOffer:
     name: str
     title: str  # what people call it, such as "PyTorch": the words before the colon of the file's first line
     modes: tuple[ModeOffer, ...]  # in the order of the tables
-    baseline: str  # mode that speed-ups and break-even compare with; empty: none
+    baseline: str  # the baseline that all modes share; empty: none, or each has its own
     sentence: str = ""  # first line of the file's docstring
     environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of each variable set before the import
     hello: str = ""  # source of its hello world; empty: it has none
@@ -76,13 +79,19 @@ def framework_offer(name: str) -> FrameworkOffer:
     literals = _literals(tree)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
+    sources: Mapping[str, str] = literals.get("SOURCES", {})
+    shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""
+    baselines: Mapping[str, str] = dict.fromkeys(modes, shared) if shared else literals["BASELINE"] or {}
     hello = folder / "hello" / f"{name}.py"
     return FrameworkOffer(
         name=name,
         title=_first_line(ast.get_docstring(tree)).partition(":")[0],
         sentence=_first_line(ast.get_docstring(tree)),
-        modes=tuple(ModeOffer(name=mode, sentence=sentence) for mode, sentence in modes.items()),
-        baseline=literals["BASELINE"],
+        modes=tuple(
+            ModeOffer(name=mode, sentence=sentence, baseline=baselines.get(mode, ""), source=sources.get(mode, ""))
+            for mode, sentence in modes.items()
+        ),
+        baseline=shared,
         environment=tuple(environment.items()),
         hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
         hello_lines=lines.count(name) if hello.exists() else 0,

@@ -1,11 +1,13 @@
 """The one interface that a framework satisfies: a module under `bench/frameworks`, no class hierarchy.
 
-A framework's file opens with three literals, read from its syntax tree by `bench.cells` so that a host without the
+A framework's file opens with three literals, read from its syntax tree by `bench.catalogue` so that a host without the
 framework can still list its cells:
 
     MODES = {"eager": "one sentence", …}    in the order of the tables
-    BASELINE = "eager"                      the mode that speed-ups and break-even compare with; "" for none
+    BASELINE = "eager"                      the mode that speed-ups and break-even compare with; "" for none; a
+                                            dictionary where modes differ in it: {"fit-jit": "fit-eager", …}
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
+    SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
 forward pass per workload, written in its own idiom.
@@ -45,6 +47,7 @@ class Step:
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
     proof: Callable[[], ModeProof]  # what the framework says it did; cheap enough to be asked between rounds
+    inference: bool = False  # a call is a forward pass of a trained model: it returns predictions, no loss
 
     def __post_init__(self) -> None:
         if (self.call is None) == (self.fit is None):
@@ -63,7 +66,6 @@ class Framework(Protocol):
     """What `bench.protocol` asks of a module under `bench/frameworks`."""
 
     MODES: Mapping[str, str]
-    BASELINE: str
     ENVIRONMENT: Mapping[str, str]
     ADAM: str  # the formula of its Adam: "kingma-ba" or "epsilon-hat", see bench.workload
 
@@ -84,7 +86,7 @@ class Framework(Protocol):
         ...
 
     def to_numpy(self, outputs: Sequence[Output]) -> NDArray[np.float64]:
-        """Return the losses in `outputs` as one flat array, shape (steps,)."""
+        """Return the losses in `outputs` as one flat array, shape (steps,); of an inference step its last output."""
         ...
 
     def memory(self) -> Memory:
