@@ -1,18 +1,26 @@
-"""The lock files: which one a framework needs on a device, and how they are made anew (`make lock`).
+"""The lock files: which one a framework needs on a device, and how they are made.
 
-images/<device>/<framework>.in          what we ask for; `-r other.in` builds on another framework's layer
+images/<framework>.in                   what we ask for; `-r other.in` builds on another framework's layer
+images/<device>/<framework>.in          takes its place on that device, also where another one names it
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
 images/locks/{harness,dev}.txt          the same for the harness and its tests, for any Python
+
+    make lock                           resolves every lock anew
+    python -m harness.locks flax        those named, and all that build on them; pins that still serve are kept
 """
 
 import configparser
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import uv
@@ -21,6 +29,7 @@ from bench.frameworks import FRAMEWORKS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PYTHONS: Final = {"cpu": "3.11", "cuda": "3.12"}  # the Python that a device's locks are made for
+BASE: Final = "numpy"  # what every other framework builds on: NumPy and what bench/ needs
 WHEELS_FOR: Final = "x86_64-manylinux_2_28"
 
 # PyTorch builds without CUDA are on PyTorch's own page only. Hashes are locked, so it matters not who serves them.
@@ -42,11 +51,19 @@ def digest(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
 
 
+def requirements(root: Path, framework: str, device: str) -> Path:
+    """Return the file that says what `framework` asks for on `device`: the device's own, else the one for both."""
+    own = root / "images" / device / f"{framework}.in"
+    return own if own.is_file() else root / "images" / f"{framework}.in"
+
+
 def parent(root: Path, framework: str, device: str) -> str | None:
-    """Return the framework that this one builds on, None when it needs only what bench/ needs."""
-    requirements = (root / "images" / device / f"{framework}.in").read_text()
-    found = re.search(r"^-r ([a-z]+)\.in$", requirements, re.MULTILINE)
-    return found[1] if found else None
+    """Return the framework whose lock and image this one builds on, None for the one at the root; raises OSError."""
+    if framework == BASE:
+        return None
+    asked = requirements(root, framework, device).read_text(encoding="utf-8")
+    found = re.search(r"^-r (?!bench\b)(\w+)\.in$", asked, re.MULTILINE)
+    return found[1] if found else BASE
 
 
 def wheel_sources(environ: Mapping[str, str], configs: Sequence[Path] | None = None) -> list[str]:
@@ -81,37 +98,72 @@ def find_links(requirements: str, environ: Mapping[str, str]) -> list[str]:
     return [option for source in wheel_sources(environ) for option in ("--find-links", source)]
 
 
-def main(root: Path = ROOT) -> int:
-    """Resolve every lock file anew, the ones that others build on first."""
-    images = root / "images"
-    universal = ["--universal", "--python-version", "3.11", "pyproject.toml", "images/harness.in"]
-    harness, dev = images / "locks" / "harness.txt", images / "locks" / "dev.txt"
-    jobs = [(harness, universal), (dev, [*universal, "--group", "dev", "--constraints", str(harness)])]
-    for device, python in PYTHONS.items():
-        for framework in sorted(FRAMEWORKS, key=lambda name: _depth(root, name, device)):
-            base = parent(root, framework, device) or "numpy"
-            source = str(images / device / f"{framework}.in")
-            options = ["--python-version", python, "--python-platform", WHEELS_FOR, "--no-build", source]
-            options += find_links(Path(source).parent.joinpath("torch.in").read_text(), os.environ)
-            if base != framework:
-                options += ["--constraints", str(lock_file(root, base, device))]
-            jobs.append((lock_file(root, framework, device), options))
-    return max(_compile(root, lock, options) for lock, options in jobs)
+def main(names: Sequence[str] = (), root: Path = ROOT) -> int:
+    """Resolve the locks of these frameworks and of those that build on them; without names every lock, upgraded."""
+    unknown = [name for name in names if not all(requirements(root, name, device).is_file() for device in PYTHONS)]
+    if unknown:
+        print(f"There is no images/{unknown[0]}.in, nor one for each device.", file=sys.stderr)
+        return 1
+    code = 0 if names else _resolve_harness(root)
+    known = {*FRAMEWORKS, *names}
+    for device in PYTHONS:
+        code = max([code, *(_resolve(root, name, device, not names) for name in _order(root, known, names, device))])
+    return code
 
 
-def _depth(root: Path, framework: str, device: str) -> int:
-    if framework == "numpy":
-        return 0
+def _order(root: Path, known: Collection[str], names: Collection[str], device: str) -> list[str]:
+    """Return `names` (all that are known if there are none) and those that need them, each after what it needs."""
+    needs = {name: _needs(root, name, device) for name in known}
+    order = [name for name in TopologicalSorter(needs).static_order() if name in known]
+    chosen = set(names or known)
+    for name in order:
+        if chosen & needs[name]:
+            chosen.add(name)
+    return [name for name in order if name in chosen]
+
+
+def _needs(root: Path, framework: str, device: str) -> set[str]:
+    """Return the frameworks whose locks decide this one's pins: its parent, and those that it takes constraints of."""
+    asked = requirements(root, framework, device).read_text(encoding="utf-8")
+    others = set(re.findall(r"^-c locks/(\w+)\.", asked, re.MULTILINE))
     base = parent(root, framework, device)
-    return 1 + (_depth(root, base, device) if base else 0)
+    return others | ({base} if base else set())
+
+
+def _resolve(root: Path, framework: str, device: str, upgrade: bool) -> int:
+    with _effective(root, device) as folder:
+        options = ["--python-version", PYTHONS[device], "--python-platform", WHEELS_FOR, "--no-build"]
+        options += find_links((folder / "torch.in").read_text(encoding="utf-8"), os.environ)
+        if base := parent(root, framework, device):
+            options += ["--constraints", str(lock_file(root, base, device))]
+        options += ["--upgrade"] if upgrade else []
+        return _compile(root, lock_file(root, framework, device), [*options, str(folder / f"{framework}.in")])
+
+
+@contextmanager
+def _effective(root: Path, device: str) -> Iterator[Path]:
+    """Make a folder in which each name is the file that counts on `device`, so that `-r other.in` finds that one."""
+    with TemporaryDirectory(prefix="samestep-lock-") as name:
+        folder = Path(name)
+        for source in (*(root / "images").glob("*.in"), *(root / "images" / device).glob("*.in")):
+            shutil.copy(source, folder)
+        (folder / "locks").symlink_to((root / "images" / "locks").resolve())
+        yield folder
+
+
+def _resolve_harness(root: Path) -> int:
+    options = ["--upgrade", "--universal", "--python-version", "3.11", "pyproject.toml", "images/harness.in"]
+    harness, dev = (root / "images" / "locks" / name for name in ("harness.txt", "dev.txt"))
+    code = _compile(root, harness, options)
+    return max(code, _compile(root, dev, [*options, "--group", "dev", "--constraints", str(harness)]))
 
 
 def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     print(f"Resolving {lock.relative_to(root)}", flush=True)
-    command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--upgrade", "--generate-hashes", "--no-annotate"]
+    command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
     command += ["--no-header", "--no-emit-index-url", "--output-file", str(lock)]
     return subprocess.run([*command, *options], cwd=root, stdout=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
