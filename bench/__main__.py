@@ -1,7 +1,8 @@
-"""`python -m bench cells | turn FOLDER | worker …`: what the harness asks of an environment."""
+"""`python -m bench cells | turn FOLDER | repeat FOLDER | worker …`: what the harness asks of an environment."""
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,27 +17,48 @@ def cells() -> None:
 
 def turn(folder: Path) -> NoReturn:
     """Run the turn in `folder` in this process and end it."""
-    from bench import record, turn
-    from bench.catalogue import HELLO
+    from bench import record, repeats, turn
     from bench.environment import process_age_ns
     from bench.process import PhaseFile, prepare
 
+    inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
     prepare(job)
-    if job.cell.mode == HELLO:
-        from bench import idiomatic
-
-        result = idiomatic.run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
-        (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
-    else:
+    if job.cell.track == "identical":
         import pytest
 
         here = Path(__file__).parent
         pytest.main(
             ["-c", str(here / "pytest.ini"), "--rootdir", str(here), "--turn", str(folder), str(here / "test_step.py")],
         )
+        repeats.promise(job, folder)
+    else:
+        from bench import exporting, idiomatic
+
+        run = idiomatic.run if job.cell.track == "idiomatic" else exporting.run
+        result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
+        (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
+    leave(folder, inherited)
+
+
+def repeat(folder: Path) -> NoReturn:
+    """Run what the turn in `folder` is to run once more, in this process, and end it."""
+    from bench import repeats
+
+    inherited = dict(os.environ)
+    repeats.keep_next(folder)
+    leave(folder, inherited)
+
+
+def leave(folder: Path, environment: Mapping[str, str]) -> NoReturn:
+    """End this process, or become the next repeat of the turn, with the variables that this one began with."""
+    from bench import repeats
+
     sys.stdout.flush()
     sys.stderr.flush()
+    if repeats.is_pending(folder):
+        # Another program in the same process: the launcher watches it on, and all that the framework held is free.
+        os.execve(sys.executable, [sys.executable, "-m", "bench", "repeat", str(folder)], environment)
     # The record is written. Frameworks take up to a second to unload, and some crash in it: nobody measures that.
     os._exit(0)
 
@@ -48,12 +70,14 @@ def main(argv: list[str]) -> int:
             cells()
         case ["turn", folder]:
             turn(Path(folder))
+        case ["repeat", folder]:
+            repeat(Path(folder))
         case ["worker", *rest]:
             from bench import worker
 
             return worker.main(rest)
         case _:
-            print("usage: python -m bench cells | turn FOLDER | worker ADDRESS", file=sys.stderr)
+            print("usage: python -m bench cells | turn FOLDER | repeat FOLDER | worker ADDRESS", file=sys.stderr)
             return 2
     return 0
 

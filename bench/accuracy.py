@@ -1,5 +1,7 @@
 """The correctness gate: a framework's run of the workload, against the float64 reference of its own formula."""
 
+import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -44,7 +46,43 @@ def compare(
         within_tolerance=within(workload, {"weight": weight, "bias": bias}),
         data_sha256=sha256(workload.inputs),
         init_sha256=sha256(initial),
+        fingerprint=fingerprint(losses, trained),
     )
+
+
+def compare_inference(
+    workload: Workload,
+    formula: str,
+    expected: Trajectory,
+    predictions: Array64,
+    trained: Mapping[str, NDArray[np.float32]],
+) -> Accuracy:
+    """Return a trained model's predictions beside those of float64 NumPy with the same trained parameters.
+
+    Args:
+        workload: the problem whose inputs were predicted from.
+        formula: the update rule that `expected` was computed with.
+        expected: the float64 reference of the training.
+        predictions: what the framework returned, shape (n,).
+        trained: the model's parameters, read back from it.
+    """
+    inputs = {name: array.astype(np.float64) for name, array in workload.inputs.items()}
+    should_be = workload.predict({name: array.astype(np.float64) for name, array in trained.items()}, inputs).ravel()
+    none = np.zeros(0)
+    compared = compare(workload, formula, expected, none, workload.parameters, trained)
+    return dataclasses.replace(
+        compared,
+        reference_losses=(),
+        max_loss_deviation=loss_deviation(predictions, should_be),
+        fingerprint=fingerprint(predictions, trained),
+    )
+
+
+def fingerprint(numbers: Array64, parameters: Mapping[str, NDArray[np.float32]]) -> str:
+    """Return a SHA-256 that two runs share only when losses and trained parameters are equal to the last bit."""
+    digest = hashlib.sha256(np.ascontiguousarray(numbers, dtype=np.float64).tobytes())
+    digest.update(sha256(parameters).encode())
+    return digest.hexdigest()
 
 
 def loss_deviation(losses: Array64, expected: Array64) -> float:

@@ -7,7 +7,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import turn as turns
-from bench.protocol import Rounds
+from bench.rounds import Rounds
 from bench.turn import Turn
 
 

@@ -11,10 +11,10 @@ from typing import Final
 from bench.record import Environment
 from bench.turn import Turn
 
-# Variables that change what a framework computes or how fast, whoever set them.
+# Variables that change what a framework computes or how fast, whoever set them; Terraform's begin like TensorFlow's.
 PREFIXES: Final = (
     "CUDA_", "JAX_", "KERAS_", "MKL_", "NPROC", "NVIDIA_", "OMP_", "OPENBLAS_", "PJRT_", "PYTORCH_", "TF_", "TORCH",
-    "XLA_",
+    "LIGHTNING_", "ORT_", "XLA_",
 )  # fmt: skip
 
 
@@ -29,10 +29,14 @@ def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Envi
         threads=turn.threads,
         device_name=device_name or cpu,
         versions=tuple(versions),
-        flags=tuple(f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(PREFIXES)),
+        flags=tuple(f"{name}={os.environ[name]}" for name in sorted(os.environ) if _matters(name)),
         launcher=turn.launcher,
         image=turn.image,
     )
+
+
+def _matters(name: str) -> bool:
+    return name.startswith(PREFIXES) and not name.startswith(("TF_CLI_", "TF_VAR_"))
 
 
 def cpu_model() -> str:

@@ -1,15 +1,22 @@
 """Prepare the fresh process of a turn: its variables, CPU set and lifetime, before anything heavy is imported."""
 
+import base64
 import ctypes
+import importlib
 import os
 import signal
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
+from bench import caches
 from bench.catalogue import framework_offer
+from bench.framework import Framework
+from bench.record import Cell
 from bench.turn import Turn
+from bench.workload import Workload
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model that the turn brought along
 
 
 def prepare(turn: Turn) -> None:
@@ -21,9 +28,30 @@ def prepare(turn: Turn) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if turn.cpus:
         os.sched_setaffinity(0, turn.cpus)
-    scratch = os.environ.get("TMPDIR", "/tmp")
+    if turn.model:
+        (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
     for name, value in framework_offer(turn.cell.framework).environment:
-        os.environ[name] = value.format(threads=turn.threads, scratch=scratch)
+        os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
+
+
+def scratch() -> Path:
+    """Return the folder that is empty when a replicate begins, and in which every compile cache lies."""
+    return Path(os.environ.get("TMPDIR", "/tmp"))
+
+
+def cache_entries() -> int:
+    """Return how many files lie in the scratch folder."""
+    return caches.entries(scratch())
+
+
+def framework_of(cell: Cell) -> Framework:
+    """Import the framework's module."""
+    return cast(Framework, importlib.import_module(f"bench.frameworks.{cell.framework}"))
+
+
+def workload_of(cell: Cell) -> Workload:
+    """Make the cell's workload."""
+    return cast(Workload, importlib.import_module(f"bench.workloads.{cell.workload}").make(cell.size, cell.optimizer))
 
 
 class PhaseFile:

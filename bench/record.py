@@ -79,6 +79,7 @@ class Phases:
     warmup_ns: int = 0  # from the end of the gate until the rounds agree
     rounds_ns: int = 0  # the timed rounds with what lies between them
     teardown_ns: int = 0  # from the last measurement to the writing of the record
+    export_ns: int = 0  # writing the trained model for another framework
     repeats_ns: int = 0  # the further processes of `Record.repeats`
 
     def total_ns(self) -> int:
@@ -139,9 +140,7 @@ class Accuracy:
     within_tolerance: bool  # weight and bias within 0.05 of the truth that made the data
     data_sha256: str  # of the bytes of the inputs as handed to the framework
     init_sha256: str  # of the bytes of the initial parameters as read back from the framework
-    fingerprint: str = (
-        ""  # SHA-256 of losses and trained parameters of the run before timing: equal means bitwise equal
-    )
+    fingerprint: str = ""  # SHA-256 of losses and parameters of the gate before timing: same bits, same fingerprint
     fingerprint_after: str = ""  # of the run after timing, in the same process
 
 
@@ -178,14 +177,14 @@ class Repeat:
     "warm" starts on the compile caches that the replicate left; "threads" asks for another number of threads.
     """
 
-    kind: RepeatKind
+    kind: RepeatKind  # what differs from the replicate
     threads: int  # asked for
-    status: Status
+    status: Status  # as in Record
     reason: str = ""  # one sentence; empty when the status is "ok"
     first_step_ns: int | None = None  # None: it did not get there
     compile_cache: CompileCache | None = None  # what its first step found
-    cache_hits: int | None = None
-    cache_misses: int | None = None
+    cache_hits: int | None = None  # up to the end of its first step
+    cache_misses: int | None = None  # up to the end of its first step
     cache_entries: int | None = None  # files that its first step added under the scratch folder
     fingerprint: str = ""  # as in Accuracy, of its one run of the gate
 
@@ -256,8 +255,8 @@ class Record:
     proof: ModeProof | None = None
     environment: Environment | None = None
     idiomatic: Idiomatic | None = None
-    repeats: tuple[Repeat, ...] = ()
-    export: Export | None = None
+    repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
+    export: Export | None = None  # of a turn on the track "export"
     failure: Failure | None = None
     schema: int = SCHEMA
 

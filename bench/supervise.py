@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
+from bench.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
 BENCH: Final = Path(__file__).resolve().parent
 LOG_FILE: Final = "output.log"
@@ -75,8 +75,9 @@ def supervise(
         signal=signal_name(-process.returncode) if process.returncode < 0 else "",
         timed_out=timed_out,
         phase=last_phase(folder),
-        tail=tail(folder / LOG_FILE),
+        tail=tail(log_text := read_log(folder / LOG_FILE)),
         record=read(folder / RECORD_FILE),
+        log=log_text[-LOG_CHARACTERS:],
     )
 
 
@@ -107,9 +108,14 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def tail(log: Path) -> tuple[str, ...]:
+def read_log(path: Path) -> str:
+    """Return the text of a log, whatever bytes are in it."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def tail(log: str) -> tuple[str, ...]:
     """Return the last lines of a log, without empty ones."""
-    lines = [line.rstrip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [line.rstrip() for line in log.splitlines()]
     return tuple(line[:500] for line in lines if line)[-TAIL_LINES:]
 
 

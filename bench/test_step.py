@@ -1,12 +1,11 @@
 """The one benchmark: a cell of the matrix through the protocol, timed by pytest-benchmark."""
 
-import importlib
 from pathlib import Path
 
-from bench import record
+from bench import process, record
 from bench.environment import process_age_ns
-from bench.process import PhaseFile
-from bench.protocol import Rounds, measure
+from bench.protocol import measure
+from bench.rounds import Rounds
 from bench.turn import PHASE_FILE, RECORD_FILE, Turn
 
 
@@ -15,10 +14,11 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
     cell = turn.cell
     result = measure(
         turn,
-        load=lambda: importlib.import_module(f"bench.frameworks.{cell.framework}"),
-        make=lambda: importlib.import_module(f"bench.workloads.{cell.workload}").make(cell.size, cell.optimizer),
+        load=lambda: process.framework_of(cell),
+        make=lambda: process.workload_of(cell),
         rounds=rounds,
-        announce=PhaseFile(folder / PHASE_FILE),
+        announce=process.PhaseFile(folder / PHASE_FILE),
+        cache_entries=process.cache_entries,
         startup_ns=process_age_ns(),
     )
     (folder / RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")

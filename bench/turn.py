@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import record
-from bench.record import Cell, Failure, Record, Status
+from bench.record import Cell, Failure, Record, RepeatKind, Status
 
 TURN_FILE: Final = "turn.json"
 PHASE_FILE: Final = "phase"
 RECORD_FILE: Final = "record.json"
+REPEATS: Final = "repeats"  # content of the phase file while a further process of the same turn runs
 TAIL_LINES: Final = 20
+LOG_CHARACTERS: Final = 64 << 10  # of a replicate's log that are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,15 @@ class Settings:
     warmup_floor_ns: int  # least time spent in warm-up rounds
     warmup_cap_ns: int  # warm-up ends here even when the rounds do not agree yet (flag NOSTEADY)
     round_floor_ns: int = 5_000_000  # least duration of one round
+    warm_blocks: int = 1  # blocks whose compiled cells are run once more on the caches that they left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A trained model that another framework exported, for a turn that runs it."""
+
+    base64: str  # of the file's bytes
+    init_sha256: str  # of the initial parameters that its training began with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,8 @@ class Turn:
     timeout_s: float  # the launcher ends the turn after this long
     launcher: str  # name of the launcher, for the record
     image: str = ""  # digest of the container image, for the record
+    repeats: tuple[RepeatKind, ...] = ()  # what to run once more when the replicate is good, each in its own process
+    model: Model | None = None  # of a cell that runs another framework's model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,7 @@ class Outcome:
     phase: str = "launch"  # content of the phase file
     tail: tuple[str, ...] = ()  # last lines of stdout and stderr together
     record: str = ""  # content of record.json; empty when there is none
+    log: str = ""  # what it printed, of a long text the end; kept beside the records
 
 
 def to_json(turn: Turn | Outcome) -> str:
@@ -93,7 +107,7 @@ def last_phase(folder: Path) -> str:
 
 def to_record(turn: Turn, outcome: Outcome) -> Record:
     """Return the record of a turn: the one its process wrote, or one that says why there is none."""
-    if outcome.record and not outcome.timed_out:
+    if outcome.record and (outcome.phase == REPEATS or not outcome.timed_out):
         try:
             written = record.from_json(outcome.record)
         except record.RecordError as error:

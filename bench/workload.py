@@ -19,6 +19,7 @@ Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 Arrays64 = Mapping[str, Array64]
 LossAndGradient = Callable[[Arrays64, Arrays64], tuple[float, Arrays64]]
+Predict = Callable[[Arrays64, Arrays64], Array64]
 
 KINGMA_BA = "kingma-ba"
 EPSILON_HAT = "epsilon-hat"
@@ -53,6 +54,7 @@ class Workload:
     parameters: Mapping[str, Array32]  # initial values, read-only
     truth: Mapping[str, float]  # what the trained parameters should come near to
     tolerance: float  # how near, for the success flag
+    predict: Predict  # float64 forward pass: (parameters, inputs) -> predictions
     loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
     flops_per_step: int  # additions and multiplications of forward, loss and gradient
     bytes_per_step: int  # inputs read once in float32

@@ -37,7 +37,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             sentence="6 blocks, every optimizer: intervals to compare modes with",
             blocks=6,
             optimizers=("adam", "sgd"),
-            settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND),
+            settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND, warm_blocks=6),
             timeout_s=300,
         ),
     )

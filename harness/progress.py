@@ -48,6 +48,8 @@ class Estimate:
 
     def count(self, record: Record) -> None:
         """Take note of a replicate that has ended."""
+        if record.cell.track == "export":  # beside the plan, when a replicate needs it
+            return
         self._left[record.cell] -= 1
         self._seconds[record.cell].append(record.wall_ns / 1e9)
 
@@ -79,6 +81,8 @@ def name(cell: Cell) -> str:
     """Return the cell as progress and messages call it."""
     if cell.track == "idiomatic":
         return f"{cell.framework} hello world"
+    if cell.track == "export":
+        return f"{cell.framework} export {cell.workload} {cell.optimizer}"
     return f"{cell.framework} {cell.mode} {cell.workload} {cell.optimizer}"
 
 

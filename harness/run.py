@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench import turn as turns
-from bench.record import Cell, Failure, Record
-from bench.turn import Settings, Turn
+from bench.record import Cell, Failure, Record, RepeatKind
+from bench.turn import Model, Settings, Turn
 from harness import host
+from harness.exports import Exports
 from harness.launchers.base import Launcher
 from harness.plan import Place, Plan
 from harness.progress import Show
@@ -51,24 +52,60 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
     Raises:
         StoreError: a record could not be kept.
     """
+    runner = Runner(run, launcher, unprepared, show)
     kept = run.folder.records()
     done = {(record.cell, record.block) for record in kept}
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
+    exports = Exports(run.facts.frameworks, kept, runner.keep)
     for place in run.plan.places():
         if (place.cell, place.block) in done:
             continue
         show.begin(place)
-        samples: Sequence[Sample] = ()
-        if reason := unprepared.get(place.cell.framework):
-            record = not_started(place, reason)
-        else:
-            record, samples = replicate(run, place, launcher, frozen.get(place.cell))
-        run.folder.append(record)
-        run.folder.append_samples(samples)
+        model = exports.model(place)
+        record = runner.keep(place, frozen.get(place.cell), model)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
-        show.end(record)
         yield record
+
+
+class Runner:
+    """Runs single replicates of a run and keeps what they leave."""
+
+    def __init__(self, run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
+        self._run = run
+        self._launcher = launcher
+        self._unprepared = unprepared
+        self._show = show
+
+    def keep(self, place: Place, calls_per_round: int | None = None, model: Model | str | None = None) -> Record:
+        """Run one replicate; its record, samples and log are on disk when this returns.
+
+        Args:
+            place: the replicate.
+            calls_per_round: frozen in an earlier block; None: to be calibrated.
+            model: what it runs when it trains nothing; a string says why there is none.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        folder = self._run.folder
+        samples: Sequence[Sample] = ()
+        log = ""
+        if isinstance(model, str):
+            record = not_started(place, model)
+        elif reason := self._unprepared.get(place.cell.framework):
+            record = not_started(place, reason)
+        else:
+            turn = turn_of(self._run, place, self._launcher.name, calls_per_round, model)
+            probe = ProcessProbe(subject=f"{place.cell.id}#{place.block}")
+            with Sampler(probe) as sampler:
+                outcome = self._launcher.take(turn, probe.watch)
+            record, samples, log = turns.to_record(turn, outcome), sampler.samples, outcome.log
+        folder.append(record)
+        folder.append_samples(samples)
+        folder.write_log(record, log)
+        self._show.end(record)
+        return record
 
 
 def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
@@ -80,11 +117,9 @@ def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
         sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
 
 
-def replicate(
-    run: Run, place: Place, launcher: Launcher, calls_per_round: int | None
-) -> tuple[Record, Sequence[Sample]]:
-    """Run one replicate in a fresh process; return its record, and what was seen of it from outside."""
-    turn = Turn(
+def turn_of(run: Run, place: Place, launcher: str, calls_per_round: int | None, model: Model | None) -> Turn:
+    """Return the turn of one replicate."""
+    return Turn(
         cell=place.cell,
         block=place.block,
         position=place.position,
@@ -94,12 +129,18 @@ def replicate(
         threads=run.facts.threads,
         hash_seed=place.hash_seed,
         timeout_s=run.facts.timeout_s,
-        launcher=launcher.name,
+        launcher=launcher,
+        repeats=repeats_of(place, run.settings),
+        model=model,
     )
-    probe = ProcessProbe(subject=f"{place.cell.id}#{place.block}")
-    with Sampler(probe) as sampler:
-        outcome = launcher.take(turn, probe.watch)
-    return turns.to_record(turn, outcome), sampler.samples
+
+
+def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
+    """Return what a replicate is to run once more: on warm caches as the profile says, on other threads once."""
+    if place.cell.track != "identical":
+        return ()
+    warm: tuple[RepeatKind, ...] = ("warm",) if place.block <= settings.warm_blocks else ()
+    return (*warm, "threads") if place.block == 1 else warm
 
 
 def not_started(place: Place, reason: str) -> Record:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bench.catalogue import HELLO, Catalogue, FrameworkOffer
@@ -62,6 +62,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         SelectionError: an unknown name, or no cell is left.
     """
     frameworks = {one.name: one for one in offer.frameworks}
+    selection = replace(selection, frameworks=tuple(name.replace("-", "_") for name in selection.frameworks))
     workloads = {one.name: one for one in offer.workloads}
     all_modes = dict.fromkeys(mode for one in offer.frameworks for mode in _modes(one))
     all_optimizers = dict.fromkeys(optimizer for one in offer.workloads for optimizer in one.optimizers)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.catalogue import Catalogue, catalogue
-from bench.record import Cell, Record
-from harness import host, options, outputs, progress, selection, store
+from bench.record import Record
+from harness import exports, host, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
@@ -43,7 +43,8 @@ def run(asked: Asked, where: Where) -> int:
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
     plan = make_plan(cells, where.blocks or profile.blocks, seed)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
-    resolved = [choose.resolve(name, _frameworks(cells), device, progress.say) for name in named]
+    used = exports.needed(offer.frameworks, cells)
+    resolved = [choose.resolve(name, used, device, progress.say) for name in named]
     jobs = []
     for launcher in [choose.launcher(name, device, where.python) for name in resolved]:
         folder = store.create(where.results, begun if len(named) == 1 else f"{begun}-{launcher.name}")
@@ -72,7 +73,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     selected = None
     if asked.words():
         selected = selection.cells(catalogue(), asked.selection(), selection.profile(facts.profile), device)
-    code = host.code({cell.framework for cell in plan.cells}, device)
+    code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
     settings = facts.settings or selection.profile(facts.profile).settings
@@ -120,7 +121,7 @@ def _session(jobs: Sequence[Job]) -> int:
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
     """Make the environments ready; when nothing can run at all, leave no empty run behind."""
     try:
-        found = [job.launcher.prepare(_frameworks(job.run.plan.cells), progress.say) for job in jobs]
+        found = [job.launcher.prepare(_frameworks(job), progress.say) for job in jobs]
     except SetupError:
         for job in jobs:
             job.run.folder.discard()
@@ -185,7 +186,7 @@ def _facts(
     launcher: str,
 ) -> RunFacts:
     commit, dirty = host.commit()
-    used = {cell.framework for cell in plan.cells}
+    used = set(exports.needed(offer.frameworks, plan.cells))
     return RunFacts(
         id=folder.id,
         profile=profile.name,
@@ -210,8 +211,8 @@ def _facts(
     )
 
 
-def _frameworks(cells: tuple[Cell, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cell.framework for cell in cells))
+def _frameworks(job: Job) -> tuple[str, ...]:
+    return exports.needed(job.run.facts.frameworks, job.run.plan.cells)
 
 
 def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:

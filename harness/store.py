@@ -4,6 +4,7 @@
     plan.json        Plan: every cell, the seed, the order
     records.jsonl    one Record a line, appended and synchronised to disk when its replicate has ended
     samples.csv      t_ns, source, subject, metric, value; becomes samples.parquet with the report
+    logs/            what each replicate printed, of a long text the end
     report/          made from the files above, at any time again
 
 A line is written by one system call and ends with a newline; one that did not fit on the disk is taken back. So a
@@ -30,6 +31,7 @@ PLAN_FILE: Final = "plan.json"
 RECORDS_FILE: Final = "records.jsonl"
 SAMPLES_FILE: Final = "samples.csv"
 PARQUET_FILE: Final = "samples.parquet"
+LOGS_FOLDER: Final = "logs"
 SAMPLE_COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
 LEAST_FREE_BYTES: Final = 64 << 20
 
@@ -111,6 +113,15 @@ class RunFolder:
         if not (self.path / SAMPLES_FILE).exists():
             rows.insert(0, ",".join(SAMPLE_COLUMNS) + "\n")
         self._append(SAMPLES_FILE, "".join(rows))
+
+    def write_log(self, record: Record, text: str) -> None:
+        """Keep what a replicate printed as logs/<position>-<framework>-<mode>.log; raises StoreError."""
+        if not text:
+            return
+        folder = self.path / LOGS_FOLDER
+        name = f"{record.position:04}-{record.cell.framework}-{record.cell.mode}.log"
+        _attempt(folder, lambda: folder.mkdir(exist_ok=True))
+        _attempt(folder / name, lambda: (folder / name).write_text(text, encoding="utf-8", errors="replace"))
 
     def records(self) -> tuple[Record, ...]:
         """Return every record, older schemas upgraded.

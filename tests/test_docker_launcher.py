@@ -49,7 +49,7 @@ class FakeContainer:
     def reload(self) -> None:
         pass
 
-    def logs(self, tail: int) -> bytes:
+    def logs(self) -> bytes:
         return b"first line\n\nlast line\n"
 
     def remove(self, force: bool) -> None:

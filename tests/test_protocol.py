@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.protocol import WINDOW, measure, settled
+from bench.protocol import measure
+from bench.rounds import WINDOW, settled
 from bench.record import Record
 from bench.turn import Settings, Turn
 from bench.workloads import regression

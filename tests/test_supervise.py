@@ -43,7 +43,7 @@ def test_a_cell_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     assert (record.status, record.reason) == ("ok", "")
     assert record.timing is not None
     assert len(record.timing.round_ns) == 5
-    assert min(record.timing.round_ns) > 1_000_000  # K steps, not one
+    assert record.timing.calls_per_round > 1
     assert record.accuracy is not None
     assert record.accuracy.max_loss_deviation < 1e-6
     assert record.environment is not None

@@ -42,6 +42,7 @@ def make(size: str, optimizer: str) -> Workload:
         parameters={"weight": _frozen32(weight), "bias": _frozen32(bias)},
         truth={"weight": WEIGHT, "bias": BIAS},
         tolerance=TOLERANCE,
+        predict=predict,
         loss_and_gradient=loss_and_gradient,
         # per point: forward 2, residual 1, square and sum 2, gradient of the weight 2, of the bias 1
         flops_per_step=8 * points,
@@ -49,10 +50,15 @@ def make(size: str, optimizer: str) -> Workload:
     )
 
 
+def predict(parameters: Arrays64, inputs: Arrays64) -> Array64:
+    """Return the line at x, shape (n, 1), in float64."""
+    return np.asarray(inputs["x"] @ parameters["weight"] + parameters["bias"])
+
+
 def loss_and_gradient(parameters: Arrays64, inputs: Arrays64) -> tuple[float, Arrays64]:
     """Return the mean squared error and its gradient, in float64."""
     x, y = inputs["x"], inputs["y"]  # (n, 1)
-    residual = x @ parameters["weight"] + parameters["bias"] - y  # (n, 1)
+    residual = predict(parameters, inputs) - y  # (n, 1)
     slope = 2 * residual / residual.size  # (n, 1): d loss / d prediction
     return float(np.mean(residual**2)), {"weight": x.T @ slope, "bias": slope.sum(axis=0)}
 

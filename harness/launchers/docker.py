@@ -27,7 +27,7 @@ from requests.exceptions import ConnectionError as EngineError
 from requests.exceptions import ReadTimeout
 
 from bench import supervise
-from bench.turn import RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
+from bench.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.hardening import CODE, Allowance, closed_to_others, harden
@@ -195,7 +195,7 @@ class DockerLauncher:
             container.kill()
             container.wait(timeout=STOP_S)
         container.reload()
-        log = container.logs(tail=TAIL_LINES).decode(errors="replace")
+        log = container.logs().decode(errors="replace")
         return outcome(container.attrs["State"], folder, log, timed_out=timed_out)
 
     @contextlib.contextmanager
@@ -277,8 +277,9 @@ def outcome(state: Mapping[str, Any], folder: Path, log: str, *, timed_out: bool
         timed_out=timed_out,
         out_of_memory=bool(state["OOMKilled"]),
         phase=last_phase(folder),
-        tail=tuple(line.rstrip()[:500] for line in log.splitlines() if line.strip())[-TAIL_LINES:],
+        tail=supervise.tail(log),
         record=supervise.read(folder / RECORD_FILE),
+        log=log[-LOG_CHARACTERS:],
     )
 
 

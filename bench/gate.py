@@ -1,0 +1,108 @@
+"""The two gates that a cell must pass: its result is the reference's, and its mode is the one that was asked for."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import accuracy
+from bench.framework import Framework, Step
+from bench.record import Accuracy, Memory, ModeProof, Timing
+from bench.turn import Turn
+from bench.workload import Trajectory, Workload
+
+# CPU time over wall time may exceed the threads that were asked for by so much: the clocks of the two differ, and a
+# framework may keep a thread of its own beside the pool.
+THREADS_MARGIN: Final = 0.1
+
+
+class InvalidResultError(Exception):
+    """The cell ran and gave a result that must not be published."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gate:
+    """The correctness gate of one built step."""
+
+    framework: Framework
+    workload: Workload
+    formula: str
+    expected: Trajectory
+    step: Step
+    initial: Mapping[str, NDArray[np.float32]]  # parameters as read back after the build
+
+    def passed(self, when: str) -> Accuracy:
+        """Train from the initial parameters, or infer once, and return what came out.
+
+        Raises:
+            InvalidResultError: it is not what the reference says.
+        """
+        found = self._inferred() if self.step.inference else self._trained(when)
+        if wrong := accuracy.fault(found, self.workload):
+            raise InvalidResultError(f"{when}: {wrong}")
+        return found
+
+    def _trained(self, when: str) -> Accuracy:
+        self.step.reset()
+        restored = self.step.parameters()
+        outputs = self.step.run(self.workload.steps // self.step.steps_per_call)
+        self.framework.wait(outputs)
+        losses = self.framework.to_numpy(outputs)
+        trained = self.step.parameters()
+        if any(not np.array_equal(restored[name], value) for name, value in self.workload.parameters.items()):
+            raise InvalidResultError(f"{when}: reset does not bring the initial parameters back")
+        return accuracy.compare(self.workload, self.formula, self.expected, losses, self.initial, trained)
+
+    def _inferred(self) -> Accuracy:
+        outputs = self.step.run(1)
+        self.framework.wait(outputs)
+        predictions = self.framework.to_numpy(outputs)
+        return accuracy.compare_inference(self.workload, self.formula, self.expected, predictions, self.initial)
+
+
+def require_mode(turn: Turn, proof: ModeProof) -> None:
+    """Raise InvalidResultError unless the framework ran what was asked for: mode, place, precision, threads."""
+    cell = turn.cell
+    asked_and_found: tuple[tuple[str, Any, Any], ...] = (
+        ("mode", cell.mode, proof.mode),
+        ("device", cell.device, _kind(proof.device)),
+        ("device of the output", cell.device, _kind(proof.output_device) or cell.device),
+        ("precision", cell.precision, proof.precision),
+        ("precision of the output", cell.precision, proof.output_precision or cell.precision),
+        ("threads", turn.threads, turn.threads if proof.threads is None else proof.threads),
+    )
+    for name, asked, found in asked_and_found:
+        if asked != found:
+            raise InvalidResultError(f"{name}: {asked} was asked for, the framework ran {found} ({proof.evidence})")
+    if proof.tf32 and cell.precision == "float32":
+        raise InvalidResultError(f"float32 was asked for, products may be rounded to TF32 ({proof.matmul_precision})")
+    must_be_none = (
+        (proof.compilations_timed, "traces or compilations fell into the timed rounds"),
+        (proof.graph_breaks, "graph breaks: the compiled step returned to Python"),
+        (proof.guard_failures, "compilations because what was compiled did not fit the next call"),
+    )
+    for count, what in must_be_none:
+        if count:
+            raise InvalidResultError(f"{count} {what} ({proof.evidence})")
+
+
+def require_threads(turn: Turn, timing: Timing) -> None:
+    """Raise InvalidResultError when the timed rounds used more processors than threads were asked for."""
+    if not timing.process_wall_ns:
+        return
+    used = timing.process_cpu_ns / timing.process_wall_ns
+    if used > turn.threads * (1 + THREADS_MARGIN):
+        raise InvalidResultError(f"threads: {turn.threads} asked for, {used:.2f} used (CPU time over wall time)")
+
+
+def require_no_allocations(memory: Memory) -> None:
+    """Raise InvalidResultError when the device allocator had to ask for more in the timed rounds."""
+    if memory.device_allocations_timed:
+        raise InvalidResultError(f"{memory.device_allocations_timed} device allocations fell into the timed rounds")
+
+
+def _kind(device: str) -> str:
+    """Return "cuda" of "cuda:0"."""
+    return device.partition(":")[0]
