@@ -131,6 +131,7 @@ def command(framework: str, device: str, root: Path, environ: Mapping[str, str])
     arguments = {
         "BASE_IMAGE": base_image(device, environ, root),
         "FRAMEWORK": framework,
+        "PARENT": parent(framework, device, root),
         "DEVICE": device,
         "VERSION": project["version"],
         "REVISION": host.commit(root)[0],
@@ -143,6 +144,18 @@ def command(framework: str, device: str, root: Path, environ: Mapping[str, str])
     if wheels := wheelhouse(device, environ):
         words += ["--build-context", f"wheelhouse={wheels}"]
     return [*words, str(root / "images")]
+
+
+def parent(framework: str, device: str, root: Path = locks.ROOT) -> str:
+    """Return the stage that the Dockerfile's generic one builds on for `framework`, "" where it has its own stage."""
+    dockerfile = (root / "images" / "Dockerfile").read_text(encoding="utf-8")
+    stages = re.findall(r"^FROM \S+ AS (\w+)$", dockerfile, re.MULTILINE)
+    if framework in stages:
+        return ""
+    base = locks.parent(root, framework, device)
+    while base and base not in stages:  # its lock holds theirs too
+        base = locks.parent(root, base, device)
+    return base or locks.BASE
 
 
 def base_image(device: str, environ: Mapping[str, str], root: Path = locks.ROOT) -> str:

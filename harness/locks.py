@@ -98,46 +98,58 @@ def find_links(requirements: str, environ: Mapping[str, str]) -> list[str]:
     return [option for source in wheel_sources(environ) for option in ("--find-links", source)]
 
 
-def main(names: Sequence[str] = (), root: Path = ROOT) -> int:
-    """Resolve the locks of these frameworks and of those that build on them; without names every lock, upgraded."""
-    unknown = [name for name in names if not all(requirements(root, name, device).is_file() for device in PYTHONS)]
-    if unknown:
-        print(f"There is no images/{unknown[0]}.in, nor one for each device.", file=sys.stderr)
-        return 1
+def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str] = FRAMEWORKS) -> int:
+    """Resolve the locks of `names` and of all that build on them; without names every lock, upgraded."""
+    known = {name for name in _asked_for(root) if all(requirements(root, name, device).is_file() for device in PYTHONS)}
+    for name in names or frameworks:
+        if name not in known:
+            print(f"Nothing to lock for {name}: images/{name}.in has to say what it asks for", file=sys.stderr)
+            return 1
     code = 0 if names else _resolve_harness(root)
-    known = {*FRAMEWORKS, *names}
     for device in PYTHONS:
-        code = max([code, *(_resolve(root, name, device, not names) for name in _order(root, known, names, device))])
+        for name in _order(root, known, names or frameworks, device):
+            code = max(code, _resolve(root, name, device, upgrade=not names))
     return code
 
 
-def _order(root: Path, known: Collection[str], names: Collection[str], device: str) -> list[str]:
-    """Return `names` (all that are known if there are none) and those that need them, each after what it needs."""
-    needs = {name: _needs(root, name, device) for name in known}
-    order = [name for name in TopologicalSorter(needs).static_order() if name in known]
-    chosen = set(names or known)
+def _asked_for(root: Path) -> set[str]:
+    folders = [root / "images", *(root / "images" / device for device in PYTHONS)]
+    return {path.stem for folder in folders for path in folder.glob("*.in")} - {"bench", "harness"}
+
+
+def _order(root: Path, known: Collection[str], names: Sequence[str], device: str) -> list[str]:
+    """Return `names` and all whose pins follow theirs, each after those that it follows."""
+    follows = {name: _follows(root, name, device) for name in sorted(known)}
+    order = [name for name in TopologicalSorter(follows).static_order() if name in known]
+    chosen = set(names)
     for name in order:
-        if chosen & needs[name]:
+        if chosen & follows[name]:
             chosen.add(name)
     return [name for name in order if name in chosen]
 
 
-def _needs(root: Path, framework: str, device: str) -> set[str]:
-    """Return the frameworks whose locks decide this one's pins: its parent, and those that it takes constraints of."""
+def _follows(root: Path, framework: str, device: str) -> set[str]:
+    """Return the frameworks whose locks decide this one's pins: its parent, and those that its `-c` lines name."""
     asked = requirements(root, framework, device).read_text(encoding="utf-8")
-    others = set(re.findall(r"^-c locks/(\w+)\.", asked, re.MULTILINE))
     base = parent(root, framework, device)
-    return others | ({base} if base else set())
+    return {*re.findall(r"^-c locks/(\w+)\.", asked, re.MULTILINE), *([base] if base else [])}
 
 
-def _resolve(root: Path, framework: str, device: str, upgrade: bool) -> int:
+def _resolve(root: Path, framework: str, device: str, *, upgrade: bool) -> int:
+    options = ["--python-version", PYTHONS[device], "--python-platform", WHEELS_FOR, "--no-build"]
+    options += find_links(_all_asked(root, framework, device), os.environ)
+    if base := parent(root, framework, device):
+        options += ["--constraints", str(lock_file(root, base, device))]
+    options += ["--upgrade"] if upgrade else []
     with _effective(root, device) as folder:
-        options = ["--python-version", PYTHONS[device], "--python-platform", WHEELS_FOR, "--no-build"]
-        options += find_links((folder / "torch.in").read_text(encoding="utf-8"), os.environ)
-        if base := parent(root, framework, device):
-            options += ["--constraints", str(lock_file(root, base, device))]
-        options += ["--upgrade"] if upgrade else []
         return _compile(root, lock_file(root, framework, device), [*options, str(folder / f"{framework}.in")])
+
+
+def _all_asked(root: Path, framework: str, device: str) -> str:
+    """Return what the framework asks for, and what those do that it builds on."""
+    base = parent(root, framework, device)
+    asked = requirements(root, framework, device).read_text(encoding="utf-8")
+    return asked + (_all_asked(root, base, device) if base else "")
 
 
 @contextmanager
@@ -161,7 +173,8 @@ def _resolve_harness(root: Path) -> int:
 def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     print(f"Resolving {lock.relative_to(root)}", flush=True)
     command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
-    command += ["--no-header", "--no-emit-index-url", "--output-file", str(lock)]
+    # Any Python can resolve for another one; left to itself, uv would look for that one, and fetch it.
+    command += ["--no-header", "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
     return subprocess.run([*command, *options], cwd=root, stdout=subprocess.DEVNULL, check=False).returncode
 
 
