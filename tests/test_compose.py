@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.frameworks import FRAMEWORKS
+from harness import images
 from harness.launchers.docker import image_name
 from harness.launchers.hardening import CODE, Allowance, harden
 from harness.launchers.workers import ADDRESS
@@ -48,9 +49,18 @@ def test_there_is_one_worker_per_framework_and_the_harness() -> None:
     assert set(services()) == {*FRAMEWORKS, "harness"}
     for name in FRAMEWORKS:
         worker = services()[name]
-        assert worker["command"] == ["python", "-m", "bench", "worker", str(ADDRESS), name]
+        command = ["python", "-m", "bench", "worker", str(ADDRESS), name]
+        assert [*worker["entrypoint"], *worker["command"]] == command
         assert worker["build"]["args"]["FRAMEWORK"] == name
     assert set(services()["harness"]["depends_on"]) == set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_images_build_on_what_the_locks_build_on(device: str) -> None:
+    found = services(SAMESTEP_DEVICE=device)
+    assert {name: found[name]["build"]["args"].get("PARENT", "") for name in FRAMEWORKS} == {
+        name: images.parent(name, device) for name in FRAMEWORKS
+    }
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -83,15 +83,39 @@ def reason(log: str) -> str:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("device", locks.PYTHONS)
-def test_the_stages_build_on_one_another_as_the_locks_do(framework: str, device: str) -> None:
-    expected = "python" if framework == "numpy" else locks.parent(locks.ROOT, framework, device) or "numpy"
-    assert BASES[framework] == expected
+def test_an_image_builds_on_the_one_that_its_lock_builds_on(framework: str, device: str) -> None:
+    expected = locks.parent(locks.ROOT, framework, device) or "python"
+    found = images.parent(framework, device)
+    assert (found or BASES[framework]) == expected
+    assert expected in BASES  # so that its layer is shared
+    assert (found == "") == (framework in BASES)
 
 
-def test_each_framework_installs_its_own_lock() -> None:
-    for framework in FRAMEWORKS:
-        assert f"COPY locks/{framework}.${{DEVICE}}-*.txt /opt/locks/" in DOCKERFILE
-        assert f"recipe.sh packages {framework}\n" in DOCKERFILE
+def test_a_stage_of_the_dockerfile_is_for_what_others_build_on() -> None:
+    parents = {locks.parent(locks.ROOT, name, device) for name in FRAMEWORKS for device in locks.PYTHONS}
+    assert set(BASES) & set(FRAMEWORKS) == parents - {None}
+    assert (BASES["framework"], BASES["harness"]) == ("${PARENT:-numpy}", "python")
+
+
+def test_what_builds_on_a_framework_without_a_stage_gets_the_nearest_that_has_one(tmp_path: Path) -> None:
+    (tmp_path / "images" / "cpu").mkdir(parents=True)
+    (tmp_path / "images" / "Dockerfile").write_text(DOCKERFILE)
+    for name, asked in (("jax", "-r bench.in"), ("flax", "-r jax.in"), ("toy", "-r flax.in"), ("alone", "-r bench.in")):
+        (tmp_path / "images" / f"{name}.in").write_text(asked)
+    assert [images.parent(name, "cpu", tmp_path) for name in ("jax", "flax", "toy", "alone")] == [
+        "",
+        "jax",
+        "jax",
+        "numpy",
+    ]
+
+
+def test_each_stage_installs_its_own_lock() -> None:
+    for framework in (set(BASES) & set(FRAMEWORKS)) | {"${FRAMEWORK}"}:
+        name = framework.replace("${FRAMEWORK}", "framework")
+        stage = DOCKERFILE.split(f" AS {name}\n")[1].partition("\nFROM")[0]
+        assert name == "numpy" or f"COPY locks/{framework}.${{DEVICE}}-*.txt /opt/locks/" in stage
+        assert stage.rstrip().endswith(f"recipe.sh packages {framework}")
     assert "recipe.sh packages harness\n" in DOCKERFILE
 
 
@@ -135,9 +159,11 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
     command = images.command("torch", "cpu", locks.ROOT, environ)
     given = {word.partition("=")[0]: word.partition("=")[2] for word in command if re.match(r"[A-Z_]+=", word)}
     asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
-    assert given.keys() == asked - {"PIP_NO_INDEX"}  # handed on only where it is set
+    assert given.keys() == asked - {"PIP_NO_INDEX", "STAGE"}  # the one only where it is set, the other never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
     assert given["RECIPE"] == images.recipe("torch", "cpu")
+    assert given["PARENT"] == ""
+    assert "PARENT=torch" in images.command("lightning", "cpu", locks.ROOT, environ)
     assert command[command.index("--tag") + 1] == "samestep/torch:cpu"
     assert command[command.index("--build-context") + 1] == f"wheelhouse={tmp_path}"
 
@@ -167,10 +193,10 @@ def test_the_recipe_follows_the_lock_of_the_framework_alone(tmp_path: Path) -> N
 
 
 def test_an_image_is_ready_when_it_is_there_and_of_the_present_recipe() -> None:
-    engine: Any = Engine(torch={RECIPE: images.recipe("torch", "cpu")}, jax={RECIPE: "older"}, keras={})
+    engine: Any = Engine(torch={RECIPE: images.recipe("torch", "cpu")}, jax={RECIPE: "older"}, fastai={})
     assert images.ready("torch", "cpu", engine)
     assert not images.ready("jax", "cpu", engine)
-    assert images.ready("keras", "cpu", engine)  # compose built it
+    assert images.ready("fastai", "cpu", engine)  # compose built it
     assert not images.ready("numpy", "cpu", engine)
 
 
