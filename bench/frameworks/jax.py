@@ -2,12 +2,19 @@
 
 Adam is written out here, Kingma and Ba's algorithm 1, so that JAX alone is measured. Every array is made with an
 explicit dtype: a weakly typed one would be traced a second time once it came back strong.
+
+JAX keeps no compiled program on disk unless it is told to. It is told to here, for programs of any size and compile
+time, so that a second process can show what a warm start costs. Making the keys and writing the entries is 1 to 2 % of
+the cold first step of a compiled mode, and 6 % of the cold first step op by op, which writes one entry an operation.
 """
 
+import os
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +27,24 @@ from bench.workload import KINGMA_BA, Adam, Array64, Sgd, Workload
 MODES = {
     "op-by-op": "no jit around the step: each jax.numpy operation compiled once and dispatched by itself",
     "jit": "gradient and update as one jitted function, called once a step",
+    "jit-donate": "the jitted step with its state donated, so that XLA writes the new state into the old one's memory",
     "scan": "all steps of the run as one lax.scan under jit, called once",
 }
 BASELINE = "op-by-op"
-# XLA's thread pool on the CPU heeds neither OMP_NUM_THREADS nor an XLA flag, only this and the CPU set
-ENVIRONMENT = {"NPROC": "{threads}"}
+ENVIRONMENT = {
+    # XLA's thread pool on the CPU heeds neither OMP_NUM_THREADS nor an XLA flag, only this and the CPU set
+    "NPROC": "{threads}",
+    "JAX_COMPILATION_CACHE_DIR": "{scratch}/jax",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 ADAM = KINGMA_BA
+
+COMPILED: Final = "/jax/core/compile/backend_compile_duration"  # by XLA, or read from the cache on disk
+CACHE_HIT: Final = "/jax/compilation_cache/cache_hits"
+CACHE_MISS: Final = "/jax/compilation_cache/cache_misses"
+POOL_THREAD: Final = "tf_XLAEigen"  # the name of each thread in XLA's pool on the CPU
+STRICT: Final = ("float32", "highest")  # the settings under which a GPU does not round products to TF32
 
 Arrays = Mapping[str, jax.Array]
 
@@ -51,17 +70,44 @@ class _Held:
     """The newest state, where `wait` finds it: a step's loss is ready before its last update is."""
 
     state = State({}, {}, {}, np.float32(0))
+    loss: jax.Array | None = None  # of the last call
+    given: State | None = None  # what the last call took, where it was to be donated
+
+
+class Body:
+    """How the Python of a step ran: on values, or on tracers."""
+
+    def __init__(self) -> None:
+        self.on_values = 0
+        self.on_tracers = 0
+
+    def ran(self, loss: jax.Array) -> None:
+        """Count one run of the step, by what its loss is."""
+        if isinstance(loss, jax.core.Tracer):
+            self.on_tracers += 1
+        else:
+            self.on_values += 1
+
+    @property
+    def compiled(self) -> bool:
+        """Whether every run was a trace: nothing fell back to Python."""
+        return self.on_tracers > 0 and self.on_values == 0
 
 
 _held = _Held()
 _events = Counter[str]()
 
 
-def _count_event(event: str, duration: float, **details: Any) -> None:
+def _count_event(event: str, **details: Any) -> None:
     _events[event] += 1
 
 
-jax.monitoring.register_event_duration_secs_listener(_count_event)
+def _count_duration(event: str, duration: float, **details: Any) -> None:
+    _events[event] += 1
+
+
+jax.monitoring.register_event_listener(_count_event)
+jax.monitoring.register_event_duration_secs_listener(_count_duration)
 
 
 def start(device: str, threads: int) -> None:
@@ -76,60 +122,122 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the training step op by op, jitted, or the jitted loop over all steps."""
     if precision != "float32":
         return Skip(f"JAX is measured in float32 only, not {precision}")
-    forward = FORWARD[workload.name]
     optimizer = workload.optimizer
+    loss_and_gradient = jax.value_and_grad(FORWARD[workload.name])
     update = partial(_adam, optimizer) if isinstance(optimizer, Adam) else partial(_sgd, optimizer)
-    body = Counter[str]()  # how the step's Python ran: on values, or on tracers
+    body = Body()
 
     def step(state: State, inputs: Arrays) -> tuple[State, jax.Array]:
-        loss, gradient = jax.value_and_grad(forward)(state.parameters, inputs)
-        body["traced" if isinstance(loss, jax.core.Tracer) else "run"] += 1
+        loss, gradient = loss_and_gradient(state.parameters, inputs)
+        body.ran(loss)
         return update(state, gradient), loss
 
     def loop(state: State, inputs: Arrays) -> tuple[State, jax.Array]:
         state, losses = jax.lax.scan(lambda s, _: step(s, inputs), state, length=workload.steps)
         return state, losses
 
-    advance: Callable[[State, Arrays], tuple[State, jax.Array]] = {
+    advance = {
         "op-by-op": step,
         "jit": jax.jit(step),
+        "jit-donate": jax.jit(step, donate_argnums=0),
         "scan": jax.jit(loop),
     }[mode]
     inputs = jax.device_put(dict(workload.inputs))
     held = _held
 
     def call() -> jax.Array:
-        held.state, losses = advance(held.state, inputs)
-        return losses
+        held.state, held.loss = advance(held.state, inputs)
+        return held.loss
+
+    def call_donated() -> jax.Array:
+        held.given = held.state
+        return call()
 
     def reset() -> None:
         zeros = {name: np.zeros_like(array) for name, array in workload.parameters.items()}
         moments = zeros if isinstance(optimizer, Adam) else {}
+        # An array that lies in NumPy's memory is never written to: XLA copies it when it is donated.
         held.state = jax.device_put(State(dict(workload.parameters), moments, moments, np.float32(0)))
 
     def proof() -> ModeProof:
-        compiled = _events["/jax/core/compile/backend_compile_duration"]
+        entries = None if mode == "op-by-op" else advance._cache_size()
         weight = held.state.parameters["weight"]
-        return ModeProof(
-            mode="op-by-op" if body["run"] or not body["traced"] else mode,
-            device=", ".join(sorted(f"cuda:{d.id}" if d.platform == "gpu" else d.platform for d in weight.devices())),
-            threads=None,
-            precision=str(weight.dtype),
-            compilations=compiled,
-            graph_breaks=None if mode == "op-by-op" else 0,
-            evidence=f"the step's Python ran {body['run']} times on values and {body['traced']} times on tracers; "
-            f"{compiled} compilations by XLA; device and dtype are the weight's",
-        )
+        deleted = [array.is_deleted() for array in jax.tree.leaves(held.given)]
+        taken = mode if body.compiled else "op-by-op"
+        if taken == "jit-donate" and not all(deleted):
+            taken = "jit"
+        detail = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
+        return found(taken, body, weight, held.loss, entries, detail if mode == "jit-donate" else "")
 
     reset()
-    steps = workload.steps if mode == "scan" else 1
     return Step(
-        call=call,
-        steps_per_call=steps,
+        call=call_donated if mode == "jit-donate" else call,
+        steps_per_call=workload.steps if mode == "scan" else 1,
         reset=reset,
         parameters=lambda: {name: np.array(p) for name, p in held.state.parameters.items()},
         proof=proof,
     )
+
+
+def found(
+    mode: str, body: Body, parameter: jax.Array, loss: jax.Array | None, entries: int | None, detail: str = ""
+) -> ModeProof:
+    """Return the proof of a step that runs on JAX.
+
+    Args:
+        mode: the mode it was found to run in.
+        body: how the step's Python ran.
+        parameter: one of the trained parameters.
+        loss: the last output; None before the first step.
+        entries: programs that jax.jit keeps for the step; None where nothing was to be compiled as a whole.
+        detail: what else was looked at.
+    """
+    rounding = jax.config.jax_default_matmul_precision
+    cached = jax.config.jax_compilation_cache_dir is not None
+    return ModeProof(
+        mode=mode,
+        device=_device_of(parameter),
+        threads=_pool_threads(),
+        precision=str(parameter.dtype),
+        compilations=_events[COMPILED] + body.on_tracers,
+        graph_breaks=None if entries is None else 0,  # jit compiles a function whole or raises
+        cache_hits=_events[CACHE_HIT] if cached else None,
+        cache_misses=_events[CACHE_MISS] if cached else None,
+        evidence=f"the step's Python ran {body.on_values} times on values and {body.on_tracers} times on tracers; "
+        f"{_events[COMPILED]} programs compiled by XLA or read from disk, {entries or 0} kept by jit for the step; "
+        + (f"{detail}; " if detail else "")
+        + f"threads are those of the process that are called {POOL_THREAD}; device and dtype are a parameter's",
+        output_device="" if loss is None else _device_of(loss),
+        output_precision="" if loss is None else str(loss.dtype),
+        matmul_precision=str(rounding),
+        tf32="cuda" in _device_of(parameter) and rounding not in STRICT,
+        deterministic=_deterministic(),
+        traces=None if entries is None else body.on_tracers,
+        guard_failures=None if entries is None else max(0, entries - 1),
+        graphs=entries,
+    )
+
+
+def _device_of(array: jax.Array) -> str:
+    return ", ".join(sorted(f"cuda:{d.id}" if d.platform == "gpu" else d.platform for d in array.devices()))
+
+
+def _pool_threads() -> int | None:
+    """Count the threads of XLA's pool by their name, since JAX does not report them; None where there is no pool."""
+    names = Counter[str]()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            names[(task / "comm").read_text().strip()] += 1
+        except OSError:  # it ended meanwhile
+            continue
+    return names[POOL_THREAD] or None
+
+
+def _deterministic() -> bool | None:
+    """Return the switch among XLA's flags; None where it is not set."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    switch = re.search(r"--xla_gpu_(?:deterministic_ops|exclude_nondeterministic_ops)(?:=(\S+))?", flags)
+    return None if switch is None else switch[1] not in ("false", "0")
 
 
 def _sgd(sgd: Sgd, state: State, gradient: Arrays) -> State:
