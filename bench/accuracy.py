@@ -102,10 +102,8 @@ def fault(accuracy: Accuracy, workload: Workload) -> str:
     if accuracy.init_sha256 != sha256(workload.parameters):
         return "the initial parameters are not the workload's"
     if not accuracy.max_loss_deviation <= MAX_LOSS_DEVIATION:
-        return (
-            f"the losses leave the float64 reference by {accuracy.max_loss_deviation:.2e},"
-            f" more than {MAX_LOSS_DEVIATION:.0e}"
-        )
+        what = "losses leave the float64 reference" if accuracy.losses else "predictions leave those of float64 NumPy"
+        return f"the {what} by {accuracy.max_loss_deviation:.2e}, more than {MAX_LOSS_DEVIATION:.0e}"
     pairs = (
         ("weight", accuracy.weight, accuracy.reference_weight),
         ("bias", accuracy.bias, accuracy.reference_bias),

@@ -76,6 +76,7 @@ def measure(
     rounds: Rounds,
     *,
     clock: Clock = time.perf_counter_ns,
+    cpu_clock: Clock = time.process_time_ns,
     announce: Callable[[str], None] = lambda phase: None,
     cache_entries: Callable[[], int] = lambda: 0,
     startup_ns: int = 0,
@@ -88,12 +89,13 @@ def measure(
         make: returns the workload.
         rounds: measures the timed rounds.
         clock: what time it is, in nanoseconds.
+        cpu_clock: CPU time of all threads of this process so far, in nanoseconds.
         announce: told the name of each phase as it begins.
         cache_entries: counts the files of all compile caches.
         startup_ns: age of the process when this was called.
     """
     phase = PhaseClock(clock, announce, startup_ns)
-    replicate = Replicate(turn, phase, clock, cache_entries)
+    replicate = Replicate(turn, phase, clock, cache_entries, cpu_clock)
     status, reason, failure = _ending(phase, lambda: replicate.run(load, make, rounds))
     with phase("teardown"):
         record = replicate.record(status, reason, failure)
@@ -140,7 +142,7 @@ def export(
 ) -> Record:
     """Train the cell of `turn`, pass the gate, and let `write` make a model of the trained parameters."""
     phase = PhaseClock(clock, announce, startup_ns)
-    replicate = Replicate(turn, phase, clock, lambda: 0)
+    replicate = Replicate(turn, phase, clock)
     written: list[Export] = []
 
     def run() -> str | None:
@@ -172,10 +174,18 @@ def _ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, 
 class Replicate:
     """What one replicate has found so far; `record` can be taken at any point, so a failure loses nothing."""
 
-    def __init__(self, turn: Turn, phase: PhaseClock, clock: Clock, cache_entries: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        phase: PhaseClock,
+        clock: Clock,
+        cache_entries: Callable[[], int] = lambda: 0,
+        cpu_clock: Clock = time.process_time_ns,
+    ) -> None:
         self.turn = turn
         self.phase = phase
         self.clock = clock
+        self.cpu_clock = cpu_clock
         self.cache_entries = cache_entries
         self.memory = Memory()
         self.versions: Sequence[str] = ()
@@ -235,9 +245,9 @@ class Replicate:
             warmup = warm_up(timer, self.turn.settings, self.turn.calls_per_round)
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
-            cpu, wall = time.process_time_ns(), time.perf_counter_ns()
+            cpu, wall = self.cpu_clock(), self.clock()
             round_ns, double_ns = timed_rounds(timer, warmup.calls, self.turn.settings.rounds, rounds)
-            cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+            cpu, wall = self.cpu_clock() - cpu, self.clock() - wall
         assert self.cache
         assert self.first_step_ns is not None
         timing = Timing(

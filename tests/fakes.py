@@ -53,6 +53,8 @@ class FakeFramework:
     compile_every: int = 0  # calls between two compilations; 0: only the first compiles
     wrong_by: float = 0.0  # added to every loss
     wrong_start: float = 0.0  # added to the initial weight
+    found: Mapping[str, Any] = field(default_factory=dict)  # what else the proof says
+    inference_off: float | None = None  # not None: a trained model that predicts, wrong by so much
     allocations: int | None = None  # device allocations at the start; None: no such statistic
     allocations_per_call: int = 0
     fit: bool = False  # a trainer that owns its loop
@@ -112,10 +114,26 @@ class FakeFramework:
                 threads=self.threads,
                 precision="float32",
                 compilations=self.compilations,
+                **self.found,
             )
 
+        if self.inference_off is not None:
+            return self.trained(workload, call, proof)
         loop: dict[str, Any] = {"fit": fit} if self.fit else {"call": call}
         return Step(**loop, reset=reset, parameters=parameters, proof=proof)
+
+    def trained(self, workload: Workload, call: Callable[[], object], proof: Callable[[], ModeProof]) -> Step:
+        """A step that predicts with the reference's own trained parameters."""
+        expected = reference(workload, workload.formula(self.ADAM))
+        trained = {name: array.astype(np.float32) for name, array in expected.parameters.items()}
+        trained["weight"] = trained["weight"] + np.float32(self.wrong_start)
+
+        def predict() -> NDArray[np.float32]:
+            call()
+            line = workload.inputs["x"] @ trained["weight"] + trained["bias"]
+            return np.asarray(line + np.float32(self.inference_off))
+
+        return Step(call=predict, reset=lambda: None, parameters=lambda: trained, proof=proof, inference=True)
 
     def wait(self, outputs: Sequence[Any]) -> None:
         self.calls.append("wait")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from bench.protocol import measure
-from bench.rounds import WINDOW, settled
+from bench.protocol import measure, repeat
 from bench.record import Record
+from bench.rounds import WINDOW, Rounds, settled
 from bench.turn import Settings, Turn
+from bench.workload import sha256
 from bench.workloads import regression
 from tests import factories
 from tests.fakes import FakeClock, FakeFramework
@@ -34,14 +35,21 @@ def turn(**changes: Any) -> Turn:
     return Turn(**{**plain, **changes})
 
 
-def run(framework: FakeFramework, of: Turn | None = None, announce: Callable[[str], None] = lambda _: None) -> Record:
+def run(
+    framework: FakeFramework,
+    of: Turn | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+    rounds: Rounds | None = None,
+    **clocks: Any,
+) -> Record:
     return measure(
         of or turn(),
         load=lambda: framework,
         make=lambda: regression.make("base", "adam"),
-        rounds=framework.clock.rounds,
+        rounds=rounds or framework.clock.rounds,
         clock=framework.clock,
         announce=announce,
+        **{"cpu_clock": lambda: 0, **clocks},
     )
 
 
@@ -180,6 +188,16 @@ def test_windows_that_differ_are_not_settled() -> None:
         ({"mode": "compile"}, "mode: eager was asked for, the framework ran compile"),
         ({"device": "cuda:0"}, "device: cpu was asked for, the framework ran cuda"),
         ({"threads": 2}, "threads: 1 was asked for, the framework ran 2"),
+        ({"found": {"output_device": "cuda:0"}}, "device of the output: cpu was asked for, the framework ran cuda"),
+        ({"found": {"output_precision": "float64"}}, "precision of the output: float32 was asked for"),
+        (
+            {"found": {"tf32": True, "matmul_precision": "high"}},
+            "float32 was asked for, products may be rounded to TF32",
+        ),
+        ({"found": {"graph_breaks": 1}}, "1 graph breaks: the compiled step returned to Python"),
+        ({"found": {"guard_failures": 2}}, "2 compilations because what was compiled did not fit"),
+        ({"inference_off": 0.01}, "before timing: the predictions leave those of float64 NumPy by"),
+        ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: the trained weight is"),
     ],
 )
 def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
@@ -188,6 +206,88 @@ def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
     assert record.status == "invalid"
     assert record.reason.startswith(reason)
     assert record.timing is None
+
+
+@pytest.mark.parametrize(("cpu_per_wall", "status"), [(0.5, "ok"), (1.0, "ok"), (1.9, "invalid")])
+def test_more_threads_in_use_than_asked_for_take_the_time_away(cpu_per_wall: float, status: str) -> None:
+    framework = fake()
+
+    record = run(framework, cpu_clock=lambda: int(framework.clock() * cpu_per_wall))
+
+    assert record.status == status
+    assert (record.timing is None) == (status == "invalid")
+    assert record.reason == ("" if status == "ok" else "threads: 1 asked for, 1.90 used (CPU time over wall time)")
+
+
+def test_a_trained_model_is_held_to_the_predictions_of_its_own_parameters() -> None:
+    record = run(fake(inference_off=0.0))
+
+    assert record.status == "ok"
+    assert record.accuracy is not None
+    assert record.accuracy.losses == ()
+    assert 0 <= record.accuracy.max_loss_deviation < 1e-6
+    assert record.accuracy.init_sha256 == sha256(regression.make("base", "adam").parameters)
+    assert record.accuracy.within_tolerance
+
+
+def test_two_runs_of_the_gate_that_are_equal_to_the_last_bit_have_one_fingerprint() -> None:
+    framework = fake()
+    run_rounds = framework.clock.rounds
+
+    def spoil(run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        durations = run_rounds(run, before, count)
+        framework.wrong_by = 1e-9
+        return durations
+
+    equal = run(fake()).accuracy
+    other = run(framework, rounds=spoil).accuracy
+
+    assert equal is not None
+    assert equal.fingerprint == equal.fingerprint_after != ""
+    assert other is not None
+    assert other.fingerprint == equal.fingerprint != other.fingerprint_after
+
+
+def test_the_class_of_the_first_step_comes_from_what_the_caches_did() -> None:
+    files = iter([3, 5])
+
+    record = run(fake(found={"cache_hits": 0, "cache_misses": 2}), cache_entries=lambda: next(files))
+
+    assert record.timing is not None
+    assert (record.timing.compile_cache, record.timing.cache_entries) == ("cold", 2)
+
+
+def test_a_repeat_takes_the_first_step_and_the_gate_and_times_no_rounds() -> None:
+    framework = fake(found={"cache_hits": 3, "cache_misses": 0})
+
+    found = repeat(
+        turn(threads=2),
+        "warm",
+        load=lambda: framework,
+        make=lambda: regression.make("base", "adam"),
+        clock=framework.clock,
+    )
+
+    assert (found.kind, found.status, found.reason, found.threads) == ("warm", "ok", "", 2)
+    assert found.first_step_ns == 500_000_000
+    assert (found.compile_cache, found.cache_hits, found.cache_misses) == ("warm", 3, 0)
+    original = run(fake()).accuracy
+    assert original is not None
+    assert found.fingerprint == original.fingerprint
+    assert framework.made == 1 + 200  # the first step and the gate
+    assert "start cpu 2" in framework.calls
+
+
+def test_a_repeat_that_fails_says_why() -> None:
+    found = repeat(
+        turn(),
+        "threads",
+        load=lambda: fake(build_error=RuntimeError("no such layer")),
+        make=lambda: regression.make("base", "adam"),
+    )
+
+    assert (found.status, found.reason) == ("failed", "build: RuntimeError: no such layer")
+    assert (found.first_step_ns, found.compile_cache, found.fingerprint) == (None, None, "")
 
 
 def test_a_gate_that_fails_after_timing_takes_the_time_away() -> None:
@@ -199,13 +299,7 @@ def test_a_gate_that_fails_after_timing_takes_the_time_away() -> None:
         framework.wrong_by = 0.01
         return durations
 
-    record = measure(
-        turn(),
-        load=lambda: framework,
-        make=lambda: regression.make("base", "adam"),
-        rounds=spoil,
-        clock=framework.clock,
-    )
+    record = run(framework, rounds=spoil)
 
     assert record.status == "invalid"
     assert record.reason.startswith("after timing: the losses leave")

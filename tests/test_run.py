@@ -239,3 +239,25 @@ def test_a_plan_that_was_edited_is_refused() -> None:
     plan = make_plan(CELLS, 3, 42)
     with pytest.raises(StoreError, match=r"plan\.json is not what seed 42 gives"):
         fit(dataclasses.replace(plan, order=(plan.order[1], plan.order[0], plan.order[2])))
+
+
+def test_each_cell_is_repeated_on_other_threads_once_and_on_warm_caches_as_the_profile_says(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), FakeLauncher(good)
+    run = dataclasses.replace(run, settings=dataclasses.replace(SETTINGS, warm_blocks=2))
+
+    execute(run, launcher, {}, Quiet())
+
+    asked = {1: ("warm", "threads"), 2: ("warm",), 3: ()}
+    assert [turn.repeats for turn in launcher.turns] == [asked[turn.block] for turn in launcher.turns]
+
+
+def test_what_a_replicate_printed_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+    run = start(tmp_path)
+
+    execute(run, FakeLauncher(lambda turn: dataclasses.replace(good(turn), log=f"said {turn.position}\n")), {}, Quiet())
+
+    logs = sorted((run.folder.path / "logs").iterdir())
+    assert len(logs) == run.plan.replicates
+    first = next(run.plan.places()).cell
+    assert logs[0].name == f"0001-{first.framework}-{first.mode}.log"
+    assert logs[0].read_text() == "said 1\n"
