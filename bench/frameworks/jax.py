@@ -96,6 +96,7 @@ class Body:
 
 _held = _Held()
 _events = Counter[str]()
+_inherited = sum(1 for _ in Path(jax.config.jax_compilation_cache_dir or os.devnull).glob("*"))
 
 
 def _count_event(event: str, **details: Any) -> None:
@@ -194,6 +195,8 @@ def found(
     """
     rounding = jax.config.jax_default_matmul_precision
     cached = jax.config.jax_compilation_cache_dir is not None
+    # A program that this process has kept and met again says nothing about what it was left: Flax has such a pair.
+    hits = _events[CACHE_HIT] if _inherited else 0
     return ModeProof(
         mode=mode,
         device=_device_of(parameter),
@@ -201,7 +204,7 @@ def found(
         precision=str(parameter.dtype),
         compilations=_events[COMPILED] + body.on_tracers,
         graph_breaks=None if entries is None else 0,  # jit compiles a function whole or raises
-        cache_hits=_events[CACHE_HIT] if cached else None,
+        cache_hits=hits if cached else None,
         cache_misses=_events[CACHE_MISS] if cached else None,
         evidence=f"the step's Python ran {body.on_values} times on values and {body.on_tracers} times on tracers; "
         f"{_events[COMPILED]} programs compiled by XLA or read from disk, {entries or 0} kept by jit for the step; "
