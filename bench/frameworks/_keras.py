@@ -1,38 +1,42 @@
-"""Keras: `compile` and `train_on_batch` of a Sequential model, on the TensorFlow backend.
+"""Keras, whatever computes for it: `compile`, `fit` and `train_on_batch` of a Sequential model.
 
-`train_on_batch` is one optimiser update in Keras' own step. It resets the loss metric first, so that the value is this
-step's, and returns it as a Python float: it waits for the device by itself, in every step.
+`train_on_batch` is one optimiser update in Keras' own step; it resets the loss metric first, so that the value is this
+step's, and hands it out as a Python float: it waits for the device in every step. `fit` makes one batch an epoch and
+adds what Keras does around an epoch: its data adapter, its callbacks, its history. Each backend's file has its own
+MODES, the threads and caches of its backend, and the proof of what its backend ran.
 """
 
-import inspect
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from bench.framework import Output, Skip, Step
-from bench.frameworks import tensorflow as backend
 from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Array64, Workload
+from bench.workload import Adam, Array64, Sgd, Workload
 
-MODES = {
-    "eager": "compile(run_eagerly=True): Keras' step in Python, each operation dispatched by itself",
-    "default": "compile() as it comes: one tf.function; XLA where there is a GPU, none on a CPU",
-    "jit": "compile(jit_compile=True): the step compiled by XLA",
+# How a step ran, as a backend finds it, and the ending of the mode that this is by itself
+EAGER: Final = "eager"  # its Python ran in every step
+GRAPH: Final = "graph"  # traced into a graph, not compiled
+COMPILED: Final = "jit"
+ENDING: Final[Mapping[str, str]] = {EAGER: "-eager", GRAPH: "", COMPILED: "-jit"}
+
+COMPILE: Final[Mapping[str, Mapping[str, bool]]] = {
+    "eager": {"run_eagerly": True},
+    "": {},
+    "jit": {"jit_compile": True},
 }
-BASELINE = "eager"
-ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
-    "KERAS_HOME": "{scratch}/keras",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "TF_NUM_INTEROP_THREADS": "{threads}",
-    "TF_NUM_INTRAOP_THREADS": "{threads}",
-}
-ADAM = EPSILON_HAT
-COMPILE = {"eager": {"run_eagerly": True}, "default": {}, "jit": {"jit_compile": True}}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What Keras does not say of the library that computes for it."""
+
+    uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
+    prove: Callable[[keras.Model], ModeProof]  # as found; its mode is EAGER, GRAPH or COMPILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,24 @@ def _regression() -> keras.Model:
 FORWARD = {"regression": Forward(_regression, names=("weight", "bias"), loss="mean_squared_error")}
 
 
-def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return `train_on_batch` of the model, compiled in the sense of Keras."""
+def build(workload: Workload, mode: str, precision: str, backend: Backend) -> Step | Skip:
+    """Return `fit` or `train_on_batch` of the model, compiled in the sense of Keras."""
     if precision != "float32":
         return Skip(f"Keras is measured in float32 only, not {precision}")
+    method, _, ending = mode.partition("-")
     forward = FORWARD[workload.name]
     initial = [workload.parameters[name] for name in forward.names]
-    x, y = tf.constant(workload.inputs["x"]), tf.constant(workload.inputs["y"])
     model = forward.model()
     model.set_weights(initial)
-    optimizer = backend.optimizer_of(workload.optimizer)
-    model.compile(optimizer=optimizer, loss=forward.loss, **COMPILE[mode])
+    optimizer = optimizer_of(workload.optimizer)
+    model.compile(optimizer=optimizer, loss=forward.loss, **COMPILE[ending])
     optimizer.build(model.trainable_variables)
-    fresh = [variable.numpy() for variable in optimizer.variables]
+    fresh = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
+    x, y = (keras.ops.convert_to_tensor(workload.inputs[name]) for name in ("x", "y"))
+
+    def fit(epochs: int) -> Sequence[float]:
+        history = model.fit(x, y, batch_size=len(x), epochs=epochs, shuffle=False, verbose=0)
+        return history.history["loss"]  # type: ignore[no-any-return]  # Keras has no types
 
     def reset() -> None:
         model.set_weights(initial)
@@ -71,49 +80,35 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             variable.assign(value)
 
     def proof() -> ModeProof:
-        traces, xla = _compiled(model, (x, y, None))
-        compiled = "default" if mode == "default" or not xla else "jit"
-        return ModeProof(
-            mode=compiled if traces else "eager",
-            device=backend.device_of(model.trainable_variables[0].value),
-            threads=tf.config.threading.get_intra_op_parallelism_threads(),
-            precision=model.trainable_variables[0].dtype,
-            compilations=None if mode == "eager" else traces,
-            graph_breaks=None if mode == "eager" else 0,
-            evidence=f"run_eagerly is {model.run_eagerly}, jit_compile is {model.jit_compile}; Keras' step was traced "
-            f"{traces} times, with XLA: {xla}; device and dtype are the first weight's",
-        )
+        found = backend.prove(model)
+        asked_for = {"eager": EAGER, "jit": COMPILED, "": COMPILED if model.jit_compile else backend.uncompiled}
+        ran = mode if found.mode == asked_for[ending] else method + ENDING[found.mode]
+        words = f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {found.evidence}"
+        return dataclasses.replace(found, mode=ran, evidence=words)
 
     return Step(
-        call=lambda: model.train_on_batch(x, y),
+        call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
+        fit=fit if method == "fit" else None,
         reset=reset,
         parameters=lambda: dict(zip(forward.names, model.get_weights(), strict=True)),
         proof=proof,
     )
 
 
-def _compiled(model: keras.Model, batch: tuple[Any, ...]) -> tuple[int, bool]:
-    """Return how often Keras' step was traced, and whether the trace must be compiled by XLA.
-
-    Keras hides the `tf.function` around its step in a closure of `train_function`.
-    """
-    if model.train_function is None:
-        return 0, False
-    step = inspect.getclosurevars(model.train_function).nonlocals["one_step_on_data"].__wrapped__
-    if not isinstance(step, tf.types.experimental.PolymorphicFunction):
-        return 0, False
-    traces = step.experimental_get_tracing_count()
-    return traces, traces > 0 and backend.compiled_by_xla(step, batch)
-
-
-start, wait, memory = backend.start, backend.wait, backend.memory
+def optimizer_of(optimizer: Adam | Sgd) -> Any:
+    """Return Keras' optimiser with the workload's constants."""
+    if isinstance(optimizer, Sgd):
+        return keras.optimizers.SGD(optimizer.learning_rate)
+    return keras.optimizers.Adam(
+        optimizer.learning_rate, beta_1=optimizer.beta1, beta_2=optimizer.beta2, epsilon=optimizer.epsilon
+    )
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
     """Return the losses, shape (steps,)."""
-    return np.asarray(outputs, dtype=np.float64).ravel()
+    return np.concatenate([np.ravel(losses) for losses in outputs]).astype(np.float64)
 
 
-def versions() -> Sequence[str]:
-    """Keras, its backend, and NumPy for the inputs."""
-    return (f"keras=={keras.__version__}", f"tensorflow=={tf.__version__}", f"numpy=={np.__version__}")
+def versions(*computing: str) -> Sequence[str]:
+    """Return "name==version" of Keras, of what computes for it, and of NumPy for the inputs."""
+    return (f"keras=={keras.__version__}", *computing, f"numpy=={np.__version__}")

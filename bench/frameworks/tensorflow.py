@@ -1,7 +1,12 @@
-"""TensorFlow: a GradientTape step with Keras' optimiser, eagerly, as a `tf.function`, or compiled by XLA."""
+"""TensorFlow: a GradientTape step, eager, as a `tf.function`, under XLA, as a whole loop, and version 1's Session.
 
+The optimiser is Keras', as in TensorFlow's own guides; a Session has version 1's. A function takes no arguments but
+closes over the batch, which never changes: binding tensors to arguments costs more than the arithmetic.
+"""
+
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,13 +14,18 @@ import numpy as np
 import tensorflow as tf
 
 from bench.framework import Output, Skip, Step
-from bench.record import Memory, ModeProof
+from bench.frameworks import _keras, _tensorflow
+from bench.frameworks._tensorflow import Graphs, compiled_by_xla
+from bench.record import ModeProof
 from bench.workload import EPSILON_HAT, Adam, Array64, Sgd, Workload
 
 MODES = {
-    "eager": "GradientTape and optimiser, each operation dispatched by itself",
-    "function": "the whole step traced into one graph by tf.function",
+    "eager": "GradientTape and Keras' optimiser as in the guides, each operation dispatched by itself",
+    "function": "the whole step with Keras' optimiser traced into one graph by tf.function",
     "xla": "the whole step compiled by XLA: tf.function(jit_compile=True)",
+    "loop": "all steps of the run as one tf.function around a tf.range loop, called once",
+    "loop-xla": "the whole loop compiled by XLA, called once",
+    "session": "version 1: a static graph with its own optimiser, run by a Session, which hands out NumPy's numbers",
 }
 BASELINE = "eager"
 ENVIRONMENT = {
@@ -24,10 +34,13 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_NUM_INTEROP_THREADS": "{threads}",
     "TF_NUM_INTRAOP_THREADS": "{threads}",
+    "TF_XLA_FLAGS": "--tf_xla_persistent_cache_directory={scratch}/xla",
 }
 ADAM = EPSILON_HAT
 
+v1 = tf.compat.v1
 Tensors = Mapping[str, Any]
+Forward = Callable[[Tensors, Tensors], tf.Tensor]
 
 
 def _regression(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
@@ -35,41 +48,47 @@ def _regression(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
     return tf.reduce_mean(tf.square(prediction - inputs["y"]))
 
 
-FORWARD = {"regression": _regression}
-
-
-def start(device: str, threads: int) -> None:
-    """Choose the device, set the threads and strict float32 (no TF32)."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if device == "cuda" and not gpus:
-        raise RuntimeError("TensorFlow finds no GPU")
-    tf.config.set_visible_devices(gpus[:1] if device == "cuda" else [], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+FORWARD: Mapping[str, Forward] = {"regression": _regression}
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return the training step, eager, traced or compiled."""
+    """Return the training step, eager, traced or compiled, the loop over all steps, or the Session's step."""
     if precision != "float32":
         return Skip(f"TensorFlow is measured in float32 only, not {precision}")
     forward = FORWARD[workload.name]
+    return _session(workload, forward) if mode == "session" else _step(workload, forward, mode)
+
+
+def _step(workload: Workload, forward: Forward, mode: str) -> Step:
     inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
     parameters = {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
-    optimizer = optimizer_of(workload.optimizer)
-    optimizer.build(list(parameters.values()))
+    variables = list(parameters.values())
+    optimizer = _keras.optimizer_of(workload.optimizer)
+    optimizer.build(variables)
     fresh = [variable.numpy() for variable in optimizer.variables]
     body = Counter[str]()  # how the step's Python ran: eagerly, or into a graph
+    last: Any = None
 
-    def step(inputs: Tensors) -> tf.Tensor:
+    def step() -> tf.Tensor:
         body["eager" if tf.executing_eagerly() else "traced"] += 1
         with tf.GradientTape() as tape:
             loss = forward(parameters, inputs)
-        variables = list(parameters.values())
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    advance: Any = step if mode == "eager" else tf.function(step, jit_compile=mode == "xla")
+    def loop() -> tf.Tensor:
+        losses = tf.TensorArray(tf.float32, size=workload.steps)
+        for i in tf.range(workload.steps):
+            losses = losses.write(i, step())
+        return losses.stack()  # (steps,)
+
+    whole = loop if mode.startswith("loop") else step
+    advance: Any = whole if mode == "eager" else tf.function(whole, jit_compile=mode.endswith("xla"))
+
+    def call() -> tf.Tensor:
+        nonlocal last
+        last = advance()
+        return last
 
     def reset() -> None:
         for name, array in workload.parameters.items():
@@ -78,64 +97,94 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             variable.assign(value)
 
     def proof() -> ModeProof:
-        weight = parameters["weight"]
-        ran = "eager"
+        ran, graphs = "eager", None
         if body["traced"] and not body["eager"]:
-            ran = "xla" if compiled_by_xla(advance, inputs) else "function"
-        return ModeProof(
-            mode=ran,
-            device=device_of(weight),
-            threads=tf.config.threading.get_intra_op_parallelism_threads(),
-            precision=weight.dtype.name,
-            compilations=None if mode == "eager" else body["traced"],
-            graph_breaks=None if mode == "eager" else 0,
+            trace = advance.get_concrete_function()
+            graphs = Graphs(functions=1, traces=body["traced"], xla=compiled_by_xla(trace))
+            ran = FOUND[any(operation.type == "While" for operation in trace.graph.get_operations()), graphs.xla]
+        return _tensorflow.prove(
+            ran,
+            graphs,
+            device=parameters["weight"].device,
+            precision=parameters["weight"].dtype.name,
+            output=last,
             evidence=f"the step's Python ran {body['eager']} times eagerly and {body['traced']} times while tracing; "
-            "XLA is the traced function's own attribute; device and dtype are the weight's",
+            "loop and XLA are read off the trace",
         )
 
     return Step(
-        call=lambda: advance(inputs),
+        call=call,
+        steps_per_call=workload.steps if whole is loop else 1,
         reset=reset,
         parameters=lambda: {name: variable.numpy() for name, variable in parameters.items()},
         proof=proof,
     )
 
 
-def compiled_by_xla(function: Any, *arguments: Any) -> bool:
-    """Return whether XLA must compile `function`, by the attribute of the trace it already has for `arguments`."""
-    return bool(function.get_concrete_function(*arguments).function_def.attr["_XlaMustCompile"].b)
+# (a loop in the trace, compiled by XLA) -> the mode that this is
+FOUND = {(False, False): "function", (False, True): "xla", (True, False): "loop", (True, True): "loop-xla"}
 
 
-def optimizer_of(optimizer: Adam | Sgd) -> Any:
-    """Return Keras' optimiser with the workload's constants."""
-    if isinstance(optimizer, Sgd):
-        return keras.optimizers.SGD(optimizer.learning_rate)
-    return keras.optimizers.Adam(
-        optimizer.learning_rate, beta_1=optimizer.beta1, beta_2=optimizer.beta2, epsilon=optimizer.epsilon
+def _session(workload: Workload, forward: Forward) -> Step:
+    """Return version 1's step; what trains is added to the graph by the first call, as `tf.function` traces in it."""
+    graph = tf.Graph()
+    with graph.as_default():
+        inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
+        parameters = {name: v1.Variable(array, name=name) for name, array in workload.parameters.items()}
+        initialize = v1.global_variables_initializer()
+    session = v1.Session(graph=graph, config=_tensorflow.session_config())
+    session.run(initialize)
+    place = functools.cache(lambda: _tensorflow.placed(session, parameters["weight"]))
+    advance: Any = None
+    last: Any = None
+
+    def trace() -> Any:
+        nonlocal initialize
+        with graph.as_default():
+            loss = forward(parameters, inputs)
+            train = _optimizer(workload.optimizer).minimize(loss)
+            initialize = v1.global_variables_initializer()
+        graph.finalize()
+        session.run(initialize)
+        return session.make_callable([loss, train])
+
+    def call() -> np.float32:
+        nonlocal advance, last
+        if advance is None:
+            advance = trace()
+        last, _ = advance()
+        return last  # type: ignore[no-any-return]  # TensorFlow's fetches have no types
+
+    def proof() -> ModeProof:
+        return _tensorflow.prove(
+            "session" if graph.finalized else "none",
+            Graphs(functions=1, traces=int(graph.finalized)),
+            device=place(),
+            precision=parameters["weight"].dtype.base_dtype.name,
+            output=last,
+            evidence=f"the Session's graph is finalized: {graph.finalized}; the device is that of the weight's node",
+        )
+
+    return Step(
+        call=call,
+        reset=lambda: session.run(initialize),
+        parameters=lambda: session.run(parameters),
+        proof=proof,
     )
 
 
-def device_of(tensor: Any) -> str:
-    """Return where a tensor or variable lies, such as "cpu" or "cuda:0"."""
-    place = tf.DeviceSpec.from_string(tensor.device)
-    return f"cuda:{place.device_index}" if place.device_type == "GPU" else place.device_type.lower()
+def _optimizer(optimizer: Adam | Sgd) -> Any:
+    if isinstance(optimizer, Sgd):
+        return v1.train.GradientDescentOptimizer(optimizer.learning_rate)
+    return v1.train.AdamOptimizer(optimizer.learning_rate, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
 
 
-def wait(outputs: Sequence[Output]) -> None:
-    """Wait until every device has finished what was given to it."""
-    tf.test.experimental.sync_devices()
+start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
     """Return the losses, shape (steps,)."""
-    return np.asarray([loss.numpy() for loss in outputs], dtype=np.float64).ravel()
-
-
-def memory() -> Memory:
-    """Return the allocator's peak; TensorFlow keeps none on the CPU."""
-    if not tf.config.get_visible_devices("GPU"):
-        return Memory()
-    return Memory(allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    return np.asarray([np.asarray(losses) for losses in outputs], dtype=np.float64).ravel()
 
 
 def versions() -> Sequence[str]:

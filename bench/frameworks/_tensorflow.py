@@ -1,0 +1,125 @@
+"""What TensorFlow and Keras on TensorFlow share: device, threads, waiting, and the evidence of what ran."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
+
+from bench.framework import Output
+from bench.record import Memory, ModeProof
+
+XLA_CACHE: Final = "--tf_xla_persistent_cache_directory="
+
+_entries_at_start = 0
+
+
+def start(device: str, threads: int) -> None:
+    """Choose the device, set the threads and strict float32 (no TF32)."""
+    global _entries_at_start
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "cuda" and not gpus:
+        raise RuntimeError("TensorFlow finds no GPU")
+    tf.config.set_visible_devices(gpus[:1] if device == "cuda" else [], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    _entries_at_start = xla_entries()
+
+
+def wait(outputs: Sequence[Output]) -> None:
+    """Wait until every device has finished what was given to it."""
+    tf.test.experimental.sync_devices()
+
+
+def memory() -> Memory:
+    """Return the allocator's peak; TensorFlow keeps none on the CPU."""
+    if not tf.config.get_visible_devices("GPU"):
+        return Memory()
+    return Memory(allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs:
+    """The graphs behind a step, as TensorFlow counts them."""
+
+    functions: int  # functions that make up the step; each is traced once, unless something does not fit
+    traces: int  # times that Python ran to make a graph
+    xla: bool = False  # whether XLA must compile the newest trace
+
+
+def compiled_by_xla(trace: Any) -> bool:
+    """Return whether XLA had to compile a concrete function, by its attribute and by what lies in XLA's cache.
+
+    XLA writes each executable into the persistent cache that ENVIRONMENT gives it: an empty one means that it compiled
+    nothing, whatever the attribute says.
+    """
+    return bool(trace.function_def.attr["_XlaMustCompile"].b) and xla_entries() > 0
+
+
+def xla_entries() -> int:
+    """Return how many executables lie in XLA's persistent cache."""
+    folder = Path(os.environ["TF_XLA_FLAGS"].partition(XLA_CACHE)[2])
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def prove(mode: str, graphs: Graphs | None, *, device: str, precision: str, output: Any, evidence: str) -> ModeProof:
+    """Return the proof of a step whose parameters have this device (TensorFlow's string) and dtype.
+
+    Args:
+        mode: as found.
+        graphs: what the step was traced into; None when it ran eagerly.
+        device: where the parameters lie, in TensorFlow's words.
+        precision: dtype of the parameters.
+        output: the last loss or losses, a tensor or an array; None when Python numbers are handed out.
+        evidence: what was looked at beside the settings.
+    """
+    written = xla_entries() - _entries_at_start
+    clusters = graphs.traces if graphs and graphs.xla else 0
+    tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    inter = tf.config.threading.get_inter_op_parallelism_threads()
+    return ModeProof(
+        mode=mode,
+        device=device_of(device),
+        threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        precision=precision,
+        compilations=graphs.traces + written if graphs else None,
+        graph_breaks=0 if graphs else None,  # a graph of TensorFlow has no way back into Python
+        cache_hits=clusters - written if clusters else None,
+        cache_misses=written if clusters else None,
+        evidence=f"{evidence}; {written} executables written by XLA; inter-op threads: {inter}",
+        output_device=device_of(getattr(output, "device", "")),
+        output_precision=getattr(getattr(output, "dtype", None), "name", ""),
+        matmul_precision="TensorFloat-32 enabled" if tf32 else "TensorFloat-32 disabled",
+        tf32=tf32,
+        deterministic=is_op_determinism_enabled(),
+        traces=graphs.traces if graphs else None,
+        guard_failures=graphs.traces - graphs.functions if graphs else None,
+        graphs=(clusters or graphs.functions) if graphs else None,
+    )
+
+
+def device_of(words: str) -> str:
+    """Return TensorFlow's name of a device as "cpu" or "cuda:0"; empty for none."""
+    place = tf.DeviceSpec.from_string(words)
+    return f"cuda:{place.device_index}" if place.device_type == "GPU" else (place.device_type or "").lower()
+
+
+def session_config() -> Any:
+    """Return the configuration that gives a version-1 Session the device and the threads of `start`."""
+    return tf.compat.v1.ConfigProto(
+        device_count={"GPU": len(tf.config.get_visible_devices("GPU"))},
+        intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
+    )
+
+
+def placed(session: Any, variable: Any) -> str:
+    """Return where a Session has put a variable, in TensorFlow's words, by the graph that it made of the reading."""
+    metadata = tf.compat.v1.RunMetadata()
+    session.run(variable, options=tf.compat.v1.RunOptions(output_partition_graphs=True), run_metadata=metadata)
+    nodes = (node for graph in metadata.partition_graphs for node in graph.node)
+    return next(str(node.device) for node in nodes if node.name == variable.op.name)

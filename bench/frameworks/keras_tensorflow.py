@@ -1,0 +1,84 @@
+"""Keras on TensorFlow: `fit` and `train_on_batch` of a Sequential model; the step is a `tf.function`, or under XLA."""
+
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bench.framework import Skip, Step
+from bench.frameworks import _keras, _tensorflow
+from bench.frameworks._tensorflow import Graphs
+from bench.record import ModeProof
+from bench.workload import EPSILON_HAT, Workload
+
+MODES = {
+    "fit-eager": "fit, one batch an epoch, compile(run_eagerly=True): each operation dispatched by itself",
+    "fit": "fit, one batch an epoch, compile() as it comes: tf.function, with XLA only where there is a GPU",
+    "fit-jit": "fit, one batch an epoch, compile(jit_compile=True): the step compiled by XLA",
+    "batch-eager": "train_on_batch, compile(run_eagerly=True): each operation dispatched by itself",
+    "batch": "train_on_batch, compile() as it comes: tf.function, with XLA only where there is a GPU",
+    "batch-jit": "train_on_batch, compile(jit_compile=True): the step compiled by XLA",
+}
+BASELINE = {
+    "fit-eager": "fit-eager",
+    "fit": "fit-eager",
+    "fit-jit": "fit-eager",
+    "batch-eager": "batch-eager",
+    "batch": "batch-eager",
+    "batch-jit": "batch-eager",
+}
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": "{scratch}/keras",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_NUM_INTEROP_THREADS": "{threads}",
+    "TF_NUM_INTRAOP_THREADS": "{threads}",
+    "TF_XLA_FLAGS": "--tf_xla_persistent_cache_directory={scratch}/xla",
+}
+ADAM = EPSILON_HAT
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the mode's step: Keras' own, or one epoch of its loop."""
+    return _keras.build(workload, mode, precision, _keras.Backend(uncompiled=_keras.GRAPH, prove=_prove))
+
+
+def _prove(model: keras.Model) -> ModeProof:
+    """Return what TensorFlow ran of Keras' step."""
+    functions = _functions(model)
+    counts = [function.experimental_get_tracing_count() for function in functions.values()]
+    traces = sum(counts)
+    graphs = None
+    if traces:
+        newest = functions["one_step_on_data"]._list_all_concrete_functions()[-1]
+        used = sum(count > 0 for count in counts)
+        graphs = Graphs(functions=used, traces=traces, xla=_tensorflow.compiled_by_xla(newest))
+    ran = _keras.EAGER if graphs is None else _keras.COMPILED if graphs.xla else _keras.GRAPH
+    weight = model.trainable_variables[0]
+    return _tensorflow.prove(
+        ran,
+        graphs,
+        device=weight.value.device,
+        precision=weight.dtype,
+        output=None,
+        evidence=f"Keras' {len(functions)} tf.functions were traced {counts} times",
+    )
+
+
+def _functions(model: keras.Model) -> dict[str, Any]:
+    """Return the `tf.function`s around Keras' step, hidden in the closure of `train_function`; none before a step."""
+    if model.train_function is None:
+        return {}
+    hidden = inspect.getclosurevars(model.train_function).nonlocals
+    unwrapped = {name: inspect.unwrap(value) for name, value in hidden.items() if callable(value)}
+    return {n: f for n, f in unwrapped.items() if isinstance(f, tf.types.experimental.PolymorphicFunction)}
+
+
+start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
+to_numpy = _keras.to_numpy
+
+
+def versions() -> tuple[str, ...]:
+    """Keras, TensorFlow, and NumPy for the inputs."""
+    return _keras.versions(f"tensorflow=={tf.__version__}")
