@@ -13,7 +13,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help bench test test-frameworks test-engine test-browser lock clean
+.PHONY: help bench test test-frameworks test-engine test-browser standalone lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,6 +35,9 @@ test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 
 test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 	$(BIN)/pytest -m browser
+
+standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, interleaved (half an hour)
+	$(BIN)/python -m harness.standalone
 
 lock: $(BIN)/.harness ## resolve every lock file anew
 	$(BIN)/python -m harness.locks

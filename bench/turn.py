@@ -30,6 +30,7 @@ class Settings:
     warmup_cap_ns: int  # warm-up ends here even when the rounds do not agree yet (flag NOSTEADY)
     round_floor_ns: int = 5_000_000  # least duration of one round
     warm_blocks: int = 1  # blocks whose compiled cells are run once more on the caches that they left
+    other_threads: bool = True  # in the first block, run each cell once more at another number of threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -140,7 +140,7 @@ def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
     if place.cell.track != "identical":
         return ()
     warm: tuple[RepeatKind, ...] = ("warm",) if place.block <= settings.warm_blocks else ()
-    return (*warm, "threads") if place.block == 1 else warm
+    return (*warm, "threads") if settings.other_threads and place.block == 1 else warm
 
 
 def not_started(place: Place, reason: str) -> Record:

@@ -1,0 +1,99 @@
+"""A framework is one file, one `.in` file, one service line and one hello world: what the README says, followed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.record import Record, from_json
+from harness.host import ROOT
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(600)]
+
+TOY = ROOT / "tests" / "toy"
+SERVICE = (
+    '  toy: { extends: numpy, image: "samestep/toy:${SAMESTEP_DEVICE:-cuda}", '
+    "build: { args: { FRAMEWORK: toy, PARENT: numpy } }, command: toy }\n"
+)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository with the toy added as the README's section "Add a framework" says, and nothing else."""
+    root = tmp_path_factory.mktemp("adding") / "samestep"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    shutil.copy2(TOY / "framework.py", root / "bench" / "frameworks" / "toy.py")
+    (root / "images" / "toy.in").write_text("-r bench.in\n")
+    shutil.copy2(TOY / "hello.py", root / "bench" / "hello" / "toy.py")
+    compose = (root / "compose.yaml").read_text()
+    compose = compose.replace("\n  harness:\n", f"{SERVICE}\n  harness:\n", 1).replace("[numpy, ", "[toy, numpy, ", 1)
+    (root / "compose.yaml").write_text(compose)
+    run(root, "-m", "harness.locks", "toy")
+    return root
+
+
+def run(root: Path, *arguments: str, code: int = 0) -> str:
+    """Run samestep's Python in the copy, against its own packages."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
+    files = [f"tests/test_{name}.py" for name in ("catalogue", "compose", "images", "locks", "selection")]
+
+    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    assert (checkout / "images" / "locks" / "toy.cpu-py311.txt").is_file()
+
+
+def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("docker compose reads compose.yaml")
+    shutil.copytree(checkout, tmp_path / "copy", ignore=shutil.ignore_patterns(".envs", "results"))
+    compose = tmp_path / "copy" / "compose.yaml"
+    compose.write_text(compose.read_text().replace(SERVICE, "").replace("[toy, numpy, ", "[numpy, "))
+
+    printed = run(tmp_path / "copy", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_compose.py", code=1)
+
+    assert "toy" in printed
+
+
+def test_it_is_listed_measured_and_reported_like_any_other(checkout: Path) -> None:
+    assert "toy" in run(checkout, "-m", "harness", "list")
+
+    run(checkout, "-m", "harness", "run", "--framework", "toy", "--launcher", "venv", "--profile", "quick")
+
+    (folder,) = (checkout / "results").glob("*-quick")
+    records = [from_json(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    by_mode: dict[str, list[Record]] = {}
+    for record in records:
+        by_mode.setdefault(record.cell.mode, []).append(record)
+    assert {mode: {one.status for one in found} for mode, found in by_mode.items()} == {
+        "loop": {"ok"},
+        "gpu": {"skipped"},
+        "hello": {"ok"},
+    }
+    assert by_mode["gpu"][0].reason == "Toy's mode gpu needs a GPU"
+    assert json.loads((folder / "run.json").read_text())["frameworks"][0]["title"] == "Toy"
+    assert "Toy" in (folder / "report" / "index.html").read_text()

@@ -1,0 +1,86 @@
+"""Toy: plain Python floats in a loop, to show what a framework's file has to say."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.framework import Output, Skip, Step
+from bench.record import Memory, ModeProof
+from bench.workload import KINGMA_BA, Array32, Array64, Sgd, Workload
+
+MODES = {"loop": "a Python loop over the points, gradient by hand", "gpu": "the same on a GPU"}
+BASELINE = "loop"
+ENVIRONMENT = {"OMP_NUM_THREADS": "{threads}"}
+ADAM = KINGMA_BA
+
+
+def start(device: str, threads: int) -> None:
+    """Nothing to initialise."""
+    if device != "cpu":
+        raise RuntimeError("Toy computes on the CPU only")
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the regression's step."""
+    if mode == "gpu":
+        return Skip("Toy's mode gpu needs a GPU")
+    points = [(float(x), float(y)) for x, y in zip(*(workload.inputs[name].ravel() for name in "xy"), strict=True)]
+    scale = 2 / len(points)
+    state = {"weight": 0.0, "bias": 0.0}
+    moments = {name: [0.0, 0.0] for name in state}
+    optimizer = workload.optimizer
+    updates = 0
+
+    def step() -> float:
+        nonlocal updates
+        updates += 1
+        off = [state["weight"] * x + state["bias"] - y for x, y in points]
+        slope = scale * sum(o * x for o, (x, _) in zip(off, points, strict=True))
+        for name, gradient in (("weight", slope), ("bias", scale * sum(off))):
+            if isinstance(optimizer, Sgd):
+                state[name] -= optimizer.learning_rate * gradient
+                continue
+            m, v = moments[name]
+            m = optimizer.beta1 * m + (1 - optimizer.beta1) * gradient
+            v = optimizer.beta2 * v + (1 - optimizer.beta2) * gradient**2
+            moments[name] = [m, v]
+            root = (v / (1 - optimizer.beta2**updates)) ** 0.5 + optimizer.epsilon
+            state[name] -= optimizer.learning_rate * m / (1 - optimizer.beta1**updates) / root
+        return sum(o * o for o in off) / len(off)
+
+    def reset() -> None:
+        nonlocal updates
+        updates = 0
+        state.update({name: float(array.ravel()[0]) for name, array in workload.parameters.items()})
+        moments.update({name: [0.0, 0.0] for name in state})
+
+    def proof() -> ModeProof:
+        return ModeProof(
+            mode="loop", device="cpu", threads=None, precision="float32", compilations=None, evidence="it has one mode"
+        )
+
+    reset()
+    return Step(call=step, reset=reset, parameters=lambda: _arrays(state), proof=proof)
+
+
+def _arrays(state: Mapping[str, float]) -> Mapping[str, Array32]:
+    return {name: np.asarray([value], dtype=np.float32) for name, value in state.items()}
+
+
+def wait(outputs: Sequence[Output]) -> None:
+    """Python has returned when it has computed."""
+
+
+def to_numpy(outputs: Sequence[Output]) -> Array64:
+    """Return the losses, shape (steps,)."""
+    return np.asarray(outputs, dtype=np.float64)
+
+
+def memory() -> Memory:
+    """No device, no statistics."""
+    return Memory()
+
+
+def versions() -> Sequence[str]:
+    """NumPy, for the inputs."""
+    return (f"numpy=={np.__version__}",)
