@@ -1,0 +1,156 @@
+"""ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
+
+A step is one inference of the whole batch; nothing is trained here. Input and output are bound before the first call
+(I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+
+from bench.export import INPUT, OUTPUT
+from bench.framework import Output, Skip, Step
+from bench.record import Memory, ModeProof
+from bench.workload import KINGMA_BA, Array32, Array64, Workload
+
+MODES = {
+    "from-torch": "inference of the model that PyTorch trained and torch.onnx.export wrote",
+    "from-keras": "inference of the model that Keras on TensorFlow trained and tf2onnx wrote",
+    "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
+}
+BASELINE = ""
+SOURCES = {"from-torch": "torch", "from-keras": "keras_tensorflow", "from-jax": "jax"}
+ENVIRONMENT = {
+    # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
+    "ORT_DISABLE_TELEMETRY": "1",
+    "SAMESTEP_MODEL": "{scratch}/model.onnx",
+}
+ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
+PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
+PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+Predict = Callable[[Array32], Array32]
+
+_device = "cpu"
+_threads = 1
+
+
+def start(device: str, threads: int) -> None:
+    """Choose the execution provider; the threads are an option of the session, which `build` makes."""
+    global _device, _threads
+    if PROVIDERS[device] not in ort.get_available_providers():
+        raise RuntimeError(f"this build of ONNX Runtime has no {PROVIDERS[device]}")
+    if device == "cuda":
+        ort.preload_dlls()  # from NVIDIA's wheels, where they are not on the linker's path
+    _device, _threads = device, threads
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return inference of the model at SAMESTEP_MODEL; the graph is optimised here, when the session is made."""
+    if precision != "float32":
+        return Skip(f"ONNX Runtime is measured in float32 only, not {precision}")
+    session = _session(os.environ["SAMESTEP_MODEL"])
+    x = workload.inputs["x"]  # (n, 1)
+    given = ort.OrtValue.ortvalue_from_numpy(x, _device)
+    made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(INPUT, given)
+    binding.bind_ortvalue_output(OUTPUT, made)
+    infer = session.run_with_iobinding
+
+    def call() -> ort.OrtValue:
+        infer(binding)
+        return made
+
+    def predict(batch: Array32) -> Array32:
+        return np.asarray(session.run([OUTPUT], {INPUT: batch})[0])
+
+    return Step(
+        call=call,
+        reset=lambda: None,  # a trained model has no state
+        parameters=lambda: PARAMETERS[workload.name](predict, x.shape),
+        proof=lambda: _proof(session, made),
+        inference=True,
+    )
+
+
+def _session(model: str) -> ort.InferenceSession:
+    """Return a session of the model on the chosen provider alone.
+
+    Raises:
+        onnxruntime.capi.onnxruntime_pybind11_state.NoSuchFile: there is no such file.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = _threads
+    options.inter_op_num_threads = _threads
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if _device == "cpu":
+        return ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], {"use_tf32": "0"})])
+
+
+def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
+    """Read weight and bias off the predictions, for a session does not show its initializers.
+
+    At 0 stands the bias. At 2^40 the bias is less than half a unit in the last place: there stands the weight, exactly.
+    """
+    far = np.float32(2**40)
+    x = np.zeros(shape, np.float32)  # (n, 1)
+    x[1] = far
+    prediction = predict(x)  # (n, 1)
+    return {"weight": prediction[1:2] / far, "bias": prediction[0]}
+
+
+PARAMETERS: Final[Mapping[str, Callable[[Predict, tuple[int, ...]], Mapping[str, Array32]]]] = {"regression": _line}
+
+
+def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:
+    """Return what the session says of itself: whose model it runs, where, and with how many threads."""
+    producer = session.get_modelmeta().producer_name
+    options = session.get_session_options()
+    provider = session.get_providers()[0]
+    tf32 = session.get_provider_options()[provider].get("use_tf32")
+    return ModeProof(
+        mode=PRODUCERS.get(producer, f"from {producer or 'an unnamed producer'}"),
+        device=next((device for device, name in PROVIDERS.items() if name == provider), provider),
+        threads=options.intra_op_num_threads,
+        precision=_dtype(session.get_inputs()[0].type),
+        compilations=None,
+        output_device=output.device_name(),
+        output_precision=_dtype(output.data_type()),
+        matmul_precision="" if tf32 is None else f"use_tf32 is {tf32}",
+        tf32=None if tf32 is None else tf32 != "0",
+        deterministic=options.use_deterministic_compute,
+        evidence=f"the model's producer is {producer!r}; providers {', '.join(session.get_providers())}; "
+        f"{options.intra_op_num_threads} threads in an operator, {options.inter_op_num_threads} between operators, "
+        f"{options.execution_mode.name}, {options.graph_optimization_level.name}; the dtype is the input's",
+    )
+
+
+def _dtype(kind: str) -> str:
+    """Return NumPy's name of ONNX Runtime's `kind` of tensor, or `kind` where nobody here asks for it."""
+    return {"tensor(float)": "float32"}.get(kind, kind)
+
+
+def wait(outputs: Sequence[Output]) -> None:
+    """Return at once: ONNX Runtime waits for its provider at the end of each inference."""
+
+
+def to_numpy(outputs: Sequence[Output]) -> Array64:
+    """Return the predictions of the last inference, shape (n,): all are written to the same place."""
+    return np.asarray(outputs[-1].numpy(), dtype=np.float64).ravel()
+
+
+def memory() -> Memory:
+    """No statistics: the Python interface shows none of ONNX Runtime's arenas."""
+    return Memory()
+
+
+def versions() -> Sequence[str]:
+    """ONNX Runtime, and NumPy for the inputs."""
+    return (f"onnxruntime=={ort.__version__}", f"numpy=={np.__version__}")
