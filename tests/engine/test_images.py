@@ -1,7 +1,9 @@
 """The images of the CPU, built for real: they import their framework, share layers, and hold dependencies only."""
 
+import functools
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -15,7 +17,22 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]  # the first build 
 
 LIMIT_BYTES = 8_000_000_000  # of the whole set on disk
 EVERY = (*FRAMEWORKS, images.HARNESS)
+Told = Callable[[str], dict[str, Any]]
+
 IMPORTS = {"fastai": "fastai.basics", "flax": "flax.nnx, optax", images.HARNESS: "docker, pandas, pyarrow"}
+PROBE = r"""
+import json, os, shutil, sysconfig
+from importlib.metadata import distributions
+
+print(json.dumps({
+    "user": [os.getuid(), os.getgid()],
+    "samestep": os.listdir("/samestep"),
+    "opt": sorted(os.listdir("/opt")),
+    "installed": sorted(f"{each.name}=={each.version}".lower().replace("_", "-") for each in distributions()),
+    "compiler": bool(shutil.which("g++")),
+    "header": os.path.exists(sysconfig.get_path("include") + "/Python.h"),
+}))
+"""
 
 
 def imports(name: str) -> str:
@@ -49,26 +66,38 @@ def layers(image: Any) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_each_image_imports_what_it_is_for_as_a_user_without_rights(
-    engine: Any, built: Mapping[str, Any], name: str
-) -> None:
-    code = f"{imports(name)}; import os; print(os.getuid(), os.getgid())"
-    assert python(engine, built[name], code) == "65532 65532"
+@pytest.fixture(scope="module")
+def told(engine: Any, built: Mapping[str, Any]) -> Told:
+    """Return what a container of an image by that name tells, asked once."""
+
+    @functools.cache
+    def ask(name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(python(engine, built[name], imports(name) + "\n" + PROBE).splitlines()[-1])
+        return answer
+
+    return ask
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_each_image_holds_its_lock_and_nothing_of_ours(engine: Any, built: Mapping[str, Any], name: str) -> None:
-    code = "import os; print(os.path.exists('/samestep/bench'), *os.listdir('/samestep'), *sorted(os.listdir('/opt')))"
-    assert python(engine, built[name], code) == "False locks venv"
+def test_each_image_imports_what_it_is_for_as_a_user_without_rights(told: Told, name: str) -> None:
+    assert told(name)["user"] == [65532, 65532]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_image_holds_its_lock_and_nothing_of_ours(told: Told, name: str) -> None:
+    assert (told(name)["samestep"], told(name)["opt"]) == ([], ["locks", "venv"])
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
-def test_what_is_installed_is_what_is_locked(engine: Any, built: Mapping[str, Any], name: str) -> None:
-    code = "from importlib.metadata import distributions as d; print(*sorted(f'{x.name}=={x.version}' for x in d()))"
-    installed = {each.lower().replace("_", "-") for each in python(engine, built[name], code).split()}
+def test_what_is_installed_is_what_is_locked(told: Told, name: str) -> None:
     text = locks.lock_file(locks.ROOT, name, "cpu").read_text()
-    assert installed == {line.split()[0] for line in text.splitlines() if "==" in line}
+    assert set(told(name)["installed"]) == {line.split()[0] for line in text.splitlines() if "==" in line}
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_compiler_and_its_header_are_where_torch_compiles(told: Told, name: str) -> None:
+    expected = "\ntorch==" in locks.lock_file(locks.ROOT, name, "cpu").read_text()
+    assert (told(name)["compiler"], told(name)["header"]) == (expected, expected)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -93,18 +122,6 @@ def test_the_whole_set_fits_its_limit(built: Mapping[str, Any]) -> None:
     own = {name: size - sizes.get(bases.get(name) or "", 0) for name, size in sizes.items()}
     assert all(size >= 0 for size in own.values())
     assert sum(own.values()) < LIMIT_BYTES
-
-
-def test_a_compiler_and_its_header_are_where_torch_compiles(engine: Any, built: Mapping[str, Any]) -> None:
-    code = (
-        "import os, shutil, sysconfig; "
-        "print(bool(shutil.which('g++')), os.path.exists(sysconfig.get_path('include') + '/Python.h'))"
-    )
-    expected = {
-        name: "True True" if "\ntorch==" in locks.lock_file(locks.ROOT, name, "cpu").read_text() else "False False"
-        for name in FRAMEWORKS
-    }
-    assert {name: python(engine, built[name], code) for name in FRAMEWORKS} == expected
 
 
 def test_torch_compiles_in_its_image(engine: Any, built: Mapping[str, Any]) -> None:
