@@ -11,6 +11,7 @@ import typer
 from harness import commands, session
 from harness.errors import SamestepError
 from harness.options import Asked, Where
+from harness.report import TABLES
 
 app = typer.Typer(
     help="The same training step in every deep-learning framework and compile mode, and what it costs.",
@@ -94,7 +95,7 @@ def build(
 def report(
     run: RunName = "latest",
     format: Annotated[str | None, typer.Option(help="Print as csv, md or html. [default: tables for people]")] = None,
-    table: Annotated[str | None, typer.Option(help="With csv or md: only this table.")] = None,
+    table: Annotated[str | None, typer.Option(help=f"With csv or md: only this table, of {', '.join(TABLES)}.")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Make the report of a run anew and print it."""

@@ -12,7 +12,19 @@ from pathlib import Path
 COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
-    " flags",
+    " flags, fit_overhead_ms",
+    "compile": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, baseline,"
+    " first_step_cold_ms, cold_count, cold_class, cold_cache_hits, cold_cache_misses, cold_cache_entries,"
+    " first_step_warm_ms, warm_count, warm_class, warm_cache_hits, warm_cache_misses, warm_cache_entries, saving_us,"
+    " saving_low_us, saving_high_us, break_even_cold_steps, break_even_cold_low, break_even_cold_high,"
+    " break_even_warm_steps, break_even_warm_low, break_even_warm_high",
+    "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
+    " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
+    " threads_used, traces, compilations, compilations_timed, graph_breaks, guard_failures, graphs, cuda_graphs,"
+    " cuda_graphs_skipped, matmul_precision, tf32, deterministic, evidence",
+    "reproducibility": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
+    " one_process, two_processes, processes, other_threads, threads, threads_of_repeat, largest_loss_difference,"
+    " unchecked",
     "accuracy": "framework, mode, workload, optimizer, weight, bias, within_tolerance, max_loss_deviation,"
     " data_sha256, init_sha256",
     "memory": "framework, mode, workload, allocator, context_bytes, allocated_peak_bytes, reserved_peak_bytes,"
@@ -26,9 +38,14 @@ def faults(run: Path) -> Iterator[str]:
     facts = json.loads((run / "run.json").read_text())
     lines = (run / "records.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    if len(records) != facts["replicates"]:
-        yield f"{len(records)} records, {facts['replicates']} were planned"
-    yield from (f"{one['cell']}: {one['status']}, {one['reason']}" for one in records if one["status"] != "ok")
+    replicates = [one for one in records if one["cell"]["track"] != "export"]
+    if len(replicates) != facts["replicates"]:
+        yield f"{len(replicates)} replicates, {facts['replicates']} were planned"
+    yield from (
+        f"{one['cell']}: {one['status']}, {one['reason']}"
+        for one in records
+        if one["status"] != "ok" and not (one["status"] == "skipped" and one["reason"])
+    )
     for name in ("plan.json", "samples.parquet", "report/index.html", "report/steps.md"):
         if not (run / name).is_file():
             yield f"{name} is missing"
@@ -39,7 +56,9 @@ def faults(run: Path) -> Iterator[str]:
     for name, (header, _) in tables.items():
         if header != COLUMNS[name].split(", "):
             yield f"{name}.csv has other columns: {header}"
-    yield from wrong_numbers(tables["steps"][1], tables["accuracy"][1], tables["code"][1])
+    yield from wrong_numbers(tables["steps"][1], tables["code"][1])
+    yield from wrong_results(tables["accuracy"][1])
+    yield from wrong_evidence(tables["compile"][1], tables["proof"][1], tables["reproducibility"][1])
 
 
 def rows(run: Path, name: str) -> tuple[Sequence[str], list[dict[str, str]]]:
@@ -50,23 +69,51 @@ def rows(run: Path, name: str) -> tuple[Sequence[str], list[dict[str, str]]]:
         return reader.fieldnames or (), found
 
 
-def wrong_numbers(
-    steps: list[dict[str, str]], accuracy: list[dict[str, str]], code: list[dict[str, str]]
-) -> Iterator[str]:
+def wrong_numbers(steps: list[dict[str, str]], code: list[dict[str, str]]) -> Iterator[str]:
     """Yield what the numbers cannot be."""
     for row in steps:
+        if row["status"] == "skipped":
+            continue
         low, step, high = (float(row[column] or "nan") for column in ("ci_low_us", "step_us", "ci_high_us"))
         if not low <= step <= high:
             yield f"{row['framework']} {row['mode']}: {step} is not in {low} to {high}"
-    for row in accuracy:
-        if not float(row["max_loss_deviation"]) <= 1e-4 or row["within_tolerance"].lower() != "true":
-            yield f"{row['framework']} {row['mode']}: not within tolerance"
-    for column in ("data_sha256", "init_sha256"):
-        if len({row[column] for row in accuracy}) > 1:
-            yield f"{column} differs between frameworks"
     for row in code:
         if row["within_tolerance"].lower() != "true" or int(row["lines"]) < 1:
             yield f"{row['framework']}: its hello world is not within tolerance"
+
+
+def wrong_results(accuracy: list[dict[str, str]]) -> Iterator[str]:
+    """Yield what was computed and should not have been; a skipped cell computed nothing."""
+    for row in accuracy:
+        if row["max_loss_deviation"] == "":
+            continue
+        if not float(row["max_loss_deviation"]) <= 1e-4 or row["within_tolerance"].lower() != "true":
+            yield f"{row['framework']} {row['mode']}: not within tolerance"
+    for column in ("data_sha256", "init_sha256"):
+        if len({row[column] for row in accuracy if row[column]}) > 1:
+            yield f"{column} differs between frameworks"
+
+
+def wrong_evidence(
+    compile_cost: list[dict[str, str]], proof: list[dict[str, str]], reproducibility: list[dict[str, str]]
+) -> Iterator[str]:
+    """Yield what contradicts a good run: a mode not proved, a cold start that was warm, a process that differs."""
+    for row in proof:
+        name = f"{row['framework']} {row['mode']}"
+        if row["status"] == "skipped":
+            continue
+        if row["verdict"] != "proved" or row["mode_found"] != row["mode"] or row["tf32"] == "true":
+            yield f"{name}: its mode is not proved ({row['mode_found']})"
+        if any(row[count] not in ("", "0") for count in ("compilations_timed", "graph_breaks", "guard_failures")):
+            yield f"{name}: compiled in the rounds, broke its graph or failed a guard"
+        if not row["evidence"] or not float(row["threads_used"]) <= 1.1 * int(row["threads_asked"]):
+            yield f"{name}: no evidence, or more threads than were asked for"
+    for row in compile_cost:
+        if row["cold_class"] == "warm" or row["warm_class"] == "cold":
+            yield f"{row['framework']} {row['mode']}: cold found {row['cold_class']}, warm found {row['warm_class']}"
+    for row in reproducibility:
+        if row["status"] != "skipped" and not row["one_process"]:
+            yield f"{row['framework']} {row['mode']}: not run twice in one process ({row['unchecked']})"
 
 
 if __name__ == "__main__":

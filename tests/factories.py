@@ -11,7 +11,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.catalogue import FrameworkOffer, ModeOffer
-from bench.record import Accuracy, Cell, Environment, Failure, Idiomatic, Memory, ModeProof, Phases, Record, Timing
+from bench.record import (
+    Accuracy,
+    Cell,
+    Environment,
+    Export,
+    Failure,
+    Idiomatic,
+    Memory,
+    ModeProof,
+    Phases,
+    Record,
+    Repeat,
+    RepeatKind,
+    Timing,
+)
 from harness.report.facts import HostFacts, Run, RunFacts
 
 SHA = "0" * 64
@@ -112,6 +126,23 @@ def idiomatic(framework: str = "torch", *, block: int = 1, total_ns: int = 2_000
         status="ok",
         idiomatic=dataclasses.replace(result, **changes),
     )
+
+
+def repeat(kind: RepeatKind = "warm", **changes: Any) -> Repeat:
+    """A further process of a replicate: on its caches, or with two threads."""
+    plain = Repeat(kind=kind, threads=2 if kind == "threads" else 1, status="ok", fingerprint=SHA)
+    if kind == "warm":
+        plain = dataclasses.replace(plain, first_step_ns=1_000_000, compile_cache="warm")
+    return dataclasses.replace(plain, **changes)
+
+
+def export(framework: str = "torch", **changes: Any) -> Record:
+    """The turn in which a framework trains and writes its model."""
+    model = Export(model_base64="AA==", ir_version=10, opset=18, operators=("MatMul", "Add"), producer="pytorch 2.13.0")
+    plain = Record(
+        cell=cell(framework=framework, mode="export", track="export"), block=1, position=1, status="ok", export=model
+    )
+    return dataclasses.replace(plain, **changes)
 
 
 def failure(**changes: Any) -> Failure:

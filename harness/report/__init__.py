@@ -1,8 +1,8 @@
 """The report: records of a run → statistics → tables, plots and one page.
 
     facts ─┐
-           ├→ stats → rows → tables → view → console, markdown, page
-    records┘            └──→ frame → plots ────────────────────┘
+           ├→ stats → rows, evidence → tables → view → console, markdown, page
+    records┘             └──→ frame → plots ────────────────────────┘
 
 What draws and lays out is imported when it is used: a command that prints no report does not wait for it.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.report.facts import Run
 
 FORMATS: Final = ("csv", "md", "html")
-TABLES: Final = ("steps", "accuracy", "memory", "code")
+TABLES: Final = ("steps", "compile", "proof", "reproducibility", "accuracy", "memory", "code")
 
 
 def write(run: "Run", folder: Path) -> Path:

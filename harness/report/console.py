@@ -15,14 +15,15 @@ WRONG, QUIET = "red", "dim"
 
 def show(view: View, console: Console) -> None:
     """Print one table with its notes and the legend of its flags."""
-    common = f" All rows: {', '.join(view.common)}." if view.common else ""
-    console.print(Text.assemble((f"{view.title}. ", "bold"), (view.about + common, QUIET)))
+    console.print(Text.assemble((f"{view.title}. ", "bold"), (f"{view.about} {view.told}".strip(), QUIET)))
     if not view.rows:
         console.print(Text("No such record in this run."))
         return
     console.print(_grid(view))
     for row in view.notes:
-        console.print(Text(f"{row.name}: {row.note}", style=WRONG))
+        console.print(Text(f"{row.name}: {row.note}", style=_colour(row)))
+    for remark in view.remarks:
+        console.print(Text(remark, style=QUIET))
     for flag in view.flags:
         console.print(Text(f"{flag.letter}  {flag.name}: {flag.sentence}", style=QUIET))
     console.print()
@@ -36,26 +37,35 @@ def sentences(said: Iterable[str], console: Console) -> None:
 
 def _grid(view: View) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for heading in (*view.names, *view.values):
+    first, *others = (*view.names, *view.values)
+    for heading in others if len(view.names) > 1 else (first, *others):
         title = f"{heading.text}\n{heading.unit}" if heading.unit else heading.text
         justify: Literal["left", "right"] = "right" if heading.is_number else "left"
         grid.add_column(title, justify=justify, vertical="bottom", no_wrap=not heading.is_number)
-    previous = ""
+    is_grouped = len(view.names) > 1  # a framework's name stands once, above its modes
+    above: ViewRow | None = None
     for row in view.rows:
-        first = row.names[0].text
-        grid.add_row(*_fields(row, repeats=first == previous))
-        previous = first
+        if above is not None and row.is_inference != above.is_inference:
+            grid.add_section()
+        if is_grouped and (above is None or above.names[0] != row.names[0]):
+            grid.add_row(Text(row.names[0].text, style="bold"))
+        grid.add_row(*_fields(row, is_grouped=is_grouped))
+        above = row
     return grid
 
 
-def _fields(row: ViewRow, *, repeats: bool) -> Iterable[Text]:
-    """Yield the cells; a framework's name is printed once, above its modes."""
+def _colour(row: ViewRow) -> str:
+    return QUIET if row.status == "skipped" else WRONG
+
+
+def _fields(row: ViewRow, *, is_grouped: bool) -> Iterable[Text]:
+    """Yield the cells of one row; in a group its framework is named above it."""
     strike = "strike" if row.is_struck else ""
-    first, *others = row.names
-    yield Text("" if repeats else first.text, style="bold")
-    yield from (Text(one.text, style=strike) for one in others)
+    names = row.names[1:] if is_grouped else row.names
+    for position, one in enumerate(names):
+        yield Text(f"  {one.text}" if is_grouped and position == 0 else one.text, style=strike)
     for position, one in enumerate(row.values):
         if row.is_hole:
-            yield Text(row.status if position == 0 else "", style=WRONG)
+            yield Text(row.status if position == 0 else "", style=_colour(row))
         else:
             yield Text(one.text, style=strike)

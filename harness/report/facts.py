@@ -3,11 +3,11 @@
 Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.decode` reads it back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.catalogue import FrameworkOffer
-from bench.record import Record
+from bench.catalogue import FrameworkOffer, ModeOffer
+from bench.record import UPGRADES, Record
 from bench.turn import Settings
 
 
@@ -64,6 +64,33 @@ class Run:
         """Return what people call `framework`; its own name when the run's facts lack it."""
         return next((facts.title for facts in self.facts.frameworks if facts.name == framework), framework)
 
-    def baseline(self, framework: str) -> str:
-        """Return the mode that `framework` compares its modes with; empty when there is none."""
-        return next((facts.baseline for facts in self.facts.frameworks if facts.name == framework), "")
+    def baseline(self, framework: str, mode: str) -> str:
+        """Return the mode that `mode` of `framework` compares with, itself for a baseline; empty when there is none."""
+        shared = next((facts.baseline for facts in self.facts.frameworks if facts.name == framework), "")
+        return self._mode(framework, mode).baseline or shared
+
+    def source(self, framework: str, mode: str) -> str:
+        """Return the framework whose exported model `mode` runs, so that it is inference; empty when it trains."""
+        return self._mode(framework, mode).source
+
+    def _mode(self, framework: str, mode: str) -> ModeOffer:
+        offered = (one for facts in self.facts.frameworks if facts.name == framework for one in facts.modes)
+        return next((one for one in offered if one.name == mode), ModeOffer(name=mode, sentence=""))
+
+
+def upgraded(facts: RunFacts) -> RunFacts:
+    """Return `facts` of an older run in the names that its records have once `bench.record` has upgraded them."""
+    return replace(facts, frameworks=tuple(_renamed(framework) for framework in facts.frameworks))
+
+
+def _renamed(offer: FrameworkOffer) -> FrameworkOffer:
+    def cell(mode: str) -> dict[str, str]:
+        data: dict[str, dict[str, str]] = UPGRADES[1]({"cell": {"framework": offer.name, "mode": mode}})
+        return data["cell"]
+
+    return replace(
+        offer,
+        name=cell("")["framework"],
+        modes=tuple(replace(mode, name=cell(mode.name)["mode"]) for mode in offer.modes),
+        baseline=cell(offer.baseline)["mode"],
+    )

@@ -1,6 +1,7 @@
 """How numbers read to people. The only place that rounds; the CSV does not use it."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 Value = str | int | float | bool | None
@@ -66,3 +67,8 @@ def scientific(value: Value) -> str:
 def beginning(value: Value) -> str:
     """Return the first eight digits of each hash: enough to see that they are equal."""
     return " ".join(part[:8] for part in value.split()) if isinstance(value, str) and value else plain(value)
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items as a sentence names them: a, b and c."""
+    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)

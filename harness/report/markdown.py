@@ -1,5 +1,6 @@
 """The tables as Markdown, one file each, and a page that leads to them."""
 
+from harness.report.exports import exported
 from harness.report.facts import Run
 from harness.report.summary import about_run, summary
 from harness.report.tables import Tables
@@ -10,12 +11,15 @@ def section(view: View) -> str:
     """Return one table as a Markdown section: heading, how to read it, rows, notes, legend."""
     parts = [
         f"## {view.title}",
-        view.about + _common(view),
+        f"{view.about} {view.told}".strip(),
         _grid(view) if view.rows else "No such record in this run.",
     ]
     notes = [f"- {_escape(row.name)}: {_escape(row.note)}" for row in view.notes]
     if notes:
         parts.append("\n".join(notes))
+    parts += view.remarks
+    if view.explained:
+        parts.append("\n".join(f"- **{one.text}**: {one.sentence}" for one in view.explained))
     if view.flags:
         parts.append("\n".join(f"- **{flag.letter}** {flag.name}: {flag.sentence}" for flag in view.flags))
     return "\n\n".join(parts) + "\n"
@@ -26,11 +30,15 @@ def index(run: Run, tables: Tables) -> str:
     facts = "\n".join(f"- {fact.name}: {_escape(fact.value)}" for fact in about_run(run))
     links = "\n".join(f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables)
     said = "\n\n".join(_escape(sentence) for sentence in summary(run, tables))
-    return f"# samestep: {run.facts.id}\n\n{said}\n\n{links}\n\nThe whole report: [index.html](index.html)\n\n{facts}\n"
+    whole = "The whole report: [index.html](index.html)"
+    parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _common(view: View) -> str:
-    return f" All rows: {', '.join(view.common)}." if view.common else ""
+def exports(run: Run) -> str:
+    """Return the models that were exported, as a Markdown section; empty when there are none."""
+    models = "\n".join(f"- {_escape(one.title)}: {_escape(one.sentence)}" for one in exported(run))
+    return f"## Exported models\n\n{models}" if models else ""
 
 
 def _grid(view: View) -> str:

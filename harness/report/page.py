@@ -11,8 +11,9 @@ from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
 from harness.report import summary
+from harness.report.exports import exported
 from harness.report.facts import Run
-from harness.report.plots import Plot, plots
+from harness.report.plots import Plot, hue_number, plots
 from harness.report.rows import CLAIMED_LINES
 from harness.report.tables import Tables
 from harness.report.view import view
@@ -61,7 +62,9 @@ def page(run: Run, tables: Tables) -> str:
         views=views,
         plots=_markup(drawn),
         hues=_hues(run),
-        modes=[_modes(run, facts, number) for number, facts in enumerate(run.facts.frameworks, start=1)],
+        modes=[_modes(run, facts, hue_number(place)) for place, facts in enumerate(run.facts.frameworks)],
+        evidence=[(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
+        exported=exported(run),
         listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
         brief=BRIEF,
     )
@@ -74,13 +77,13 @@ def _markup(drawn: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
 
 def _hues(run: Run) -> dict[str, int]:
     """Return the number of each framework's CSS variable, by the title that its rows show."""
-    return {facts.title: number for number, facts in enumerate(run.facts.frameworks, start=1)}
+    return {facts.title: hue_number(place) for place, facts in enumerate(run.facts.frameworks)}
 
 
-def _modes(run: Run, facts: FrameworkOffer, number: int) -> Modes:
+def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
     ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
     told = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
-    return Modes(title=facts.title, hue=number, modes=told)
+    return Modes(title=facts.title, hue=hue, modes=told)
 
 
 def _listing(facts: FrameworkOffer) -> Listing:

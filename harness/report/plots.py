@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from harness.report import frame
@@ -23,7 +24,10 @@ from harness.report.tables import Tables
 
 LOSS_GATE: Final = 1e-4  # bench.accuracy.MAX_LOSS_DEVIATION; a test holds the two together
 WIDTH_IN: Final = 9.0
+GAP: Final = 0.5  # lines between two frameworks
+TALL: Final = 25  # lines from which on the scale stands above the plot too
 MANY_STEPS: Final = 1_000_000
+DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 STYLE: Final[dict[Any, Any]] = {
     "font.size": 10,
     "text.color": INK,
@@ -63,34 +67,72 @@ class Plot:
 
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
     """Draw what this run has something to draw for."""
-    hues = {facts.name: HUES[at % len(HUES)] for at, facts in enumerate(run.facts.frameworks)}
+    hues = {facts.name: HUES[hue_number(at) - 1] for at, facts in enumerate(run.facts.frameworks)}
     drawn = [steps(tables.steps.rows, hues), costs(tables.steps.rows, hues), losses(run, hues), memory(run, hues)]
     return tuple(plot for plot in drawn if plot is not None)
 
 
+def hue_number(place: int) -> int:
+    """Return the number of the hue of the framework at `place` in the run; hues come again when they run out."""
+    return place % len(HUES) + 1
+
+
 def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
-    """Draw time per step by framework and mode: a dot, its interval, its value; holes say why."""
+    """Draw time per step by framework and mode: a dot, its interval, its value; holes say why, inference is hollow."""
     if not any(row.step_ns for row in rows):
         return None
     with mpl.rc_context(STYLE):
-        heights = _heights(rows)
-        figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.28 * heights[-1]), layout="constrained")
+        lines = _lines(rows)
+        lowest = lines[-1].height
+        figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.24 * lowest), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set_xlim(*_range(rows))
-        for height, row in zip(heights, rows, strict=True):
-            _step(axes, height, row, hues.get(row.cell.framework, QUIET))
-        axes.set_ylim(heights[-1] + 0.6, -0.6)
-        axes.set_yticks(heights, [_label(rows, at) for at in range(len(rows))])
+        for line in lines:
+            if line.row is not None:
+                _step(axes, line.height, line.row, hues.get(line.row.cell.framework, QUIET))
+        axes.set_ylim(lowest + 0.6, -0.6)
+        axes.set_yticks([line.height for line in lines], [line.label for line in lines])
+        for line, label in zip(lines, axes.get_yticklabels(), strict=True):
+            label.set_fontweight("bold" if line.row is None else "normal")
         axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.tick_params(axis="x", labeltop=lowest > TALL, labelbottom=True)
         axes.grid(visible=False, axis="y")
         _durations(axes, "x")
+        hollow = " Hollow: inference, one forward pass, not a training step." if any(row.source for row in rows) else ""
         return Plot(
             name="steps",
             title="Time per step",
-            about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster.",
+            about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster."
+            + hollow,
             svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One line of the plot of steps."""
+
+    height: float  # from the top, in lines
+    label: str
+    row: StepRow | None  # None: the heading above a framework's modes
+
+
+def _lines(rows: Sequence[StepRow]) -> list[Placed]:
+    """Return the lines from top to bottom: a framework above its modes, or beside the only one it has."""
+    lines: list[Placed] = []
+    height = 0.0
+    for title, group in itertools.groupby(rows, key=lambda row: row.title):
+        members = list(group)
+        gap = GAP if lines else 0.0
+        if len(members) > 1:
+            named = f"{title}, inference" if members[0].source else title
+            lines.append(Placed(height=height + gap, label=named, row=None))
+            height, gap, title = height + gap + 1, 0.0, ""
+        for at, row in enumerate(members):
+            lines.append(Placed(height=height + gap, label=_label(title, members, at), row=row))
+            height, gap = height + gap + 1, 0.0
+    return lines
 
 
 def _range(rows: Sequence[StepRow]) -> tuple[float, float]:
@@ -107,24 +149,16 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.interval.low, estimate.interval.high
 
 
-def _heights(rows: Sequence[StepRow]) -> list[float]:
-    """Return where each row is drawn: one below the other, with a gap before the next framework."""
-    heights = [0.0]
-    for above, row in itertools.pairwise(rows):
-        heights.append(heights[-1] + (1.0 if above.cell.framework == row.cell.framework else 1.5))
-    return heights
-
-
-def _label(rows: Sequence[StepRow], at: int) -> str:
-    """Return "framework  mode", with what else tells two rows of the same mode apart."""
+def _label(title: str, rows: Sequence[StepRow], at: int) -> str:
+    """Return "mode", after the framework where it stands alone, with what else tells two rows of a mode apart."""
     cell = rows[at].cell
-    twins = [row.cell for row in rows if (row.cell.framework, row.cell.mode) == (cell.framework, cell.mode)]
+    twins = [row.cell for row in rows if row.cell.mode == cell.mode]
     more = [
         getattr(cell, name)
         for name in ("optimizer", "workload", "size", "precision", "device", "allocator")
         if len({getattr(twin, name) for twin in twins}) > 1
     ]
-    return "  ".join([rows[at].title, cell.mode, *more])
+    return "  ".join(part for part in (title, cell.mode, *more) if part)
 
 
 def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
@@ -136,7 +170,7 @@ def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
     value, interval = row.step_ns.value, row.step_ns.interval
     if interval:
         axes.plot([interval.low, interval.high], [height, height], color=hue, linewidth=3, alpha=0.45)
-    axes.plot([value], [height], "o", color=hue, markersize=6)
+    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=GROUND if row.source else hue)
     right = interval.high if interval else value
     axes.annotate(
         duration(value), (right, height), xytext=(9, 0), textcoords="offset points", va="center", color=INK, fontsize=9
@@ -145,7 +179,7 @@ def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
 
 def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     """Draw, for each framework with more than one mode, the whole time of a training of n steps, with break-even."""
-    timed = [row for row in rows if row.step_ns is not None and row.first_step_ns is not None]
+    timed = [row for row in rows if row.step_ns is not None and row.first_step_ns is not None and not row.source]
     groups: dict[str, list[StepRow]] = {}
     for row in timed:
         if _work(row) == _work(timed[0]):
@@ -153,10 +187,10 @@ def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     shown = [group for group in groups.values() if len(group) > 1]
     if not shown:
         return None
-    across = min(3, len(shown))
+    across = min(2, len(shown))
     with mpl.rc_context(STYLE):
         down = math.ceil(len(shown) / across)
-        figure = Figure(figsize=(WIDTH_IN, 2.6 * down), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, 2.3 * down), layout="constrained")
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, group in zip(panels, shown, strict=False):
             _cost(panel, group, hues.get(group[0].cell.framework, QUIET))
@@ -168,8 +202,8 @@ def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         return Plot(
             name="costs",
             title="First step and all that follow",
-            about="Time of a whole training of n steps; where a mode passes beneath its framework's eager mode, a ring"
-            " marks the break-even.",
+            about="Time of a whole training of n steps. Grey: what the others compare with; where a mode passes beneath"
+            " it, a ring marks the break-even.",
             svg=to_svg(figure, "costs", "Total time against number of steps for each framework's modes"),
         )
 
@@ -180,21 +214,24 @@ def _work(row: StepRow) -> tuple[str, ...]:
 
 def _cost(axes: Axes, rows: Sequence[StepRow], hue: str) -> None:
     n = np.geomspace(1, MANY_STEPS, 60)
-    dashes: list[Any] = ["-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2))]
-    for row, dash in zip(sorted(rows, key=lambda row: not row.is_baseline), dashes * len(rows), strict=False):
+    hues = [hue, *(other for other in HUES if other != hue)]
+    kinds = (True, False)  # baselines are grey, and dashed apart like the others
+    places = {row.cell: at for kind in kinds for at, row in enumerate(row for row in rows if row.is_baseline is kind)}
+    for row in rows:
         if row.step_ns is None or row.first_step_ns is None:
             continue
+        place = places[row.cell]
+        color = QUIET if row.is_baseline else hues[place % len(hues)]
         total = row.first_step_ns.value + (n - 1) * row.step_ns.value
-        color = QUIET if row.is_baseline else hue
-        axes.plot(n, total, color=color, linestyle=dash, linewidth=1.6, label=row.cell.mode)
+        axes.plot(n, total, color=color, linestyle=DASHES[place % len(DASHES)], linewidth=1.6, label=row.cell.mode)
         if isinstance(row.break_even, BreakEven) and 1 < row.break_even.steps <= MANY_STEPS:
             at = row.break_even.steps
             height = row.first_step_ns.value + (at - 1) * row.step_ns.value
-            axes.plot([at], [height], "o", color=hue, markerfacecolor=GROUND, markersize=6, markeredgewidth=1.5)
+            axes.plot([at], [height], "o", color=color, markerfacecolor=GROUND, markersize=6, markeredgewidth=1.5)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(rows[0].title, fontweight="bold")
-    axes.legend(loc="upper left", handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
     _durations(axes, "y")
     _counts(axes, "x")
 
@@ -203,7 +240,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
     """Draw every cell's losses over one another, and how far each is from the reference."""
     first: dict[tuple[str, str, str, str], Any] = {}
     for record in run.records:
-        if record.accuracy is not None and record.accuracy.losses:
+        if record.cell.track == "identical" and record.accuracy is not None and record.accuracy.losses:
             cell = record.cell
             first.setdefault((cell.framework, cell.mode, cell.optimizer, cell.size), record)
     told = frame.losses(first.values())
@@ -215,10 +252,15 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
         left.set_title("Loss of every cell, over the reference", fontweight="bold")
         right.set_title("Distance from the reference", fontweight="bold")
         order = list(dict.fromkeys([*hues, *(framework for framework, *_ in first)]))
+        thinner = 5.5 / len(order)
         for (framework, *_), one in told.groupby(["framework", "mode", "optimizer", "size"], sort=False):
-            hue, width = hues.get(str(framework), QUIET), 0.4 + 0.8 * (len(order) - order.index(str(framework)))
+            place = order.index(str(framework))
+            hue, width = hues.get(str(framework), QUIET), 0.4 + thinner * (len(order) - place)
             left.plot(one["step"], one["loss"], color=hue, linewidth=width)  # nested, so that the lowest still shows
-            right.plot(one["step"], one["deviation"].where(one["deviation"] > 0), color=hue, linewidth=1.1, alpha=0.75)
+            right.plot(
+                one["step"], one["deviation"].where(one["deviation"] > 0),
+                color=hue, linewidth=1.1, alpha=0.75, linestyle=_dash(place),
+            )  # fmt: skip
         for _, one in told.groupby(["optimizer", "size"], sort=False):
             reference = one.drop_duplicates("step")
             left.plot(reference["step"], reference["reference"], color=INK, linewidth=1.2, linestyle=(0, (1, 3)))
@@ -231,7 +273,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
             axes.set_yscale("log")
             axes.set_xlabel("step")
             _powers(axes)
-        _key(left, run, hues, [framework for framework, *_ in first])
+        _key(figure, run, hues, [framework for framework, *_ in first])
         return Plot(
             name="losses",
             title="Losses",
@@ -252,12 +294,16 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         axes = figure.subplots()
         for name, one in samples[samples["cell"].isin(cells)].groupby("cell", sort=False):
             life = one[one["block"] == one["block"].min()].sort_values("seconds")
-            hue = hues.get(cells[str(name)].framework, QUIET)
-            axes.plot(life["seconds"], life["rss_bytes"] / 2**20, color=hue, linewidth=1.4, alpha=0.8)
+            framework = cells[str(name)].framework
+            dash = _dash(list(hues).index(framework) if framework in hues else 0)
+            axes.plot(
+                life["seconds"], life["rss_bytes"] / 2**20,
+                color=hues.get(framework, QUIET), linestyle=dash, linewidth=1.4, alpha=0.8,
+            )  # fmt: skip
         axes.set_ylim(bottom=0)
         axes.set_xlabel("seconds since the process was first seen")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f} MiB"))
-        _key(axes, run, hues, [cell.framework for cell in cells.values()])
+        _key(figure, run, hues, [cell.framework for cell in cells.values()])
         return Plot(
             name="memory",
             title="Host memory over time",
@@ -266,11 +312,27 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         )
 
 
-def _key(axes: Axes, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
-    """Name the frameworks by their hue."""
-    for name in dict.fromkeys([*(name for name in hues if name in frameworks), *frameworks]):
-        axes.plot([], [], color=hues.get(name, QUIET), linewidth=3, label=run.title(name))
-    axes.legend(loc="upper right", labelcolor=INK, handlelength=1.2, ncols=2)
+def _dash(place: int) -> Any:
+    """Return the line of the framework at `place`: so many hues are told apart more surely with it."""
+    return DASHES[place % len(DASHES)]
+
+
+def _key(figure: Figure, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
+    """Name the frameworks by their hue and dash, beneath the plot."""
+    order = list(hues)
+    named = [name for name in dict.fromkeys([*order, *frameworks]) if name in frameworks]
+    lines = [
+        Line2D([], [], color=hues.get(name, QUIET), linestyle=_dash(order.index(name) if name in order else 0))
+        for name in named
+    ]
+    figure.legend(
+        lines,
+        [run.title(name) for name in named],
+        loc="outside lower center",
+        labelcolor=INK,
+        handlelength=2.6,
+        ncols=4,
+    )
 
 
 def _durations(axes: Axes, which: str) -> None:

@@ -1,4 +1,4 @@
-"""Records of a run → the rows of its four tables: one typed row per cell, in raw units.
+"""Records of a run → the rows of what was measured: one typed row per cell, in raw units.
 
 A row keeps what the statistics gave, in ns and bytes; `harness.report.tables` says which columns show it and in which
 unit. When the replicates of a cell end differently, the row bears the worst status and says how many: an invalid
@@ -10,9 +10,9 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
-from bench.record import Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing
+from bench.record import Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
 from harness.report import stats
 from harness.report.facts import Run
 from harness.report.stats import BreakEven, Cost, Estimate, Flag
@@ -20,7 +20,7 @@ from harness.report.stats import BreakEven, Cost, Estimate, Flag
 WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
 
 # What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
-CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras": 4, "torch": 10, "fastai": 2}
+CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,17 @@ class Row:
     title: str  # what people call the framework
     status: Status
     reason: str  # empty when the status is "ok"
+    source: str = ""  # title of the framework whose exported model it runs: inference; empty: it trains
+
+
+class Head(TypedDict):
+    """The fields of `Row`."""
+
+    cell: Cell
+    title: str
+    status: Status
+    reason: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +54,16 @@ class StepRow(Row):
     rounds: int | None  # timed rounds of one replicate
     steps_per_round: int | None
     speedup: Estimate | None  # baseline / this; None: no baseline, or none measured
-    is_baseline: bool
+    baseline: str  # the mode that it compares with; empty: none
     break_even: BreakEven | Literal["never"] | None
     flags: tuple[Flag, ...]
     costs: Mapping[int, Cost]  # what each good replicate paid, by block
+    fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
+
+    @property
+    def is_baseline(self) -> bool:
+        """Others compare with it."""
+        return self.cell.mode == self.baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,34 +97,34 @@ class CodeRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in _by_cell(run, "identical").items()]
-    by_cell = {row.cell: row for row in rows}
-    return tuple(_compared(row, by_cell.get(replace(row.cell, mode=run.baseline(row.cell.framework)))) for row in rows)
+    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    found = {row.cell: row for row in rows}
+    return tuple(_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows)
 
 
 def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
     """Return a row for each cell of the identical track."""
-    return tuple(_accuracy_row(run, cell, records) for cell, records in _by_cell(run, "identical").items())
+    return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
 
 
 def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
     """Return a row for each framework, mode, workload and allocator of the identical track."""
     groups: dict[tuple[str, str, str, str], list[Record]] = {}
-    for cell, records in _by_cell(run, "identical").items():
+    for cell, records in by_cell(run, "identical").items():
         groups.setdefault((cell.framework, cell.mode, cell.workload, cell.allocator), []).extend(records)
     return tuple(_memory_row(run, records) for records in groups.values())
 
 
 def code_rows(run: Run) -> tuple[CodeRow, ...]:
     """Return a row for each framework of the run that has a hello world."""
-    measured = {cell.framework: records for cell, records in _by_cell(run, "idiomatic").items()}
+    measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
     lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
     names = [*lines, *(name for name in measured if name not in lines)]
     return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
 
 
-def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
-    """Return the records of each cell: frameworks and modes in the order of the run's facts, then by name."""
+def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
+    """Return the records of each cell: in the order of the run's facts, then by name; inference after all training."""
     groups: dict[Cell, list[Record]] = {}
     for record in run.records:
         if record.cell.track == track:
@@ -118,8 +135,22 @@ def _by_cell(run: Run, track: str) -> dict[Cell, list[Record]]:
         for j, mode in enumerate(framework.modes)
     }
     last = (len(run.facts.frameworks), 0)
-    ordered = sorted(groups, key=lambda cell: (place.get((cell.framework, cell.mode), last), cell.id))
+
+    def order(cell: Cell) -> tuple[bool, tuple[int, int], str]:
+        infers = bool(run.source(cell.framework, cell.mode))
+        return infers, place.get((cell.framework, cell.mode), last), cell.id
+
+    ordered = sorted(groups, key=order)
     return {cell: groups[cell] for cell in ordered}
+
+
+def head(run: Run, cell: Cell, records: Sequence[Record]) -> Head:
+    """Return what the row of `cell` begins with in every table."""
+    status, reason = _verdict(records)
+    source = run.source(cell.framework, cell.mode)
+    return Head(
+        cell=cell, title=run.title(cell.framework), status=status, reason=reason, source=source and run.title(source)
+    )
 
 
 def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
@@ -133,34 +164,34 @@ def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
 
 
 def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
-    status, reason = _verdict(records)
-    good = _good_timings(records) if status != "invalid" else {}
+    begins = head(run, cell, records)
+    good = good_timings(records) if begins["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
     whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    overheads = [one for timing in good.values() if (one := stats.fit_overhead_ns(timing)) is not None]
     return StepRow(
-        cell=cell,
-        title=run.title(cell.framework),
-        status=status,
-        reason=reason,
+        **begins,
         step_ns=stats.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
         first_step_ns=stats.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
         replicates=len(good),
         rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
         steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
         speedup=None,
-        is_baseline=cell.mode == run.baseline(cell.framework),
+        baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
         flags=stats.flags(tuple(good.values()), cell.device) if good else (),
         costs=costs if whole else {},
+        fit_overhead_ns=stats.level(overheads) if overheads else None,
     )
 
 
-def _good_timings(records: Iterable[Record]) -> dict[int, Timing]:
+def good_timings(records: Iterable[Record]) -> dict[int, Timing]:
+    """Return the timing of each good replicate, by block."""
     return {record.block: record.timing for record in records if record.status == "ok" and record.timing is not None}
 
 
 def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
-    """Return `row` beside its framework's own baseline, paired by block."""
+    """Return `row` beside its own baseline, paired by block."""
     if baseline is None or row.step_ns is None:
         return row
     mine = {block: cost.step_ns for block, cost in row.costs.items()}
@@ -173,13 +204,9 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
 
 
 def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
-    status, reason = _verdict(records)
     seen = [record.accuracy for record in records if record.accuracy is not None]
     return AccuracyRow(
-        cell=cell,
-        title=run.title(cell.framework),
-        status=status,
-        reason=reason,
+        **head(run, cell, records),
         accuracy=max(seen, key=_deviation, default=None),
         within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
         data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
@@ -193,17 +220,13 @@ def _deviation(accuracy: Accuracy) -> float:
 
 
 def _memory_row(run: Run, records: Sequence[Record]) -> MemoryRow:
-    status, reason = _verdict(records)
     seen = [record.memory for record in records if record.memory is not None]
 
     def highest(values: Iterable[int | None]) -> int | None:
         return max((value for value in values if value is not None), default=None)
 
     return MemoryRow(
-        cell=records[0].cell,
-        title=run.title(records[0].cell.framework),
-        status=status,
-        reason=reason,
+        **head(run, records[0].cell, records),
         memory=Memory(
             host_peak_rss_bytes=highest(one.host_peak_rss_bytes for one in seen),
             host_rss_after_import_bytes=highest(one.host_rss_after_import_bytes for one in seen),

@@ -6,6 +6,7 @@ and everything else is computed on the logarithms of those:
 
     estimate    exp of the mean over replicates, with Student's t interval
     ratio       the same for log(a / b), paired by block: what drifts through a session cancels within a block
+    level       the arithmetic mean with its t interval, of what may be zero or less: a saving, a trainer's overhead
     break-even  first-step cost over saving per step, both paired by block, with Fieller's interval for a ratio of means
 
 A run may look at its intervals up to four times (after blocks 6, 10, 15 and 20). Computing them at `ALPHA` = 0.035 pays
@@ -51,7 +52,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A geometric mean with its interval, in the unit of what went in."""
+    """A mean with its interval, in the unit of what went in: geometric from `estimate`, arithmetic from `level`."""
 
     value: float
     interval: Interval | None  # None: fewer than two values
@@ -59,7 +60,7 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Relative half-width of the interval, 0.02 for ±2 %; None without an interval."""
+        """Relative half-width of a geometric mean's interval, 0.02 for ±2 %; None without an interval."""
         return None if self.interval is None else self.interval.high / self.value - 1
 
 
@@ -76,7 +77,7 @@ class BreakEven:
     """After how many steps a mode has earned back its dearer first step."""
 
     steps: float
-    interval: Interval
+    interval: Interval | None  # None: the dearer first step was seen once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,17 @@ def step_ns(timing: Timing) -> float | None:
     return median if median > 0 else None
 
 
-def cost(timing: Timing) -> Cost | None:
-    """Return what a replicate paid; None when it has no time per step.
+def fit_overhead_ns(timing: Timing) -> float | None:
+    """Return what every fit of a trainer costs besides its steps, in ns; None for a mode that is no trainer.
+
+    The intercept of the line through fits of N and of 2N steps, T(0) = 2 T(N) - T(2N): the median over the pairs.
+    """
+    pairs = list(zip(timing.round_ns, timing.double_round_ns, strict=False))
+    return statistics.median(2 * single - double for single, double in pairs) if pairs else None
+
+
+def cost(timing: Timing, first_step_ns: int | None = None) -> Cost | None:
+    """Return what a replicate paid, or would have paid with another `first_step_ns`; None without a time per step.
 
     The first call of a whole compiled loop makes `steps_per_call` steps: the steps after the first are taken off, so
     that first steps of all modes compare.
@@ -160,7 +170,8 @@ def cost(timing: Timing) -> Cost | None:
     step = step_ns(timing)
     if step is None:
         return None
-    return Cost(first_ns=timing.first_step_ns - (timing.steps_per_call - 1) * step, step_ns=step)
+    first = timing.first_step_ns if first_step_ns is None else first_step_ns
+    return Cost(first_ns=first - (timing.steps_per_call - 1) * step, step_ns=step)
 
 
 def estimate(values: Sequence[float]) -> Estimate:
@@ -178,6 +189,21 @@ def estimate(values: Sequence[float]) -> Estimate:
     half = t_quantile(len(logs)) * statistics.stdev(logs) / math.sqrt(len(logs))
     interval = Interval(math.exp(mean - half), math.exp(mean + half))
     return Estimate(value=math.exp(mean), interval=interval, count=len(logs))
+
+
+def level(values: Sequence[float]) -> Estimate:
+    """Return the arithmetic mean of `values` with its t interval.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("a level needs at least one value")
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Estimate(value=mean, interval=None, count=1)
+    half = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(value=mean, interval=Interval(mean - half, mean + half), count=len(values))
 
 
 def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate | None:
@@ -198,6 +224,12 @@ def verdict(a_over_b: Estimate) -> Verdict:
     return "same" if low >= 1 - VERDICT_FLOOR and high <= 1 + VERDICT_FLOOR else "undetermined"
 
 
+def saving(mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> Estimate | None:
+    """Return what a step of `mode` saves against `baseline` in ns, paired by block; None when they share no block."""
+    shared = sorted(mode.keys() & baseline.keys())
+    return level([baseline[block].step_ns - mode[block].step_ns for block in shared]) if shared else None
+
+
 def break_even(mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> BreakEven | Literal["never"] | None:
     """Return the steps after which `mode` is ahead of `baseline`: Δ first step ÷ saving per step, paired by block.
 
@@ -209,16 +241,28 @@ def break_even(mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> BreakE
     if len(shared) < 2:
         return None
     dearer = [mode[block].first_ns - baseline[block].first_ns for block in shared]
-    saving = [baseline[block].step_ns - mode[block].step_ns for block in shared]
-    d, s = statistics.fmean(dearer), statistics.fmean(saving)
+    saved = [baseline[block].step_ns - mode[block].step_ns for block in shared]
+    d, s = statistics.fmean(dearer), statistics.fmean(saved)
     scale = t_quantile(len(shared)) ** 2 / len(shared)  # t² times the variance of a mean
-    a = s * s - scale * statistics.variance(saving)
+    a = s * s - scale * statistics.variance(saved)
     if s <= 0 or a <= 0:
         return NEVER
-    b = d * s - scale * statistics.covariance(dearer, saving)
+    b = d * s - scale * statistics.covariance(dearer, saved)
     c = d * d - scale * statistics.variance(dearer)
     root = math.sqrt(max(0.0, b * b - a * c))
     return BreakEven(steps=max(0.0, d / s), interval=Interval(max(0.0, (b - root) / a), max(0.0, (b + root) / a)))
+
+
+def break_even_of_one(dearer_ns: float, saved: Estimate) -> BreakEven | Literal["never"] | None:
+    """Return the break-even of one Δ first step with the saving per step of several blocks; it has no interval.
+
+    None where the saving has no interval: then nobody knows whether there is one.
+    """
+    if saved.interval is None:
+        return None
+    if saved.interval.low <= 0:
+        return NEVER
+    return BreakEven(steps=max(0.0, dearer_ns / saved.value), interval=None)
 
 
 def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
@@ -239,12 +283,20 @@ def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
     return tuple(flag for flag in FLAGS if raised[flag])
 
 
+def threads_used(timing: Timing) -> float | None:
+    """Return CPU time over wall time of the timed rounds, all threads; None where they were not taken down."""
+    if not timing.process_cpu_ns or not timing.process_wall_ns:
+        return None
+    return timing.process_cpu_ns / timing.process_wall_ns
+
+
 def cpu_share(timing: Timing) -> float:
     """Return the CPU time of the timed rounds over their wall time; 1 where no CPU time was taken down.
 
-    What the process does between rounds counts as CPU time only, so the share errs upwards.
+    Records of schema 1 have the wall time of the rounds alone: what the process did between them counts as CPU time
+    only, so their share errs upwards.
     """
-    wall_ns = sum(timing.round_ns) + sum(timing.double_round_ns)
+    wall_ns = timing.process_wall_ns or sum(timing.round_ns) + sum(timing.double_round_ns)
     return timing.process_cpu_ns / wall_ns if timing.process_cpu_ns and wall_ns else 1.0
 
 
@@ -301,6 +353,13 @@ def _midranks(values: Sequence[float]) -> list[float]:
         first.setdefault(value, position)
         count[value] = count.get(value, 0) + 1
     return [first[value] + (count[value] - 1) / 2 for value in values]
+
+
+def largest_difference(trajectories: Sequence[Sequence[float]]) -> float | None:
+    """Return how far the losses of the same step lie apart at most; None for fewer than two, or of unequal length."""
+    if len(trajectories) < 2 or len({len(one) for one in trajectories}) > 1:
+        return None
+    return max((max(step) - min(step) for step in zip(*trajectories, strict=True)), default=None)
 
 
 def all_flags(raised: Iterable[Flag]) -> tuple[Flag, ...]:

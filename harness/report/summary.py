@@ -8,13 +8,14 @@ from typing import Final
 
 from harness.report import stats
 from harness.report.facts import Run
-from harness.report.formats import rounded, scientific, significant
-from harness.report.rows import StepRow
+from harness.report.formats import listed, rounded, scientific, significant
+from harness.report.rows import Row, StepRow
 from harness.report.stats import NEVER, BreakEven
 from harness.report.tables import Tables
 from harness.run import own_share
 
 QUICK: Final = "quick"
+FEW: Final = 4  # as many are named one by one in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,18 @@ class Fact:
 
 def summary(run: Run, tables: Tables) -> tuple[str, ...]:
     """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
-    ranked = _main_group([row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"])
+    timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
+    ranked = _main_group([row for row in timed if not row.source])
     sentences = [
         _fastest(run, ranked),
+        _by_framework(ranked),
         _first_steps(ranked),
         _paying_back(ranked),
         _accuracy(tables),
+        _inferred(tables),
+        _reproduced(tables),
         _holes(tables),
+        _skipped(tables),
         _first_look(run),
     ]
     return tuple(sentence for sentence in sentences if sentence)
@@ -53,7 +59,7 @@ def _main_group(rows: Sequence[StepRow]) -> list[StepRow]:
     return [row for row in rows if work(row) == work(rows[0])]
 
 
-def _name(row: StepRow) -> str:
+def _name(row: Row) -> str:
     return f"{row.title} {row.cell.mode}"
 
 
@@ -81,6 +87,16 @@ def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
     return f"The fastest step: {beside}, {significant(1 / ratio.value)} times as long."
 
 
+def _by_framework(rows: Sequence[StepRow]) -> str:
+    best: dict[str, StepRow] = {}
+    for row in sorted(rows, key=_step):
+        best.setdefault(row.cell.framework, row)
+    if len(best) < FEW or len(best) == len(rows):
+        return ""
+    told = [f"{_name(row)} {duration(_step(row))}" for row in best.values()]
+    return f"The shortest step of each framework: {listed(told)}."
+
+
 def _steps(row: StepRow) -> dict[int, float]:
     return {block: cost.step_ns for block, cost in row.costs.items()}
 
@@ -96,41 +112,93 @@ def _first_steps(rows: Sequence[StepRow]) -> str:
 
 
 def _paying_back(rows: Sequence[StepRow]) -> str:
-    paid = sorted((row.break_even.steps, _name(row)) for row in rows if isinstance(row.break_even, BreakEven))
-    never = [_name(row) for row in rows if row.break_even == NEVER]
-    at_once = [name for steps, name in paid if steps <= 1]
-    after = [f"{rounded(math.ceil(steps))} steps ({name})" for steps, name in paid if steps > 1]
+    paid = sorted((row for row in rows if isinstance(row.break_even, BreakEven)), key=_break_even)
+    at_once = [row for row in paid if _break_even(row) <= 1]
+    later = [row for row in paid if _break_even(row) > 1]
+    never = [row for row in rows if row.break_even == NEVER]
     parts = [
         told
-        for names, told in (
-            (at_once, f"at once ({_list(at_once)})"),
-            (after, f"after {_list(after)}"),
-            (never, f"never, as far as this run can see, {_list(never)}"),
+        for those, told in (
+            (at_once, f"at once ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})"),
+            (later, f"after {_after(later)}"),
+            (never, f"never, as far as this run can see, {_names(never)}"),
         )
-        if names
+        if those
     ]
     if not parts:
         return ""
-    return f"Against its framework's own eager mode, a mode has earned back its first step {'; '.join(parts)}."
+    return f"Against the baseline of its framework, a mode has earned back its first step {'; '.join(parts)}."
+
+
+def _break_even(row: StepRow) -> float:
+    return row.break_even.steps if isinstance(row.break_even, BreakEven) else math.inf
+
+
+def _after(rows: Sequence[StepRow]) -> str:
+    """Return the steps after which `rows`, in that order, are ahead: each of a few, the first and last of many."""
+    told = [f"{rounded(math.ceil(_break_even(row)))} steps ({_name(row)})" for row in rows]
+    return listed(told) if len(rows) <= FEW else f"{told[0]} to {told[-1]}, {len(rows)} modes in all"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    """Name `rows`: each by itself, or many of them framework by framework."""
+    if len(rows) <= FEW:
+        return listed([_name(row) for row in rows])
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.title, []).append(row.cell.mode)
+    return "; ".join(f"{title} {listed(modes)}" for title, modes in groups.items())
 
 
 def _accuracy(tables: Tables) -> str:
-    seen = [row for row in tables.accuracy.rows if row.accuracy is not None]
+    seen = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.source]
     good = [row.accuracy.max_loss_deviation for row in seen if row.status == "ok" and row.accuracy is not None]
     if not good:
         return ""
+    asked = sum(row.status != "skipped" and not row.source for row in tables.accuracy.rows)
     same = len({row.data_sha256 for row in seen}) == 1 and len({row.init_sha256 for row in seen}) == 1
     start = "from the same data and the same initial parameters" if same else "though NOT from the same bytes"
-    who = "All" if len(good) == len(tables.accuracy.rows) else f"{len(good)} of"
+    who = "All" if len(good) == asked else f"{len(good)} of"
     return (
-        f"{who} {len(tables.accuracy.rows)} cells did the same arithmetic: {start}, every loss lies within"
+        f"{who} {asked} cells did the same arithmetic in the mode that was asked for: {start}, every loss lies within"
         f" {scientific(max(good))} of a float64 reference."
     )
 
 
+def _inferred(tables: Tables) -> str:
+    rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
+    if not rows:
+        return ""
+    worst = max(row.accuracy.max_loss_deviation for row in rows if row.accuracy is not None)
+    return (
+        f"{listed(list(dict.fromkeys(row.title for row in rows)))} only infers, so it stands apart: its output lies"
+        f" within {scientific(worst)} of NumPy's."
+    )
+
+
+def _reproduced(tables: Tables) -> str:
+    told = []
+    for name, where in (
+        ("one_process", "in one process"),
+        ("two_processes", "in another process"),
+        ("other_threads", "at another number of threads"),
+    ):
+        checked = [row for row in tables.reproducibility.rows if getattr(row, name).equal is not None]
+        different = [row for row in checked if not getattr(row, name).equal]
+        if checked:
+            names = f" (not {_names(different)})" if different else ""
+            told.append(f"{len(checked) - len(different)} of {len(checked)} {where}{names}")
+    return f"Run again, cells are equal to the last bit: {'; '.join(told)}." if told else ""
+
+
 def _holes(tables: Tables) -> str:
-    holes = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status != "ok"]
-    return f"Not ranked: {_list(holes)}." if holes else ""
+    holes = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
+    return f"Not ranked: {listed(holes)}." if holes else ""
+
+
+def _skipped(tables: Tables) -> str:
+    skipped = [row for row in tables.steps.rows if row.status == "skipped"]
+    return f"Skipped, for the reason given below the steps: {_names(skipped)}." if skipped else ""
 
 
 def _first_look(run: Run) -> str:
@@ -140,10 +208,6 @@ def _first_look(run: Run) -> str:
         f"This is a first look: {_count(run.facts.blocks, 'block')} cannot make narrow intervals, so nothing here is"
         " a verdict; samestep run --profile default makes six."
     )
-
-
-def _list(items: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
 def duration(ns: float) -> str:
@@ -187,7 +251,7 @@ def versions(run: Run) -> tuple[Fact, ...]:
 
 
 def _done(run: Run) -> str:
-    done, planned = len(run.records), run.facts.replicates
+    done, planned = sum(record.cell.track != "export" for record in run.records), run.facts.replicates
     return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
 
 

@@ -2,7 +2,8 @@
 
 Each figure is drawn once, in stand-in colours that are then replaced by CSS variables, so that one drawing follows the
 page into dark mode and onto paper. Text stays text: it is read aloud, found and copied, and the file stays small. The
-hues are those of Okabe and Ito (2008, "Color Universal Design"), which all kinds of colour vision tell apart.
+hues were searched for so that any two lie far apart in OKLab (Ottosson 2020) in either theme, also as deuteranopes and
+protanopes see them (Machado et al. 2009), and stand out from the ground; a test holds them to that.
 """
 
 import io
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 # Stand-ins, and the CSS variables of templates/style.css that they become
 INK, QUIET, GRID, GROUND = "#010101", "#020202", "#030303", "#040404"
-HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 9))  # by place in the run
+HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by place in the run
 VARIABLES: Final[Mapping[str, str]] = {
     INK: "--ink",
     QUIET: "--quiet",

@@ -1,53 +1,23 @@
-"""The columns of the four tables, defined once: CSV, Markdown, the terminal and the page all derive from them.
-
-A column with a `key` is part of the contract that people script against: its order and spelling are fixed, its value
-plain and in the unit of its name. A column with a `heading` is shown to people, in `format`. Rows come in ns and bytes:
-units are converted here and nowhere else.
-"""
+"""The tables of a run: which rows stand in which columns, and how to read them."""
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from harness.report import rows
+from harness.report import evidence, rows
+from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, MEMORY_COLUMNS, STEP_COLUMNS, Column
+from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
+from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
-from harness.report.formats import (
-    Value,
-    beginning,
-    mebibytes,
-    parameter,
-    percent,
-    plain,
-    rounded,
-    scientific,
-    significant,
-    times,
-    whole,
-)
+from harness.report.formats import Value, listed
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
-from harness.report.stats import NEVER, BreakEven, Flag, all_flags
+from harness.report.stats import Flag, all_flags
 
 R = TypeVar("R", bound=Row)
-Given = TypeVar("Given", bound=Row, contravariant=True)
-TableName = Literal["steps", "accuracy", "memory", "code"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[Given]):
-    """One column of one table."""
-
-    get: Callable[[Given], Value]
-    key: str = ""  # heading in the CSV; empty: for people only
-    heading: str = ""  # heading for people; empty: in the CSV only
-    unit: str = ""  # beneath the heading
-    format: Callable[[Value], str] = plain
-    kind: Literal["name", "context", "number"] = "number"  # "context" is told once when all rows agree
-    where: Literal["all", "wide", "narrow"] = "all"  # "wide": the page and Markdown; "narrow": a terminal
-    hint: Callable[[Given], str] | None = None  # more about one value, for the page
+TableName = Literal["steps", "compile", "proof", "reproducibility", "accuracy", "memory", "code"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +32,7 @@ class Table(Generic[R]):
     is_hole: Callable[[R], bool]  # the row has no result to show, only its reason
     flags: tuple[Flag, ...] = ()  # that some row raised
     tells_reasons: bool = True  # False: another table says why a row is missing
+    remarks: tuple[str, ...] = ()  # what a reader of these rows has to know, a sentence each
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -69,279 +40,32 @@ class Table(Generic[R]):
         return tuple(column.key for column in self.columns if column.key)
 
 
-def _step_us(row: StepRow) -> Value:
-    return row.step_ns.value / 1e3 if row.step_ns else None
-
-
-def _ci_low_us(row: StepRow) -> Value:
-    return row.step_ns.interval.low / 1e3 if row.step_ns and row.step_ns.interval else None
-
-
-def _ci_high_us(row: StepRow) -> Value:
-    return row.step_ns.interval.high / 1e3 if row.step_ns and row.step_ns.interval else None
-
-
-def _interval_us(row: StepRow) -> Value:
-    low, high = _ci_low_us(row), _ci_high_us(row)
-    return None if low is None else f"{significant(low)} – {significant(high)}"
-
-
-def _half_width(row: StepRow) -> Value:
-    return row.step_ns.half_width if row.step_ns else None
-
-
-def _first_step_ms(row: StepRow) -> Value:
-    return row.first_step_ns.value / 1e6 if row.first_step_ns else None
-
-
-def _first_step_hint(row: StepRow) -> str:
-    if row.first_step_ns is None or row.first_step_ns.interval is None:
-        return ""
-    low, high = (end / 1e6 for end in (row.first_step_ns.interval.low, row.first_step_ns.interval.high))
-    return f"95 % interval {significant(low)} to {significant(high)} ms"
-
-
-def _speedup(row: StepRow) -> Value:
-    if row.is_baseline and row.step_ns:
-        return 1
-    return row.speedup.value if row.speedup else None
-
-
-def _speedup_hint(row: StepRow) -> str:
-    if row.is_baseline or row.speedup is None or row.speedup.interval is None:
-        return ""
-    return f"95 % interval {times(row.speedup.interval.low)} to {times(row.speedup.interval.high)}"
-
-
-def _break_even(row: StepRow) -> Value:
-    return math.ceil(row.break_even.steps) if isinstance(row.break_even, BreakEven) else row.break_even
-
-
-def _break_even_hint(row: StepRow) -> str:
-    if row.break_even == NEVER:
-        return "the interval of the saving per step includes zero or lies below it"
-    if not isinstance(row.break_even, BreakEven):
-        return ""
-    low, high = (math.ceil(end) for end in (row.break_even.interval.low, row.break_even.interval.high))
-    return f"95 % interval {rounded(low)} to {rounded(high)} steps"
-
-
-def _flag_names(row: StepRow) -> Value:
-    return " ".join(flag.name for flag in row.flags)
-
-
-def _flag_letters(row: StepRow) -> Value:
-    return " ".join(flag.letter for flag in row.flags)
-
-
-def _weight(row: AccuracyRow) -> Value:
-    return row.accuracy.weight if row.accuracy else None
-
-
-def _bias(row: AccuracyRow) -> Value:
-    return row.accuracy.bias if row.accuracy else None
-
-
-def _max_loss_deviation(row: AccuracyRow) -> Value:
-    return row.accuracy.max_loss_deviation if row.accuracy else None
-
-
-def _formula(row: AccuracyRow) -> Value:
-    return row.accuracy.formula if row.accuracy else None
-
-
-def _total_seconds(row: CodeRow) -> Value:
-    return row.total_ns / 1e9 if row.total_ns is not None else None
-
-
-FRAMEWORK: Final[Column[Row]] = Column(key="framework", get=attrgetter("cell.framework"))
-TITLE: Final[Column[Row]] = Column(heading="framework", kind="name", get=attrgetter("title"))
-MODE: Final[Column[Row]] = Column(key="mode", heading="mode", kind="name", get=attrgetter("cell.mode"))
-
-
-def _context(*keys: str) -> tuple[Column[Row], ...]:
-    return tuple(Column(key=key, heading=key, kind="context", get=attrgetter(f"cell.{key}")) for key in keys)
-
-
-STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
-    FRAMEWORK,
-    TITLE,
-    MODE,
-    *_context("workload", "optimizer", "size", "precision", "device", "allocator"),
-    Column(key="status", get=attrgetter("status")),
-    Column(key="reason", get=attrgetter("reason")),
-    Column(key="step_us", heading="step", unit="µs", format=significant, get=_step_us),
-    Column(heading="95 % interval", unit="µs", where="wide", get=_interval_us),
-    Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
-    Column(key="ci_low_us", get=_ci_low_us),
-    Column(key="ci_high_us", get=_ci_high_us),
-    Column(key="replicates", heading="replicates", format=whole, where="wide", get=attrgetter("replicates")),
-    Column(key="rounds", heading="rounds", unit="each", format=whole, where="wide", get=attrgetter("rounds")),
-    Column(
-        key="steps_per_round",
-        heading="steps",
-        unit="per round",
-        format=whole,
-        where="wide",
-        get=attrgetter("steps_per_round"),
-    ),
-    Column(
-        key="first_step_ms",
-        heading="first step",
-        unit="ms",
-        format=significant,
-        get=_first_step_ms,
-        hint=_first_step_hint,
-    ),
-    Column(
-        key="speedup_vs_eager",
-        heading="speed-up",
-        unit="vs eager",
-        format=times,
-        get=_speedup,
-        hint=_speedup_hint,
-    ),
-    Column(
-        key="break_even_steps",
-        heading="break-even",
-        unit="steps",
-        format=rounded,
-        get=_break_even,
-        hint=_break_even_hint,
-    ),
-    Column(key="flags", get=_flag_names),
-    Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),
-)
-
-ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
-    FRAMEWORK,
-    TITLE,
-    MODE,
-    *_context("workload", "optimizer"),
-    Column(key="weight", heading="weight", format=parameter, get=_weight),
-    Column(key="bias", heading="bias", format=parameter, get=_bias),
-    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
-    Column(
-        key="max_loss_deviation",
-        heading="loss off by",
-        unit="at most",
-        format=scientific,
-        get=_max_loss_deviation,
-    ),
-    Column(heading="formula", where="wide", get=_formula),
-    Column(key="data_sha256", heading="data", unit="SHA-256", format=beginning, get=attrgetter("data_sha256")),
-    Column(key="init_sha256", heading="start", unit="SHA-256", format=beginning, get=attrgetter("init_sha256")),
-)
-
-MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
-    FRAMEWORK,
-    TITLE,
-    MODE,
-    *_context("workload", "allocator"),
-    Column(
-        key="context_bytes", heading="context", unit="MiB", format=mebibytes, get=attrgetter("memory.context_bytes")
-    ),
-    Column(
-        key="allocated_peak_bytes",
-        heading="allocated",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.allocated_peak_bytes"),
-    ),
-    Column(
-        key="reserved_peak_bytes",
-        heading="reserved",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.reserved_peak_bytes"),
-    ),
-    Column(
-        key="device_peak_bytes",
-        heading="device",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.device_peak_bytes"),
-    ),
-    Column(
-        heading="after import",
-        unit="host, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.host_rss_after_import_bytes"),
-    ),
-    Column(
-        key="host_peak_rss_bytes",
-        heading="peak RSS",
-        unit="host, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.host_peak_rss_bytes"),
-    ),
-    Column(
-        key="device_allocations_warmup",
-        heading="allocations",
-        unit="warm-up",
-        format=whole,
-        get=attrgetter("memory.device_allocations_warmup"),
-    ),
-    Column(
-        key="device_allocations_timed",
-        heading="allocations",
-        unit="timed",
-        format=whole,
-        get=attrgetter("memory.device_allocations_timed"),
-    ),
-    Column(
-        key="residue_bytes", heading="residue", unit="MiB", format=mebibytes, get=attrgetter("memory.residue_bytes")
-    ),
-)
-
-CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
-    FRAMEWORK,
-    TITLE,
-    Column(key="lines", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
-    Column(heading="claimed", unit="in a talk", format=whole, get=attrgetter("claimed_lines")),
-    Column(key="total_seconds", heading="total", unit="s", format=significant, get=_total_seconds),
-    Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
-    Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
-    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The four tables of a run."""
+    """The tables of a run."""
 
     steps: Table[StepRow]
+    compile: Table[CompileRow]
+    proof: Table[ProofRow]
+    reproducibility: Table[ReproducibilityRow]
     accuracy: Table[AccuracyRow]
     memory: Table[MemoryRow]
     code: Table[CodeRow]
 
     def __iter__(self) -> Iterator[Table[Any]]:
         """Yield them in the order of the report."""
-        return iter((self.steps, self.accuracy, self.memory, self.code))
+        return iter((self.steps, self.compile, self.proof, self.reproducibility, self.accuracy, self.memory, self.code))
 
 
 def tables(run: Run) -> Tables:
-    """Compute the four tables."""
+    """Compute the tables."""
     steps = rows.step_rows(run)
     return Tables(
-        steps=Table(
-            name="steps",
-            title="Steps",
-            about="What one training step costs once it runs, and what the first one costs before that.",
-            columns=STEP_COLUMNS,
-            rows=steps,
-            is_hole=lambda row: row.step_ns is None,
-            flags=all_flags(flag for row in steps for flag in row.flags),
-        ),
-        accuracy=Table(
-            name="accuracy",
-            title="Accuracy",
-            about="What was computed, against a float64 NumPy reference of the same formula from the same bytes.",
-            columns=ACCURACY_COLUMNS,
-            rows=rows.accuracy_rows(run),
-            is_hole=lambda row: row.accuracy is None,
-            tells_reasons=False,
-        ),
+        steps=_steps(steps),
+        compile=_compile(evidence.compile_rows(run, steps)),
+        proof=_proof(evidence.proof_rows(run)),
+        reproducibility=_reproducibility(evidence.reproducibility_rows(run)),
+        accuracy=_accuracy(rows.accuracy_rows(run)),
         memory=Table(
             name="memory",
             title="Memory",
@@ -360,6 +84,88 @@ def tables(run: Run) -> Tables:
             is_hole=lambda row: row.total_ns is None and row.status != "ok",
         ),
     )
+
+
+def _steps(found: tuple[StepRow, ...]) -> Table[StepRow]:
+    return Table(
+        name="steps",
+        title="Steps",
+        about="What one training step costs once it runs, and what the first one costs before that.",
+        columns=STEP_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_ns is None,
+        flags=all_flags(flag for row in found for flag in row.flags),
+        remarks=_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+    )
+
+
+def _compile(found: tuple[CompileRow, ...]) -> Table[CompileRow]:
+    missing = Counter(row.warm.why for row in found if row.warm.why and not row.cold.why)
+    return Table(
+        name="compile",
+        title="Compile cost",
+        about="What each compiled mode costs before it pays: its first step with empty caches, and in a second process"
+        " on the caches that the first one left.",
+        columns=COMPILE_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.cold.first_step_ns is None and row.warm.first_step_ns is None,
+        tells_reasons=False,
+        remarks=tuple(f"No warm first step in {_rows(count)}: {why}." for why, count in missing.items()),
+    )
+
+
+def _proof(found: tuple[ProofRow, ...]) -> Table[ProofRow]:
+    return Table(
+        name="proof",
+        title="Proof of mode",
+        about="What each framework was found to have run, read back from it after the timed rounds; counts are the"
+        " highest of the replicates, a dash says that the mode or the framework has no such thing.",
+        columns=PROOF_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.proof is None,
+        tells_reasons=False,
+    )
+
+
+def _reproducibility(found: tuple[ReproducibilityRow, ...]) -> Table[ReproducibilityRow]:
+    missing = Counter(unchecked(row) for row in found if row.status == "ok" and unchecked(row))
+    return Table(
+        name="reproducibility",
+        title="Reproducibility",
+        about="Whether two runs of the same cell are bitwise equal in all their losses and the trained parameters.",
+        columns=REPRODUCIBILITY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.status != "ok" and row.one_process.equal is None and row.two_processes.equal is None,
+        tells_reasons=False,
+        remarks=tuple(f"Not checked in {_rows(count)}: {why}." for why, count in missing.items()),
+    )
+
+
+def _accuracy(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
+    return Table(
+        name="accuracy",
+        title="Accuracy",
+        about="What was computed, against a float64 NumPy reference of the same formula from the same bytes.",
+        columns=ACCURACY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.accuracy is None,
+        tells_reasons=False,
+        remarks=_inference(found, "they have no losses, and what is off is their output, against NumPy's"),
+    )
+
+
+def _inference(found: Iterable[Row], says: str) -> tuple[str, ...]:
+    """Return the sentence that tells rows of inference from training; none where all rows train."""
+    inferring = [row for row in found if row.source]
+    if not inferring:
+        return ()
+    who = listed(list(dict.fromkeys(row.title for row in inferring)))
+    sources = listed(list(dict.fromkeys(row.source for row in inferring)))
+    return (f"Inference, not training: {who} runs models that {sources} trained and exported; {says}.",)
+
+
+def _rows(count: int) -> str:
+    return "one row" if count == 1 else f"{count} rows"
 
 
 def to_csv(table: Table[R]) -> str:

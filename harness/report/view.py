@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.report.columns import Column
 from harness.report.rows import Row
 from harness.report.stats import Flag
-from harness.report.tables import Column, Table, TableName
+from harness.report.tables import Table, TableName
 
 R = TypeVar("R", bound=Row)
 
@@ -37,6 +38,7 @@ class ViewRow:
     status: str
     reason: str  # empty when the status is "ok"
     is_hole: bool  # there is no value, the reason stands in its place
+    is_inference: bool = False  # it stands apart: nothing of it compares with training
 
     @property
     def is_struck(self) -> bool:
@@ -55,6 +57,14 @@ class ViewRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What one column means."""
+
+    text: str  # its heading with its unit
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """One table as text."""
 
@@ -68,6 +78,13 @@ class View:
     absent: tuple[str, ...]  # columns without any value in this run
     flags: tuple[Flag, ...]  # the legend of the letters
     notes: tuple[ViewRow, ...]  # rows whose note is told here
+    remarks: tuple[str, ...]  # what a reader of these rows has to know
+    explained: tuple[Explained, ...]  # columns that take more than a heading
+
+    @property
+    def told(self) -> str:
+        """What all rows share, as one sentence; empty when they share nothing."""
+        return f"All rows: {', '.join(self.common)}." if self.common else ""
 
 
 def view(table: Table[R], *, wide: bool) -> View:
@@ -78,8 +95,11 @@ def view(table: Table[R], *, wide: bool) -> View:
     varying = [column for column in context if len({column.get(row) for row in table.rows}) > 1]
     names = [column for column in shown if column.kind == "name"] + varying
     numbers = [column for column in shown if column.kind == "number"]
-    values = [column for column in numbers if not table.rows or any(_is_there(column, row) for row in table.rows)]
+    there = [column for column in numbers if not table.rows or any(_is_there(column, row) for row in table.rows)]
+    folded = [column for column in there if _folds(column, wide=wide) and len(_said(table, column)) == 1]
+    values = [column for column in there if column not in folded]
     rows = tuple(_row(table, row, names, values) for row in table.rows)
+    common = [_common(column, table.rows[0]) for column in context if column not in varying and table.rows]
     return View(
         name=table.name,
         title=table.title,
@@ -87,17 +107,37 @@ def view(table: Table[R], *, wide: bool) -> View:
         names=tuple(_heading(column, is_number=False) for column in names),
         values=tuple(_heading(column, is_number=True) for column in values),
         rows=rows,
-        common=tuple(_common(column, table.rows[0]) for column in context if column not in varying and table.rows),
-        absent=tuple(
-            f"{column.heading} {column.unit}".strip() for column in numbers if column.key and column not in values
-        ),
+        common=(*common, *(_folded(table, column) for column in folded)),
+        absent=tuple(_named(column) for column in numbers if column.key and column not in there),
         flags=table.flags,
-        notes=tuple(row for row in rows if row.note and (table.tells_reasons or row.is_struck)),
+        notes=tuple(row for row in rows if row.note and (table.tells_reasons or (wide and row.is_struck))),
+        remarks=table.remarks,
+        explained=tuple(Explained(text=_named(column), sentence=column.says) for column in shown if column.says),
     )
 
 
 def _is_there(column: Column[R], row: R) -> bool:
     return column.get(row) not in (None, "")
+
+
+def _folds(column: Column[R], *, wide: bool) -> bool:
+    return column.folds == "always" or (column.folds == "narrow" and not wide)
+
+
+def _said(table: Table[R], column: Column[R]) -> set[str]:
+    """Return the distinct texts of `column`, of the rows that have one."""
+    return {column.format(column.get(row)) for row in table.rows if _is_there(column, row)}
+
+
+def _folded(table: Table[R], column: Column[R]) -> str:
+    """Return what a folded column says; rows with a result but without a value do not share it, so it says so."""
+    (text,) = _said(table, column)
+    silent = any(not _is_there(column, row) for row in table.rows if not table.is_hole(row))
+    return f"{_named(column)} {text}" + (" (where told)" if silent else "")
+
+
+def _named(column: Column[R]) -> str:
+    return f"{column.heading} {column.unit}".strip()
 
 
 def _heading(column: Column[R], *, is_number: bool) -> Heading:
@@ -115,6 +155,7 @@ def _row(table: Table[R], row: R, names: list[Column[R]], values: list[Column[R]
         status=row.status,
         reason=row.reason,
         is_hole=table.is_hole(row),
+        is_inference=bool(row.source),
     )
 
 

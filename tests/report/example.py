@@ -1,7 +1,7 @@
-"""A realistic run of all six frameworks, drawn with a fixed seed around figures measured on two cores.
+"""A realistic run of the whole matrix, drawn with a fixed seed around figures measured on two cores.
 
-One cell is invalid, one failed in one of its replicates, one failed in all, one was skipped, some did not get steady.
-`python -m tests.report.example FOLDER` writes its report, to look at.
+One cell is invalid, one failed in one of its replicates, one failed in all, two were skipped, some did not get steady,
+one differs between processes, one export failed. `python -m tests.report.example FOLDER` writes its report, to look at.
 """
 
 import dataclasses
@@ -15,47 +15,99 @@ import pandas as pd
 
 from bench import hello, lines
 from bench.catalogue import FrameworkOffer, ModeOffer
-from bench.record import Accuracy, Cell, Memory, Record, Timing
+from bench.record import Accuracy, Cell, CompileCache, Export, Memory, ModeProof, Record, Repeat, Timing
 from bench.workload import EPSILON_HAT, KINGMA_BA, Trajectory, reference
 from bench.workloads import regression
 from harness.report import write
 from harness.report.facts import HostFacts, Run
 from tests import factories
 
-STEPS_US: Final = {
-    ("numpy", "eager"): (16.3, 0.11, 29),
-    ("torch", "eager"): (104, 3.7, 301),
-    ("torch", "compile"): (194, 7100, 395),
-    ("tensorflow", "eager"): (2552, 19, 509),
-    ("tensorflow", "function"): (81, 72, 512),
-    ("tensorflow", "xla"): (71, 218, 582),
-    ("keras", "eager"): (4866, 126, 518),
-    ("keras", "default"): (433, 280, 526),
-    ("keras", "jit"): (401, 2330, 619),
-    ("jax", "op-by-op"): (1777, 529, 248),
-    ("jax", "jit"): (49, 164, 238),
-    ("jax", "scan"): (0.91, 219, 248),
-    ("fastai", "fit"): (2355, 4.6, 388),
+# framework: {mode: (step in µs, first step in ms, peak resident memory in MiB)}
+KERAS: Final = {
+    "fit-eager": (63650.0, 1126.0, 518),
+    "fit": (20660.0, 280.0, 526),
+    "fit-jit": (20380.0, 2330.0, 619),
+    "batch-eager": (4866.0, 126.0, 518),
+    "batch": (433.0, 280.0, 526),
+    "batch-jit": (401.0, 2330.0, 619),
 }
-TITLES: Final = {"numpy": "NumPy", "torch": "PyTorch", "tensorflow": "TensorFlow", "keras": "Keras", "jax": "JAX"}
+MATRIX: Final[dict[str, dict[str, tuple[float, float, int]]]] = {
+    "fastai": {"fit": (2355, 4.6, 388), "fit-compile": (2490, 7900, 480)},
+    "flax": {"eager": (4524, 934, 352), "jit": (298, 230, 306), "cached-partial": (99, 219, 304)},
+    "jax": {
+        "op-by-op": (1777, 529, 248), "jit": (49, 164, 238), "jit-donate": (47, 275, 237), "scan": (0.91, 219, 248),
+    },
+    "keras_jax": {
+        "fit-eager": (4072, 1128, 356), "fit": (223, 347, 308), "fit-jit": (214, 326, 309),
+        "batch-eager": (4401, 1128, 356), "batch": (316, 347, 308), "batch-jit": (306, 326, 309),
+    },
+    "keras_tensorflow": KERAS,
+    "keras_torch": {
+        "fit-eager": (1181, 3.3, 339), "fit": (1158, 3.6, 339), "fit-jit": (765, 12700, 476),
+        "batch-eager": (859, 3.3, 339), "batch": (775, 3.6, 339), "batch-jit": (703, 12700, 476),
+    },
+    "lightning": {"fit": (881, 5, 320), "fit-compile": (1021, 8100, 420)},
+    "numpy": {"eager": (16.3, 0.11, 29)},
+    "onnxruntime": {"from-torch": (3.7, 0.2, 73), "from-keras": (3.8, 0.2, 73), "from-jax": (3.7, 0.2, 73)},
+    "tensorflow": {
+        "eager": (1419, 23, 509), "function": (81, 72, 512), "xla": (71, 218, 582),
+        "loop": (22.8, 136, 515), "loop-xla": (1.2, 435, 592), "session": (91, 18, 512),
+    },
+    "torch": {
+        "eager": (104, 3.7, 301), "foreach": (119, 8.6, 303), "fused": (79, 2.9, 301), "torchscript": (103, 21.6, 306),
+        "compile": (194, 7100, 395), "reduce-overhead": (197, 7100, 396), "max-autotune": (195, 9800, 399),
+        "compile-step": (90, 6320, 406), "cuda-graph": (0, 0, 0),
+    },
+}  # fmt: skip
+STEPS_US: Final = {(name, mode): told for name, modes in MATRIX.items() for mode, told in modes.items()}
+TITLES: Final = {
+    "flax": "Flax NNX", "jax": "JAX", "keras_jax": "Keras on JAX", "keras_tensorflow": "Keras on TensorFlow",
+    "keras_torch": "Keras on PyTorch", "lightning": "Lightning", "numpy": "NumPy", "onnxruntime": "ONNX Runtime",
+    "tensorflow": "TensorFlow", "torch": "PyTorch",
+}  # fmt: skip
+BASELINES: Final = {"jax": "op-by-op", "fastai": "fit", "lightning": "fit", "onnxruntime": ""}
+SOURCES: Final = {"from-torch": "torch", "from-keras": "keras_tensorflow", "from-jax": "jax"}
+UNCOMPILED: Final = {"eager", "op-by-op", "foreach", "fused", "fit-eager", "batch-eager", "session", *SOURCES}
+WITHOUT_CACHE: Final = {"tensorflow", "jax", "flax", "keras_jax", "keras_tensorflow"}
 SENTENCES: Final = {
     "eager": "one operation after the other, as Python reaches it",
     "compile": "forward and loss through torch.compile, the optimiser as it is",
     "function": "the whole step traced once into a graph by tf.function",
     "xla": "the whole step traced and compiled by XLA (jit_compile=True)",
-    "default": "train_on_batch as compile() leaves it: a tf.function without XLA on the CPU",
     "jit": "the whole step compiled by XLA",
     "op-by-op": "each operation dispatched by itself",
     "scan": "all 200 steps in one compiled lax.scan: one call from Python",
-    "fit": "Learner.fit with the data loader in memory; the slope between fits of N and 2N steps",
+    "fit": "fit with the data loader in memory; the slope between fits of N and 2N steps",
 }
 HELLO: Final = Path(hello.__file__).parent
-LINES: Final = {name: lines.count(name) for name in ("torch", "tensorflow", "keras", "jax", "fastai")}
+LINES: Final = {name: lines.count(name) for name in MATRIX if (HELLO / f"{name}.py").exists()}
 PROBLEMS: Final = {
     ("tensorflow", "xla", 4): ("timeout", "first_step: still running after 300 s"),
-    ("keras", "jit", 3): ("invalid", "the losses leave the float64 reference by 7.10e-03, more than 1e-04"),
+    ("keras_tensorflow", "batch-jit", 3): (
+        "invalid",
+        "the losses leave the float64 reference by 7.10e-03, more than 1e-04",
+    ),
 }
-UNSTEADY: Final = {("keras", "eager"), ("tensorflow", "eager")}
+BROKEN: Final = {
+    ("keras_tensorflow", "batch"): (
+        "failed",
+        "import: exit code 1 (ImportError: libcudart.so.13: cannot open shared object file)",
+    ),
+    ("torch", "cuda-graph"): ("skipped", "a CUDA graph needs a CUDA device"),
+    ("onnxruntime", "from-jax"): ("skipped", "there is no model from jax: export: jax2onnx has no rule for erf"),
+}
+UNSTEADY: Final = {("keras_tensorflow", "batch-eager"), ("tensorflow", "eager")}
+DIFFERS: Final = ("fastai", "fit-compile")  # between processes
+
+
+KERAS_EXPORT: Final = {
+    "export": Export(
+        model_base64="AA==", ir_version=10, opset=17, operators=("MatMul", "Add"), producer="tf2onnx 1.16.1 15c810"
+    )
+}
+JAX_EXPORT: Final = factories.export(
+    "jax", export=None, status="failed", reason="export: jax2onnx has no rule for erf (IR 10, opset 18)"
+)
 
 
 @functools.cache
@@ -63,15 +115,16 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
     """Return the run; the same one every time."""
     rng = np.random.default_rng(20261120)
     records = [
-        _replicate(rng, framework, mode, block) for block in range(1, blocks + 1) for framework, mode in STEPS_US
+        _replicate(rng, framework, mode, block, warm=block <= 1 if profile == "quick" else True)
+        for block in range(1, blocks + 1)
+        for framework, mode in STEPS_US
     ]
     records += [
         factories.idiomatic(name, block=block, lines=count, total_ns=int(rng.normal(2.5e9 + 2e8 * count, 5e7)))
         for block in range(1, blocks + 1)
         for name, count in LINES.items()
     ]
-    skipped = factories.cell(framework="fastai", mode="compile")
-    records.append(factories.record(skipped, status="skipped", reason="fastai's compiled model needs torch >= 2.14"))
+    records += [factories.export("torch"), factories.export("keras_tensorflow", **KERAS_EXPORT), JAX_EXPORT]
     records = [dataclasses.replace(record, position=at) for at, record in enumerate(records, start=1)]
     return factories.run(
         records,
@@ -88,7 +141,7 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
             python="3.11.7",
         ),
         dirty=True,
-        frameworks=tuple(_framework(name) for name in dict.fromkeys(name for name, _ in STEPS_US)),
+        frameworks=tuple(_framework(name) for name in MATRIX),
     )
 
 
@@ -109,28 +162,42 @@ def samples(run: Run, path: Path) -> Path:
 
 
 def _framework(name: str) -> FrameworkOffer:
-    title = TITLES.get(name, name)
-    modes = [mode for framework, mode in STEPS_US if framework == name] + ["compile"] * (name == "fastai")
     facts = factories.framework(
         name,
-        title=title,
-        baseline="" if name == "fastai" else modes[0],
+        title=TITLES.get(name, name),
+        baseline="",
         hello=(HELLO / f"{name}.py").read_text(encoding="utf-8") if name in LINES else "",
         hello_lines=LINES.get(name, 0),
     )
-    told = tuple(ModeOffer(name=mode, sentence=SENTENCES[mode]) for mode in modes)
+    told = tuple(
+        ModeOffer(
+            name=mode,
+            sentence=SENTENCES.get(mode, f"the step as {mode} runs it"),
+            baseline=_baseline(name, mode),
+            source=SOURCES.get(mode, ""),
+        )
+        for mode in MATRIX[name]
+    )
     return dataclasses.replace(facts, modes=told)
 
 
-def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int) -> Record:
+def _baseline(framework: str, mode: str) -> str:
+    if framework.startswith("keras"):
+        return f"{mode.partition('-')[0]}-eager"
+    return BASELINES.get(framework, "eager")
+
+
+def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int, *, warm: bool) -> Record:
     cell = factories.cell(framework=framework, mode=mode)
-    status, reason = PROBLEMS.get((framework, mode, block), ("ok", ""))
-    if (framework, mode) == ("keras", "default"):
-        status, reason = "failed", "import: exit code 1 (ImportError: libcudart.so.13: cannot open shared object file)"
-    if status in ("failed", "timeout"):
-        return factories.record(cell, block=block, status=status, reason=reason, failure=factories.failure())
+    status, reason = BROKEN.get((framework, mode), PROBLEMS.get((framework, mode, block), ("ok", "")))
+    if status in ("failed", "timeout", "skipped"):
+        failure = None if status == "skipped" else factories.failure()
+        return factories.record(cell, block=block, status=status, reason=reason, failure=failure)
     step_us, first_ms, rss_mib = STEPS_US[framework, mode]
     level = step_us * rng.lognormal(0, 0.015)
+    accuracy = _inferred() if mode in SOURCES else _accuracy(rng, framework)
+    fingerprint = f"{block if (framework, mode) == DIFFERS else 0:064x}"
+    accuracy = dataclasses.replace(accuracy, fingerprint=fingerprint, fingerprint_after=fingerprint)
     good = factories.record(
         cell,
         block=block,
@@ -141,7 +208,9 @@ def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int) 
             host_peak_rss_bytes=int(rss_mib * rng.normal(1, 0.002) * 2**20),
             host_rss_after_import_bytes=int(rss_mib * 0.8 * 2**20),
         ),
-        accuracy=_accuracy(rng, framework),
+        accuracy=accuracy,
+        proof=_proof(framework, mode),
+        repeats=_repeats(cell, accuracy, first_ms, warm=warm, threads=block == 1),
         environment=factories.environment(versions=(f"{framework}==2.13.0", "numpy==2.4.6")),
     )
     if status == "invalid":
@@ -156,22 +225,70 @@ def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int) 
 
 
 def _timing(rng: np.random.Generator, cell: Cell, step_us: float, first_ms: float) -> Timing:
-    steps_per_call = 200 if cell.mode == "scan" else 1
+    steps_per_call = 200 if cell.mode in ("scan", "loop", "loop-xla") else 1
     calls = 1 << max(0, int(np.ceil(np.log2(5000 / (step_us * steps_per_call)))))
     round_ns = step_us * 1000 * steps_per_call * calls * rng.lognormal(0, 0.02, (2, 30))
-    overhead = 3_000_000 if cell.mode == "fit" else 0
+    overhead = 3_000_000 if cell.mode.startswith("fit") else 0
     return factories.timing(
         steps_per_call=steps_per_call,
         calls_per_round=calls,
         first_step_ns=int(first_ms * 1e6 * rng.lognormal(0, 0.05)),
+        compile_cache=_cache(cell.framework, cell.mode),
+        cache_entries=0 if _cache(cell.framework, cell.mode) == "none" else 17,
+        process_cpu_ns=int(1e9 * rng.normal(0.995, 0.002)),
+        process_wall_ns=1_000_000_000,
         steady=(cell.framework, cell.mode) not in UNSTEADY,
         round_ns=tuple(int(one) + overhead for one in round_ns[0]),
         double_round_ns=tuple(int(2 * one) + overhead for one in round_ns[1]) if overhead else (),
     )
 
 
+def _cache(framework: str, mode: str) -> CompileCache:
+    return "none" if mode in UNCOMPILED or framework in WITHOUT_CACHE or mode == "torchscript" else "cold"
+
+
+def _proof(framework: str, mode: str) -> ModeProof:
+    compiled = mode not in UNCOMPILED and framework != "numpy" and mode not in ("fit", "batch")
+    counts = {"compilations": 1, "compilations_timed": 0, "traces": 1, "graphs": 1} if compiled else {}
+    if compiled and framework in ("torch", "lightning", "fastai", "keras_torch"):
+        counts |= {"graph_breaks": 0, "guard_failures": 0, "cache_hits": 0, "cache_misses": 2}
+    return factories.proof(
+        mode=mode,
+        output_device="cpu",
+        output_precision="float32",
+        matmul_precision="highest" if "torch" in framework else "",
+        tf32=None if framework == "numpy" else False,
+        deterministic=False if framework in ("torch", "tensorflow") else None,
+        evidence=f"{framework} says that it ran {mode}: 1 graph, 0 breaks; the parameters and the loss lie on cpu",
+        **{"compilations": None, **counts},
+    )
+
+
+def _repeats(cell: Cell, accuracy: Accuracy, first_ms: float, *, warm: bool, threads: bool) -> tuple[Repeat, ...]:
+    repeats = []
+    if warm and _cache(cell.framework, cell.mode) == "none":
+        repeats.append(factories.repeat(status="skipped", reason="the mode keeps no compile cache", first_step_ns=None))
+    elif warm:
+        first_ns = int(first_ms * 0.18e6)
+        repeats.append(factories.repeat(first_step_ns=first_ns, cache_hits=2, cache_misses=0, cache_entries=0))
+    if threads:
+        other = "f" * 64 if cell.framework == "tensorflow" else accuracy.fingerprint
+        repeats.append(factories.repeat("threads", fingerprint=other))
+    return tuple(repeats)
+
+
+def _inferred() -> Accuracy:
+    return factories.accuracy(
+        losses=(),
+        reference_losses=(),
+        max_loss_deviation=2.4e-7,
+        data_sha256="7f3a91c2" * 8,
+        init_sha256="c04d88e1" * 8,
+    )
+
+
 def _accuracy(rng: np.random.Generator, framework: str) -> Accuracy:
-    formula = EPSILON_HAT if framework in ("tensorflow", "keras") else KINGMA_BA
+    formula = EPSILON_HAT if framework == "tensorflow" or framework.startswith("keras") else KINGMA_BA
     exact = _trajectory(formula)
     scale = 4e-7 if framework in ("numpy", "torch", "fastai") else 1.2e-5
     error = scale * np.sin(np.linspace(0, 3, 200)) * rng.normal(1, 0.05, 200)

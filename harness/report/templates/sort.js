@@ -1,8 +1,9 @@
-// Tables sort when a heading is clicked: rows without a value stay below. Without JavaScript they stay as they are.
+// Tables sort when a heading is clicked: rows without a value stay below, inference stays apart from training. Without
+// JavaScript they stay as they are.
 "use strict";
 for (const table of document.querySelectorAll("table")) {
-  const body = table.tBodies[0];
-  const original = [...body.rows];
+  const bodies = [...table.tBodies].filter((body) => !body.classList.contains("apart"));
+  const originals = bodies.map((body) => [...body.rows]);
   table.querySelectorAll("thead th").forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -13,7 +14,10 @@ for (const table of document.querySelectorAll("table")) {
       const next = was === "ascending" ? "descending" : was === "descending" ? null : "ascending";
       table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
       if (next) heading.setAttribute("aria-sort", next);
-      body.append(...(next ? sorted(original, column, next === "descending" ? -1 : 1) : original));
+      bodies.forEach((body, at) => {
+        const rows = originals[at];
+        body.append(...(next ? sorted(rows, column, next === "descending" ? -1 : 1) : rows));
+      });
     });
   });
 }
