@@ -35,3 +35,7 @@ def test_an_export_that_fails_says_what_by_whom_and_for_which_onnx_on_one_line()
         "PyTorch cannot export the operator prims.bessel_j0 to ONNX (IR version 10, opset 18): "
         "No ONNX function found. Failure message: none"
     )
+
+
+def test_an_export_that_fails_for_no_operator_says_so_of_the_model() -> None:
+    assert str(ExportError("JAX", "", "no")) == "JAX cannot export the model to ONNX (IR version 10, opset 18): no"

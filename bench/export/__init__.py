@@ -17,8 +17,12 @@ OUTPUT: Final = "prediction"
 
 
 class ExportError(RuntimeError):
-    """A model cannot be written as ONNX; the message names the framework, the operator, and the versions of ONNX."""
+    """A model cannot be written as ONNX; the message names the framework, the operator, and the versions of ONNX.
+
+    `operator` is empty where the exporter names none.
+    """
 
     def __init__(self, framework: str, operator: str, why: str) -> None:
+        what = f"the operator {operator}" if operator else "the model"
         versions, reason = f"IR version {IR_VERSION}, opset {OPSET}", " ".join(why.split())
-        super().__init__(f"{framework} cannot export the operator {operator} to ONNX ({versions}): {reason}")
+        super().__init__(f"{framework} cannot export {what} to ONNX ({versions}): {reason}")

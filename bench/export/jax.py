@@ -43,5 +43,5 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
         )
     except NotImplementedError as error:
         named = re.search(r"primitive '([^']+)'", str(error))
-        raise ExportError("JAX", named[1] if named else "unknown", str(error)) from error
+        raise ExportError("JAX", named[1] if named else "", str(error)) from error
     return finished(written, "JAX")

@@ -54,6 +54,8 @@ UNKNOWN = {"torch": bessel_torch, "keras_tensorflow": bessel_keras, "jax": callb
 def main(framework: str, file: str, fault: str = "") -> None:
     exporter = importlib.import_module(f"bench.export.{framework}")
     workload = regression.make("base", "adam")
+    # as in the process that trained: what it set must not hinder the export
+    importlib.import_module(f"bench.frameworks.{framework}").start("cpu", 1)
     if fault == "unknown":
         exporter.FORWARD["regression"] = UNKNOWN[framework]()
     try:
