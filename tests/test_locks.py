@@ -71,9 +71,16 @@ def test_the_cpu_locks_hold_nothing_of_cuda(framework: str) -> None:
     assert not [name for name in frameworks_pins(framework, "cpu") if name.startswith(("nvidia", "cuda", "triton"))]
 
 
-@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != locks.BASE])
-def test_the_cuda_locks_bring_the_cuda_libraries(framework: str) -> None:
-    assert [name for name in frameworks_pins(framework, "cuda") if name.startswith("nvidia-cudnn-cu1")]
+def chain(framework: str | None, device: str) -> list[str]:
+    """The framework, the one that it builds on, and so on to the root."""
+    return [framework, *chain(locks.parent(locks.ROOT, framework, device), device)] if framework else []
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_locks_of_what_asks_for_other_packages_on_cuda_bring_the_cuda_libraries(framework: str) -> None:
+    asked = [locks.requirements(locks.ROOT, name, "cuda").parent.name for name in chain(framework, "cuda")]
+    found = [name for name in frameworks_pins(framework, "cuda") if name.startswith("nvidia-cudnn-cu1")]
+    assert len(found) == ("cuda" in asked)
 
 
 def test_the_harness_lock_holds_every_dependency_of_pyproject_and_the_dev_lock_the_same_pins() -> None:
