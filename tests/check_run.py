@@ -106,7 +106,7 @@ def wrong_evidence(
             yield f"{name}: its mode is not proved ({row['mode_found']})"
         if any(row[count] not in ("", "0") for count in ("compilations_timed", "graph_breaks", "guard_failures")):
             yield f"{name}: compiled in the rounds, broke its graph or failed a guard"
-        if not row["evidence"] or not float(row["threads_used"]) <= 1.1 * int(row["threads_asked"]):
+        if not row["evidence"] or not float(row["threads_used"] or "nan") <= 1.1 * int(row["threads_asked"]):
             yield f"{name}: no evidence, or more threads than were asked for"
     for row in compile_cost:
         if row["cold_class"] == "warm" or row["warm_class"] == "cold":

@@ -72,5 +72,6 @@ def render(run: "Run", format: str, table: str | None = None) -> str:
     if format == "csv":
         return to_csv(chosen[0])
     if format == "md":
-        return "\n".join(markdown.section(view.view(one, wide=True)) for one in chosen)
+        sections = [markdown.section(view.view(one, wide=True)) for one in chosen]
+        return "\n".join(sections if table else filter(None, [*sections, markdown.exports(run)]))
     raise KeyError(format)

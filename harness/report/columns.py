@@ -152,8 +152,11 @@ def _total_seconds(row: CodeRow) -> Value:
 FRAMEWORK: Final[Column[Row]] = Column(key="framework", get=attrgetter("cell.framework"))
 TITLE: Final[Column[Row]] = Column(heading="framework", kind="name", get=attrgetter("title"))
 MODE: Final[Column[Row]] = Column(key="mode", get=attrgetter("cell.mode"))
-SHOWN_MODE: Final[Column[Row]] = Column(heading="mode", kind="name", get=_shown_mode)
-WHO: Final = (FRAMEWORK, TITLE, MODE, SHOWN_MODE)
+SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
+    Column(heading="mode", kind="name", where="wide", get=_shown_mode),
+    Column(heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")),  # its group says the rest
+)
+WHO: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
 
 
 def context(*keys: str) -> tuple[Column[Row], ...]:
@@ -204,7 +207,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(
         key="speedup_vs_eager",
         heading="speed-up",
-        unit="vs baseline",
+        unit="vs base",
         format=times,
         get=_speedup,
         hint=_speedup_hint,

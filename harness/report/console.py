@@ -47,6 +47,7 @@ def _grid(view: View) -> Grid:
     for row in view.rows:
         if above is not None and row.is_inference != above.is_inference:
             grid.add_section()
+            grid.add_row(Text("Inference", style=QUIET))
         if is_grouped and (above is None or above.names[0] != row.names[0]):
             grid.add_row(Text(row.names[0].text, style="bold"))
         grid.add_row(*_fields(row, is_grouped=is_grouped))

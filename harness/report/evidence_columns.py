@@ -226,7 +226,7 @@ def _start_columns(
         Column(
             key=f"first_step_{state}_ms",
             heading=state,
-            unit="first, ms",
+            unit="ms",
             format=significant,
             get=first_step_ms,
             hint=hint,

@@ -31,14 +31,14 @@ def index(run: Run, tables: Tables) -> str:
     links = "\n".join(f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables)
     said = "\n\n".join(_escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
-    parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run)]
+    parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run).rstrip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def exports(run: Run) -> str:
     """Return the models that were exported, as a Markdown section; empty when there are none."""
     models = "\n".join(f"- {_escape(one.title)}: {_escape(one.sentence)}" for one in exported(run))
-    return f"## Exported models\n\n{models}" if models else ""
+    return f"## Exported models\n\n{models}\n" if models else ""
 
 
 def _grid(view: View) -> str:

@@ -190,7 +190,8 @@ def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     across = min(2, len(shown))
     with mpl.rc_context(STYLE):
         down = math.ceil(len(shown) / across)
-        figure = Figure(figsize=(WIDTH_IN, 2.3 * down), layout="constrained")
+        tall = max(2.3, 0.5 + 0.2 * max(map(len, shown)))  # room for the longest legend
+        figure = Figure(figsize=(WIDTH_IN, tall * down), layout="constrained")
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, group in zip(panels, shown, strict=False):
             _cost(panel, group, hues.get(group[0].cell.framework, QUIET))

@@ -65,6 +65,83 @@ class TestStepTime:
         loop = timing(steps_per_call=200, calls_per_round=1, first_step_ns=1_000_000, round_ns=(200_000,))
         assert stats.cost(loop) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
 
+    def test_of_another_first_call_leaves_them_out_too(self) -> None:
+        loop = timing(steps_per_call=200, calls_per_round=1, first_step_ns=1, round_ns=(200_000,))
+        assert stats.cost(loop, 1_000_000) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
+
+
+class TestFitOverhead:
+    def test_is_the_intercept_of_the_line_through_both_lengths(self) -> None:
+        # 40 + 10 n: fits of 10 and of 20 steps take 140 and 240
+        assert stats.fit_overhead_ns(timing(calls_per_round=10, round_ns=(140,), double_round_ns=(240,))) == 40
+
+    def test_is_the_median_of_the_pairs_and_may_be_below_zero(self) -> None:
+        fits = timing(round_ns=(100, 100, 100), double_round_ns=(205, 210, 150))
+        assert stats.fit_overhead_ns(fits) == -5
+
+    def test_is_absent_for_what_is_no_trainer(self) -> None:
+        assert stats.fit_overhead_ns(timing()) is None
+
+
+class TestLevel:
+    @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20))
+    def test_agrees_with_scipy_below_zero_too(self, values: list[float]) -> None:
+        level = stats.level(values)
+        assert level.value == pytest.approx(np.mean(values), rel=1e-9, abs=1e-6)
+        if np.ptp(values) > 1e-3:
+            interval = scipy_stats.ttest_1samp(values, 0).confidence_interval(1 - 0.035)
+            assert there(level.interval).low == pytest.approx(interval.low, rel=1e-6, abs=1e-6)
+            assert there(level.interval).high == pytest.approx(interval.high, rel=1e-6, abs=1e-6)
+
+    def test_of_one_value_has_no_interval_and_of_none_is_refused(self) -> None:
+        assert stats.level([-3.0]) == stats.Estimate(value=-3.0, interval=None, count=1)
+        with pytest.raises(ValueError, match="at least one"):
+            stats.level([])
+
+    def test_of_savings_pairs_by_block(self) -> None:
+        mode = {1: Cost(first_ns=0, step_ns=80), 2: Cost(first_ns=0, step_ns=60), 3: Cost(first_ns=0, step_ns=1)}
+        baseline = {1: Cost(first_ns=0, step_ns=100), 2: Cost(first_ns=0, step_ns=100)}
+        saving = there(stats.saving(mode, baseline))
+        assert (saving.value, saving.count) == (30, 2)
+        assert stats.saving(mode, {}) is None
+
+
+class TestBreakEvenOfOne:
+    SAVING = stats.Estimate(value=20.0, interval=Interval(15.0, 25.0), count=6)
+
+    def test_divides_and_has_no_interval(self) -> None:
+        assert stats.break_even_of_one(1000.0, self.SAVING) == BreakEven(steps=50.0, interval=None)
+
+    def test_is_at_once_when_the_first_step_is_no_dearer(self) -> None:
+        assert stats.break_even_of_one(-1.0, self.SAVING) == BreakEven(steps=0.0, interval=None)
+
+    def test_is_never_when_the_saving_is_not_told_from_zero(self) -> None:
+        assert stats.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=Interval(0.0, 40.0))) == NEVER
+
+    def test_is_unknown_when_the_saving_has_no_interval(self) -> None:
+        assert stats.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=None)) is None
+
+
+class TestThreads:
+    def test_used_are_cpu_time_over_wall_time_of_the_same_stretch(self) -> None:
+        assert stats.threads_used(timing(process_cpu_ns=187, process_wall_ns=100)) == 1.87
+
+    def test_used_are_unknown_where_either_is(self) -> None:
+        assert stats.threads_used(timing(process_cpu_ns=187)) is None
+        assert stats.threads_used(timing(process_wall_ns=100)) is None
+
+    def test_a_share_of_the_processor_is_that_of_the_whole_stretch_where_it_was_taken_down(self) -> None:
+        assert stats.cpu_share(timing(round_ns=(100,), process_cpu_ns=160, process_wall_ns=200)) == 0.8
+
+
+class TestLargestDifference:
+    def test_is_that_of_the_step_where_they_lie_farthest_apart(self) -> None:
+        assert stats.largest_difference([(4.0, 2.0), (4.0, 2.5), (3.75, 2.25)]) == 0.5
+
+    @pytest.mark.parametrize("trajectories", [[], [(1.0,)], [(1.0,), (1.0, 2.0)], [(), ()]])
+    def test_is_unknown_of_what_does_not_compare(self, trajectories: list[tuple[float, ...]]) -> None:
+        assert stats.largest_difference(trajectories) is None
+
 
 class TestEstimate:
     def test_of_known_numbers_by_hand(self) -> None:
@@ -201,8 +278,8 @@ class TestBreakEven:
         compiled = Cost(first_ns=6_000_000_000, step_ns=80_000)
         found = broken_even({1: compiled, 2: compiled}, {1: self.EAGER, 2: self.EAGER})
         assert found.steps == pytest.approx(299_800)
-        assert found.interval.low == pytest.approx(299_800)
-        assert found.interval.high == pytest.approx(299_800)
+        assert there(found.interval).low == pytest.approx(299_800)
+        assert there(found.interval).high == pytest.approx(299_800)
 
     def test_is_never_for_a_mode_that_is_slower(self) -> None:
         slower = Cost(first_ns=6_000_000_000, step_ns=120_000)
@@ -244,7 +321,7 @@ class TestBreakEven:
             mode = {b: Cost(first_ns=1e9 * slow[b] * own[b, 0], step_ns=8e4 * slow[b] * own[b, 1]) for b in range(6)}
             eager = {b: Cost(first_ns=4e6 * slow[b] * own[b, 2], step_ns=1e5 * slow[b] * own[b, 3]) for b in range(6)}
             found = stats.break_even(mode, eager)
-            covered += isinstance(found, BreakEven) and found.interval.holds((1e9 - 4e6) / 2e4)
+            covered += isinstance(found, BreakEven) and there(found.interval).holds((1e9 - 4e6) / 2e4)
         assert 0.93 <= covered / RUNS <= 0.97 + 0.003
 
 

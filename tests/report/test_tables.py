@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.record import Memory, Record
+from harness import report
 from harness.report import formats
 from harness.report.tables import Table, tables, to_csv
-from tests import factories
+from tests import check_run, factories
 from tests.factories import accuracy, cell, record, run, timing
 from tests.report.example import example
 
@@ -37,7 +38,7 @@ class TestContract:
         assert tables(run([])).steps.header == (
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "step_us", "ci_low_us", "ci_high_us", "replicates", "rounds", "steps_per_round", "first_step_ms",
-            "speedup_vs_eager", "break_even_steps", "flags",
+            "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms",
         )  # fmt: skip
 
     def test_columns_of_accuracy(self) -> None:
@@ -53,13 +54,45 @@ class TestContract:
             "device_allocations_timed", "residue_bytes",
         )  # fmt: skip
 
+    def test_columns_of_compile(self) -> None:
+        assert tables(run([])).compile.header == (
+            "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
+            "reason", "baseline", "first_step_cold_ms", "cold_count", "cold_class", "cold_cache_hits",
+            "cold_cache_misses", "cold_cache_entries", "first_step_warm_ms", "warm_count", "warm_class",
+            "warm_cache_hits", "warm_cache_misses", "warm_cache_entries", "saving_us", "saving_low_us",
+            "saving_high_us", "break_even_cold_steps", "break_even_cold_low", "break_even_cold_high",
+            "break_even_warm_steps", "break_even_warm_low", "break_even_warm_high",
+        )  # fmt: skip
+
+    def test_columns_of_proof(self) -> None:
+        assert tables(run([])).proof.header == (
+            "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
+            "reason", "verdict", "mode_found", "parameters_device", "parameters_dtype", "output_device",
+            "output_dtype", "threads_asked", "threads_reported", "threads_used", "traces", "compilations",
+            "compilations_timed", "graph_breaks", "guard_failures", "graphs", "cuda_graphs", "cuda_graphs_skipped",
+            "matmul_precision", "tf32", "deterministic", "evidence",
+        )  # fmt: skip
+
+    def test_columns_of_reproducibility(self) -> None:
+        assert tables(run([])).reproducibility.header == (
+            "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
+            "reason", "one_process", "two_processes", "processes", "other_threads", "threads", "threads_of_repeat",
+            "largest_loss_difference", "unchecked",
+        )  # fmt: skip
+
+    def test_a_script_that_checks_a_run_knows_the_same_columns(self) -> None:
+        assert {table.name: ", ".join(table.header) for table in tables(run([]))} == check_run.COLUMNS
+
+    def test_the_names_of_the_tables_are_those_on_the_command_line(self) -> None:
+        assert tuple(table.name for table in tables(run([]))) == report.TABLES
+
     def test_columns_of_code(self) -> None:
         assert tables(run([])).code.header == (
             "framework", "lines", "total_seconds", "weight", "bias", "within_tolerance",
         )  # fmt: skip
 
-    def test_a_run_without_records_is_four_headings(self) -> None:
-        assert [to_csv(table).count("\n") for table in tables(run([]))] == [1, 1, 1, 1]
+    def test_a_run_without_records_is_headings_alone(self) -> None:
+        assert [to_csv(table).count("\n") for table in tables(run([]))] == [1] * 7
 
 
 class TestSteps:
@@ -68,8 +101,8 @@ class TestSteps:
         records = [timed(EAGER, block, 100_000) for block in (1, 2)]
         records += [timed(COMPILE, block, 80_000, first_ns=2_004_000_000) for block in (1, 2)]
         assert to_csv(tables(run(records)).steps).splitlines()[1:] == [
-            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6",
-            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100000,B<6",
+            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,",
+            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100000,B<6,",
         ]
 
     def test_the_interval_is_student_s_on_the_logarithms(self) -> None:
@@ -112,6 +145,16 @@ class TestSteps:
         fits = timing(calls_per_round=10, round_ns=(5000, 5000), double_round_ns=(6000, 6000))
         (row,) = steps(record(timing=fits))
         assert (row["step_us"], row["steps_per_round"]) == ("0.1", "10")
+
+    def test_a_trainer_s_overhead_is_the_intercept_of_its_fits_and_others_have_none(self) -> None:
+        # fits of 10 and 20 steps: 5 and 6 ms, so 4 ms besides the steps; then 5 and 7 ms, so 3 ms
+        first, second = (
+            timing(calls_per_round=10, round_ns=(5_000_000,) * 2, double_round_ns=(double,) * 2)
+            for double in (6_000_000, 7_000_000)
+        )
+        fit = cell(mode="fit")
+        rows = steps(record(fit, timing=first), record(fit, block=2, timing=second), timed(EAGER, 1, 100_000))
+        assert {row["mode"]: row["fit_overhead_ms"] for row in rows} == {"fit": "3.5", "eager": ""}
 
     def test_a_trainer_without_a_slope_has_no_time_and_says_so(self) -> None:
         flat = timing(round_ns=(5000, 5000), double_round_ns=(5000, 5000))
@@ -224,7 +267,7 @@ class TestCode:
 def test_every_flag_of_the_example_has_a_letter_in_the_legend() -> None:
     found = tables(example())
     letters = {flag.letter for flag in found.steps.flags}
-    assert letters == {"N", "B", "I"}
+    assert letters == {"N", "B", "I", "S"}
     assert {flag.name for flag in found.steps.flags} >= {
         name for row in read(found.steps) for name in row["flags"].split()
     }

@@ -55,6 +55,31 @@ class TestSummary:
         assert "costs from 4.00 ms (Torch eager) to 2.00 s (Torch compile)" in text
         assert "after 100,000 steps (Torch compile)" in text
 
+    def test_names_the_shortest_step_of_each_framework_but_never_inference(self) -> None:
+        text = said(example())
+        assert "The shortest step of each framework: JAX scan 9" in text
+        assert "PyTorch fused 79" in text
+        ranked, _, after = text.partition("ONNX Runtime only infers, so it stands apart")
+        assert "ONNX" not in ranked
+        assert after.startswith(": its output lies within 2.4e-07 of NumPy's.")
+
+    def test_names_where_compiling_does_not_pay_framework_by_framework(self) -> None:
+        text = said(example())
+        assert "never, as far as this run can see, fastai fit-compile; Lightning fit-compile; PyTorch foreach," in text
+        assert "to 409,000 steps (PyTorch compile-step), 9 modes in all" in text
+
+    def test_tells_what_is_equal_to_the_last_bit_and_what_is_not(self) -> None:
+        text = said(example())
+        assert "44 of 44 in one process; 43 of 44 in another process (not fastai fit-compile)" in text
+        assert "38 of 44 at another number of threads (not TensorFlow eager, function," in text
+
+    def test_a_skipped_cell_is_no_failure(self) -> None:
+        skipped = record(cell(mode="cuda-graph"), status="skipped", reason="a CUDA graph needs a CUDA device")
+        text = said(run([*pair(100_000, 80_000), skipped]))
+        assert "Not ranked" not in text
+        assert "Skipped, for the reason given below the steps: Torch cuda-graph." in text
+        assert "All 2 cells did the same arithmetic" in text
+
     def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
         *others, last = pair(100_000, 80_000)
         text = said(run([*others, dataclasses.replace(last, status="invalid", reason="wrong")]))
@@ -100,8 +125,13 @@ class TestTerminal:
         lines = printed(example()).splitlines()
         assert max(map(len, lines)) <= 80
         assert not any("…" in line for line in lines)
-        (row,) = (line for line in lines if line.startswith("TensorFlow ") and "2,530" in line)
-        assert row.rstrip().endswith("N I")
+        (row,) = (line for line in lines if line.startswith("  batch-eager") and line.rstrip().endswith(" N"))
+        assert "4,890" in row
+
+    def test_fits_80_columns_with_every_flag_that_a_quick_run_raises(self) -> None:
+        lines = printed(example("quick", 3)).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line for line in lines)
 
     def test_is_plain_where_it_is_no_terminal(self) -> None:
         assert "\x1b" not in printed(example())
@@ -109,16 +139,37 @@ class TestTerminal:
 
     def test_tells_the_reason_of_each_hole_and_the_meaning_of_each_letter(self) -> None:
         text = " ".join(printed(example(), width=300).split())
-        assert "Keras default: failed: import: exit code 1 (ImportError: libcudart.so.13" in text
-        assert "Keras jit: invalid: 1 of 6 replicates: the losses leave" in text
+        assert "Keras on TensorFlow batch: failed: import: exit code 1 (ImportError: libcudart.so.13" in text
+        assert "Keras on TensorFlow batch-jit: invalid: 1 of 6 replicates: the losses leave" in text
         assert "N NOSTEADY: the warm-up reached its time limit" in text
 
     def test_a_reason_in_brackets_is_text_not_markup(self) -> None:
         text = printed(run([record(status="failed", reason="import: [red]no[/red] [Errno 2]")]))
         assert "import: [red]no[/red] [Errno 2]" in text
 
-    def test_an_empty_run_prints_its_four_tables_empty(self) -> None:
-        assert printed(run([])).count("No such record in this run.") == 4
+    def test_an_empty_run_prints_its_tables_empty(self) -> None:
+        assert printed(run([])).count("No such record in this run.") == len(report.TABLES)
+
+    def test_names_a_framework_once_above_its_modes(self) -> None:
+        lines = [line.rstrip() for line in printed(run([record(EAGER), record(COMPILE)])).splitlines()]
+        at = lines.index("Torch")
+        assert lines[at + 1].startswith("  eager ")
+        assert lines[at + 2].startswith("  compile ")
+
+    def test_inference_is_a_group_of_that_name_below_a_rule(self) -> None:
+        lines = [line.rstrip() for line in printed(example()).splitlines()]
+        at = lines.index("Inference")
+        assert lines[at - 2].startswith("  cuda-graph")
+        assert lines[at + 1] == "ONNX Runtime"
+
+    @pytest.mark.parametrize("width", [80, 100, 120])
+    def test_every_mode_of_the_whole_matrix_stands_on_one_line(self, width: int) -> None:
+        lines = printed(example(), width=width).splitlines()
+        for mode in ("reduce-overhead", "cached-partial", "from-keras"):
+            assert sum(line.startswith(f"  {mode} ") for line in lines) >= 4
+
+    def test_a_reason_is_told_once_not_beneath_every_table(self) -> None:
+        assert printed(example(), width=300).count("the losses leave the float64 reference") == 1
 
 
 class TestMarkdown:
@@ -130,8 +181,8 @@ class TestMarkdown:
 
     def test_an_invalid_row_is_struck_through_and_its_reason_told(self) -> None:
         text = report.render(example(), "md", "steps")
-        assert "| ~~Keras~~ | ~~jit~~ | invalid |" in text
-        assert "- Keras jit: invalid: 1 of 6 replicates: the losses leave" in text
+        assert "| ~~Keras on TensorFlow~~ | ~~batch-jit~~ | invalid |" in text
+        assert "- Keras on TensorFlow batch-jit: invalid: 1 of 6 replicates: the losses leave" in text
 
     def test_a_reason_cannot_break_the_table_or_become_markup(self) -> None:
         broken = record(status="failed", reason="a | b\n<script>alert(1)</script> *c*")
@@ -154,7 +205,7 @@ class TestRender:
         assert report.render(example(), "csv", "code").startswith("framework,lines,")
 
     def test_markdown_is_all_tables_unless_one_is_named(self) -> None:
-        assert report.render(example(), "md").count("\n## ") == 3
+        assert report.render(example(), "md").count("\n## ") == len(report.TABLES) - 1 + 1  # and the exported models
         assert report.render(example(), "md", "memory").count("## ") == 1
 
     def test_html_is_the_page(self) -> None:
