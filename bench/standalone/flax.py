@@ -33,7 +33,7 @@ x = jnp.asarray(x, dtype=jnp.float32)
 
 def loss_fn(model: nnx.Linear, x: jax.Array, y: jax.Array) -> jax.Array:
     """Mean squared error."""
-    return jnp.mean(optax.squared_error(model(x), y))
+    return jnp.mean(jnp.square(model(x) - y))
 
 
 def step(model: nnx.Linear, optimizer: nnx.Optimizer, x: jax.Array, y: jax.Array) -> jax.Array:

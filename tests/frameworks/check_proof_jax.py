@@ -1,0 +1,74 @@
+"""Run a few steps of JAX or Flax, with a fault planted, and print the proof as one line of JSON.
+
+    PYTHONPATH=<repository> python tests/frameworks/check_proof_jax.py FRAMEWORK MODE [FAULT]
+
+A script, since it runs in a framework's own environment. The scratch folder is the working directory, so that a second
+process there starts on the caches of the first. FAULT is one of `BEFORE` or `BETWEEN`.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench.catalogue import framework_offer
+from bench.framework import Step
+from bench.workloads import regression
+
+THREADS: Final = 1
+
+
+def let_xla_choose_its_threads() -> None:
+    """Allow two CPUs and take away the variable that XLA heeds."""
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    del os.environ["NPROC"]
+
+
+def donate_nothing() -> None:
+    """Make jax.jit forget what it was told to donate."""
+    jax: Any = importlib.import_module("jax")
+    jit = jax.jit
+    jax.jit = lambda function, **_: jit(function)
+
+
+def reshape_bias() -> None:
+    """Give the next step a bias of shape (1, 1), which broadcasts as (1,) does."""
+    jax = importlib.import_module("bench.frameworks.jax")
+    state = jax._held.state
+    jax._held.state = state._replace(parameters={**state.parameters, "bias": state.parameters["bias"].reshape(1, 1)})
+
+
+def reshape_variables() -> None:
+    """The same for Flax, whose bias is a variable."""
+    flax = importlib.import_module("bench.frameworks.flax")
+    for variable in flax._held.variables:
+        if variable.get_value().shape == (1,):
+            variable.set_value(variable.get_value().reshape(1, 1))
+
+
+BEFORE: Final[Mapping[str, Callable[[], None]]] = {"threads": let_xla_choose_its_threads, "donation": donate_nothing}
+BETWEEN: Final[Mapping[str, Callable[[], None]]] = {"shape": reshape_bias, "variables": reshape_variables}
+
+
+def check(name: str, mode: str, fault: str = "") -> dict[str, Any]:
+    """Return the proof after five steps, the fault planted before the build or between the steps."""
+    for variable, value in framework_offer(name).environment:
+        os.environ[variable] = value.format(threads=THREADS, scratch=Path.cwd())
+    BEFORE.get(fault, lambda: None)()
+    framework = importlib.import_module(f"bench.frameworks.{name}")
+    framework.start("cpu", THREADS)
+    step = framework.build(regression.make("base", "sgd"), mode, "float32")
+    assert isinstance(step, Step), step
+    framework.wait(step.run(2))
+    BETWEEN.get(fault, lambda: None)()
+    framework.wait(step.run(3))
+    return dataclasses.asdict(step.proof())
+
+
+if __name__ == "__main__":
+    print(json.dumps(check(*sys.argv[1:])))
