@@ -46,9 +46,13 @@ def faults(run: Path) -> Iterator[str]:
         for one in records
         if one["status"] != "ok" and not (one["status"] == "skipped" and one["reason"])
     )
-    for name in ("plan.json", "samples.parquet", "report/index.html", "report/steps.md"):
-        if not (run / name).is_file():
-            yield f"{name} is missing"
+    files = ("plan.json", "samples.parquet", "report/index.html", "report/steps.md")
+    missing = [
+        name for name in (*files, *(f"report/csv/{table}.csv" for table in COLUMNS)) if not (run / name).is_file()
+    ]
+    yield from (f"{name} is missing" for name in missing)
+    if any(name.startswith("report") for name in missing):
+        return
     page = (run / "report/index.html").read_text()
     if 'src="http' in page or "@import" in page or 'rel="stylesheet"' in page:
         yield "the page asks for something that is not in it"

@@ -17,7 +17,7 @@ def show(view: View, console: Console) -> None:
     """Print one table with its notes and the legend of its flags."""
     console.print(Text.assemble((f"{view.title}. ", "bold"), (f"{view.about} {view.told}".strip(), QUIET)))
     if not view.rows:
-        console.print(Text("No such record in this run."))
+        console.print(Text("No such record in this run."), end="\n\n")
         return
     console.print(_grid(view))
     for row in view.notes:

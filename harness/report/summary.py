@@ -158,9 +158,9 @@ def _accuracy(tables: Tables) -> str:
     asked = sum(row.status != "skipped" and not row.source for row in tables.accuracy.rows)
     same = len({row.data_sha256 for row in seen}) == 1 and len({row.init_sha256 for row in seen}) == 1
     start = "from the same data and the same initial parameters" if same else "though NOT from the same bytes"
-    who = "All" if len(good) == asked else f"{len(good)} of"
+    who = f"All {asked} cells" if len(good) == asked > 1 else f"{len(good)} of {_count(asked, 'cell')}"
     return (
-        f"{who} {asked} cells did the same arithmetic in the mode that was asked for: {start}, every loss lies within"
+        f"{who} did the same arithmetic in the mode that was asked for: {start}, every loss lies within"
         f" {scientific(max(good))} of a float64 reference."
     )
 
