@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.framework import Output, Skip, Step
 from bench.record import ModeProof
-from bench.workload import Adam, Array64, Sgd, Workload
+from bench.workload import Adam, Array32, Array64, Sgd, Workload
 
 # How a step ran, as a backend finds it, and the ending of the mode that this is by itself
 EAGER: Final = "eager"  # its Python ran in every step
@@ -37,6 +37,7 @@ class Backend:
 
     uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
     prove: Callable[[keras.Model], ModeProof]  # as found; its mode is EAGER, GRAPH or COMPILED
+    prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
     optimizer = optimizer_of(workload.optimizer)
     model.compile(optimizer=optimizer, loss=forward.loss, **COMPILE[ending])
     optimizer.build(model.trainable_variables)
-    fresh = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
+    backend.prepare(model)
+    fresh = _copies(optimizer.variables)
     x, y = (keras.ops.convert_to_tensor(workload.inputs[name]) for name in ("x", "y"))
 
     def fit(epochs: int) -> Sequence[float]:
@@ -90,9 +92,14 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
         call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
         fit=fit if method == "fit" else None,
         reset=reset,
-        parameters=lambda: dict(zip(forward.names, model.get_weights(), strict=True)),
+        parameters=lambda: dict(zip(forward.names, _copies(model.weights), strict=True)),
         proof=proof,
     )
+
+
+def _copies(variables: Sequence[Any]) -> list[Array32]:
+    """Return the variables' values; on PyTorch NumPy would otherwise look into the very memory that is trained."""
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def optimizer_of(optimizer: Adam | Sgd) -> Any:
@@ -109,6 +116,6 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.concatenate([np.ravel(losses) for losses in outputs]).astype(np.float64)
 
 
-def versions(*computing: str) -> Sequence[str]:
+def versions(*computing: str) -> tuple[str, ...]:
     """Return "name==version" of Keras, of what computes for it, and of NumPy for the inputs."""
     return (f"keras=={keras.__version__}", *computing, f"numpy=={np.__version__}")

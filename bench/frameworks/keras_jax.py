@@ -75,6 +75,6 @@ def wait(outputs: Sequence[Output]) -> None:
 to_numpy = _keras.to_numpy
 
 
-def versions() -> Sequence[str]:
+def versions() -> tuple[str, ...]:
     """Keras, JAX and its XLA, and NumPy for the inputs."""
     return _keras.versions(f"jax=={jax.__version__}", f"jaxlib=={jax.lib.__version__}")

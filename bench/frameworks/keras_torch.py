@@ -1,0 +1,87 @@
+"""Keras on PyTorch: `fit` and `train_on_batch` of a Sequential model; the step runs eagerly, or through Inductor.
+
+Keras' own step calls `loss.backward()`, which Dynamo does not trace: under jit_compile the step is two graphs, forward
+and update, with a graph break between them that no setting of Keras avoids. (`torch._dynamo.config.trace_autograd_ops`
+does, and PyTorch 2.13 then leaves a tensor where Keras keeps its call context: the second step fails.)
+"""
+
+import contextlib
+import dataclasses
+
+import keras
+import torch
+
+from bench.framework import Skip, Step
+from bench.frameworks import _keras
+from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_proof as found
+from bench.record import ModeProof
+from bench.workload import EPSILON_HAT, Workload
+
+MODES = {
+    "fit-eager": "fit, one batch an epoch, compile(run_eagerly=True): each operation dispatched by itself",
+    "fit": "fit, one batch an epoch, compile() as it comes: on PyTorch that is eager too",
+    "fit-jit": "fit, one batch an epoch, compile(jit_compile=True): torch.compile of Keras' step, broken at backward()",
+    "batch-eager": "train_on_batch, compile(run_eagerly=True): each operation dispatched by itself",
+    "batch": "train_on_batch, compile() as it comes: on PyTorch that is eager too",
+    "batch-jit": "train_on_batch, compile(jit_compile=True): torch.compile of Keras' step, broken at backward()",
+}
+BASELINE = {
+    "fit-eager": "fit-eager",
+    "fit": "fit-eager",
+    "fit-jit": "fit-eager",
+    "batch-eager": "batch-eager",
+    "batch": "batch-eager",
+    "batch-jit": "batch-eager",
+}
+ENVIRONMENT = {
+    "KERAS_BACKEND": "torch",
+    "KERAS_HOME": "{scratch}/keras",
+    # as for PyTorch itself
+    "OMP_NUM_THREADS": "{threads}",
+    "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+}
+ADAM = EPSILON_HAT
+
+_scope = contextlib.ExitStack()
+
+
+def start(device: str, threads: int) -> None:
+    """Choose the device for PyTorch and for Keras, set the threads and strict float32 (no TF32)."""
+    backend.start(device, threads)
+    _scope.enter_context(keras.device("gpu:0" if device == "cuda" else "cpu:0"))
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the mode's step: Keras' own, or one epoch of its loop."""
+    if mode.endswith("-jit") and (missing := found.compiler_missing()):
+        return Skip(missing)
+    return _keras.build(
+        workload, mode, precision, _keras.Backend(uncompiled=_keras.EAGER, prove=_prove, prepare=_give_gradients)
+    )
+
+
+def _give_gradients(model: keras.Model) -> None:
+    """Give every weight a gradient of zeros: without one Dynamo compiles the first step for its absence alone."""
+    for weight in model.trainable_variables:
+        weight.value.grad = torch.zeros_like(weight.value)
+
+
+def _prove(model: keras.Model) -> ModeProof:
+    """Return what PyTorch ran of Keras' step."""
+    placement = found.placement(model.parameters(), output=None)
+    if not model.jit_compile:
+        return ModeProof(mode=_keras.EAGER, compilations=None, evidence="the step is not compiled", **placement)
+    proof = found.inductor_proof(model.train_function, placement)
+    return dataclasses.replace(proof, mode=_keras.COMPILED if proof.graphs else _keras.EAGER)
+
+
+wait, memory = backend.wait, backend.memory
+to_numpy = _keras.to_numpy
+
+
+def versions() -> tuple[str, ...]:
+    """Keras, PyTorch, and NumPy for the inputs."""
+    return _keras.versions(f"torch=={torch.__version__}")
