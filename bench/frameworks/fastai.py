@@ -15,18 +15,23 @@ from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner, noop
 from fastai.basics import Adam as FastaiAdam
 
 from bench.framework import Skip, Step
-from bench.frameworks import torch as backend
+from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_proof as found
 from bench.record import ModeProof
 from bench.workload import KINGMA_BA, Adam, Sgd, Workload
 
 MODES = {
-    "fit": "Learner.fit: as many one-batch epochs as updates, constant learning rate, no validation, eager PyTorch"
+    "fit": "Learner.fit: as many one-batch epochs as updates, constant learning rate, no validation, eager PyTorch",
+    "fit-compile": "the same with torch.compile of the model; the loss and fastai's optimiser run eagerly",
 }
 BASELINE = "fit"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",
     "MPLCONFIGDIR": "{scratch}/matplotlib",
     "OMP_NUM_THREADS": "{threads}",
+    "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
 }
 ADAM = KINGMA_BA
 
@@ -36,9 +41,10 @@ class _Losses(Callback):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.seen = 0
+        self.of_this_fit: list[torch.Tensor] = []
 
     def before_fit(self) -> None:
-        self.of_this_fit: list[torch.Tensor] = []
+        self.of_this_fit = []
 
     def after_batch(self) -> None:
         self.of_this_fit.append(self.learn.loss.detach())
@@ -46,15 +52,19 @@ class _Losses(Callback):  # type: ignore[misc]
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return the Learner's fit."""
+    """Return the Learner's fit, of the model as it is or compiled."""
     if precision != "float32":
         return Skip(f"fastai is measured in float32 only, not {precision}")
+    compiles = mode == "fit-compile"
+    if compiles and (missing := found.compiler_missing()):
+        return Skip(missing)
     model, x, y = backend.placed(workload)
     whole_batch = DataLoader([(x, y)], bs=None, device=x.device)
     losses = _Losses()
+    trained = torch.compile(model) if compiles else model
     learner = Learner(
         DataLoaders(whole_batch, []),
-        model,
+        trained,
         loss_func=backend.FORWARD[workload.name].loss,
         opt_func=_optimizer(workload.optimizer),
         lr=workload.optimizer.learning_rate,
@@ -77,15 +87,10 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
     def proof() -> ModeProof:
         hyper = ", ".join(f"{name} {value:g}" for name, value in learner.opt.hypers[0].items())
-        return ModeProof(
-            mode="fit" if losses.seen == asked else "incomplete fit",
-            device=backend.device_of(model),
-            threads=torch.get_num_threads(),
-            precision=backend.precision_of(model),
-            compilations=None,
-            evidence=f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}; "
-            "device and dtype are the parameters'",
-        )
+        evidence = f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}"
+        output = losses.of_this_fit[-1] if losses.of_this_fit else None
+        placement = found.placement(model.parameters(), output)
+        return found.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
 
     return Step(fit=fit, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
 

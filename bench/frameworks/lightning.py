@@ -1,0 +1,116 @@
+"""PyTorch Lightning: `Trainer.fit` over a one-batch loader, one epoch an update, with automatic optimisation.
+
+The Trainer is set as for real full-batch training that has to be quick: no logger, no checkpoints, no progress bar, no
+model summary, no validation. `barebones=True` was no faster, and Lightning advises against training in it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import lightning
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from bench.framework import Skip, Step
+from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_proof as found
+from bench.record import ModeProof
+from bench.workload import KINGMA_BA, Workload
+
+MODES = {
+    "fit": "Trainer.fit: as many one-batch epochs as updates, automatic optimisation, no validation, eager PyTorch",
+    "fit-compile": "the same with torch.compile of the inner model and its loss, called by training_step",
+}
+BASELINE = "fit"
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "{threads}",
+    "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+}
+ADAM = KINGMA_BA
+
+
+class _Module(lightning.LightningModule):  # type: ignore[misc]
+    """The model with its loss; keeps each batch's loss on the device, without waiting for it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        compute_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.compute_loss = compute_loss
+        self.optimizer = optimizer
+        self.losses: list[torch.Tensor] = []
+        self.seen = 0
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        x, y = batch
+        loss = self.compute_loss(x, y)
+        self.losses.append(loss.detach())
+        self.seen += 1
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return self.optimizer  # the same one in each fit, so that its state goes on
+
+
+def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the Trainer's fit, of the model as it is or compiled."""
+    if precision != "float32":
+        return Skip(f"Lightning is measured in float32 only, not {precision}")
+    compiles = mode == "fit-compile"
+    if compiles and (missing := found.compiler_missing()):
+        return Skip(missing)
+    model, x, y = backend.placed(workload)
+    loss_function = backend.FORWARD[workload.name].loss
+
+    def forward(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return loss_function(model(x), y)
+
+    compute_loss = torch.compile(forward) if compiles else forward
+    optimizer = backend.optimizer_of(workload.optimizer, model.parameters())
+    module = _Module(model, compute_loss, optimizer)
+    whole_batch = DataLoader([(x, y)], batch_size=None)
+    trainer = lightning.Trainer(
+        max_epochs=0,
+        accelerator="gpu" if backend.on_cuda() else "cpu",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    asked = 0
+
+    def fit(updates: int) -> torch.Tensor:
+        nonlocal asked
+        asked += updates
+        module.losses = []
+        trainer.fit_loop.max_epochs = trainer.current_epoch + updates
+        trainer.fit(module, whole_batch)
+        return torch.stack(module.losses)  # (updates,)
+
+    def reset() -> None:
+        backend.load(model, workload.parameters)
+        backend.forget(optimizer)
+
+    def proof() -> ModeProof:
+        output = module.losses[-1] if module.losses else None
+        evidence = f"{module.seen} batches seen in {asked} updates asked for"
+        placement = found.placement(model.parameters(), output)
+        return found.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
+
+    return Step(fit=fit, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+
+
+start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+
+
+def versions() -> Sequence[str]:
+    """The library itself, the PyTorch it trains with, and NumPy for the inputs."""
+    return (f"lightning=={lightning.__version__}", f"torch=={torch.__version__}", f"numpy=={np.__version__}")
