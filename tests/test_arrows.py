@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "fastai", "fastcore"}
+FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "flax", "fastai", "fastcore", "lightning", "onnxruntime"}
+EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = ("record", "turn", "supervise", "channel", "worker", "lines", "process", "environment")
 
@@ -33,8 +34,10 @@ def files(folder: str) -> list[Path]:
 def test_bench_knows_nothing_of_the_host(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path)}
     assert not tops & {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "matplotlib", "tests"}
-    if path.parent.name not in ("frameworks", "hello"):
+    if path.parent.name not in ("frameworks", "hello", "export", "standalone"):
         assert not tops & FRAMEWORK_LIBRARIES
+    if path.parent.name != "export":
+        assert not tops & EXPORTERS, "a timed process loads no exporter"
 
 
 @pytest.mark.parametrize("path", files("harness"), ids=str)

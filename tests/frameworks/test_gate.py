@@ -13,7 +13,8 @@ from tests.frameworks.interpreters import run_in
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 
 OFFERS = {offer.name: offer for offer in catalogue().frameworks}
-CELLS = [(name, mode.name) for name, offer in OFFERS.items() for mode in offer.modes]
+CELLS = [(name, mode.name) for name, offer in OFFERS.items() for mode in offer.modes if not mode.source]
+FIRST = dict(reversed(CELLS))  # of each framework
 TOLERANCE = 1e-4  # float32 against float64: 2e-5 where 1 - 0.999^t is formed in float32
 
 
@@ -43,16 +44,14 @@ def test_a_mode_follows_the_reference_and_proves_itself(
 
 
 @pytest.mark.parametrize("fault", ["rate", "order", "zeros"])
-@pytest.mark.parametrize("framework", OFFERS)
+@pytest.mark.parametrize("framework", FIRST)
 def test_a_wrong_step_is_far_from_the_reference(framework: str, fault: str, tmp_path: Path) -> None:
-    mode = OFFERS[framework].baseline
-
-    assert gate(tmp_path, framework, mode, "adam", fault)["loss_deviation"] > 10 * TOLERANCE
+    assert gate(tmp_path, framework, FIRST[framework], "adam", fault)["loss_deviation"] > 10 * TOLERANCE
 
 
-@pytest.mark.parametrize("framework", OFFERS)
+@pytest.mark.parametrize("framework", FIRST)
 def test_other_initial_parameters_have_another_hash(framework: str, tmp_path: Path) -> None:
-    found = gate(tmp_path, framework, OFFERS[framework].baseline, "sgd", "start")
+    found = gate(tmp_path, framework, FIRST[framework], "sgd", "start")
 
     assert found["built_sha256"] != found["initial_sha256"]
 
