@@ -100,7 +100,10 @@ class Scripts:
             return [cell.mode]
         path = self._scratch / f"{source}.onnx"
         models = (one.export for one in self._folder.records() if one.cell.framework == source and one.export)
-        path.write_bytes(base64.b64decode(next(models).model_base64))
+        model = next(models, None)
+        if model is None:
+            raise SetupError(f"there is no model from {source} to run")
+        path.write_bytes(base64.b64decode(model.model_base64))
         return [cell.mode, str(path)]
 
 
