@@ -36,8 +36,8 @@ ENVIRONMENT = {
 ADAM = KINGMA_BA
 
 
-def _regression(model: nnx.Linear, inputs: backend.Arrays) -> jax.Array:
-    return jnp.mean(jnp.square(model(inputs["x"]) - inputs["y"]))
+def _regression(model: nnx.Linear, x: jax.Array, y: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.square(model(x) - y))
 
 
 FORWARD = {"regression": _regression}
@@ -68,10 +68,10 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     optimizer = nnx.Optimizer(model, _transformation(workload.optimizer), wrt=nnx.Param)
     held.variables = jax.tree.leaves(nnx.state((model, optimizer)), is_leaf=_is_variable)
     initial = [variable.get_value() for variable in held.variables]
-    inputs = jax.device_put(dict(workload.inputs))
+    x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
 
-    def step(model: Any, optimizer: Any, inputs: backend.Arrays) -> jax.Array:
-        loss, gradient = loss_and_gradient(model, inputs)
+    def step(model: Any, optimizer: Any, x: jax.Array, y: jax.Array) -> jax.Array:
+        loss, gradient = loss_and_gradient(model, x, y)
         body.ran(loss)
         optimizer.update(model, gradient)
         return loss
@@ -83,7 +83,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         advance = partial(step if mode == "eager" else jitted, model, optimizer)
 
     def call() -> jax.Array:
-        held.loss = advance(inputs)
+        held.loss = advance(x, y)
         return held.loss
 
     def reset() -> None:
