@@ -193,7 +193,7 @@ def _compiled(workload: Workload) -> Step:
 
     def proof() -> ModeProof:
         told = found.inductor_proof(whole, found.placement(parameters, last))
-        in_one = told.mode == "compile" and told.graphs == 1  # no backward of its own, nothing left outside
+        in_one = told.mode == "compile" and told.graphs == told.traces  # no frame has a backward graph of its own
         return dataclasses.replace(told, mode="compile-step" if in_one else told.mode)
 
     return Step(call=step, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
@@ -212,9 +212,13 @@ def _functional(
     options |= {"amsgrad": False, "beta1": optimizer.beta1, "beta2": optimizer.beta2, "eps": optimizer.epsilon}
     first, second = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
     steps = [torch.zeros((), device=p.device) for p in parameters]
-    return [*first, *second, *steps], lambda gradients: adam(
-        parameters, gradients, first, second, [], steps, capturable=True, **options
-    )
+
+    def update(gradients: list[torch.Tensor]) -> None:
+        # in a graph the step count is a tensor; run eagerly, as where Dynamo is switched off, a CPU refuses that
+        capturable = torch.compiler.is_compiling()
+        adam(parameters, gradients, first, second, [], steps, capturable=capturable, **options)
+
+    return [*first, *second, *steps], update
 
 
 def _captured(workload: Workload) -> Step:
