@@ -51,7 +51,7 @@ _scope = contextlib.ExitStack()
 def start(device: str, threads: int) -> None:
     """Choose the device for PyTorch and for Keras, set the threads and strict float32 (no TF32)."""
     backend.start(device, threads)
-    _scope.enter_context(keras.device("gpu:0" if device == "cuda" else "cpu:0"))
+    _scope.enter_context(keras.device(device))  # "cpu:0" would be another device than "cpu" to PyTorch
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
