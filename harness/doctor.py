@@ -24,7 +24,7 @@ LEAST_PYTHON: Final = (3, 11)
 LEAST_ENGINE: Final = (23, 0)  # the first whose `docker build` is BuildKit
 LEAST_COMPOSE: Final = (2, 24)
 ENVIRONMENTS_BYTES: Final = 7 * GIGA  # all local environments together, on the CPU
-IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 40 * GIGA}
+IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 50 * GIGA}
 # NVIDIA, "CUDA Compatibility", minor version compatibility: the least driver of each CUDA major version.
 LEAST_DRIVER: Final[Mapping[int, int]] = {12: 525, 13: 580}
 

@@ -180,8 +180,8 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
 
     assert process.returncode == code
     assert (f"samestep run --resume {only_run(results)}\n" in printed) == (number != signal.SIGKILL)
-    _, alive = psutil.wait_procs(children, timeout=5)
-    assert alive == []
+    _, left = psutil.wait_procs(children, timeout=5)
+    assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
     kept = (only_run(results) / "records.jsonl").read_text()
     done = kept.count("\n")
     assert 1 <= done < 3
@@ -215,7 +215,7 @@ def test_list_and_plan_run_nothing() -> None:
     assert listed.returncode == 0
     for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
         assert word in listed.stdout
-    planned = samestep("plan", "--framework", "torch", "--profile", "quick", "--seed", "3")
+    planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
     assert planned.returncode == 0
     assert "3 cells × 3 blocks = 9 replicates, seed 3" in planned.stdout
     assert len(planned.stdout.splitlines()) == 10

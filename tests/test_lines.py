@@ -55,5 +55,5 @@ def test_counts_the_hello_worlds_of_the_catalogue() -> None:
     assert {offer.name: lines.count(offer.name) for offer in offers} == {
         offer.name: offer.hello_lines for offer in offers
     }
-    assert lines.count("keras") == 7
+    assert lines.count("keras_tensorflow") == 7
     assert lines.count("torch") == 14
