@@ -1,0 +1,1 @@
+"""Each mode once more as an outsider would write it, without the suite: what the suite's figures are held to."""
