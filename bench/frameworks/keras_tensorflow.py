@@ -71,8 +71,12 @@ def _functions(model: keras.Model) -> dict[str, Any]:
     if model.train_function is None:
         return {}
     hidden = inspect.getclosurevars(model.train_function).nonlocals
-    unwrapped = {name: inspect.unwrap(value) for name, value in hidden.items() if callable(value)}
-    return {n: f for n, f in unwrapped.items() if isinstance(f, tf.types.experimental.PolymorphicFunction)}
+    functions = {name: inspect.unwrap(value, stop=_traces) for name, value in hidden.items() if callable(value)}
+    return {name: function for name, function in functions.items() if _traces(function)}
+
+
+def _traces(value: Any) -> bool:
+    return isinstance(value, tf.types.experimental.PolymorphicFunction)
 
 
 start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory

@@ -65,7 +65,7 @@ def drop_xla() -> None:
 
 def refuse_to_compile() -> None:
     """Make Keras believe that a layer cannot be compiled: it warns and goes on without."""
-    keras().layers.Dense.supports_jit = False
+    keras().layers.Dense.supports_jit = property(lambda self: False, lambda self, value: None)
 
 
 def round_to_tf32() -> None:
