@@ -155,6 +155,7 @@ class ModeProof:
     compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
     compilations_timed: int | None = None  # those during the timed rounds; must be 0
     graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode
+    graph_breaks_declared: int = 0  # of these, how many are the framework's own, as the mode's sentence says
     cache_hits: int | None = None  # compile-cache hits, where the framework counts them
     cache_misses: int | None = None  # compile-cache misses, where the framework counts them
     evidence: str = ""  # one sentence: what was looked at

@@ -194,7 +194,11 @@ def test_windows_that_differ_are_not_settled() -> None:
             {"found": {"tf32": True, "matmul_precision": "high"}},
             "float32 was asked for, products may be rounded to TF32",
         ),
-        ({"found": {"graph_breaks": 1}}, "1 graph breaks: the compiled step returned to Python"),
+        ({"found": {"graph_breaks": 1}}, "1 graph breaks: the compiled step left its graph"),
+        (
+            {"found": {"graph_breaks": 3, "graph_breaks_declared": 2}},
+            "1 graph breaks: the compiled step left its graph",
+        ),
         ({"found": {"guard_failures": 2}}, "2 compilations because what was compiled did not fit"),
         ({"inference_off": 0.01}, "before timing: the predictions leave those of float64 NumPy by"),
         ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: the trained weight is"),
@@ -206,6 +210,14 @@ def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
     assert record.status == "invalid"
     assert record.reason.startswith(reason)
     assert record.timing is None
+
+
+def test_a_graph_break_that_the_mode_declares_is_no_fault() -> None:
+    record = run(fake(found={"graph_breaks": 2, "graph_breaks_declared": 2}))
+
+    assert record.status == "ok"
+    assert record.proof is not None
+    assert record.proof.graph_breaks == 2
 
 
 @pytest.mark.parametrize(("cpu_per_wall", "status"), [(0.5, "ok"), (1.0, "ok"), (1.9, "invalid")])
