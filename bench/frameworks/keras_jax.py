@@ -49,7 +49,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 def _prove(model: keras.Model) -> ModeProof:
     """Return what JAX ran of Keras' step, by the programs that `jax.jit` keeps for it."""
     hidden = inspect.getclosurevars(model.train_function).nonlocals if model.train_function else {}
-    programs = 0 if model.run_eagerly or not hidden else hidden["step_function"]._cache_size()
+    programs = hidden["step_function"]._cache_size() if hidden and model.jit_compile else 0
     body = backend.Body()
     body.on_tracers = programs
     return dataclasses.replace(
