@@ -88,6 +88,11 @@ def trainer_proof(
     return told if complete else dataclasses.replace(told, mode=f"incomplete {told.mode}")
 
 
+def graph_breaks_at(place: str) -> int:
+    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `place`."""
+    return sum(count for reason, count in counters["graph_break"].items() if place in reason)
+
+
 def _complaints() -> str:
     """Return the first line of the first guard that failed and of the first graph break, in Dynamo's words."""
     failed = [reason for reasons in guard_failures.values() for reason in reasons]

@@ -75,7 +75,11 @@ def _prove(model: keras.Model) -> ModeProof:
     if not model.jit_compile:
         return ModeProof(mode=_keras.EAGER, compilations=None, evidence="the step is not compiled", **placement)
     proof = found.inductor_proof(model.train_function, placement)
-    return dataclasses.replace(proof, mode=_keras.COMPILED if proof.graphs else _keras.EAGER)
+    return dataclasses.replace(
+        proof,
+        mode=_keras.COMPILED if proof.graphs else _keras.EAGER,
+        graph_breaks_declared=found.graph_breaks_at("Tensor.backward()"),
+    )
 
 
 wait, memory = backend.wait, backend.memory
