@@ -6,6 +6,7 @@ is in Dynamo's counters though the step goes on working; a call that no compiled
 
 import copy
 import dataclasses
+import shutil
 import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,8 +14,7 @@ from typing import Any, Final
 
 import torch
 from torch._dynamo.utils import counters, get_compilation_metrics, guard_failures
-from torch._inductor.cpp_builder import get_cpp_compiler
-from torch._inductor.exc import InvalidCxxCompiler
+from torch._inductor import config as inductor_config
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.frameworks import _torch as backend
@@ -173,13 +173,12 @@ def optimizer_kernels(optimizer: torch.optim.Optimizer) -> tuple[str, str]:
 def compiler_missing() -> str:
     """Return what torch.compile lacks on this host and the package that has it, as one sentence; empty: nothing.
 
-    On a GPU Inductor writes Triton instead of C++, so nothing is asked for there.
+    On a GPU Inductor writes Triton instead of C++, so nothing is asked for there. Inductor's own search for a compiler
+    imports half of it, which belongs to the first step: its list of names is looked up instead.
     """
     if backend.on_cuda():
         return ""
-    try:
-        get_cpp_compiler()
-    except InvalidCxxCompiler:
+    if not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
         return "torch.compile needs a C++ compiler: install g++ (Debian, Ubuntu: apt install g++)"
     folders = {sysconfig.get_path("include"), sysconfig.get_path("include", scheme="posix_prefix")}
     if not any((Path(folder) / HEADERS).exists() for folder in folders):
