@@ -28,7 +28,7 @@ test: $(BIN)/.dev ## set up, then lint, types and the fast tests
 	$(BIN)/pytest -m "not frameworks and not engine and not browser"
 
 test-frameworks: $(BIN)/.dev ## the tests that run the real frameworks (minutes)
-	$(BIN)/pytest -m frameworks
+	$(BIN)/pytest -m frameworks --numprocesses 2
 
 test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 	$(BIN)/pytest -m engine
