@@ -24,16 +24,16 @@ def entries(folder: Path) -> int:
 def finding(proof: ModeProof, before: int, after: int) -> Finding:
     """Return what a first step found: `proof` was taken after it, `before` and `after` are the entries around it.
 
-    Counters come first: hits alone are warm, misses alone are cold. Where a framework counts neither, new files say
-    that something was compiled and kept; none beside those that were there, that all of it was found.
+    Hits alone are warm; misses, or new files without a hit, are cold. A mode that counts neither hits nor misses keeps
+    no compile cache: what files it adds are something else, such as a list of fonts.
     """
     hits, misses, added = proof.cache_hits, proof.cache_misses, max(0, after - before)
-    return Finding(_class(hits or 0, misses or 0, added, before), hits, misses, added)
+    return Finding(_class(hits, misses, added), hits, misses, added)
 
 
-def _class(hits: int, misses: int, added: int, before: int) -> CompileCache:
+def _class(hits: int | None, misses: int | None, added: int) -> CompileCache:
+    if hits is None and misses is None:
+        return "none"
     if hits:
         return "partly warm" if misses else "warm"
-    if misses or added:
-        return "cold"
-    return "warm" if before else "none"
+    return "cold" if misses or added else "none"
