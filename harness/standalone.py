@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ from bench.catalogue import catalogue
 from bench.record import Cell, Record
 from bench.supervise import BENCH, DROPPED
 from bench.turn import Settings
-from harness import exports, host, progress, selection, store
+from harness import exports, host, options, progress, selection, store
 from harness.environments import Environments
 from harness.errors import SamestepError, SetupError
 from harness.launchers.local import LocalLauncher
@@ -170,18 +170,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
     parser.add_argument("--blocks", type=int, default=5, help="how often each cell is measured [default: 5]")
     parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
+    parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
     asked = parser.parse_args(arguments)
     try:
-        return _compare(selection.names(asked.framework), selection.names(asked.mode), asked.blocks, asked.seed)
+        cpus = options.cpu_set(asked.cpus) if asked.cpus else host.default_cpus()
+        chosen = Selection(
+            frameworks=selection.names(asked.framework), modes=selection.names(asked.mode), optimizers=("adam",)
+        )
+        return _compare(chosen, asked.blocks, asked.seed, cpus)
     except SamestepError as error:
         print(f"samestep: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def _compare(frameworks: Sequence[str], modes: Sequence[str], blocks: int, seed: int) -> int:
+def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -> int:
     offer = catalogue()
     with_script = tuple(one.name for one in offer.frameworks if (SCRIPTS / f"{one.name}.py").is_file())
-    asked = Selection(frameworks=tuple(frameworks) or with_script, modes=tuple(modes), optimizers=("adam",))
+    asked = replace(chosen, frameworks=chosen.frameworks or with_script)
     found = selection.cells(offer, asked, PROFILES["quick"], "cpu")
     cells = tuple(cell for cell in found if cell.track == "identical")
     environments = Environments(host.ROOT, "cpu")
@@ -191,7 +196,6 @@ def _compare(frameworks: Sequence[str], modes: Sequence[str], blocks: int, seed:
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
     python = {name: path for name in needed if (path := environments.python(name))}
     plan = make_plan(cells, blocks, seed)
-    cpus = host.default_cpus()
     host.leave(cpus)
     measured = []
     with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:
