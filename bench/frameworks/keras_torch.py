@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "KERAS_HOME": "{scratch}/keras",
     # as for PyTorch itself
     "OMP_NUM_THREADS": "{threads}",
+    "TORCHDYNAMO_CAPTURE_SCALAR_OUTPUTS": "1",  # Keras' SGD takes its learning rate out of a tensor
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
