@@ -1,0 +1,60 @@
+"""The stand-alone scripts are an outsider's, and the table of ratios says what was paired and what is far off."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import catalogue
+from harness.standalone import SCRIPTS, Pair, table
+from tests import factories
+
+OFFERS = {offer.name: offer for offer in catalogue().frameworks}
+FILES = sorted(path for path in SCRIPTS.glob("*.py") if path.stem != "__init__")
+
+
+def pair(mode: str, block: int, samestep_us: float | None, script_us: float | None, reason: str = "") -> Pair:
+    return Pair(
+        cell=factories.cell(framework="jax", mode=mode),
+        block=block,
+        samestep_ns=samestep_us and samestep_us * 1e3,
+        script_ns=script_us and script_us * 1e3,
+        reason=reason,
+    )
+
+
+def test_every_framework_has_a_script() -> None:
+    assert {path.stem for path in FILES if not path.stem.startswith("_")} == set(OFFERS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_script_uses_nothing_of_samestep(path: Path) -> None:
+    imported = {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    ours = {name for name in imported if name.partition(".")[0] in ("bench", "harness", "tests")}
+    assert ours <= {"bench.standalone", "bench.standalone._keras"}
+
+
+def test_a_ratio_is_paired_by_block() -> None:
+    # blocks ten times apart in time, but always 5 % dearer than the script beside it
+    lines, far = table([pair("jit", 1, 21.0, 20.0), pair("jit", 2, 210.0, 200.0), pair("jit", 3, 2.1, 2.0)])
+
+    assert lines[-1] == "| jax | jit | 21 | 20 | 1.050 | 1.050 to 1.050 |"
+    assert far == []
+
+
+def test_what_is_farther_than_a_tenth_is_named() -> None:
+    _, far = table([pair("jit", 1, 23.0, 20.0), pair("scan", 1, 1.0, 1.2), pair("jit-donate", 1, 21.9, 20.0)])
+
+    assert far == ["jax jit: 1.150", "jax scan: 0.833"]
+
+
+def test_a_mode_without_a_ratio_says_why() -> None:
+    lines, far = table([pair("jit", 1, None, 20.0, reason="needs a GPU"), pair("jit", 2, 20.0, None)])
+
+    assert lines[-1] == "| jax | jit | | | | needs a GPU |"
+    assert far == []
