@@ -132,7 +132,8 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         format=whole,
         folds="narrow",
         get=_proof("graph_breaks"),
-        says="Places where a compiled step went back to Python, as the compiler counts them. Any at all is invalid.",
+        says="Places where a compiled step went back to Python, as the compiler counts them. Any that the mode's"
+        " sentence does not own up to is invalid.",
     ),
     Column(
         key="guard_failures",
