@@ -51,6 +51,11 @@ class Gate:
         self.framework.wait(outputs)
         losses = self.framework.to_numpy(outputs)
         trained = self.step.parameters()
+        for name, value in self.workload.parameters.items():
+            if restored[name].shape != value.shape:
+                raise InvalidResultError(
+                    f"{name} has the shape {restored[name].shape}, the workload's is {value.shape}"
+                )
         if any(not np.array_equal(restored[name], value) for name, value in self.workload.parameters.items()):
             raise InvalidResultError(f"{when}: reset does not bring the initial parameters back")
         return accuracy.compare(self.workload, self.formula, self.expected, losses, self.initial, trained)

@@ -1,15 +1,17 @@
 """The protocol on a clock that only moves when the fake framework spends time: exact numbers, exact order."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from bench.framework import Skip, Step
 from bench.protocol import measure, repeat
 from bench.record import Record
 from bench.rounds import WINDOW, Rounds, settled
 from bench.turn import Settings, Turn
-from bench.workload import sha256
+from bench.workload import Workload, sha256
 from bench.workloads import regression
 from tests import factories
 from tests.fakes import FakeClock, FakeFramework
@@ -210,6 +212,19 @@ def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
     assert record.status == "invalid"
     assert record.reason.startswith(reason)
     assert record.timing is None
+
+
+def test_a_parameter_of_another_shape_is_named() -> None:
+    class Flat(FakeFramework):
+        def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+            step = super().build(workload, mode, precision)
+            assert isinstance(step, Step)
+            read = step.parameters
+            return dataclasses.replace(step, parameters=lambda: {name: p.ravel() for name, p in read().items()})
+
+    record = run(Flat(FakeClock()))
+
+    assert (record.status, record.reason) == ("invalid", "weight has the shape (1,), the workload's is (1, 1)")
 
 
 def test_a_graph_break_that_the_mode_declares_is_no_fault() -> None:

@@ -60,11 +60,11 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         )
 
     reset()
-    return Step(call=step, reset=reset, parameters=lambda: _arrays(state), proof=proof)
 
+    def parameters() -> Mapping[str, Array32]:
+        return {name: np.full_like(array, state[name]) for name, array in workload.parameters.items()}
 
-def _arrays(state: Mapping[str, float]) -> Mapping[str, Array32]:
-    return {name: np.asarray([value], dtype=np.float32) for name, value in state.items()}
+    return Step(call=step, reset=reset, parameters=parameters, proof=proof)
 
 
 def wait(outputs: Sequence[Output]) -> None:
