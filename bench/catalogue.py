@@ -98,6 +98,12 @@ def framework_offer(name: str) -> FrameworkOffer:
     )
 
 
+def plain_mode(offer: FrameworkOffer) -> str:
+    """Return a mode that compiles nothing: the last of those that others are compared with, else the first."""
+    own = [mode.name for mode in offer.modes if mode.baseline == mode.name]
+    return own[-1] if own else offer.modes[0].name
+
+
 def _literals(tree: ast.Module) -> dict[str, Any]:
     found = {}
     for node in tree.body:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import protocol
-from bench.catalogue import framework_offer
+from bench.catalogue import framework_offer, plain_mode
 from bench.process import framework_of, workload_of
 from bench.record import Export, Record
 from bench.turn import Turn
@@ -16,9 +16,9 @@ from bench.workload import Workload
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
-    """Train through the framework's first mode, pass the gate, export; return the record, whatever happens."""
+    """Train through the framework's plain mode, pass the gate, export; return the record, whatever happens."""
     name = turn.cell.framework
-    mode = framework_offer(name).modes[0].name
+    mode = plain_mode(framework_offer(name))
 
     def write(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Export:
         model: bytes = importlib.import_module(f"bench.export.{name}").export(workload, parameters)
