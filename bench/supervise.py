@@ -83,7 +83,8 @@ def supervise(
 
 def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the fresh process; those of the framework are set inside it, from its file."""
-    kept = {name: value for name, value in inherited.items() if name not in DROPPED}
+    # A caller's own pytest (its options, or that it runs several workers) must not reach the replicate's.
+    kept = {name: v for name, v in inherited.items() if name not in DROPPED and not name.startswith("PYTEST_")}
     return {
         **kept,
         "PYTHONPATH": str(folder / PATH_FOLDER),

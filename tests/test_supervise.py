@@ -172,3 +172,12 @@ def _gone(pid: int) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def test_a_callers_own_pytest_does_not_reach_the_replicate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")  # pytest-benchmark measures nothing beside other workers
+
+    record = turns.to_record(numpy_turn(), supervise(numpy_turn(), tmp_path / "turn"))
+
+    assert (record.status, record.reason) == ("ok", "")
