@@ -35,7 +35,7 @@ from bench.record import (
 )
 from bench.rounds import Clock, Rounds, RoundTimer, timed_rounds, warm_up
 from bench.turn import TAIL_LINES, Turn
-from bench.workload import Workload, reference
+from bench.workload import Workload
 
 Load = Callable[[], Framework]
 Make = Callable[[], Workload]
@@ -111,10 +111,10 @@ def repeat(
     clock: Clock = time.perf_counter_ns,
     cache_entries: Callable[[], int] = lambda: 0,
 ) -> Repeat:
-    """Run the first step and the gate of `turn.cell` once more, whatever happens; `turn.threads` are asked for."""
+    """Run the first steps of `turn.cell` and their gate once more, whatever happens; `turn.threads` are asked for."""
     phase = PhaseClock(clock, lambda _: None, 0)
     replicate = Replicate(turn, phase, clock, cache_entries)
-    status, reason, _ = _ending(phase, lambda: replicate.begin(load, make))
+    status, reason, _ = _ending(phase, lambda: replicate.begin(load, make, whole=False))
     found = replicate.cache
     return Repeat(
         kind=kind,
@@ -126,7 +126,7 @@ def repeat(
         cache_hits=found.hits if found else None,
         cache_misses=found.misses if found else None,
         cache_entries=found.entries if found else None,
-        fingerprint=replicate.accuracy.fingerprint if replicate.accuracy else "",
+        fingerprint=replicate.start.fingerprint if replicate.start else "",
     )
 
 
@@ -192,6 +192,7 @@ class Replicate:
         self.first_step_ns: int | None = None
         self.cache: caches.Finding | None = None
         self.timing: Timing | None = None
+        self.start: Accuracy | None = None  # of the gate's first steps
         self.accuracy: Accuracy | None = None
         self.proof: ModeProof | None = None
 
@@ -207,8 +208,8 @@ class Replicate:
         self._time(gate, rounds)
         return None
 
-    def begin(self, load: Load, make: Make) -> Gate | str:
-        """Import, build, take the first step and pass the gate; return the gate, or why the cell is skipped.
+    def begin(self, load: Load, make: Make, *, whole: bool = True) -> Gate | str:
+        """Import, build, take the first step, pass the gate or its start; return it, or why the cell is skipped.
 
         Raises:
             InvalidResultError: the result is not the reference's.
@@ -222,12 +223,10 @@ class Replicate:
             framework.start(cell.device, self.turn.threads)
         with phase("build"):
             workload = make()
-            formula = workload.formula(framework.ADAM)
-            expected = reference(workload, formula)
             step = framework.build(workload, cell.mode, cell.precision)
             if isinstance(step, Skip):
                 return step.reason
-            gate = Gate(framework, workload, formula, expected, step, initial=step.parameters())
+            gate = Gate(framework, workload, workload.formula(framework.ADAM), step, initial=step.parameters())
             entries = self.cache_entries()
         with phase("first_step"):
             begin = self.clock()
@@ -235,7 +234,10 @@ class Replicate:
             self.first_step_ns = self.clock() - begin
         with phase("check"):
             self.cache = caches.finding(step.proof(), entries, self.cache_entries())
-            self.accuracy = gate.passed("before timing")
+            self.start = gate.start("before timing")
+            if whole:
+                found = gate.whole("before timing")
+                self.accuracy = dataclasses.replace(found, fingerprint=self.start.fingerprint)
         return gate
 
     def _time(self, gate: Gate, rounds: Rounds) -> None:
@@ -279,7 +281,7 @@ class Replicate:
         require_mode(self.turn, self.proof)
         require_threads(self.turn, timing)
         require_no_allocations(self.memory)
-        after = gate.passed("after timing")
+        after = gate.start("after timing")
         self.accuracy = dataclasses.replace(
             self.accuracy,
             max_loss_deviation=max(self.accuracy.max_loss_deviation, after.max_loss_deviation),

@@ -130,7 +130,7 @@ class Accuracy:
     """What was computed, against the float64 NumPy reference of the same formula."""
 
     formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
-    losses: tuple[float, ...]  # loss of each step of the gate's run before timing, as the framework gave it
+    losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, as the framework gave it
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
     max_loss_deviation: float  # largest |loss - reference| / max(1, |reference|), before and after timing
     weight: float  # the trained weight (regression)
@@ -140,8 +140,8 @@ class Accuracy:
     within_tolerance: bool  # weight and bias within 0.05 of the truth that made the data
     data_sha256: str  # of the bytes of the inputs as handed to the framework
     init_sha256: str  # of the bytes of the initial parameters as read back from the framework
-    fingerprint: str = ""  # SHA-256 of losses and parameters of the gate before timing: same bits, same fingerprint
-    fingerprint_after: str = ""  # of the run after timing, in the same process
+    fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
+    fingerprint_after: str = ""  # of the same steps after timing, in the same process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ class Repeat:
     cache_hits: int | None = None  # up to the end of its first step
     cache_misses: int | None = None  # up to the end of its first step
     cache_entries: int | None = None  # files that its first step added under the scratch folder
-    fingerprint: str = ""  # as in Accuracy, of its one run of the gate
+    fingerprint: str = ""  # as in Accuracy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,18 +70,20 @@ class RoundTimer:
     def calibrate(self, floor_ns: int) -> int:
         """Return the smallest power of two of calls whose round lasts at least `floor_ns`, by the median of three.
 
-        A trainer's fit has a cost of its own; what has to last long enough is the difference of 2N and N steps.
+        A trainer's fit has a cost of its own. What has to last so long is the difference of 2N and N steps, and at
+        least as long as that cost: a small difference of two long fits would be noise.
         """
         calls = 1
-        while calls < MOST_CALLS:
-            durations = [self._extent(calls) for _ in range(3)]
-            if statistics.median(durations) >= floor_ns:
-                break
+        while calls < MOST_CALLS and not self._lasts(calls, floor_ns):
             calls *= 2
         return calls
 
-    def _extent(self, calls: int) -> int:
-        return self.time(calls) if self.step.fit is None else self.time(2 * calls) - self.time(calls)
+    def _lasts(self, calls: int, floor_ns: int) -> bool:
+        once = statistics.median(self.time(calls) for _ in range(3))
+        if self.step.fit is None:
+            return once >= floor_ns
+        twice = statistics.median(self.time(2 * calls) for _ in range(3))
+        return twice - once >= max(floor_ns, once / 2)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -72,8 +72,8 @@ class Trajectory:
     parameters: Arrays64  # after the last update
 
 
-def reference(workload: Workload, formula: str) -> Trajectory:
-    """Train `workload` in float64 NumPy with the update rule `formula`, from its float32 bytes.
+def reference(workload: Workload, formula: str, steps: int | None = None) -> Trajectory:
+    """Train `workload` for `steps` updates, or all, in float64 NumPy with the rule `formula`, from its float32 bytes.
 
     Raises:
         ValueError: no such formula.
@@ -83,7 +83,7 @@ def reference(workload: Workload, formula: str) -> Trajectory:
     first = {name: np.zeros_like(array) for name, array in parameters.items()}
     second = {name: np.zeros_like(array) for name, array in parameters.items()}
     losses = []
-    for step in range(1, workload.steps + 1):
+    for step in range(1, (workload.steps if steps is None else steps) + 1):
         loss, gradient = workload.loss_and_gradient(parameters, inputs)
         losses.append(loss)
         for name, g in gradient.items():

@@ -55,8 +55,8 @@ def show_plan(asked: Asked) -> None:
     device = options.one_of("device", asked.device or "cpu", options.DEVICES)
     cells = selection.cells(catalogue(), asked.selection(), profile, device)
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, profile.blocks, seed)
-    print(f"{len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed}")
+    plan = make_plan(cells, profile.blocks, seed, profile.hello_blocks)
+    print(plan)
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")
 

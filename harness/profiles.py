@@ -18,6 +18,7 @@ class Profile:
     blocks: int  # replicates of each cell
     optimizers: tuple[str, ...]  # those run when none is named
     settings: Settings
+    hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     timeout_s: float  # of one replicate
 
 
@@ -29,7 +30,10 @@ PROFILES: Final[Mapping[str, Profile]] = {
             sentence="a first look in minutes: 3 blocks, Adam only, no verdicts",
             blocks=3,
             optimizers=("adam",),
-            settings=Settings(rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2),
+            settings=Settings(
+                rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2, other_threads=False
+            ),
+            hello_blocks=1,
             timeout_s=180,
         ),
         Profile(

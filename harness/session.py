@@ -41,7 +41,7 @@ def run(asked: Asked, where: Where) -> int:
     cells = selection.cells(offer, asked.selection(), profile, device)
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, where.blocks or profile.blocks, seed)
+    plan = make_plan(cells, where.blocks or profile.blocks, seed, profile.hello_blocks)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     used = exports.needed(offer.frameworks, cells)
     resolved = [choose.resolve(name, used, device, progress.say) for name in named]
@@ -53,10 +53,7 @@ def run(asked: Asked, where: Where) -> int:
         folder.write_plan(plan)
         folder.write_facts(facts)
         jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
-        progress.say(
-            f"{folder.id}: {len(cells)} cells × {plan.blocks} blocks = {plan.replicates} replicates, seed {seed},"
-            f" CPU set {','.join(map(str, cpus))}, launcher {launcher.name}"
-        )
+        progress.say(f"{folder.id}: {plan}, CPU set {','.join(map(str, cpus))}, launcher {launcher.name}")
     return _session(jobs)
 
 

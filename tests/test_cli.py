@@ -35,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 cells × 1 blocks = 1 replicates, seed 7" in ended.stdout
+    assert "1 cell × 1 block = 1 replicate, seed 7" in ended.stdout
     assert re.search(r"\[1/1\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
     assert "samestep's own share of the wall time" in ended.stdout
     assert re.search(r"Report: .*/report/index\.html", ended.stdout)
@@ -217,8 +217,8 @@ def test_list_and_plan_run_nothing() -> None:
         assert word in listed.stdout
     planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
     assert planned.returncode == 0
-    assert "3 cells × 3 blocks = 9 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 10
+    assert "3 cells × 3 blocks (hello worlds in 1 of them) = 7 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 7
 
 
 @pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])

@@ -37,3 +37,18 @@ def test_order_is_random_in_every_position() -> None:
 def test_every_replicate_has_its_own_hash_seed() -> None:
     seeds = [place.hash_seed for place in make_plan(CELLS, 6, 42).places()]
     assert len(set(seeds)) == len(seeds)
+
+
+def test_hello_worlds_stay_out_of_the_later_blocks_when_the_profile_says_so() -> None:
+    hello = tuple(cell(framework=name, mode="hello", track="idiomatic") for name in ("torch", "jax"))
+    plan = make_plan((*CELLS, *hello), 3, 42, hello_blocks=1)
+    places = list(plan.places())
+    assert Counter(place.cell for place in places if place.block == 1) == Counter((*CELLS, *hello))
+    assert Counter(place.cell for place in places if place.block in (2, 3)) == Counter((*CELLS, *CELLS))
+    assert [place.position for place in places] == list(range(1, 7 * 3 + 2 + 1))
+    assert str(plan) == "9 cells × 3 blocks (hello worlds in 1 of them) = 23 replicates, seed 42"
+
+
+def test_hello_worlds_alone_run_in_every_block() -> None:
+    (hello,) = (cell(mode="hello", track="idiomatic"),)
+    assert str(make_plan((hello,), 3, 42, hello_blocks=1)) == "1 cell × 3 blocks = 3 replicates, seed 42"

@@ -41,6 +41,8 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     # a precompiled header is 150 MB in the temporary folder, more than a small tmpfs holds
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+    # the processor says what it can, not seconds of trial compilations, which a machine needs once (decision 9)
+    "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
 

@@ -76,7 +76,8 @@ def main(mode):
     gc.freeze()
     gc.disable()
     while True:
-        if fit(2 * epochs) - fit(epochs) < 5e-3:
+        once = fit(epochs)
+        if fit(2 * epochs) - once < max(5e-3, once / 2):
             epochs *= 2
         elif time.perf_counter() > warm:
             break

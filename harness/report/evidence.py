@@ -54,7 +54,7 @@ class CompileRow(Row):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Whether several runs of a cell were bitwise equal: all their losses and the trained parameters."""
+    """Whether several runs of a cell were bitwise equal: the losses of the first steps, the parameters after them."""
 
     equal: bool | None  # None: not checked
     compared: int  # runs
@@ -267,7 +267,7 @@ def _at_other_threads(good: Sequence[Record], repeats: Sequence[Repeat]) -> Chec
     if pairs:
         return Check(equal=all(mine == other for mine, other in pairs), compared=2 * len(pairs), why="")
     why = next((_without_result(one) for one in repeats if one.status != "ok"), "")
-    return _unchecked(good, why or "no repeat with another number of threads")
+    return _unchecked(good, why or "not asked for (`--profile default` does)")
 
 
 def _without_result(repeat: Repeat) -> str:

@@ -373,8 +373,8 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         unit="one process",
         get=_equal("one_process"),
         hint=_why("one_process"),
-        says="The run of the gate before the timed rounds and the one after them, in every good replicate: the same"
-        " fingerprint (SHA-256 over the bytes of all losses and the trained parameters).",
+        says="The gate's first 20 steps before the timed rounds and the same after them, in every good replicate: one"
+        " fingerprint (SHA-256 over the bytes of their losses and of the parameters after them).",
     ),
     Column(
         key="two_processes",

@@ -132,7 +132,7 @@ def _reproducibility(found: tuple[ReproducibilityRow, ...]) -> Table[Reproducibi
     return Table(
         name="reproducibility",
         title="Reproducibility",
-        about="Whether two runs of the same cell are bitwise equal in all their losses and the trained parameters.",
+        about="Whether two runs of a cell are bitwise equal: the losses of 20 steps, and the parameters after them.",
         columns=REPRODUCIBILITY_COLUMNS,
         rows=found,
         is_hole=lambda row: row.status != "ok" and row.one_process.equal is None and row.two_processes.equal is None,
