@@ -81,7 +81,13 @@ def halve_the_batch() -> None:
     model = keras().Model
     train, fit = model.train_on_batch, model.fit
     model.train_on_batch = lambda self, x, y: train(self, x[:100], y[:100])
-    model.fit = lambda self, x, y, batch_size, **options: fit(self, x[:100], y[:100], batch_size=100, **options)
+
+    def fit_half(self: Any, x: Any, y: Any = None, **options: Any) -> Any:
+        if y is None:
+            return fit(self, x.map(lambda x, y: (x[:100], y[:100])), **options)
+        return fit(self, x[:100], y[:100], **{**options, "batch_size": 100})
+
+    model.fit = fit_half
 
 
 BEFORE_START: Final[Mapping[str, Callable[[], None]]] = {"threads": ignore_threads}
