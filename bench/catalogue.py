@@ -6,7 +6,7 @@ and a framework that does not import still has cells that can be recorded as fai
 
 import ast
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from bench.workloads import WORKLOADS
 PRECISIONS: Final = ("float32",)
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
-LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES")
+LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class ModeOffer:
     sentence: str  # what happens in it
     baseline: str = ""  # mode that its speed-up and break-even compare with; empty: none
     source: str = ""  # framework whose exported model it runs; empty: it trains its own
+    on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,13 @@ class WorkloadOffer:
     sentence: str
     sizes: tuple[str, ...]
     optimizers: tuple[str, ...]
+    sizes_on_cpu: tuple[str, ...] = ()  # those run on this device when none is named; empty: all
+    sizes_on_cuda: tuple[str, ...] = ()
+
+    @property
+    def is_ladder(self) -> bool:
+        """It grows from size to size; run when it is named."""
+        return bool(self.sizes_on_cpu)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,7 @@ def framework_offer(name: str) -> FrameworkOffer:
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
     sources: Mapping[str, str] = literals.get("SOURCES", {})
+    ladder: Sequence[str] = literals.get("LADDER", tuple(modes))
     shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""
     baselines: Mapping[str, str] = dict.fromkeys(modes, shared) if shared else literals["BASELINE"] or {}
     hello = folder / "hello" / f"{name}.py"
@@ -88,7 +97,13 @@ def framework_offer(name: str) -> FrameworkOffer:
         title=_first_line(ast.get_docstring(tree)).partition(":")[0],
         sentence=_first_line(ast.get_docstring(tree)),
         modes=tuple(
-            ModeOffer(name=mode, sentence=sentence, baseline=baselines.get(mode, ""), source=sources.get(mode, ""))
+            ModeOffer(
+                name=mode,
+                sentence=sentence,
+                baseline=baselines.get(mode, ""),
+                source=sources.get(mode, ""),
+                on_ladders=mode in ladder,
+            )
             for mode, sentence in modes.items()
         ),
         baseline=shared,
@@ -121,6 +136,8 @@ def _workload_offer(name: str) -> WorkloadOffer:
         sentence=_first_line(module.__doc__),
         sizes=tuple(module.SIZES),
         optimizers=tuple(module.OPTIMIZERS),
+        sizes_on_cpu=tuple(getattr(module, "ON_CPU", ())),
+        sizes_on_cuda=tuple(getattr(module, "ON_CUDA", ())),
     )
 
 

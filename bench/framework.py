@@ -8,6 +8,7 @@ framework can still list its cells:
                                             dictionary where modes differ in it: {"fit-jit": "fit-eager", …}
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
+    LADDER = ("eager", "compile")           only where a workload of many sizes is not to run in all modes by default
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
 forward pass per workload, written in its own idiom.
@@ -47,6 +48,9 @@ class Step:
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
     proof: Callable[[], ModeProof]  # what the framework says it did; cheap enough to be asked between rounds
+    gradient: Callable[[], Mapping[str, NDArray[np.float32]]] | None = (
+        None  # of the loss, by the parameters as they are
+    )
     inference: bool = False  # a call is a forward pass of a trained model: it returns predictions, no loss
 
     def __post_init__(self) -> None:
@@ -67,6 +71,9 @@ class Framework(Protocol):
 
     MODES: Mapping[str, str]
     ENVIRONMENT: Mapping[str, str]
+    FORWARD: Mapping[
+        str, Any
+    ]  # the workloads that it expresses, each with its forward pass in the framework's own form
     ADAM: str  # the formula of its Adam: "kingma-ba" or "epsilon-hat", see bench.workload
 
     def start(self, device: str, threads: int) -> None:

@@ -11,7 +11,7 @@ from bench import accuracy
 from bench.framework import Framework, Step
 from bench.record import Accuracy, Memory, ModeProof, Timing
 from bench.turn import Turn
-from bench.workload import Workload, reference
+from bench.workload import Arrays64, Workload, reference
 
 # CPU time over wall time may exceed the threads that were asked for by so much: the clocks of the two differ, and a
 # framework may keep a thread of its own beside the pool.
@@ -41,21 +41,25 @@ class Gate:
         Raises:
             InvalidResultError: it is not what the reference says.
         """
-        return self._passed(self.workload.steps, when)
+        return self._passed(self.workload.steps, when, gradient=self.workload.gradient_tolerance is not None)
 
     def start(self, when: str) -> Accuracy:
         """Train the first steps, at least one call, from the initial parameters, or infer once; as `whole`."""
         return self._passed(min(START_STEPS, self.workload.steps), when)
 
-    def _passed(self, steps: int, when: str) -> Accuracy:
+    def _passed(self, steps: int, when: str, *, gradient: bool = False) -> Accuracy:
         found = self._inferred() if self.step.inference else self._trained(steps, when)
+        if gradient and self.step.gradient:
+            self.step.reset()
+            found = accuracy.compare_gradient(found, self.step.gradient(), self._gradient())
         if wrong := accuracy.fault(found, self.workload):
             raise InvalidResultError(f"{when}: {wrong}")
         return found
 
     def _trained(self, steps: int, when: str) -> Accuracy:
         calls = max(1, steps // self.step.steps_per_call)
-        expected = reference(self.workload, self.formula, calls * self.step.steps_per_call)
+        updates = calls * self.step.steps_per_call
+        expected = reference(self.workload, self.formula, updates) if self.workload.has_reference else None
         self.step.reset()
         restored = self.step.parameters()
         outputs = self.step.run(calls)
@@ -70,6 +74,9 @@ class Gate:
         if any(not np.array_equal(restored[name], value) for name, value in self.workload.parameters.items()):
             raise InvalidResultError(f"{when}: reset does not bring the initial parameters back")
         return accuracy.compare(self.workload, self.formula, expected, losses, self.initial, trained)
+
+    def _gradient(self) -> Arrays64 | None:
+        return self.workload.gradient() if self.workload.has_reference else None
 
     def _inferred(self) -> Accuracy:
         outputs = self.step.run(1)

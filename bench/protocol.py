@@ -219,6 +219,8 @@ class Replicate:
             framework = load()
             self.versions = framework.versions()
             self.memory = Memory(host_rss_after_import_bytes=resident_bytes())
+        if cell.workload not in framework.FORWARD:
+            return f"{cell.framework} does not express the {cell.workload}"
         with phase("device"):
             framework.start(cell.device, self.turn.threads)
         with phase("build"):
@@ -284,7 +286,7 @@ class Replicate:
         after = gate.start("after timing")
         self.accuracy = dataclasses.replace(
             self.accuracy,
-            max_loss_deviation=max(self.accuracy.max_loss_deviation, after.max_loss_deviation),
+            max_loss_deviation=_larger(self.accuracy.max_loss_deviation, after.max_loss_deviation),
             fingerprint_after=after.fingerprint,
         )
 
@@ -303,6 +305,10 @@ class Replicate:
             environment=describe(self.turn, self.versions),
             failure=failure,
         )
+
+
+def _larger(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else max(a, b)
 
 
 def _during(before: ModeProof, after: ModeProof) -> ModeProof:

@@ -20,7 +20,8 @@ from typing import Any, Final, Literal, TypeVar
 # History of the schema
 #   1  the first: one process running one cell, or one idiomatic program
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
-SCHEMA: Final = 2
+#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared
+SCHEMA: Final = 3
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
 Track = Literal["identical", "idiomatic", "export"]
@@ -38,7 +39,12 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 2}
 
 
-UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is called otherwise; what schema 3 adds was not measured."""
+    return {**data, "schema": 3}
+
+
+UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1, 2: _from_2}
 
 
 class RecordError(ValueError):
@@ -132,14 +138,17 @@ class Accuracy:
     formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, as the framework gave it
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
-    max_loss_deviation: float  # largest |loss - reference| / max(1, |reference|), before and after timing
-    weight: float  # the trained weight (regression)
-    bias: float  # the trained bias (regression)
-    reference_weight: float  # the float64 reference's weight after the same steps
-    reference_bias: float  # the float64 reference's bias after the same steps
-    within_tolerance: bool  # weight and bias within 0.05 of the truth that made the data
+    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); None: no reference
+    weight: float | None  # the trained weight (regression)
+    bias: float | None  # the trained bias (regression)
+    reference_weight: float | None  # the float64 reference's weight after the same steps
+    reference_bias: float | None  # the float64 reference's bias after the same steps
+    within_tolerance: bool | None  # weight and bias within 0.05 of the truth that made the data; None: there is none
     data_sha256: str  # of the bytes of the inputs as handed to the framework
     init_sha256: str  # of the bytes of the initial parameters as read back from the framework
+    max_parameter_deviation: float | None = None  # largest |parameter - reference| after the same steps
+    gradient_norm: float | None = None  # Euclidean norm of the gradient at the initial parameters, over all of them
+    max_gradient_deviation: float | None = None  # largest |gradient - reference| / largest |reference| there
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
     fingerprint_after: str = ""  # of the same steps after timing, in the same process
 

@@ -1,5 +1,6 @@
 """The one benchmark: a cell of the matrix through the protocol, timed by pytest-benchmark."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import process, record
@@ -10,16 +11,22 @@ from bench.turn import PHASE_FILE, RECORD_FILE, Turn
 
 
 def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
-    """Measure the cell of `turn` and leave its record in `folder`."""
+    """Measure the cell of `turn` and leave its record in `folder`.
+
+    In a thread, whose stack is its own: at the depth of a test under pytest CPython and those who look at their callers,
+    as JAX does in each operation, are slower than in anybody's program (decision 1).
+    """
     cell = turn.cell
-    result = measure(
-        turn,
-        load=lambda: process.framework_of(cell),
-        make=lambda: process.workload_of(cell),
-        rounds=rounds,
-        announce=process.PhaseFile(folder / PHASE_FILE),
-        cache_entries=process.cache_entries,
-        startup_ns=process_age_ns(),
-    )
+    with ThreadPoolExecutor(max_workers=1) as own_stack:
+        result = own_stack.submit(
+            measure,
+            turn,
+            load=lambda: process.framework_of(cell),
+            make=lambda: process.workload_of(cell),
+            rounds=rounds,
+            announce=process.PhaseFile(folder / PHASE_FILE),
+            cache_entries=process.cache_entries,
+            startup_ns=process_age_ns(),
+        ).result()
     (folder / RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
     assert result.status == "ok", result.reason

@@ -23,7 +23,8 @@ app = typer.Typer(
 
 Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
 Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
-Workload = Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: all]")]
+Workload = Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")]
+Size = Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")]
 Optimizer = Annotated[str | None, typer.Option(help="Optimizers, separated by commas. [default: the profile's]")]
 ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
@@ -50,12 +51,13 @@ def plan(
     workload: Workload = None,
     mode: Mode = None,
     optimizer: Optimizer = None,
+    size: Size = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
 ) -> None:
     """Show what a run would do, in which order; run nothing."""
-    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed))
+    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size))
 
 
 @app.command()
@@ -64,6 +66,7 @@ def run(
     workload: Workload = None,
     mode: Mode = None,
     optimizer: Optimizer = None,
+    size: Size = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
@@ -77,7 +80,7 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed)
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size)
     place = Where(results, launcher, python, cpus, threads, timeout, blocks)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 

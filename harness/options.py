@@ -26,6 +26,7 @@ class Asked:
     profile: str | None = None
     device: str | None = None
     seed: int | None = None
+    size: str | None = None
 
     def selection(self) -> Selection:
         """Return the names; raises SelectionError."""
@@ -34,6 +35,7 @@ class Asked:
             modes=selection.names(self.mode),
             workloads=selection.names(self.workload),
             optimizers=selection.names(self.optimizer),
+            sizes=selection.names(self.size),
         )
 
     def words(self) -> tuple[str, ...]:
@@ -43,6 +45,7 @@ class Asked:
             ("workload", self.workload),
             ("mode", self.mode),
             ("optimizer", self.optimizer),
+            ("size", self.size),
         )
         return tuple(f"{kind}={value}" for kind, value in given if value is not None)
 

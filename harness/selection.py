@@ -15,12 +15,17 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Names as they were typed; an empty tuple means all (optimizers: those of the profile)."""
+    """Names as they were typed; an empty tuple means all.
+
+    Optimizers: those of the profile. Workloads: those that are no ladder of sizes. On a ladder, modes: those that the
+    framework offers for it; sizes: those of the device.
+    """
 
     frameworks: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     workloads: tuple[str, ...] = ()
     optimizers: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
 
 
 def names(typed: str | None) -> tuple[str, ...]:
@@ -62,7 +67,11 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         SelectionError: an unknown name, or no cell is left.
     """
     frameworks = {one.name: one for one in offer.frameworks}
-    selection = replace(selection, frameworks=tuple(name.replace("-", "_") for name in selection.frameworks))
+    selection = replace(
+        selection,
+        frameworks=tuple(name.replace("-", "_") for name in selection.frameworks),
+        workloads=tuple(name.replace("-", "_") for name in selection.workloads),
+    )
     workloads = {one.name: one for one in offer.workloads}
     all_modes = dict.fromkeys(mode for one in offer.frameworks for mode in _modes(one))
     all_optimizers = dict.fromkeys(optimizer for one in offer.workloads for optimizer in one.optimizers)
@@ -70,6 +79,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     _check("workload", selection.workloads, workloads)
     _check("mode", selection.modes, all_modes)
     _check("optimizer", selection.optimizers, all_optimizers)
+    _check("size", selection.sizes, (size for one in offer.workloads for size in one.sizes))
     picked = tuple(
         cell
         for framework in frameworks.values()
@@ -84,6 +94,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
                 ("mode", selection.modes),
                 ("workload", selection.workloads),
                 ("optimizer", selection.optimizers),
+                ("size", selection.sizes),
             )
             if given
         )
@@ -101,36 +112,47 @@ def _cells_of(
 ) -> Iterator[Cell]:
     optimizers = selection.optimizers or chosen.optimizers
     common: dict[str, Any] = {"framework": framework.name, "device": device, "allocator": "default"}
-    for mode in _modes(framework):
-        if selection.modes and mode not in selection.modes:
-            continue
-        for workload in offer.workloads:
-            if selection.workloads and workload.name not in selection.workloads:
+    workloads = [one for one in offer.workloads if _is_asked(one.name, selection.workloads, not one.is_ladder)]
+    for mode in framework.modes:
+        for workload in workloads:
+            on_ladder = mode.on_ladders and not mode.source
+            if not _is_asked(mode.name, selection.modes, on_ladder or not workload.is_ladder):
                 continue
-            if mode == HELLO:
-                # The hello world is the regression with Adam, whatever its author's documentation calls it.
-                if workload.name == "regression" and "adam" in optimizers:
-                    yield Cell(
-                        **common,
-                        mode=HELLO,
-                        workload="regression",
-                        optimizer="adam",
-                        size="base",
-                        precision="float32",
-                        track="idiomatic",
-                    )
-                continue
+            usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
             for optimizer in (one for one in workload.optimizers if one in optimizers):
-                for size in workload.sizes:
+                for size in (one for one in workload.sizes if _is_asked(one, selection.sizes, one in usual)):
                     for precision in offer.precisions:
                         yield Cell(
                             **common,
-                            mode=mode,
+                            mode=mode.name,
                             workload=workload.name,
                             optimizer=optimizer,
                             size=size,
                             precision=precision,
                         )
+    # The hello world is the regression with Adam, whatever its author's documentation calls it.
+    hello = Cell(
+        **common,
+        mode=HELLO,
+        workload="regression",
+        optimizer="adam",
+        size="base",
+        precision="float32",
+        track="idiomatic",
+    )
+    wanted = (
+        _is_asked(HELLO, selection.modes, True)
+        and _is_asked("base", selection.sizes, True)
+        and "adam" in optimizers
+        and any(one.name == hello.workload for one in workloads)
+    )
+    if framework.hello and wanted:
+        yield hello
+
+
+def _is_asked(name: str, typed: Sequence[str], usual: bool) -> bool:
+    """Return whether `name` was typed or, where nothing was, is what usually runs."""
+    return name in typed if typed else usual
 
 
 def _check(kind: str, given: Sequence[str], valid: Iterable[str]) -> None:

@@ -2,28 +2,33 @@
 
     make standalone          or    python -m harness.standalone --framework torch,jax --blocks 3
 
-The scripts under bench/standalone/ import nothing of samestep. In every block each cell is measured twice on the same
-processors, by samestep and by the script, one right after the other in random order; the ratio is paired by block.
+The scripts under bench/standalone/ import nothing of samestep. In every block each cell is measured twice, by samestep
+and by the script, in two processes that take turns on the same processors while their rounds last; the ratio is paired
+by block.
 """
 
 import argparse
 import base64
 import json
+import multiprocessing
 import os
-import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from bench.catalogue import catalogue
 from bench.record import Cell, Record
-from bench.supervise import BENCH, DROPPED
+from bench.supervise import BENCH, DROPPED, end_group
 from bench.turn import Settings
 from harness import exports, host, options, progress, selection, store
+from harness.alternate import Side, Turns, alternate
 from harness.environments import Environments
 from harness.errors import SamestepError, SetupError
 from harness.launchers.local import LocalLauncher
@@ -31,15 +36,17 @@ from harness.plan import Place, make_plan
 from harness.profiles import PROFILES
 from harness.report import stats
 from harness.report.facts import RunFacts
-from harness.run import Run, steps
+from harness.run import Run, Runner
 from harness.selection import Selection
 from harness.store import RunFolder
 
 SCRIPTS: Final = BENCH / "standalone"
 WITHIN: Final = 0.10  # the ratio's limit
 TIMEOUT_S: Final = 300.0
+ROUNDS: Final = 400  # of some 5 ms
+ROUNDS_OF_FIT: Final = 50  # of some 100 ms, and as many of twice that
 SETTINGS: Final = Settings(
-    rounds=20, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
+    rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
 )
 
 
@@ -66,31 +73,30 @@ class Scripts:
         self._path.mkdir()
         (self._path / BENCH.name).symlink_to(BENCH)
 
-    def step_ns(self, cell: Cell) -> float:
-        """Return what the script of `cell` says of one step.
-
-        Raises:
-            SetupError: it failed or said nothing.
-        """
+    def start(self, cell: Cell, rounds: int) -> "Script":
+        """Start the script of `cell`; raises SetupError when there is no model for it."""
         caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
         caches.mkdir(exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if name not in DROPPED}
-        done = subprocess.run(
-            [self._python[cell.framework], "-P", "-m", f"bench.standalone.{cell.framework}", *self._arguments(cell)],
-            cwd=caches,
-            env={**inherited, "PYTHONPATH": str(self._path), "TMPDIR": str(caches)},
-            preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        try:
-            return 1e3 * float(json.loads(done.stdout.splitlines()[-1])["step_us"])
-        except (ValueError, IndexError, KeyError) as error:
-            last = (done.stderr.splitlines() or ["it said nothing"])[-1]
-            raise SetupError(f"bench/standalone/{cell.framework}.py {cell.mode}: {last}") from error
+        output = self._scratch / "output"
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [
+                    self._python[cell.framework],
+                    "-P",
+                    "-m",
+                    f"bench.standalone.{cell.framework}",
+                    *self._arguments(cell),
+                ],
+                cwd=caches,
+                env={**inherited, "PYTHONPATH": str(self._path), "TMPDIR": str(caches), "ROUNDS": str(rounds)},
+                preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Script(cell, process, output)
 
     def _arguments(self, cell: Cell) -> list[str]:
         """Return the mode, and the path of the model where the cell runs one."""
@@ -107,36 +113,83 @@ class Scripts:
         return [cell.mode, str(path)]
 
 
-def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
-    """Measure every replicate of the plan by both, in random order."""
-    rng = random.Random(run.plan.seed)
-    records = steps(run, launcher, {}, progress.PlainProgress(run.plan, (), lambda line: None))
-    for place in run.plan.places():
-        script_first = rng.random() < 0.5 and not _needs_a_model(run, place)
-        reason = ""
-        script_ns = None
-        record = None if script_first else next(records)
-        try:
-            if record is None or record.status != "skipped":
-                script_ns = scripts.step_ns(place.cell)
-        except (SetupError, subprocess.TimeoutExpired) as error:
-            reason = str(error)
-        record = record or next(records)
-        yield Pair(
-            cell=place.cell,
-            block=place.block,
-            samestep_ns=_step_ns(record),
-            script_ns=script_ns,
-            reason=record.reason or reason,
+class Script:
+    """A stand-alone script under way."""
+
+    def __init__(self, cell: Cell, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._cell = cell
+        self._process = process
+        self._output = output
+        self.side = Side(
+            process=lambda: psutil.Process(process.pid) if process.poll() is None else None,
+            is_ready=lambda: "rounds" in self._said(),
         )
+
+    def _said(self) -> list[str]:
+        return self._output.read_text(errors="replace").splitlines()
+
+    def has_ended(self) -> bool:
+        """Return whether it has."""
+        return self._process.poll() is not None
+
+    def step_ns(self) -> float:
+        """Wait for the end and return what the script says of one step.
+
+        Raises:
+            SetupError: it failed, said nothing or took too long.
+        """
+        what = f"bench/standalone/{self._cell.framework}.py {self._cell.mode}"
+        try:
+            self._process.wait(TIMEOUT_S)
+            said = self._said()
+            result = next(line for line in reversed(said) if line.startswith("{"))
+            return 1e3 * float(json.loads(result)["step_us"])
+        except subprocess.TimeoutExpired as error:
+            raise SetupError(f"{what}: still running after {TIMEOUT_S:g} s") from error
+        except (ValueError, StopIteration, KeyError) as error:
+            raise SetupError(f"{what}: {(said or ['it said nothing'])[-1]}") from error
+        finally:
+            end_group(self._process)
+
+
+def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
+    """Measure every replicate of the plan by both at once."""
+    silent = progress.PlainProgress(run.plan, (), lambda line: None)
+    runner = Runner(run, launcher, {}, silent)
+    models = exports.Exports(run.facts.frameworks, (), runner.keep)
+    for place in run.plan.places():
+        # A fit has a cost of its own, so its rounds are long. What is a fit is called so, in every framework.
+        rounds = ROUNDS_OF_FIT if place.cell.mode.startswith("fit") else ROUNDS
+        one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
+        keep = partial(one.keep, place, model=models.model(place))
+        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds))
+
+
+def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
+    # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
+    mine = multiprocessing.get_context("fork").Process(target=keep)
+    mine.start()
+    assert mine.pid
+    script_ns, reason = None, ""
+    try:
+        script = start()
+        alternate(Turns(mine.pid).side(), script.side, lambda: script.has_ended() or not mine.is_alive())
+        script_ns = script.step_ns()
+    except SetupError as error:
+        reason = str(error)
+    mine.join()
+    record = run.folder.records()[-1]
+    return Pair(
+        cell=place.cell,
+        block=place.block,
+        samestep_ns=_step_ns(record),
+        script_ns=None if record.status == "skipped" else script_ns,
+        reason=record.reason or reason,
+    )
 
 
 def _step_ns(record: Record) -> float | None:
     return stats.step_ns(record.timing) if record.status == "ok" and record.timing else None
-
-
-def _needs_a_model(run: Run, place: Place) -> bool:
-    return (place.cell.framework, place.cell.mode) in exports.sources(run.facts.frameworks)
 
 
 def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
@@ -157,7 +210,8 @@ def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
             continue
         interval = f"{ratio.interval.low:.3f} to {ratio.interval.high:.3f}" if ratio.interval else ""
         ours, own = (stats.estimate(list(each.values())) for each in (mine, theirs))
-        lines.append(f"| {name} | {ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {ratio.value:.3f} | {interval} |")
+        medians = f"{ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {ratio.value:.3f} | {interval}"
+        lines.append(f"| {name} | {medians} |")
         if abs(ratio.value - 1) > WITHIN:
             far.append(f"{cell.framework} {cell.mode}: {ratio.value:.3f}")
     return lines, far

@@ -67,6 +67,7 @@ class FakeFramework:
     MODES: Mapping[str, str] = field(default_factory=dict)
     BASELINE: str = "eager"
     ENVIRONMENT: Mapping[str, str] = field(default_factory=dict)
+    FORWARD: Mapping[str, Any] = field(default_factory=lambda: {"regression": None})
     ADAM: str = KINGMA_BA
 
     def start(self, device: str, threads: int) -> None:

@@ -26,6 +26,7 @@ def test_the_reference_itself_passes() -> None:
     found = good()
     assert fault(found, WORKLOAD) == ""
     assert found.within_tolerance
+    assert found.max_loss_deviation is not None
     assert found.max_loss_deviation < 1e-6
     assert len(found.losses) == WORKLOAD.steps
 

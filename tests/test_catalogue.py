@@ -36,8 +36,8 @@ def test_a_framework_file_satisfies_the_interface(name: str) -> None:
     constants = {
         name.id
         for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         for name in ast.walk(target)
         if isinstance(name, ast.Name)
     }

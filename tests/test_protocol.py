@@ -252,6 +252,7 @@ def test_a_trained_model_is_held_to_the_predictions_of_its_own_parameters() -> N
     assert record.status == "ok"
     assert record.accuracy is not None
     assert record.accuracy.losses == ()
+    assert record.accuracy.max_loss_deviation is not None
     assert 0 <= record.accuracy.max_loss_deviation < 1e-6
     assert record.accuracy.init_sha256 == sha256(regression.make("base", "adam").parameters)
     assert record.accuracy.within_tolerance

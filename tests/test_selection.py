@@ -1,5 +1,6 @@
 """What was typed becomes cells, or one sentence with the nearest valid names."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,3 +85,36 @@ def test_a_cpu_set_that_is_none_or_not_here_is_refused(typed: str) -> None:
 def test_a_cpu_set_is_a_list_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
     assert options.cpu_set("1-3,6,2") == (1, 2, 3, 6)
+
+
+def ladder() -> Catalogue:
+    """The offer, with a workload in a ladder of sizes beside the regression, and modes that are not on it."""
+    rungs = WorkloadOffer(
+        name="mlp", sentence="", sizes=("tiny", "S", "M", "L"), optimizers=("adam", "sgd"),
+        sizes_on_cpu=("S", "M"), sizes_on_cuda=("M", "L"),
+    )  # fmt: skip
+    (torch, *others) = offer().frameworks
+    eager, compiled = torch.modes
+    torch = replace(torch, modes=(eager, replace(compiled, on_ladders=False)))
+    return replace(offer(), frameworks=(torch, *others), workloads=(*offer().workloads, rungs))
+
+
+def rungs(device: str = "cpu", **asked: str) -> list[tuple[str, ...]]:
+    found = selection.cells(ladder(), Asked(**asked).selection(), PROFILES["quick"], device)
+    return [(cell.framework, cell.mode, cell.workload, cell.size) for cell in found]
+
+
+def test_a_ladder_runs_when_it_is_named_in_its_own_modes_and_the_sizes_of_the_device() -> None:
+    assert {workload for _, _, workload, _ in rungs()} == {"regression"}
+    assert rungs(workload="mlp", framework="torch") == [("torch", "eager", "mlp", "S"), ("torch", "eager", "mlp", "M")]
+    assert {size for *_, size in rungs("cuda", workload="mlp")} == {"M", "L"}
+    assert rungs(workload="mlp", framework="torch", mode="compile", size="tiny") == [
+        ("torch", "compile", "mlp", "tiny")
+    ]
+
+
+def test_a_size_that_does_not_exist_is_refused_with_the_valid_ones() -> None:
+    with pytest.raises(SelectionError, match=r"There is no size 'XXL'\. .*Valid: .*tiny, S, M, L"):
+        rungs(workload="mlp", size="XXL")
+    with pytest.raises(SelectionError, match="no cell has workload regression; size S"):
+        rungs(workload="regression", size="S")

@@ -45,6 +45,7 @@ def test_a_cell_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     assert len(record.timing.round_ns) == 5
     assert record.timing.calls_per_round > 1
     assert record.accuracy is not None
+    assert record.accuracy.max_loss_deviation is not None
     assert record.accuracy.max_loss_deviation < 1e-6
     assert record.environment is not None
     assert record.environment.cpus == numpy_turn().cpus

@@ -9,6 +9,7 @@ MODES, the threads and caches of its backend, and the proof of what its backend 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import keras
@@ -17,6 +18,7 @@ import numpy as np
 from bench.framework import Output, Skip, Step
 from bench.record import ModeProof
 from bench.workload import Adam, Array32, Array64, Sgd, Workload
+from bench.workloads import pointwise, transformer
 
 # How a step ran, as a backend finds it, and the ending of the mode that this is by itself
 EAGER: Final = "eager"  # its Python ran in every step
@@ -31,6 +33,9 @@ COMPILE: Final[Mapping[str, Mapping[str, bool]]] = {
 }
 
 
+Loss = Callable[[Any, Any], Any]  # of target and prediction
+
+
 def _arrays(x: Any, y: Any) -> Mapping[str, Any]:
     return {"x": x, "y": y, "batch_size": len(x)}
 
@@ -39,6 +44,7 @@ def _arrays(x: Any, y: Any) -> Mapping[str, Any]:
 class Backend:
     """What Keras does not say of the library that computes for it."""
 
+    gradient: Callable[[keras.Model, Loss, Any, Any], Sequence[Any]]  # of the loss by the trainable variables
     uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
     prove: Callable[[keras.Model], ModeProof]  # as found; its mode is EAGER, GRAPH or COMPILED
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
@@ -47,18 +53,93 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One workload's model, the workload's names of its weights in Keras' order, and its loss."""
+    """One workload's model, whose weights come in the order of the workload's parameters, and its loss."""
 
-    model: Callable[[], keras.Model]
-    names: tuple[str, ...]
-    loss: str
-
-
-def _regression() -> keras.Model:
-    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model: Callable[[Workload], keras.Model]
+    loss: Loss
 
 
-FORWARD = {"regression": Forward(_regression, names=("weight", "bias"), loss="mean_squared_error")}
+def _regression(workload: Workload) -> keras.Model:
+    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), keras.layers.Dense(1)])
+
+
+def _mlp(workload: Workload) -> keras.Model:
+    hidden = len(workload.parameters["layer1.bias"])
+    layers = [keras.layers.Dense(hidden, "relu"), keras.layers.Dense(hidden, "relu"), keras.layers.Dense(10)]
+    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), *layers])
+
+
+def _convnet(workload: Workload) -> keras.Model:
+    def convolution(channels: int, h: Any, activation: str | None = "relu") -> Any:
+        return keras.layers.Conv2D(channels, 3, padding="same", activation=activation)(h)
+
+    def block(channels: int, h: Any) -> Any:
+        return keras.ops.relu(h + convolution(channels, convolution(channels, h), None))
+
+    c = len(workload.parameters["stem.bias"])
+    x = keras.Input(workload.inputs["x"].shape[1:])
+    h = keras.layers.AveragePooling2D(2)(block(c, convolution(c, x)))
+    h = block(2 * c, convolution(2 * c, h))
+    return keras.Model(x, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(h)))
+
+
+class _Bias(keras.layers.Layer):  # type: ignore[misc]
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.bias = self.add_weight(shape=shape[-1:], initializer="zeros")
+
+    def call(self, h: Any) -> Any:
+        return h + self.bias
+
+
+def _pointwise(workload: Workload) -> keras.Model:
+    h = x = keras.Input(workload.inputs["x"].shape[1:])
+    for _ in pointwise.BLOCKS:
+        h = keras.ops.gelu(_Bias()(h), approximate=True) + h
+        h = keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
+    return keras.Model(x, h)
+
+
+def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
+    tokens, width = workload.inputs["x"].shape[1:]
+    heads = transformer.heads(width)
+
+    def normal(h: Any) -> Any:
+        return keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
+
+    h = x = keras.Input((tokens, width))
+    for _ in transformer.blocks(workload.parameters):
+        qkv = keras.layers.Dense(3 * width, use_bias=False)(normal(h))
+        qkv = keras.ops.reshape(qkv, (-1, tokens, 3, heads, width // heads))
+        mixed = attend(*(qkv[:, :, which] for which in range(3)))  # (n, tokens, heads, d)
+        h = h + keras.layers.Dense(width)(keras.ops.reshape(mixed, (-1, tokens, width)))
+        up = keras.layers.Dense(4 * width)(normal(h))
+        h = h + keras.layers.Dense(width)(keras.ops.gelu(up, approximate=True))
+    return keras.Model(x, keras.layers.Dense(transformer.CLASSES)(normal(h)))
+
+
+def _attend_naively(q: Any, k: Any, v: Any) -> Any:
+    scores = keras.ops.einsum("nqhd,nkhd->nhqk", q, k) / q.shape[-1] ** 0.5
+    seen = np.tril(np.ones((q.shape[1], q.shape[1]), dtype=bool))
+    return keras.ops.einsum("nhqk,nkhd->nqhd", keras.ops.softmax(keras.ops.where(seen, scores, -np.inf)), v)
+
+
+def _attend_fused(q: Any, k: Any, v: Any) -> Any:
+    return keras.ops.dot_product_attention(q, k, v, is_causal=True)
+
+
+FORWARD = {
+    "transformer": Forward(
+        partial(_transformer, _attend_fused), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    ),
+    "transformer_naive": Forward(
+        partial(_transformer, _attend_naively), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    ),
+    "regression": Forward(_regression, loss=keras.losses.MeanSquaredError()),
+    "regression_wide": Forward(_regression, loss=keras.losses.MeanSquaredError()),
+    "pointwise": Forward(_pointwise, loss=keras.losses.MeanSquaredError()),
+    "mlp": Forward(_mlp, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+    "convnet": Forward(_convnet, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+}
 
 
 def build(workload: Workload, mode: str, precision: str, backend: Backend) -> Step | Skip:
@@ -67,8 +148,8 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
         return Skip(f"Keras is measured in float32 only, not {precision}")
     method, _, ending = mode.partition("-")
     forward = FORWARD[workload.name]
-    initial = [workload.parameters[name] for name in forward.names]
-    model = forward.model()
+    initial = list(workload.parameters.values())
+    model = forward.model(workload)
     model.set_weights(initial)
     optimizer = optimizer_of(workload.optimizer)
     model.compile(optimizer=optimizer, loss=forward.loss, **COMPILE[ending])
@@ -94,11 +175,16 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
         words = f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {found.evidence}"
         return dataclasses.replace(found, mode=ran, evidence=words)
 
+    def gradient() -> Mapping[str, Array32]:
+        slopes = backend.gradient(model, forward.loss, x, y)
+        return dict(zip(workload.parameters, _copies(slopes), strict=True))
+
     return Step(
         call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
         fit=fit if method == "fit" else None,
         reset=reset,
-        parameters=lambda: dict(zip(forward.names, _copies(model.weights), strict=True)),
+        parameters=lambda: dict(zip(workload.parameters, _copies(model.weights), strict=True)),
+        gradient=gradient,
         proof=proof,
     )
 

@@ -25,6 +25,7 @@ MODES = {
     "fit-compile": "the same with torch.compile of the model; the loss and fastai's optimiser run eagerly",
 }
 BASELINE = "fit"
+LADDER = ("fit", "fit-compile")
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",
     "MPLCONFIGDIR": "{scratch}/matplotlib",
@@ -35,6 +36,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
+FORWARD = backend.FORWARD
 
 
 class _Losses(Callback):  # type: ignore[misc]
@@ -60,13 +62,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     if compiles and (missing := found.compiler_missing()):
         return Skip(missing)
     model, x, y = backend.placed(workload)
+    loss_function = backend.FORWARD[workload.name].loss
     whole_batch = DataLoader([(x, y)], bs=None, device=x.device)
     losses = _Losses()
     trained = torch.compile(model) if compiles else model
     learner = Learner(
         DataLoaders(whole_batch, []),
         trained,
-        loss_func=backend.FORWARD[workload.name].loss,
+        loss_func=loss_function,
         opt_func=_optimizer(workload.optimizer),
         lr=workload.optimizer.learning_rate,
         wd=0.0,
@@ -93,7 +96,13 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         placement = found.placement(model.parameters(), output)
         return found.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
 
-    return Step(fit=fit, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+    return Step(
+        fit=fit,
+        reset=reset,
+        parameters=lambda: backend.parameters_of(model),
+        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        proof=proof,
+    )
 
 
 def _optimizer(optimizer: Adam | Sgd) -> Any:

@@ -11,7 +11,7 @@ the cold first step of a compiled mode, and 6 % of the cold first step op by op,
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -22,7 +22,8 @@ import numpy as np
 
 from bench.framework import Output, Skip, Step
 from bench.record import Memory, ModeProof
-from bench.workload import KINGMA_BA, Adam, Array64, Sgd, Workload
+from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
+from bench.workloads import pointwise, transformer
 
 MODES = {
     "op-by-op": "no jit around the step: each jax.numpy operation compiled once and dispatched by itself",
@@ -31,6 +32,7 @@ MODES = {
     "scan": "all steps of the run as one lax.scan under jit, called once",
 }
 BASELINE = "op-by-op"
+LADDER = ("op-by-op", "jit")
 ENVIRONMENT = {
     # XLA's thread pool on the CPU heeds neither OMP_NUM_THREADS nor an XLA flag, only this and the CPU set
     "NPROC": "{threads}",
@@ -54,7 +56,81 @@ def _regression(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.mean(jnp.square(prediction - y))
 
 
-FORWARD = {"regression": _regression}
+def _mlp(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+    def dense(layer: str, x: jax.Array) -> jax.Array:
+        return x @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
+
+    return _cross_entropy(dense("layer3", jax.nn.relu(dense("layer2", jax.nn.relu(dense("layer1", x))))), y)
+
+
+def _convnet(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+    def convolution(layer: str, h: jax.Array) -> jax.Array:
+        h = jax.lax.conv_general_dilated(
+            h, parameters[f"{layer}.weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return h + parameters[f"{layer}.bias"]
+
+    def block(name: str, h: jax.Array) -> jax.Array:
+        return jax.nn.relu(h + convolution(f"{name}.second", jax.nn.relu(convolution(f"{name}.first", h))))
+
+    h = block("block1", jax.nn.relu(convolution("stem", x)))
+    n, height, width, channels = h.shape
+    h = jnp.mean(h.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+    h = block("block2", jax.nn.relu(convolution("down", h)))
+    return _cross_entropy(jnp.mean(h, axis=(1, 2)) @ parameters["head.weight"] + parameters["head.bias"], y)
+
+
+def _cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1))
+
+
+def _pointwise(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+    for block in pointwise.BLOCKS:
+        x = jax.nn.gelu(x + parameters[f"{block}.bias"], approximate=True) + x
+        x = _normal(parameters, f"{block}.norm", x)
+    return jnp.mean(jnp.square(x - y))
+
+
+def _normal(parameters: Arrays, name: str, h: jax.Array) -> jax.Array:
+    return jax.nn.standardize(h, epsilon=pointwise.EPSILON) * parameters[f"{name}.gain"] + parameters[f"{name}.shift"]
+
+
+def _transformer(attend: Callable[..., jax.Array], parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+    def dense(layer: str, h: jax.Array) -> jax.Array:
+        return h @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
+
+    n, tokens, width = x.shape
+    for block in transformer.blocks(parameters):
+        qkv = _normal(parameters, f"{block}.norm1", x) @ parameters[f"{block}.qkv.weight"]
+        q, k, v = jnp.moveaxis(qkv.reshape(n, tokens, 3, transformer.heads(width), -1), 2, 0)  # (n, tokens, heads, d)
+        x = x + dense(f"{block}.out", attend(q, k, v).reshape(n, tokens, width))
+        up = dense(f"{block}.up", _normal(parameters, f"{block}.norm2", x))
+        x = x + dense(f"{block}.down", jax.nn.gelu(up, approximate=True))
+    logits = dense("head", _normal(parameters, "norm", x))
+    return _cross_entropy(logits.reshape(n * tokens, -1), y.reshape(-1))
+
+
+def attend_naively(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """Return causal attention of (n, tokens, heads, d), each operation by itself."""
+    scores = jnp.einsum("nqhd,nkhd->nhqk", q, k) / np.float32(q.shape[-1] ** 0.5)
+    seen = jnp.tril(jnp.ones((q.shape[1], q.shape[1]), dtype=bool))
+    return jnp.einsum("nhqk,nkhd->nqhd", jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)), v)
+
+
+def attend_fused(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+    """Return the same by JAX's own function, which chooses cuDNN's kernel where it can."""
+    return jax.nn.dot_product_attention(q, k, v, is_causal=True)
+
+
+FORWARD = {
+    "regression": _regression,
+    "regression_wide": _regression,
+    "mlp": _mlp,
+    "convnet": _convnet,
+    "pointwise": _pointwise,
+    "transformer": partial(_transformer, attend_fused),
+    "transformer_naive": partial(_transformer, attend_naively),
+}
 
 
 class State(NamedTuple):
@@ -124,7 +200,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     if precision != "float32":
         return Skip(f"JAX is measured in float32 only, not {precision}")
     optimizer = workload.optimizer
-    loss_and_gradient = jax.value_and_grad(FORWARD[workload.name])
+    forward = FORWARD[workload.name]
+    loss_and_gradient = jax.value_and_grad(forward)
     update = partial(_adam, optimizer) if isinstance(optimizer, Adam) else partial(_sgd, optimizer)
     body = Body()
 
@@ -163,7 +240,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
     def proof() -> ModeProof:
         entries = None if mode == "op-by-op" else advance._cache_size()
-        weight = held.state.parameters["weight"]
+        weight = next(iter(held.state.parameters.values()))
         deleted = [array.is_deleted() for array in jax.tree.leaves(held.given)]
         taken = mode if body.compiled else "op-by-op"
         if taken == "jit-donate" and not all(deleted):
@@ -171,12 +248,16 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         detail = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
         return found(taken, body, weight, held.loss, entries, detail if mode == "jit-donate" else "")
 
+    def gradient() -> Mapping[str, Array32]:
+        return {name: np.array(g) for name, g in jax.jit(jax.grad(forward))(held.state.parameters, x, y).items()}
+
     reset()
     return Step(
         call=call_donated if mode == "jit-donate" else call,
         steps_per_call=workload.steps if mode == "scan" else 1,
         reset=reset,
         parameters=lambda: {name: np.array(p) for name, p in held.state.parameters.items()},
+        gradient=gradient,
         proof=proof,
     )
 

@@ -29,6 +29,7 @@ BASELINE = {
     "batch": "batch-eager",
     "batch-jit": "batch-eager",
 }
+LADDER = ("batch-eager", "batch-jit")
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",
     "KERAS_HOME": "{scratch}/keras",
@@ -39,11 +40,27 @@ ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 ADAM = EPSILON_HAT
+FORWARD = _keras.FORWARD
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    return _keras.build(workload, mode, precision, _keras.Backend(uncompiled=_keras.EAGER, prove=_prove))
+    return _keras.build(
+        workload, mode, precision, _keras.Backend(gradient=_gradient, uncompiled=_keras.EAGER, prove=_prove)
+    )
+
+
+def _gradient(model: keras.Model, loss: _keras.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
+    untrained = [variable.value for variable in model.non_trainable_variables]
+
+    def of_parameters(parameters: Sequence[jax.Array]) -> jax.Array:
+        prediction, _ = model.stateless_call(parameters, untrained, x, training=True)
+        value: jax.Array = loss(y, prediction)
+        return value
+
+    values = [variable.value for variable in model.trainable_variables]
+    slopes: Sequence[jax.Array] = jax.jit(jax.grad(of_parameters))(values)
+    return slopes
 
 
 def _prove(model: keras.Model) -> ModeProof:

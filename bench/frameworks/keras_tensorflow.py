@@ -1,6 +1,7 @@
 """Keras on TensorFlow: `fit` and `train_on_batch` of a Sequential model; the step is a `tf.function`, or under XLA."""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -28,6 +29,7 @@ BASELINE = {
     "batch": "batch-eager",
     "batch-jit": "batch-eager",
 }
+LADDER = ("batch-eager", "batch", "batch-jit")
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -37,11 +39,12 @@ ENVIRONMENT = {
     "TF_XLA_FLAGS": "--tf_xla_persistent_cache_directory={scratch}/xla",
 }
 ADAM = EPSILON_HAT
+FORWARD = _keras.FORWARD
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    backend = _keras.Backend(uncompiled=_keras.GRAPH, prove=_prove, feed=_repeated)
+    backend = _keras.Backend(gradient=_gradient, uncompiled=_keras.GRAPH, prove=_prove, feed=_repeated)
     return _keras.build(workload, mode, precision, backend)
 
 
@@ -53,6 +56,13 @@ def _repeated(x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     options = tf.data.Options()
     options.autotune.enabled = False
     return {"x": tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options), "steps_per_epoch": 1}
+
+
+def _gradient(model: keras.Model, loss: _keras.Loss, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
+    with tf.GradientTape() as tape:
+        value = loss(y, model(x, training=True))
+    slopes: Sequence[tf.Tensor] = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    return slopes
 
 
 def _prove(model: keras.Model) -> ModeProof:

@@ -7,6 +7,7 @@ does, and PyTorch 2.13 then leaves a tensor where Keras keeps its call context: 
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import torch
@@ -34,6 +35,7 @@ BASELINE = {
     "batch": "batch-eager",
     "batch-jit": "batch-eager",
 }
+LADDER = ("batch-eager", "batch-jit")
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",
     "KERAS_HOME": "{scratch}/keras",
@@ -46,6 +48,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = EPSILON_HAT
+FORWARD = _keras.FORWARD
 
 _scope = contextlib.ExitStack()
 
@@ -60,15 +63,20 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
     if mode.endswith("-jit") and (missing := found.compiler_missing()):
         return Skip(missing)
-    return _keras.build(
-        workload, mode, precision, _keras.Backend(uncompiled=_keras.EAGER, prove=_prove, prepare=_give_gradients)
-    )
+    keras_on_torch = _keras.Backend(gradient=_gradient, uncompiled=_keras.EAGER, prove=_prove, prepare=_give_gradients)
+    return _keras.build(workload, mode, precision, keras_on_torch)
 
 
 def _give_gradients(model: keras.Model) -> None:
     """Give every weight a gradient of zeros: without one Dynamo compiles the first step for its absence alone."""
     for weight in model.trainable_variables:
         weight.value.grad = torch.zeros_like(weight.value)
+
+
+def _gradient(model: keras.Model, loss: _keras.Loss, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
+    value = loss(y, model(x, training=True))
+    slopes: Sequence[torch.Tensor] = torch.autograd.grad(value, [v.value for v in model.trainable_variables])
+    return slopes
 
 
 def _prove(model: keras.Model) -> ModeProof:

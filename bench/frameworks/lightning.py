@@ -23,6 +23,7 @@ MODES = {
     "fit-compile": "the same with torch.compile of the inner model and its loss, called by training_step",
 }
 BASELINE = "fit"
+LADDER = ("fit", "fit-compile")
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -31,6 +32,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
+FORWARD = backend.FORWARD
 
 
 class _Module(lightning.LightningModule):  # type: ignore[misc]
@@ -106,7 +108,13 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         placement = found.placement(model.parameters(), output)
         return found.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
 
-    return Step(fit=fit, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+    return Step(
+        fit=fit,
+        reset=reset,
+        parameters=lambda: backend.parameters_of(model),
+        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        proof=proof,
+    )
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory

@@ -1,6 +1,6 @@
 """NumPy: the float32 baseline with a hand-written gradient, what the arithmetic costs without any framework."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,23 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads
 ADAM = KINGMA_BA
 
 
+Arrays = Mapping[str, Array32]
+
+
+def _regression(x: Array32, y: Array32) -> Callable[[Arrays], tuple[Array32, Arrays]]:
+    scale = np.float32(2 / x.size)
+
+    def loss_and_gradient(p: Arrays) -> tuple[Array32, Arrays]:
+        residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
+        slope = residual * scale  # (n, 1)
+        return np.asarray(np.mean(np.square(residual))), {"weight": x.T @ slope, "bias": slope.sum(axis=0)}
+
+    return loss_and_gradient
+
+
+FORWARD = {"regression": _regression, "regression_wide": _regression}
+
+
 def start(device: str, threads: int) -> None:
     """Nothing to initialise; the thread count comes from the environment."""
     if device != "cpu":
@@ -22,19 +39,16 @@ def start(device: str, threads: int) -> None:
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the regression's step in float32."""
-    x, y = workload.inputs["x"], workload.inputs["y"]  # (n, 1)
-    scale = np.float32(2 / x.size)
+    loss_and_gradient = FORWARD[workload.name](workload.inputs["x"], workload.inputs["y"])
     p = {name: array.copy() for name, array in workload.parameters.items()}
     update = (
         _AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)
     )
 
     def step() -> Array32:
-        residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
-        loss = np.mean(np.square(residual))
-        slope = residual * scale  # (n, 1)
-        update.apply({"weight": x.T @ slope, "bias": slope.sum(axis=0)})
-        return np.asarray(loss)
+        loss, gradient = loss_and_gradient(p)
+        update.apply(gradient)
+        return loss
 
     def reset() -> None:
         for name, array in workload.parameters.items():
@@ -51,7 +65,13 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             evidence="NumPy has one mode; the dtype is the parameters'",
         )
 
-    return Step(call=step, reset=reset, parameters=lambda: {k: v.copy() for k, v in p.items()}, proof=proof)
+    return Step(
+        call=step,
+        reset=reset,
+        parameters=lambda: {name: array.copy() for name, array in p.items()},
+        gradient=lambda: loss_and_gradient(p)[1],
+        proof=proof,
+    )
 
 
 class _SgdState:

@@ -71,7 +71,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=lambda: PARAMETERS[workload.name](predict, x.shape),
+        parameters=lambda: FORWARD[workload.name](predict, x.shape),
         proof=lambda: _proof(session, made),
         inference=True,
     )
@@ -106,7 +106,7 @@ def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
     return {"weight": prediction[1:2] / far, "bias": prediction[0]}
 
 
-PARAMETERS: Final[Mapping[str, Callable[[Predict, tuple[int, ...]], Mapping[str, Array32]]]] = {"regression": _line}
+FORWARD: Final[Mapping[str, Callable[[Predict, tuple[int, ...]], Mapping[str, Array32]]]] = {"regression": _line}
 
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:

@@ -17,7 +17,8 @@ from bench.framework import Output, Skip, Step
 from bench.frameworks import _keras, _tensorflow
 from bench.frameworks._tensorflow import Graphs, compiled_by_xla
 from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Adam, Array64, Sgd, Workload
+from bench.workload import EPSILON_HAT, Adam, Array32, Array64, Sgd, Workload
+from bench.workloads import pointwise, transformer
 
 MODES = {
     "eager": "GradientTape and Keras' optimiser as in the guides, each operation dispatched by itself",
@@ -28,6 +29,7 @@ MODES = {
     "session": "version 1: a static graph with its own optimiser, run by a Session, which hands out NumPy's numbers",
 }
 BASELINE = "eager"
+LADDER = ("eager", "function", "xla")
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -48,7 +50,69 @@ def _regression(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
     return tf.reduce_mean(tf.square(prediction - inputs["y"]))
 
 
-FORWARD: Mapping[str, Forward] = {"regression": _regression}
+def _mlp(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+    def dense(layer: str, x: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(x, parameters[f"{layer}.weight"]) + parameters[f"{layer}.bias"]
+
+    logits = dense("layer3", tf.nn.relu(dense("layer2", tf.nn.relu(dense("layer1", inputs["x"])))))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+
+
+def _convnet(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+    def convolution(layer: str, h: tf.Tensor) -> tf.Tensor:
+        return tf.nn.conv2d(h, parameters[f"{layer}.weight"], 1, "SAME") + parameters[f"{layer}.bias"]
+
+    def block(name: str, h: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(h + convolution(f"{name}.second", tf.nn.relu(convolution(f"{name}.first", h))))
+
+    h = block("block1", tf.nn.relu(convolution("stem", inputs["x"])))
+    h = block("block2", tf.nn.relu(convolution("down", tf.nn.avg_pool2d(h, 2, 2, "VALID"))))
+    logits = tf.matmul(tf.reduce_mean(h, axis=[1, 2]), parameters["head.weight"]) + parameters["head.bias"]
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+
+
+def _pointwise(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+    h = inputs["x"]
+    for block in pointwise.BLOCKS:
+        h = tf.nn.gelu(h + parameters[f"{block}.bias"], approximate=True) + h
+        h = _normal(parameters, f"{block}.norm", h)
+    return tf.reduce_mean(tf.square(h - inputs["y"]))
+
+
+def _normal(parameters: Tensors, name: str, h: tf.Tensor) -> tf.Tensor:
+    mean, variance = tf.nn.moments(h, axes=[-1], keepdims=True)
+    gain, shift = parameters[f"{name}.gain"], parameters[f"{name}.shift"]
+    return tf.nn.batch_normalization(h, mean, variance, shift, gain, pointwise.EPSILON)
+
+
+def _transformer(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+    def dense(layer: str, h: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(h, parameters[f"{layer}.weight"]) + parameters[f"{layer}.bias"]
+
+    h = inputs["x"]
+    n, tokens, width = h.shape
+    heads = transformer.heads(width)
+    seen = tf.linalg.band_part(tf.ones((tokens, tokens), dtype=tf.bool), -1, 0)
+    for block in transformer.blocks(parameters):
+        qkv = tf.matmul(_normal(parameters, f"{block}.norm1", h), parameters[f"{block}.qkv.weight"])
+        q, k, v = tf.unstack(tf.transpose(tf.reshape(qkv, (n, tokens, 3, heads, width // heads)), (2, 0, 3, 1, 4)))
+        scores = tf.matmul(q, k, transpose_b=True) / np.float32((width // heads) ** 0.5)  # (n, heads, tokens, tokens)
+        mixed = tf.matmul(tf.nn.softmax(tf.where(seen, scores, -np.inf)), v)
+        h += dense(f"{block}.out", tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (n, tokens, width)))
+        up = dense(f"{block}.up", _normal(parameters, f"{block}.norm2", h))
+        h += dense(f"{block}.down", tf.nn.gelu(up, approximate=True))
+    logits = dense("head", _normal(parameters, "norm", h))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+
+
+FORWARD: Mapping[str, Forward] = {
+    "regression": _regression,
+    "regression_wide": _regression,
+    "mlp": _mlp,
+    "convnet": _convnet,
+    "pointwise": _pointwise,
+    "transformer_naive": _transformer,  # TensorFlow has no fused attention
+}
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
@@ -105,8 +169,8 @@ def _step(workload: Workload, forward: Forward, mode: str) -> Step:
         return _tensorflow.prove(
             ran,
             graphs,
-            device=parameters["weight"].device,
-            precision=parameters["weight"].dtype.name,
+            device=variables[0].device,
+            precision=variables[0].dtype.name,
             output=last,
             evidence=f"the step's Python ran {body['eager']} times eagerly and {body['traced']} times while tracing; "
             "loop and XLA are read off the trace",
@@ -117,8 +181,15 @@ def _step(workload: Workload, forward: Forward, mode: str) -> Step:
         steps_per_call=workload.steps if whole is loop else 1,
         reset=reset,
         parameters=lambda: {name: variable.numpy() for name, variable in parameters.items()},
+        gradient=lambda: _gradient(forward, parameters, inputs),
         proof=proof,
     )
+
+
+def _gradient(forward: Forward, parameters: Tensors, inputs: Tensors) -> Mapping[str, Array32]:
+    with tf.GradientTape() as tape:
+        loss = forward(parameters, inputs)
+    return {name: slope.numpy() for name, slope in tape.gradient(loss, parameters).items()}
 
 
 # (a loop in the trace, compiled by XLA) -> the mode that this is
@@ -134,7 +205,8 @@ def _session(workload: Workload, forward: Forward) -> Step:
         initialize = v1.global_variables_initializer()
     session = v1.Session(graph=graph, config=_tensorflow.session_config())
     session.run(initialize)
-    place = functools.cache(lambda: _tensorflow.placed(session, parameters["weight"]))
+    first = next(iter(parameters.values()))
+    place = functools.cache(lambda: _tensorflow.placed(session, first))
     advance: Any = None
     last: Any = None
 
@@ -160,7 +232,7 @@ def _session(workload: Workload, forward: Forward) -> Step:
             "session" if graph.finalized else "none",
             Graphs(functions=1, traces=int(graph.finalized)),
             device=place(),
-            precision=parameters["weight"].dtype.base_dtype.name,
+            precision=first.dtype.base_dtype.name,
             output=last,
             evidence=f"the Session's graph is finalized: {graph.finalized}; the device is that of the weight's node",
         )

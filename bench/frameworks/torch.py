@@ -35,6 +35,7 @@ MODES = {
     "cuda-graph": "the whole eager step captured once as a CUDA graph and replayed",
 }
 BASELINE = "eager"
+LADDER = ("eager", "compile", "compile-step")
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -45,6 +46,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
+FORWARD = backend.FORWARD
 
 OPTIMIZER: Final[dict[str, dict[str, bool]]] = {  # modes that are not named take PyTorch's default for the device
     "eager": {"foreach": False, "fused": False},
@@ -74,7 +76,8 @@ def _loop(workload: Workload, mode: str) -> Step:
     """Return the loop that everyone writes; the modes differ in how the loss is computed and in the optimiser."""
     model, x, y = backend.placed(workload)
     optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **OPTIMIZER.get(mode, {}))
-    compute_loss = _loss_of(model, backend.FORWARD[workload.name].loss, mode)
+    loss_function = backend.FORWARD[workload.name].loss
+    compute_loss = _loss_of(model, loss_function, mode)
     kept = _copied if mode in INDUCTOR and backend.on_cuda() else torch.Tensor.detach
     last: torch.Tensor | None = None
 
@@ -101,7 +104,13 @@ def _loop(workload: Workload, mode: str) -> Step:
         kernels, evidence = found.optimizer_kernels(optimizer)
         return ModeProof(mode=kernels, compilations=None, evidence=evidence, **placement)
 
-    return Step(call=step, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+    return Step(
+        call=step,
+        reset=reset,
+        parameters=lambda: backend.parameters_of(model),
+        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        proof=proof,
+    )
 
 
 def _copied(loss: torch.Tensor) -> torch.Tensor:
@@ -198,7 +207,13 @@ def _compiled(workload: Workload) -> Step:
         in_one = told.mode == "compile" and told.graphs == told.traces  # no frame has a backward graph of its own
         return dataclasses.replace(told, mode="compile-step" if in_one else told.mode)
 
-    return Step(call=step, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+    return Step(
+        call=step,
+        reset=reset,
+        parameters=lambda: backend.parameters_of(model),
+        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        proof=proof,
+    )
 
 
 def _functional(
@@ -273,7 +288,13 @@ def _captured(workload: Workload) -> Step:
             **found.placement(model.parameters(), last),
         )
 
-    return Step(call=step, reset=reset, parameters=lambda: backend.parameters_of(model), proof=proof)
+    return Step(
+        call=step,
+        reset=reset,
+        parameters=lambda: backend.parameters_of(model),
+        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        proof=proof,
+    )
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory

@@ -6,6 +6,7 @@ weight and bias. A fit costs something by itself, so a step of it is the slope b
 
 import gc
 import json
+import os
 import statistics
 import sys
 import time
@@ -13,6 +14,7 @@ import time
 import keras
 import numpy as np
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
 STEPS = 200
 COMPILE = {"eager": {"run_eagerly": True}, "": {}, "jit": {"jit_compile": True}}
 
@@ -26,7 +28,7 @@ x = keras.ops.convert_to_tensor(x.astype(np.float32))
 
 
 def main(mode: str) -> None:
-    """Train once from the start, warm up, time 20 rounds."""
+    """Train once from the start, warm up, time the rounds."""
     method, _, how = mode.partition("-")
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.set_weights([weight0, bias0])
@@ -66,7 +68,8 @@ def main(mode: str) -> None:
             steps *= 2
         elif time.perf_counter() > warm:
             break
-    rounds = [round_of(steps) for _ in range(20)]
+    print("rounds", flush=True)
+    rounds = [round_of(steps) for _ in range(ROUNDS)]
     medians = [statistics.median(durations) for durations in zip(*rounds, strict=True)]
     step_us = (medians[1] - medians[0] if method == "fit" else medians[0]) / steps
     found = {"step_us": step_us, "rounds": len(rounds), "weight": weight, "bias": bias}

@@ -19,6 +19,8 @@ import numpy as np
 import optax
 from flax import nnx
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_default_matmul_precision", "float32")
 
@@ -57,7 +59,7 @@ def build(mode: str) -> tuple[nnx.Linear, Callable[[], jax.Array]]:
 
 
 def main(mode: str) -> None:
-    """Train once from the start, warm up, time 20 rounds."""
+    """Train once from the start, warm up, time the rounds."""
     model, advance = build(mode)
 
     def run(calls: int) -> None:
@@ -79,8 +81,9 @@ def main(mode: str) -> None:
             calls *= 2
         elif end > warm:
             break
+    print("rounds", flush=True)
     rounds = []
-    for _ in range(20):
+    for _ in range(ROUNDS):
         gc.collect()
         begin_ns = time.perf_counter_ns()
         run(calls)

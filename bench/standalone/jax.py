@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+
 State = tuple[Any, Any, Any, jax.Array]  # parameters, Adam's m and v, updates made
 
 jax.config.update("jax_platforms", "cpu")
@@ -67,7 +69,7 @@ def loop(state: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
 
 
 def main(mode: str) -> None:
-    """Train once from the start, warm up, time 20 rounds."""
+    """Train once from the start, warm up, time the rounds."""
     advance = {
         "op-by-op": step,
         "jit": jax.jit(step),
@@ -98,8 +100,9 @@ def main(mode: str) -> None:
             calls *= 2
         elif end > warm:
             break
+    print("rounds", flush=True)
     rounds = []
-    for _ in range(20):
+    for _ in range(ROUNDS):
         gc.collect()
         begin_ns = time.perf_counter_ns()
         state = run(state, calls)

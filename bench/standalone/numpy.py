@@ -14,6 +14,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.9, 0.999, 1e-8
 
 rng = np.random.default_rng(42)
@@ -77,8 +79,9 @@ def main(mode):
             steps *= 2
         elif end > warm:
             break
+    print("rounds", flush=True)
     rounds = []
-    for _ in range(20):
+    for _ in range(ROUNDS):
         gc.collect()
         begin_ns = time.perf_counter_ns()
         run(steps)

@@ -16,6 +16,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
 import onnxruntime as ort
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+
 
 def main(mode: str, model: str) -> None:
     """Measure one inference of 200 points on one thread and print it as one line of JSON."""
@@ -42,7 +44,8 @@ def main(mode: str, model: str) -> None:
         calls *= 2 if seconds < 0.005 else 1
     gc.freeze()
     gc.disable()
-    rounds = [timed(calls) / calls * 1e6 for _ in range(20)]
+    print("rounds", flush=True)
+    rounds = [timed(calls) / calls * 1e6 for _ in range(ROUNDS)]
 
     intercept, slope = np.linalg.lstsq(np.hstack([np.ones_like(x), x]), prediction, rcond=None)[0].ravel()
     result = {"framework": "onnxruntime", "mode": mode, "step_us": statistics.median(rounds), "rounds": len(rounds)}

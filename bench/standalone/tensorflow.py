@@ -19,6 +19,8 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import numpy as np
 import tensorflow as tf
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -84,7 +86,7 @@ def session_of_version_1() -> Model:
 
 
 def main(mode: str) -> None:
-    """Train once from the start, warm up, time 20 rounds."""
+    """Train once from the start, warm up, time the rounds."""
     call, parameters = session_of_version_1() if mode == "session" else keras_optimizer(mode)
     steps_per_call = STEPS if mode.startswith("loop") else 1
 
@@ -108,8 +110,9 @@ def main(mode: str) -> None:
             calls *= 2
         elif end > warm:
             break
+    print("rounds", flush=True)
     rounds = []
-    for _ in range(20):
+    for _ in range(ROUNDS):
         gc.collect()
         begin_ns = time.perf_counter_ns()
         run(calls)

@@ -33,6 +33,7 @@ with torch.no_grad():
     model.weight.copy_(torch.tensor(rng.standard_normal((1, 1))))
     model.bias.copy_(torch.tensor(rng.standard_normal(1)))
 
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
 OPTIMIZER = {"eager": {"foreach": False, "fused": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 COMPILE = {"compile": None, "reduce-overhead": "reduce-overhead", "max-autotune": "max-autotune"}
 
@@ -111,8 +112,9 @@ def main(mode):
             steps *= 2
         elif end > warm:
             break
+    print("rounds", flush=True)
     rounds = []
-    for _ in range(20):
+    for _ in range(ROUNDS):
         gc.collect()
         begin_ns = time.perf_counter_ns()
         run(steps)

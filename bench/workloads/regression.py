@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.workload import Adam, Array32, Array64, Arrays64, Sgd, Workload
+from bench.workload import Adam, Array64, Arrays64, Sgd, Workload, frozen
 
 SIZES: Final = {"base": 200}
 OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
@@ -38,8 +38,9 @@ def make(size: str, optimizer: str) -> Workload:
         size=size,
         optimizer=OPTIMIZERS[optimizer],
         steps=200,
-        inputs={"x": _frozen32(x), "y": _frozen32(WEIGHT * x + BIAS + noise)},
-        parameters={"weight": _frozen32(weight), "bias": _frozen32(bias)},
+        samples=points,
+        inputs={"x": frozen(x), "y": frozen(WEIGHT * x + BIAS + noise)},
+        parameters={"weight": frozen(weight), "bias": frozen(bias)},
         truth={"weight": WEIGHT, "bias": BIAS},
         tolerance=TOLERANCE,
         predict=predict,
@@ -61,9 +62,3 @@ def loss_and_gradient(parameters: Arrays64, inputs: Arrays64) -> tuple[float, Ar
     residual = predict(parameters, inputs) - y  # (n, 1)
     slope = 2 * residual / residual.size  # (n, 1): d loss / d prediction
     return float(np.mean(residual**2)), {"weight": x.T @ slope, "bias": slope.sum(axis=0)}
-
-
-def _frozen32(array: Array64) -> Array32:
-    cast = np.ascontiguousarray(array, dtype=np.float32)
-    cast.setflags(write=False)
-    return cast

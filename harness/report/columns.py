@@ -129,20 +129,14 @@ def _shown_mode(row: Row) -> Value:
     return f"{row.cell.mode}, inference" if row.source else row.cell.mode
 
 
-def _weight(row: AccuracyRow) -> Value:
-    return row.accuracy.weight if row.accuracy else None
+def _of_accuracy(name: str) -> Callable[[AccuracyRow], Value]:
+    """Return the getter of a figure of the gate."""
+    return lambda row: getattr(row.accuracy, name) if row.accuracy else None
 
 
-def _bias(row: AccuracyRow) -> Value:
-    return row.accuracy.bias if row.accuracy else None
-
-
-def _max_loss_deviation(row: AccuracyRow) -> Value:
-    return row.accuracy.max_loss_deviation if row.accuracy else None
-
-
-def _formula(row: AccuracyRow) -> Value:
-    return row.accuracy.formula if row.accuracy else None
+def _loss(place: int) -> Callable[[AccuracyRow], Value]:
+    """Return the getter of one loss of the gate's run."""
+    return lambda row: row.accuracy.losses[place] if row.accuracy and row.accuracy.losses else None
 
 
 def _total_seconds(row: CodeRow) -> Value:
@@ -236,20 +230,31 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     *WHO,
     *context("workload", "optimizer"),
-    Column(key="weight", heading="weight", format=parameter, get=_weight),
-    Column(key="bias", heading="bias", format=parameter, get=_bias),
+    Column(key="weight", heading="weight", format=parameter, get=_of_accuracy("weight")),
+    Column(key="bias", heading="bias", format=parameter, get=_of_accuracy("bias")),
     Column(key="within_tolerance", heading="within", unit="±0.05", folds="narrow", get=attrgetter("within_tolerance")),
     Column(
         key="max_loss_deviation",
         heading="loss off by",
         unit="at most",
         format=scientific,
-        get=_max_loss_deviation,
+        get=_of_accuracy("max_loss_deviation"),
     ),
-    Column(heading="formula", where="wide", get=_formula),
+    Column(heading="formula", where="wide", get=_of_accuracy("formula")),
     *(
         Column(key=key, heading=heading, unit="SHA-256", format=beginning, folds="narrow", get=attrgetter(key))
         for key, heading in (("data_sha256", "data"), ("init_sha256", "start"))
+    ),
+    *context("size", "precision"),
+    Column(key="first_loss", heading="loss", unit="first", format=significant, where="wide", get=_loss(0)),
+    Column(key="last_loss", heading="loss", unit="last", format=significant, where="wide", get=_loss(-1)),
+    *(
+        Column(key=key, heading=heading, unit=unit, format=format_, get=_of_accuracy(key))
+        for key, heading, unit, format_ in (
+            ("max_parameter_deviation", "parameters", "off by", scientific),
+            ("gradient_norm", "gradient", "norm", significant),
+            ("max_gradient_deviation", "gradient", "off by", scientific),
+        )
     ),
 )
 

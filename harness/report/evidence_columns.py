@@ -135,6 +135,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         says="Places where a compiled step went back to Python, as the compiler counts them. Any that the mode's"
         " sentence does not own up to is invalid.",
     ),
+    Column(key="graph_breaks_declared", get=_proof("graph_breaks_declared")),
     Column(
         key="guard_failures",
         heading="guards",

@@ -22,7 +22,7 @@ from harness.report.summary import duration
 from harness.report.svg import GRID, GROUND, HUES, INK, QUIET, to_svg
 from harness.report.tables import Tables
 
-LOSS_GATE: Final = 1e-4  # bench.accuracy.MAX_LOSS_DEVIATION; a test holds the two together
+LOSS_GATE: Final = 1e-4  # bench.workload.LOSS_TOLERANCE; a test holds the two together
 WIDTH_IN: Final = 9.0
 GAP: Final = 0.5  # lines between two frameworks
 TALL: Final = 25  # lines from which on the scale stands above the plot too

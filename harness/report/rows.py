@@ -208,15 +208,24 @@ def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRo
     return AccuracyRow(
         **head(run, cell, records),
         accuracy=max(seen, key=_deviation, default=None),
-        within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
+        within_tolerance=_all(one.within_tolerance for one in seen),
         data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
         init_sha256=" ".join(sorted({one.init_sha256 for one in seen})),
     )
 
 
+def _all(told: Iterable[bool | None]) -> bool | None:
+    """Return whether all that know say yes; None when none knows."""
+    known = [one for one in told if one is not None]
+    return all(known) if known else None
+
+
 def _deviation(accuracy: Accuracy) -> float:
     """Return the deviation to rank by: what is not a number is the worst."""
-    return math.inf if math.isnan(accuracy.max_loss_deviation) else accuracy.max_loss_deviation
+    off = accuracy.max_loss_deviation
+    if off is None:
+        return -math.inf  # there was nothing to compare with
+    return math.inf if math.isnan(off) else off
 
 
 def _memory_row(run: Run, records: Sequence[Record]) -> MemoryRow:

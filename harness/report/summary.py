@@ -152,16 +152,19 @@ def _names(rows: Sequence[Row]) -> str:
 
 def _accuracy(tables: Tables) -> str:
     seen = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.source]
-    good = [row.accuracy.max_loss_deviation for row in seen if row.status == "ok" and row.accuracy is not None]
-    if not good:
+    good = [row.accuracy for row in seen if row.status == "ok" and row.accuracy is not None]
+    off = [one.max_loss_deviation for one in good if one.max_loss_deviation is not None]
+    if not off:
         return ""
     asked = sum(row.status != "skipped" and not row.source for row in tables.accuracy.rows)
-    same = len({row.data_sha256 for row in seen}) == 1 and len({row.init_sha256 for row in seen}) == 1
+    problems = {(row.cell.workload, row.cell.size) for row in seen}
+    bytes_of = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in seen}
+    same = len(bytes_of) == len(problems)
     start = "from the same data and the same initial parameters" if same else "though NOT from the same bytes"
     who = f"All {asked} cells" if len(good) == asked > 1 else f"{len(good)} of {_count(asked, 'cell')}"
     return (
         f"{who} did the same arithmetic in the mode that was asked for: {start}, every loss lies within"
-        f" {scientific(max(good))} of a float64 reference."
+        f" {scientific(max(off))} of a float64 reference."
     )
 
 
@@ -169,7 +172,7 @@ def _inferred(tables: Tables) -> str:
     rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
     if not rows:
         return ""
-    worst = max(row.accuracy.max_loss_deviation for row in rows if row.accuracy is not None)
+    worst = max(row.accuracy.max_loss_deviation or 0.0 for row in rows if row.accuracy is not None)
     return (
         f"{listed(list(dict.fromkeys(row.title for row in rows)))} only infers, so it stands apart: its output lies"
         f" within {scientific(worst)} of NumPy's."

@@ -37,7 +37,9 @@ def break_the_graph() -> None:
             torch._dynamo.graph_break()
             return prediction + 0
 
-    _torch.FORWARD["regression"] = dataclasses.replace(_torch.FORWARD["regression"], model=lambda: Broken(1, 1))
+    _torch.FORWARD["regression"] = dataclasses.replace(
+        _torch.FORWARD["regression"], model=lambda workload: Broken(1, 1)
+    )
 
 
 def take_the_default_optimizer() -> None:

@@ -58,7 +58,7 @@ class TestProof:
         shown = list(row.values())[row_start(row, "status") :]
         assert shown == [
             "ok", "", "proved", "compile", "cpu", "float32", "cpu", "float32", "1", "1", "0.98", "2", "3", "0", "0",
-            "0", "1", "0", "no CUDA", "highest", "false", "true", "1 graph",
+            "0", "0", "1", "0", "no CUDA", "highest", "false", "true", "1 graph",
         ]  # fmt: skip
 
     def test_the_replicate_that_differs_cannot_hide(self) -> None:

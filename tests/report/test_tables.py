@@ -44,7 +44,8 @@ class TestContract:
     def test_columns_of_accuracy(self) -> None:
         assert tables(run([])).accuracy.header == (
             "framework", "mode", "workload", "optimizer", "weight", "bias", "within_tolerance", "max_loss_deviation",
-            "data_sha256", "init_sha256",
+            "data_sha256", "init_sha256", "size", "precision", "first_loss", "last_loss", "max_parameter_deviation",
+            "gradient_norm", "max_gradient_deviation",
         )  # fmt: skip
 
     def test_columns_of_memory(self) -> None:
@@ -69,7 +70,8 @@ class TestContract:
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "verdict", "mode_found", "parameters_device", "parameters_dtype", "output_device",
             "output_dtype", "threads_asked", "threads_reported", "threads_used", "traces", "compilations",
-            "compilations_timed", "graph_breaks", "guard_failures", "graphs", "cuda_graphs", "cuda_graphs_skipped",
+            "compilations_timed", "graph_breaks", "graph_breaks_declared", "guard_failures", "graphs", "cuda_graphs",
+            "cuda_graphs_skipped",
             "matmul_precision", "tf32", "deterministic", "evidence",
         )  # fmt: skip
 

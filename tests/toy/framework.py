@@ -12,6 +12,7 @@ MODES = {"loop": "a Python loop over the points, gradient by hand", "gpu": "the 
 BASELINE = "loop"
 ENVIRONMENT = {"OMP_NUM_THREADS": "{threads}"}
 ADAM = KINGMA_BA
+FORWARD = {"regression": None}  # written out in `build`
 
 
 def start(device: str, threads: int) -> None:

@@ -1,0 +1,87 @@
+"""Multilayer perceptron: 784-h-h-10, ReLU, softmax cross-entropy with integer labels, one batch.
+
+From `numpy.random.default_rng(42)` come, in this order, x (standard normal, (batch, 784)), the labels (integers below
+10, (batch,)), then each layer's weight (normal with standard deviation √(2 / inputs), He et al. 2015; (inputs,
+outputs)) and bias (normal × 0.01); made in float64, cast to float32.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from bench import derivative
+from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
+from bench.workload import Adam, Sgd, Workload, frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What makes it large."""
+
+    hidden: int
+    batch: int
+
+
+SIZES: Final = {
+    "tiny": Size(hidden=32, batch=16),
+    "S": Size(hidden=128, batch=64),
+    "M": Size(hidden=512, batch=256),
+    "L": Size(hidden=2048, batch=1024),
+    "XL": Size(hidden=8192, batch=8192),
+}
+ON_CPU: Final = ("S", "M")
+ON_CUDA: Final = ("M", "L", "XL")
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {
+    "adam": Adam(learning_rate=0.001),
+    "sgd": Sgd(learning_rate=0.1),
+}
+SEED: Final = 42
+INPUTS: Final = 784
+CLASSES: Final = 10
+LAYERS: Final = ("layer1", "layer2", "layer3")
+
+
+def make(size: str, optimizer: str) -> Workload:
+    """Return inputs x (batch, 784) and y (batch,), parameters "layer1.weight" (784, h), "layer1.bias" (h,) and on.
+
+    Raises:
+        KeyError: no such size or optimizer.
+    """
+    hidden, batch = SIZES[size].hidden, SIZES[size].batch
+    rng = np.random.default_rng(SEED)
+    x = rng.standard_normal((batch, INPUTS))
+    y = rng.integers(CLASSES, size=batch)
+    widths = (INPUTS, hidden, hidden, CLASSES)
+    parameters = {}
+    for name, before, after in zip(LAYERS, widths[:-1], widths[1:], strict=True):
+        parameters[f"{name}.weight"] = frozen(rng.standard_normal((before, after)) * np.sqrt(2 / before))
+        parameters[f"{name}.bias"] = frozen(rng.standard_normal(after) * 0.01)
+    products = sum(before * after for before, after in itertools.pairwise(widths))
+    numbers = sum(array.size for array in parameters.values())
+    return Workload(
+        name="mlp",
+        size=size,
+        optimizer=OPTIMIZERS[optimizer],
+        steps=20,
+        samples=batch,
+        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        parameters=parameters,
+        loss_and_gradient=derivative.of(_loss),
+        gradient_tolerance=1e-4,
+        # of the products alone: forward, by the weights, and by the input of each layer but the first
+        flops_per_step=2 * batch * (3 * products - INPUTS * hidden),
+        # inputs once; parameters read, and read and written again with their gradient and Adam's moments
+        bytes_per_step=4 * (batch * INPUTS + 8 * numbers),
+    )
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    at = constant(inputs["x"])
+    for name in LAYERS:
+        at = add(matmul(at, parameters[f"{name}.weight"]), parameters[f"{name}.bias"])
+        if name != LAYERS[-1]:
+            at = relu(at)
+    return cross_entropy(at, inputs["y"].astype(np.int64))

@@ -1,0 +1,70 @@
+"""Pointwise chain: four blocks of bias, GELU, residual and layer norm, mean squared error: the case for fusion.
+
+    h = x;  four times:  h = gelu(h + bias) + h;  h = normalize(h) · gain + shift;  loss = mean((h - y)²)
+
+GELU is its tanh approximation, ε of the layer norm 1e-5. From `numpy.random.default_rng(42)` come, in this order, x and
+y (standard normal, (rows, width)), then for each block bias (normal × 0.1), gain (1 + normal × 0.1) and shift (normal ×
+0.1), each (width,); made in float64, cast to float32.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from bench import derivative
+from bench.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
+from bench.workload import Adam, Sgd, Workload, frozen
+
+SIZES: Final = {  # rows, width
+    "tiny": (16, 32),
+    "S": (256, 256),
+    "M": (1_024, 1_024),
+    "L": (8_192, 1_024),
+    "XL": (65_536, 2_048),
+}
+ON_CPU: Final = ("S", "M")
+ON_CUDA: Final = ("M", "L", "XL")
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.001), "sgd": Sgd(learning_rate=0.1)}
+SEED: Final = 42
+BLOCKS: Final = ("block1", "block2", "block3", "block4")
+EPSILON: Final = 1e-5
+
+
+def make(size: str, optimizer: str) -> Workload:
+    """Return inputs x and y (rows, width), parameters "block1.bias", "block1.norm.gain" (width,) and on.
+
+    Raises:
+        KeyError: no such size or optimizer.
+    """
+    rows, width = SIZES[size]
+    rng = np.random.default_rng(SEED)
+    x, y = rng.standard_normal((rows, width)), rng.standard_normal((rows, width))
+    parameters = {}
+    for block in BLOCKS:
+        parameters[f"{block}.bias"] = frozen(rng.standard_normal(width) * 0.1)
+        parameters[f"{block}.norm.gain"] = frozen(1 + rng.standard_normal(width) * 0.1)
+        parameters[f"{block}.norm.shift"] = frozen(rng.standard_normal(width) * 0.1)
+    return Workload(
+        name="pointwise",
+        size=size,
+        optimizer=OPTIMIZERS[optimizer],
+        steps=20,
+        samples=rows,
+        inputs={"x": frozen(x), "y": frozen(y)},
+        parameters=parameters,
+        loss_and_gradient=derivative.of(_loss),
+        gradient_tolerance=1e-4,
+        # per element and block: forward some 25 (GELU 10, layer norm 10), backward about twice that
+        flops_per_step=75 * len(BLOCKS) * rows * width,
+        # the inputs once: all the rest could stay in registers and caches, row by row
+        bytes_per_step=4 * 2 * rows * width,
+    )
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    h = constant(inputs["x"])
+    for block in BLOCKS:
+        h = add(gelu(add(h, parameters[f"{block}.bias"])), h)
+        h = add(multiply(normalize(h, EPSILON), parameters[f"{block}.norm.gain"]), parameters[f"{block}.norm.shift"])
+    return mean_square(subtract(h, constant(inputs["y"])))

@@ -1,0 +1,14 @@
+"""Transformer with naive attention: the same decoder blocks, each operation of the attention by itself."""
+
+import dataclasses
+
+from bench.workload import Workload
+from bench.workloads import transformer
+from bench.workloads.transformer import ON_CPU, ON_CUDA, OPTIMIZERS, SIZES
+
+__all__ = ["ON_CPU", "ON_CUDA", "OPTIMIZERS", "SIZES", "make"]
+
+
+def make(size: str, optimizer: str) -> Workload:
+    """Return `transformer`'s inputs and parameters, under this name; raises KeyError."""
+    return dataclasses.replace(transformer.make(size, optimizer), name="transformer_naive")

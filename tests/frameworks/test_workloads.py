@@ -1,0 +1,43 @@
+"""Every workload in every framework that expresses it: gradient, losses and parameters are the float64 reference's."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import catalogue, plain_mode
+from bench.workloads import WORKLOADS
+from harness.host import ROOT
+from tests.frameworks.interpreters import run_in
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
+
+TRAINING = {offer.name: offer for offer in catalogue().frameworks if not offer.modes[0].source}
+PLAIN = [(name, plain_mode(offer)) for name, offer in TRAINING.items()]
+COMPILED = [
+    ("torch", "compile-step"),
+    ("jax", "jit"),
+    ("flax", "jit"),
+    ("tensorflow", "xla"),
+    ("keras_jax", "batch-jit"),
+]
+LADDERS = set(WORKLOADS) - {"regression"}
+ONLY = {
+    "numpy": {"regression_wide"},
+    "tensorflow": LADDERS - {"transformer"},
+}  # what a framework expresses, where it is not all
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode", "optimizer"),
+    [(*cell, optimizer) for cell in PLAIN for optimizer in ("adam", "sgd")] + [(*cell, "adam") for cell in COMPILED],
+)
+def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: str, tmp_path: Path) -> None:
+    script = ROOT / "tests" / "frameworks" / "check_workloads.py"
+    found = json.loads(run_in(framework, tmp_path, str(script), framework, mode, optimizer).splitlines()[-1])
+
+    expressed = ONLY.get(framework, LADDERS)
+    assert {name for name, told in found.items() if told != "not expressed"} == expressed
+    for name in expressed:
+        assert isinstance(found[name], dict), f"{name}: {found[name]}"
+        assert found[name]["max_gradient_deviation"] <= 1e-4
