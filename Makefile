@@ -25,7 +25,7 @@ test: $(BIN)/.dev ## set up, then lint, types and the fast tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not frameworks and not engine and not browser"
+	$(BIN)/pytest -m "not frameworks and not engine and not browser" --numprocesses 2
 
 test-frameworks: $(BIN)/.dev ## the tests that run the real frameworks (minutes)
 	$(BIN)/pytest -m frameworks --numprocesses 2

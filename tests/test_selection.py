@@ -99,7 +99,7 @@ def ladder() -> Catalogue:
     return replace(offer(), frameworks=(torch, *others), workloads=(*offer().workloads, rungs))
 
 
-def rungs(device: str = "cpu", **asked: str) -> list[tuple[str, ...]]:
+def rungs(device: str = "cpu", **asked: Any) -> list[tuple[str, ...]]:
     found = selection.cells(ladder(), Asked(**asked).selection(), PROFILES["quick"], device)
     return [(cell.framework, cell.mode, cell.workload, cell.size) for cell in found]
 
