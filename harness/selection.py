@@ -115,8 +115,9 @@ def _cells_of(
     workloads = [one for one in offer.workloads if _is_asked(one.name, selection.workloads, not one.is_ladder)]
     for mode in framework.modes:
         for workload in workloads:
-            on_ladder = mode.on_ladders and not mode.source
-            if not _is_asked(mode.name, selection.modes, on_ladder or not workload.is_ladder):
+            if workload.is_ladder and mode.source:  # nobody exports it
+                continue
+            if not _is_asked(mode.name, selection.modes, mode.on_ladders or not workload.is_ladder):
                 continue
             usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
             for optimizer in (one for one in workload.optimizers if one in optimizers):
