@@ -5,6 +5,7 @@ and a framework that does not import still has cells that can be recorded as fai
 """
 
 import ast
+import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class FrameworkOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizeOffer:
+    """One size of a workload, as `bench.workload.Work` has it."""
+
+    name: str
+    samples: int
+    flops: int
+    bytes: int
+    footprint: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadOffer:
     """One workload."""
 
@@ -56,6 +68,7 @@ class WorkloadOffer:
     optimizers: tuple[str, ...]
     sizes_on_cpu: tuple[str, ...] = ()  # those run on this device when none is named; empty: all
     sizes_on_cuda: tuple[str, ...] = ()
+    works: tuple[SizeOffer, ...] = ()  # what a step of each size amounts to
 
     @property
     def is_ladder(self) -> bool:
@@ -138,6 +151,7 @@ def _workload_offer(name: str) -> WorkloadOffer:
         optimizers=tuple(module.OPTIMIZERS),
         sizes_on_cpu=tuple(getattr(module, "ON_CPU", ())),
         sizes_on_cuda=tuple(getattr(module, "ON_CUDA", ())),
+        works=tuple(SizeOffer(name=size, **dataclasses.asdict(module.work(size))) for size in module.SIZES),
     )
 
 

@@ -46,6 +46,16 @@ class Sgd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one training step amounts to, known without making its arrays."""
+
+    samples: int  # rows of the batch
+    flops: int  # additions and multiplications of forward, loss and gradient
+    bytes: int  # least traffic with memory: what a step has to read and to write, once, in float32
+    footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """One training problem in one size, the same bytes for every framework."""
 
@@ -53,12 +63,10 @@ class Workload:
     size: str
     optimizer: Adam | Sgd
     steps: int  # updates of the correctness gate's run
-    samples: int  # rows of the batch that one step trains on
+    work: Work
     inputs: Mapping[str, NDArray[Any]]  # "x" in float32 and "y" in float32 or int32; read-only, C-contiguous
     parameters: Mapping[str, Array32]  # initial values, read-only; a matrix is (inputs, outputs)
     loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
-    flops_per_step: int  # additions and multiplications of forward, loss and gradient
-    bytes_per_step: int  # least traffic with memory: what a step has to read and to write, once, in float32
     gradient_tolerance: float | None = None  # of max |g - reference| / max |reference|; None: not looked at
     loss_tolerance: float = LOSS_TOLERANCE  # of |loss - reference| / max(1, |reference|) over `steps`
     parameter_tolerance: float = 1e-4  # of |parameter - reference| after them
@@ -71,7 +79,7 @@ class Workload:
     @property
     def has_reference(self) -> bool:
         """The float64 reference takes seconds, not minutes: larger sizes are compared between frameworks only."""
-        return self.flops_per_step * self.steps <= REFERENCE_FLOPS
+        return self.work.flops * self.steps <= REFERENCE_FLOPS
 
     def formula(self, adam: str) -> str:
         """Return the update rule of this workload in a framework whose Adam is `adam`."""

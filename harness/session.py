@@ -199,6 +199,7 @@ def _facts(
         cpus=cpus,
         threads=where.threads or len(cpus),
         frameworks=tuple(one for one in offer.frameworks if one.name in used),
+        workloads=tuple(one for one in offer.workloads if one.name in {cell.workload for cell in plan.cells}),
         selection=asked.words(),
         device=device,
         settings=profile.settings,

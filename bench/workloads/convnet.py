@@ -20,7 +20,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, convolve, cross_entropy, matmul, mean, relu, reshape
-from bench.workload import Adam, Sgd, Workload, frozen
+from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,33 @@ def make(size: str, optimizer: str) -> Workload:
     Raises:
         KeyError: no such size or optimizer.
     """
-    batch, c, image = SIZES[size].batch, SIZES[size].channels, SIZES[size].image
+    batch, image = SIZES[size].batch, SIZES[size].image
     rng = np.random.default_rng(SEED)
     x = rng.standard_normal((batch, image, image, COLOURS))
     y = rng.integers(CLASSES, size=batch)
-    layers = {  # shape of the weight, pixels of the result
+    layers = _layers(size)
+    parameters = {}
+    for name, (shape, _) in layers.items():
+        scale = np.sqrt(2 / np.prod(shape[:-1])) * (0.5 if name.endswith("second") else 1)
+        parameters[f"{name}.weight"] = frozen(rng.standard_normal(shape) * scale)
+        parameters[f"{name}.bias"] = frozen(rng.standard_normal(shape[-1]) * 0.01)
+    return Workload(
+        name="convnet",
+        size=size,
+        optimizer=OPTIMIZERS[optimizer],
+        steps=20,
+        work=work(size),
+        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        parameters=parameters,
+        loss_and_gradient=derivative.of(_loss),
+        gradient_tolerance=1e-4,
+    )
+
+
+def _layers(size: str) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Return each layer's shape of the weight, and the pixels of its result."""
+    c, image = SIZES[size].channels, SIZES[size].image
+    return {
         "stem": ((3, 3, COLOURS, c), image**2),
         "block1.first": ((3, 3, c, c), image**2),
         "block1.second": ((3, 3, c, c), image**2),
@@ -66,27 +88,24 @@ def make(size: str, optimizer: str) -> Workload:
         "block2.second": ((3, 3, 2 * c, 2 * c), image**2 // 4),
         "head": ((2 * c, CLASSES), 1),
     }
-    parameters = {}
-    for name, (shape, _) in layers.items():
-        scale = np.sqrt(2 / np.prod(shape[:-1])) * (0.5 if name.endswith("second") else 1)
-        parameters[f"{name}.weight"] = frozen(rng.standard_normal(shape) * scale)
-        parameters[f"{name}.bias"] = frozen(rng.standard_normal(shape[-1]) * 0.01)
-    products = [int(np.prod(shape)) * pixels for shape, pixels in layers.values()]
-    numbers = sum(array.size for array in parameters.values())
-    return Workload(
-        name="convnet",
-        size=size,
-        optimizer=OPTIMIZERS[optimizer],
-        steps=20,
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to.
+
+    Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
+    read once; parameters are read, then read and written with their gradient and Adam's moments.
+    """
+    batch, image = SIZES[size].batch, SIZES[size].image
+    layers = _layers(size).values()
+    products = [int(np.prod(shape)) * pixels for shape, pixels in layers]
+    numbers = sum(int(np.prod(shape)) + shape[-1] for shape, _ in layers)
+    results = sum(shape[-1] * pixels for shape, pixels in layers)
+    return Work(
         samples=batch,
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
-        parameters=parameters,
-        loss_and_gradient=derivative.of(_loss),
-        gradient_tolerance=1e-4,
-        # of the products alone: forward, by the weights, and by the input of each layer but the first
-        flops_per_step=2 * batch * (3 * sum(products) - products[0]),
-        # inputs once; parameters read, and read and written again with their gradient and Adam's moments
-        bytes_per_step=4 * (batch * image**2 * COLOURS + 8 * numbers),
+        flops=2 * batch * (3 * sum(products) - products[0]),
+        bytes=4 * (batch * image**2 * COLOURS + 8 * numbers),
+        footprint=4 * (batch * (image**2 * COLOURS + results) + 4 * numbers),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
-from bench.workload import Adam, Sgd, Workload, frozen
+from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +59,34 @@ def make(size: str, optimizer: str) -> Workload:
     for name, before, after in zip(LAYERS, widths[:-1], widths[1:], strict=True):
         parameters[f"{name}.weight"] = frozen(rng.standard_normal((before, after)) * np.sqrt(2 / before))
         parameters[f"{name}.bias"] = frozen(rng.standard_normal(after) * 0.01)
-    products = sum(before * after for before, after in itertools.pairwise(widths))
-    numbers = sum(array.size for array in parameters.values())
     return Workload(
         name="mlp",
         size=size,
         optimizer=OPTIMIZERS[optimizer],
         steps=20,
-        samples=batch,
+        work=work(size),
         inputs={"x": frozen(x), "y": frozen(y, np.int32)},
         parameters=parameters,
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
-        # of the products alone: forward, by the weights, and by the input of each layer but the first
-        flops_per_step=2 * batch * (3 * products - INPUTS * hidden),
-        # inputs once; parameters read, and read and written again with their gradient and Adam's moments
-        bytes_per_step=4 * (batch * INPUTS + 8 * numbers),
+    )
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to.
+
+    Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
+    read once; parameters are read, then read and written with their gradient and Adam's moments.
+    """
+    hidden, batch = SIZES[size].hidden, SIZES[size].batch
+    widths = (INPUTS, hidden, hidden, CLASSES)
+    products = sum(before * after for before, after in itertools.pairwise(widths))
+    numbers = products + sum(widths[1:])
+    return Work(
+        samples=batch,
+        flops=2 * batch * (3 * products - INPUTS * hidden),
+        bytes=4 * (batch * INPUTS + 8 * numbers),
+        footprint=4 * (batch * sum(widths) + 4 * numbers),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
-from bench.workload import Adam, Sgd, Workload, frozen
+from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {  # rows, width
     "tiny": (16, 32),
@@ -50,15 +50,27 @@ def make(size: str, optimizer: str) -> Workload:
         size=size,
         optimizer=OPTIMIZERS[optimizer],
         steps=20,
-        samples=rows,
+        work=work(size),
         inputs={"x": frozen(x), "y": frozen(y)},
         parameters=parameters,
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
-        # per element and block: forward some 25 (GELU 10, layer norm 10), backward about twice that
-        flops_per_step=75 * len(BLOCKS) * rows * width,
-        # the inputs once: all the rest could stay in registers and caches, row by row
-        bytes_per_step=4 * 2 * rows * width,
+    )
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to.
+
+    Per element and block forward some 25 (GELU 10, layer norm 10), backward about twice that. The inputs are read once:
+    all the rest could stay in registers and caches, row by row.
+    """
+    rows, width = SIZES[size]
+    elements = rows * width
+    return Work(
+        samples=rows,
+        flops=75 * len(BLOCKS) * elements,
+        bytes=4 * 2 * elements,
+        footprint=4 * elements * (2 + len(BLOCKS)),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.workload import Adam, Array64, Arrays64, Sgd, Workload, frozen
+from bench.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"base": 200}
 OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
@@ -38,17 +38,20 @@ def make(size: str, optimizer: str) -> Workload:
         size=size,
         optimizer=OPTIMIZERS[optimizer],
         steps=200,
-        samples=points,
+        work=work(size),
         inputs={"x": frozen(x), "y": frozen(WEIGHT * x + BIAS + noise)},
         parameters={"weight": frozen(weight), "bias": frozen(bias)},
         truth={"weight": WEIGHT, "bias": BIAS},
         tolerance=TOLERANCE,
         predict=predict,
         loss_and_gradient=loss_and_gradient,
-        # per point: forward 2, residual 1, square and sum 2, gradient of the weight 2, of the bias 1
-        flops_per_step=8 * points,
-        bytes_per_step=2 * 4 * points,
     )
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to: per point forward 2, residual 1, square and sum 2, gradient 2 and 1."""
+    points = SIZES[size]
+    return Work(samples=points, flops=8 * points, bytes=2 * 4 * points, footprint=4 * 4 * points)
 
 
 def predict(parameters: Arrays64, inputs: Arrays64) -> Array64:

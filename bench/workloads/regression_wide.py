@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.workload import Adam, Sgd, Workload, frozen
+from bench.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.regression import loss_and_gradient
 
 SIZES: Final = {  # points, features
@@ -47,13 +47,24 @@ def make(size: str, optimizer: str) -> Workload:
         size=size,
         optimizer=OPTIMIZERS[optimizer],
         steps=20,
-        samples=points,
+        work=work(size),
         inputs={"x": frozen(x), "y": frozen(x @ truth + BIAS + noise)},
         parameters={"weight": frozen(weight), "bias": frozen(bias)},
         loss_and_gradient=loss_and_gradient,
         gradient_tolerance=1e-4,
-        # per point and feature: forward 2, gradient 2; per point as in the regression of one feature
-        flops_per_step=points * (4 * features + 4),
-        # the inputs once: a pass over rows can take the gradient of each as it goes
-        bytes_per_step=4 * points * (features + 1),
+    )
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to.
+
+    Per point and feature forward 2, gradient 2. The inputs are read once: a pass over the rows can take the gradient of
+    each as it goes.
+    """
+    points, features = SIZES[size]
+    return Work(
+        samples=points,
+        flops=points * (4 * features + 4),
+        bytes=4 * points * (features + 1),
+        footprint=4 * (points * (features + 3) + 4 * features),
     )

@@ -35,7 +35,7 @@ from bench.derivative import (
     split,
     transpose,
 )
-from bench.workload import Adam, Sgd, Workload, frozen
+from bench.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.pointwise import EPSILON
 
 
@@ -79,10 +79,28 @@ def make(size: str, optimizer: str) -> Workload:
     Raises:
         KeyError: no such size or optimizer.
     """
-    layers, width, tokens, batch = SIZES[size].layers, SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
+    width, tokens, batch = SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
     rng = np.random.default_rng(SEED)
     x = rng.standard_normal((batch, tokens, width))
     y = rng.integers(CLASSES, size=(batch, tokens))
+    shapes = _shapes(size)
+    parameters = {name: frozen(_initial(rng, name, shape)) for name, shape in shapes.items()}
+    return Workload(
+        name="transformer",
+        size=size,
+        optimizer=OPTIMIZERS[optimizer],
+        steps=20,
+        work=work(size),
+        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        parameters=parameters,
+        loss_and_gradient=derivative.of(_loss),
+        gradient_tolerance=1e-4,
+    )
+
+
+def _shapes(size: str) -> dict[str, tuple[int, ...]]:
+    """Return the parameters' shapes by their names."""
+    layers, width = SIZES[size].layers, SIZES[size].width
     shapes: dict[str, tuple[int, ...]] = {}
     for number in range(1, layers + 1):
         shapes |= _norm(f"block{number}.norm1", width)
@@ -90,24 +108,25 @@ def make(size: str, optimizer: str) -> Workload:
         shapes |= _norm(f"block{number}.norm2", width)
         shapes |= _linear(f"block{number}.up", width, 4 * width) | _linear(f"block{number}.down", 4 * width, width)
     shapes |= _norm("norm", width) | _linear("head", width, CLASSES)
-    parameters = {name: frozen(_initial(rng, name, shape)) for name, shape in shapes.items()}
-    products = sum(int(np.prod(shape)) for shape in shapes.values() if len(shape) > 1)
-    numbers = sum(array.size for array in parameters.values())
-    return Workload(
-        name="transformer",
-        size=size,
-        optimizer=OPTIMIZERS[optimizer],
-        steps=20,
+    return shapes
+
+
+def work(size: str) -> Work:
+    """Return what one step amounts to.
+
+    Operations: forward and twice that backward, of the products with weights, and of a causal attention's two products,
+    which have half of tokens² entries each. Inputs are read once; parameters are read, then read and written with their
+    gradient and Adam's moments. Held are the results of all layers, but no scores: the fused attention keeps none.
+    """
+    layers, width, tokens, batch = SIZES[size].layers, SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
+    shapes = _shapes(size).values()
+    products = sum(int(np.prod(shape)) for shape in shapes if len(shape) > 1)
+    numbers = sum(int(np.prod(shape)) for shape in shapes)
+    return Work(
         samples=batch,
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
-        parameters=parameters,
-        loss_and_gradient=derivative.of(_loss),
-        gradient_tolerance=1e-4,
-        # forward and twice that backward, of the products with weights, and of a causal attention's two products, which
-        # have half of tokens² entries each
-        flops_per_step=3 * batch * tokens * (2 * products + 2 * layers * tokens * width),
-        # inputs once; parameters read, and read and written again with their gradient and Adam's moments
-        bytes_per_step=4 * (batch * tokens * width + 8 * numbers),
+        flops=3 * batch * tokens * (2 * products + 2 * layers * tokens * width),
+        bytes=4 * (batch * tokens * width + 8 * numbers),
+        footprint=4 * (batch * tokens * (14 * layers * width + CLASSES) + 4 * numbers),
     )
 
 

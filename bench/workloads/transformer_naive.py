@@ -4,9 +4,9 @@ import dataclasses
 
 from bench.workload import Workload
 from bench.workloads import transformer
-from bench.workloads.transformer import ON_CPU, ON_CUDA, OPTIMIZERS, SIZES
+from bench.workloads.transformer import ON_CPU, ON_CUDA, OPTIMIZERS, SIZES, work
 
-__all__ = ["ON_CPU", "ON_CUDA", "OPTIMIZERS", "SIZES", "make"]
+__all__ = ["ON_CPU", "ON_CUDA", "OPTIMIZERS", "SIZES", "make", "work"]
 
 
 def make(size: str, optimizer: str) -> Workload:

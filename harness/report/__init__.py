@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from harness.report.facts import Run
 
 FORMATS: Final = ("csv", "md", "html")
-TABLES: Final = ("steps", "compile", "proof", "reproducibility", "accuracy", "memory", "code")
+LADDERS: Final = ("growth", "crossovers")  # of a run without one there is nothing to show
+TABLES: Final = ("steps", "growth", "crossovers", "compile", "proof", "reproducibility", "accuracy", "memory", "code")
 
 
 def write(run: "Run", folder: Path) -> Path:
@@ -50,6 +51,8 @@ def terminal(run: "Run", console: "Console") -> None:
 
     found = tables(run)
     for table in found:
+        if table.name in LADDERS and not table.rows:
+            continue
         printed.show(view(table, wide=False), console)
     printed.sentences(summary(run, found), console)
 

@@ -6,7 +6,7 @@ Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.de
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.catalogue import FrameworkOffer, ModeOffer
+from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.record import UPGRADES, Record
 from bench.turn import Settings
 
@@ -42,6 +42,7 @@ class RunFacts:
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
     threads: int  # threads that every framework was told to use
     frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
+    workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
     selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers

@@ -68,7 +68,15 @@ class Plot:
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
     """Draw what this run has something to draw for."""
     hues = {facts.name: HUES[hue_number(at) - 1] for at, facts in enumerate(run.facts.frameworks)}
-    drawn = [steps(tables.steps.rows, hues), costs(tables.steps.rows, hues), losses(run, hues), memory(run, hues)]
+    from harness.report.growth_plot import growth
+
+    drawn = [
+        steps(tables.steps.rows, hues),
+        costs(tables.steps.rows, hues),
+        growth(tables.growth.rows, tables.crossovers.rows, hues),
+        losses(run, hues),
+        memory(run, hues),
+    ]
     return tuple(plot for plot in drawn if plot is not None)
 
 
@@ -98,7 +106,7 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.tick_params(axis="x", labeltop=lowest > TALL, labelbottom=True)
         axes.grid(visible=False, axis="y")
-        _durations(axes, "x")
+        durations(axes, "x")
         hollow = " Hollow: inference, one forward pass, not a training step." if any(row.source for row in rows) else ""
         return Plot(
             name="steps",
@@ -233,16 +241,17 @@ def _cost(axes: Axes, rows: Sequence[StepRow], hue: str) -> None:
     axes.set_yscale("log")
     axes.set_title(rows[0].title, fontweight="bold")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
-    _durations(axes, "y")
+    durations(axes, "y")
     _counts(axes, "x")
 
 
 def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
     """Draw every cell's losses over one another, and how far each is from the reference."""
     first: dict[tuple[str, str, str, str], Any] = {}
-    for record in run.records:
-        if record.cell.track == "identical" and record.accuracy is not None and record.accuracy.losses:
-            cell = record.cell
+    seen = [one for one in run.records if one.cell.track == "identical" and one.accuracy and one.accuracy.losses]
+    for record in seen:
+        cell = record.cell
+        if cell.workload == seen[0].cell.workload:  # curves of several problems in one picture say nothing
             first.setdefault((cell.framework, cell.mode, cell.optimizer, cell.size), record)
     told = frame.losses(first.values())
     if not (told["loss"] > 0).any():
@@ -336,7 +345,8 @@ def _key(figure: Figure, run: Run, hues: Mapping[str, str], frameworks: Sequence
     )
 
 
-def _durations(axes: Axes, which: str) -> None:
+def durations(axes: Axes, which: str) -> None:
+    """Give an axis in ns ticks that read as times."""
     _logarithmic(axes, which, lambda ns: duration(ns).replace(".00 ", " ").replace(".0 ", " "))
 
 

@@ -1,23 +1,28 @@
 """The tables of a run: which rows stand in which columns, and how to read them."""
 
 import csv
+import dataclasses
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from harness.report import evidence, rows
+from harness.report import evidence, growth, rows
 from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, MEMORY_COLUMNS, STEP_COLUMNS, Column
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
 from harness.report.formats import Value, listed
+from harness.report.growth import CrossoverRow, GrowthRow
+from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
 from harness.report.stats import Flag, all_flags
 
 R = TypeVar("R", bound=Row)
-TableName = Literal["steps", "compile", "proof", "reproducibility", "accuracy", "memory", "code"]
+TableName = Literal[
+    "steps", "growth", "crossovers", "compile", "proof", "reproducibility", "accuracy", "memory", "code"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,8 @@ class Tables:
     """The tables of a run."""
 
     steps: Table[StepRow]
+    growth: Table[GrowthRow]
+    crossovers: Table[CrossoverRow]
     compile: Table[CompileRow]
     proof: Table[ProofRow]
     reproducibility: Table[ReproducibilityRow]
@@ -54,14 +61,17 @@ class Tables:
 
     def __iter__(self) -> Iterator[Table[Any]]:
         """Yield them in the order of the report."""
-        return iter((self.steps, self.compile, self.proof, self.reproducibility, self.accuracy, self.memory, self.code))
+        return iter(getattr(self, field.name) for field in dataclasses.fields(self))
 
 
 def tables(run: Run) -> Tables:
     """Compute the tables."""
     steps = rows.step_rows(run)
+    sizes = growth.growth_rows(run, steps)
     return Tables(
         steps=_steps(steps),
+        growth=_growth(sizes),
+        crossovers=_crossovers(growth.crossover_rows(sizes, steps)),
         compile=_compile(evidence.compile_rows(run, steps)),
         proof=_proof(evidence.proof_rows(run)),
         reproducibility=_reproducibility(evidence.reproducibility_rows(run)),
@@ -96,6 +106,31 @@ def _steps(found: tuple[StepRow, ...]) -> Table[StepRow]:
         is_hole=lambda row: row.step_ns is None,
         flags=all_flags(flag for row in found for flag in row.flags),
         remarks=_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+    )
+
+
+def _growth(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
+    return Table(
+        name="growth",
+        title="Growth",
+        about="What each mode gets done in a second as the work grows: operations as declared for the workload's step,"
+        " bytes as the least that it has to read and to write.",
+        columns=GROWTH_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_ns is None,
+        tells_reasons=False,
+    )
+
+
+def _crossovers(found: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
+    return Table(
+        name="crossovers",
+        title="Crossovers",
+        about="From which size on a mode is faster than the one that it compares with; no verdict, the step alone.",
+        columns=CROSSOVER_COLUMNS,
+        rows=found,
+        is_hole=lambda row: not row.ahead_from,
+        tells_reasons=False,
     )
 
 

@@ -148,7 +148,7 @@ class TestTerminal:
         assert "import: [red]no[/red] [Errno 2]" in text
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
-        assert printed(run([])).count("No such record in this run.") == len(report.TABLES)
+        assert printed(run([])).count("No such record in this run.") == len(set(report.TABLES) - set(report.LADDERS))
 
     def test_names_a_framework_once_above_its_modes(self) -> None:
         lines = [line.rstrip() for line in printed(run([record(EAGER), record(COMPILE)])).splitlines()]
@@ -176,8 +176,8 @@ class TestMarkdown:
     def test_every_row_has_as_many_fields_as_the_heading(self) -> None:
         for table in tables(example()):
             lines = [line for line in markdown.section(view(table, wide=True)).splitlines() if line.startswith("|")]
-            assert len({line.count("|") for line in lines}) == 1
-            assert len(lines) == 2 + len(table.rows)
+            assert len({line.count("|") for line in lines}) == bool(table.rows)
+            assert len(lines) == (2 + len(table.rows) if table.rows else 0)
 
     def test_an_invalid_row_is_struck_through_and_its_reason_told(self) -> None:
         text = report.render(example(), "md", "steps")
