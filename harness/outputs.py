@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from harness import store
+from harness.identity import judged
 from harness.report.facts import Run, upgraded
 from harness.store import RunFolder
 
@@ -34,7 +35,9 @@ def print_report(folder: RunFolder) -> None:
 def load(folder: RunFolder) -> Run:
     """Return everything a report is made from; raises StoreError."""
     samples = folder.path / store.PARQUET_FILE
-    return Run(facts=upgraded(folder.facts()), records=folder.records(), samples=samples if samples.is_file() else None)
+    return Run(
+        facts=upgraded(folder.facts()), records=judged(folder.records()), samples=samples if samples.is_file() else None
+    )
 
 
 def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":

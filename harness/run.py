@@ -12,6 +12,7 @@ from bench.record import Cell, Failure, Record, RepeatKind
 from bench.turn import Model, Settings, Turn
 from harness import host
 from harness.exports import Exports
+from harness.ladders import Ends
 from harness.launchers.base import Launcher
 from harness.plan import Place, Plan
 from harness.progress import Show
@@ -57,12 +58,16 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
     done = {(record.cell, record.block) for record in kept}
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
     exports = Exports(run.facts.frameworks, kept, runner.keep)
+    ends = Ends(run.facts.workloads, kept)
     for place in run.plan.places():
         if (place.cell, place.block) in done:
             continue
         show.begin(place)
-        model = exports.model(place)
-        record = runner.keep(place, frozen.get(place.cell), model)
+        if above := ends.above(place.cell):
+            record = runner.leave_out(place, above)
+        else:
+            record = runner.keep(place, frozen.get(place.cell), exports.model(place))
+        ends.note(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         yield record
@@ -104,6 +109,13 @@ class Runner:
         folder.append(record)
         folder.append_samples(samples)
         folder.write_log(record, log)
+        self._show.end(record)
+        return record
+
+    def leave_out(self, place: Place, reason: str) -> Record:
+        """Keep a record of a replicate that is not run since a smaller size of it ran out of memory."""
+        record = dataclasses.replace(not_started(place, reason), status="oom", reason=reason)
+        self._run.folder.append(record)
         self._show.end(record)
         return record
 

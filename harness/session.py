@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Record
-from harness import exports, host, options, outputs, progress, selection, store
+from harness import exports, host, ladders, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
+from harness.identity import judged
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
@@ -38,7 +39,11 @@ def run(asked: Asked, where: Where) -> int:
     for name in named:
         options.one_of("launcher", name, options.LAUNCHERS)
     offer = catalogue()
-    cells = selection.cells(offer, asked.selection(), profile, device)
+    picked = selection.cells(offer, asked.selection(), profile, device)
+    cells = ladders.fitting(picked, offer.workloads, host.memory_bytes(device), typed=asked.size is not None)
+    if len(cells) < len(picked):
+        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
+        progress.say(f"Left out, for this host has too little memory: {', '.join(large)}.")
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
     plan = make_plan(cells, where.blocks or profile.blocks, seed, profile.hello_blocks)
@@ -112,7 +117,7 @@ def _session(jobs: Sequence[Job]) -> int:
         for other in others:
             print()
             outputs.compare_folders(first, other)
-    return max(_verdict(job.run.folder.records()) for job in jobs)
+    return max(_verdict(judged(job.run.folder.records())) for job in jobs)
 
 
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:

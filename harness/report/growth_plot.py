@@ -49,7 +49,7 @@ def growth(rows: Sequence[GrowthRow], crossovers: Sequence[CrossoverRow], hues: 
             name="growth",
             title="Time per step as the work grows",
             about="Each panel is one workload, from its smallest size to its largest, by a step's operations. A ring"
-            " marks the size from which a mode is faster than the one that it compares with. Flat: what a step costs"
+            " marks the size at which a mode overtakes the one that it compares with. Flat: what a step costs"
             " whatever it computes; rising with the dotted line: the hardware computes.",
             svg=to_svg(figure, "growth", "Time per step against the operations of a step, on logarithmic scales"),
         )
@@ -93,7 +93,7 @@ def _panel(
         y = [row.step_ns.value for row in line if row.step_ns is not None]
         axes.plot(x, y, color=hue, linestyle=dash, linewidth=1.5, marker="o", markersize=3.5)
         for row, height in zip(line, y, strict=True):
-            if row.cell.size == ahead.get(cell):
+            if row is not line[0] and row.cell.size == ahead.get(cell):  # ahead from the start is no crossing
                 axes.plot([row.work.flops], [height], "o", color=hue, markerfacecolor=GROUND, markersize=8)
     axes.set_xscale("log")
     axes.set_yscale("log")

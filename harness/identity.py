@@ -1,0 +1,73 @@
+"""Did all frameworks do the same work? Their first loss, gradient and last loss against one another, at every size.
+
+The float64 reference judges the sizes that it can be computed for, in the replicate. Beyond them frameworks judge one
+another: who is apart from the median of all of them is invalid; of two that differ nobody knows which, so both are.
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.record import Accuracy, Failure, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that frameworks must agree in."""
+
+    name: str
+    of: Callable[[Accuracy], float | None]
+    within: float  # relative, in float32: what the order of additions makes of it
+    by_formula: bool = False  # the two formulas of Adam end apart
+
+
+MEASURES = (
+    Measure("first loss", lambda one: one.losses[0] if one.losses else None, 1e-5),
+    Measure("norm of the gradient", lambda one: one.gradient_norm, 1e-4),
+    Measure("last loss", lambda one: one.losses[-1] if one.losses else None, 1e-3, by_formula=True),
+)
+
+
+def judged(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records, those of a framework that is apart from the others as invalid, with the reason."""
+    apart: dict[tuple[object, ...], str] = {}
+    for measure in MEASURES:
+        for group in _groups(records, measure):
+            for framework, reason in _apart(measure, group):
+                for record in group[framework]:
+                    apart.setdefault((record.cell, record.block), reason)
+    return tuple(_judge(record, apart.get((record.cell, record.block), "")) for record in records)
+
+
+def _judge(record: Record, reason: str) -> Record:
+    if not reason or record.status != "ok":
+        return record
+    return dataclasses.replace(record, status="invalid", reason=reason, failure=Failure(phase="check"))
+
+
+def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str, Sequence[Record]]]:
+    """Return the good records that must agree, by framework."""
+    groups: dict[tuple[str, ...], dict[str, list[Record]]] = {}
+    for record in records:
+        accuracy, cell = record.accuracy, record.cell
+        if record.status != "ok" or cell.track != "identical" or accuracy is None or measure.of(accuracy) is None:
+            continue
+        formula = accuracy.formula if measure.by_formula else ""
+        key = (cell.workload, cell.optimizer, cell.size, cell.precision, formula)
+        groups.setdefault(key, {}).setdefault(cell.framework, []).append(record)
+    return groups.values()
+
+
+def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, str]]:
+    """Yield the frameworks that are apart, each with the reason."""
+    told = {framework: statistics.median(_values(measure, records)) for framework, records in group.items()}
+    middle = statistics.median(told.values())
+    for framework, value in told.items():
+        if not abs(value - middle) <= measure.within * abs(middle):
+            yield framework, f"its {measure.name} is {value:.7g}, the median of {len(told)} frameworks {middle:.7g}"
+
+
+def _values(measure: Measure, records: Iterable[Record]) -> list[float]:
+    found = (measure.of(record.accuracy) for record in records if record.accuracy is not None)
+    return [value for value in found if value is not None]

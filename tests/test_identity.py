@@ -1,0 +1,52 @@
+"""Frameworks judge one another where no reference can be computed."""
+
+from typing import Any
+
+from bench.record import Record
+from harness.identity import judged
+from tests.factories import accuracy, cell, record
+
+
+def by(framework: str, *, block: int = 1, status: str = "ok", **changes: object) -> Record:
+    told = {"losses": (2.5, 2.3, 2.1), "gradient_norm": 3.0, "formula": "kingma-ba", **changes}
+    of = cell(framework=framework, workload="mlp", size="XL")
+    return record(of, block=block, status=status, accuracy=accuracy(**told))
+
+
+def verdicts(*records: Record) -> dict[str, str]:
+    return {one.cell.framework: one.reason if one.status == "invalid" else "" for one in judged(records)}
+
+
+def test_who_agrees_stays_as_it_is() -> None:
+    records = (by("torch"), by("jax", losses=(2.50001, 2.3, 2.1001)), by("tensorflow", gradient_norm=3.0001))
+    assert judged(records) == records
+
+
+def test_who_is_apart_is_invalid_with_the_figures_and_the_others_are_not() -> None:
+    found = verdicts(by("torch"), by("jax"), by("tensorflow", losses=(2.6, 2.3, 2.1)))
+    assert found == {
+        "torch": "", "jax": "", "tensorflow": "its first loss is 2.6, the median of 3 frameworks 2.5",
+    }  # fmt: skip
+    assert "norm of the gradient is 3.2" in verdicts(by("torch"), by("jax"), by("flax", gradient_norm=3.2))["flax"]
+    assert "last loss is 2.2" in verdicts(by("torch"), by("jax"), by("flax", losses=(2.5, 2.3, 2.2)))["flax"]
+
+
+def test_of_two_that_differ_nobody_knows_which() -> None:
+    assert all(verdicts(by("torch"), by("jax", gradient_norm=6.0)).values())
+
+
+def test_the_two_formulas_of_adam_may_end_apart() -> None:
+    hat: dict[str, Any] = {"losses": (2.5, 2.3, 2.11), "formula": "epsilon-hat"}
+    assert not any(verdicts(by("torch"), by("jax"), by("keras_jax", **hat), by("tensorflow", **hat)).values())
+
+
+def test_all_replicates_of_one_that_is_apart_are_invalid_and_what_failed_judges_nobody() -> None:
+    wrong = [by("torch", block=block, losses=(9.0, 9.0, 9.0)) for block in (1, 2)]
+    right = [by(name, block=block) for name in ("jax", "flax") for block in (1, 2)]
+    failed = by("tensorflow", status="failed", losses=(7.0, 7.0, 7.0))
+    found = judged([*wrong, *right, failed])
+    assert [one.status for one in found] == ["invalid", "invalid", "ok", "ok", "ok", "ok", "failed"]
+
+
+def test_a_number_that_is_none_is_not_agreed_in() -> None:
+    assert "nan" in verdicts(by("torch"), by("jax"), by("flax", gradient_norm=float("nan")))["flax"]
