@@ -3,7 +3,9 @@
 import dataclasses
 import importlib
 import json
+import os
 import sys
+from pathlib import Path
 
 from bench.catalogue import framework_offer
 from bench.framework import Skip
@@ -41,5 +43,6 @@ def check(framework_name: str, mode: str, optimizer: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     framework, mode, optimizer = sys.argv[1:]
-    assert mode in [one.name for one in framework_offer(framework).modes]
+    for variable, value in framework_offer(framework).environment:
+        os.environ[variable] = value.format(threads=1, scratch=Path.cwd())
     print(json.dumps(check(framework, mode, optimizer)))
