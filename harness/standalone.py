@@ -41,6 +41,7 @@ from harness.selection import Selection
 from harness.store import RunFolder
 
 SCRIPTS: Final = BENCH / "standalone"
+REGRESSION: Final = "regression"
 WITHIN: Final = 0.10  # the ratio's limit
 TIMEOUT_S: Final = 300.0
 ROUNDS: Final = 400  # of some 5 ms
@@ -48,6 +49,12 @@ ROUNDS_OF_FIT: Final = 50  # of some 100 ms, and as many of twice that
 SETTINGS: Final = Settings(
     rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
 )
+
+
+def script_of(cell: Cell) -> str:
+    """Return the path of a cell's script from the checkout, without its ending; the regression's have no folder."""
+    folder = "" if cell.workload == REGRESSION else f"{cell.workload}/"
+    return f"bench/standalone/{folder}{cell.framework}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ class Scripts:
                     self._python[cell.framework],
                     "-P",
                     "-m",
-                    f"bench.standalone.{cell.framework}",
+                    script_of(cell).replace("/", "."),
                     *self._arguments(cell),
                 ],
                 cwd=caches,
@@ -138,7 +145,7 @@ class Script:
         Raises:
             SetupError: it failed, said nothing or took too long.
         """
-        what = f"bench/standalone/{self._cell.framework}.py {self._cell.mode}"
+        what = f"{script_of(self._cell)}.py {self._cell.mode}"
         try:
             self._process.wait(TIMEOUT_S)
             said = self._said()
@@ -222,6 +229,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.standalone", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--framework", help="frameworks, separated by commas [default: all with a script]")
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
+    parser.add_argument("--workload", default=REGRESSION, help="of which there are scripts [default: regression]")
+    parser.add_argument("--size", help="its size, such as M [default: the CPU's]")
     parser.add_argument("--blocks", type=int, default=5, help="how often each cell is measured [default: 5]")
     parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
     parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
@@ -229,7 +238,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         cpus = options.cpu_set(asked.cpus) if asked.cpus else host.default_cpus()
         chosen = Selection(
-            frameworks=selection.names(asked.framework), modes=selection.names(asked.mode), optimizers=("adam",)
+            frameworks=selection.names(asked.framework),
+            modes=selection.names(asked.mode),
+            workloads=selection.names(asked.workload),
+            sizes=selection.names(asked.size),
+            optimizers=("adam",),
         )
         return _compare(chosen, asked.blocks, asked.seed, cpus)
     except SamestepError as error:
@@ -239,10 +252,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -> int:
     offer = catalogue()
-    with_script = tuple(one.name for one in offer.frameworks if (SCRIPTS / f"{one.name}.py").is_file())
-    asked = replace(chosen, frameworks=chosen.frameworks or with_script)
-    found = selection.cells(offer, asked, PROFILES["quick"], "cpu")
-    cells = tuple(cell for cell in found if cell.track == "identical")
+    found = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
+    training = (cell for cell in found if cell.track == "identical")
+    cells = tuple(cell for cell in training if (host.ROOT / f"{script_of(cell)}.py").is_file())
     environments = Environments(host.ROOT, "cpu")
     launcher = LocalLauncher("venv", environments)
     needed = exports.needed(offer.frameworks, cells)

@@ -10,7 +10,7 @@ from harness.standalone import SCRIPTS, Pair, table
 from tests import factories
 
 OFFERS = {offer.name: offer for offer in catalogue().frameworks}
-FILES = sorted(path for path in SCRIPTS.glob("*.py") if path.stem != "__init__")
+FILES = sorted(path for path in SCRIPTS.rglob("*.py") if path.stem != "__init__")
 
 
 def pair(mode: str, block: int, samestep_us: float | None, script_us: float | None, reason: str = "") -> Pair:
@@ -24,10 +24,10 @@ def pair(mode: str, block: int, samestep_us: float | None, script_us: float | No
 
 
 def test_every_framework_has_a_script() -> None:
-    assert {path.stem for path in FILES if not path.stem.startswith("_")} == set(OFFERS)
+    assert {path.stem for path in FILES if path.parent == SCRIPTS and not path.stem.startswith("_")} == set(OFFERS)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SCRIPTS)))
 def test_a_script_uses_nothing_of_samestep(path: Path) -> None:
     imported = {
         name
