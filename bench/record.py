@@ -20,7 +20,8 @@ from typing import Any, Final, Literal, TypeVar
 # History of the schema
 #   1  the first: one process running one cell, or one idiomatic program
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
-#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared
+#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
+#      gradient too; a fingerprint is of the gate's first steps, before of all of them
 SCHEMA: Final = 3
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]

@@ -5,11 +5,12 @@ another: who is apart from the median of all of them is invalid; of two that dif
 """
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.record import Accuracy, Failure, Record
+from bench.record import Accuracy, Cell, Failure, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,12 @@ MEASURES = (
 
 
 def judged(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records, those of a framework that is apart from the others as invalid, with the reason."""
-    apart: dict[tuple[object, ...], str] = {}
+    """Return the records, those that are apart from the other frameworks' as invalid, with the reason."""
+    apart: dict[tuple[Cell, int], str] = {}
     for measure in MEASURES:
         for group in _groups(records, measure):
-            for framework, reason in _apart(measure, group):
-                for record in group[framework]:
-                    apart.setdefault((record.cell, record.block), reason)
+            for record, reason in _apart(measure, group):
+                apart.setdefault((record.cell, record.block), reason)
     return tuple(_judge(record, apart.get((record.cell, record.block), "")) for record in records)
 
 
@@ -59,15 +59,17 @@ def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str
     return groups.values()
 
 
-def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[tuple[str, str]]:
-    """Yield the frameworks that are apart, each with the reason."""
-    told = {framework: statistics.median(_values(measure, records)) for framework, records in group.items()}
-    middle = statistics.median(told.values())
-    for framework, value in told.items():
-        if not abs(value - middle) <= measure.within * abs(middle):
-            yield framework, f"its {measure.name} is {value:.7g}, the median of {len(told)} frameworks {middle:.7g}"
+def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[tuple[Record, str]]:
+    """Yield the records that are apart, each with the reason; a framework has one voice, however many modes it has."""
+    told = {framework: [_value(measure, record) for record in records] for framework, records in group.items()}
+    voices = [statistics.median(finite) for values in told.values() if (finite := list(filter(math.isfinite, values)))]
+    middle = statistics.median(voices) if voices else math.nan
+    for framework, records in group.items():
+        for record, value in zip(records, told[framework], strict=True):
+            if not abs(value - middle) <= measure.within * abs(middle):
+                yield record, f"its {measure.name} is {value:.7g}, the median of {len(told)} frameworks {middle:.7g}"
 
 
-def _values(measure: Measure, records: Iterable[Record]) -> list[float]:
-    found = (measure.of(record.accuracy) for record in records if record.accuracy is not None)
-    return [value for value in found if value is not None]
+def _value(measure: Measure, record: Record) -> float:
+    found = measure.of(record.accuracy) if record.accuracy else None
+    return math.nan if found is None else found

@@ -231,7 +231,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
     parser.add_argument("--workload", default=REGRESSION, help="of which there are scripts [default: regression]")
     parser.add_argument("--size", help="its size, such as M [default: the CPU's]")
-    parser.add_argument("--blocks", type=int, default=5, help="how often each cell is measured [default: 5]")
+    parser.add_argument("--blocks", type=int, default=3, help="how often each cell is measured [default: 3]")
     parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
     parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
     asked = parser.parse_args(arguments)

@@ -50,3 +50,13 @@ def test_all_replicates_of_one_that_is_apart_are_invalid_and_what_failed_judges_
 
 def test_a_number_that_is_none_is_not_agreed_in() -> None:
     assert "nan" in verdicts(by("torch"), by("jax"), by("flax", gradient_norm=float("nan")))["flax"]
+
+
+def test_one_mode_that_is_apart_does_not_hide_behind_the_others_of_its_framework() -> None:
+    modes = [
+        record(cell(framework="torch", mode=mode, workload="mlp", size="XL"), accuracy=accuracy(losses=losses))
+        for mode, losses in (("eager", (2.5, 2.1)), ("fused", (2.5, 2.1)), ("compile", (2.6, 2.1)))
+    ]
+    others = [by(name, losses=(2.5, 2.1), gradient_norm=None) for name in ("jax", "flax")]
+    found = judged([*modes, *others])
+    assert [one.cell.mode for one in found if one.status == "invalid"] == ["compile"]
