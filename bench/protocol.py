@@ -250,7 +250,7 @@ class Replicate:
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
             cpu, wall = self.cpu_clock(), self.clock()
-            round_ns, double_ns = timed_rounds(timer, warmup.calls, self.turn.settings.rounds, rounds)
+            timed = timed_rounds(timer, warmup.calls, self.turn.settings.rounds, rounds)
             cpu, wall = self.cpu_clock() - cpu, self.clock() - wall
         assert self.cache
         assert self.first_step_ns is not None
@@ -263,8 +263,9 @@ class Replicate:
             warmup_rounds=warmup.rounds,
             steady=warmup.steady,
             clock_ns=warmup.clock_ns,
-            round_ns=tuple(round_ns),
-            double_round_ns=tuple(double_ns),
+            round_ns=timed.round_ns,
+            round_begin_ns=timed.begin_ns,
+            double_round_ns=timed.double_round_ns,
             process_cpu_ns=cpu,
             process_wall_ns=wall,
         )

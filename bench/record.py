@@ -22,7 +22,8 @@ from typing import Any, Final, Literal, TypeVar
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
 #   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
 #      gradient too; a fingerprint is of the gate's first steps, before of all of them
-SCHEMA: Final = 3
+#   4  when each timed round began
+SCHEMA: Final = 4
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
 Track = Literal["identical", "idiomatic", "export"]
@@ -45,7 +46,12 @@ def _from_2(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 3}
 
 
-UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1, 2: _from_2}
+def _from_3(data: dict[str, Any]) -> dict[str, Any]:
+    """When a round began was not kept."""
+    return {**data, "schema": 4}
+
+
+UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 class RecordError(ValueError):
@@ -106,6 +112,7 @@ class Timing:
     steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
     clock_ns: int  # median cost of reading the clock twice with one wait between
     round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
+    round_begin_ns: tuple[int, ...] = ()  # when each began, by the monotonic clock that a host's processes share
     double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
     process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
     process_wall_ns: int = 0  # wall time of the same stretch: CPU over wall is the number of threads used

@@ -140,18 +140,32 @@ def _spread(durations: Sequence[int]) -> float:
     return statistics.median(abs(duration - middle) for duration in durations)
 
 
-def timed_rounds(timer: RoundTimer, calls: int, count: int, rounds: Rounds) -> tuple[Sequence[int], Sequence[int]]:
-    """Return the durations of `count` rounds of `calls` calls; for a trainer also those of rounds twice as long.
+@dataclasses.dataclass(frozen=True, slots=True)
+class TimedRounds:
+    """The timed rounds of one replicate, in ns."""
+
+    begin_ns: tuple[int, ...]  # when each round began
+    round_ns: tuple[int, ...]
+    double_round_ns: tuple[int, ...]  # of a trainer only: a round of twice the calls after each round
+
+
+def timed_rounds(timer: RoundTimer, calls: int, count: int, rounds: Rounds) -> TimedRounds:
+    """Time `count` rounds of `calls` calls; for a trainer also as many rounds twice as long.
 
     The two lengths alternate, so that a drift meets both alike.
     """
     lengths = [calls] if timer.step.fit is None else [calls, 2 * calls]
     upcoming = itertools.cycle(lengths)
+    begun: list[int] = []
+
+    def before() -> None:
+        timer.quiet()
+        begun.append(timer.clock())
+
     with _collected_by_hand():
-        durations = rounds(lambda: timer.round(next(upcoming)), timer.quiet, count * len(lengths))
-    if len(lengths) == 1:
-        return durations, ()
-    return durations[0::2], durations[1::2]
+        durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
+    double = len(lengths)
+    return TimedRounds(tuple(begun[::double]), durations[::double], durations[1::double] if double == 2 else ())
 
 
 @contextlib.contextmanager

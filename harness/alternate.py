@@ -1,25 +1,48 @@
-"""Two processes that take turns on the same processors, so that a slow stretch of the machine meets both alike.
+"""Two processes that take turns on the same processors, and the ratio of their times.
 
-On a shared machine a processor may be half as fast for seconds, and fast again. Two processes measured one after the
-other then differ by a factor of two; two that are stopped and continued in turn, a quarter of a second each, do not.
-A round that is cut in two is an outlier, of which a median of many rounds takes no notice.
+On a shared machine a processor may be half as fast for a second, and fast again. Two processes measured one after the
+other then differ by a factor of two. Two that are stopped and continued in turn meet the same stretches: each slice of
+one is compared with the slices of the other beside it, and the median of these ratios is the result.
 """
 
 import contextlib
 import os
 import signal
+import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import psutil
 
 from bench.turn import TURN_FILE, last_phase, turn_from_json
 
-SLICE_S: Final = 0.25
 LOOK_S: Final = 0.005  # how often to look whether a process has begun its rounds
+LEAST_RATIOS: Final = 5  # of neighbouring slices
+
+
+class Round(NamedTuple):
+    """One timed round; both times by the monotonic clock that all processes of a host share."""
+
+    begin_ns: int
+    end_ns: int
+    step_ns: float  # time per step
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of time in which one of the two ran."""
+
+    side: int  # 0 or 1
+    begin_ns: int
+    end_ns: int
+
+    def step_ns(self, rounds: Sequence[Round]) -> float | None:
+        """Return the median of the `rounds` that began and ended in it; None: there is no such round."""
+        whole = [one.step_ns for one in rounds if self.begin_ns <= one.begin_ns and one.end_ns <= self.end_ns]
+        return statistics.median(whole) if whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +60,40 @@ class Side:
                 os.killpg(process.pid, number)
 
 
-def alternate(one: Side, other: Side, ended: Callable[[], bool]) -> None:
-    """Let the first that begins its rounds wait for the other, then continue them in turn until one has `ended`."""
+def alternate(one: Side, other: Side, slice_s: float, ended: Callable[[], bool]) -> list[Slice]:
+    """Let the first that begins its rounds wait for the other, then continue them in turn until one has `ended`.
+
+    Each turn lasts `slice_s` seconds. Returns what ran when.
+    """
+    slices: list[Slice] = []
     try:
         while not ended() and not (one.is_ready() and other.is_ready()):
             for side in (one, other):
                 if side.is_ready():
                     side.send(signal.SIGSTOP)
             time.sleep(LOOK_S)
-        for side in _in_turn(one, other):
-            if ended():
-                break
+        while not ended():
+            number = len(slices) % 2
+            side = (one, other)[number]
             side.send(signal.SIGCONT)
-            time.sleep(SLICE_S)
+            begin_ns = time.perf_counter_ns()
+            time.sleep(slice_s)
+            slices.append(Slice(number, begin_ns, time.perf_counter_ns()))
             side.send(signal.SIGSTOP)
     finally:
         for side in (one, other):
             side.send(signal.SIGCONT)
+    return slices
 
 
-def _in_turn(one: Side, other: Side) -> Iterator[Side]:
-    while True:
-        yield one
-        yield other
+def ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round]]) -> float | None:
+    """Return how many times as long a step of side 0 takes as one of side 1; None: too few rounds to tell."""
+    steps = [one.step_ns(rounds[one.side]) for one in slices]
+    ratios = []
+    for left, right, first in zip(steps, steps[1:], slices, strict=False):
+        if left is not None and right is not None:
+            ratios.append(left / right if first.side == 0 else right / left)
+    return statistics.median(ratios) if len(ratios) >= LEAST_RATIOS else None
 
 
 class Turns:

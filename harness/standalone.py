@@ -3,32 +3,26 @@
     make standalone          or    python -m harness.standalone --framework torch,jax --blocks 3
 
 The scripts under bench/standalone/ import nothing of samestep. In every block each cell is measured twice, by samestep
-and by the script, in two processes that take turns on the same processors while their rounds last; the ratio is paired
-by block.
+and by the script, in two processes that take turns on the same processors while their rounds last; the ratio is that of
+neighbouring turns.
 """
 
 import argparse
-import base64
-import json
 import multiprocessing
-import os
-import subprocess
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from bench.catalogue import catalogue
-from bench.record import Cell, Record
-from bench.supervise import BENCH, DROPPED, end_group
+from bench.record import Cell, Record, Timing
 from bench.turn import Settings
 from harness import exports, host, options, progress, selection, store
-from harness.alternate import Side, Turns, alternate
+from harness.alternate import Round, Slice, Turns, alternate, ratio
 from harness.environments import Environments
 from harness.errors import SamestepError, SetupError
 from harness.launchers.local import LocalLauncher
@@ -37,24 +31,17 @@ from harness.profiles import PROFILES
 from harness.report import stats
 from harness.report.facts import RunFacts
 from harness.run import Run, Runner
+from harness.scripts import REGRESSION, Script, Scripts, script_of
 from harness.selection import Selection
-from harness.store import RunFolder
 
-SCRIPTS: Final = BENCH / "standalone"
-REGRESSION: Final = "regression"
 WITHIN: Final = 0.10  # the ratio's limit
-TIMEOUT_S: Final = 300.0
 ROUNDS: Final = 400  # of some 5 ms
-ROUNDS_OF_FIT: Final = 50  # of some 100 ms, and as many of twice that
+ROUNDS_OF_FIT: Final = 30  # of some 200 ms, and as many of twice that
+SLICE_S: Final = 0.1  # holds some 18 whole rounds
+SLICE_OF_FIT_S: Final = 2.0
 SETTINGS: Final = Settings(
     rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
 )
-
-
-def script_of(cell: Cell) -> str:
-    """Return the path of a cell's script from the checkout, without its ending; the regression's have no folder."""
-    folder = "" if cell.workload == REGRESSION else f"{cell.workload}/"
-    return f"bench/standalone/{folder}{cell.framework}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,98 +52,8 @@ class Pair:
     block: int
     samestep_ns: float | None  # time per step; None: no valid result
     script_ns: float | None
+    ratio: float | None  # of samestep's to the script's, by neighbouring slices
     reason: str = ""  # why one is missing
-
-
-class Scripts:
-    """Runs the stand-alone scripts, each in a fresh process of its framework's environment."""
-
-    def __init__(self, python: Mapping[str, Path], cpus: Sequence[int], scratch: Path, folder: RunFolder) -> None:
-        self._python = python
-        self._cpus = tuple(cpus)
-        self._scratch = scratch
-        self._folder = folder
-        self._path = scratch / "path"  # holds a link to bench and nothing else that an import could find
-        self._path.mkdir()
-        (self._path / BENCH.name).symlink_to(BENCH)
-
-    def start(self, cell: Cell, rounds: int) -> "Script":
-        """Start the script of `cell`; raises SetupError when there is no model for it."""
-        caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
-        caches.mkdir(exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if name not in DROPPED}
-        output = self._scratch / "output"
-        with output.open("w") as file:
-            process = subprocess.Popen(
-                [
-                    self._python[cell.framework],
-                    "-P",
-                    "-m",
-                    script_of(cell).replace("/", "."),
-                    *self._arguments(cell),
-                ],
-                cwd=caches,
-                env={**inherited, "PYTHONPATH": str(self._path), "TMPDIR": str(caches), "ROUNDS": str(rounds)},
-                preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return Script(cell, process, output)
-
-    def _arguments(self, cell: Cell) -> list[str]:
-        """Return the mode, and the path of the model where the cell runs one."""
-        offers = self._folder.facts().frameworks
-        source = exports.sources(offers).get((cell.framework, cell.mode))
-        if source is None:
-            return [cell.mode]
-        path = self._scratch / f"{source}.onnx"
-        models = (one.export for one in self._folder.records() if one.cell.framework == source and one.export)
-        model = next(models, None)
-        if model is None:
-            raise SetupError(f"there is no model from {source} to run")
-        path.write_bytes(base64.b64decode(model.model_base64))
-        return [cell.mode, str(path)]
-
-
-class Script:
-    """A stand-alone script under way."""
-
-    def __init__(self, cell: Cell, process: subprocess.Popen[bytes], output: Path) -> None:
-        self._cell = cell
-        self._process = process
-        self._output = output
-        self.side = Side(
-            process=lambda: psutil.Process(process.pid) if process.poll() is None else None,
-            is_ready=lambda: "rounds" in self._said(),
-        )
-
-    def _said(self) -> list[str]:
-        return self._output.read_text(errors="replace").splitlines()
-
-    def has_ended(self) -> bool:
-        """Return whether it has."""
-        return self._process.poll() is not None
-
-    def step_ns(self) -> float:
-        """Wait for the end and return what the script says of one step.
-
-        Raises:
-            SetupError: it failed, said nothing or took too long.
-        """
-        what = f"{script_of(self._cell)}.py {self._cell.mode}"
-        try:
-            self._process.wait(TIMEOUT_S)
-            said = self._said()
-            result = next(line for line in reversed(said) if line.startswith("{"))
-            return 1e3 * float(json.loads(result)["step_us"])
-        except subprocess.TimeoutExpired as error:
-            raise SetupError(f"{what}: still running after {TIMEOUT_S:g} s") from error
-        except (ValueError, StopIteration, KeyError) as error:
-            raise SetupError(f"{what}: {(said or ['it said nothing'])[-1]}") from error
-        finally:
-            end_group(self._process)
 
 
 def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
@@ -166,37 +63,56 @@ def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]
     models = exports.Exports(run.facts.frameworks, (), runner.keep)
     for place in run.plan.places():
         # A fit has a cost of its own, so its rounds are long. What is a fit is called so, in every framework.
-        rounds = ROUNDS_OF_FIT if place.cell.mode.startswith("fit") else ROUNDS
+        is_fit = place.cell.mode.startswith("fit")
+        rounds, slice_s = (ROUNDS_OF_FIT, SLICE_OF_FIT_S) if is_fit else (ROUNDS, SLICE_S)
         one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
         keep = partial(one.keep, place, model=models.model(place))
-        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds))
+        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds), slice_s)
 
 
-def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
+def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script], slice_s: float) -> Pair:
     # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
     mine = multiprocessing.get_context("fork").Process(target=keep)
     mine.start()
     assert mine.pid
-    script_ns, reason = None, ""
+    slices: list[Slice] = []
+    theirs: list[Round] = []
+    reason = ""
     try:
         script = start()
-        alternate(Turns(mine.pid).side(), script.side, lambda: script.has_ended() or not mine.is_alive())
-        script_ns = script.step_ns()
+        sides = Turns(mine.pid).side(), script.side
+        slices = alternate(*sides, slice_s, lambda: script.has_ended() or not mine.is_alive())
+        theirs = script.rounds()
     except SetupError as error:
         reason = str(error)
     mine.join()
     record = run.folder.records()[-1]
+    ours = rounds_of(record.timing) if record.status == "ok" and record.timing else []
+    if ours and theirs and (found := ratio(slices, (ours, theirs))) is None:
+        reason = "too few rounds beside each other"
     return Pair(
         cell=place.cell,
         block=place.block,
-        samestep_ns=_step_ns(record),
-        script_ns=None if record.status == "skipped" else script_ns,
+        samestep_ns=_median(ours),
+        script_ns=None if record.status == "skipped" else _median(theirs),
+        ratio=found if ours and theirs else None,
         reason=record.reason or reason,
     )
 
 
-def _step_ns(record: Record) -> float | None:
-    return stats.step_ns(record.timing) if record.status == "ok" and record.timing else None
+def rounds_of(timing: Timing) -> list[Round]:
+    """Return the timed rounds of a replicate with their beginning and end."""
+    steps = stats.round_step_ns(timing)
+    # A fit's round of twice the calls follows its round; the little between the two is not known, nor needed.
+    doubles = timing.double_round_ns or (0,) * len(steps)
+    return [
+        Round(begin, begin + once + twice, step)
+        for begin, once, twice, step in zip(timing.round_begin_ns, timing.round_ns, doubles, steps, strict=True)
+    ]
+
+
+def _median(rounds: Sequence[Round]) -> float | None:
+    return statistics.median(one.step_ns for one in rounds) if rounds else None
 
 
 def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
@@ -207,20 +123,21 @@ def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
     ]
     far = []
     for cell in dict.fromkeys(pair.cell for pair in measured):
-        mine = {pair.block: pair.samestep_ns for pair in measured if pair.cell == cell and pair.samestep_ns}
-        theirs = {pair.block: pair.script_ns for pair in measured if pair.cell == cell and pair.script_ns}
-        ratio = stats.ratio(mine, theirs)
+        here = [pair for pair in measured if pair.cell == cell]
         name = f"{cell.framework} | {cell.mode}"
-        if ratio is None:
-            reason = next((pair.reason for pair in measured if pair.cell == cell and pair.reason), "")
+        ratios = [pair.ratio for pair in here if pair.ratio]
+        if not ratios:
+            reason = next((pair.reason for pair in here if pair.reason), "")
             lines.append(f"| {name} | | | | {reason} |")
             continue
-        interval = f"{ratio.interval.low:.3f} to {ratio.interval.high:.3f}" if ratio.interval else ""
-        ours, own = (stats.estimate(list(each.values())) for each in (mine, theirs))
-        medians = f"{ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {ratio.value:.3f} | {interval}"
+        found = stats.estimate(ratios)
+        interval = f"{found.interval.low:.3f} to {found.interval.high:.3f}" if found.interval else ""
+        ours = stats.estimate([pair.samestep_ns for pair in here if pair.ratio and pair.samestep_ns])
+        own = stats.estimate([pair.script_ns for pair in here if pair.ratio and pair.script_ns])
+        medians = f"{ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {found.value:.3f} | {interval}"
         lines.append(f"| {name} | {medians} |")
-        if abs(ratio.value - 1) > WITHIN:
-            far.append(f"{cell.framework} {cell.mode}: {ratio.value:.3f}")
+        if abs(found.value - 1) > WITHIN:
+            far.append(f"{cell.framework} {cell.mode}: {found.value:.3f}")
     return lines, far
 
 
@@ -288,7 +205,8 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -
             measured.append(pair)
             both = [f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns)]
             what = f"block {pair.block}  {pair.cell.framework} {pair.cell.mode}"
-            progress.say(f"[{len(measured)}/{plan.replicates}] {what}: {both[0]}, script {both[1]} {pair.reason}")
+            result = f"ratio {pair.ratio:.3f}" if pair.ratio else pair.reason
+            progress.say(f"[{len(measured)}/{plan.replicates}] {what}: {both[0]}, script {both[1]}, {result}")
     lines, far = table(sorted(measured, key=lambda pair: cells.index(pair.cell)))
     print("\n".join(["", f"{facts.host.cpu}, CPU set {','.join(map(str, cpus))}, {blocks} blocks", "", *lines, ""]))
     print(f"Farther than {WITHIN:.0%} from the script: {'; '.join(far) or 'none'}")

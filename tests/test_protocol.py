@@ -1,6 +1,7 @@
 """The protocol on a clock that only moves when the fake framework spends time: exact numbers, exact order."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -108,6 +109,19 @@ def test_a_trainer_is_timed_as_fits_of_n_and_of_2n_steps() -> None:
     assert steps == 512  # 51 ms of steps: the difference of the two fits is no smaller than a fit's own 30 ms
     assert record.timing.round_ns == (30_000_000 + steps * STEP_NS,) * SETTINGS.rounds
     assert record.timing.double_round_ns == (30_000_000 + 2 * steps * STEP_NS,) * SETTINGS.rounds
+    both = record.timing.round_ns[0] + record.timing.double_round_ns[0]
+    begun = record.timing.round_begin_ns
+    assert {later - earlier for earlier, later in itertools.pairwise(begun)} == {both}
+
+
+def test_rounds_keep_when_they_began() -> None:
+    framework = fake()
+    record = run(framework)
+
+    assert record.timing is not None
+    begun, durations = record.timing.round_begin_ns, record.timing.round_ns
+    assert len(begun) == len(durations) == SETTINGS.rounds
+    assert [later - earlier for earlier, later in itertools.pairwise(begun)] == list(durations[:-1])
 
 
 def test_phases_account_for_every_nanosecond_of_the_clock() -> None:

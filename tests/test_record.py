@@ -56,6 +56,17 @@ def test_older_schemas_are_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch
     assert upgraded.reason == "zero one two"
 
 
+def test_a_record_of_schema_3_has_no_beginnings_of_rounds() -> None:
+    today = dataclasses.replace(factories.record(), timing=factories.timing(round_begin_ns=(1, 2, 3)))
+    data = json.loads(to_json(today))
+    assert from_json(json.dumps(data)) == today
+    del data["timing"]["round_begin_ns"]
+    older = from_json(json.dumps({**data, "schema": 3}))
+    assert older.schema == records.SCHEMA
+    assert older.timing
+    assert older.timing.round_begin_ns == ()
+
+
 def test_every_field_has_a_line_that_says_what_it_means() -> None:
     import ast
     import inspect

@@ -6,19 +6,21 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import catalogue
-from harness.standalone import SCRIPTS, Pair, table
+from harness.scripts import SCRIPTS
+from harness.standalone import Pair, rounds_of, table
 from tests import factories
 
 OFFERS = {offer.name: offer for offer in catalogue().frameworks}
 FILES = sorted(path for path in SCRIPTS.rglob("*.py") if path.stem != "__init__")
 
 
-def pair(mode: str, block: int, samestep_us: float | None, script_us: float | None, reason: str = "") -> Pair:
+def pair(mode: str, ratio: float | None, block: int = 1, us: float = 20.0, reason: str = "") -> Pair:
     return Pair(
         cell=factories.cell(framework="jax", mode=mode),
         block=block,
-        samestep_ns=samestep_us and samestep_us * 1e3,
-        script_ns=script_us and script_us * 1e3,
+        samestep_ns=ratio and ratio * us * 1e3,
+        script_ns=us * 1e3,
+        ratio=ratio,
         reason=reason,
     )
 
@@ -39,22 +41,30 @@ def test_a_script_uses_nothing_of_samestep(path: Path) -> None:
     assert ours <= {"bench.standalone", "bench.standalone._keras"}
 
 
-def test_a_ratio_is_paired_by_block() -> None:
+def test_ratios_are_averaged_over_blocks() -> None:
     # blocks ten times apart in time, but always 5 % dearer than the script beside it
-    lines, far = table([pair("jit", 1, 21.0, 20.0), pair("jit", 2, 210.0, 200.0), pair("jit", 3, 2.1, 2.0)])
+    lines, far = table([pair("jit", 1.05, 1, 20.0), pair("jit", 1.05, 2, 200.0), pair("jit", 1.05, 3, 2.0)])
 
     assert lines[-1] == "| jax | jit | 21 | 20 | 1.050 | 1.050 to 1.050 |"
     assert far == []
 
 
 def test_what_is_farther_than_a_tenth_is_named() -> None:
-    _, far = table([pair("jit", 1, 23.0, 20.0), pair("scan", 1, 1.0, 1.2), pair("jit-donate", 1, 21.9, 20.0)])
+    _, far = table([pair("jit", 1.15), pair("scan", 1 / 1.2), pair("jit-donate", 1.095)])
 
     assert far == ["jax jit: 1.150", "jax scan: 0.833"]
 
 
 def test_a_mode_without_a_ratio_says_why() -> None:
-    lines, far = table([pair("jit", 1, None, 20.0, reason="needs a GPU"), pair("jit", 2, 20.0, None)])
+    lines, far = table([pair("jit", None, 1, reason="needs a GPU"), pair("jit", None, 2)])
 
     assert lines[-1] == "| jax | jit | | | | needs a GPU |"
     assert far == []
+
+
+def test_a_round_of_a_fit_lasts_until_the_end_of_the_longer_one() -> None:
+    fits = factories.timing(calls_per_round=10, round_ns=(500,), round_begin_ns=(7,), double_round_ns=(700,))
+    plain = factories.timing(calls_per_round=10, round_ns=(500, 600), round_begin_ns=(7, 510))
+
+    assert rounds_of(fits) == [(7, 1207, 20.0)]
+    assert rounds_of(plain) == [(7, 507, 50.0), (510, 1110, 60.0)]

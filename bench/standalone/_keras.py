@@ -69,10 +69,14 @@ def main(mode: str) -> None:
         elif time.perf_counter() > warm:
             break
     print("rounds", flush=True)
-    rounds = [round_of(steps) for _ in range(ROUNDS)]
-    medians = [statistics.median(durations) for durations in zip(*rounds, strict=True)]
-    step_us = (medians[1] - medians[0] if method == "fit" else medians[0]) / steps
-    found = {"step_us": step_us, "rounds": len(rounds), "weight": weight, "bias": bias}
+    rounds = []
+    for _ in range(ROUNDS):
+        begin_ns = time.perf_counter_ns()
+        once, twice = round_of(steps)
+        step_us = (twice - once if method == "fit" else once) / steps
+        rounds.append((begin_ns, time.perf_counter_ns(), step_us))
+    step_us = statistics.median(us for *_, us in rounds)
+    found = {"step_us": step_us, "rounds": rounds, "weight": weight, "bias": bias}
     print(json.dumps({"framework": f"keras_{keras.backend.backend()}", "mode": mode, **found}))
 
 
