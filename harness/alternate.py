@@ -20,6 +20,8 @@ import psutil
 from bench.turn import TURN_FILE, last_phase, turn_from_json
 
 LOOK_S: Final = 0.005  # how often to look whether a process has begun its rounds
+SLICE_S: Final = 0.1  # the shortest turn
+GROWTH: Final = 0.1  # a turn lasts this share of the time since the first: rounds of any length come to fit into one
 LEAST_RATIOS: Final = 5  # of neighbouring slices
 
 
@@ -60,10 +62,10 @@ class Side:
                 os.killpg(process.pid, number)
 
 
-def alternate(one: Side, other: Side, slice_s: float, ended: Callable[[], bool]) -> list[Slice]:
+def alternate(one: Side, other: Side, ended: Callable[[], bool]) -> list[Slice]:
     """Let the first that begins its rounds wait for the other, then continue them in turn until one has `ended`.
 
-    Each turn lasts `slice_s` seconds. Returns what ran when.
+    Returns what ran when.
     """
     slices: list[Slice] = []
     try:
@@ -77,7 +79,7 @@ def alternate(one: Side, other: Side, slice_s: float, ended: Callable[[], bool])
             side = (one, other)[number]
             side.send(signal.SIGCONT)
             begin_ns = time.perf_counter_ns()
-            time.sleep(slice_s)
+            time.sleep(max(SLICE_S, GROWTH * (begin_ns - slices[0].begin_ns) / 1e9 if slices else 0.0))
             slices.append(Slice(number, begin_ns, time.perf_counter_ns()))
             side.send(signal.SIGSTOP)
     finally:

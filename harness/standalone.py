@@ -36,9 +36,7 @@ from harness.selection import Selection
 
 WITHIN: Final = 0.10  # the ratio's limit
 ROUNDS: Final = 400  # of some 5 ms
-ROUNDS_OF_FIT: Final = 30  # of some 200 ms, and as many of twice that
-SLICE_S: Final = 0.1  # holds some 18 whole rounds
-SLICE_OF_FIT_S: Final = 2.0
+ROUNDS_OF_FIT: Final = 60  # of 5 to 200 ms, and as many of twice that
 SETTINGS: Final = Settings(
     rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
 )
@@ -63,14 +61,13 @@ def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]
     models = exports.Exports(run.facts.frameworks, (), runner.keep)
     for place in run.plan.places():
         # A fit has a cost of its own, so its rounds are long. What is a fit is called so, in every framework.
-        is_fit = place.cell.mode.startswith("fit")
-        rounds, slice_s = (ROUNDS_OF_FIT, SLICE_OF_FIT_S) if is_fit else (ROUNDS, SLICE_S)
+        rounds = ROUNDS_OF_FIT if place.cell.mode.startswith("fit") else ROUNDS
         one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
         keep = partial(one.keep, place, model=models.model(place))
-        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds), slice_s)
+        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds))
 
 
-def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script], slice_s: float) -> Pair:
+def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
     # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
     mine = multiprocessing.get_context("fork").Process(target=keep)
     mine.start()
@@ -81,7 +78,7 @@ def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[]
     try:
         script = start()
         sides = Turns(mine.pid).side(), script.side
-        slices = alternate(*sides, slice_s, lambda: script.has_ended() or not mine.is_alive())
+        slices = alternate(*sides, lambda: script.has_ended() or not mine.is_alive())
         theirs = script.rounds()
     except SetupError as error:
         reason = str(error)

@@ -13,6 +13,11 @@ from harness import alternate
 from harness.alternate import Round, Side, Slice
 
 
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alternate, "SLICE_S", 0.01)
+
+
 @pytest.fixture
 def pair() -> Iterator[list[psutil.Process]]:
     code = "import time\nwhile True: time.sleep(0.01)"
@@ -31,7 +36,7 @@ def stopped(process: psutil.Process) -> bool:
     return bool(process.status() == psutil.STATUS_STOPPED)
 
 
-def run(one: Side, other: Side, looks: int, processes: list[psutil.Process], slice_s: float = 0.01) -> list[list[bool]]:
+def run(one: Side, other: Side, looks: int, processes: list[psutil.Process]) -> list[list[bool]]:
     """Alternate until it was asked `looks` times whether one has ended; return who was stopped at each look."""
     seen: list[list[bool]] = []
 
@@ -40,7 +45,7 @@ def run(one: Side, other: Side, looks: int, processes: list[psutil.Process], sli
         seen.append([stopped(process) for process in processes])
         return len(seen) > looks
 
-    slices = alternate.alternate(one, other, slice_s, ended)
+    slices = alternate.alternate(one, other, ended)
     assert [one.side for one in slices] == [number % 2 for number in range(len(slices))]
     assert all(one.begin_ns < one.end_ns for one in slices)
     assert all(left.end_ns <= right.begin_ns for left, right in itertools.pairwise(slices))
