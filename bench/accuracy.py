@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import Accuracy
-from bench.workload import Array64, Trajectory, Workload, sha256
+from bench.precision import Precision
+from bench.record import FORWARD_ONLY, Accuracy
+from bench.workload import Array64, Trajectory, Workload, as_float64, sha256
 
 
 def compare(
@@ -48,6 +49,33 @@ def compare(
     )
 
 
+def compare_forward(
+    workload: Workload, predictions: Array64, parameters: Mapping[str, NDArray[np.float32]]
+) -> Accuracy:
+    """Return the predictions of a forward pass at the initial parameters beside those of float64 NumPy.
+
+    Args:
+        workload: the problem whose inputs were predicted from.
+        predictions: what the framework returned, shape (n,).
+        parameters: the model's, read back from the framework.
+    """
+    compared = compare(workload, FORWARD_ONLY, None, np.zeros(0), parameters, parameters)
+    should_be = _predictions(workload, parameters) if workload.has_reference else None
+    return dataclasses.replace(
+        compared,
+        max_loss_deviation=None if should_be is None else loss_deviation(predictions, should_be),
+        prediction_norm=float(np.linalg.norm(predictions)),
+        fingerprint=fingerprint(predictions, parameters),
+    )
+
+
+def _predictions(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Array64:
+    """Return the float64 predictions with these parameters, shape (n,)."""
+    assert workload.predict
+    inputs = {name: as_float64(array) for name, array in workload.inputs.items()}
+    return workload.predict({name: array.astype(np.float64) for name, array in parameters.items()}, inputs).ravel()
+
+
 def compare_inference(
     workload: Workload,
     formula: str,
@@ -64,15 +92,11 @@ def compare_inference(
         predictions: what the framework returned, shape (n,).
         trained: the model's parameters, read back from it.
     """
-    assert workload.predict
-    inputs = {name: array.astype(np.float64) for name, array in workload.inputs.items()}
-    should_be = workload.predict({name: array.astype(np.float64) for name, array in trained.items()}, inputs).ravel()
-    none = np.zeros(0)
-    compared = compare(workload, formula, expected, none, workload.parameters, trained)
+    compared = compare(workload, formula, expected, np.zeros(0), workload.parameters, trained)
     return dataclasses.replace(
         compared,
         reference_losses=(),
-        max_loss_deviation=loss_deviation(predictions, should_be),
+        max_loss_deviation=loss_deviation(predictions, _predictions(workload, trained)),
         fingerprint=fingerprint(predictions, trained),
     )
 
@@ -120,19 +144,23 @@ def within(workload: Workload, trained: Mapping[str, float]) -> bool:
     return all(abs(trained[name] - truth) <= workload.tolerance for name, truth in workload.truth.items())
 
 
-def fault(accuracy: Accuracy, workload: Workload) -> str:
-    """Return why this result is wrong, as one sentence; empty when it passes the gate."""
+def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
+    """Return why this result is wrong in this precision, as one sentence; empty when it passes the gate."""
+    loss_tolerance = max(workload.loss_tolerance, precision.loss)
+    gradient_tolerance = max(workload.gradient_tolerance or 0.0, precision.gradient)
     if accuracy.init_sha256 != sha256(workload.parameters):
         return "the initial parameters are not the workload's"
     if not np.all(np.isfinite(accuracy.losses)):
         return "a loss is not a number"
     off = accuracy.max_loss_deviation
-    if off is not None and not off <= workload.loss_tolerance:
+    if off is not None and not off <= loss_tolerance:
         what = "losses leave the float64 reference" if accuracy.losses else "predictions leave those of float64 NumPy"
-        return f"the {what} by {off:.2e}, more than {workload.loss_tolerance:.0e}"
+        return f"the {what} by {off:.2e}, more than {loss_tolerance:.0e}"
     off = accuracy.max_gradient_deviation
-    if off is not None and workload.gradient_tolerance is not None and not off <= workload.gradient_tolerance:
-        return f"the gradient leaves the float64 reference by {off:.2e}, more than {workload.gradient_tolerance:.0e}"
+    if off is not None and workload.gradient_tolerance is not None and not off <= gradient_tolerance:
+        return f"the gradient leaves the float64 reference by {off:.2e}, more than {gradient_tolerance:.0e}"
+    if not precision.compares_parameters:
+        return ""
     pairs = (
         ("weight", accuracy.weight, accuracy.reference_weight),
         ("bias", accuracy.bias, accuracy.reference_bias),

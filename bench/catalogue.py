@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from bench import lines
 from bench.frameworks import FRAMEWORKS
+from bench.precision import PRECISIONS
 from bench.workloads import WORKLOADS
 
-PRECISIONS: Final = ("float32",)
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
 LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER")
@@ -55,6 +55,8 @@ class SizeOffer:
     samples: int
     flops: int
     bytes: int
+    forward_flops: int
+    forward_bytes: int
     footprint: int
 
 
@@ -82,7 +84,7 @@ class Catalogue:
 
     frameworks: tuple[FrameworkOffer, ...]
     workloads: tuple[WorkloadOffer, ...]
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = tuple(PRECISIONS)
 
 
 def catalogue() -> Catalogue:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array64 = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[np.generic]]
 Back = Callable[[Array64], Array64]  # derivative of the loss by a result -> its derivative by one operand
-Forward = Callable[[Mapping[str, "Value"], Arrays], "Value"]  # (parameters, inputs) -> scalar loss
+Forward = Callable[[Mapping[str, "Value"], Arrays], "Value"]  # (parameters, inputs) -> predictions, or the scalar loss
 
 _order: Final = itertools.count()
 
@@ -40,6 +40,15 @@ def of(forward: Forward) -> Callable[[Mapping[str, Array64], Arrays], tuple[floa
         return loss.array.item(), {name: slopes.get(v, np.zeros_like(v.array)) for name, v in values.items()}
 
     return loss_and_gradient
+
+
+def values(forward: Forward) -> Callable[[Mapping[str, Array64], Arrays], Array64]:
+    """Return the function (parameters, inputs) -> array of what `forward` computes, without derivatives."""
+
+    def compute(parameters: Mapping[str, Array64], inputs: Arrays) -> Array64:
+        return forward({name: constant(array) for name, array in parameters.items()}, inputs).array
+
+    return compute
 
 
 def _slopes(loss: Value) -> Mapping[Value, Array64]:

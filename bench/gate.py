@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from bench import accuracy
 from bench.framework import Framework, Step
-from bench.record import Accuracy, Memory, ModeProof, Timing
+from bench.precision import FLOAT32, PRECISIONS, TF32, Precision
+from bench.record import FORWARD_ONLY, Accuracy, Memory, ModeProof, Timing
 from bench.turn import Turn
 from bench.workload import Arrays64, Workload, reference
 
@@ -33,6 +34,7 @@ class Gate:
     workload: Workload
     formula: str
     step: Step
+    precision: Precision
     initial: Mapping[str, NDArray[np.float32]]  # parameters as read back after the build
 
     def whole(self, when: str) -> Accuracy:
@@ -48,11 +50,11 @@ class Gate:
         return self._passed(min(START_STEPS, self.workload.steps), when)
 
     def _passed(self, steps: int, when: str, *, gradient: bool = False) -> Accuracy:
-        found = self._inferred() if self.step.inference else self._trained(steps, when)
+        found = self._inferred(when) if self.step.inference else self._trained(steps, when)
         if gradient and self.step.gradient:
             self.step.reset()
             found = accuracy.compare_gradient(found, self.step.gradient(), self._gradient())
-        if wrong := accuracy.fault(found, self.workload):
+        if wrong := accuracy.fault(found, self.workload, self.precision):
             raise InvalidResultError(f"{when}: {wrong}")
         return found
 
@@ -66,22 +68,27 @@ class Gate:
         self.framework.wait(outputs)
         losses = self.framework.to_numpy(outputs)
         trained = self.step.parameters()
-        for name, value in self.workload.parameters.items():
-            if restored[name].shape != value.shape:
-                raise InvalidResultError(
-                    f"{name} has the shape {restored[name].shape}, the workload's is {value.shape}"
-                )
-        if any(not np.array_equal(restored[name], value) for name, value in self.workload.parameters.items()):
-            raise InvalidResultError(f"{when}: reset does not bring the initial parameters back")
+        self._require_initial(restored, f"{when}: reset does not bring the initial parameters back")
         return accuracy.compare(self.workload, self.formula, expected, losses, self.initial, trained)
+
+    def _require_initial(self, found: Mapping[str, NDArray[np.float32]], otherwise: str) -> None:
+        for name, value in self.workload.parameters.items():
+            if found[name].shape != value.shape:
+                raise InvalidResultError(f"{name} has the shape {found[name].shape}, the workload's is {value.shape}")
+        if any(not np.array_equal(found[name], value) for name, value in self.workload.parameters.items()):
+            raise InvalidResultError(otherwise)
 
     def _gradient(self) -> Arrays64 | None:
         return self.workload.gradient() if self.workload.has_reference else None
 
-    def _inferred(self) -> Accuracy:
+    def _inferred(self, when: str) -> Accuracy:
         outputs = self.step.run(1)
         self.framework.wait(outputs)
         predictions = self.framework.to_numpy(outputs)
+        if not self.workload.trains:
+            parameters = self.step.parameters()
+            self._require_initial(parameters, f"{when}: a forward pass changed the parameters")
+            return accuracy.compare_forward(self.workload, predictions, parameters)
         expected = reference(self.workload, self.formula)
         return accuracy.compare_inference(self.workload, self.formula, expected, predictions, self.initial)
 
@@ -89,19 +96,27 @@ class Gate:
 def require_mode(turn: Turn, proof: ModeProof) -> None:
     """Raise InvalidResultError unless the framework ran what was asked for: mode, place, precision, threads."""
     cell = turn.cell
+    products = PRECISIONS[cell.precision].products
+    unsaid = FLOAT32 if products == FLOAT32 else "nobody knows what"
+    # a loss is float32 always; predictions may come as the last product gave them
+    infers = cell.optimizer == FORWARD_ONLY
+    output = products if infers and proof.output_precision == products else FLOAT32
     asked_and_found: tuple[tuple[str, Any, Any], ...] = (
         ("mode", cell.mode, proof.mode),
         ("device", cell.device, _kind(proof.device)),
         ("device of the output", cell.device, _kind(proof.output_device) or cell.device),
-        ("precision", cell.precision, proof.precision),
-        ("precision of the output", cell.precision, proof.output_precision or cell.precision),
+        ("precision of the parameters", FLOAT32, proof.precision),
+        ("precision of the products", products, proof.compute_precision or unsaid),
+        ("precision of the output", output, proof.output_precision or output),
         ("threads", turn.threads, turn.threads if proof.threads is None else proof.threads),
     )
     for name, asked, found in asked_and_found:
         if asked != found:
             raise InvalidResultError(f"{name}: {asked} was asked for, the framework ran {found} ({proof.evidence})")
-    if proof.tf32 and cell.precision == "float32":
+    if proof.tf32 and cell.precision == FLOAT32:
         raise InvalidResultError(f"float32 was asked for, products may be rounded to TF32 ({proof.matmul_precision})")
+    if cell.precision == TF32 and not proof.tf32:
+        raise InvalidResultError(f"tf32 was asked for, the framework does not use it ({proof.matmul_precision})")
     must_be_none = (
         (proof.compilations_timed, "traces or compilations fell into the timed rounds"),
         (

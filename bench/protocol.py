@@ -20,6 +20,7 @@ from bench import caches
 from bench.environment import describe, peak_resident_bytes, resident_bytes
 from bench.framework import Framework, Skip
 from bench.gate import Gate, InvalidResultError, require_mode, require_no_allocations, require_threads
+from bench.precision import PRECISIONS
 from bench.record import (
     Accuracy,
     Export,
@@ -228,7 +229,14 @@ class Replicate:
             step = framework.build(workload, cell.mode, cell.precision)
             if isinstance(step, Skip):
                 return step.reason
-            gate = Gate(framework, workload, workload.formula(framework.ADAM), step, initial=step.parameters())
+            gate = Gate(
+                framework=framework,
+                workload=workload,
+                formula=workload.formula(framework.ADAM),
+                step=step,
+                precision=PRECISIONS[cell.precision],
+                initial=step.parameters(),
+            )
             entries = self.cache_entries()
         with phase("first_step"):
             begin = self.clock()

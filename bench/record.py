@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
 #   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
 #      gradient too; a fingerprint is of the gate's first steps, before of all of them
-#   4  when each timed round began
+#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in
 SCHEMA: Final = 4
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
@@ -30,6 +30,8 @@ Track = Literal["identical", "idiomatic", "export"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 T = TypeVar("T")
+
+FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -65,9 +67,9 @@ class Cell:
     framework: str  # module name under bench/frameworks, such as "torch"
     mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" on that one
     workload: str  # module name under bench/workloads, such as "regression"
-    optimizer: str  # "adam" or "sgd"
+    optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
-    precision: str  # "float32": arithmetic and storage of parameters, inputs and loss
+    precision: str  # one of `bench.precision`: what products are rounded to; parameters and loss are in float32
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
     track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
@@ -146,7 +148,7 @@ class Accuracy:
     formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, as the framework gave it
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
-    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); None: no reference
+    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
     weight: float | None  # the trained weight (regression)
     bias: float | None  # the trained bias (regression)
     reference_weight: float | None  # the float64 reference's weight after the same steps
@@ -155,6 +157,7 @@ class Accuracy:
     data_sha256: str  # of the bytes of the inputs as handed to the framework
     init_sha256: str  # of the bytes of the initial parameters as read back from the framework
     max_parameter_deviation: float | None = None  # largest |parameter - reference| after the same steps
+    prediction_norm: float | None = None  # Euclidean norm of what a forward pass returned; None: it trained
     gradient_norm: float | None = None  # Euclidean norm of the gradient at the initial parameters, over all of them
     max_gradient_deviation: float | None = None  # largest |gradient - reference| / largest |reference| there
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
@@ -169,6 +172,7 @@ class ModeProof:
     device: str  # where the framework says the parameters lie, such as "cpu" or "cuda:0"
     threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
     precision: str  # dtype of the parameters
+    compute_precision: str = ""  # dtype of what the model's products gave; empty: nobody looked
     compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
     compilations_timed: int | None = None  # those during the timed rounds; must be 0
     graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode

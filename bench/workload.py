@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.record import FORWARD_ONLY
+
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 Arrays64 = Mapping[str, Array64]
@@ -52,6 +54,8 @@ class Work:
     samples: int  # rows of the batch
     flops: int  # additions and multiplications of forward, loss and gradient
     bytes: int  # least traffic with memory: what a step has to read and to write, once, in float32
+    forward_flops: int  # the same of the forward pass alone
+    forward_bytes: int
     footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
 
 
@@ -61,7 +65,7 @@ class Workload:
 
     name: str  # module under bench/workloads
     size: str
-    optimizer: Adam | Sgd
+    update: Adam | Sgd | None  # None: nothing is trained, a step is a forward pass at the initial parameters
     steps: int  # updates of the correctness gate's run
     work: Work
     inputs: Mapping[str, NDArray[Any]]  # "x" in float32 and "y" in float32 or int32; read-only, C-contiguous
@@ -77,12 +81,27 @@ class Workload:
     tolerance: float = 0.0  # how near, for the success flag
 
     @property
+    def trains(self) -> bool:
+        """A step is an update, not a forward pass."""
+        return self.update is not None
+
+    @property
+    def optimizer(self) -> Adam | Sgd:
+        """The optimiser; raises ValueError where nothing is trained."""
+        if self.update is None:
+            raise ValueError(f"the {self.name} is not trained here: a step is a forward pass")
+        return self.update
+
+    @property
     def has_reference(self) -> bool:
         """The float64 reference takes seconds, not minutes: larger sizes are compared between frameworks only."""
-        return self.work.flops * self.steps <= REFERENCE_FLOPS
+        flops = self.work.flops * self.steps if self.trains else self.work.forward_flops
+        return flops <= REFERENCE_FLOPS
 
     def formula(self, adam: str) -> str:
         """Return the update rule of this workload in a framework whose Adam is `adam`."""
+        if not self.trains:
+            return FORWARD_ONLY
         return adam if isinstance(self.optimizer, Adam) else "sgd"
 
     def gradient(self) -> Arrays64:

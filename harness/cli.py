@@ -25,7 +25,10 @@ Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by co
 Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
 Workload = Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")]
 Size = Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")]
-Optimizer = Annotated[str | None, typer.Option(help="Optimizers, separated by commas. [default: the profile's]")]
+Optimizer = Annotated[
+    str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
+]
+Precision = Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")]
 ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
@@ -52,12 +55,13 @@ def plan(
     mode: Mode = None,
     optimizer: Optimizer = None,
     size: Size = None,
+    precision: Precision = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
 ) -> None:
     """Show what a run would do, in which order; run nothing."""
-    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size))
+    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision))
 
 
 @app.command()
@@ -67,6 +71,7 @@ def run(
     mode: Mode = None,
     optimizer: Optimizer = None,
     size: Size = None,
+    precision: Precision = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
@@ -80,7 +85,7 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size)
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision)
     place = Where(results, launcher, python, cpus, threads, timeout, blocks)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
+from bench.precision import PRECISIONS
 from harness import options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
@@ -44,6 +45,9 @@ def list_offer() -> None:
         console.print(
             f"  sizes {', '.join(workload.sizes)}; optimizers {', '.join(workload.optimizers)}", highlight=False
         )
+    console.print()
+    for name in offer.precisions:
+        console.print(f"precision {name}: {PRECISIONS[name].sentence}", highlight=False)
     console.print()
     for profile in PROFILES.values():
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.precision import PRECISIONS
 from bench.record import Accuracy, Cell, Failure, Record
 
 
@@ -26,6 +27,7 @@ class Measure:
 MEASURES = (
     Measure("first loss", lambda one: one.losses[0] if one.losses else None, 1e-5),
     Measure("norm of the gradient", lambda one: one.gradient_norm, 1e-4),
+    Measure("norm of the predictions", lambda one: one.prediction_norm, 1e-4),
     Measure("last loss", lambda one: one.losses[-1] if one.losses else None, 1e-3, by_formula=True),
 )
 
@@ -66,8 +68,13 @@ def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[
     middle = statistics.median(voices) if voices else math.nan
     for framework, records in group.items():
         for record, value in zip(records, told[framework], strict=True):
-            if not abs(value - middle) <= measure.within * abs(middle):
+            if not abs(value - middle) <= _within(measure, record) * abs(middle):
                 yield record, f"its {measure.name} is {value:.7g}, the median of {len(told)} frameworks {middle:.7g}"
+
+
+def _within(measure: Measure, record: Record) -> float:
+    """Return how near it has to come in the record's precision, whose rounding is seen in all of them alike."""
+    return max(measure.within, PRECISIONS[record.cell.precision].loss)
 
 
 def _value(measure: Measure, record: Record) -> float:

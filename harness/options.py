@@ -27,6 +27,7 @@ class Asked:
     device: str | None = None
     seed: int | None = None
     size: str | None = None
+    precision: str | None = None
 
     def selection(self) -> Selection:
         """Return the names; raises SelectionError."""
@@ -36,6 +37,7 @@ class Asked:
             workloads=selection.names(self.workload),
             optimizers=selection.names(self.optimizer),
             sizes=selection.names(self.size),
+            precisions=selection.names(self.precision),
         )
 
     def words(self) -> tuple[str, ...]:
@@ -46,6 +48,7 @@ class Asked:
             ("mode", self.mode),
             ("optimizer", self.optimizer),
             ("size", self.size),
+            ("precision", self.precision),
         )
         return tuple(f"{kind}={value}" for kind, value in given if value is not None)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bench.catalogue import HELLO, Catalogue, FrameworkOffer
+from bench.precision import FLOAT32
 from bench.record import Cell
 from harness.errors import SelectionError
 from harness.profiles import PROFILES, Profile
@@ -17,8 +18,8 @@ V = TypeVar("V")
 class Selection:
     """Names as they were typed; an empty tuple means all.
 
-    Optimizers: those of the profile. Workloads: those that are no ladder of sizes. On a ladder, modes: those that the
-    framework offers for it; sizes: those of the device.
+    Optimizers: those of the profile. Precisions: strict float32. Workloads: those that are no ladder of sizes. On a
+    ladder, modes: those that the framework offers for it; sizes: those of the device.
     """
 
     frameworks: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class Selection:
     workloads: tuple[str, ...] = ()
     optimizers: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
 
 
 def names(typed: str | None) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     _check("mode", selection.modes, all_modes)
     _check("optimizer", selection.optimizers, all_optimizers)
     _check("size", selection.sizes, (size for one in offer.workloads for size in one.sizes))
+    _check("precision", selection.precisions, offer.precisions)
     picked = tuple(
         cell
         for framework in frameworks.values()
@@ -95,6 +98,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
                 ("workload", selection.workloads),
                 ("optimizer", selection.optimizers),
                 ("size", selection.sizes),
+                ("precision", selection.precisions),
             )
             if given
         )
@@ -122,7 +126,7 @@ def _cells_of(
             usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
             for optimizer in (one for one in workload.optimizers if one in optimizers):
                 for size in (one for one in workload.sizes if _is_asked(one, selection.sizes, one in usual)):
-                    for precision in offer.precisions:
+                    for precision in selection.precisions or (FLOAT32,):
                         yield Cell(
                             **common,
                             mode=mode.name,
@@ -138,12 +142,13 @@ def _cells_of(
         workload="regression",
         optimizer="adam",
         size="base",
-        precision="float32",
+        precision=FLOAT32,
         track="idiomatic",
     )
     wanted = (
         _is_asked(HELLO, selection.modes, True)
         and _is_asked("base", selection.sizes, True)
+        and _is_asked(FLOAT32, selection.precisions, True)
         and "adam" in optimizers
         and any(one.name == hello.workload for one in workloads)
     )

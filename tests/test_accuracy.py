@@ -7,11 +7,13 @@ import pytest
 
 from bench import accuracy
 from bench.accuracy import compare, fault, loss_deviation
+from bench.precision import FLOAT32, PRECISIONS
 from bench.record import Accuracy
 from bench.workload import KINGMA_BA, reference
 from bench.workloads import regression
 
 WORKLOAD = regression.make("base", "adam")
+FLOAT = PRECISIONS[FLOAT32]
 EXPECTED = reference(WORKLOAD, KINGMA_BA)
 
 
@@ -24,7 +26,7 @@ def good() -> Accuracy:
 
 def test_the_reference_itself_passes() -> None:
     found = good()
-    assert fault(found, WORKLOAD) == ""
+    assert fault(found, WORKLOAD, FLOAT) == ""
     assert found.within_tolerance
     assert found.max_loss_deviation is not None
     assert found.max_loss_deviation < 1e-6
@@ -55,14 +57,14 @@ def test_losses_that_are_missing_or_not_finite_are_infinitely_far(losses: list[f
     ],
 )
 def test_each_fault_alone_closes_the_gate(changes: dict[str, float], sentence: str) -> None:
-    assert fault(dataclasses.replace(good(), **changes), WORKLOAD).startswith(sentence)  # type: ignore[arg-type]
+    assert fault(dataclasses.replace(good(), **changes), WORKLOAD, FLOAT).startswith(sentence)  # type: ignore[arg-type]
 
 
 def test_just_inside_the_limits_it_stays_open() -> None:
     near = dataclasses.replace(
         good(), max_loss_deviation=0.99e-4, weight=EXPECTED.parameters["weight"].item() + 0.99e-4
     )
-    assert fault(near, WORKLOAD) == ""
+    assert fault(near, WORKLOAD, FLOAT) == ""
 
 
 def test_tolerance_is_to_the_truth_and_not_to_the_reference() -> None:

@@ -17,7 +17,8 @@ MLP = WorkloadOffer(
     optimizers=("adam",),
     sizes_on_cpu=("S",),
     works=tuple(
-        SizeOffer(name=size, samples=1, flops=10**at, bytes=1, footprint=GIB * 4**at) for at, size in enumerate(SIZES)
+        SizeOffer(name=size, samples=1, flops=10**at, bytes=1, forward_flops=1, forward_bytes=1, footprint=GIB * 4**at)
+        for at, size in enumerate(SIZES)
     ),
 )
 CELLS = tuple(cell(workload="mlp", size=size) for size in SIZES)

@@ -20,6 +20,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, convolve, cross_entropy, matmul, mean, relu, reshape
+from bench.record import FORWARD_ONLY
 from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 
@@ -41,7 +42,11 @@ SIZES: Final = {
 }
 ON_CPU: Final = ("S", "M")
 ON_CUDA: Final = ("M", "L", "XL")
-OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.001), "sgd": Sgd(learning_rate=0.05)}
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
+    "adam": Adam(learning_rate=0.001),
+    "sgd": Sgd(learning_rate=0.05),
+    FORWARD_ONLY: None,
+}
 SEED: Final = 42
 COLOURS: Final = 3
 CLASSES: Final = 10
@@ -66,11 +71,12 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="convnet",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(y, np.int32)},
         parameters=parameters,
+        predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
         loss_tolerance=1e-3,
@@ -96,7 +102,8 @@ def work(size: str) -> Work:
     """Return what one step amounts to.
 
     Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
-    read once; parameters are read, then read and written with their gradient and Adam's moments.
+    read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone reads
+    inputs and parameters and writes the logits.
     """
     batch, image = SIZES[size].batch, SIZES[size].image
     layers = _layers(size).values()
@@ -107,11 +114,13 @@ def work(size: str) -> Work:
         samples=batch,
         flops=2 * batch * (3 * sum(products) - products[0]),
         bytes=4 * (batch * image**2 * COLOURS + 8 * numbers),
+        forward_flops=2 * batch * sum(products),
+        forward_bytes=4 * (batch * (image**2 * COLOURS + CLASSES) + numbers),
         footprint=4 * (batch * (image**2 * COLOURS + results) + 4 * numbers),
     )
 
 
-def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+def _predict(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
     def convolution(layer: str, h: Value) -> Value:
         return add(convolve(h, parameters[f"{layer}.weight"]), parameters[f"{layer}.bias"])
 
@@ -122,5 +131,8 @@ def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
     n, height, width, channels = h.array.shape
     halves = mean(reshape(h, (n, height // 2, 2, width // 2, 2, channels)), (2, 4))
     h = block("block2", relu(convolution("down", halves)))
-    logits = add(matmul(mean(h, (1, 2)), parameters["head.weight"]), parameters["head.bias"])
-    return cross_entropy(logits, inputs["y"].astype(np.int64))
+    return add(matmul(mean(h, (1, 2)), parameters["head.weight"]), parameters["head.bias"])
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    return cross_entropy(_predict(parameters, inputs), inputs["y"].astype(np.int64))

@@ -14,6 +14,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
+from bench.record import FORWARD_ONLY
 from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 
@@ -34,9 +35,10 @@ SIZES: Final = {
 }
 ON_CPU: Final = ("S", "M")
 ON_CUDA: Final = ("M", "L", "XL")
-OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
     "adam": Adam(learning_rate=0.001),
     "sgd": Sgd(learning_rate=0.1),
+    FORWARD_ONLY: None,
 }
 SEED: Final = 42
 INPUTS: Final = 784
@@ -62,11 +64,12 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="mlp",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(y, np.int32)},
         parameters=parameters,
+        predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
         loss_tolerance=1e-3,
@@ -78,7 +81,8 @@ def work(size: str) -> Work:
     """Return what one step amounts to.
 
     Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
-    read once; parameters are read, then read and written with their gradient and Adam's moments.
+    read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone reads
+    inputs and parameters and writes the logits.
     """
     hidden, batch = SIZES[size].hidden, SIZES[size].batch
     widths = (INPUTS, hidden, hidden, CLASSES)
@@ -88,14 +92,20 @@ def work(size: str) -> Work:
         samples=batch,
         flops=2 * batch * (3 * products - INPUTS * hidden),
         bytes=4 * (batch * INPUTS + 8 * numbers),
+        forward_flops=2 * batch * products,
+        forward_bytes=4 * (batch * (INPUTS + CLASSES) + numbers),
         footprint=4 * (batch * sum(widths) + 4 * numbers),
     )
 
 
-def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+def _predict(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
     at = constant(inputs["x"])
     for name in LAYERS:
         at = add(matmul(at, parameters[f"{name}.weight"]), parameters[f"{name}.bias"])
         if name != LAYERS[-1]:
             at = relu(at)
-    return cross_entropy(at, inputs["y"].astype(np.int64))
+    return at
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    return cross_entropy(_predict(parameters, inputs), inputs["y"].astype(np.int64))

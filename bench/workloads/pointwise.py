@@ -14,6 +14,7 @@ import numpy as np
 
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
+from bench.record import FORWARD_ONLY
 from bench.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {  # rows, width
@@ -25,7 +26,11 @@ SIZES: Final = {  # rows, width
 }
 ON_CPU: Final = ("S", "M")
 ON_CUDA: Final = ("M", "L", "XL")
-OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.001), "sgd": Sgd(learning_rate=0.1)}
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
+    "adam": Adam(learning_rate=0.001),
+    "sgd": Sgd(learning_rate=0.1),
+    FORWARD_ONLY: None,
+}
 SEED: Final = 42
 BLOCKS: Final = ("block1", "block2", "block3", "block4")
 EPSILON: Final = 1e-5
@@ -48,11 +53,12 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="pointwise",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(y)},
         parameters=parameters,
+        predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
         parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
@@ -63,7 +69,7 @@ def work(size: str) -> Work:
     """Return what one step amounts to.
 
     Per element and block forward some 25 (GELU 10, layer norm 10), backward about twice that. The inputs are read once:
-    all the rest could stay in registers and caches, row by row.
+    all the rest could stay in registers and caches, row by row. Forward alone reads x and writes as much.
     """
     rows, width = SIZES[size]
     elements = rows * width
@@ -71,13 +77,19 @@ def work(size: str) -> Work:
         samples=rows,
         flops=75 * len(BLOCKS) * elements,
         bytes=4 * 2 * elements,
+        forward_flops=25 * len(BLOCKS) * elements,
+        forward_bytes=4 * 2 * elements,
         footprint=4 * elements * (2 + len(BLOCKS)),
     )
 
 
-def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+def _predict(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
     h = constant(inputs["x"])
     for block in BLOCKS:
         h = add(gelu(add(h, parameters[f"{block}.bias"])), h)
         h = add(multiply(normalize(h, EPSILON), parameters[f"{block}.norm.gain"]), parameters[f"{block}.norm.shift"])
-    return mean_square(subtract(h, constant(inputs["y"])))
+    return h
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    return mean_square(subtract(_predict(parameters, inputs), constant(inputs["y"])))

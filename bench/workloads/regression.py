@@ -36,7 +36,7 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="regression",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=200,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(WEIGHT * x + BIAS + noise)},
@@ -51,7 +51,14 @@ def make(size: str, optimizer: str) -> Workload:
 def work(size: str) -> Work:
     """Return what one step amounts to: per point forward 2, residual 1, square and sum 2, gradient 2 and 1."""
     points = SIZES[size]
-    return Work(samples=points, flops=8 * points, bytes=2 * 4 * points, footprint=4 * 4 * points)
+    return Work(
+        samples=points,
+        flops=8 * points,
+        bytes=2 * 4 * points,
+        forward_flops=2 * points,
+        forward_bytes=2 * 4 * points,
+        footprint=4 * 4 * points,
+    )
 
 
 def predict(parameters: Arrays64, inputs: Arrays64) -> Array64:

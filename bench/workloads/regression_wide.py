@@ -45,7 +45,7 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="regression_wide",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(x @ truth + BIAS + noise)},
@@ -66,5 +66,7 @@ def work(size: str) -> Work:
         samples=points,
         flops=points * (4 * features + 4),
         bytes=4 * points * (features + 1),
+        forward_flops=2 * points * features,
+        forward_bytes=4 * points * (features + 1),
         footprint=4 * (points * (features + 3) + 4 * features),
     )

@@ -35,6 +35,7 @@ from bench.derivative import (
     split,
     transpose,
 )
+from bench.record import FORWARD_ONLY
 from bench.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.pointwise import EPSILON
 
@@ -58,7 +59,11 @@ SIZES: Final = {
 }
 ON_CPU: Final = ("S", "M")
 ON_CUDA: Final = ("M", "L", "XL")
-OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.001), "sgd": Sgd(learning_rate=0.05)}
+OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
+    "adam": Adam(learning_rate=0.001),
+    "sgd": Sgd(learning_rate=0.05),
+    FORWARD_ONLY: None,
+}
 SEED: Final = 42
 CLASSES: Final = 256
 
@@ -88,11 +93,12 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="transformer",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(y, np.int32)},
         parameters=parameters,
+        predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
         loss_tolerance=1e-3,
@@ -118,16 +124,20 @@ def work(size: str) -> Work:
 
     Operations: forward and twice that backward, of the products with weights, and of a causal attention's two products,
     which have half of tokens² entries each. Inputs are read once; parameters are read, then read and written with their
-    gradient and Adam's moments. Held are the results of all layers, but no scores: the fused attention keeps none.
+    gradient and Adam's moments; forward alone reads inputs and parameters and writes the logits. Held are the results
+    of all layers, but no scores: the fused attention keeps none.
     """
     layers, width, tokens, batch = SIZES[size].layers, SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
     shapes = _shapes(size).values()
     products = sum(int(np.prod(shape)) for shape in shapes if len(shape) > 1)
     numbers = sum(int(np.prod(shape)) for shape in shapes)
+    forward_flops = batch * tokens * (2 * products + 2 * layers * tokens * width)
     return Work(
         samples=batch,
-        flops=3 * batch * tokens * (2 * products + 2 * layers * tokens * width),
+        flops=3 * forward_flops,
         bytes=4 * (batch * tokens * width + 8 * numbers),
+        forward_flops=forward_flops,
+        forward_bytes=4 * (batch * tokens * (width + CLASSES) + numbers),
         footprint=4 * (batch * tokens * (14 * layers * width + CLASSES) + 4 * numbers),
     )
 
@@ -147,7 +157,7 @@ def _initial(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> der
     return np.asarray(1 + 0.1 * drawn if name.endswith("gain") else 0.01 * drawn)
 
 
-def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+def _predict(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
     def dense(layer: str, h: Value) -> Value:
         return add(matmul(h, parameters[f"{layer}.weight"]), parameters[f"{layer}.bias"])
 
@@ -163,5 +173,9 @@ def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
         mixed = attend(*split(transpose(qkv, (2, 0, 3, 1, 4))))  # (n, heads, tokens, d)
         h = add(h, dense(f"{block}.out", reshape(transpose(mixed, (0, 2, 1, 3)), (n, tokens, width))))
         h = add(h, dense(f"{block}.down", gelu(dense(f"{block}.up", normal(f"{block}.norm2", h)))))
-    logits = reshape(dense("head", normal("norm", h)), (n * tokens, CLASSES))
+    return dense("head", normal("norm", h))
+
+
+def _loss(parameters: Mapping[str, Value], inputs: Arrays) -> Value:
+    logits = reshape(_predict(parameters, inputs), (-1, CLASSES))
     return cross_entropy(logits, inputs["y"].reshape(-1).astype(np.int64))

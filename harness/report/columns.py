@@ -126,7 +126,7 @@ def _flag_letters(row: StepRow) -> Value:
 
 
 def _shown_mode(row: Row) -> Value:
-    return f"{row.cell.mode}, inference" if row.source else row.cell.mode
+    return f"{row.cell.mode}, inference" if row.is_inference else row.cell.mode
 
 
 def _of_accuracy(name: str) -> Callable[[AccuracyRow], Value]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.catalogue import SizeOffer
-from bench.record import Cell
+from bench.record import FORWARD_ONLY, Cell
 from harness.report.facts import Run
 from harness.report.rows import Row, StepRow
 from harness.report.stats import Estimate
@@ -42,7 +42,7 @@ def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
             title=row.title,
             status=row.status,
             reason=row.reason,
-            work=works[row.cell.workload, row.cell.size],
+            work=_work_of(row.cell, works[row.cell.workload, row.cell.size]),
             step_ns=row.step_ns,
             speedup=row.speedup,
         )
@@ -61,6 +61,13 @@ def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
         if workload.is_ladder
         for work in workload.works
     }
+
+
+def _work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
+    """Return what a step of `cell` amounts to: of a forward pass that alone."""
+    if cell.optimizer != FORWARD_ONLY:
+        return work
+    return replace(work, flops=work.forward_flops, bytes=work.forward_bytes)
 
 
 def line_of(cell: Cell) -> Cell:

@@ -107,7 +107,8 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         axes.tick_params(axis="x", labeltop=lowest > TALL, labelbottom=True)
         axes.grid(visible=False, axis="y")
         durations(axes, "x")
-        hollow = " Hollow: inference, one forward pass, not a training step." if any(row.source for row in rows) else ""
+        infers = any(row.is_inference for row in rows)
+        hollow = " Hollow: inference, one forward pass, not a training step." if infers else ""
         return Plot(
             name="steps",
             title="Time per step",
@@ -134,7 +135,7 @@ def _lines(rows: Sequence[StepRow]) -> list[Placed]:
         members = list(group)
         gap = GAP if lines else 0.0
         if len(members) > 1:
-            named = f"{title}, inference" if members[0].source else title
+            named = f"{title}, inference" if members[0].is_inference else title
             lines.append(Placed(height=height + gap, label=named, row=None))
             height, gap, title = height + gap + 1, 0.0, ""
         for at, row in enumerate(members):
@@ -178,7 +179,7 @@ def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
     value, interval = row.step_ns.value, row.step_ns.interval
     if interval:
         axes.plot([interval.low, interval.high], [height, height], color=hue, linewidth=3, alpha=0.45)
-    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=GROUND if row.source else hue)
+    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=GROUND if row.is_inference else hue)
     right = interval.high if interval else value
     axes.annotate(
         duration(value), (right, height), xytext=(9, 0), textcoords="offset points", va="center", color=INK, fontsize=9

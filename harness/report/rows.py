@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
-from bench.record import Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
+from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
 from harness.report import stats
 from harness.report.facts import Run
 from harness.report.stats import BreakEven, Cost, Estimate, Flag
@@ -31,7 +31,12 @@ class Row:
     title: str  # what people call the framework
     status: Status
     reason: str  # empty when the status is "ok"
-    source: str = ""  # title of the framework whose exported model it runs: inference; empty: it trains
+    source: str = ""  # title of the framework whose exported model it runs; empty: none
+
+    @property
+    def is_inference(self) -> bool:
+        """A step of it is a forward pass, not to be compared with one of training."""
+        return infers(self.cell, self.source)
 
 
 class Head(TypedDict):
@@ -137,11 +142,16 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
     last = (len(run.facts.frameworks), 0)
 
     def order(cell: Cell) -> tuple[bool, tuple[int, int], str]:
-        infers = bool(run.source(cell.framework, cell.mode))
-        return infers, place.get((cell.framework, cell.mode), last), cell.id
+        mode = cell.framework, cell.mode
+        return infers(cell, run.source(*mode)), place.get(mode, last), cell.id
 
     ordered = sorted(groups, key=order)
     return {cell: groups[cell] for cell in ordered}
+
+
+def infers(cell: Cell, source: str) -> bool:
+    """Return whether a step of `cell`, which runs a model of `source` unless that is empty, is a forward pass."""
+    return bool(source) or cell.optimizer == FORWARD_ONLY
 
 
 def head(run: Run, cell: Cell, records: Sequence[Record]) -> Head:

@@ -29,7 +29,7 @@ class Fact:
 def summary(run: Run, tables: Tables) -> tuple[str, ...]:
     """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
-    ranked = _main_group([row for row in timed if not row.source])
+    ranked = _main_group([row for row in timed if not row.is_inference])
     sentences = [
         _fastest(run, ranked),
         _by_framework(ranked),
@@ -151,12 +151,12 @@ def _names(rows: Sequence[Row]) -> str:
 
 
 def _accuracy(tables: Tables) -> str:
-    seen = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.source]
+    seen = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.is_inference]
     good = [row.accuracy for row in seen if row.status == "ok" and row.accuracy is not None]
     off = [one.max_loss_deviation for one in good if one.max_loss_deviation is not None]
     if not off:
         return ""
-    asked = sum(row.status != "skipped" and not row.source for row in tables.accuracy.rows)
+    asked = sum(row.status != "skipped" and not row.is_inference for row in tables.accuracy.rows)
     problems = {(row.cell.workload, row.cell.size) for row in seen}
     bytes_of = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in seen}
     same = len(bytes_of) == len(problems)

@@ -191,12 +191,14 @@ def _accuracy(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
 
 def _inference(found: Iterable[Row], says: str) -> tuple[str, ...]:
     """Return the sentence that tells rows of inference from training; none where all rows train."""
-    inferring = [row for row in found if row.source]
+    inferring = [row for row in found if row.is_inference]
     if not inferring:
         return ()
-    who = listed(list(dict.fromkeys(row.title for row in inferring)))
-    sources = listed(list(dict.fromkeys(row.source for row in inferring)))
-    return (f"Inference, not training: {who} runs models that {sources} trained and exported; {says}.",)
+    exported = [row for row in inferring if row.source]
+    who = listed(list(dict.fromkeys(row.title for row in exported)))
+    sources = listed(list(dict.fromkeys(row.source for row in exported)))
+    what = f"{who} runs models that {sources} trained and exported; " if exported else ""
+    return (f"Inference, not training: {what}{says}.",)
 
 
 def _rows(count: int) -> str:

@@ -155,7 +155,7 @@ def _row(table: Table[R], row: R, names: list[Column[R]], values: list[Column[R]
         status=row.status,
         reason=row.reason,
         is_hole=table.is_hole(row),
-        is_inference=bool(row.source),
+        is_inference=row.is_inference,
     )
 
 

@@ -31,7 +31,7 @@ TIMED_STEPS: Final = 400
 def slower_by_one_percent(workload: Workload) -> Workload:
     optimizer = workload.optimizer
     return dataclasses.replace(
-        workload, optimizer=dataclasses.replace(optimizer, learning_rate=0.99 * optimizer.learning_rate)
+        workload, update=dataclasses.replace(optimizer, learning_rate=0.99 * optimizer.learning_rate)
     )
 
 

@@ -1,4 +1,4 @@
-"""Run in a framework's own interpreter: every workload at its smallest size, in one mode, against the reference."""
+"""Run in a framework's own interpreter: workloads at their smallest size, in one mode, against the reference."""
 
 import dataclasses
 import importlib
@@ -8,41 +8,60 @@ import sys
 from pathlib import Path
 
 from bench.catalogue import framework_offer
-from bench.framework import Skip
+from bench.framework import Framework, Skip
 from bench.gate import Gate, InvalidResultError
+from bench.precision import PRECISIONS
 from bench.workloads import WORKLOADS
 
+KEPT = (
+    "max_loss_deviation",
+    "max_parameter_deviation",
+    "max_gradient_deviation",
+    "gradient_norm",
+    "prediction_norm",
+)
 
-def check(framework_name: str, mode: str, optimizer: str) -> dict[str, object]:
+
+def check(framework_name: str, mode: str, optimizer: str, precision: str) -> dict[str, object]:
     """Return, for each workload, the deviations, or why there are none."""
     framework = importlib.import_module(f"bench.frameworks.{framework_name}")
     framework.start("cpu", 1)
     found: dict[str, object] = {}
     for name in WORKLOADS:
         module = importlib.import_module(f"bench.workloads.{name}")
-        if "tiny" not in module.SIZES:
-            continue
-        if name not in framework.FORWARD:
-            found[name] = "not expressed"
-            continue
-        workload = module.make("tiny", optimizer)
-        step = framework.build(workload, mode, "float32")
-        if isinstance(step, Skip):
-            found[name] = step.reason
-            continue
-        gate = Gate(framework, workload, workload.formula(framework.ADAM), step, initial=step.parameters())
-        try:
-            accuracy = gate.whole("at tiny")
-        except InvalidResultError as error:
-            found[name] = str(error)
-            continue
-        kept = ("max_loss_deviation", "max_parameter_deviation", "max_gradient_deviation", "gradient_norm")
-        found[name] = {key: value for key, value in dataclasses.asdict(accuracy).items() if key in kept}
+        if "tiny" in module.SIZES and optimizer in module.OPTIMIZERS:
+            found[name] = told(framework, name, mode, optimizer, precision)
     return found
 
 
+def told(framework: Framework, name: str, mode: str, optimizer: str, precision: str) -> dict[str, object] | str:
+    """Return what the gate and the proof of mode say of one workload, or why they say nothing."""
+    if name not in framework.FORWARD:
+        return "not expressed"
+    workload = importlib.import_module(f"bench.workloads.{name}").make("tiny", optimizer)
+    step = framework.build(workload, mode, precision)
+    if isinstance(step, Skip):
+        return step.reason
+    gate = Gate(
+        framework=framework,
+        workload=workload,
+        formula=workload.formula(framework.ADAM),
+        step=step,
+        precision=PRECISIONS[precision],
+        initial=step.parameters(),
+    )
+    framework.wait(step.run(1))
+    try:
+        accuracy = gate.whole("at tiny")
+    except InvalidResultError as error:
+        return str(error)
+    proof = dataclasses.asdict(step.proof())
+    seen = {key: proof[key] for key in ("mode", "precision", "compute_precision", "output_precision")}
+    return {key: value for key, value in dataclasses.asdict(accuracy).items() if key in KEPT} | seen
+
+
 if __name__ == "__main__":
-    framework, mode, optimizer = sys.argv[1:]
+    framework, mode, optimizer, precision = sys.argv[1:]
     for variable, value in framework_offer(framework).environment:
         os.environ[variable] = value.format(threads=1, scratch=Path.cwd())
-    print(json.dumps(check(framework, mode, optimizer)))
+    print(json.dumps(check(framework, mode, optimizer, precision)))

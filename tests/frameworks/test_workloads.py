@@ -35,7 +35,7 @@ ONLY = {
 )
 def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: str, tmp_path: Path) -> None:
     script = ROOT / "tests" / "frameworks" / "check_workloads.py"
-    found = json.loads(run_in(framework, tmp_path, str(script), framework, mode, optimizer).splitlines()[-1])
+    found = json.loads(run_in(framework, tmp_path, str(script), framework, mode, optimizer, "float32").splitlines()[-1])
 
     expressed = ONLY.get(framework, LADDERS)
     assert {name for name, told in found.items() if told != "not expressed"} == expressed

@@ -21,7 +21,15 @@ MLP = WorkloadOffer(
     optimizers=("adam",),
     sizes_on_cpu=("S", "M"),
     works=tuple(
-        SizeOffer(name=size, samples=64 * 4**at, flops=10**7 * 100**at, bytes=10**6 * 10**at, footprint=0)
+        SizeOffer(
+            name=size,
+            samples=64 * 4**at,
+            flops=10**7 * 100**at,
+            bytes=10**6 * 10**at,
+            forward_flops=3 * 10**6 * 100**at,
+            forward_bytes=2 * 10**5 * 10**at,
+            footprint=0,
+        )
         for at, size in enumerate(SIZES)
     ),
 )

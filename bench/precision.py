@@ -1,0 +1,47 @@
+"""What products are rounded to, by name. Parameters, optimiser and loss are float32 in all of them.
+
+float32    strict: no product is rounded to TF32
+tf32       inputs of float32 products are rounded to 10 bits of significand; an NVIDIA GPU of 2020 or later
+bfloat16   products of bfloat16, 7 bits; each framework by its own way of mixing (autocast, a mixed policy, a cast),
+with what it keeps in float32, such as norms and the softmax
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+FLOAT32: Final = "float32"
+TF32: Final = "tf32"
+BFLOAT16: Final = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """How near a result in this precision has to come, beside what the workload asks of float32."""
+
+    sentence: str
+    products: str  # dtype of what a product gives
+    loss: float = 0.0  # least tolerance of a loss or a prediction, |found - reference| / max(1, |reference|)
+    gradient: float = 0.0  # least tolerance of max |g - reference| / max |reference|
+    compares_parameters: bool = (
+        True  # Adam's first steps have the sign of the gradient: where rounding flips it, no two agree
+    )
+
+
+PRECISIONS: Final[Mapping[str, Precision]] = {
+    FLOAT32: Precision(sentence="strict: no product is rounded to TF32", products="float32"),
+    TF32: Precision(
+        sentence="products of float32 rounded to TF32; NVIDIA GPUs",
+        products="float32",
+        loss=1e-2,
+        gradient=2e-2,
+        compares_parameters=False,
+    ),
+    BFLOAT16: Precision(
+        sentence="products of bfloat16, mixed in each framework's own way; parameters in float32",
+        products="bfloat16",
+        loss=5e-2,
+        gradient=1e-1,
+        compares_parameters=False,
+    ),
+}
