@@ -30,7 +30,12 @@ class Round(NamedTuple):
 
     begin_ns: int
     end_ns: int
-    step_ns: float  # time per step
+    steps: int
+
+    @property
+    def step_ns(self) -> float:
+        """Time per step, in ns."""
+        return (self.end_ns - self.begin_ns) / self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,30 @@ def ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round
         if left is not None and right is not None:
             ratios.append(left / right if first.side == 0 else right / left)
     return statistics.median(ratios) if len(ratios) >= LEAST_RATIOS else None
+
+
+def slope_ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round]]) -> float | None:
+    """Return the same for fits of N and of 2N steps by both sides, whose step is the slope between the two.
+
+    Slopes are small differences of long fits, which a change of the machine's speed hits apart. So fits of one length
+    are compared with fits of that length, r(N) and r(2N), and with q = T(2N) / T(N) of side 1 the ratio of the slopes
+    is (r(2N) q - r(N)) / (q - 1). None: too few rounds to tell.
+    """
+    lengths = sorted({one.steps for one in rounds[1]})
+    once, twice = (ratio(slices, (_of(rounds[0], steps), _of(rounds[1], steps))) for steps in lengths)
+    if once is None or twice is None:
+        return None
+    pairs = [
+        (right.end_ns - right.begin_ns) / (left.end_ns - left.begin_ns)
+        for left, right in zip(rounds[1], rounds[1][1:], strict=False)
+        if left.steps < right.steps
+    ]
+    q = statistics.median(pairs)
+    return (twice * q - once) / (q - 1)
+
+
+def _of(rounds: Sequence[Round], steps: int) -> list[Round]:
+    return [one for one in rounds if one.steps == steps]
 
 
 class Turns:

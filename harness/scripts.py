@@ -40,8 +40,12 @@ class Scripts:
         self._path.mkdir()
         (self._path / BENCH.name).symlink_to(BENCH)
 
-    def start(self, cell: Cell, rounds: int) -> "Script":
-        """Start the script of `cell`; raises SetupError when there is no model for it."""
+    def start(self, cell: Cell, rounds: int, fit_steps: int) -> "Script":
+        """Start the script of `cell`, with fits of `fit_steps` and twice that if it fits.
+
+        Raises:
+            SetupError: there is no model for it.
+        """
         caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
         caches.mkdir(exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if name not in DROPPED}
@@ -56,7 +60,13 @@ class Scripts:
                     *self._arguments(cell),
                 ],
                 cwd=caches,
-                env={**inherited, "PYTHONPATH": str(self._path), "TMPDIR": str(caches), "ROUNDS": str(rounds)},
+                env={
+                    **inherited,
+                    "PYTHONPATH": str(self._path),
+                    "TMPDIR": str(caches),
+                    "ROUNDS": str(rounds),
+                    "STEPS": str(fit_steps),
+                },
                 preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -110,7 +120,7 @@ class Script:
             self._process.wait(TIMEOUT_S)
             said = self._said()
             result = json.loads(next(line for line in reversed(said) if line.startswith("{")))
-            return [Round(begin, end, 1e3 * us) for begin, end, us in result["rounds"]]
+            return [Round(begin, end, steps) for begin, end, steps in result["rounds"]]
         except subprocess.TimeoutExpired as error:
             raise SetupError(f"{what}: still running after {TIMEOUT_S:g} s") from error
         except (ValueError, TypeError, StopIteration, KeyError) as error:

@@ -22,7 +22,7 @@ from bench.catalogue import catalogue
 from bench.record import Cell, Record, Timing
 from bench.turn import Settings
 from harness import exports, host, options, progress, selection, store
-from harness.alternate import Round, Slice, Turns, alternate, ratio
+from harness.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
 from harness.environments import Environments
 from harness.errors import SamestepError, SetupError
 from harness.launchers.local import LocalLauncher
@@ -36,7 +36,7 @@ from harness.selection import Selection
 
 WITHIN: Final = 0.10  # the ratio's limit
 ROUNDS: Final = 400  # of some 5 ms
-ROUNDS_OF_FIT: Final = 60  # of 5 to 200 ms, and as many of twice that
+ROUNDS_OF_FIT: Final = 60  # of 5 to 300 ms, and as many of twice that
 SETTINGS: Final = Settings(
     rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
 )
@@ -59,12 +59,22 @@ def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]
     silent = progress.PlainProgress(run.plan, (), lambda line: None)
     runner = Runner(run, launcher, {}, silent)
     models = exports.Exports(run.facts.frameworks, (), runner.keep)
+    fit_steps: dict[Cell, int] = {}
     for place in run.plan.places():
-        # A fit has a cost of its own, so its rounds are long. What is a fit is called so, in every framework.
-        rounds = ROUNDS_OF_FIT if place.cell.mode.startswith("fit") else ROUNDS
+        if _is_fit(place.cell) and place.cell not in fit_steps:
+            brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
+            found = brief.keep(place)
+            fit_steps[place.cell] = found.timing.calls_per_round if found.timing else 1
+        rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
+        steps = fit_steps.get(place.cell)
         one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
-        keep = partial(one.keep, place, model=models.model(place))
-        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds))
+        keep = partial(one.keep, place, steps, models.model(place))
+        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
+
+
+def _is_fit(cell: Cell) -> bool:
+    """A fit has a cost of its own, so its rounds are long; what is a fit is called so in every framework."""
+    return cell.mode.startswith("fit")
 
 
 def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
@@ -85,31 +95,42 @@ def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[]
     mine.join()
     record = run.folder.records()[-1]
     ours = rounds_of(record.timing) if record.status == "ok" and record.timing else []
-    if ours and theirs and (found := ratio(slices, (ours, theirs))) is None:
-        reason = "too few rounds beside each other"
+    found = None
+    if ours and theirs:
+        found = (slope_ratio if _is_fit(place.cell) else ratio)(slices, (ours, theirs))
+        reason = "" if found else "too few rounds beside each other"
     return Pair(
         cell=place.cell,
         block=place.block,
-        samestep_ns=_median(ours),
-        script_ns=None if record.status == "skipped" else _median(theirs),
-        ratio=found if ours and theirs else None,
+        samestep_ns=_step_ns(ours),
+        script_ns=None if record.status == "skipped" else _step_ns(theirs),
+        ratio=found,
         reason=record.reason or reason,
     )
 
 
 def rounds_of(timing: Timing) -> list[Round]:
-    """Return the timed rounds of a replicate with their beginning and end."""
-    steps = stats.round_step_ns(timing)
-    # A fit's round of twice the calls follows its round; the little between the two is not known, nor needed.
-    doubles = timing.double_round_ns or (0,) * len(steps)
-    return [
-        Round(begin, begin + once + twice, step)
-        for begin, once, twice, step in zip(timing.round_begin_ns, timing.round_ns, doubles, steps, strict=True)
+    """Return the timed rounds of a replicate with their beginning and end, in their order."""
+    steps = timing.steps_per_round
+    rounds = []
+    for at, (begin, once) in enumerate(zip(timing.round_begin_ns, timing.round_ns, strict=True)):
+        rounds.append(Round(begin, begin + once, steps))
+        if timing.double_round_ns:  # of a fit: the one of twice the steps follows, after a moment that is not known
+            rounds.append(Round(begin + once, begin + once + timing.double_round_ns[at], 2 * steps))
+    return rounds
+
+
+def _step_ns(rounds: Sequence[Round]) -> float | None:
+    """Return the median time per step, of fits the median slope."""
+    if not rounds:
+        return None
+    if len({one.steps for one in rounds}) == 1:
+        return statistics.median(one.step_ns for one in rounds)
+    slopes = [
+        (twice.end_ns - twice.begin_ns - once.end_ns + once.begin_ns) / once.steps
+        for once, twice in zip(rounds[::2], rounds[1::2], strict=True)
     ]
-
-
-def _median(rounds: Sequence[Round]) -> float | None:
-    return statistics.median(one.step_ns for one in rounds) if rounds else None
+    return statistics.median(slopes)
 
 
 def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:

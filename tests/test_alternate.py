@@ -69,36 +69,40 @@ def test_one_that_has_not_started_or_has_ended_is_nobody_to_stop(pair: list[psut
     assert run(nobody, side(pair[0]), 3, pair[:1])[-1] == [True]
 
 
+SLICES = [Slice(number % 2, 1000 * number, 1000 * number + 1000) for number in range(20)]
+
+
+def rounds(side: int, lengths: dict[int, int], slow_from: int = 99_999) -> list[Round]:
+    """Two rounds of each length (steps: ns) in each slice of a side; twice as long on a machine that turns slow."""
+    found = []
+    for one in SLICES:
+        at = one.begin_ns
+        for steps, duration in [*lengths.items(), *lengths.items()] if one.side == side else []:
+            end = at + duration * (2 if one.begin_ns >= slow_from else 1)
+            found.append(Round(at, end, steps))
+            at = end
+    return found
+
+
 class TestRatio:
-    """Side 0 takes 1.1 times as long as side 1, on a machine of which the speed changes."""
-
-    @staticmethod
-    def slices(count: int) -> list[Slice]:
-        return [Slice(number % 2, 100 * number, 100 * number + 100) for number in range(count)]
-
-    @staticmethod
-    def rounds(slices: list[Slice], side: int, step_ns: float, slow_from: int) -> list[Round]:
-        return [
-            Round(begin, begin + 30, step_ns * (2 if begin >= slow_from else 1))
-            for one in slices
-            if one.side == side
-            for begin in (one.begin_ns, one.begin_ns + 35)
-        ]
+    """Side 0 takes 1.1 times as long as side 1."""
 
     def test_what_changes_for_both_cancels(self) -> None:
-        slices = self.slices(20)
         # The medians of all rounds would say 0.55: one more slice of side 1 is slow.
-        both = self.rounds(slices, 0, 11, slow_from=1000), self.rounds(slices, 1, 10, slow_from=900)
-        assert alternate.ratio(slices, both) == pytest.approx(1.1)
+        both = rounds(0, {10: 110}, slow_from=10_000), rounds(1, {10: 100}, slow_from=9_000)
+        assert alternate.ratio(SLICES, both) == pytest.approx(1.1)
 
     def test_a_round_that_was_cut_counts_nowhere(self) -> None:
-        slices = self.slices(20)
-        whole = self.rounds(slices, 0, 11, slow_from=9999), self.rounds(slices, 1, 10, slow_from=9999)
-        cut = [Round(one.begin_ns + 70, one.end_ns + 105, 1e9) for one in slices if one.side == 0]
-        assert alternate.ratio(slices, ([*cut, *whole[0]], whole[1])) == pytest.approx(1.1)
+        cut = [Round(one.begin_ns + 700, one.end_ns + 1050, 1) for one in SLICES if one.side == 0]
+        assert alternate.ratio(SLICES, ([*cut, *rounds(0, {10: 110})], rounds(1, {10: 100}))) == pytest.approx(1.1)
 
     def test_too_few_neighbours_give_no_ratio(self) -> None:
-        slices = self.slices(5)
-        both = self.rounds(slices, 0, 11, slow_from=9999), self.rounds(slices, 1, 10, slow_from=9999)
-        assert alternate.ratio(slices, both) is None
-        assert alternate.ratio(self.slices(20), ([], both[1])) is None
+        both = rounds(0, {10: 110}), rounds(1, {10: 100})
+        assert alternate.ratio(SLICES[:5], both) is None
+        assert alternate.ratio(SLICES, ([], both[1])) is None
+
+    def test_of_fits_it_is_that_of_the_slopes(self) -> None:
+        # A fit costs 50 by itself and a step 10 by side 0, 30 and 5 by side 1: one step is twice as dear.
+        both = rounds(0, {8: 130, 16: 210}, slow_from=10_000), rounds(1, {8: 70, 16: 110}, slow_from=10_000)
+        assert alternate.slope_ratio(SLICES, both) == pytest.approx(2.0)
+        assert alternate.slope_ratio(SLICES[:5], both) is None

@@ -62,9 +62,9 @@ def test_a_mode_without_a_ratio_says_why() -> None:
     assert far == []
 
 
-def test_a_round_of_a_fit_lasts_until_the_end_of_the_longer_one() -> None:
+def test_the_longer_fit_of_a_round_follows_the_shorter_one() -> None:
     fits = factories.timing(calls_per_round=10, round_ns=(500,), round_begin_ns=(7,), double_round_ns=(700,))
     plain = factories.timing(calls_per_round=10, round_ns=(500, 600), round_begin_ns=(7, 510))
 
-    assert rounds_of(fits) == [(7, 1207, 20.0)]
-    assert rounds_of(plain) == [(7, 507, 50.0), (510, 1110, 60.0)]
+    assert rounds_of(fits) == [(7, 507, 10), (507, 1207, 20)]
+    assert rounds_of(plain) == [(7, 507, 10), (510, 1110, 10)]

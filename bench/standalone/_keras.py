@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
+EPOCHS = int(os.environ.get("STEPS", "0"))  # of the shorter fit; 0: chosen below
 STEPS = 200
 COMPILE = {"eager": {"run_eagerly": True}, "": {}, "jit": {"jit_compile": True}}
 
@@ -43,6 +44,7 @@ def main(mode: str) -> None:
         data = {"x": tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options), "steps_per_epoch": 1}
 
     def run(steps: int) -> float:
+        gc.collect()
         begin = time.perf_counter_ns()
         if method == "fit":
             model.fit(**data, epochs=steps, shuffle=False, verbose=0)
@@ -51,31 +53,29 @@ def main(mode: str) -> None:
             del losses
         return (time.perf_counter_ns() - begin) / 1e3  # a loss is a Python number: the device has been waited for
 
-    def round_of(steps: int) -> tuple[float, float]:
-        gc.collect()
-        return run(steps), run(2 * steps) if method == "fit" else 0.0
-
     run(STEPS)
     weight, bias = (value.item() for value in model.get_weights())
 
-    steps, warm = 1, time.perf_counter() + 1.5
+    lengths = (1, 2) if method == "fit" else (1,)
+    steps, warm = EPOCHS or 1, time.perf_counter() + 1.5
     gc.collect()
     gc.freeze()
     gc.disable()
     while True:
-        once, twice = round_of(steps)
-        if (twice - once < max(5e3, once / 2)) if method == "fit" else once < 5e3:
+        spent = [run(steps * length) for length in lengths]
+        if not EPOCHS and spent[-1] - sum(spent[:-1]) < max(5e3, sum(spent[:-1]) / 2):
             steps *= 2
         elif time.perf_counter() > warm:
             break
     print("rounds", flush=True)
     rounds = []
-    for _ in range(ROUNDS):
-        begin_ns = time.perf_counter_ns()
-        once, twice = round_of(steps)
-        step_us = (twice - once if method == "fit" else once) / steps
-        rounds.append((begin_ns, time.perf_counter_ns(), step_us))
-    step_us = statistics.median(us for *_, us in rounds)
+    for length in lengths * ROUNDS:
+        spent_us = run(steps * length)
+        end_ns = time.perf_counter_ns()
+        rounds.append((end_ns - round(1e3 * spent_us), end_ns, steps * length))
+    spent = [(end - begin) / 1e3 for begin, end, _ in rounds]
+    slopes = [twice - once for once, twice in zip(spent[::2], spent[1::2], strict=False)]
+    step_us = statistics.median(slopes if method == "fit" else spent) / steps
     found = {"step_us": step_us, "rounds": rounds, "weight": weight, "bias": bias}
     print(json.dumps({"framework": f"keras_{keras.backend.backend()}", "mode": mode, **found}))
 

@@ -47,17 +47,13 @@ def main(mode: str, model: str) -> None:
     print("rounds", flush=True)
     rounds = []
     for _ in range(ROUNDS):
-        begin_ns = time.perf_counter_ns()
-        step_us = timed(calls) / calls * 1e6
-        rounds.append((begin_ns, time.perf_counter_ns(), step_us))
+        seconds = timed(calls)
+        end_ns = time.perf_counter_ns()
+        rounds.append((end_ns - round(1e9 * seconds), end_ns, calls))
+    step_us = statistics.median((end - begin) / steps for begin, end, steps in rounds) / 1e3
 
     intercept, slope = np.linalg.lstsq(np.hstack([np.ones_like(x), x]), prediction, rcond=None)[0].ravel()
-    result = {
-        "framework": "onnxruntime",
-        "mode": mode,
-        "step_us": statistics.median(us for *_, us in rounds),
-        "rounds": rounds,
-    }
+    result = {"framework": "onnxruntime", "mode": mode, "step_us": step_us, "rounds": rounds}
     print(json.dumps({**result, "weight": float(slope), "bias": float(intercept)}))
 
 
