@@ -12,6 +12,8 @@ elif [ $# -eq 0 ]; then
         ${SAMESTEP_WORKLOAD:+--workload "$SAMESTEP_WORKLOAD"} \
         ${SAMESTEP_MODE:+--mode "$SAMESTEP_MODE"} \
         ${SAMESTEP_OPTIMIZER:+--optimizer "$SAMESTEP_OPTIMIZER"} \
+        ${SAMESTEP_SIZE:+--size "$SAMESTEP_SIZE"} \
+        ${SAMESTEP_PRECISION:+--precision "$SAMESTEP_PRECISION"} \
         ${SAMESTEP_SEED:+--seed "$SAMESTEP_SEED"}
 fi
 exec setpriv --reuid "$(stat -c %u results)" --regid "$(stat -c %g results)" --clear-groups --no-new-privs \

@@ -142,14 +142,14 @@ def test_the_cpu_variant_asks_for_no_gpu_and_one_processor() -> None:
 def test_what_was_selected_reaches_the_harness() -> None:
     variables = {
         "SAMESTEP_FRAMEWORK": "torch,jax", "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager",
-        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SEED": "7", "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default",
-        "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
+        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32", "SAMESTEP_SEED": "7",
+        "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
     }  # fmt: skip
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
     unset = services()["harness"]["environment"]
     assert unset["SAMESTEP_PROFILE"] == "quick"
-    assert [unset[name] for name in list(variables)[:6]] == [None] * 6
+    assert [unset[name] for name in list(variables)[:8]] == [None] * 8
 
 
 def test_a_folder_of_wheels_replaces_the_empty_one() -> None:

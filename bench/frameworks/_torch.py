@@ -1,158 +1,27 @@
-"""What every framework on PyTorch shares: the device, the workloads' models, the optimisers and the results."""
+"""What every framework on PyTorch shares: the device, the precision, the optimisers and the results.
 
+bfloat16 is PyTorch's autocast: products take bfloat16 copies of their operands; parameters, sums, norms and the softmax
+stay in float32. The loss is computed from float32 predictions.
+"""
+
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import nn
 
 from bench.framework import Output
+from bench.frameworks._torch_models import FORWARD
+from bench.precision import BFLOAT16, TF32
 from bench.record import Memory
 from bench.workload import Adam, Array32, Array64, Sgd, Workload
-from bench.workloads import pointwise, transformer
-from bench.workloads.pointwise import EPSILON
 
+WITHOUT_PRODUCTS: Final = ("pointwise",)  # autocast rounds the operands of products, and there are none
 
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """One workload's model, whose state-dict names are the workload's, and its loss of prediction and target."""
-
-    model: Callable[[Workload], nn.Module]
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-class _Mlp(nn.Module):  # type: ignore[misc]
-    def __init__(self, workload: Workload) -> None:
-        super().__init__()
-        self.layer1, self.layer2, self.layer3 = (
-            nn.Linear(*workload.parameters[f"layer{number}.weight"].shape) for number in (1, 2, 3)
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layer3(self.layer2(self.layer1(x).relu()).relu())
-
-
-class _Norm(nn.Module):  # type: ignore[misc]
-    """Layer norm, its parameters by the workloads' names."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gain, self.shift = (nn.Parameter(torch.zeros(width)) for _ in range(2))
-
-    def forward(self, h: torch.Tensor) -> torch.Tensor:
-        return nn.functional.layer_norm(h, self.gain.shape, self.gain, self.shift, EPSILON)
-
-
-class _Block(nn.Module):  # type: ignore[misc]
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(width))
-        self.norm = _Norm(width)
-
-    def forward(self, h: torch.Tensor) -> torch.Tensor:
-        return self.norm(nn.functional.gelu(h + self.bias, approximate="tanh") + h)
-
-
-class _Pointwise(nn.Sequential):  # type: ignore[misc]
-    def __init__(self, workload: Workload) -> None:
-        super().__init__()
-        for name in pointwise.BLOCKS:
-            self.add_module(name, _Block(workload.inputs["x"].shape[1]))
-
-
-class _Residual(nn.Module):  # type: ignore[misc]
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first, self.second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-
-    def forward(self, h: torch.Tensor) -> torch.Tensor:
-        return (h + self.second(self.first(h).relu())).relu()
-
-
-class _Convnet(nn.Module):  # type: ignore[misc]
-    """Its images lie channels last, as the workload's do: on a CPU and on tensor cores the faster layout."""
-
-    def __init__(self, workload: Workload) -> None:
-        super().__init__()
-        c = len(workload.parameters["stem.bias"])
-        self.stem = nn.Conv2d(3, c, 3, padding=1)
-        self.block1 = _Residual(c)
-        self.down = nn.Conv2d(c, 2 * c, 3, padding=1)
-        self.block2 = _Residual(2 * c)
-        self.head = nn.Linear(2 * c, 10)
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.block1(self.stem(x.permute(0, 3, 1, 2)).relu())
-        h = self.block2(self.down(nn.functional.avg_pool2d(h, 2)).relu())
-        return self.head(h.mean(dim=(2, 3)))
-
-
-def attend_naively(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Return causal attention of (n, heads, tokens, d), each operation by itself."""
-    tokens = q.shape[-2]
-    unseen = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).triu(1)
-    scores = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
-    return scores.masked_fill(unseen, float("-inf")).softmax(-1) @ v
-
-
-def attend_fused(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Return the same by PyTorch's own function, which chooses a flash kernel where it can."""
-    return nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-
-
-class _Decoder(nn.Module):  # type: ignore[misc]
-    def __init__(self, width: int, attend: Callable[..., torch.Tensor]) -> None:
-        super().__init__()
-        self.attend = attend
-        self.norm1, self.norm2 = _Norm(width), _Norm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-    def forward(self, h: torch.Tensor) -> torch.Tensor:
-        n, tokens, width = h.shape
-        qkv = self.qkv(self.norm1(h)).view(n, tokens, 3, transformer.heads(width), -1)
-        mixed = self.attend(*qkv.permute(2, 0, 3, 1, 4))  # (n, heads, tokens, d)
-        h = h + self.out(mixed.transpose(1, 2).reshape(n, tokens, width))
-        return h + self.down(nn.functional.gelu(self.up(self.norm2(h)), approximate="tanh"))
-
-
-class _Transformer(nn.Module):  # type: ignore[misc]
-    def __init__(self, attend: Callable[..., torch.Tensor], workload: Workload) -> None:
-        super().__init__()
-        width = workload.inputs["x"].shape[-1]
-        for name in transformer.blocks(workload.parameters):
-            self.add_module(name, _Decoder(width, attend))
-        self.norm = _Norm(width)
-        self.head = nn.Linear(width, transformer.CLASSES)
-        self.blocks = [module for name, module in self.named_children() if name.startswith("block")]
-
-    def forward(self, h: torch.Tensor) -> torch.Tensor:
-        for block in self.blocks:
-            h = block(h)
-        return self.head(self.norm(h))
-
-
-def _token_loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten())
-
-
-def _linear(workload: Workload) -> nn.Module:
-    return nn.Linear(*workload.parameters["weight"].shape)
-
-
-FORWARD = {
-    "regression": Forward(_linear, nn.functional.mse_loss),
-    "regression_wide": Forward(_linear, nn.functional.mse_loss),
-    "mlp": Forward(_Mlp, nn.functional.cross_entropy),
-    "convnet": Forward(_Convnet, nn.functional.cross_entropy),
-    "pointwise": Forward(_Pointwise, nn.functional.mse_loss),
-    "transformer": Forward(partial(_Transformer, attend_fused), _token_loss),
-    "transformer_naive": Forward(partial(_Transformer, attend_naively), _token_loss),
-}
+Predict = Callable[[torch.Tensor], torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _device = torch.device("cpu")
 
@@ -174,8 +43,65 @@ def on_cuda() -> bool:
     return bool(_device.type == "cuda")
 
 
-def placed(workload: Workload) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """Return the workload's model at its initial parameters, and its inputs x and y, on the device."""
+def lacking(workload: Workload, precision: str) -> str:
+    """Return why this device or workload has no such precision, as one sentence; empty: it has."""
+    if precision == TF32:
+        if not on_cuda():
+            return "TF32 is a format of NVIDIA's GPUs; this is the CPU"
+        if torch.cuda.get_device_capability(_device) < (8, 0):
+            return f"TF32 needs compute capability 8.0; this GPU has {torch.cuda.get_device_capability(_device)}"
+    if precision == BFLOAT16:
+        if workload.name in WITHOUT_PRODUCTS:
+            return f"PyTorch's autocast rounds products, and the {workload.name} has none"
+        if on_cuda() and not torch.cuda.is_bf16_supported(including_emulation=False):
+            return "this GPU computes no bfloat16"
+    return ""
+
+
+def predict_of(model: nn.Module, precision: str) -> Predict:
+    """Return the forward pass, its products in `precision`."""
+    if precision != BFLOAT16:
+        return model  # type: ignore[no-any-return]
+
+    def mixed(x: torch.Tensor) -> torch.Tensor:
+        # a pass uses each weight once, so a cache of the copies gains nothing, and a trace must not hold them
+        with torch.autocast(_device.type, torch.bfloat16, cache_enabled=False):
+            return model(x)
+
+    return mixed
+
+
+def loss_of(workload: Workload, model: nn.Module, precision: str) -> Loss:
+    """Return the forward pass with the loss, its products in `precision` and the loss in float32."""
+    loss = FORWARD[workload.name].loss
+    if precision != BFLOAT16:
+        return lambda x, y: loss(model(x), y)
+    predict = predict_of(model, precision)
+    return lambda x, y: loss(predict(x).float(), y)
+
+
+def products_of(predict: Predict, x: torch.Tensor, precision: str) -> Callable[[], str]:
+    """Return who says in what the products ran: the dtype of one more forward pass, made when it is first asked for.
+
+    Empty in float32 and TF32, where the dtype says nothing.
+    """
+
+    @functools.cache
+    def look() -> str:
+        if precision != BFLOAT16:
+            return ""
+        with torch.no_grad():
+            return str(predict(x).dtype).removeprefix("torch.")
+
+    return look
+
+
+def placed(workload: Workload, precision: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """Return the workload's model at its initial parameters, and its inputs x and y, on the device.
+
+    TF32 is a switch of the process: it is set here.
+    """
+    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
     model = FORWARD[workload.name].model(workload).to(_device)
     load(model, workload.parameters)
     x, y = (torch.tensor(workload.inputs[name], device=_device) for name in ("x", "y"))
@@ -187,12 +113,10 @@ def load(model: nn.Module, parameters: Mapping[str, Array32]) -> None:
     model.load_state_dict({name: torch.tensor(to_torch(array)) for name, array in parameters.items()})
 
 
-def gradient_of(
-    model: nn.Module, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
-) -> Mapping[str, Array32]:
+def gradient_of(model: nn.Module, compute_loss: Loss, x: torch.Tensor, y: torch.Tensor) -> Mapping[str, Array32]:
     """Return the gradient of the loss by the model's parameters, eager, and leave `.grad` alone."""
     names, parameters = zip(*model.named_parameters(), strict=True)
-    slopes = torch.autograd.grad(loss(model(x), y), parameters)
+    slopes = torch.autograd.grad(compute_loss(x, y), parameters)
     return {name: from_torch(slope.cpu().numpy()).copy() for name, slope in zip(names, slopes, strict=True)}
 
 
@@ -234,8 +158,8 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the losses, shape (steps,)."""
-    return np.concatenate([loss.reshape(-1).cpu().numpy() for loss in outputs]).astype(np.float64)
+    """Return the losses, shape (steps,); of forward passes all predictions in a row."""
+    return np.concatenate([output.reshape(-1).float().cpu().numpy() for output in outputs]).astype(np.float64)
 
 
 def memory() -> Memory:

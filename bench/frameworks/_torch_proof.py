@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import shutil
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,9 @@ from bench.record import ModeProof
 HEADERS: Final = "Python.h"
 
 
-def placement(parameters: Iterable[torch.Tensor], output: torch.Tensor | None) -> dict[str, Any]:
+def placement(
+    parameters: Iterable[torch.Tensor], output: torch.Tensor | None, products: Callable[[], str] = str
+) -> dict[str, Any]:
     """Return the fields of `ModeProof` that every mode fills: where, in which precision, with which settings."""
     placed = list(parameters)
     matmul = torch.backends.cuda.matmul if backend.on_cuda() else torch.backends.mkldnn.matmul
@@ -31,6 +33,7 @@ def placement(parameters: Iterable[torch.Tensor], output: torch.Tensor | None) -
     return {
         "device": _joined(p.device for p in placed),
         "precision": _joined(p.dtype for p in placed),
+        "compute_precision": products(),
         "output_device": "" if output is None else str(output.device),
         "output_precision": "" if output is None else _joined([output.dtype]),
         "threads": torch.get_num_threads(),

@@ -16,7 +16,9 @@ from fastai.basics import Adam as FastaiAdam
 
 from bench.framework import Skip, Step
 from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_models as models
 from bench.frameworks import _torch_proof as found
+from bench.precision import BFLOAT16
 from bench.record import ModeProof
 from bench.workload import KINGMA_BA, Adam, Sgd, Workload
 
@@ -36,7 +38,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
-FORWARD = backend.FORWARD
+FORWARD = models.FORWARD
 
 
 class _Losses(Callback):  # type: ignore[misc]
@@ -56,26 +58,32 @@ class _Losses(Callback):  # type: ignore[misc]
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the Learner's fit, of the model as it is or compiled."""
-    if precision != "float32":
-        return Skip(f"fastai is measured in float32 only, not {precision}")
+    if not workload.trains:
+        return Skip("fastai's forward pass is PyTorch's own: its Learner adds a loop and callbacks, not a mode")
+    if lacking := backend.lacking(workload, precision):
+        return Skip(lacking)
+    if precision == BFLOAT16 and not backend.on_cuda():
+        return Skip("fastai's MixedPrecision opens CUDA's autocast whatever the device: on a CPU it does nothing")
     compiles = mode == "fit-compile"
     if compiles and (missing := found.compiler_missing()):
         return Skip(missing)
-    model, x, y = backend.placed(workload)
-    loss_function = backend.FORWARD[workload.name].loss
+    model, x, y = backend.placed(workload, precision)
+    products = backend.products_of(backend.predict_of(model, precision), x, precision)
     whole_batch = DataLoader([(x, y)], bs=None, device=x.device)
     losses = _Losses()
     trained = torch.compile(model) if compiles else model
     learner = Learner(
         DataLoaders(whole_batch, []),
         trained,
-        loss_func=loss_function,
+        loss_func=FORWARD[workload.name].loss,
         opt_func=_optimizer(workload.optimizer),
         lr=workload.optimizer.learning_rate,
         wd=0.0,
         cbs=[losses],
     )
     learner.logger = noop
+    if precision == BFLOAT16:
+        learner.to_bf16()
     learner.create_opt()
     asked = 0
 
@@ -93,14 +101,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         hyper = ", ".join(f"{name} {value:g}" for name, value in learner.opt.hypers[0].items())
         evidence = f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}"
         output = losses.of_this_fit[-1] if losses.of_this_fit else None
-        placement = found.placement(model.parameters(), output)
+        placement = found.placement(model.parameters(), output, products)
         return found.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
 
     return Step(
         fit=fit,
         reset=reset,
         parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        gradient=lambda: backend.gradient_of(model, backend.loss_of(workload, model, precision), x, y),
         proof=proof,
     )
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from bench.framework import Skip, Step
 from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_models as models
 from bench.frameworks import _torch_proof as found
 from bench.record import ModeProof
 from bench.workload import KINGMA_BA, Workload
@@ -32,7 +33,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
-FORWARD = backend.FORWARD
+FORWARD = models.FORWARD
 
 
 class _Module(lightning.LightningModule):  # type: ignore[misc]
@@ -64,18 +65,17 @@ class _Module(lightning.LightningModule):  # type: ignore[misc]
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the Trainer's fit, of the model as it is or compiled."""
-    if precision != "float32":
-        return Skip(f"Lightning is measured in float32 only, not {precision}")
+    if not workload.trains:
+        return Skip("Lightning's forward pass is PyTorch's own: its Trainer adds loops and loaders, not a mode")
+    if lacking := backend.lacking(workload, precision):
+        return Skip(lacking)
     compiles = mode == "fit-compile"
     if compiles and (missing := found.compiler_missing()):
         return Skip(missing)
-    model, x, y = backend.placed(workload)
-    loss_function = backend.FORWARD[workload.name].loss
-
-    def forward(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return loss_function(model(x), y)
-
-    compute_loss = torch.compile(forward) if compiles else forward
+    model, x, y = backend.placed(workload, precision)
+    eager = backend.loss_of(workload, model, precision)
+    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    compute_loss = torch.compile(eager) if compiles else eager
     optimizer = backend.optimizer_of(workload.optimizer, model.parameters())
     module = _Module(model, compute_loss, optimizer)
     whole_batch = DataLoader([(x, y)], batch_size=None)
@@ -105,14 +105,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     def proof() -> ModeProof:
         output = module.losses[-1] if module.losses else None
         evidence = f"{module.seen} batches seen in {asked} updates asked for"
-        placement = found.placement(model.parameters(), output)
+        placement = found.placement(model.parameters(), output, products)
         return found.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
 
     return Step(
         fit=fit,
         reset=reset,
         parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        gradient=lambda: backend.gradient_of(model, eager, x, y),
         proof=proof,
     )
 

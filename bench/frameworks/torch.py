@@ -7,7 +7,6 @@ since the optimiser's own `step` breaks the graph on purpose (the note in `torch
 """
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -19,7 +18,9 @@ from torch.optim.sgd import sgd
 
 from bench.framework import Skip, Step
 from bench.frameworks import _torch as backend
+from bench.frameworks import _torch_models as models
 from bench.frameworks import _torch_proof as found
+from bench.frameworks._torch_script import AsModule, Script
 from bench.record import ModeProof
 from bench.workload import KINGMA_BA, Adam, Sgd, Workload
 
@@ -46,7 +47,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
-FORWARD = backend.FORWARD
+FORWARD = models.FORWARD
 
 OPTIMIZER: Final[dict[str, dict[str, bool]]] = {  # modes that are not named take PyTorch's default for the device
     "eager": {"foreach": False, "fused": False},
@@ -54,30 +55,32 @@ OPTIMIZER: Final[dict[str, dict[str, bool]]] = {  # modes that are not named tak
     "fused": {"fused": True},
 }
 INDUCTOR: Final = {"compile": "default", "reduce-overhead": "reduce-overhead", "max-autotune": "max-autotune"}
+TRAINING_ONLY: Final = ("foreach", "fused", "compile-step")  # they are about the update
 WARM_UPS: Final = 3  # steps on a side stream before a capture, as PyTorch's notes on CUDA graphs do it
-
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the training step of `mode`."""
-    if precision != "float32":
-        return Skip(f"PyTorch is measured in float32 only, not {precision}")
-    if mode == "cuda-graph":
-        return _captured(workload) if backend.on_cuda() else Skip("a CUDA graph needs an NVIDIA GPU; this is the CPU")
-    if mode not in {*INDUCTOR, "compile-step"}:
-        return _loop(workload, mode)
-    if missing := found.compiler_missing():
+    if lacking := backend.lacking(workload, precision):
+        return Skip(lacking)
+    if mode == "cuda-graph" and not backend.on_cuda():
+        return Skip("a CUDA graph needs an NVIDIA GPU; this is the CPU")
+    if mode in {*INDUCTOR, "compile-step"} and (missing := found.compiler_missing()):
         return Skip(missing)
-    return _compiled(workload) if mode == "compile-step" else _loop(workload, mode)
+    if not workload.trains:
+        return _forward(workload, mode, precision)
+    if mode == "cuda-graph":
+        return _captured(workload, precision)
+    return _compiled(workload, precision) if mode == "compile-step" else _loop(workload, mode, precision)
 
 
-def _loop(workload: Workload, mode: str) -> Step:
+def _loop(workload: Workload, mode: str, precision: str) -> Step:
     """Return the loop that everyone writes; the modes differ in how the loss is computed and in the optimiser."""
-    model, x, y = backend.placed(workload)
+    model, x, y = backend.placed(workload, precision)
     optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **OPTIMIZER.get(mode, {}))
-    loss_function = backend.FORWARD[workload.name].loss
-    compute_loss = _loss_of(model, loss_function, mode)
+    eager = backend.loss_of(workload, model, precision)
+    compute_loss = _run_as(mode, eager, model)
+    products = backend.products_of(backend.predict_of(model, precision), x, precision)
     kept = _copied if mode in INDUCTOR and backend.on_cuda() else torch.Tensor.detach
     last: torch.Tensor | None = None
 
@@ -96,10 +99,10 @@ def _loop(workload: Workload, mode: str) -> Step:
         optimizer.zero_grad()
 
     def proof() -> ModeProof:
-        placement = found.placement(model.parameters(), last)
+        placement = found.placement(model.parameters(), last, products)
         if mode in INDUCTOR:
             return found.inductor_proof(compute_loss, placement)
-        if isinstance(compute_loss, _Script):
+        if isinstance(compute_loss, Script):
             return compute_loss.proof(placement)
         kernels, evidence = found.optimizer_kernels(optimizer)
         return ModeProof(mode=kernels, compilations=None, evidence=evidence, **placement)
@@ -108,77 +111,70 @@ def _loop(workload: Workload, mode: str) -> Step:
         call=step,
         reset=reset,
         parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        gradient=lambda: backend.gradient_of(model, eager, x, y),
         proof=proof,
     )
 
 
-def _copied(loss: torch.Tensor) -> torch.Tensor:
-    """Return a copy: the next replay of a CUDA graph overwrites what it returned, and a round keeps all losses."""
-    return loss.detach().clone()
+def _copied(output: torch.Tensor) -> torch.Tensor:
+    """Return a copy: the next replay of a CUDA graph overwrites what it returned, and a round keeps all outputs."""
+    return output.detach().clone()
 
 
-def _loss_of(model: nn.Module, loss: Loss, mode: str) -> Loss:
-    """Return the forward pass with the loss, as `mode` runs it."""
+def _forward(workload: Workload, mode: str, precision: str) -> Step | Skip:
+    """Return the forward pass alone, at the initial parameters, in inference mode."""
+    if mode in TRAINING_ONLY:
+        return Skip(f"{mode} is about the update, and a forward pass has none")
+    model, x, _ = backend.placed(workload, precision)
+    model.eval()
+    eager = backend.predict_of(model, precision)
+    predict = _run_as(mode, eager, model)
+    graph = _Graph(lambda: eager(x)) if mode == "cuda-graph" else None
+    kept = _copied if mode in INDUCTOR and backend.on_cuda() else torch.Tensor.detach
+    last: torch.Tensor | None = None
 
-    def forward(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return loss(model(x), y)
+    def step() -> torch.Tensor:
+        nonlocal last
+        with torch.inference_mode():
+            last = graph.replay() if graph else kept(predict(x))
+        return last
 
+    def proof() -> ModeProof:
+        placement = found.placement(model.parameters(), last)
+        placement["compute_precision"] = placement["output_precision"]  # the last product's result is the prediction
+        if mode in INDUCTOR:
+            return found.inductor_proof(predict, placement)
+        if isinstance(predict, Script):
+            return predict.proof(placement)
+        if graph:
+            return graph.proof(placement)
+        evidence = "PyTorch called the model operator by operator"
+        return ModeProof(mode="eager", compilations=None, evidence=evidence, **placement)
+
+    return Step(
+        call=step,
+        reset=lambda: None,
+        parameters=lambda: backend.parameters_of(model),
+        proof=proof,
+        inference=True,
+    )
+
+
+def _run_as(mode: str, function: Callable[..., torch.Tensor], model: nn.Module) -> Callable[..., torch.Tensor]:
+    """Return `function`, the model's forward pass with or without the loss, as `mode` runs it."""
     if mode == "torchscript":
-        return _Script(model, loss)
+        return Script(AsModule(model, function))
     if mode not in INDUCTOR:
-        return forward
-    compiled: Loss = torch.compile(forward, mode=INDUCTOR[mode])
+        return function
+    compiled: Callable[..., torch.Tensor] = torch.compile(function, mode=INDUCTOR[mode])
     return compiled
 
 
-class _Script:
-    """TorchScript's graph of model and loss, traced by the first call, as the trace belongs to the first step."""
-
-    def __init__(self, model: nn.Module, loss: Loss) -> None:
-        self.module = _WithLoss(model, loss)
-        self.traced: Any = None
-
-    def __call__(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        if self.traced is None:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
-                self.traced = torch.jit.trace(self.module, (x, y), check_trace=False)
-        loss: torch.Tensor = self.traced(x, y)
-        return loss
-
-    def proof(self, placement: Mapping[str, Any]) -> ModeProof:
-        """Ask TorchScript for the graph that its executor ran last."""
-        graph = torch.jit.last_executed_optimized_graph()
-        operators = [] if graph is None else [node.kind() for node in graph.nodes()]
-        scripted = bool(operators) and isinstance(self.traced, torch.jit.ScriptModule)
-        return ModeProof(
-            mode="torchscript" if scripted else "eager",
-            compilations=int(scripted),
-            traces=int(scripted),
-            graph_breaks=0,
-            graphs=int(scripted),
-            evidence=f"the last graph that TorchScript executed has {len(operators)} nodes: {', '.join(operators)}",
-            **placement,
-        )
-
-
-class _WithLoss(nn.Module):  # type: ignore[misc]
-    """Model and loss as one module, the form in which TorchScript traces parameters as parameters."""
-
-    def __init__(self, model: nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.model = model
-        self.loss = loss
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return self.loss(self.model(x), y)
-
-
-def _compiled(workload: Workload) -> Step:
+def _compiled(workload: Workload, precision: str) -> Step:
     """Return the step as one compiled function. Its state lives in plain tensors, which are cheap to guard."""
-    model, x, y = backend.placed(workload)
-    loss_function = backend.FORWARD[workload.name].loss
+    model, x, y = backend.placed(workload, precision)
+    eager = backend.loss_of(workload, model, precision)
+    products = backend.products_of(backend.predict_of(model, precision), x, precision)
     parameters = list(model.parameters())
     state, update = _functional(workload.optimizer, parameters)
     last: torch.Tensor | None = None
@@ -186,7 +182,7 @@ def _compiled(workload: Workload) -> Step:
 
     @torch.compile  # type: ignore[untyped-decorator]
     def whole(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        loss = loss_function(model(x), y)
+        loss = eager(x, y)
         gradients = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
             update(list(gradients))
@@ -203,7 +199,7 @@ def _compiled(workload: Workload) -> Step:
             tensor.zero_()
 
     def proof() -> ModeProof:
-        told = found.inductor_proof(whole, found.placement(parameters, last))
+        told = found.inductor_proof(whole, found.placement(parameters, last, products))
         in_one = told.mode == "compile" and told.graphs == told.traces  # no frame has a backward graph of its own
         return dataclasses.replace(told, mode="compile-step" if in_one else told.mode)
 
@@ -211,7 +207,7 @@ def _compiled(workload: Workload) -> Step:
         call=step,
         reset=reset,
         parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
+        gradient=lambda: backend.gradient_of(model, eager, x, y),
         proof=proof,
     )
 
@@ -238,62 +234,79 @@ def _functional(
     return [*first, *second, *steps], update
 
 
-def _captured(workload: Workload) -> Step:
-    """Return the replay of a CUDA graph that holds the whole eager step; the first call warms up and captures it."""
-    model, x, y = backend.placed(workload)
-    loss_function = backend.FORWARD[workload.name].loss
-    adam_only = {"capturable": True} if isinstance(workload.optimizer, Adam) else {}
-    optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **adam_only)
-    graph = torch.cuda.CUDAGraph()
-    captured: torch.Tensor | None = None  # the loss, in the graph's own memory
-    last: torch.Tensor | None = None
+class _Graph:
+    """A function captured as a CUDA graph by the first replay, after warm-ups on a side stream."""
 
-    def eagerly() -> torch.Tensor:
-        optimizer.zero_grad()  # to None: the captured backward allocates the gradients in the graph's memory
-        loss = loss_function(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss.detach()
+    def __init__(self, eagerly: Callable[[], torch.Tensor], restore: Callable[[], None] = lambda: None) -> None:
+        """Capture `eagerly`; `restore` takes back what the warm-ups changed."""
+        self.eagerly = eagerly
+        self.restore = restore
+        self.graph = torch.cuda.CUDAGraph()
+        self.captured: torch.Tensor | None = None  # the output, in the graph's own memory
 
-    def capture() -> torch.Tensor:
+    def replay(self) -> torch.Tensor:
+        """Run the graph and return a copy of its output, which the next replay overwrites."""
+        if self.captured is None:
+            self.captured = self._capture()
+        self.graph.replay()
+        return self.captured.clone()
+
+    def _capture(self) -> torch.Tensor:
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):
-                eagerly()
+                self.eagerly()
         torch.cuda.current_stream().wait_stream(side)
-        reset()  # takes the warm-up back
-        with torch.cuda.graph(graph):
-            return eagerly()
+        self.restore()
+        with torch.cuda.graph(self.graph):
+            return self.eagerly()
 
-    def step() -> torch.Tensor:
-        nonlocal captured, last
-        if captured is None:
-            captured = capture()
-        graph.replay()
-        last = captured.clone()  # the next replay overwrites it
-        return last
-
-    def reset() -> None:
-        backend.load(model, workload.parameters)
-        backend.forget(optimizer)
-
-    def proof() -> ModeProof:
-        ran = captured is not None
+    def proof(self, placement: Mapping[str, Any]) -> ModeProof:
+        """Say whether there is a captured graph."""
+        ran = self.captured is not None
         return ModeProof(
             mode="cuda-graph" if ran else "eager",
             compilations=int(ran),
             cuda_graphs=int(ran),
             evidence=f"PyTorch {'replays one captured graph' if ran else 'captured nothing'}",
-            **found.placement(model.parameters(), last),
+            **placement,
         )
+
+
+def _captured(workload: Workload, precision: str) -> Step:
+    """Return the replay of a CUDA graph that holds the whole eager step."""
+    model, x, y = backend.placed(workload, precision)
+    eager = backend.loss_of(workload, model, precision)
+    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    adam_only = {"capturable": True} if isinstance(workload.optimizer, Adam) else {}
+    optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **adam_only)
+    last: torch.Tensor | None = None
+
+    def eagerly() -> torch.Tensor:
+        optimizer.zero_grad()  # to None: the captured backward allocates the gradients in the graph's memory
+        loss = eager(x, y)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    def reset() -> None:
+        backend.load(model, workload.parameters)
+        backend.forget(optimizer)
+
+    graph = _Graph(eagerly, reset)
+
+    def step() -> torch.Tensor:
+        nonlocal last
+        last = graph.replay()
+        return last
 
     return Step(
         call=step,
         reset=reset,
         parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, loss_function, x, y),
-        proof=proof,
+        gradient=lambda: backend.gradient_of(model, eager, x, y),
+        proof=lambda: graph.proof(found.placement(model.parameters(), last, products)),
     )
 
 

@@ -29,7 +29,7 @@ def break_the_graph() -> None:
     """Give the regression a model that returns to Python in the middle of its forward pass."""
     import torch
 
-    from bench.frameworks import _torch
+    from bench.frameworks import _torch_models
 
     class Broken(torch.nn.Linear):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
@@ -37,8 +37,8 @@ def break_the_graph() -> None:
             torch._dynamo.graph_break()
             return prediction + 0
 
-    _torch.FORWARD["regression"] = dataclasses.replace(
-        _torch.FORWARD["regression"], model=lambda workload: Broken(1, 1)
+    _torch_models.FORWARD["regression"] = dataclasses.replace(
+        _torch_models.FORWARD["regression"], model=lambda workload: Broken(1, 1)
     )
 
 
@@ -84,8 +84,8 @@ def _remember_the_inputs() -> None:
 
     placed = _torch.placed
 
-    def remembering(workload: Any) -> Any:
-        model, *tensors = placed(workload)
+    def remembering(workload: Any, precision: str) -> Any:
+        model, *tensors = placed(workload, precision)
         _inputs.extend(tensors)
         return model, *tensors
 
