@@ -150,3 +150,9 @@ def test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directi
         )
         slope = sum(float(np.sum(gradient[name] * way[name])) for name in at)
         assert (up - down) / (2 * H) == pytest.approx(slope, rel=1e-6)
+
+
+def test_values_are_those_of_the_forward_pass_without_derivatives() -> None:
+    w, x = RNG.standard_normal((3, 2)), RNG.standard_normal((4, 3))
+    computed = derivative.values(lambda p, inputs: relu(matmul(constant(inputs["x"]), p["w"])))
+    np.testing.assert_array_equal(computed({"w": w}, {"x": x}), np.maximum(x @ w, 0))

@@ -60,3 +60,19 @@ def test_one_mode_that_is_apart_does_not_hide_behind_the_others_of_its_framework
     others = [by(name, losses=(2.5, 2.1), gradient_norm=None) for name in ("jax", "flax")]
     found = judged([*modes, *others])
     assert [one.cell.mode for one in found if one.status == "invalid"] == ["compile"]
+
+
+def test_a_coarse_precision_is_given_more_room_and_predictions_are_compared_too() -> None:
+    def rough(framework: str, **changes: Any) -> Record:
+        of = cell(framework=framework, workload="mlp", size="XL", precision="bfloat16")
+        return record(of, accuracy=accuracy(**{"losses": (2.5, 2.1), "gradient_norm": 3.0, **changes}))
+
+    assert not any(verdicts(rough("torch"), rough("jax"), rough("flax", gradient_norm=3.1)).values())
+    assert "norm of the gradient" in verdicts(rough("torch"), rough("jax"), rough("flax", gradient_norm=3.2))["flax"]
+    forward: dict[str, Any] = {"losses": (), "gradient_norm": None}
+    found = verdicts(
+        by("torch", prediction_norm=17.0, **forward),
+        by("jax", prediction_norm=17.0, **forward),
+        by("flax", prediction_norm=17.1, **forward),
+    )
+    assert found["flax"] == "its norm of the predictions is 17.1, the median of 3 frameworks 17"

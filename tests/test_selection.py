@@ -61,6 +61,7 @@ def test_the_hello_world_is_a_mode_of_the_idiomatic_track() -> None:
         ({"workload": "regresion"}, "no workload 'regresion'. Did you mean regression?"),
         ({"mode": "compiled"}, "no mode 'compiled'. Did you mean compile?"),
         ({"optimizer": "adan"}, "no optimizer 'adan'. Did you mean adam?"),
+        ({"precision": "bf16"}, "no precision 'bf16'. Did you mean bfloat16?.* Valid: float32, tf32, bfloat16."),
         ({"framework": ","}, "names nothing"),
         ({"framework": "jax", "mode": "compile"}, "The selection is empty: no cell has framework jax; mode compile."),
         ({"framework": "jax", "mode": "hello"}, "The selection is empty"),
@@ -111,6 +112,16 @@ def test_a_ladder_runs_when_it_is_named_in_its_own_modes_and_the_sizes_of_the_de
     assert rungs(workload="mlp", framework="torch", mode="compile", size="tiny") == [
         ("torch", "compile", "mlp", "tiny")
     ]
+
+
+def test_precisions_are_axes_of_a_cell_and_the_hello_world_has_one() -> None:
+    def precisions(**asked: Any) -> list[tuple[str, str]]:
+        found = selection.cells(offer(), Asked(framework="torch", **asked).selection(), PROFILES["quick"], "cpu")
+        return [(cell.mode, cell.precision) for cell in found]
+
+    assert set(precisions()) == {("eager", "float32"), ("compile", "float32"), ("hello", "float32")}
+    assert precisions(precision="bfloat16,tf32", mode="eager") == [("eager", "bfloat16"), ("eager", "tf32")]
+    assert "hello" not in dict(precisions(precision="bfloat16"))
 
 
 def test_a_size_that_does_not_exist_is_refused_with_the_valid_ones() -> None:

@@ -65,6 +65,18 @@ def test_rates_are_the_declared_work_over_the_time_of_a_step() -> None:
     assert float(row["gbyte_per_s"]) == pytest.approx(1e7 * 500 / 1e9)
 
 
+def test_a_forward_pass_is_paid_by_its_own_work_and_says_that_it_is_one() -> None:
+    forward = timed("eager", "M", 2000.0)
+    forward = dataclasses.replace(forward, cell=dataclasses.replace(forward.cell, optimizer="none"))
+    found = tables(run(timed("eager", "M", 5000.0), forward))
+    trained, passed = read(found.growth)
+    assert float(trained["gflop_per_s"]) == pytest.approx(1e9 * 200 / 1e9)
+    assert float(passed["gflop_per_s"]) == pytest.approx(3e8 * 500 / 1e9)
+    assert float(passed["gbyte_per_s"]) == pytest.approx(2e6 * 500 / 1e9)
+    assert [row.is_inference for row in found.steps.rows] == [False, True]
+    assert "Inference, not training: a step of theirs is one forward pass" in found.steps.remarks[0]
+
+
 def test_sizes_stand_from_the_smallest_to_the_largest_whatever_the_order_of_the_run() -> None:
     rows = read(tables(run(*(timed("eager", size, 100.0) for size in ("L", "S", "M")))).growth)
     assert [row["size"] for row in rows] == ["S", "M", "L"]
