@@ -18,7 +18,7 @@ EXPECTED = reference(WORKLOAD, KINGMA_BA)
 
 
 def good(**off: float) -> Accuracy:
-    """What a framework gives whose arithmetic is the reference's, rounded to float32, its parameters `off` by so much."""
+    """What a framework gives whose arithmetic is the reference's, in float32, its parameters `off` by so much."""
     trained = {name: (array + off.get(name, 0)).astype(np.float32) for name, array in EXPECTED.parameters.items()}
     losses = np.asarray(EXPECTED.losses, dtype=np.float32).astype(np.float64)
     return compare(WORKLOAD, KINGMA_BA, EXPECTED, losses, WORKLOAD.parameters, trained)
