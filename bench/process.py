@@ -14,6 +14,7 @@ from bench.framework import Framework
 from bench.record import Cell
 from bench.turn import Turn
 from bench.workload import Workload
+from bench.workloads import make
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model that the turn brought along
@@ -51,7 +52,7 @@ def framework_of(cell: Cell) -> Framework:
 
 def workload_of(cell: Cell) -> Workload:
     """Make the cell's workload."""
-    return cast(Workload, importlib.import_module(f"bench.workloads.{cell.workload}").make(cell.size, cell.optimizer))
+    return make(cell.workload, cell.size, cell.optimizer)
 
 
 class PhaseFile:

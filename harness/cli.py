@@ -8,8 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bench.workloads import WorkloadError
 from harness import commands, session
-from harness.errors import SamestepError
+from harness.errors import USAGE, SamestepError
 from harness.options import Asked, Where
 from harness.report import TABLES
 
@@ -139,6 +140,9 @@ def main() -> NoReturn:
     except SamestepError as error:
         print(f"samestep: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except WorkloadError as error:
+        print(f"samestep: {error}", file=sys.stderr)
+        sys.exit(USAGE)
     except BrokenPipeError:
         # Whoever read our output has gone, as `| head` does; Python would complain once more at exit.
         with contextlib.suppress(OSError):
