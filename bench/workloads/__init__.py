@@ -13,7 +13,7 @@ from bench.workload import Work, Workload
 
 NEEDED: Final[Mapping[str, str]] = {
     "SIZES": "its sizes by name, `tiny` first, each with what `work` and `make` need to know of it",
-    "OPTIMIZERS": 'its optimizers, "adam" and "sgd", each with its learning rate',
+    "OPTIMIZERS": "`Adam` and `Sgd` by name, and None by `FORWARD_ONLY` where the forward pass alone runs, too",
     "ON_CPU": "the sizes that run on a CPU when none is named",
     "ON_CUDA": "the sizes that run on a GPU when none is named",
     "work": "(size) -> Work, what a step amounts to, without making its arrays",
@@ -74,6 +74,8 @@ def _faults_of(made: Workload, name: str, size: str) -> Iterator[str]:
         yield f"calls itself {made.name} {made.size}"
     if set(made.inputs) != {"x", "y"}:
         yield f"has the inputs {', '.join(made.inputs)}, and not x and y"
+    if not made.trains and made.predict is None:
+        yield "is a forward pass without `predict`, the same in float64"
     for kind, arrays in (("input", made.inputs), ("parameter", made.parameters)):
         for own, array in arrays.items():
             dtypes = ("float32", "int32") if (kind, own) == ("input", "y") else ("float32",)

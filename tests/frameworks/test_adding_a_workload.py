@@ -14,7 +14,7 @@ from tests.frameworks.interpreters import python_of
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 FORWARDS = {  # file: (the forward pass, its entry in FORWARD)
-    "_torch": (
+    "_torch_models": (
         """def _logistic(workload: Workload) -> nn.Module:
     return nn.Linear(*workload.parameters["weight"].shape)
 """,

@@ -23,10 +23,13 @@ CLASSES: Final = 3
 def work(size: str) -> Work:
     """Return what one step amounts to: the products forward and by the weight; the inputs read once."""
     points, features = SIZES[size]
+    product = 2 * points * features * CLASSES
     return Work(
         samples=points,
-        flops=4 * points * features * CLASSES,
+        flops=2 * product,
         bytes=4 * points * (features + 1),
+        forward_flops=product,
+        forward_bytes=4 * points * (features + CLASSES),
         footprint=4 * (points * (features + 1 + CLASSES) + 4 * features * CLASSES),
     )
 
@@ -40,7 +43,7 @@ def make(size: str, optimizer: str) -> Workload:
     return Workload(
         name="logistic",
         size=size,
-        optimizer=OPTIMIZERS[optimizer],
+        update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
         inputs={"x": frozen(x), "y": frozen(y, np.int32)},
