@@ -6,7 +6,6 @@ and a framework that does not import still has cells that can be recorded as fai
 
 import ast
 import dataclasses
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, Final
 from bench import lines
 from bench.frameworks import FRAMEWORKS
 from bench.precision import PRECISIONS
-from bench.workloads import WORKLOADS
+from bench.workloads import WORKLOADS, load
 
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
@@ -88,7 +87,11 @@ class Catalogue:
 
 
 def catalogue() -> Catalogue:
-    """Read all frameworks and workloads."""
+    """Read all frameworks and workloads.
+
+    Raises:
+        WorkloadError: a workload's file lacks something.
+    """
     return Catalogue(
         frameworks=tuple(framework_offer(name) for name in FRAMEWORKS),
         workloads=tuple(_workload_offer(name) for name in WORKLOADS),
@@ -145,14 +148,14 @@ def _literals(tree: ast.Module) -> dict[str, Any]:
 
 
 def _workload_offer(name: str) -> WorkloadOffer:
-    module = importlib.import_module(f"bench.workloads.{name}")
+    module = load(name)
     return WorkloadOffer(
         name=name,
         sentence=_first_line(module.__doc__),
         sizes=tuple(module.SIZES),
         optimizers=tuple(module.OPTIMIZERS),
-        sizes_on_cpu=tuple(getattr(module, "ON_CPU", ())),
-        sizes_on_cuda=tuple(getattr(module, "ON_CUDA", ())),
+        sizes_on_cpu=tuple(module.ON_CPU),
+        sizes_on_cuda=tuple(module.ON_CUDA),
         works=tuple(SizeOffer(name=size, **dataclasses.asdict(module.work(size))) for size in module.SIZES),
     )
 

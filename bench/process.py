@@ -1,4 +1,9 @@
-"""Prepare the fresh process of a turn: its variables, CPU set and lifetime, before anything heavy is imported."""
+"""Prepare the fresh process of a turn: its variables, CPU set and lifetime, before anything heavy is imported.
+
+NumPy counts as heavy: its BLAS takes its number of threads from the variables and the CPU set when it is loaded.
+"""
+
+from __future__ import annotations
 
 import base64
 import ctypes
@@ -6,14 +11,17 @@ import importlib
 import os
 import signal
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from bench import caches
 from bench.catalogue import framework_offer
-from bench.framework import Framework
 from bench.record import Cell
 from bench.turn import Turn
-from bench.workload import Workload
+from bench.workloads import make
+
+if TYPE_CHECKING:
+    from bench.framework import Framework
+    from bench.workload import Workload
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model that the turn brought along
@@ -46,12 +54,12 @@ def cache_entries() -> int:
 
 def framework_of(cell: Cell) -> Framework:
     """Import the framework's module."""
-    return cast(Framework, importlib.import_module(f"bench.frameworks.{cell.framework}"))
+    return cast("Framework", importlib.import_module(f"bench.frameworks.{cell.framework}"))
 
 
 def workload_of(cell: Cell) -> Workload:
     """Make the cell's workload."""
-    return cast(Workload, importlib.import_module(f"bench.workloads.{cell.workload}").make(cell.size, cell.optimizer))
+    return make(cell.workload, cell.size, cell.optimizer)
 
 
 class PhaseFile:

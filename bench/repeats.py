@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench import protocol, record
+from bench import record
 from bench.environment import process_age_ns
 from bench.process import PhaseFile, cache_entries, framework_of, prepare, workload_of
 from bench.record import Record, Repeat, RepeatKind
@@ -59,6 +59,8 @@ def keep_next(folder: Path) -> None:
     kind = found.repeats[place].kind
     job = dataclasses.replace(job, threads=threads(job, kind))
     prepare(job)
+    from bench import protocol  # only now: it loads NumPy, which `prepare` must come before
+
     repeat = protocol.repeat(
         job,
         kind,

@@ -108,7 +108,24 @@ class Workload:
         """Return the float64 gradient of the loss at the initial parameters."""
         inputs = {name: as_float64(array) for name, array in self.inputs.items()}
         parameters = {name: array.astype(np.float64) for name, array in self.parameters.items()}
-        return self.loss_and_gradient(parameters, inputs)[1]
+        return self.slope(parameters, inputs)[1]
+
+    def slope(self, parameters: Arrays64, inputs: Mapping[str, NDArray[Any]]) -> tuple[float, Arrays64]:
+        """Return `loss_and_gradient`, its shapes checked: a gradient that broadcasts would pass unseen.
+
+        Raises:
+            ValueError: a gradient is missing or has another shape than its parameter, or the reference cannot compute.
+        """
+        try:
+            loss, gradient = self.loss_and_gradient(parameters, inputs)
+        except ValueError as error:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in {**inputs, **parameters}.items())
+            raise ValueError(f"the reference of {self.name} cannot compute with {shapes}: {error}") from error
+        for name, array in parameters.items():
+            if name not in gradient or gradient[name].shape != array.shape:
+                found = gradient[name].shape if name in gradient else "none"
+                raise ValueError(f"the reference of {self.name} gives {name} {array.shape} the gradient {found}")
+        return loss, gradient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +148,7 @@ def reference(workload: Workload, formula: str, steps: int | None = None) -> Tra
     second = {name: np.zeros_like(array) for name, array in parameters.items()}
     losses = []
     for step in range(1, (workload.steps if steps is None else steps) + 1):
-        loss, gradient = workload.loss_and_gradient(parameters, inputs)
+        loss, gradient = workload.slope(parameters, inputs)
         losses.append(loss)
         for name, g in gradient.items():
             if isinstance(workload.optimizer, Adam):

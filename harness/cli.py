@@ -8,8 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from bench.workloads import WorkloadError
 from harness import commands, session
-from harness.errors import SamestepError
+from harness.errors import USAGE, SamestepError
 from harness.options import Asked, Where
 from harness.report import TABLES
 
@@ -32,6 +33,7 @@ Precision = Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by
 ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
+Launcher = Annotated[str | None, typer.Option(help="auto, docker, venv, here, workers; two: side by side.")]
 Results = Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")]
 RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]
 
@@ -59,9 +61,10 @@ def plan(
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
+    launcher: Launcher = None,
 ) -> None:
     """Show what a run would do, in which order; run nothing."""
-    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision))
+    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision), launcher)
 
 
 @app.command()
@@ -76,7 +79,7 @@ def run(
     device: Device = None,
     seed: Seed = None,
     results: Results = Path("results"),
-    launcher: Annotated[str | None, typer.Option(help="auto, docker, venv, here, workers; two: side by side.")] = None,
+    launcher: Launcher = None,
     python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
     cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
@@ -137,6 +140,9 @@ def main() -> NoReturn:
     except SamestepError as error:
         print(f"samestep: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except WorkloadError as error:
+        print(f"samestep: {error}", file=sys.stderr)
+        sys.exit(USAGE)
     except BrokenPipeError:
         # Whoever read our output has gone, as `| head` does; Python would complain once more at exit.
         with contextlib.suppress(OSError):

@@ -1,6 +1,5 @@
 """The commands that measure nothing: what can be run, what would be run, what a run found."""
 
-import random
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from bench.precision import PRECISIONS
 from harness import options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
-from harness.plan import make_plan
+from harness.planning import planned
 from harness.profiles import PROFILES
 
 
@@ -53,13 +52,9 @@ def list_offer() -> None:
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)
 
 
-def show_plan(asked: Asked) -> None:
+def show_plan(asked: Asked, launcher: str | None) -> None:
     """Print the cells and the order of a run."""
-    profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
-    device = options.one_of("device", asked.device or "cpu", options.DEVICES)
-    cells = selection.cells(catalogue(), asked.selection(), profile, device)
-    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, profile.blocks, seed, profile.hello_blocks)
+    plan = planned(asked, launcher, None, say=lambda line: None).plan
     print(plan)
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")

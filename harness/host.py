@@ -17,13 +17,6 @@ from harness.report.facts import HostFacts
 ROOT: Final = Path(__file__).resolve().parent.parent  # the checkout: bench/, harness/, images/
 
 
-def memory_bytes(device: str) -> int:
-    """Return how much memory a replicate can have: of the largest GPU, or what this host has free."""
-    gpus = _look() if device == "cuda" else None
-    sizes = [gpu.memory_bytes for gpu in gpus.gpus] if gpus else []
-    return max(sizes, default=psutil.virtual_memory().available)
-
-
 def host_facts(device: str) -> HostFacts:
     """Return the machine's facts; nothing that names it or its owner."""
     gpu, driver = _gpu() if device == "cuda" else ("", "")
@@ -40,16 +33,11 @@ def host_facts(device: str) -> HostFacts:
 
 def _gpu() -> tuple[str, str]:
     """Return the names of the GPUs and the driver's version; both empty where NVML does not answer."""
-    found = _look()
-    return (", ".join(dict.fromkeys(gpu.name for gpu in found.gpus)), found.driver) if found else ("", "")
-
-
-def _look() -> nvidia.Nvidia | None:
-    """Return what NVML says; None where it does not answer."""
     try:
-        return nvidia.look()
+        found = nvidia.look()
     except nvidia.NvidiaError:
-        return None
+        return "", ""
+    return ", ".join(dict.fromkeys(gpu.name for gpu in found.gpus)), found.driver
 
 
 def _distribution() -> str:

@@ -6,8 +6,7 @@ from dataclasses import replace
 from bench.catalogue import WorkloadOffer
 from bench.record import Cell, Record
 from harness.errors import SelectionError
-
-GIB = 2**30
+from harness.memory import GIB, Room
 
 
 def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]:
@@ -15,23 +14,21 @@ def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]
     return {(offer.name, work.name): work.footprint for offer in offers for work in offer.works}
 
 
-def fitting(
-    cells: Sequence[Cell], offers: Iterable[WorkloadOffer], memory_bytes: int, *, typed: bool
-) -> tuple[Cell, ...]:
-    """Return the cells whose size can fit into `memory_bytes`.
+def fitting(cells: Sequence[Cell], offers: Iterable[WorkloadOffer], room: Room, *, typed: bool) -> tuple[Cell, ...]:
+    """Return the cells whose size can fit into `room`.
 
     Raises:
         SelectionError: one cannot, and sizes were `typed`; or none can.
     """
     needed = footprints(offers)
-    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= memory_bytes)
+    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= room.bytes)
     if small and (len(small) == len(cells) or not typed):
         return small
     first = next(cell for cell in cells if cell not in small)
     bytes_ = needed[first.workload, first.size]
     raise SelectionError(
-        f"{first.workload} {first.size} holds at least {bytes_ / GIB:.1f} GiB in a step, and there are"
-        f" {memory_bytes / GIB:.1f} GiB: name smaller sizes with --size."
+        f"{first.workload} {first.size} holds at least {bytes_ / GIB:.1f} GiB in a step, more than"
+        f" {room}: name smaller sizes with --size."
     )
 
 

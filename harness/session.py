@@ -1,22 +1,20 @@
 """A run from the command line to the report: what was asked for → plan → launchers → loop → tables, exit code."""
 
-import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.catalogue import Catalogue, catalogue
+from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, host, ladders, options, outputs, progress, selection, store
+from harness import exports, host, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.identity import judged
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
-from harness.plan import Plan, make_plan
-from harness.profiles import Profile
+from harness.planning import Planned, planned
 from harness.report.facts import RunFacts
 from harness.resume import require_fit
 from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
@@ -33,28 +31,15 @@ class Job:
 
 def run(asked: Asked, where: Where) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
-    profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
-    device = options.one_of("device", asked.device or "cpu", options.DEVICES)
-    named = selection.names(where.launcher or "auto")
-    for name in named:
-        options.one_of("launcher", name, options.LAUNCHERS)
-    offer = catalogue()
-    picked = selection.cells(offer, asked.selection(), profile, device)
-    cells = ladders.fitting(picked, offer.workloads, host.memory_bytes(device), typed=asked.size is not None)
-    if len(cells) < len(picked):
-        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
-        progress.say(f"Left out, for this host has too little memory: {', '.join(large)}.")
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
-    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, where.blocks or profile.blocks, seed, profile.hello_blocks)
+    found = planned(asked, where.launcher, where.blocks, progress.say)
+    profile, plan = found.profile, found.plan
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
-    used = exports.needed(offer.frameworks, cells)
-    resolved = [choose.resolve(name, used, device, progress.say) for name in named]
     jobs = []
-    for launcher in [choose.launcher(name, device, where.python) for name in resolved]:
-        folder = store.create(where.results, begun if len(named) == 1 else f"{begun}-{launcher.name}")
+    for launcher in [choose.launcher(name, found.device, where.python) for name in found.launchers]:
+        folder = store.create(where.results, begun if len(found.launchers) == 1 else f"{begun}-{launcher.name}")
         folder.lock()
-        facts = _facts(folder, asked, where, profile, plan, offer, device, cpus, launcher.name)
+        facts = _facts(folder, asked, where, found, cpus, launcher.name)
         folder.write_plan(plan)
         folder.write_facts(facts)
         jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -177,18 +162,11 @@ def _verdict(records: tuple[Record, ...]) -> int:
 
 
 def _facts(
-    folder: RunFolder,
-    asked: Asked,
-    where: Where,
-    profile: Profile,
-    plan: Plan,
-    offer: Catalogue,
-    device: str,
-    cpus: tuple[int, ...],
-    launcher: str,
+    folder: RunFolder, asked: Asked, where: Where, found: Planned, cpus: tuple[int, ...], launcher: str
 ) -> RunFacts:
+    profile, plan, device = found.profile, found.plan, found.device
     commit, dirty = host.commit()
-    used = set(exports.needed(offer.frameworks, plan.cells))
+    used = set(exports.needed(found.offer.frameworks, plan.cells))
     return RunFacts(
         id=folder.id,
         profile=profile.name,
@@ -203,8 +181,8 @@ def _facts(
         launcher=launcher,
         cpus=cpus,
         threads=where.threads or len(cpus),
-        frameworks=tuple(one for one in offer.frameworks if one.name in used),
-        workloads=tuple(one for one in offer.workloads if one.name in {cell.workload for cell in plan.cells}),
+        frameworks=tuple(one for one in found.offer.frameworks if one.name in used),
+        workloads=tuple(one for one in found.offer.workloads if one.name in {cell.workload for cell in plan.cells}),
         selection=asked.words(),
         device=device,
         settings=profile.settings,

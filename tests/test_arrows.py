@@ -1,6 +1,8 @@
 """Who may import whom: harness → bench, never back; the host loads no framework; a record needs only Python."""
 
 import ast
+import graphlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,3 +54,22 @@ def test_the_host_loads_no_framework(path: Path) -> None:
 def test_what_both_sides_share_needs_only_the_standard_library(module: str) -> None:
     tops = {name.partition(".")[0] for name in imports(ROOT / "bench" / f"{module}.py")}
     assert tops <= {*sys.stdlib_module_names, "bench"}
+
+
+def test_a_process_is_prepared_before_numpy_is_loaded() -> None:
+    """Its BLAS takes the number of threads from the variables and the CPU set of that moment."""
+    modules = "bench.__main__, bench.process, bench.catalogue, bench.repeats, bench.turn, bench.worker"
+    code = f"import sys, {modules}; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Late imports count: one that is there to break a circle says that two modules should be three."""
+    paths = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in [*files("bench"), *files("harness")]
+    }
+    graph = {}
+    for module, path in paths.items():
+        names = set(imports(path))
+        graph[module] = (names | {name.rpartition(".")[0] for name in names}) & set(paths)
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError

@@ -15,6 +15,7 @@ from harness import images
 from harness.launchers.docker import image_name
 from harness.launchers.hardening import CODE, Allowance, harden
 from harness.launchers.workers import ADDRESS
+from harness.memory import bytes_of
 from harness.symptoms import output
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +96,13 @@ def test_the_defaults_of_the_variables_are_the_docker_launchers() -> None:
     worker = services()["torch"]
     assert worker["mem_limit"] == str(int(plain.mem_limit.removesuffix("g")) << 30)
     assert worker["tmpfs"] == [f"{path}:{options}" for path, options in plain.tmpfs.items()]
+
+
+def test_the_harness_knows_how_much_memory_a_worker_has() -> None:
+    for variables in ({}, {"SAMESTEP_MEMORY": "3g"}):
+        found = services(**variables)
+        told = bytes_of(found["harness"]["environment"]["SAMESTEP_MEMORY"])
+        assert {str(told)} == {found[name]["mem_limit"] for name in FRAMEWORKS}
 
 
 def test_a_worker_can_write_no_mount() -> None:

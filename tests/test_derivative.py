@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -27,7 +26,6 @@ from bench.derivative import (
     subtract,
     transpose,
 )
-from bench.workloads import convnet, mlp, pointwise, regression_wide, transformer
 
 RNG = np.random.default_rng(7)
 H = 1e-6  # the error of a central difference is of the order h², that of rounding 1e-16 / h
@@ -136,20 +134,6 @@ def test_what_is_normalized_has_mean_zero_and_variance_one() -> None:
     normal = normalize(constant(RNG.standard_normal((2, 5, 64)) * 3 + 7), 0.0).array
     assert normal.mean(axis=-1) == pytest.approx(0, abs=1e-12)
     assert normal.var(axis=-1) == pytest.approx(1, rel=1e-12)
-
-
-@pytest.mark.parametrize("workload", [convnet, mlp, pointwise, regression_wide, transformer])
-def test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directions(workload: ModuleType) -> None:
-    made = workload.make("tiny", "adam")
-    at = {name: array.astype(np.float64) for name, array in made.parameters.items()}
-    _, gradient = made.loss_and_gradient(at, made.inputs)
-    for _ in range(5):
-        way = {name: RNG.standard_normal(array.shape) for name, array in at.items()}
-        up, down = (
-            made.loss_and_gradient({name: at[name] + h * way[name] for name in at}, made.inputs)[0] for h in (H, -H)
-        )
-        slope = sum(float(np.sum(gradient[name] * way[name])) for name in at)
-        assert (up - down) / (2 * H) == pytest.approx(slope, rel=1e-6)
 
 
 def test_values_are_those_of_the_forward_pass_without_derivatives() -> None:

@@ -6,9 +6,9 @@ from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.record import Record
 from harness.errors import SelectionError
 from harness.ladders import Ends, fitting
+from harness.memory import GIB, Room
 from tests.factories import cell, record
 
-GIB = 2**30
 SIZES = ("S", "M", "L")
 MLP = WorkloadOffer(
     name="mlp",
@@ -24,24 +24,28 @@ MLP = WorkloadOffer(
 CELLS = tuple(cell(workload="mlp", size=size) for size in SIZES)
 
 
+def room(gib: float) -> Room:
+    return Room(int(gib * GIB), "that this host has free")
+
+
 def oom(size: str, **changes: str) -> Record:
     return record(cell(workload="mlp", size=size, **changes), status="oom", reason="rounds: killed", timing=None)
 
 
 def test_a_size_that_was_typed_and_cannot_fit_is_refused_with_the_figures() -> None:
-    with pytest.raises(SelectionError, match=r"mlp L holds at least 16\.0 GiB in a step, and there are 8\.0 GiB"):
-        fitting(CELLS, [MLP], 8 * GIB, typed=True)
+    with pytest.raises(SelectionError, match=r"mlp L holds at least 16\.0 GiB in a step, more than the 8\.0 GiB"):
+        fitting(CELLS, [MLP], room(8), typed=True)
 
 
 def test_of_the_usual_sizes_those_that_fit_are_run() -> None:
-    assert [one.size for one in fitting(CELLS, [MLP], 8 * GIB, typed=False)] == ["S", "M"]
-    assert fitting(CELLS, [MLP], 16 * GIB, typed=True) == CELLS
+    assert [one.size for one in fitting(CELLS, [MLP], room(8), typed=False)] == ["S", "M"]
+    assert fitting(CELLS, [MLP], room(16), typed=True) == CELLS
     with pytest.raises(SelectionError, match="mlp S"):
-        fitting(CELLS, [MLP], GIB // 2, typed=False)
+        fitting(CELLS, [MLP], room(0.5), typed=False)
 
 
 def test_a_workload_without_sizes_always_fits() -> None:
-    assert fitting((cell(),), [MLP], 0, typed=False) == (cell(),)
+    assert fitting((cell(),), [MLP], room(0), typed=False) == (cell(),)
 
 
 def test_memory_that_ran_out_ends_the_ladder_of_that_cell_alone() -> None:

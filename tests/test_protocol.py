@@ -217,7 +217,7 @@ def test_windows_that_differ_are_not_settled() -> None:
         ),
         ({"found": {"guard_failures": 2}}, "2 compilations because what was compiled did not fit"),
         ({"inference_off": 0.01}, "before timing: the predictions leave those of float64 NumPy by"),
-        ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: the trained weight is"),
+        ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: a trained parameter leaves the reference's by"),
     ],
 )
 def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:

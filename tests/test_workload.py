@@ -28,19 +28,6 @@ def test_data_and_initial_parameters_cannot_be_changed_by_a_framework() -> None:
         workload().inputs["x"][0] = 1
 
 
-def test_gradient_is_the_slope_of_the_loss() -> None:
-    made = workload()
-    inputs = {name: array.astype(np.float64) for name, array in made.inputs.items()}
-    at = {"weight": np.array([[0.5]]), "bias": np.array([-0.25])}
-    _, gradient = made.loss_and_gradient(at, inputs)
-    for name in at:
-        h = 1e-6
-        up = {**at, name: at[name] + h}
-        down = {**at, name: at[name] - h}
-        slope = (made.loss_and_gradient(up, inputs)[0] - made.loss_and_gradient(down, inputs)[0]) / (2 * h)
-        assert gradient[name].item() == pytest.approx(slope, rel=1e-7)
-
-
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_training_ends_near_the_least_squares_solution(optimizer: str) -> None:
     made = workload(optimizer)

@@ -127,18 +127,16 @@ def _attend_fused(q: Any, k: Any, v: Any) -> Any:
     return keras.ops.dot_product_attention(q, k, v, is_causal=True)
 
 
+SQUARED = keras.losses.MeanSquaredError()
+CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 FORWARD = {
-    "transformer": Forward(
-        partial(_transformer, _attend_fused), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    ),
-    "transformer_naive": Forward(
-        partial(_transformer, _attend_naively), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    ),
-    "regression": Forward(_regression, loss=keras.losses.MeanSquaredError()),
-    "regression_wide": Forward(_regression, loss=keras.losses.MeanSquaredError()),
-    "pointwise": Forward(_pointwise, loss=keras.losses.MeanSquaredError()),
-    "mlp": Forward(_mlp, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
-    "convnet": Forward(_convnet, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+    "regression": Forward(_regression, SQUARED),
+    "regression_wide": Forward(_regression, SQUARED),
+    "pointwise": Forward(_pointwise, SQUARED),
+    "mlp": Forward(_mlp, CROSS_ENTROPY),
+    "convnet": Forward(_convnet, CROSS_ENTROPY),
+    "transformer": Forward(partial(_transformer, _attend_fused), CROSS_ENTROPY),
+    "transformer_naive": Forward(partial(_transformer, _attend_naively), CROSS_ENTROPY),
 }
 
 

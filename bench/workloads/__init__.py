@@ -1,16 +1,88 @@
-"""The workloads: one module each, with SIZES, OPTIMIZERS and `make(size, optimizer) -> Workload`.
+"""The workloads: one module each, listed nowhere else. A file whose name opens with "_" is shared by several.
 
-One that comes in a ladder of sizes also says which of them run when none is named: ON_CPU and ON_CUDA.
+NEEDED says what a workload's file has to have. One whose ON_CPU and ON_CUDA name sizes is run when it is named; one
+that leaves them empty is run by everybody, in every mode: the regression, which is the common ground and stands first.
 """
 
-from typing import Final
+from __future__ import annotations
 
-WORKLOADS: Final = (
-    "regression",
-    "regression_wide",
-    "pointwise",
-    "mlp",
-    "convnet",
-    "transformer",
-    "transformer_naive",
-)
+import importlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:  # this is read before NumPy may be loaded, see bench.process
+    from bench.workload import Workload
+
+NEEDED: Final[Mapping[str, str]] = {
+    "SIZES": "its sizes by name, `tiny` first, each with what `work` and `make` need to know of it",
+    "OPTIMIZERS": "`Adam` and `Sgd` by name, and None by `FORWARD_ONLY` where the forward pass alone runs, too",
+    "ON_CPU": "the sizes that run on a CPU when none is named",
+    "ON_CUDA": "the sizes that run on a GPU when none is named",
+    "work": "(size) -> Work, what a step amounts to, without making its arrays",
+    "make": "(size, optimizer) -> Workload, with its inputs, initial parameters and float64 reference",
+}
+FIRST: Final = "regression"
+WORKLOADS: Final = (FIRST, *sorted({path.stem for path in Path(__file__).parent.glob("[a-z]*.py")} - {FIRST}))
+
+
+class WorkloadError(Exception):
+    """A workload's file does not keep its promises; one sentence, which names the file."""
+
+
+def load(name: str) -> Any:
+    """Return the module of the workload `name`.
+
+    Raises:
+        WorkloadError: it lacks something of NEEDED, or contradicts itself.
+    """
+    module = importlib.import_module(f"bench.workloads.{name}")
+    for fault in _faults(module):
+        raise WorkloadError(f"bench/workloads/{name}.py {fault}.")
+    return module
+
+
+def _faults(module: Any) -> Iterator[str]:
+    if not module.__doc__:
+        yield "opens with no docstring, whose first line says what it is"
+    for needed, meaning in NEEDED.items():
+        if needed not in vars(module):
+            yield f"has no {needed}: {meaning}"
+    for usual in ("ON_CPU", "ON_CUDA"):
+        for size in vars(module)[usual]:
+            if size not in module.SIZES:
+                yield f"has {size!r} in {usual}, which is none of its SIZES"
+    if bool(module.ON_CPU) != bool(module.ON_CUDA):
+        yield "names sizes in one of ON_CPU and ON_CUDA only"
+    for size in module.SIZES:
+        if type(module.work(size)).__name__ != "Work":
+            yield f"returns no Work from work({size!r})"
+
+
+def make(name: str, size: str, optimizer: str) -> Workload:
+    """Return the workload `name` in one size.
+
+    Raises:
+        KeyError: no such size or optimizer.
+        WorkloadError: what its file makes is not what every framework is promised.
+    """
+    made = load(name).make(size, optimizer)
+    for fault in _faults_of(made, name, size):
+        raise WorkloadError(f"bench/workloads/{name}.py: what make({size!r}, {optimizer!r}) returns {fault}.")
+    return made  # type: ignore[no-any-return]  # a module's
+
+
+def _faults_of(made: Workload, name: str, size: str) -> Iterator[str]:
+    if (made.name, made.size) != (name, size):
+        yield f"calls itself {made.name} {made.size}"
+    if set(made.inputs) != {"x", "y"}:
+        yield f"has the inputs {', '.join(made.inputs)}, and not x and y"
+    if not made.trains and made.predict is None:
+        yield "is a forward pass without `predict`, the same in float64"
+    for kind, arrays in (("input", made.inputs), ("parameter", made.parameters)):
+        for own, array in arrays.items():
+            dtypes = ("float32", "int32") if (kind, own) == ("input", "y") else ("float32",)
+            if array.dtype not in dtypes:
+                yield f"has the {kind} {own} in {array.dtype}, and not in {' or '.join(dtypes)}: `frozen` casts it"
+            if array.flags.writeable or not array.flags.c_contiguous:
+                yield f"has the {kind} {own} writeable or not C-contiguous: `frozen` makes it right"

@@ -13,6 +13,8 @@ import numpy as np
 from bench.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"base": 200}
+ON_CPU: Final = ()  # no ladder: run by everybody, in every mode
+ON_CUDA: Final = ()
 OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
 SEED: Final = 42
 WEIGHT: Final = 3.0

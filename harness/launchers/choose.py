@@ -17,8 +17,10 @@ def resolve(name: str, frameworks: Sequence[str], device: str, say: Callable[[st
         return name
     if not _engine_is_likely():
         return "venv"
-    from harness.launchers import docker
-
+    try:
+        from harness.launchers import docker
+    except ImportError:  # its SDK is not installed
+        return "venv"
     reason = docker.why_not(frameworks, device)
     say(f"launcher venv: {reason}" if reason else "launcher docker: an engine answers and the images are there")
     return "venv" if reason else "docker"

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.record import Cell
+from harness.report.drawing import DASHES, STYLE, WIDTH_IN, Plot, durations
 from harness.report.growth import CrossoverRow, GrowthRow, line_of
-from harness.report.plots import DASHES, STYLE, WIDTH_IN, Plot, durations
 from harness.report.svg import GROUND, INK, QUIET, to_svg
 
 LEGEND_COLUMNS = 3

@@ -11,9 +11,10 @@ from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
 from harness.report import summary
+from harness.report.drawing import Plot
 from harness.report.exports import exported
 from harness.report.facts import Run
-from harness.report.plots import Plot, hue_number, plots
+from harness.report.plots import hue_number, plots
 from harness.report.rows import CLAIMED_LINES
 from harness.report.tables import Tables
 from harness.report.view import view

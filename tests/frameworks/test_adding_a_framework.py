@@ -1,16 +1,14 @@
 """A framework is one file, one `.in` file, one service line and one hello world: what the README says, followed."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench.record import Record, from_json
 from harness.host import ROOT
+from tests.copies import copy_of_the_checkout, run
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(600)]
 
@@ -24,18 +22,7 @@ SERVICE = (
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository with the toy added as the README's section "Add a framework" says, and nothing else."""
-    root = tmp_path_factory.mktemp("adding") / "samestep"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in listed.splitlines():
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name)
+    root = copy_of_the_checkout(tmp_path_factory.mktemp("adding") / "samestep")
     shutil.copy2(TOY / "framework.py", root / "bench" / "frameworks" / "toy.py")
     (root / "images" / "toy.in").write_text("-r bench.in\n")
     shutil.copy2(TOY / "hello.py", root / "bench" / "hello" / "toy.py")
@@ -44,20 +31,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "compose.yaml").write_text(compose)
     run(root, "-m", "harness.locks", "toy")
     return root
-
-
-def run(root: Path, *arguments: str, code: int = 0) -> str:
-    """Run samestep's Python in the copy, against its own packages."""
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
 
 
 def test_the_projects_own_tests_accept_it(checkout: Path) -> None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bench.record import Record
 from bench.workload import LOSS_TOLERANCE
 from harness import report
-from harness.report import frame, plots, svg
+from harness.report import frame, losses_plot, plots, svg
 from harness.report.page import page
 from harness.report.tables import tables
 from tests import factories
@@ -194,7 +194,7 @@ class TestPlots:
         assert plots.plots(run([]), tables(run([]))) == ()
 
     def test_draw_the_gate_where_it_is(self) -> None:
-        assert plots.LOSS_GATE == LOSS_TOLERANCE
+        assert losses_plot.LOSS_GATE == LOSS_TOLERANCE
 
     def test_round_coordinates_but_never_text(self) -> None:
         figure = Figure()

@@ -1,0 +1,55 @@
+"""From what was typed to what will be run: the same for `samestep run` and `samestep plan`."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.catalogue import Catalogue, catalogue
+from harness import exports, ladders, memory, options, progress, selection
+from harness.launchers import choose
+from harness.options import Asked
+from harness.plan import Plan, make_plan
+from harness.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A run before it is begun."""
+
+    offer: Catalogue
+    profile: Profile
+    device: str
+    launchers: tuple[str, ...]  # several: side by side
+    plan: Plan
+
+
+def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
+    """Return what a run of `asked` does.
+
+    Args:
+        asked: the selection.
+        launchers: names as they were typed; None: auto.
+        blocks: how many; None: the profile's.
+        say: told what "auto" came to.
+
+    Raises:
+        SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
+        SetupError: a limit of memory is no amount.
+    """
+    profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
+    device = options.one_of("device", asked.device or "cpu", options.DEVICES)
+    named = selection.names(launchers or "auto")
+    for name in named:
+        options.one_of("launcher", name, options.LAUNCHERS)
+    offer = catalogue()
+    picked = selection.cells(offer, asked.selection(), profile, device)
+    used = exports.needed(offer.frameworks, picked)
+    resolved = tuple(choose.resolve(name, used, device, say) for name in named)
+    room = memory.room(device, resolved)
+    cells = ladders.fitting(picked, offer.workloads, room, typed=asked.size is not None)
+    if len(cells) < len(picked):
+        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
+        progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
+    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    plan = make_plan(cells, blocks or profile.blocks, seed, profile.hello_blocks)
+    return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)

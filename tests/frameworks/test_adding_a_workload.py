@@ -1,0 +1,94 @@
+"""A workload is one file and one short function per framework: what the README says, followed, and measured."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.record import Record, from_json
+from harness.host import ROOT
+from tests.copies import copy_of_the_checkout, run
+from tests.frameworks.interpreters import python_of
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
+
+FORWARDS = {  # file: (the forward pass, its entry in FORWARD)
+    "_torch_models": (
+        """def _logistic(workload: Workload) -> nn.Module:
+    return nn.Linear(*workload.parameters["weight"].shape)
+""",
+        "Forward(_logistic, nn.functional.cross_entropy)",
+    ),
+    "_keras": (
+        """def _logistic(workload: Workload) -> keras.Model:
+    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), keras.layers.Dense(3)])
+""",
+        "Forward(_logistic, CROSS_ENTROPY)",
+    ),
+    "jax": (
+        """def _logistic(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
+    return _cross_entropy(x @ parameters["weight"] + parameters["bias"], y)
+""",
+        "_logistic",
+    ),
+    "tensorflow": (
+        """def _logistic(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+    logits = tf.matmul(inputs["x"], parameters["weight"]) + parameters["bias"]
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+""",
+        "_logistic",
+    ),
+}
+EXPRESSED = {"torch": "eager", "lightning": "fit", "keras_jax": "batch", "tensorflow": "eager", "jax": "jit"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository with the toy added as the README's section "Add a workload" says, and nothing else."""
+    root = copy_of_the_checkout(tmp_path_factory.mktemp("adding") / "samestep")
+    shutil.copy2(ROOT / "tests" / "toy" / "workload.py", root / "bench" / "workloads" / "logistic.py")
+    for name, (function, entry) in FORWARDS.items():
+        file = root / "bench" / "frameworks" / f"{name}.py"
+        above, table, entries = file.read_text().partition("\nFORWARD")
+        kind, brace, entries = entries.partition("{\n")
+        assert table, name
+        file.write_text(f'{above}\n{function}\n{table}{kind}{brace}    "logistic": {entry},\n{entries}')
+    return root
+
+
+def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
+    files = [f"tests/test_{name}.py" for name in ("catalogue", "derivative", "selection", "workload", "workloads")]
+
+    printed = run(checkout, "-m", "pytest", "-v", "-p", "no:cacheprovider", *files)
+
+    quotient = "test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directions"
+    assert f"{quotient}[logistic] PASSED" in printed
+
+
+def test_it_is_measured_and_held_to_the_reference_like_any_other(checkout: Path) -> None:
+    frameworks = [*EXPRESSED, "numpy"]
+    for framework in frameworks:
+        python_of(framework)  # skips where it has no environment
+    (checkout / ".envs").symlink_to((ROOT / ".envs").resolve())
+
+    run(
+        checkout, "-m", "harness", "run", "--workload", "logistic", "--size", "tiny", "--mode", "eager,fit,batch,jit",
+        "--framework", ",".join(frameworks), "--launcher", "venv", "--profile", "quick", "--blocks", "1",
+    )  # fmt: skip
+
+    (folder,) = (checkout / "results").glob("*-quick")
+    records = [from_json(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    by_cell: dict[tuple[str, str], Record] = {(one.cell.framework, one.cell.mode): one for one in records}
+    for cell in EXPRESSED.items():
+        found = by_cell[cell]
+        assert (found.status, found.cell.workload, found.cell.size) == ("ok", "logistic", "tiny"), found.reason
+        assert found.accuracy
+        assert found.accuracy.max_loss_deviation is not None
+        assert found.accuracy.max_loss_deviation <= 1e-4
+        assert found.accuracy.max_gradient_deviation is not None
+        assert found.accuracy.max_gradient_deviation <= 1e-4
+    skipped = by_cell["numpy", "eager"]
+    assert (skipped.status, skipped.reason) == ("skipped", "numpy does not express the logistic")
+    assert [one["name"] for one in json.loads((folder / "run.json").read_text())["workloads"]] == ["logistic"]
+    assert "logistic" in (folder / "report" / "index.html").read_text()
