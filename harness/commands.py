@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.precision import PRECISIONS
-from harness import options, outputs, progress, selection, store
+from harness import limits, options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
 from harness.plan import make_plan
@@ -57,9 +57,10 @@ def show_plan(asked: Asked) -> None:
     """Print the cells and the order of a run."""
     profile = selection.profile(asked.profile or options.DEFAULT_PROFILE)
     device = options.one_of("device", asked.device or "cpu", options.DEVICES)
-    cells = selection.cells(catalogue(), asked.selection(), profile, device)
+    offer = catalogue()
+    cells = limits.beside(selection.cells(offer, asked.selection(), profile, device), offer.frameworks)
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, profile.blocks, seed, profile.hello_blocks)
+    plan = make_plan(cells, profile.blocks, seed, profile.hello_blocks, profile.limits_blocks)
     print(plan)
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")

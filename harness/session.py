@@ -9,9 +9,8 @@ from pathlib import Path
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Record
-from harness import exports, host, ladders, options, outputs, progress, selection, store
+from harness import exports, host, ladders, limits, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.identity import judged
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
@@ -44,9 +43,10 @@ def run(asked: Asked, where: Where) -> int:
     if len(cells) < len(picked):
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, for this host has too little memory: {', '.join(large)}.")
+    cells = limits.beside(cells, offer.frameworks)
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, where.blocks or profile.blocks, seed, profile.hello_blocks)
+    plan = make_plan(cells, where.blocks or profile.blocks, seed, profile.hello_blocks, profile.limits_blocks)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     used = exports.needed(offer.frameworks, cells)
     resolved = [choose.resolve(name, used, device, progress.say) for name in named]
@@ -74,7 +74,9 @@ def resume(name: str, asked: Asked, where: Where) -> int:
         _require_same("launcher", where.launcher, facts.launcher, folder)
     selected = None
     if asked.words():
-        selected = selection.cells(catalogue(), asked.selection(), selection.profile(facts.profile), device)
+        offer = catalogue()
+        chosen = selection.cells(offer, asked.selection(), selection.profile(facts.profile), device)
+        selected = limits.beside(chosen, offer.frameworks)
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
@@ -117,7 +119,7 @@ def _session(jobs: Sequence[Job]) -> int:
         for other in others:
             print()
             outputs.compare_folders(first, other)
-    return max(_verdict(judged(job.run.folder.records())) for job in jobs)
+    return max(_verdict(outputs.load(job.run.folder).records) for job in jobs)
 
 
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:

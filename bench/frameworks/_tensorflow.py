@@ -9,7 +9,7 @@ from typing import Any, Final
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from bench.framework import Output
+from bench.framework import Output, Probes, Task
 from bench.record import Memory, ModeProof
 
 XLA_CACHE: Final = "--tf_xla_persistent_cache_directory="
@@ -123,3 +123,24 @@ def placed(session: Any, variable: Any) -> str:
     session.run(variable, options=tf.compat.v1.RunOptions(output_partition_graphs=True), run_metadata=metadata)
     nodes = (node for graph in metadata.partition_graphs for node in graph.node)
     return next(str(node.device) for node in nodes if node.name == variable.op.name)
+
+
+def probes() -> Probes:
+    """Return TensorFlow's own calls, eager, for the limits of the device."""
+    one = tf.ones(1)
+    return Probes(matmul=_product, triad=_triad, launch=Task(lambda: tf.negative(one), 1))
+
+
+def _product(n: int, precision: str) -> Task | None:
+    if precision == "tf32" and not tf.config.get_visible_devices("GPU"):
+        return None
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+    dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
+    a, b = (tf.cast(tf.random.uniform((n, n)), dtype) for _ in range(2))
+    return Task(lambda: tf.linalg.matmul(a, b), 2 * n**3)
+
+
+def _triad(size: int) -> Task:
+    """Return a += b, three passes over an array."""
+    a, b = tf.Variable(tf.zeros(size // 8)), tf.ones(size // 8)
+    return Task(lambda: a.assign_add(b, read_value=False), size * 3 // 2)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.framework import Output
+from bench.framework import Output, Probes, Task
 from bench.frameworks._torch_models import FORWARD
 from bench.precision import BFLOAT16, TF32
 from bench.record import Memory
@@ -171,3 +171,35 @@ def memory() -> Memory:
         reserved_peak_bytes=torch.cuda.max_memory_reserved(_device),
         device_allocations_warmup=torch.cuda.memory_stats(_device)["num_device_alloc"],
     )
+
+
+def probes() -> Probes:
+    """Return PyTorch's own calls for the limits of the device."""
+    one = torch.ones(1, device=_device)
+    return Probes(
+        matmul=_product, triad=_triad, launch=Task(one.neg_, 1), replay=Task(_recorded(one), 1) if on_cuda() else None
+    )
+
+
+def _product(n: int, precision: str) -> Task | None:
+    if precision == "tf32" and not on_cuda():
+        return None
+    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    a, b = (torch.rand(n, n, device=_device).to(dtype) for _ in range(2))
+    product = torch.empty_like(a)
+    return Task(lambda: torch.mm(a, b, out=product), 2 * n**3)
+
+
+def _triad(size: int) -> Task:
+    """Return a += s·b, three passes over an array; on a GPU the copy of one array into the other, two passes."""
+    a, b = (torch.ones(size // 8, device=_device) for _ in range(2))
+    return Task(lambda: a.copy_(b), size) if on_cuda() else Task(lambda: a.add_(b, alpha=1e-6), size * 3 // 2)
+
+
+def _recorded(one: torch.Tensor) -> Callable[[], None]:
+    one.neg_()  # a kernel cannot be loaded while it is recorded
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        one.neg_()
+    return graph.replay  # type: ignore[no-any-return]  # PyTorch is not typed here

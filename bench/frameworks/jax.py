@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.framework import Output, Skip, Step
+from bench.framework import Output, Probes, Skip, Step, Task
 from bench.record import Memory, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 from bench.workloads import pointwise, transformer
@@ -33,6 +33,7 @@ MODES = {
 }
 BASELINE = "op-by-op"
 LADDER = ("op-by-op", "jit")
+LIMITS = "jax"
 ENVIRONMENT = {
     # XLA's thread pool on the CPU heeds neither OMP_NUM_THREADS nor an XLA flag, only this and the CPU set
     "NPROC": "{threads}",
@@ -365,6 +366,39 @@ def memory() -> Memory:
         allocated_peak_bytes=statistics["peak_bytes_in_use"],
         reserved_peak_bytes=statistics.get("peak_pool_bytes"),
     )
+
+
+def probes() -> Probes:
+    """Return JAX's own calls, jitted, for the limits of the device."""
+    return Probes(matmul=_product, triad=_triad, launch=Task(_onward(jnp.ones(1), jax.jit(jnp.negative)), 1))
+
+
+def _product(n: int, precision: str) -> Task | None:
+    rounding = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default"}[precision]
+    if precision == "tf32" and jax.config.jax_default_device.platform == "cpu":
+        return None
+    dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
+    a, b = (jnp.asarray(array, dtype) for array in np.random.default_rng(42).random((2, n, n), np.float32))
+    product = jax.jit(partial(jnp.matmul, precision=rounding))
+    return Task(lambda: product(a, b), 2 * n**3)
+
+
+def _triad(size: int) -> Task:
+    """Return a += s·b, three passes over an array: XLA writes the sum into the donated a."""
+    b = jnp.ones(size // 8, jnp.float32)
+    add = jax.jit(lambda a: a + np.float32(1e-6) * b, donate_argnums=0)
+    return Task(_onward(jnp.zeros(size // 8, jnp.float32), add), size * 3 // 2)
+
+
+def _onward(array: jax.Array, function: Callable[[jax.Array], jax.Array]) -> Callable[[], jax.Array]:
+    """Return calls of `function`, each on what the one before it returned, so that to wait for the last is enough."""
+
+    def call() -> jax.Array:
+        nonlocal array
+        array = function(array)
+        return array
+
+    return call
 
 
 def versions() -> Sequence[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from bench.catalogue import SizeOffer
 from bench.record import FORWARD_ONLY, Cell
+from harness.limits import Bound, Limits
 from harness.report.facts import Run
 from harness.report.rows import Row, StepRow
 from harness.report.stats import Estimate
@@ -17,6 +18,7 @@ class GrowthRow(Row):
     work: SizeOffer
     step_ns: Estimate | None  # time per step
     speedup: Estimate | None  # baseline / this, at the same size
+    bound: Bound | None  # what keeps it from being faster; None: it has no time
 
     def per_second(self, amount: int) -> float | None:
         """Return how much is done in a second when a step does `amount`."""
@@ -36,6 +38,7 @@ class CrossoverRow(Row):
 def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     """Return a row for each cell of a ladder, from the smallest size to the largest."""
     works = _works(run)
+    limits = Limits(run.records, run.facts.frameworks)
     rows = [
         GrowthRow(
             cell=row.cell,
@@ -45,6 +48,9 @@ def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
             work=_work_of(row.cell, works[row.cell.workload, row.cell.size]),
             step_ns=row.step_ns,
             speedup=row.speedup,
+            bound=limits.bound(row.cell, works[row.cell.workload, row.cell.size], row.step_ns.value)
+            if row.step_ns
+            else None,
         )
         for row in steps
         if (row.cell.workload, row.cell.size) in works
