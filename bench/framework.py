@@ -83,6 +83,8 @@ class Probes:
     matmul: Callable[[int, str], Task | None]  # product of two n × n matrices in a precision; None: it is not there
     triad: Callable[[int], Task]  # on two arrays of float32 that take so many bytes together
     launch: Task  # the smallest operation on one element
+    # 3 × 3, channels to channels, of a batch of 32 × 32 images: (batch, channels, precision); None: it has none
+    convolution: Callable[[int, int, str], Task | None] = lambda batch, channels, precision: None
     replay: Task | None = None  # of a recorded graph of that operation; None: the device has no such thing
 
 

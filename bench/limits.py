@@ -3,10 +3,11 @@
 Each limit is measured in many short rounds, of which the best counts: whatever disturbs a round makes it longer, so the
 shortest is nearest to what the machine can do. The rounds stay raw in the record.
 
-    matmul   n × n products, 2n³ operations, in each precision that the library and the device have
-    triad    a += s·b over working sets from 64 KiB up by factors of 8 (STREAM's triad, McCalpin 1995, in place)
-    launch   the smallest operation on one element: what a call costs before it computes anything
-    replay   the same, recorded as a CUDA graph
+    matmul       n × n products, 2n³ operations, in each precision that the library and the device have
+    convolution  3 × 3 over 32 × 32 images: its kernels are others than those of products, and may be twice as fast
+    triad        a += s·b over working sets from 64 KiB up by factors of 8 (STREAM's triad, McCalpin 1995, in place)
+    launch       the smallest operation on one element: what a call costs before it computes anything
+    replay       the same, recorded as a CUDA graph
 
 STREAM writes into a third array. Its lines are read before they are written, and STREAM does not count that: a cell
 that only reads would pass such a limit by a third. In place every byte that moves is counted.
@@ -17,6 +18,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from bench.environment import describe, peak_resident_bytes
@@ -29,6 +31,7 @@ from bench.turn import Turn
 
 PRECISIONS: Final = ("float32", "tf32", "bfloat16")
 PRODUCTS: Final = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # n
+IMAGES: Final = {"cpu": (4, 64), "cuda": (64, 256)}  # batch, channels
 WORKING_SETS: Final = {
     "cpu": tuple((64 << 10) * 8**k for k in range(5)),  # 64 KiB to 256 MiB
     "cuda": tuple((64 << 10) * 8**k for k in range(6)),  # to 2 GiB
@@ -98,10 +101,12 @@ def probes(offered: Probes, device: str) -> Iterator[Probe]:
     yield Probe("launch", "", 1, lambda: offered.launch)
     yield Probe("replay", "", 1, lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:
-        yield Probe("triad", "", bytes_, lambda bytes_=bytes_: offered.triad(bytes_))  # type: ignore[misc]
+        yield Probe("triad", "", bytes_, partial(offered.triad, bytes_))
     for precision in PRECISIONS:
         for n in PRODUCTS[device]:
-            yield Probe("matmul", precision, n, lambda n=n, p=precision: offered.matmul(n, p))  # type: ignore[misc]
+            yield Probe("matmul", precision, n, partial(offered.matmul, n, precision))
+        batch, channels = IMAGES[device]
+        yield Probe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
 
 
 def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:

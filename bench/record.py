@@ -30,7 +30,7 @@ Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
 Track = Literal["identical", "idiomatic", "export", "limits"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
-LimitKind = Literal["matmul", "triad", "launch", "replay"]
+LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
 T = TypeVar("T")
 
 FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
@@ -229,9 +229,9 @@ class Export:
 class Limit:
     """The most that a library got out of the machine in one respect, as raw rounds (`bench.limits`)."""
 
-    kind: LimitKind  # matrix product, a += s·b, the emptiest launch, the replay of a graph of such a launch
+    kind: LimitKind  # product of matrices, 3 × 3 convolution, a += s·b, emptiest launch, replay of a graph of that
     precision: str  # of the arithmetic, as in Cell; empty where it does not matter
-    size: int  # matmul: n of the n × n matrices; triad: bytes of both arrays together; else elements
+    size: int  # matmul: n of the n × n matrices; convolution: channels; triad: bytes of both arrays; else elements
     work: int  # of one round: floating-point operations, bytes read and written, or launches
     round_ns: tuple[int, ...]  # duration of each round
 

@@ -1,6 +1,7 @@
 """What the machine gave at most in a run, how near the cells come to it, and those that are above it.
 
-    matmul      best rate of any library, in the cell's precision or in float32, which parts of a step may be in
+    matmul      best rate of any library, in the cell's precision or in float32, which parts of a step may be in; a cell
+                above it is held to the best convolution, whose kernels are others and may need fewer operations
     bandwidth   best rate of any library over working sets from the largest on that is no larger than the cell's own:
                 what fits into a cache may be faster than memory, so a smaller set would be no limit of anything, and a
                 larger one one of somebody else
@@ -23,7 +24,9 @@ LAUNCH_BOUND_NS: Final = 100_000  # a step below this is bound by launches
 FEWEST_LAUNCHES: Final = 20  # that a working set has to last: below, it tells of launches and not of memory
 BYTES: Final[Mapping[str, int]] = {"bfloat16": 2}  # of a number, where it is not the 4 of the declared work
 
-BoundKind = Literal["matmul", "bandwidth", "launch", ""]
+BoundKind = Literal["matmul", "convolution", "bandwidth", "launch", ""]
+
+BINDS: Final[Mapping[LimitKind, BoundKind]] = {"matmul": "matmul", "convolution": "convolution", "triad": "bandwidth"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,11 @@ class Share:
     @property
     def sentence(self) -> str:
         """Both figures, and what was measured."""
-        if self.limit.kind == "matmul":
-            unit, what = "Gflop/s", f"{self.limit.precision} matrix product, n = {self.limit.size}"
-        else:
-            unit, what = "GB/s", f"a += s·b over {size_words(self.limit.size)}"
+        size = self.limit.size
+        unit, what = {
+            "matmul": ("Gflop/s", f"{self.limit.precision} matrix product, n = {size}"),
+            "convolution": ("Gflop/s", f"{self.limit.precision} convolution, {size} channels"),
+        }.get(self.limit.kind, ("GB/s", f"a += s·b over {size_words(size)}"))
         measured = f"{self.limit.per_ns:.4g} {unit} of {self.limit.library}'s best {what}"
         return f"{self.per_ns:.4g} {unit}, {self.value:.3g} of the {measured}"
 
@@ -88,9 +92,11 @@ class Limits:
             for (library, kind, precision, size), seen in rates.items()
         )
 
-    def matmul(self, precision: str) -> Best | None:
-        """Return the best matrix product that a step in `precision` may be made of."""
-        return _fastest(one for one in self.best if one.kind == "matmul" and one.precision in (precision, "float32"))
+    def products(self, precision: str, per_ns: float) -> Best | None:
+        """Return the best matrix product that a step in `precision` may be made of, for one faster the convolution."""
+        told = [one for one in self.best if one.precision in (precision, "float32")]
+        product = _fastest(one for one in told if one.kind == "matmul")
+        return _fastest(told) if product and per_ns > product.per_ns else product
 
     def bandwidth(self, footprint: int) -> Best | None:
         """Return the best traffic of what holds `footprint` bytes; None where all that was measured is larger."""
@@ -110,7 +116,8 @@ class Limits:
     def shares(self, precision: str, work: SizeOffer, step_ns: float) -> tuple[Share, ...]:
         """Return what a step of `work` that takes `step_ns` achieves of each limit that is known for it."""
         bytes_ = BYTES.get(precision, 4)
-        product, traffic = self.matmul(precision), self.bandwidth(work.footprint * bytes_ // 4)
+        product = self.products(precision, work.flops / step_ns)
+        traffic = self.bandwidth(work.footprint * bytes_ // 4)
         found = []
         if product:
             found.append(Share(limit=product, per_ns=work.flops / step_ns))
@@ -129,7 +136,7 @@ class Limits:
         if not shares:
             return Bound(kind="", why="no limit was measured in this run")
         nearest = max(shares, key=lambda share: share.value)
-        return Bound(kind="matmul" if nearest.limit.kind == "matmul" else "bandwidth", share=nearest)
+        return Bound(kind=BINDS[nearest.limit.kind], share=nearest)
 
 
 def beside(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]) -> tuple[Cell, ...]:

@@ -9,7 +9,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.record import Cell, Track
+from bench.catalogue import LIMITS
+from bench.record import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +45,15 @@ class Plan:
 
     def __str__(self) -> str:
         """Say how much it is, in one line."""
-        occurring = {"hello worlds": self._occurs("idiomatic"), "limits": self._occurs("limits")}
-        fewer = [f"{what} in {blocks} of them" for what, blocks in occurring.items() if blocks < self.blocks]
-        short = f" ({', '.join(fewer)})" if fewer else ""
-        size = f"{_count(len(self.cells), 'cell')} × {_count(self.blocks, 'block')}{short}"
-        return f"{size} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
-
-    def _occurs(self, track: Track) -> int:
-        """Return how many blocks hold the cells of `track`; all, where there is none."""
-        of_track = {index for index, cell in enumerate(self.cells) if cell.track == track}
-        return sum(of_track <= set(block) for block in self.order)
+        measuring = [index for index, cell in enumerate(self.cells) if cell.track == LIMITS]
+        turns = sum(index in measuring for block in self.order for index in block)
+        cells = len(self.cells) - len(measuring)
+        short = (
+            f" (hello worlds in {self.hello_blocks} of them)" if self.replicates - turns < cells * self.blocks else ""
+        )
+        size = f"{_count(cells, 'cell')} × {_count(self.blocks, 'block')}{short}"
+        limits = f" + {_count(turns, 'turn')} for limits" if turns else ""
+        return f"{size}{limits} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
 
     def places(self) -> Iterator[Place]:
         """Yield the replicates in the order in which they run."""
@@ -78,7 +78,7 @@ def make_plan(
     those after the first `limits_blocks` the turns that measure limits.
     """
     rng = random.Random(seed)
-    blocks_of = {"idiomatic": hello_blocks, "limits": limits_blocks}
+    blocks_of = {"idiomatic": hello_blocks, LIMITS: limits_blocks}
     if all(cell.track == "idiomatic" for cell in cells):
         blocks_of = {}
 

@@ -177,18 +177,34 @@ def probes() -> Probes:
     """Return PyTorch's own calls for the limits of the device."""
     one = torch.ones(1, device=_device)
     return Probes(
-        matmul=_product, triad=_triad, launch=Task(one.neg_, 1), replay=Task(_recorded(one), 1) if on_cuda() else None
+        matmul=_product,
+        triad=_triad,
+        launch=Task(one.neg_, 1),
+        convolution=_convolution,
+        replay=Task(_recorded(one), 1) if on_cuda() else None,
     )
 
 
 def _product(n: int, precision: str) -> Task | None:
     if precision == "tf32" and not on_cuda():
         return None
-    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    a, b = (torch.rand(n, n, device=_device).to(dtype) for _ in range(2))
+    a, b = (_random((n, n), precision) for _ in range(2))
     product = torch.empty_like(a)
     return Task(lambda: torch.mm(a, b, out=product), 2 * n**3)
+
+
+def _convolution(batch: int, channels: int, precision: str) -> Task | None:
+    if precision == "tf32" and not on_cuda():
+        return None
+    x, weight = (_random(shape, precision) for shape in ((batch, channels, 32, 32), (channels, channels, 3, 3)))
+    x, weight = (one.to(memory_format=torch.channels_last) for one in (x, weight))
+    return Task(lambda: nn.functional.conv2d(x, weight, padding=1), 2 * 9 * channels**2 * batch * 32**2)
+
+
+def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
+    """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
+    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == "bfloat16" else torch.float32)
 
 
 def _triad(size: int) -> Task:

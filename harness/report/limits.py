@@ -13,8 +13,12 @@ from harness.report.formats import Value, significant, whole
 from harness.report.rows import Row, by_cell, head
 
 WORDS: Final[dict[LimitKind, str]] = {
-    "matmul": "matrix product", "triad": "a += s·b", "launch": "launch", "replay": "graph replay",
-}  # fmt: skip
+    "matmul": "matrix product",
+    "convolution": "convolution 3 × 3",
+    "triad": "a += s·b",
+    "launch": "launch",
+    "replay": "graph replay",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,8 @@ def _of(name: str) -> Callable[[LimitRow], Value]:
     return lambda row: getattr(row.best, name) if row.best else None
 
 
-def _rate(kind: LimitKind) -> Callable[[LimitRow], Value]:
-    return lambda row: row.best.per_ns if row.best and row.best.kind == kind else None
+def _rate(*kinds: LimitKind) -> Callable[[LimitRow], Value]:
+    return lambda row: row.best.per_ns if row.best and row.best.kind in kinds else None
 
 
 def _launch_us(row: LimitRow) -> Value:
@@ -56,7 +60,8 @@ def _what(row: LimitRow) -> Value:
 def _shown_size(row: LimitRow) -> Value:
     if row.best is None or row.best.kind in ("launch", "replay"):
         return ""
-    return f"{row.best.size} × {row.best.size}" if row.best.kind == "matmul" else size_words(row.best.size)
+    size = row.best.size
+    return {"matmul": f"{size} × {size}", "convolution": f"{size} channels"}.get(row.best.kind, size_words(size))
 
 
 LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
@@ -69,7 +74,7 @@ LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
     Column(heading="size", kind="name", get=_shown_size),
     Column(key="status", get=attrgetter("status")),
     Column(key="reason", get=attrgetter("reason")),
-    Column(key="gflop_per_s", heading="Gflop", unit="per s", format=significant, get=_rate("matmul")),
+    Column(key="gflop_per_s", heading="Gflop", unit="per s", format=significant, get=_rate("matmul", "convolution")),
     Column(key="gbyte_per_s", heading="GB", unit="per s", format=significant, get=_rate("triad")),
     Column(key="launch_us", heading="launch", unit="µs", format=significant, get=_launch_us),
     Column(key="rounds", heading="best of", unit="rounds", format=whole, get=_of("rounds")),
