@@ -23,13 +23,13 @@ from typing import Final
 
 from bench.environment import describe, peak_resident_bytes
 from bench.framework import Framework, Probes, Task
+from bench.precision import PRECISIONS
 from bench.process import framework_of
 from bench.protocol import PhaseClock, ending
 from bench.record import Limit, LimitKind, Memory, Record
 from bench.rounds import Clock
 from bench.turn import Turn
 
-PRECISIONS: Final = ("float32", "tf32", "bfloat16")
 PRODUCTS: Final = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # n
 IMAGES: Final = {"cpu": (4, 64), "cuda": (64, 256)}  # batch, channels
 WORKING_SETS: Final = {

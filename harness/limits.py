@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from bench.catalogue import LIMITS, FrameworkOffer, SizeOffer
-from bench.record import Cell, Failure, LimitKind, Record
+from bench.precision import BFLOAT16, FLOAT32
+from bench.record import FORWARD_ONLY, Cell, Failure, LimitKind, Record
 from harness.report import stats
 from harness.report.facts import RunFacts
 
 LAUNCH_BOUND_NS: Final = 100_000  # a step below this is bound by launches
 FEWEST_LAUNCHES: Final = 20  # that a working set has to last: below, it tells of launches and not of memory
-BYTES: Final[Mapping[str, int]] = {"bfloat16": 2}  # of a number, where it is not the 4 of the declared work
+BYTES: Final[Mapping[str, int]] = {BFLOAT16: 2}  # of a number, where it is not the 4 of the declared work
 
 BoundKind = Literal["matmul", "convolution", "bandwidth", "launch", ""]
 
@@ -94,7 +95,7 @@ class Limits:
 
     def products(self, precision: str, per_ns: float) -> Best | None:
         """Return the best matrix product that a step in `precision` may be made of, for one faster the convolution."""
-        told = [one for one in self.best if one.precision in (precision, "float32")]
+        told = [one for one in self.best if one.precision in (precision, FLOAT32)]
         product = _fastest(one for one in told if one.kind == "matmul")
         return _fastest(told) if product and per_ns > product.per_ns else product
 
@@ -165,10 +166,18 @@ def judged(records: Sequence[Record], facts: RunFacts) -> tuple[Record, ...]:
         work = works.get((cell.workload, cell.size))
         if work is None or (cell.framework, cell.mode) in inferring:  # what is declared is a training step
             continue
-        shares = [share for share in limits.shares(cell.precision, work, step_ns) if share.value > 1]
-        if shares:
-            above[cell] = f"above what the machine can do: {max(shares, key=lambda share: share.value).sentence}"
+        shares = limits.shares(cell.precision, work_of(cell, work), step_ns)
+        nearest = max(shares, key=lambda share: share.value, default=None)
+        if nearest and nearest.value > 1:
+            above[cell] = f"above what the machine can do: {nearest.sentence}"
     return tuple(_judge(record, above.get(record.cell, "")) for record in records)
+
+
+def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
+    """Return what a step of `cell` amounts to: of a forward pass that alone, which holds at least what it moves."""
+    if cell.optimizer != FORWARD_ONLY:
+        return work
+    return replace(work, flops=work.forward_flops, bytes=work.forward_bytes, footprint=work.forward_bytes)
 
 
 def size_words(bytes_: int) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,10 @@ def measured(*found: Limit, by: str = "torch", block: int = 1) -> Record:
     return Record(cell=cell(framework=by, **TURN), block=block, position=1, status="ok", limits=found)
 
 
-def work(**changes: int) -> SizeOffer:
-    plain = SizeOffer(name="S", samples=1, flops=10**9, bytes=10**7, footprint=64 * MIB)
+def work(**changes: Any) -> SizeOffer:
+    plain = SizeOffer(
+        name="S", samples=1, flops=10**9, bytes=10**7, footprint=64 * MIB, forward_flops=10**8, forward_bytes=10**6
+    )
     return dataclasses.replace(plain, **changes)
 
 
@@ -98,7 +101,9 @@ class TestWhichLimit:
     def test_the_best_round_of_all_blocks_counts(self) -> None:
         blocks = [measured(limit("launch", 1e-3 * at, rounds=4), block=at) for at in (1, 3, 2)]
         found = Limits(blocks, FRAMEWORKS)
-        assert [(one.per_ns, one.rounds) for one in found.best] == [(pytest.approx(3e-3), 12)]
+        (best,) = found.best
+        assert best.per_ns == pytest.approx(3e-3)
+        assert best.rounds == 12
         assert found.launch_ns("lightning") == pytest.approx(1e3 / 3)
         assert found.launch_ns("jax") is found.launch_ns("toy") is None
 
@@ -143,8 +148,8 @@ class TestWhichLimit:
     def test_traffic_in_half_precision_is_half_as_much(self) -> None:
         found = Limits([measured(limit("triad", 10.0, size=MIB), limit("triad", 1.0, size=48 * MIB))], FRAMEWORKS)
         (full,), (half,) = (found.shares(precision, work(), 10**7) for precision in ("float32", "bfloat16"))
-        assert (full.limit.size, full.value) == (48 * MIB, pytest.approx(1.0))
-        assert (half.limit.size, half.value) == (MIB, pytest.approx(0.05))  # 32 MiB are less than 48
+        assert (full.limit.size, half.limit.size) == (48 * MIB, MIB)  # 32 MiB are less than 48
+        assert [full.value, half.value] == pytest.approx([1.0, 0.05])
 
 
 class TestBound:
@@ -214,6 +219,11 @@ class TestJudged:
         )
         fast = timed(10**3, framework="onnxruntime", mode="run")
         assert limits.judged((self.PEAK, fast), facts(work(), (*FRAMEWORKS, infers)))[1] == fast
+
+    def test_a_forward_pass_is_held_to_what_it_amounts_to_alone(self) -> None:
+        fast = timed(2 * 10**6, optimizer="none")  # 50 Gflop/s of 10⁸ operations; as a training step it would be 500
+        assert self.judged(fast) == (fast,)
+        assert self.judged(timed(2 * 10**6))[0].status == "invalid"
 
     def test_without_limits_nobody_is_judged(self) -> None:
         assert limits.judged((timed(1),), facts(work())) == (timed(1),)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.catalogue import SizeOffer
-from bench.record import FORWARD_ONLY, Cell
-from harness.limits import Bound, Limits
+from bench.record import Cell
+from harness.limits import Bound, Limits, work_of
 from harness.report.facts import Run
 from harness.report.rows import Row, StepRow
 from harness.report.stats import Estimate
@@ -40,23 +40,26 @@ def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     works = _works(run)
     limits = Limits(run.records, run.facts.frameworks)
     rows = [
-        GrowthRow(
-            cell=row.cell,
-            title=row.title,
-            status=row.status,
-            reason=row.reason,
-            work=_work_of(row.cell, works[row.cell.workload, row.cell.size]),
-            step_ns=row.step_ns,
-            speedup=row.speedup,
-            bound=limits.bound(row.cell, works[row.cell.workload, row.cell.size], row.step_ns.value)
-            if row.step_ns
-            else None,
-        )
+        _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
         for row in steps
         if (row.cell.workload, row.cell.size) in works
     ]
     place = {cell: at for at, cell in enumerate(dict.fromkeys(line_of(row.cell) for row in rows))}
     return tuple(sorted(rows, key=lambda row: (place[line_of(row.cell)], row.work.flops)))
+
+
+def _growth_row(row: StepRow, work: SizeOffer, limits: Limits) -> GrowthRow:
+    return GrowthRow(
+        cell=row.cell,
+        title=row.title,
+        status=row.status,
+        reason=row.reason,
+        source=row.source,
+        work=work,
+        step_ns=row.step_ns,
+        speedup=row.speedup,
+        bound=limits.bound(row.cell, work, row.step_ns.value) if row.step_ns else None,
+    )
 
 
 def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
@@ -67,13 +70,6 @@ def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
         if workload.is_ladder
         for work in workload.works
     }
-
-
-def _work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
-    """Return what a step of `cell` amounts to: of a forward pass that alone."""
-    if cell.optimizer != FORWARD_ONLY:
-        return work
-    return replace(work, flops=work.forward_flops, bytes=work.forward_bytes)
 
 
 def line_of(cell: Cell) -> Cell:
