@@ -19,7 +19,7 @@ Arrays = Mapping[str, Array32]
 
 
 def _regression(x: Array32, y: Array32) -> Callable[[Arrays], tuple[Array32, Arrays]]:
-    scale = np.float32(2 / x.size)
+    scale = np.float32(2 / y.size)
 
     def loss_and_gradient(p: Arrays) -> tuple[Array32, Arrays]:
         residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
