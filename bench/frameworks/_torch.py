@@ -186,7 +186,7 @@ def probes() -> Probes:
 
 
 def _product(n: int, precision: str) -> Task | None:
-    if precision == "tf32" and not on_cuda():
+    if precision == TF32 and not on_cuda():
         return None
     a, b = (_random((n, n), precision) for _ in range(2))
     product = torch.empty_like(a)
@@ -194,7 +194,7 @@ def _product(n: int, precision: str) -> Task | None:
 
 
 def _convolution(batch: int, channels: int, precision: str) -> Task | None:
-    if precision == "tf32" and not on_cuda():
+    if precision == TF32 and not on_cuda():
         return None
     x, weight = (_random(shape, precision) for shape in ((batch, channels, 32, 32), (channels, channels, 3, 3)))
     x, weight = (one.to(memory_format=torch.channels_last) for one in (x, weight))
@@ -203,8 +203,8 @@ def _convolution(batch: int, channels: int, precision: str) -> Task | None:
 
 def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
     """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
-    torch.backends.fp32_precision = "tf32" if precision == "tf32" else "ieee"
-    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
+    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
 
 
 def _triad(size: int) -> Task:

@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.record import LimitKind
 from harness.limits import Best, Limits, size_words
-from harness.report.columns import TITLE, Column
+from harness.report.columns import Column
 from harness.report.facts import Run
 from harness.report.formats import Value, significant, whole
 from harness.report.rows import Row, by_cell, head
@@ -66,7 +66,7 @@ def _shown_size(row: LimitRow) -> Value:
 
 LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
     Column(key="library", get=attrgetter("library")),
-    TITLE,
+    Column(heading="library", kind="name", get=attrgetter("title")),
     Column(key="kind", get=_of("kind")),
     Column(heading="what", kind="name", get=_what),
     Column(key="precision", heading="precision", kind="name", get=_of("precision")),

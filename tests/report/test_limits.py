@@ -88,6 +88,7 @@ def test_a_cell_above_a_limit_is_struck_through_and_has_no_rate() -> None:
 def test_a_step_of_the_regression_is_told_in_emptiest_launches_beside_the_contracts_columns() -> None:
     found = tables(run(record(round_ns=(40_000,) * 3), measured(LAUNCH))).steps
     assert found.rows[0].launches == pytest.approx(80)
+    assert tables(run(record(round_ns=(100_000,) * 3), measured(LAUNCH))).steps.rows[0].launches is None
     assert not any("launch" in key for key in found.header)
     assert "launches" in [heading.text for heading in view(found, wide=True).values]
     assert "launches" not in [heading.text for heading in view(found, wide=False).values]
