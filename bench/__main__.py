@@ -33,9 +33,9 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import exporting, idiomatic
+        from bench import exporting, idiomatic, limits
 
-        run = idiomatic.run if job.cell.track == "idiomatic" else exporting.run
+        run = {"idiomatic": idiomatic.run, "export": exporting.run, "limits": limits.run}[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
         (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
     leave(folder, inherited)

@@ -18,7 +18,8 @@ from bench.workloads import WORKLOADS, load
 
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
-LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER")
+LIMITS: Final = "limits"  # the mode of the turn that measures what a library gets out of the machine
+LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class FrameworkOffer:
     environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of each variable set before the import
     hello: str = ""  # source of its hello world; empty: it has none
     hello_lines: int = 0  # logical lines of that source
+    limits: str = ""  # library whose limits it can measure, shared by all that compute with it; empty: it cannot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,7 @@ def framework_offer(name: str) -> FrameworkOffer:
         environment=tuple(environment.items()),
         hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
         hello_lines=lines.count(name) if hello.exists() else 0,
+        limits=literals.get("LIMITS", ""),
     )
 
 

@@ -9,9 +9,11 @@ framework can still list its cells:
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
     LADDER = ("eager", "compile")           only where a workload of many sizes is not to run in all modes by default
+    LIMITS = "torch"                        the library that it computes with, when it has `probes` for its limits
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
-forward pass per workload, written in its own idiom.
+forward pass per workload, written in its own idiom. `probes() -> Probes` hands out the library's own calls for the
+limits that cells are held to (`bench.limits`); all that compute with one library share them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +66,26 @@ class Step:
         assert self.call is not None
         call = self.call
         return [call() for _ in range(calls)]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One call of a library and what it gets done: floating-point operations, bytes read and written, or launches."""
+
+    call: Callable[[], Output]  # returns without waiting for the device; the last output is waited for
+    work: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """A library's own calls for its limits, as its users would write them; each is measured before the next is made."""
+
+    matmul: Callable[[int, str], Task | None]  # product of two n × n matrices in a precision; None: it is not there
+    triad: Callable[[int], Task]  # on two arrays of float32 that take so many bytes together
+    launch: Task  # the smallest operation on one element
+    # 3 × 3, channels to channels, of a batch of 32 × 32 images: (batch, channels, precision); None: it has none
+    convolution: Callable[[int, int, str], Task | None] = lambda batch, channels, precision: None
+    replay: Task | None = None  # of a recorded graph of that operation; None: the device has no such thing
 
 
 class Framework(Protocol):

@@ -97,7 +97,7 @@ def measure(
     """
     phase = PhaseClock(clock, announce, startup_ns)
     replicate = Replicate(turn, phase, clock, cache_entries, cpu_clock)
-    status, reason, failure = _ending(phase, lambda: replicate.run(load, make, rounds))
+    status, reason, failure = ending(phase, lambda: replicate.run(load, make, rounds))
     with phase("teardown"):
         record = replicate.record(status, reason, failure)
     return dataclasses.replace(record, phases=phase.phases())
@@ -115,7 +115,7 @@ def repeat(
     """Run the first steps of `turn.cell` and their gate once more, whatever happens; `turn.threads` are asked for."""
     phase = PhaseClock(clock, lambda _: None, 0)
     replicate = Replicate(turn, phase, clock, cache_entries)
-    status, reason, _ = _ending(phase, lambda: replicate.begin(load, make, whole=False))
+    status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))
     found = replicate.cache
     return Repeat(
         kind=kind,
@@ -154,12 +154,12 @@ def export(
             written.append(write(gate.workload, gate.step.parameters()))
         return None
 
-    status, reason, failure = _ending(phase, run)
+    status, reason, failure = ending(phase, run)
     record = replicate.record(status, reason, failure)
     return dataclasses.replace(record, export=written[0] if written else None, phases=phase.phases())
 
 
-def _ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
+def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
     """Return how `run` ended: a reason that it returns means skipped, and whatever it raises is a result."""
     try:
         reason = run()

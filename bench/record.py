@@ -22,13 +22,15 @@ from typing import Any, Final, Literal, TypeVar
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
 #   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
 #      gradient too; a fingerprint is of the gate's first steps, before of all of them
-#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in
+#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
+#      limits of the machine
 SCHEMA: Final = 4
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export"]
+Track = Literal["identical", "idiomatic", "export", "limits"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
+LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
 T = TypeVar("T")
 
 FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
@@ -49,7 +51,7 @@ def _from_2(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_3(data: dict[str, Any]) -> dict[str, Any]:
-    """When a round began was not kept."""
+    """When a round began was not kept, and no limits were measured."""
     return {**data, "schema": 4}
 
 
@@ -65,7 +67,7 @@ class Cell:
     """The thing that gets a number; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
-    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" on that one
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" and "limits" on theirs
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
@@ -73,6 +75,7 @@ class Cell:
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
     track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
+    # On the track "limits" workload, optimizer, size and precision are empty: its turn measures all of a library's.
 
     @property
     def id(self) -> str:
@@ -223,6 +226,17 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The most that a library got out of the machine in one respect, as raw rounds (`bench.limits`)."""
+
+    kind: LimitKind  # product of matrices, 3 × 3 convolution, a += s·b, emptiest launch, replay of a graph of that
+    precision: str  # of the arithmetic, as in Cell; empty where it does not matter
+    size: int  # matmul: n of the n × n matrices; convolution: channels; triad: bytes of both arrays; else elements
+    work: int  # of one round: floating-point operations, bytes read and written, or launches
+    round_ns: tuple[int, ...]  # duration of each round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """Where the process ran, read back from inside it."""
 
@@ -279,6 +293,7 @@ class Record:
     idiomatic: Idiomatic | None = None
     repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
     export: Export | None = None  # of a turn on the track "export"
+    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits"
     failure: Failure | None = None
     schema: int = SCHEMA
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import store
-from harness.identity import judged
+from harness import identity, limits, store
 from harness.report.facts import Run, upgraded
 from harness.store import RunFolder
 
@@ -33,11 +32,11 @@ def print_report(folder: RunFolder) -> None:
 
 
 def load(folder: RunFolder) -> Run:
-    """Return everything a report is made from; raises StoreError."""
+    """Return everything a report is made from, with what only all records together can judge; raises StoreError."""
     samples = folder.path / store.PARQUET_FILE
-    return Run(
-        facts=upgraded(folder.facts()), records=judged(folder.records()), samples=samples if samples.is_file() else None
-    )
+    facts = upgraded(folder.facts())
+    records = limits.judged(identity.judged(folder.records()), facts)
+    return Run(facts=facts, records=records, samples=samples if samples.is_file() else None)
 
 
 def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
-from harness import exports, ladders, memory, options, progress, selection
+from harness import exports, ladders, limits, memory, options, progress, selection
 from harness.launchers import choose
 from harness.options import Asked
 from harness.plan import Plan, make_plan
@@ -51,5 +51,6 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    plan = make_plan(cells, blocks or profile.blocks, seed, profile.hello_blocks)
+    cells = limits.beside(cells, offer.frameworks)
+    plan = make_plan(cells, blocks or profile.blocks, seed, profile.hello_blocks, profile.limits_blocks)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)

@@ -19,6 +19,7 @@ class Profile:
     optimizers: tuple[str, ...]  # those run when none is named
     settings: Settings
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
+    limits_blocks: int | None = None  # blocks that measure limits; None: all
     timeout_s: float  # of one replicate
 
 
@@ -34,6 +35,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
                 rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2, other_threads=False
             ),
             hello_blocks=1,
+            limits_blocks=1,
             timeout_s=180,
         ),
         Profile(

@@ -83,6 +83,8 @@ def name(cell: Cell) -> str:
         return f"{cell.framework} hello world"
     if cell.track == "export":
         return f"{cell.framework} export {cell.workload} {cell.optimizer}"
+    if cell.track == "limits":
+        return f"{cell.framework} limits"
     size = "" if cell.size == "base" else f" {cell.size}"  # a workload in one size does not say which
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}"
 

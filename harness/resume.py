@@ -47,7 +47,8 @@ def require_fit(
 
 def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
     found = []
-    if plan != make_plan(plan.cells, plan.blocks, plan.seed, plan.hello_blocks):
+    again = make_plan(plan.cells, plan.blocks, plan.seed, plan.hello_blocks, plan.limits_blocks)
+    if plan != again:
         found.append(f"plan.json is not what seed {plan.seed} gives")
     planned = {(place.cell, place.block) for place in plan.places()}
     measured = (record for record in records if record.cell.track != "export")

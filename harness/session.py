@@ -8,9 +8,8 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, host, options, outputs, progress, selection, store
+from harness import exports, host, limits, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.identity import judged
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
@@ -59,7 +58,9 @@ def resume(name: str, asked: Asked, where: Where) -> int:
         _require_same("launcher", where.launcher, facts.launcher, folder)
     selected = None
     if asked.words():
-        selected = selection.cells(catalogue(), asked.selection(), selection.profile(facts.profile), device)
+        offer = catalogue()
+        chosen = selection.cells(offer, asked.selection(), selection.profile(facts.profile), device)
+        selected = limits.beside(chosen, offer.frameworks)
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
@@ -102,7 +103,7 @@ def _session(jobs: Sequence[Job]) -> int:
         for other in others:
             print()
             outputs.compare_folders(first, other)
-    return max(_verdict(judged(job.run.folder.records())) for job in jobs)
+    return max(_verdict(outputs.load(job.run.folder).records) for job in jobs)
 
 
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:

@@ -14,8 +14,10 @@ COLUMNS: Mapping[str, str] = {
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
     " flags, fit_overhead_ms",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
-    " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager",
+    " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
+    " limit_missing",
     "crossovers": "framework, mode, workload, optimizer, precision, device, baseline, sizes, speedups, ahead_from",
+    "limits": "library, kind, precision, size, status, reason, gflop_per_s, gbyte_per_s, launch_us, rounds",
     "compile": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, baseline,"
     " first_step_cold_ms, cold_count, cold_class, cold_cache_hits, cold_cache_misses, cold_cache_entries,"
     " first_step_warm_ms, warm_count, warm_class, warm_cache_hits, warm_cache_misses, warm_cache_entries, saving_us,"

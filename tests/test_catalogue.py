@@ -68,3 +68,12 @@ def test_the_command_prints_the_catalogue_and_loads_no_framework() -> None:
     ).stdout.splitlines()
     assert record.decode(Catalogue, json.loads(printed[0])) == catalogue()
     assert printed[1] == "[]"
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_library_that_is_declared_has_its_probes(name: str) -> None:
+    """By import or by definition, at the top of the file; a library's own name stands for it in tables."""
+    library = framework_offer(name).limits
+    text = (BENCH / "frameworks" / f"{name}.py").read_text(encoding="utf-8")
+    assert bool(library) == ("probes = " in text or "probes() " in text or "memory, probes = " in text)
+    assert not library or framework_offer(library).limits == library

@@ -35,8 +35,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 cell × 1 block = 1 replicate, seed 7" in ended.stdout
-    assert re.search(r"\[1/1\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
+    assert "1 cell × 1 block + 1 turn for limits = 2 replicates, seed 7" in ended.stdout
+    assert re.search(r"\[./2\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
     assert "samestep's own share of the wall time" in ended.stdout
     assert re.search(r"Report: .*/report/index\.html", ended.stdout)
     return folder
@@ -73,7 +73,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     before = (only_run(results) / "records.jsonl").read_bytes()
     ended = samestep("run", "--resume", "latest", "--results", results)
     assert ended.returncode == 0
-    assert "1 of 1 replicates are done" in ended.stdout
+    assert "2 of 2 replicates are done" in ended.stdout
     assert (only_run(results) / "records.jsonl").read_bytes() == before
 
 
@@ -184,12 +184,12 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
     assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
     kept = (only_run(results) / "records.jsonl").read_text()
     done = kept.count("\n")
-    assert 1 <= done < 3
+    assert 1 <= done < 4
 
     ended = samestep("run", "--resume", "latest", "--results", results)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"{done} of 3 replicates are done" in ended.stdout
+    assert f"{done} of 4 replicates are done" in ended.stdout
     now = (only_run(results) / "records.jsonl").read_text()
     assert now.startswith(kept)
     assert list(faults(only_run(results))) == []

@@ -28,6 +28,7 @@ MODES = {
 }
 BASELINE = "fit"
 LADDER = ("fit", "fit-compile")
+LIMITS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",
     "MPLCONFIGDIR": "{scratch}/matplotlib",
@@ -120,6 +121,7 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+probes = backend.probes
 
 
 def versions() -> Sequence[str]:

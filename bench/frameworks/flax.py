@@ -31,6 +31,7 @@ MODES = {
 }
 BASELINE = "eager"
 LADDER = ("eager", "jit")
+LIMITS = "jax"
 ENVIRONMENT = {
     "NPROC": "{threads}",
     "JAX_COMPILATION_CACHE_DIR": "{scratch}/jax",
@@ -242,6 +243,7 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 start, to_numpy, memory = backend.start, backend.to_numpy, backend.memory
+probes = backend.probes
 
 
 def versions() -> Sequence[str]:

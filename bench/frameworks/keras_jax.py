@@ -30,6 +30,7 @@ BASELINE = {
     "batch-jit": "batch-eager",
 }
 LADDER = ("batch-eager", "batch-jit")
+LIMITS = "jax"
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",
     "KERAS_HOME": "{scratch}/keras",
@@ -81,7 +82,7 @@ def _prove(model: keras.Model) -> ModeProof:
     )
 
 
-start, memory = backend.start, backend.memory
+start, memory, probes = backend.start, backend.memory, backend.probes
 
 
 def wait(outputs: Sequence[Output]) -> None:

@@ -30,6 +30,7 @@ BASELINE = {
     "batch-jit": "batch-eager",
 }
 LADDER = ("batch-eager", "batch", "batch-jit")
+LIMITS = "tensorflow"
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -101,6 +102,7 @@ def _traces(value: Any) -> bool:
 
 
 start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
+probes = _tensorflow.probes
 to_numpy = _keras.to_numpy
 
 

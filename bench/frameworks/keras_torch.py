@@ -36,6 +36,7 @@ BASELINE = {
     "batch-jit": "batch-eager",
 }
 LADDER = ("batch-eager", "batch-jit")
+LIMITS = "torch"
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",
     "KERAS_HOME": "{scratch}/keras",
@@ -92,7 +93,7 @@ def _prove(model: keras.Model) -> ModeProof:
     )
 
 
-wait, memory = backend.wait, backend.memory
+wait, memory, probes = backend.wait, backend.memory, backend.probes
 to_numpy = _keras.to_numpy
 
 

@@ -25,6 +25,7 @@ MODES = {
 }
 BASELINE = "fit"
 LADDER = ("fit", "fit-compile")
+LIMITS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -118,6 +119,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+probes = backend.probes
 
 
 def versions() -> Sequence[str]:

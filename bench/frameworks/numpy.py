@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from bench.framework import Output, Skip, Step
+from bench.framework import Output, Probes, Skip, Step, Task
 from bench.record import Memory, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
 MODES = {"eager": "hand-written gradient and update, one NumPy call after the other"}
 BASELINE = "eager"
+LIMITS = "numpy"
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}
 ADAM = KINGMA_BA
 
@@ -18,7 +19,7 @@ Arrays = Mapping[str, Array32]
 
 
 def _regression(x: Array32, y: Array32) -> Callable[[Arrays], tuple[Array32, Arrays]]:
-    scale = np.float32(2 / x.size)
+    scale = np.float32(2 / y.size)
 
     def loss_and_gradient(p: Arrays) -> tuple[Array32, Arrays]:
         residual = x @ p["weight"] + p["bias"] - y  # (n, 1)
@@ -132,3 +133,23 @@ def memory() -> Memory:
 def versions() -> Sequence[str]:
     """NumPy itself."""
     return (f"numpy=={np.__version__}",)
+
+
+def probes() -> Probes:
+    """Return NumPy's own calls for the limits of the processor."""
+    one = np.ones(1, np.float32)
+    return Probes(matmul=_product, triad=_triad, launch=Task(lambda: np.negative(one, out=one), 1))
+
+
+def _product(n: int, precision: str) -> Task | None:
+    if precision != "float32":
+        return None
+    a, b = np.random.default_rng(42).random((2, n, n), np.float32)
+    product = np.empty_like(a)
+    return Task(lambda: np.matmul(a, b, out=product), 2 * n**3)
+
+
+def _triad(size: int) -> Task:
+    """Return a += b, three passes over an array: NumPy has no call that scales as well."""
+    a, b = np.ones((2, size // 8), np.float32)
+    return Task(lambda: np.add(a, b, out=a), size * 3 // 2)

@@ -30,6 +30,7 @@ MODES = {
 }
 BASELINE = "eager"
 LADDER = ("eager", "function", "xla")
+LIMITS = "tensorflow"
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -252,6 +253,7 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
 
 
 start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
+probes = _tensorflow.probes
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:

@@ -37,6 +37,7 @@ MODES = {
 }
 BASELINE = "eager"
 LADDER = ("eager", "compile", "compile-step")
+LIMITS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -311,6 +312,7 @@ def _captured(workload: Workload, precision: str) -> Step:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+probes = backend.probes
 
 
 def versions() -> Sequence[str]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("csv", "md", "html")
 LADDERS: Final = ("growth", "crossovers")  # of a run without one there is nothing to show
-TABLES: Final = ("steps", "growth", "crossovers", "compile", "proof", "reproducibility", "accuracy", "memory", "code")
+UNPRINTED: Final = ("limits",)  # in a terminal a sentence says what matters of it
+TABLES: Final = (
+    "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "code",
+)  # fmt: skip
 
 
 def write(run: "Run", folder: Path) -> Path:
@@ -51,7 +54,7 @@ def terminal(run: "Run", console: "Console") -> None:
 
     found = tables(run)
     for table in found:
-        if table.name in LADDERS and not table.rows:
+        if table.name in UNPRINTED or (table.name in LADDERS and not table.rows):
             continue
         printed.show(view(table, wide=False), console)
     printed.sentences(summary(run, found), console)

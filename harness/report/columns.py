@@ -225,6 +225,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         get=_fit_overhead_ms,
         hint=lambda row: interval_hint(row.fit_overhead_ns, 1e6, "ms"),
     ),
+    Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
 )
 
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.catalogue import SizeOffer
-from bench.record import FORWARD_ONLY, Cell
+from bench.record import Cell
+from harness.limits import Bound, Limits, work_of
 from harness.report.facts import Run
 from harness.report.rows import Row, StepRow
 from harness.report.stats import Estimate
@@ -17,6 +18,7 @@ class GrowthRow(Row):
     work: SizeOffer
     step_ns: Estimate | None  # time per step
     speedup: Estimate | None  # baseline / this, at the same size
+    bound: Bound | None  # what keeps it from being faster; None: it has no time
 
     def per_second(self, amount: int) -> float | None:
         """Return how much is done in a second when a step does `amount`."""
@@ -36,21 +38,28 @@ class CrossoverRow(Row):
 def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     """Return a row for each cell of a ladder, from the smallest size to the largest."""
     works = _works(run)
+    limits = Limits(run.records, run.facts.frameworks)
     rows = [
-        GrowthRow(
-            cell=row.cell,
-            title=row.title,
-            status=row.status,
-            reason=row.reason,
-            work=_work_of(row.cell, works[row.cell.workload, row.cell.size]),
-            step_ns=row.step_ns,
-            speedup=row.speedup,
-        )
+        _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
         for row in steps
         if (row.cell.workload, row.cell.size) in works
     ]
     place = {cell: at for at, cell in enumerate(dict.fromkeys(line_of(row.cell) for row in rows))}
     return tuple(sorted(rows, key=lambda row: (place[line_of(row.cell)], row.work.flops)))
+
+
+def _growth_row(row: StepRow, work: SizeOffer, limits: Limits) -> GrowthRow:
+    return GrowthRow(
+        cell=row.cell,
+        title=row.title,
+        status=row.status,
+        reason=row.reason,
+        source=row.source,
+        work=work,
+        step_ns=row.step_ns,
+        speedup=row.speedup,
+        bound=limits.bound(row.cell, work, row.step_ns.value) if row.step_ns else None,
+    )
 
 
 def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
@@ -61,13 +70,6 @@ def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
         if workload.is_ladder
         for work in workload.works
     }
-
-
-def _work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
-    """Return what a step of `cell` amounts to: of a forward pass that alone."""
-    if cell.optimizer != FORWARD_ONLY:
-        return work
-    return replace(work, flops=work.forward_flops, bytes=work.forward_bytes)
 
 
 def line_of(cell: Cell) -> Cell:

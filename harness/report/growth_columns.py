@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Final
 
 from harness.report.columns import CELL, WHO, Column, context
-from harness.report.formats import Value, significant, times
+from harness.report.formats import Value, percent, significant, times
 from harness.report.growth import CrossoverRow, GrowthRow
 
 
@@ -48,6 +48,23 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         format=times,
         get=lambda row: row.speedup.value if row.speedup else None,
     ),
+    Column(key="bound", heading="bound", unit="by", get=lambda row: row.bound.kind if row.bound else None),
+    Column(
+        key="share_of_limit",
+        heading="of limit",
+        unit="that binds",
+        format=percent,
+        get=lambda row: row.bound.share.value if row.bound and row.bound.share else None,
+        hint=lambda row: row.bound.share.sentence if row.bound and row.bound.share else "",
+    ),
+    Column(
+        key="times_launch",
+        heading="launches",
+        unit="emptiest",
+        format=times,
+        get=lambda row: row.bound.launches if row.bound else None,
+    ),
+    Column(key="limit_missing", get=lambda row: row.bound.why if row.bound else None),
 )
 
 CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (

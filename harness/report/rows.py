@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
 from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
+from harness.limits import LAUNCH_BOUND_NS, Limits
 from harness.report import stats
 from harness.report.facts import Run
 from harness.report.stats import BreakEven, Cost, Estimate, Flag
@@ -64,6 +65,7 @@ class StepRow(Row):
     flags: tuple[Flag, ...]
     costs: Mapping[int, Cost]  # what each good replicate paid, by block
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
+    launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
 
     @property
     def is_baseline(self) -> bool:
@@ -104,7 +106,9 @@ def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
     rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
-    return tuple(_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows)
+    limits = Limits(run.records, run.facts.frameworks)
+    compared = (_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows)
+    return tuple(replace(row, launches=_launches(row, limits)) for row in compared)
 
 
 def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
@@ -193,6 +197,13 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         costs=costs if whole else {},
         fit_overhead_ns=stats.level(overheads) if overheads else None,
     )
+
+
+def _launches(row: StepRow, limits: Limits) -> float | None:
+    launch_ns = limits.launch_ns(row.cell.framework)
+    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
+        return None
+    return row.step_ns.value / launch_ns
 
 
 def good_timings(records: Iterable[Record]) -> dict[int, Timing]:

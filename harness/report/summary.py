@@ -35,6 +35,7 @@ def summary(run: Run, tables: Tables) -> tuple[str, ...]:
         _by_framework(ranked),
         _first_steps(ranked),
         _paying_back(ranked),
+        _limits(tables),
         _accuracy(tables),
         _inferred(tables),
         _reproduced(tables),
@@ -148,6 +149,22 @@ def _names(rows: Sequence[Row]) -> str:
     for row in rows:
         groups.setdefault(row.title, []).append(row.cell.mode)
     return "; ".join(f"{title} {listed(modes)}" for title, modes in groups.items())
+
+
+def _limits(tables: Tables) -> str:
+    best = [(row.title, row.best) for row in tables.limits.rows if row.best is not None]
+    products = [one for one in best if one[1].kind == "matmul" and one[1].precision == "float32"]
+    traffic = [one for one in best if one[1].kind == "triad"]
+    if not products or not traffic:
+        return ""
+    largest = max(one.size for _, one in traffic)
+    title, product = max(products, key=lambda one: one[1].per_ns)
+    copier, copy = max((one for one in traffic if one[1].size == largest), key=lambda one: one[1].per_ns)
+    launches = [f"{duration(1 / one.per_ns)} ({title})" for title, one in best if one.kind == "launch"]
+    return (
+        f"At most this machine gave {significant(product.per_ns)} Gflop/s in float32 products ({title}) and"
+        f" {significant(copy.per_ns)} GB/s from memory ({copier}); the emptiest launch took {listed(launches)}."
+    )
 
 
 def _accuracy(tables: Tables) -> str:

@@ -16,12 +16,13 @@ from harness.report.facts import Run
 from harness.report.formats import Value, listed
 from harness.report.growth import CrossoverRow, GrowthRow
 from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
+from harness.report.limits import LIMIT_COLUMNS, LimitRow, limit_rows
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
 from harness.report.stats import Flag, all_flags
 
 R = TypeVar("R", bound=Row)
 TableName = Literal[
-    "steps", "growth", "crossovers", "compile", "proof", "reproducibility", "accuracy", "memory", "code"
+    "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "code"
 ]
 
 
@@ -52,6 +53,7 @@ class Tables:
     steps: Table[StepRow]
     growth: Table[GrowthRow]
     crossovers: Table[CrossoverRow]
+    limits: Table[LimitRow]
     compile: Table[CompileRow]
     proof: Table[ProofRow]
     reproducibility: Table[ReproducibilityRow]
@@ -72,6 +74,7 @@ def tables(run: Run) -> Tables:
         steps=_steps(steps),
         growth=_growth(sizes),
         crossovers=_crossovers(growth.crossover_rows(sizes, steps)),
+        limits=_limits(limit_rows(run)),
         compile=_compile(evidence.compile_rows(run, steps)),
         proof=_proof(evidence.proof_rows(run)),
         reproducibility=_reproducibility(evidence.reproducibility_rows(run)),
@@ -110,15 +113,18 @@ def _steps(found: tuple[StepRow, ...]) -> Table[StepRow]:
 
 
 def _growth(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
+    missing = Counter(row.bound.why for row in found if row.bound and row.bound.why)
     return Table(
         name="growth",
         title="Growth",
         about="What each mode gets done in a second as the work grows: operations as declared for the workload's step,"
-        " bytes as the least that it has to read and to write.",
+        " bytes as the least that it has to read and to write. Of the measured limits the one that it comes nearest to"
+        " binds, below 100 µs a step the launches.",
         columns=GROWTH_COLUMNS,
         rows=found,
         is_hole=lambda row: row.step_ns is None,
         tells_reasons=False,
+        remarks=tuple(f"No limit in {_rows(count)}: {why}." for why, count in missing.items()),
     )
 
 
@@ -131,6 +137,18 @@ def _crossovers(found: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
         rows=found,
         is_hole=lambda row: not row.ahead_from,
         tells_reasons=False,
+    )
+
+
+def _limits(found: tuple[LimitRow, ...]) -> Table[LimitRow]:
+    return Table(
+        name="limits",
+        title="Limits",
+        about="What each library got out of this machine at most, by its own calls: the best round of the run. A cell"
+        " above a limit is invalid.",
+        columns=LIMIT_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.best is None,
     )
 
 

@@ -148,7 +148,9 @@ class TestTerminal:
         assert "import: [red]no[/red] [Errno 2]" in text
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
-        assert printed(run([])).count("No such record in this run.") == len(set(report.TABLES) - set(report.LADDERS))
+        assert printed(run([])).count("No such record in this run.") == len(
+            set(report.TABLES) - {*report.LADDERS, *report.UNPRINTED}
+        )
 
     def test_names_a_framework_once_above_its_modes(self) -> None:
         lines = [line.rstrip() for line in printed(run([record(EAGER), record(COMPILE)])).splitlines()]

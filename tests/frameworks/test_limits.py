@@ -1,0 +1,45 @@
+"""Every framework that declares a library measures its limits, in its own environment."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import record, turn
+from bench.catalogue import catalogue
+from bench.turn import Settings, Turn
+from tests.factories import cell
+from tests.frameworks.interpreters import run_in
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
+
+MEASURING = [offer.name for offer in catalogue().frameworks if offer.limits]
+
+
+@pytest.mark.parametrize("framework", MEASURING)
+def test_a_turn_measures_the_limits_of_the_processor(framework: str, tmp_path: Path) -> None:
+    asked = Turn(
+        cell=cell(framework=framework, mode="limits", workload="", optimizer="", size="", precision="", track="limits"),
+        block=1,
+        position=1,
+        settings=Settings(rounds=1, warmup_floor_ns=0, warmup_cap_ns=1),
+        calls_per_round=None,
+        cpus=(),
+        threads=1,
+        hash_seed=1,
+        timeout_s=600,
+        launcher="here",
+    )
+    (tmp_path / turn.TURN_FILE).write_text(turn.to_json(asked), encoding="utf-8")
+    run_in(framework, tmp_path, "-m", "bench", "turn", str(tmp_path))
+
+    found = record.from_json((tmp_path / turn.RECORD_FILE).read_text(encoding="utf-8"))
+    assert (found.status, found.reason) == ("ok", "")
+    kinds = {(one.kind, one.precision) for one in found.limits}
+    assert {("launch", ""), ("triad", ""), ("matmul", "float32")} <= kinds
+    assert ("matmul", "tf32") not in kinds, "a processor has no TF32"
+    assert all(len(one.round_ns) >= 5 for one in found.limits)
+    best = {(one.kind, one.precision, one.size): one.work / min(one.round_ns) for one in found.limits}
+    assert best["launch", "", 1] > 1e-5  # less than 100 µs
+    assert 1 < best["matmul", "float32", 512] < 1e5  # Gflop/s
+    memory, cache = best["triad", "", 256 << 20], best["triad", "", 4 << 20]
+    assert 0.1 < memory < cache < 1e4  # GB/s
