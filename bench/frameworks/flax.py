@@ -3,8 +3,9 @@
 `nnx.jit` walks through the model and the optimiser before and after each call, in Python; `nnx.cached_partial` walks
 through them once. Optax's Adam is Kingma and Ba's. The arrays are strong float32: a weakly typed one would be traced
 a second time. In bfloat16 every layer has dtype=bfloat16 and param_dtype=float32, Flax's own way: layers cast their
-parameters and inputs, layer norms take their statistics in float32; the softmax of the attention and the loss are in
-float32, too. The caches on disk are JAX's, see there.
+parameters and inputs, layer norms take their statistics in float32. In float32 are also the softmax of the attention,
+the loss and the addition of a bias, for the reason that `_jax_models` gives; Flax has a hook for it.
+The caches on disk are JAX's, see there.
 """
 
 import functools
@@ -19,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from flax.nnx.nn.dtypes import promote_dtype
 
 from bench.framework import Output, Skip, Step
 from bench.frameworks import jax as backend
-from bench.frameworks._jax_models import attend_fused, attend_naively
+from bench.frameworks._jax_models import attend_fused, attend_naively, biased
 from bench.frameworks._jax_precision import COMPUTE, cast, choose, lacks, products
 from bench.record import ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Sgd, Workload
@@ -52,11 +54,31 @@ class Forward:
     criterion: Callable[[jax.Array, jax.Array], jax.Array]  # (predictions, y) -> mean loss, ()
 
 
+def _all_but_bias(arrays: Sequence[Any], *, dtype: Any) -> tuple[Any, ...]:
+    *operands, bias = arrays
+    return (*promote_dtype(operands, dtype=dtype), bias)
+
+
+class _FloatBias(nnx.Module):  # type: ignore[misc]
+    """A layer of Flax that adds its bias as it is, in float32, and returns its own dtype."""
+
+    def __init__(self, *shape: Any, **options: Any) -> None:
+        super().__init__(*shape, promote_dtype=_all_but_bias, **options)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return cast(super().__call__(x), self.dtype)
+
+
+class _Linear(_FloatBias, nnx.Linear): ...  # type: ignore[misc]
+
+
+class _Conv(_FloatBias, nnx.Conv): ...  # type: ignore[misc]
+
+
 class _Mlp(nnx.Module):  # type: ignore[misc]
     def __init__(self, workload: Workload, dtype: Any, rngs: nnx.Rngs) -> None:
         self.layer1, self.layer2, self.layer3 = (
-            nnx.Linear(*workload.parameters[f"layer{number}.weight"].shape, dtype=dtype, rngs=rngs)
-            for number in (1, 2, 3)
+            _Linear(*workload.parameters[f"layer{number}.weight"].shape, dtype=dtype, rngs=rngs) for number in (1, 2, 3)
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -77,7 +99,7 @@ class _Block(nnx.Module):  # type: ignore[misc]
         self.norm = nnx.LayerNorm(width, epsilon=pointwise.EPSILON, dtype=dtype, rngs=rngs)
 
     def __call__(self, h: jax.Array) -> jax.Array:
-        return self.norm(jax.nn.gelu(h + cast(self.bias, h.dtype), approximate=True) + h)
+        return self.norm(jax.nn.gelu(biased(h, self.bias), approximate=True) + h)
 
 
 class _Pointwise(nnx.Module):  # type: ignore[misc]
@@ -93,7 +115,7 @@ class _Pointwise(nnx.Module):  # type: ignore[misc]
 
 class _Residual(nnx.Module):  # type: ignore[misc]
     def __init__(self, channels: int, dtype: Any, rngs: nnx.Rngs) -> None:
-        self.first, self.second = (nnx.Conv(channels, channels, (3, 3), dtype=dtype, rngs=rngs) for _ in range(2))
+        self.first, self.second = (_Conv(channels, channels, (3, 3), dtype=dtype, rngs=rngs) for _ in range(2))
 
     def __call__(self, h: jax.Array) -> jax.Array:
         return jax.nn.relu(h + self.second(jax.nn.relu(self.first(h))))
@@ -102,11 +124,11 @@ class _Residual(nnx.Module):  # type: ignore[misc]
 class _Convnet(nnx.Module):  # type: ignore[misc]
     def __init__(self, workload: Workload, dtype: Any, rngs: nnx.Rngs) -> None:
         c = len(workload.parameters["stem.bias"])
-        self.stem = nnx.Conv(3, c, (3, 3), dtype=dtype, rngs=rngs)
+        self.stem = _Conv(3, c, (3, 3), dtype=dtype, rngs=rngs)
         self.block1 = _Residual(c, dtype, rngs)
-        self.down = nnx.Conv(c, 2 * c, (3, 3), dtype=dtype, rngs=rngs)
+        self.down = _Conv(c, 2 * c, (3, 3), dtype=dtype, rngs=rngs)
         self.block2 = _Residual(2 * c, dtype, rngs)
-        self.head = nnx.Linear(2 * c, 10, dtype=dtype, rngs=rngs)
+        self.head = _Linear(2 * c, 10, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         h = self.block1(jax.nn.relu(self.stem(x)))
@@ -120,10 +142,10 @@ class _Decoder(nnx.Module):  # type: ignore[misc]
         self.norm1, self.norm2 = (
             nnx.LayerNorm(width, epsilon=pointwise.EPSILON, dtype=dtype, rngs=rngs) for _ in range(2)
         )
-        self.qkv = nnx.Linear(width, 3 * width, use_bias=False, dtype=dtype, rngs=rngs)
-        self.out = nnx.Linear(width, width, dtype=dtype, rngs=rngs)
-        self.up = nnx.Linear(width, 4 * width, dtype=dtype, rngs=rngs)
-        self.down = nnx.Linear(4 * width, width, dtype=dtype, rngs=rngs)
+        self.qkv = _Linear(width, 3 * width, use_bias=False, dtype=dtype, rngs=rngs)
+        self.out = _Linear(width, width, dtype=dtype, rngs=rngs)
+        self.up = _Linear(width, 4 * width, dtype=dtype, rngs=rngs)
+        self.down = _Linear(4 * width, width, dtype=dtype, rngs=rngs)
 
     def __call__(self, h: jax.Array) -> jax.Array:
         n, tokens, width = h.shape
@@ -139,7 +161,7 @@ class _Transformer(nnx.Module):  # type: ignore[misc]
         for name in self.names:
             setattr(self, name, _Decoder(width, attend, dtype, rngs))
         self.norm = nnx.LayerNorm(width, epsilon=pointwise.EPSILON, dtype=dtype, rngs=rngs)
-        self.head = nnx.Linear(width, transformer.CLASSES, dtype=dtype, rngs=rngs)
+        self.head = _Linear(width, transformer.CLASSES, dtype=dtype, rngs=rngs)
 
     def __call__(self, h: jax.Array) -> jax.Array:
         for name in self.names:
@@ -148,7 +170,7 @@ class _Transformer(nnx.Module):  # type: ignore[misc]
 
 
 def _linear(workload: Workload, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.Linear(*workload.parameters["weight"].shape, dtype=dtype, rngs=rngs)
+    return _Linear(*workload.parameters["weight"].shape, dtype=dtype, rngs=rngs)
 
 
 FORWARD = {
