@@ -1,7 +1,8 @@
 """JAX: a pure function from state to state, run op by op, as one jitted step, or as a whole loop in `lax.scan`.
 
-Adam is written out here, Kingma and Ba's algorithm 1, so that JAX alone is measured. Every array is made with an
-explicit dtype: a weakly typed one would be traced a second time once it came back strong.
+The forward passes stand in `_jax_models`, which says what is float32 beside products of bfloat16. Adam is written out
+here, Kingma and Ba's algorithm 1, so that JAX alone is measured. Every array is made with an explicit dtype: a weakly
+typed one would be traced a second time once it came back strong.
 
 JAX keeps no compiled program on disk unless it is told to. It is told to here, for programs of any size and compile
 time, so that a second process can show what a warm start costs. Making the keys and writing the entries is 1 to 2 % of
@@ -12,7 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from bench.framework import Output, Probes, Skip, Step, Task
+from bench.frameworks._jax_models import FORWARD, Arrays, Model
+from bench.frameworks._jax_precision import COMPUTE, STRICT, choose, lacks, products
 from bench.record import Memory, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
-from bench.workloads import pointwise, transformer
 
 MODES = {
     "op-by-op": "no jit around the step: each jax.numpy operation compiled once and dispatched by itself",
@@ -47,90 +49,10 @@ COMPILED: Final = "/jax/core/compile/backend_compile_duration"  # by XLA, or rea
 CACHE_HIT: Final = "/jax/compilation_cache/cache_hits"
 CACHE_MISS: Final = "/jax/compilation_cache/cache_misses"
 POOL_THREAD: Final = "tf_XLAEigen"  # the name of each thread in XLA's pool on the CPU
-STRICT: Final = ("float32", "highest")  # the settings under which a GPU does not round products to TF32
-
-Arrays = Mapping[str, jax.Array]
-
-
-def _regression(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    prediction = x @ parameters["weight"] + parameters["bias"]  # (n, 1)
-    return jnp.mean(jnp.square(prediction - y))
-
-
-def _mlp(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    def dense(layer: str, x: jax.Array) -> jax.Array:
-        return x @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
-
-    return _cross_entropy(dense("layer3", jax.nn.relu(dense("layer2", jax.nn.relu(dense("layer1", x))))), y)
-
-
-def _convnet(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    def convolution(layer: str, h: jax.Array) -> jax.Array:
-        h = jax.lax.conv_general_dilated(
-            h, parameters[f"{layer}.weight"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return h + parameters[f"{layer}.bias"]
-
-    def block(name: str, h: jax.Array) -> jax.Array:
-        return jax.nn.relu(h + convolution(f"{name}.second", jax.nn.relu(convolution(f"{name}.first", h))))
-
-    h = block("block1", jax.nn.relu(convolution("stem", x)))
-    n, height, width, channels = h.shape
-    h = jnp.mean(h.reshape(n, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
-    h = block("block2", jax.nn.relu(convolution("down", h)))
-    return _cross_entropy(jnp.mean(h, axis=(1, 2)) @ parameters["head.weight"] + parameters["head.bias"], y)
-
-
-def _cross_entropy(logits: jax.Array, y: jax.Array) -> jax.Array:
-    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1))
-
-
-def _pointwise(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    for block in pointwise.BLOCKS:
-        x = jax.nn.gelu(x + parameters[f"{block}.bias"], approximate=True) + x
-        x = _normal(parameters, f"{block}.norm", x)
-    return jnp.mean(jnp.square(x - y))
-
-
-def _normal(parameters: Arrays, name: str, h: jax.Array) -> jax.Array:
-    return jax.nn.standardize(h, epsilon=pointwise.EPSILON) * parameters[f"{name}.gain"] + parameters[f"{name}.shift"]
-
-
-def _transformer(attend: Callable[..., jax.Array], parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    def dense(layer: str, h: jax.Array) -> jax.Array:
-        return h @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
-
-    n, tokens, width = x.shape
-    for block in transformer.blocks(parameters):
-        qkv = _normal(parameters, f"{block}.norm1", x) @ parameters[f"{block}.qkv.weight"]
-        q, k, v = jnp.moveaxis(qkv.reshape(n, tokens, 3, transformer.heads(width), -1), 2, 0)  # (n, tokens, heads, d)
-        x = x + dense(f"{block}.out", attend(q, k, v).reshape(n, tokens, width))
-        up = dense(f"{block}.up", _normal(parameters, f"{block}.norm2", x))
-        x = x + dense(f"{block}.down", jax.nn.gelu(up, approximate=True))
-    logits = dense("head", _normal(parameters, "norm", x))
-    return _cross_entropy(logits.reshape(n * tokens, -1), y.reshape(-1))
-
-
-def attend_naively(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-    """Return causal attention of (n, tokens, heads, d), each operation by itself."""
-    scores = jnp.einsum("nqhd,nkhd->nhqk", q, k) / np.float32(q.shape[-1] ** 0.5)
-    seen = jnp.tril(jnp.ones((q.shape[1], q.shape[1]), dtype=bool))
-    return jnp.einsum("nhqk,nkhd->nqhd", jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)), v)
-
-
-def attend_fused(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-    """Return the same by JAX's own function, which chooses cuDNN's kernel where it can."""
-    return jax.nn.dot_product_attention(q, k, v, is_causal=True)
-
-
-FORWARD = {
-    "regression": _regression,
-    "regression_wide": _regression,
-    "mlp": _mlp,
-    "convnet": _convnet,
-    "pointwise": _pointwise,
-    "transformer": partial(_transformer, attend_fused),
-    "transformer_naive": partial(_transformer, attend_naively),
+# what only an update has
+TRAINING_ONLY: Final = {
+    "jit-donate": "a forward pass has no state to donate",
+    "scan": "a forward pass has no updates to loop over",
 }
 
 
@@ -147,7 +69,7 @@ class _Held:
     """The newest state, where `wait` finds it: a step's loss is ready before its last update is."""
 
     state = State({}, {}, {}, np.float32(0))
-    loss: jax.Array | None = None  # of the last call
+    output: jax.Array | None = None  # of the last call
     given: State | None = None  # what the last call took, where it was to be donated
 
 
@@ -158,9 +80,9 @@ class Body:
         self.on_values = 0
         self.on_tracers = 0
 
-    def ran(self, loss: jax.Array) -> None:
-        """Count one run of the step, by what its loss is."""
-        if isinstance(loss, jax.core.Tracer):
+    def ran(self, output: jax.Array) -> None:
+        """Count one run of the step, by what its loss or its predictions are."""
+        if isinstance(output, jax.core.Tracer):
             self.on_tracers += 1
         else:
             self.on_values += 1
@@ -197,14 +119,20 @@ def start(device: str, threads: int) -> None:
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return the training step op by op, jitted, or the jitted loop over all steps."""
-    if precision != "float32":
-        return Skip(f"JAX is measured in float32 only, not {precision}")
+    """Return the training step, or the forward pass: op by op, jitted, or the jitted loop over all steps."""
+    if reason := lacks(precision) or ("" if workload.trains else TRAINING_ONLY.get(mode, "")):
+        return Skip(reason)
+    choose(precision)
+    model = FORWARD[workload.name].mixed(COMPUTE[precision])
+    return _training(workload, mode, model) if workload.trains else _predicting(workload, mode, model)
+
+
+def _training(workload: Workload, mode: str, model: Model) -> Step:
+    """Return the training step of `model` in `mode`."""
     optimizer = workload.optimizer
-    forward = FORWARD[workload.name]
-    loss_and_gradient = jax.value_and_grad(forward)
+    loss_and_gradient = jax.value_and_grad(model.loss)
     update = partial(_adam, optimizer) if isinstance(optimizer, Adam) else partial(_sgd, optimizer)
-    body = Body()
+    body, held = Body(), _held
 
     def step(state: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
         loss, gradient = loss_and_gradient(state.parameters, x, y)
@@ -222,49 +150,97 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         "scan": jax.jit(loop),
     }[mode]
     x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
-    held = _held
+    held.state = _initial(workload)
+    compute = cache(lambda: products(model.predict, workload.parameters, x))
 
     def call() -> jax.Array:
-        held.state, held.loss = advance(held.state, x, y)
-        return held.loss
+        held.state, held.output = advance(held.state, x, y)
+        return held.output
 
     def call_donated() -> jax.Array:
         held.given = held.state
-        held.state, held.loss = advance(held.state, x, y)
-        return held.loss
+        held.state, held.output = advance(held.state, x, y)
+        return held.output
 
     def reset() -> None:
-        zeros = {name: np.zeros_like(array) for name, array in workload.parameters.items()}
-        moments = zeros if isinstance(optimizer, Adam) else {}
-        # An array that lies in NumPy's memory is never written to: XLA copies it when it is donated.
-        held.state = jax.device_put(State(dict(workload.parameters), moments, moments, np.float32(0)))
+        held.state = _initial(workload)
 
     def proof() -> ModeProof:
         entries = None if mode == "op-by-op" else advance._cache_size()
-        weight = next(iter(held.state.parameters.values()))
         deleted = [array.is_deleted() for array in jax.tree.leaves(held.given)]
         taken = mode if body.compiled else "op-by-op"
         if taken == "jit-donate" and not all(deleted):
             taken = "jit"
         detail = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
-        return found(taken, body, weight, held.loss, entries, detail if mode == "jit-donate" else "")
+        return found(
+            taken, body, _weight(), held.output, entries, detail if mode == "jit-donate" else "", compute=compute()
+        )
 
     def gradient() -> Mapping[str, Array32]:
-        return {name: np.array(g) for name, g in jax.jit(jax.grad(forward))(held.state.parameters, x, y).items()}
+        return {name: np.array(g) for name, g in jax.jit(jax.grad(model.loss))(held.state.parameters, x, y).items()}
 
-    reset()
     return Step(
         call=call_donated if mode == "jit-donate" else call,
         steps_per_call=workload.steps if mode == "scan" else 1,
         reset=reset,
-        parameters=lambda: {name: np.array(p) for name, p in held.state.parameters.items()},
+        parameters=_parameters,
         gradient=gradient,
         proof=proof,
     )
 
 
+def _predicting(workload: Workload, mode: str, model: Model) -> Step:
+    """Return the forward pass of `model`; the parameters are arguments, so that XLA folds nothing into the program."""
+    body, held = Body(), _held
+
+    def forward(parameters: Arrays, x: jax.Array) -> jax.Array:
+        predictions = model.predict(parameters, x)
+        body.ran(predictions)
+        return predictions
+
+    advance = {"op-by-op": forward, "jit": jax.jit(forward)}[mode]
+    x = jax.device_put(workload.inputs["x"])
+    held.state = _initial(workload)
+    compute = cache(lambda: products(model.predict, workload.parameters, x))
+
+    def call() -> jax.Array:
+        held.output = advance(held.state.parameters, x)
+        return held.output
+
+    def proof() -> ModeProof:
+        entries = None if mode == "op-by-op" else advance._cache_size()
+        taken = mode if body.compiled else "op-by-op"
+        return found(taken, body, _weight(), held.output, entries, compute=compute())
+
+    return Step(call=call, reset=lambda: None, parameters=_parameters, proof=proof, inference=True)
+
+
+def _initial(workload: Workload) -> State:
+    """Return the state before the first step, on the device."""
+    zeros = {name: np.zeros_like(array) for name, array in workload.parameters.items()}
+    moments = zeros if isinstance(workload.update, Adam) else {}
+    # An array that lies in NumPy's memory is never written to: XLA copies it when it is donated.
+    state: State = jax.device_put(State(dict(workload.parameters), moments, moments, np.float32(0)))
+    return state
+
+
+def _parameters() -> Mapping[str, Array32]:
+    return {name: np.array(p) for name, p in _held.state.parameters.items()}
+
+
+def _weight() -> jax.Array:
+    return next(iter(_held.state.parameters.values()))
+
+
 def found(
-    mode: str, body: Body, parameter: jax.Array, loss: jax.Array | None, entries: int | None, detail: str = ""
+    mode: str,
+    body: Body,
+    parameter: jax.Array,
+    loss: jax.Array | None,
+    entries: int | None,
+    detail: str = "",
+    *,
+    compute: str = "",
 ) -> ModeProof:
     """Return the proof of a step that runs on JAX.
 
@@ -272,9 +248,10 @@ def found(
         mode: the mode it was found to run in.
         body: how the step's Python ran.
         parameter: one of the trained parameters.
-        loss: the last output; None before the first step.
+        loss: the last output, predictions where nothing is trained; None before the first step.
         entries: programs that jax.jit keeps for the step; None where nothing was to be compiled as a whole.
         detail: what else was looked at.
+        compute: dtype of the model's products.
     """
     rounding = jax.config.jax_default_matmul_precision
     cached = jax.config.jax_compilation_cache_dir is not None
@@ -293,6 +270,7 @@ def found(
         f"{_events[COMPILED]} programs compiled by XLA or read from disk, {entries or 0} kept by jit for the step; "
         + (f"{detail}; " if detail else "")
         + f"threads are those of the process that are called {POOL_THREAD}; device and dtype are a parameter's",
+        compute_precision=compute,
         output_device="" if loss is None else _device_of(loss),
         output_precision="" if loss is None else str(loss.dtype),
         matmul_precision=str(rounding),
@@ -353,8 +331,9 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the losses, shape (steps,)."""
-    return np.asarray(jax.device_get(list(outputs)), dtype=np.float64).ravel()
+    """Return the losses, shape (steps,), or the last predictions, shape (n,)."""
+    kept = outputs[-1:] if outputs[-1].ndim > 1 else outputs  # losses have no columns
+    return np.asarray(jax.device_get(list(kept)), dtype=np.float64).ravel()
 
 
 def memory() -> Memory:

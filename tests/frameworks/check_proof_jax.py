@@ -1,9 +1,10 @@
 """Run a few steps of JAX or Flax, with a fault planted, and print the proof as one line of JSON.
 
-    PYTHONPATH=<repository> python tests/frameworks/check_proof_jax.py FRAMEWORK MODE [FAULT]
+    PYTHONPATH=<repository> python tests/frameworks/check_proof_jax.py FRAMEWORK MODE [FAULT [CELL]]
 
 A script, since it runs in a framework's own environment. The scratch folder is the working directory, so that a second
-process there starts on the caches of the first. FAULT is one of `BEFORE` or `BETWEEN`.
+process there starts on the caches of the first. FAULT is one of `BEFORE` or `BETWEEN`;
+CELL is such as mlp,tiny,none,bfloat16.
 """
 
 import dataclasses
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import framework_offer
-from bench.framework import Step
-from bench.workloads import regression
+from bench.framework import Skip
 
 THREADS: Final = 1
 
@@ -51,19 +51,56 @@ def reshape_variables() -> None:
             variable.set_value(variable.get_value().reshape(1, 1))
 
 
-BEFORE: Final[Mapping[str, Callable[[], None]]] = {"threads": let_xla_choose_its_threads, "donation": donate_nothing}
+def cast_nothing() -> None:
+    """Compute in the dtype of the arrays as they come."""
+    precision: Any = importlib.import_module("bench.frameworks._jax_precision")
+    precision.COMPUTE = {**precision.COMPUTE, "bfloat16": importlib.import_module("jax.numpy").float32}
+
+
+def cast_the_predictions_alone() -> None:
+    """Return predictions of bfloat16 from products of float32."""
+    models: Any = importlib.import_module("bench.frameworks._jax_models")
+    bfloat16 = importlib.import_module("jax.numpy").bfloat16
+    models.FORWARD["mlp"] = dataclasses.replace(
+        models.FORWARD["mlp"], predict=lambda parameters, x: models._mlp(parameters, x).astype(bfloat16)
+    )
+    models.Model.mixed = lambda model, dtype: model
+
+
+def cast_one_layer_back() -> None:
+    """Compute the last layer of the perceptron in float32."""
+    models: Any = importlib.import_module("bench.frameworks._jax_models")
+    numpy = importlib.import_module("jax.numpy")
+    dense = models._dense
+    models._dense = lambda parameters, layer, h: dense(
+        {name: p.astype(numpy.float32) for name, p in parameters.items()} if layer == "layer3" else parameters,
+        layer,
+        h.astype(numpy.float32) if layer == "layer3" else h,
+    )
+
+
+BEFORE: Final[Mapping[str, Callable[[], None]]] = {
+    "threads": let_xla_choose_its_threads,
+    "donation": donate_nothing,
+    "no cast": cast_nothing,
+    "late cast": cast_the_predictions_alone,
+    "half a cast": cast_one_layer_back,
+}
 BETWEEN: Final[Mapping[str, Callable[[], None]]] = {"shape": reshape_bias, "variables": reshape_variables}
 
 
-def check(name: str, mode: str, fault: str = "") -> dict[str, Any]:
+def check(name: str, mode: str, fault: str = "", cell: str = "regression,base,sgd,float32") -> dict[str, Any]:
     """Return the proof after five steps, the fault planted before the build or between the steps."""
     for variable, value in framework_offer(name).environment:
         os.environ[variable] = value.format(threads=THREADS, scratch=Path.cwd())
     BEFORE.get(fault, lambda: None)()
     framework = importlib.import_module(f"bench.frameworks.{name}")
     framework.start("cpu", THREADS)
-    step = framework.build(regression.make("base", "sgd"), mode, "float32")
-    assert isinstance(step, Step), step
+    workload, size, optimizer, precision = cell.split(",")
+    made = importlib.import_module(f"bench.workloads.{workload}").make(size, optimizer)
+    step = framework.build(made, mode, precision)
+    if isinstance(step, Skip):
+        return {"skipped": step.reason}
     framework.wait(step.run(2))
     BETWEEN.get(fault, lambda: None)()
     framework.wait(step.run(3))

@@ -15,9 +15,16 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 COMPILED = [("jax", "jit"), ("jax", "jit-donate"), ("jax", "scan"), ("flax", "jit"), ("flax", "cached-partial")]
 
 
-def proof(scratch: Path, framework: str, mode: str, fault: str = "", **environment: str) -> dict[str, Any]:
-    script = ROOT / "tests" / "frameworks" / "check_proof_jax.py"
-    found: dict[str, Any] = json.loads(run_in(framework, scratch, str(script), framework, mode, fault, **environment))
+def proof(
+    scratch: Path,
+    framework: str,
+    mode: str,
+    fault: str = "",
+    cell: str = "regression,base,sgd,float32",
+    **environment: str,
+) -> dict[str, Any]:
+    script = str(ROOT / "tests" / "frameworks" / "check_proof_jax.py")
+    found: dict[str, Any] = json.loads(run_in(framework, scratch, script, framework, mode, fault, cell, **environment))
     return found
 
 
@@ -72,3 +79,51 @@ def test_a_second_process_finds_every_program_on_disk(framework: str, mode: str,
     assert cold["cache_misses"] > 0
     assert warm["cache_misses"] == 0
     assert warm["cache_hits"] >= cold["cache_misses"]
+
+
+FORWARD = [("jax", "op-by-op"), ("jax", "jit"), ("flax", "eager"), ("flax", "jit"), ("flax", "cached-partial")]
+
+
+@pytest.mark.parametrize(("framework", "mode"), FORWARD)
+def test_a_forward_pass_is_one_program_of_bfloat16(framework: str, mode: str, tmp_path: Path) -> None:
+    found = proof(tmp_path, framework, mode, cell="mlp,tiny,none,bfloat16")
+
+    compiled = mode not in ("op-by-op", "eager")
+    assert (found["mode"], found["traces"], found["graphs"]) == ((mode, 1, 1) if compiled else (mode, None, None))
+    assert found["guard_failures"] == (0 if compiled else None)
+    assert (found["precision"], found["compute_precision"], found["output_precision"]) == (
+        "float32",
+        "bfloat16",
+        "bfloat16",
+    )
+
+
+@pytest.mark.parametrize(
+    ("framework", "fault", "products"),
+    [
+        ("jax", "no cast", "float32"),
+        ("jax", "late cast", "float32"),
+        ("jax", "half a cast", "bfloat16, float32"),
+        ("flax", "no cast", "float32"),
+    ],
+)
+@pytest.mark.parametrize("optimizer", ["adam", "none"])
+def test_a_wrong_cast_is_seen_in_the_products(
+    framework: str, fault: str, products: str, optimizer: str, tmp_path: Path
+) -> None:
+    found = proof(tmp_path, framework, "jit", fault, f"mlp,tiny,{optimizer},bfloat16")
+
+    assert found["compute_precision"] == products
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode", "cell", "reason"),
+    [
+        ("jax", "jit", "mlp,tiny,adam,tf32", "TF32 needs an NVIDIA GPU, JAX runs on cpu"),
+        ("flax", "jit", "mlp,tiny,none,tf32", "TF32 needs an NVIDIA GPU, JAX runs on cpu"),
+        ("jax", "scan", "mlp,tiny,none,float32", "a forward pass has no updates to loop over"),
+        ("jax", "jit-donate", "mlp,tiny,none,float32", "a forward pass has no state to donate"),
+    ],
+)
+def test_what_cannot_run_says_why(framework: str, mode: str, cell: str, reason: str, tmp_path: Path) -> None:
+    assert proof(tmp_path, framework, mode, cell=cell) == {"skipped": reason}

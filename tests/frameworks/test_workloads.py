@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,8 @@ COMPILED = [
     ("tensorflow", "xla"),
     ("keras_jax", "batch-jit"),
 ]
+BFLOAT16 = [("jax", "op-by-op"), ("jax", "jit"), ("flax", "eager"), ("flax", "jit")]
+FORWARD = [("jax", "op-by-op"), ("jax", "jit"), ("flax", "eager"), ("flax", "jit"), ("flax", "cached-partial")]
 SGD = {"torch", "tensorflow", "jax", "keras_torch"}  # the others share their optimisers
 LADDERS = {"regression_wide", "pointwise", "mlp", "convnet", "transformer", "transformer_naive"}
 ONLY = {
@@ -29,13 +32,18 @@ ONLY = {
 }  # what a framework expresses of them, where it is not all; of a workload that is added it may express any
 
 
+def checked(framework: str, scratch: Path, *cell: str) -> dict[str, Any]:
+    script = str(ROOT / "tests" / "frameworks" / "check_workloads.py")
+    found: dict[str, Any] = json.loads(run_in(framework, scratch, script, framework, *cell).splitlines()[-1])
+    return found
+
+
 @pytest.mark.parametrize(
     ("framework", "mode", "optimizer"),
     [*((*cell, "adam") for cell in [*PLAIN, *COMPILED]), *((*cell, "sgd") for cell in PLAIN if cell[0] in SGD)],
 )
 def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: str, tmp_path: Path) -> None:
-    script = ROOT / "tests" / "frameworks" / "check_workloads.py"
-    found = json.loads(run_in(framework, tmp_path, str(script), framework, mode, optimizer, "float32").splitlines()[-1])
+    found = checked(framework, tmp_path, mode, optimizer, "float32")
 
     expressed = {name for name, told in found.items() if told != "not expressed"}
     assert set(found) == set(WORKLOADS) - {"regression"}
@@ -43,3 +51,23 @@ def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: 
     for name in expressed:
         assert isinstance(found[name], dict), f"{name}: {found[name]}"
         assert found[name]["max_gradient_deviation"] <= 1e-4
+
+
+@pytest.mark.parametrize(("framework", "mode"), BFLOAT16)
+def test_products_of_bfloat16_stay_near_the_reference(framework: str, mode: str, tmp_path: Path) -> None:
+    found = checked(framework, tmp_path, mode, "adam", "bfloat16")
+
+    for name in ONLY.get(framework, LADDERS):
+        assert isinstance(found[name], dict), f"{name}: {found[name]}"
+        assert found[name]["compute_precision"] == "bfloat16"
+        assert found[name]["max_gradient_deviation"] > 1e-4, "float32 would be nearer"
+
+
+@pytest.mark.parametrize(("framework", "mode"), FORWARD)
+def test_a_forward_pass_predicts_what_the_reference_does(framework: str, mode: str, tmp_path: Path) -> None:
+    found = checked(framework, tmp_path, mode, "none", "float32")
+
+    for name in ONLY.get(framework, LADDERS) - {"regression_wide"}:
+        assert isinstance(found[name], dict), f"{name}: {found[name]}"
+        assert found[name]["max_loss_deviation"] <= 1e-5
+        assert found[name]["output_precision"] == "float32"
