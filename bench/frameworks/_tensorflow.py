@@ -100,11 +100,11 @@ def compiled_by_xla(trace: Any) -> bool:
 
 
 def products(graph: tf.Graph) -> set[str]:
-    """Return the dtypes of what the matrix products and convolutions of a graph give, those in its loops too."""
+    """Return the dtypes of what a graph's matrix products and convolutions multiply, those in its loops too."""
     found: set[str] = set()
     for operation in graph.get_operations():
         if operation.type in PRODUCTS:
-            found.add(operation.outputs[0].dtype.name)
+            found.add(operation.get_attr("T").name)
         elif operation.type in ("While", "StatelessWhile"):
             found |= products(graph._get_function(operation.get_attr("body").name).graph)
     return found
@@ -135,7 +135,7 @@ def prove(
         precision: dtype of the parameters.
         output: the last loss or losses, a tensor or an array; None when Python numbers are handed out.
         evidence: what was looked at beside the settings.
-        compute_precision: dtype of what the products gave; several joined by commas.
+        compute_precision: dtype of what the products multiply; several joined by commas.
     """
     written = xla_entries() - _entries_at_start
     clusters = graphs.traces if graphs and graphs.xla else 0
