@@ -85,8 +85,10 @@ def keep_a_layer_in_float32() -> None:
 
 
 def forget_to_cast() -> None:
-    """Make TensorFlow's cast hand out what it is given."""
-    tensorflow().cast = lambda tensor, dtype: tensorflow().convert_to_tensor(tensor)
+    """Make TensorFlow's cast to bfloat16 hand out what it is given."""
+    tf = tensorflow()
+    cast = tf.cast
+    tf.cast = lambda h, dtype: tf.convert_to_tensor(h) if dtype == tf.bfloat16 else cast(h, dtype)
 
 
 def keep_a_product_in_float32() -> None:
