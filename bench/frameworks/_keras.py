@@ -1,21 +1,29 @@
-"""Keras, whatever computes for it: `compile`, `fit` and `train_on_batch` of a Sequential model.
+"""Keras, whatever computes for it: `compile`, `fit`, `train_on_batch` and `predict_on_batch` of a model.
 
 `train_on_batch` is one optimiser update in Keras' own step; it resets the loss metric first, so that the value is this
 step's, and hands it out as a Python float: it waits for the device in every step. `fit` makes one batch an epoch and
 adds what Keras does around an epoch: its data adapter, its callbacks, its history. Each backend's file has its own
 MODES, the threads and caches of its backend, and the proof of what its backend ran.
+
+A forward pass is `predict_on_batch`, the sibling of `train_on_batch` under the same `compile`: it hands the predictions
+out as NumPy's, so it waits and copies in every step. A fit has no forward pass.
+
+bfloat16 is Keras' policy "mixed_bfloat16": variables in float32, layers in bfloat16, and, as its guide advises, a last
+layer that hands the predictions out in float32. Layer norms and the fused attention widen what they need themselves;
+what is written with `keras.ops` does as the layers do: inputs are cast to the policy's dtype, a softmax is in float32.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import keras
 import numpy as np
 
 from bench.framework import Output, Skip, Step
+from bench.precision import BFLOAT16, FLOAT32, TF32
 from bench.record import ModeProof
 from bench.workload import Adam, Array32, Array64, Sgd, Workload
 from bench.workloads import pointwise, transformer
@@ -32,6 +40,7 @@ COMPILE: Final[Mapping[str, Mapping[str, bool]]] = {
     "jit": {"jit_compile": True},
 }
 
+POLICY: Final[Mapping[str, str]] = {FLOAT32: "float32", TF32: "float32", BFLOAT16: "mixed_bfloat16"}
 
 Loss = Callable[[Any, Any], Any]  # of target and prediction
 
@@ -47,6 +56,8 @@ class Backend:
     gradient: Callable[[keras.Model, Loss, Any, Any], Sequence[Any]]  # of the loss by the trainable variables
     uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
     prove: Callable[[keras.Model], ModeProof]  # as found; its mode is EAGER, GRAPH or COMPILED
+    products: Callable[[keras.Model, Any], set[str]]  # dtypes of what the model multiplies, for a batch
+    round_to_tf32: Callable[[], str]  # let it; why it cannot be, as one sentence, or nothing
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
     feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays  # x and y, as `fit` takes them fastest, an epoch a batch
 
@@ -83,6 +94,15 @@ def _convnet(workload: Workload) -> keras.Model:
     return keras.Model(x, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(h)))
 
 
+def _as_the_layers(x: Any) -> Any:
+    """Return a model's input in the dtype that layers cast theirs to; `keras.ops` would take it as it comes."""
+    return _cast(x, keras.config.dtype_policy().compute_dtype)
+
+
+def _cast(h: Any, dtype: str) -> Any:
+    return h if h.dtype == dtype else keras.ops.cast(h, dtype)
+
+
 class _Bias(keras.layers.Layer):  # type: ignore[misc]
     def build(self, shape: tuple[int | None, ...]) -> None:
         self.bias = self.add_weight(shape=shape[-1:], initializer="zeros")
@@ -92,7 +112,8 @@ class _Bias(keras.layers.Layer):  # type: ignore[misc]
 
 
 def _pointwise(workload: Workload) -> keras.Model:
-    h = x = keras.Input(workload.inputs["x"].shape[1:])
+    x = keras.Input(workload.inputs["x"].shape[1:])
+    h = _as_the_layers(x)
     for _ in pointwise.BLOCKS:
         h = keras.ops.gelu(_Bias()(h), approximate=True) + h
         h = keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
@@ -106,7 +127,8 @@ def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
     def normal(h: Any) -> Any:
         return keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
 
-    h = x = keras.Input((tokens, width))
+    x = keras.Input((tokens, width))
+    h = _as_the_layers(x)
     for _ in transformer.blocks(workload.parameters):
         qkv = keras.layers.Dense(3 * width, use_bias=False)(normal(h))
         qkv = keras.ops.reshape(qkv, (-1, tokens, 3, heads, width // heads))
@@ -120,7 +142,8 @@ def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
 def _attend_naively(q: Any, k: Any, v: Any) -> Any:
     scores = keras.ops.einsum("nqhd,nkhd->nhqk", q, k) / q.shape[-1] ** 0.5
     seen = np.tril(np.ones((q.shape[1], q.shape[1]), dtype=bool))
-    return keras.ops.einsum("nhqk,nkhd->nqhd", keras.ops.softmax(keras.ops.where(seen, scores, -np.inf)), v)
+    share = keras.ops.softmax(keras.ops.where(seen, _cast(scores, "float32"), -np.inf))
+    return keras.ops.einsum("nhqk,nkhd->nqhd", _cast(share, v.dtype), v)
 
 
 def _attend_fused(q: Any, k: Any, v: Any) -> Any:
@@ -141,16 +164,27 @@ FORWARD = {
 
 
 def build(workload: Workload, mode: str, precision: str, backend: Backend) -> Step | Skip:
-    """Return `fit` or `train_on_batch` of the model, compiled in the sense of Keras."""
-    if precision != "float32":
-        return Skip(f"Keras is measured in float32 only, not {precision}")
+    """Return `fit` or `train_on_batch` of the model, or `predict_on_batch`, compiled in the sense of Keras."""
     method, _, ending = mode.partition("-")
-    forward = FORWARD[workload.name]
+    if method == "fit" and not workload.trains:
+        return Skip("a fit trains: there is none in a forward pass")
+    if precision == TF32 and (missing := backend.round_to_tf32()):
+        return Skip(missing)
+    keras.config.set_dtype_policy(POLICY[precision])
+    model = FORWARD[workload.name].model(workload)
+    if precision == BFLOAT16:
+        model = keras.Model(model.inputs, keras.layers.Activation("linear", dtype="float32")(model.outputs[0]))
+    model.set_weights(list(workload.parameters.values()))
+    if workload.trains:
+        return _training(workload, model, method, ending, backend)
+    return _inference(workload, model, ending, backend)
+
+
+def _training(workload: Workload, model: keras.Model, method: str, ending: str, backend: Backend) -> Step:
+    loss = FORWARD[workload.name].loss
     initial = list(workload.parameters.values())
-    model = forward.model(workload)
-    model.set_weights(initial)
     optimizer = optimizer_of(workload.optimizer)
-    model.compile(optimizer=optimizer, loss=forward.loss, **COMPILE[ending])
+    model.compile(optimizer=optimizer, loss=loss, **COMPILE[ending])
     optimizer.build(model.trainable_variables)
     backend.prepare(model)
     fresh = _copies(optimizer.variables)
@@ -166,25 +200,76 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
 
-    def proof() -> ModeProof:
-        found = backend.prove(model)
-        asked_for = {"eager": EAGER, "jit": COMPILED, "": COMPILED if model.jit_compile else backend.uncompiled}
-        ran = mode if found.mode == asked_for[ending] else method + ENDING[found.mode]
-        words = f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {found.evidence}"
-        return dataclasses.replace(found, mode=ran, evidence=words)
-
     def gradient() -> Mapping[str, Array32]:
-        slopes = backend.gradient(model, forward.loss, x, y)
+        slopes = backend.gradient(model, loss, x, y)
         return dict(zip(workload.parameters, _copies(slopes), strict=True))
 
+    precisions = _precisions(model, x, backend)
     return Step(
         call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
         fit=fit if method == "fit" else None,
         reset=reset,
-        parameters=lambda: dict(zip(workload.parameters, _copies(model.weights), strict=True)),
+        parameters=lambda: _parameters(workload, model),
         gradient=gradient,
-        proof=proof,
+        proof=lambda: _proof(model, method, ending, backend, precisions()),
     )
+
+
+def _inference(workload: Workload, model: keras.Model, ending: str, backend: Backend) -> Step:
+    model.compile(**COMPILE[ending])
+    x = keras.ops.convert_to_tensor(workload.inputs["x"])
+    last: Any = None
+
+    def call() -> Any:
+        nonlocal last
+        last = model.predict_on_batch(x)
+        return last
+
+    def proof() -> ModeProof:
+        found = _proof(model, "batch", ending, backend, precisions())
+        return dataclasses.replace(found, output_precision="" if last is None else last.dtype.name)
+
+    precisions = _precisions(model, x, backend)
+    return Step(
+        call=call,
+        reset=lambda: None,  # nothing is trained
+        parameters=lambda: _parameters(workload, model),
+        proof=proof,
+        inference=True,
+    )
+
+
+def _parameters(workload: Workload, model: keras.Model) -> Mapping[str, Array32]:
+    return dict(zip(workload.parameters, _copies(model.weights), strict=True))
+
+
+def _precisions(model: keras.Model, x: Any, backend: Backend) -> Callable[[], str]:
+    """Return what looks, once, at the dtypes that layers with weights say and that the model's products take.
+
+    What Keras compiles or runs is hidden in its step: the backend shows the products of the same model called by
+    itself.
+    """
+    layers = [layer for layer in model.layers if layer.weights]
+    return cache(lambda: ", ".join(sorted({layer.compute_dtype for layer in layers} | backend.products(model, x))))
+
+
+def _proof(model: keras.Model, method: str, ending: str, backend: Backend, compute_precision: str) -> ModeProof:
+    """Return what the backend found, in the words of MODES."""
+    found = backend.prove(model)
+    asked_for = {"eager": EAGER, "jit": COMPILED, "": COMPILED if model.jit_compile else backend.uncompiled}
+    took = f"-{ending}".rstrip("-") if found.mode == asked_for[ending] else ENDING[found.mode]
+    return dataclasses.replace(
+        found,
+        mode=method + took,
+        compute_precision=compute_precision,
+        evidence=f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {found.evidence}; "
+        f"the policy of new layers is {keras.config.dtype_policy().name}",
+    )
+
+
+def step_of(model: keras.Model) -> Any:
+    """Return what `fit`, `train_on_batch` or `predict_on_batch` runs; None before the first step."""
+    return model.train_function or model.predict_function
 
 
 def _copies(variables: Sequence[Any]) -> list[Array32]:
@@ -202,8 +287,9 @@ def optimizer_of(optimizer: Adam | Sgd) -> Any:
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the losses, shape (steps,)."""
-    return np.concatenate([np.ravel(losses) for losses in outputs]).astype(np.float64)
+    """Return the losses, shape (steps,), or the last predictions, shape (n,): these have a row for each sample."""
+    told = outputs[-1:] if np.ndim(outputs[-1]) > 1 else outputs
+    return np.concatenate([np.ravel(each) for each in told]).astype(np.float64)
 
 
 def versions(*computing: str) -> tuple[str, ...]:

@@ -13,6 +13,16 @@ from bench.framework import Output, Probes, Task
 from bench.record import Memory, ModeProof
 
 XLA_CACHE: Final = "--tf_xla_persistent_cache_directory="
+PRODUCTS: Final = {
+    "BatchMatMulV2",
+    "BatchMatMulV3",
+    "Conv2D",
+    "Conv2DBackpropFilter",
+    "Conv2DBackpropInput",
+    "Einsum",
+    "MatMul",
+}
+AMPERE: Final = (8, 0)  # the first compute capability with TF32
 
 _entries_at_start = 0
 
@@ -30,6 +40,18 @@ def start(device: str, threads: int) -> None:
     _entries_at_start = xla_entries()
 
 
+def round_to_tf32() -> str:
+    """Let products of float32 be rounded to TF32; return why they cannot be, as one sentence, or nothing."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        return "TF32 needs an NVIDIA GPU: TensorFlow computes on the CPU"
+    found = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    if found < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {found[0]}.{found[1]}"
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    return ""
+
+
 def wait(outputs: Sequence[Output]) -> None:
     """Wait until every device has finished what was given to it."""
     tf.test.experimental.sync_devices()
@@ -40,6 +62,23 @@ def memory() -> Memory:
     if not tf.config.get_visible_devices("GPU"):
         return Memory()
     return Memory(allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+class Body:
+    """How the Python of a step ran: eagerly, or into a graph; and the dtypes that its predictions had."""
+
+    def __init__(self) -> None:
+        self.eager = 0
+        self.traced = 0
+        self.predicted: set[str] = set()
+
+    def ran(self, predictions: tf.Tensor) -> None:
+        """Count one run of the step that made these predictions."""
+        if tf.executing_eagerly():
+            self.eager += 1
+        else:
+            self.traced += 1
+        self.predicted.add(predictions.dtype.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +99,33 @@ def compiled_by_xla(trace: Any) -> bool:
     return bool(trace.function_def.attr["_XlaMustCompile"].b) and xla_entries() > 0
 
 
+def products(graph: tf.Graph) -> set[str]:
+    """Return the dtypes of what a graph's matrix products and convolutions multiply, those in its loops too."""
+    found: set[str] = set()
+    for operation in graph.get_operations():
+        if operation.type in PRODUCTS:
+            found.add(operation.get_attr("T").name)
+        elif operation.type in ("While", "StatelessWhile"):
+            found |= products(graph._get_function(operation.get_attr("body").name).graph)
+    return found
+
+
 def xla_entries() -> int:
     """Return how many executables lie in XLA's persistent cache."""
     folder = Path(os.environ["TF_XLA_FLAGS"].partition(XLA_CACHE)[2])
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
-def prove(mode: str, graphs: Graphs | None, *, device: str, precision: str, output: Any, evidence: str) -> ModeProof:
+def prove(
+    mode: str,
+    graphs: Graphs | None,
+    *,
+    device: str,
+    precision: str,
+    output: Any,
+    evidence: str,
+    compute_precision: str = "",
+) -> ModeProof:
     """Return the proof of a step whose parameters have this device (TensorFlow's string) and dtype.
 
     Args:
@@ -76,6 +135,7 @@ def prove(mode: str, graphs: Graphs | None, *, device: str, precision: str, outp
         precision: dtype of the parameters.
         output: the last loss or losses, a tensor or an array; None when Python numbers are handed out.
         evidence: what was looked at beside the settings.
+        compute_precision: dtype of what the products multiply; several joined by commas.
     """
     written = xla_entries() - _entries_at_start
     clusters = graphs.traces if graphs and graphs.xla else 0
@@ -86,6 +146,7 @@ def prove(mode: str, graphs: Graphs | None, *, device: str, precision: str, outp
         device=device_of(device),
         threads=tf.config.threading.get_intra_op_parallelism_threads(),
         precision=precision,
+        compute_precision=compute_precision,
         compilations=graphs.traces + written if graphs else None,
         graph_breaks=0 if graphs else None,  # a graph of TensorFlow has no way back into Python
         cache_hits=clusters - written if clusters else None,

@@ -1,8 +1,10 @@
-"""Keras on JAX: `fit` and `train_on_batch` of a Sequential model; the step is one `jax.jit`, or runs op by op."""
+"""Keras on JAX: `fit` and `train_on_batch`; the step is one `jax.jit`, or runs op by op."""
 
 import dataclasses
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import keras
@@ -42,13 +44,41 @@ ENVIRONMENT = {
 }
 ADAM = EPSILON_HAT
 FORWARD = _keras.FORWARD
+AMPERE = 8.0  # the first compute capability with TF32
+# the dtypes of the two that StableHLO multiplies
+PRODUCT = r"stablehlo\.(?:dot_general|convolution).*: \(tensor<(?:\d+x)*(\w+)>, tensor<(?:\d+x)*(\w+)>\) ->"
+DTYPES = {"bf16": "bfloat16", "f32": "float32"}
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    return _keras.build(
-        workload, mode, precision, _keras.Backend(gradient=_gradient, uncompiled=_keras.EAGER, prove=_prove)
+    keras_on_jax = _keras.Backend(
+        gradient=_gradient,
+        uncompiled=_keras.EAGER,
+        prove=_prove,
+        products=_products,
+        round_to_tf32=_round_to_tf32,
     )
+    return _keras.build(workload, mode, precision, keras_on_jax)
+
+
+def _round_to_tf32() -> str:
+    device = jax.config.jax_default_device
+    if device.platform != "gpu":
+        return "TF32 needs an NVIDIA GPU: JAX computes on the CPU"
+    if float(device.compute_capability) < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability {AMPERE}, this one has {device.compute_capability}"
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32")
+    return ""
+
+
+def _products(model: keras.Model, x: jax.Array) -> set[str]:
+    """Return the dtypes of what products take in the model's StableHLO, lowered and not compiled."""
+    trained, others = (
+        [variable.value for variable in each] for each in (model.trainable_variables, model.non_trainable_variables)
+    )
+    text = jax.jit(lambda *values: model.stateless_call(*values)[0]).lower(trained, others, x).as_text()
+    return {DTYPES.get(found, found) for both in re.findall(PRODUCT, text) for found in both}
 
 
 def _gradient(model: keras.Model, loss: _keras.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
@@ -66,8 +96,8 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: jax.Array, y: jax.Array)
 
 def _prove(model: keras.Model) -> ModeProof:
     """Return what JAX ran of Keras' step, by the programs that `jax.jit` keeps for it."""
-    hidden = inspect.getclosurevars(model.train_function).nonlocals if model.train_function else {}
-    programs = hidden["step_function"]._cache_size() if hidden and model.jit_compile else 0
+    step = _keras.step_of(model)
+    programs = _jitted(step)._cache_size() if step and model.jit_compile else 0
     body = backend.Body()
     body.on_tracers = programs
     return dataclasses.replace(
@@ -80,6 +110,12 @@ def _prove(model: keras.Model) -> ModeProof:
         ),
         evidence=f"jax.jit keeps {programs} programs for Keras' step; device and dtype are the first weight's",
     )
+
+
+def _jitted(step: Callable[..., Any]) -> Any:
+    """Return what Keras gave to `jax.jit`, out of the closure of its step, or of the one inside to predict."""
+    hidden = inspect.getclosurevars(step).nonlocals
+    return hidden["step_function"] if "step_function" in hidden else _jitted(hidden["_step_function"])
 
 
 start, memory, probes = backend.start, backend.memory, backend.probes

@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: `fit` and `train_on_batch` of a Sequential model; the step is a `tf.function`, or under XLA."""
+"""Keras on TensorFlow: `fit` and `train_on_batch`; the step is a `tf.function`, or under XLA."""
 
 import inspect
 from collections.abc import Sequence
@@ -40,12 +40,21 @@ ENVIRONMENT = {
     "TF_XLA_FLAGS": "--tf_xla_persistent_cache_directory={scratch}/xla",
 }
 ADAM = EPSILON_HAT
+STEP = "one_step_on_data"  # what Keras calls its step, and what XLA compiles
+PREDICT = "predict_function"
 FORWARD = _keras.FORWARD
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    backend = _keras.Backend(gradient=_gradient, uncompiled=_keras.GRAPH, prove=_prove, feed=_repeated)
+    backend = _keras.Backend(
+        gradient=_gradient,
+        uncompiled=_keras.GRAPH,
+        prove=_prove,
+        products=_products,
+        round_to_tf32=_tensorflow.round_to_tf32,
+        feed=_repeated,
+    )
     return _keras.build(workload, mode, precision, backend)
 
 
@@ -66,6 +75,10 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: tf.Tensor, y: tf.Tensor)
     return slopes
 
 
+def _products(model: keras.Model, x: tf.Tensor) -> set[str]:
+    return _tensorflow.products(tf.function(model).get_concrete_function(x).graph)
+
+
 def _prove(model: keras.Model) -> ModeProof:
     """Return what TensorFlow ran of Keras' step."""
     functions = _functions(model)
@@ -73,7 +86,7 @@ def _prove(model: keras.Model) -> ModeProof:
     traces = sum(counts)
     graphs = None
     if traces:
-        newest = functions["one_step_on_data"]._list_all_concrete_functions()[-1]
+        newest = functions[STEP if STEP in functions else PREDICT]._list_all_concrete_functions()[-1]
         used = sum(count > 0 for count in counts)
         graphs = Graphs(functions=used, traces=traces, xla=_tensorflow.compiled_by_xla(newest))
     ran = _keras.EAGER if graphs is None else _keras.COMPILED if graphs.xla else _keras.GRAPH
@@ -89,12 +102,15 @@ def _prove(model: keras.Model) -> ModeProof:
 
 
 def _functions(model: keras.Model) -> dict[str, Any]:
-    """Return the `tf.function`s around Keras' step, hidden in the closure of `train_function`; none before a step."""
-    if model.train_function is None:
+    """Return the `tf.function`s that are Keras' step or hidden in its closure; none before a step."""
+    step = _keras.step_of(model)
+    if step is None:
         return {}
-    hidden = inspect.getclosurevars(model.train_function).nonlocals
+    outer = {PREDICT: step} if _traces(step) else {}
+    body = inspect.unwrap(step.python_function if outer else step)
+    hidden = inspect.getclosurevars(body).nonlocals
     functions = {name: inspect.unwrap(value, stop=_traces) for name, value in hidden.items() if callable(value)}
-    return {name: function for name, function in functions.items() if _traces(function)}
+    return outer | {name: function for name, function in functions.items() if _traces(function)}
 
 
 def _traces(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Keras on PyTorch: `fit` and `train_on_batch` of a Sequential model; the step runs eagerly, or through Inductor.
+"""Keras on PyTorch: `fit` and `train_on_batch`; the step runs eagerly, or through Inductor.
 
 Keras' own step calls `loss.backward()`, which Dynamo does not trace: under jit_compile the step is two graphs, forward
 and update, with a graph break between them that no setting of Keras avoids. (`torch._dynamo.config.trace_autograd_ops`
@@ -8,9 +8,11 @@ does, and PyTorch 2.13 then leaves a tensor where Keras keeps its call context: 
 import contextlib
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.framework import Skip, Step
 from bench.frameworks import _keras
@@ -50,6 +52,8 @@ ENVIRONMENT = {
 }
 ADAM = EPSILON_HAT
 FORWARD = _keras.FORWARD
+AMPERE = (8, 0)  # the first compute capability with TF32
+PRODUCTS = ("mm", "convolution", "scaled_dot_product")  # in the names of operators: mm, addmm, bmm, baddbmm, …
 
 _scope = contextlib.ExitStack()
 
@@ -64,7 +68,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
     if mode.endswith("-jit") and (missing := found.compiler_missing()):
         return Skip(missing)
-    keras_on_torch = _keras.Backend(gradient=_gradient, uncompiled=_keras.EAGER, prove=_prove, prepare=_give_gradients)
+    keras_on_torch = _keras.Backend(
+        gradient=_gradient,
+        uncompiled=_keras.EAGER,
+        prove=_prove,
+        products=_products,
+        round_to_tf32=_round_to_tf32,
+        prepare=_give_gradients,
+    )
     return _keras.build(workload, mode, precision, keras_on_torch)
 
 
@@ -80,12 +91,43 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: torch.Tensor, y: torch.T
     return slopes
 
 
+def _round_to_tf32() -> str:
+    if not backend.on_cuda():
+        return "TF32 needs an NVIDIA GPU: PyTorch computes on the CPU"
+    if (found := torch.cuda.get_device_capability()) < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {found[0]}.{found[1]}"
+    torch.backends.fp32_precision = "tf32"
+    return ""
+
+
+class _Products(TorchDispatchMode):  # type: ignore[misc]
+    """Notes the dtypes of what matrix products, convolutions and fused attention take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes: set[str] = set()
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(part in operator.name() for part in PRODUCTS):
+            tensors = (each for each in args if isinstance(each, torch.Tensor))
+            self.dtypes |= {str(tensor.dtype).removeprefix("torch.") for tensor in tensors}
+        return operator(*args, **(kwargs or {}))
+
+
+def _products(model: keras.Model, x: torch.Tensor) -> set[str]:
+    """Return the dtypes of what products take while the model predicts from one sample."""
+    products = _Products()
+    with torch.no_grad(), products:
+        model(x[:1], training=False)
+    return products.dtypes
+
+
 def _prove(model: keras.Model) -> ModeProof:
     """Return what PyTorch ran of Keras' step."""
     placement = found.placement(model.parameters(), output=None)
     if not model.jit_compile:
         return ModeProof(mode=_keras.EAGER, compilations=None, evidence="the step is not compiled", **placement)
-    proof = found.inductor_proof(model.train_function, placement)
+    proof = found.inductor_proof(_keras.step_of(model), placement)
     return dataclasses.replace(
         proof,
         mode=_keras.COMPILED if proof.graphs else _keras.EAGER,

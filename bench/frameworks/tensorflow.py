@@ -2,11 +2,14 @@
 
 The optimiser is Keras', as in TensorFlow's own guides; a Session has version 1's. A function takes no arguments but
 closes over the batch, which never changes: binding tensors to arguments costs more than the arithmetic.
+
+In bfloat16 the step casts the batch and the weights and biases of products, which stay float32 variables; what flows
+between the products is bfloat16. Layer norms, softmax, the mean over pixels and the loss are computed in float32.
 """
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -15,7 +18,8 @@ import tensorflow as tf
 
 from bench.framework import Output, Skip, Step
 from bench.frameworks import _keras, _tensorflow
-from bench.frameworks._tensorflow import Graphs, compiled_by_xla
+from bench.frameworks._tensorflow import Body, Graphs, compiled_by_xla
+from bench.precision import PRECISIONS, TF32
 from bench.record import ModeProof
 from bench.workload import EPSILON_HAT, Adam, Array32, Array64, Sgd, Workload
 from bench.workloads import pointwise, transformer
@@ -43,102 +47,145 @@ ADAM = EPSILON_HAT
 
 v1 = tf.compat.v1
 Tensors = Mapping[str, Any]
-Forward = Callable[[Tensors, Tensors], tf.Tensor]
+Predict = Callable[[Tensors, tf.Tensor], tf.Tensor]
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def _regression(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
-    prediction = tf.matmul(inputs["x"], parameters["weight"]) + parameters["bias"]  # (n, 1)
-    return tf.reduce_mean(tf.square(prediction - inputs["y"]))
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One workload's forward pass, its loss of prediction and target, and the dtype of its products."""
+
+    model: Predict
+    of: Loss
+    dtype: tf.DType = tf.float32
+
+    def predict(self, parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
+        """Return the predictions, in the dtype of the products."""
+        rounded = {
+            name: value if name.endswith(NORMS) else _cast(value, self.dtype) for name, value in parameters.items()
+        }
+        return self.model(rounded, _cast(x, self.dtype))
+
+    def loss(self, predictions: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """Return the loss, computed in float32."""
+        return self.of(_cast(predictions, tf.float32), y)
 
 
-def _mlp(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
-    def dense(layer: str, x: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(x, parameters[f"{layer}.weight"]) + parameters[f"{layer}.bias"]
-
-    logits = dense("layer3", tf.nn.relu(dense("layer2", tf.nn.relu(dense("layer1", inputs["x"])))))
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+NORMS = (".gain", ".shift")  # parameters of layer norms, whatever the dtype of products
 
 
-def _convnet(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+def _cast(tensor: Any, dtype: tf.DType) -> Any:
+    """Return the tensor in this dtype; the variable itself where it has it."""
+    return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
+
+
+def _squared_error(prediction: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.square(prediction - y))
+
+
+def _cross_entropy(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+
+
+def _regression(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(x, parameters["weight"]) + parameters["bias"]  # (n, 1)
+
+
+def _mlp(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
+    def dense(layer: str, h: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(h, parameters[f"{layer}.weight"]) + parameters[f"{layer}.bias"]
+
+    return dense("layer3", tf.nn.relu(dense("layer2", tf.nn.relu(dense("layer1", x)))))
+
+
+def _convnet(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
     def convolution(layer: str, h: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(h, parameters[f"{layer}.weight"], 1, "SAME") + parameters[f"{layer}.bias"]
 
     def block(name: str, h: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(h + convolution(f"{name}.second", tf.nn.relu(convolution(f"{name}.first", h))))
 
-    h = block("block1", tf.nn.relu(convolution("stem", inputs["x"])))
+    h = block("block1", tf.nn.relu(convolution("stem", x)))
     h = block("block2", tf.nn.relu(convolution("down", tf.nn.avg_pool2d(h, 2, 2, "VALID"))))
-    logits = tf.matmul(tf.reduce_mean(h, axis=[1, 2]), parameters["head.weight"]) + parameters["head.bias"]
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+    mean = _cast(tf.reduce_mean(_cast(h, tf.float32), axis=[1, 2]), h.dtype)
+    return tf.matmul(mean, parameters["head.weight"]) + parameters["head.bias"]
 
 
-def _pointwise(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
-    h = inputs["x"]
+def _pointwise(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
+    h = x
     for block in pointwise.BLOCKS:
         h = tf.nn.gelu(h + parameters[f"{block}.bias"], approximate=True) + h
         h = _normal(parameters, f"{block}.norm", h)
-    return tf.reduce_mean(tf.square(h - inputs["y"]))
+    return h
 
 
 def _normal(parameters: Tensors, name: str, h: tf.Tensor) -> tf.Tensor:
-    mean, variance = tf.nn.moments(h, axes=[-1], keepdims=True)
+    wide = _cast(h, tf.float32)
+    mean, variance = tf.nn.moments(wide, axes=[-1], keepdims=True)
     gain, shift = parameters[f"{name}.gain"], parameters[f"{name}.shift"]
-    return tf.nn.batch_normalization(h, mean, variance, shift, gain, pointwise.EPSILON)
+    return _cast(tf.nn.batch_normalization(wide, mean, variance, shift, gain, pointwise.EPSILON), h.dtype)
 
 
-def _transformer(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
+def _transformer(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
     def dense(layer: str, h: tf.Tensor) -> tf.Tensor:
         return tf.matmul(h, parameters[f"{layer}.weight"]) + parameters[f"{layer}.bias"]
 
-    h = inputs["x"]
+    h = x
     n, tokens, width = h.shape
     heads = transformer.heads(width)
     seen = tf.linalg.band_part(tf.ones((tokens, tokens), dtype=tf.bool), -1, 0)
     for block in transformer.blocks(parameters):
         qkv = tf.matmul(_normal(parameters, f"{block}.norm1", h), parameters[f"{block}.qkv.weight"])
         q, k, v = tf.unstack(tf.transpose(tf.reshape(qkv, (n, tokens, 3, heads, width // heads)), (2, 0, 3, 1, 4)))
-        scores = tf.matmul(q, k, transpose_b=True) / np.float32((width // heads) ** 0.5)  # (n, heads, tokens, tokens)
-        mixed = tf.matmul(tf.nn.softmax(tf.where(seen, scores, -np.inf)), v)
+        scores = _cast(tf.matmul(q, k, transpose_b=True), tf.float32)  # (n, heads, tokens, tokens)
+        share = tf.nn.softmax(tf.where(seen, scores / np.float32((width // heads) ** 0.5), -np.inf))
+        mixed = tf.matmul(_cast(share, v.dtype), v)
         h += dense(f"{block}.out", tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (n, tokens, width)))
         up = dense(f"{block}.up", _normal(parameters, f"{block}.norm2", h))
         h += dense(f"{block}.down", tf.nn.gelu(up, approximate=True))
-    logits = dense("head", _normal(parameters, "norm", h))
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+    return dense("head", _normal(parameters, "norm", h))
 
 
 FORWARD: Mapping[str, Forward] = {
-    "regression": _regression,
-    "regression_wide": _regression,
-    "mlp": _mlp,
-    "convnet": _convnet,
-    "pointwise": _pointwise,
-    "transformer_naive": _transformer,  # TensorFlow has no fused attention
+    "regression": Forward(_regression, _squared_error),
+    "regression_wide": Forward(_regression, _squared_error),
+    "mlp": Forward(_mlp, _cross_entropy),
+    "convnet": Forward(_convnet, _cross_entropy),
+    "pointwise": Forward(_pointwise, _squared_error),
+    "transformer_naive": Forward(_transformer, _cross_entropy),  # TensorFlow has no fused attention
 }
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return the training step, eager, traced or compiled, the loop over all steps, or the Session's step."""
-    if precision != "float32":
-        return Skip(f"TensorFlow is measured in float32 only, not {precision}")
-    forward = FORWARD[workload.name]
-    return _session(workload, forward) if mode == "session" else _step(workload, forward, mode)
+    """Return the step, eager, traced or compiled, the loop over all steps, or the Session's step.
+
+    A forward pass, where nothing is trained, returns its predictions in the dtype of the products.
+    """
+    if precision == TF32 and (missing := _tensorflow.round_to_tf32()):
+        return Skip(missing)
+    if mode.startswith("loop") and not workload.trains:
+        return Skip("a loop repeats updates: there is none in a forward pass")
+    forward = replace(FORWARD[workload.name], dtype=tf.as_dtype(PRECISIONS[precision].products))
+    if mode == "session":
+        return _session(workload, forward)
+    return _training(workload, forward, mode) if workload.trains else _inference(workload, forward, mode)
 
 
-def _step(workload: Workload, forward: Forward, mode: str) -> Step:
-    inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
-    parameters = {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
+def _training(workload: Workload, forward: Forward, mode: str) -> Step:
+    inputs, parameters = _placed(workload)
     variables = list(parameters.values())
     optimizer = _keras.optimizer_of(workload.optimizer)
     optimizer.build(variables)
     fresh = [variable.numpy() for variable in optimizer.variables]
-    body = Counter[str]()  # how the step's Python ran: eagerly, or into a graph
+    body = Body()
     last: Any = None
 
     def step() -> tf.Tensor:
-        body["eager" if tf.executing_eagerly() else "traced"] += 1
         with tf.GradientTape() as tape:
-            loss = forward(parameters, inputs)
+            predictions = forward.predict(parameters, inputs["x"])
+            loss = forward.loss(predictions, inputs["y"])
         optimizer.apply(tape.gradient(loss, variables), variables)
+        body.ran(predictions)
         return loss
 
     def loop() -> tf.Tensor:
@@ -148,7 +195,7 @@ def _step(workload: Workload, forward: Forward, mode: str) -> Step:
         return losses.stack()  # (steps,)
 
     whole = loop if mode.startswith("loop") else step
-    advance: Any = whole if mode == "eager" else tf.function(whole, jit_compile=mode.endswith("xla"))
+    advance = _in_mode(whole, mode)
 
     def call() -> tf.Tensor:
         nonlocal last
@@ -161,35 +208,89 @@ def _step(workload: Workload, forward: Forward, mode: str) -> Step:
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
 
-    def proof() -> ModeProof:
-        ran, graphs = "eager", None
-        if body["traced"] and not body["eager"]:
-            trace = advance.get_concrete_function()
-            graphs = Graphs(functions=1, traces=body["traced"], xla=compiled_by_xla(trace))
-            ran = FOUND[any(operation.type == "While" for operation in trace.graph.get_operations()), graphs.xla]
-        return _tensorflow.prove(
-            ran,
-            graphs,
-            device=variables[0].device,
-            precision=variables[0].dtype.name,
-            output=last,
-            evidence=f"the step's Python ran {body['eager']} times eagerly and {body['traced']} times while tracing; "
-            "loop and XLA are read off the trace",
-        )
-
+    trace = _trace_of(forward, parameters, inputs["x"])
     return Step(
         call=call,
         steps_per_call=workload.steps if whole is loop else 1,
         reset=reset,
-        parameters=lambda: {name: variable.numpy() for name, variable in parameters.items()},
+        parameters=lambda: _arrays(parameters),
         gradient=lambda: _gradient(forward, parameters, inputs),
-        proof=proof,
+        proof=lambda: _proof(body, advance, trace, variables[0], last),
+    )
+
+
+def _inference(workload: Workload, forward: Forward, mode: str) -> Step:
+    inputs, parameters = _placed(workload)
+    body = Body()
+    last: Any = None
+
+    def step() -> tf.Tensor:
+        predictions = forward.predict(parameters, inputs["x"])
+        body.ran(predictions)
+        return predictions
+
+    advance = _in_mode(step, mode)
+
+    def call() -> tf.Tensor:
+        nonlocal last
+        last = advance()
+        return last
+
+    trace = _trace_of(forward, parameters, inputs["x"])
+    return Step(
+        call=call,
+        reset=lambda: None,  # nothing is trained
+        parameters=lambda: _arrays(parameters),
+        proof=lambda: _proof(body, advance, trace, next(iter(parameters.values())), last),
+        inference=True,
+    )
+
+
+def _placed(workload: Workload) -> tuple[Tensors, Tensors]:
+    """Return the inputs as constants and the parameters as variables, on the device."""
+    inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
+    return inputs, {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
+
+
+def _in_mode(whole: Callable[[], tf.Tensor], mode: str) -> Any:
+    return whole if mode == "eager" else tf.function(whole, jit_compile=mode.endswith("xla"))
+
+
+def _arrays(parameters: Tensors) -> Mapping[str, Array32]:
+    return {name: variable.numpy() for name, variable in parameters.items()}
+
+
+def _trace_of(forward: Forward, parameters: Tensors, x: tf.Tensor) -> Callable[[], tf.Graph]:
+    """Return what traces the forward pass, once: an eager step leaves no graph to look at."""
+    return functools.cache(lambda: tf.function(forward.predict).get_concrete_function(parameters, x).graph)
+
+
+def _proof(
+    body: Body, advance: Any, trace_of_forward: Callable[[], tf.Graph], variable: tf.Variable, last: Any
+) -> ModeProof:
+    """Return what ran: eagerly, or by the newest trace of the function `advance`."""
+    if body.traced and not body.eager:
+        trace = advance.get_concrete_function()
+        graphs = Graphs(functions=1, traces=body.traced, xla=compiled_by_xla(trace))
+        ran = FOUND[any(operation.type == "While" for operation in trace.graph.get_operations()), graphs.xla]
+        graph = trace.graph
+    else:
+        ran, graphs, graph = "eager", None, trace_of_forward()
+    return _tensorflow.prove(
+        ran,
+        graphs,
+        device=variable.device,
+        precision=variable.dtype.name,
+        compute_precision=", ".join(sorted(body.predicted | _tensorflow.products(graph))),
+        output=last,
+        evidence=f"the step's Python ran {body.eager} times eagerly and {body.traced} times while tracing; loop, XLA "
+        "and the products' dtypes are read off the trace, an eager step's off one of its forward pass",
     )
 
 
 def _gradient(forward: Forward, parameters: Tensors, inputs: Tensors) -> Mapping[str, Array32]:
     with tf.GradientTape() as tape:
-        loss = forward(parameters, inputs)
+        loss = forward.loss(forward.predict(parameters, inputs["x"]), inputs["y"])
     return {name: slope.numpy() for name, slope in tape.gradient(loss, parameters).items()}
 
 
@@ -208,25 +309,30 @@ def _session(workload: Workload, forward: Forward) -> Step:
     session.run(initialize)
     first = next(iter(parameters.values()))
     place = functools.cache(lambda: _tensorflow.placed(session, first))
+    body = Body()
     advance: Any = None
     last: Any = None
 
     def trace() -> Any:
         nonlocal initialize
         with graph.as_default():
-            loss = forward(parameters, inputs)
-            train = _optimizer(workload.optimizer).minimize(loss)
+            predictions = forward.predict(parameters, inputs["x"])
+            body.ran(predictions)
+            fetches = [predictions]
+            if workload.trains:
+                loss = forward.loss(predictions, inputs["y"])
+                fetches = [loss, _optimizer(workload.optimizer).minimize(loss)]
             initialize = v1.global_variables_initializer()
         graph.finalize()
         session.run(initialize)
-        return session.make_callable([loss, train])
+        return session.make_callable(fetches)
 
-    def call() -> np.float32:
+    def call() -> Any:
         nonlocal advance, last
         if advance is None:
             advance = trace()
-        last, _ = advance()
-        return last  # type: ignore[no-any-return]  # TensorFlow's fetches have no types
+        last, *_ = advance()
+        return last
 
     def proof() -> ModeProof:
         return _tensorflow.prove(
@@ -234,6 +340,7 @@ def _session(workload: Workload, forward: Forward) -> Step:
             Graphs(functions=1, traces=int(graph.finalized)),
             device=place(),
             precision=first.dtype.base_dtype.name,
+            compute_precision=", ".join(sorted(body.predicted | _tensorflow.products(graph))),
             output=last,
             evidence=f"the Session's graph is finalized: {graph.finalized}; the device is that of the weight's node",
         )
@@ -243,6 +350,7 @@ def _session(workload: Workload, forward: Forward) -> Step:
         reset=lambda: session.run(initialize),
         parameters=lambda: session.run(parameters),
         proof=proof,
+        inference=not workload.trains,
     )
 
 
@@ -257,8 +365,10 @@ probes = _tensorflow.probes
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the losses, shape (steps,)."""
-    return np.asarray([np.asarray(losses) for losses in outputs], dtype=np.float64).ravel()
+    """Return the losses, shape (steps,), or the last predictions, shape (n,): these have a row for each sample."""
+    last = np.asarray(outputs[-1])
+    told = last if last.ndim > 1 else np.asarray([np.asarray(losses) for losses in outputs])
+    return told.astype(np.float64).ravel()
 
 
 def versions() -> Sequence[str]:

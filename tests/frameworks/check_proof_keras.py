@@ -1,6 +1,6 @@
 """Run a few steps of TensorFlow or Keras, with a fault planted, and print the proof as one line of JSON.
 
-    PYTHONPATH=<repository> python tests/frameworks/check_proof_keras.py FRAMEWORK MODE [FAULT]
+    PYTHONPATH=<repository> python tests/frameworks/check_proof_keras.py FRAMEWORK MODE [FAULT [PRECISION [OPTIMIZER]]]
 
 A script, since it runs in a framework's own environment. The scratch folder is the working directory, so that a second
 process there starts on the caches of the first. FAULT is one of `BEFORE_START`, `BEFORE_BUILD` or `BETWEEN`.
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import framework_offer
-from bench.framework import Step
-from bench.workloads import regression
+from bench.framework import Skip
+from bench.workloads import mlp, regression
 
 THREADS: Final = 1
 
@@ -72,6 +72,39 @@ def round_to_tf32() -> None:
     tensorflow().config.experimental.enable_tensor_float_32_execution(True)
 
 
+def ignore_the_policy() -> None:
+    """Make Keras deaf to the policy that layers take their dtypes from."""
+    keras().config.set_dtype_policy = lambda policy: None
+
+
+def keep_a_layer_in_float32() -> None:
+    """Give the second Dense of a model a policy of its own: as when one is forgotten."""
+    dense = keras().layers.Dense
+    made = itertools.count(1)
+    keras().layers.Dense = lambda *arguments: dense(*arguments, dtype="float32" if next(made) == 2 else None)
+
+
+def forget_to_cast() -> None:
+    """Make TensorFlow's cast to bfloat16 hand out what it is given."""
+    tf = tensorflow()
+    cast = tf.cast
+    tf.cast = lambda h, dtype: tf.convert_to_tensor(h) if dtype == tf.bfloat16 else cast(h, dtype)
+
+
+def keep_a_product_in_float32() -> None:
+    """Make the second matrix product of each forward pass widen what it multiplies, and round what comes out."""
+    tf = tensorflow()
+    product = tf.matmul
+    made = itertools.count(1)
+
+    def widening(a: Any, b: Any, **options: Any) -> Any:
+        if next(made) % 3 == 2:
+            return tf.cast(product(tf.cast(a, tf.float32), tf.cast(b, tf.float32), **options), a.dtype)
+        return product(a, b, **options)
+
+    tf.matmul = widening
+
+
 def be_deterministic() -> None:
     tensorflow().config.experimental.enable_op_determinism()
 
@@ -98,11 +131,15 @@ BEFORE_BUILD: Final[Mapping[str, Callable[[], None]]] = {
     "refused": refuse_to_compile,
     "tf32": round_to_tf32,
     "deterministic": be_deterministic,
+    "policy": ignore_the_policy,
+    "layer": keep_a_layer_in_float32,
+    "cast": forget_to_cast,
+    "product": keep_a_product_in_float32,
 }
 BETWEEN: Final[Mapping[str, Callable[[], None]]] = {"batch": halve_the_batch}
 
 
-def check(name: str, mode: str, fault: str = "") -> dict[str, Any]:
+def check(name: str, mode: str, fault: str = "", precision: str = "float32", optimizer: str = "sgd") -> dict[str, Any]:
     """Return the proof after five calls, the fault planted before the start, before the build or between the calls."""
     for variable, value in framework_offer(name).environment:
         os.environ[variable] = value.format(threads=THREADS, scratch=Path.cwd())
@@ -110,8 +147,11 @@ def check(name: str, mode: str, fault: str = "") -> dict[str, Any]:
     BEFORE_START.get(fault, lambda: None)()
     framework.start("cpu", THREADS)
     BEFORE_BUILD.get(fault, lambda: None)()
-    step = framework.build(regression.make("base", "sgd"), mode, "float32")
-    assert isinstance(step, Step), step
+    strict = precision == "float32" and optimizer == "sgd"
+    workload = regression.make("base", "sgd") if strict else mlp.make("tiny", optimizer)
+    step = framework.build(workload, mode, precision)
+    if isinstance(step, Skip):
+        return {"skipped": step.reason}
     framework.wait(step.run(2))
     BETWEEN.get(fault, lambda: None)()
     framework.wait(step.run(3))
