@@ -159,9 +159,9 @@ def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
     off = accuracy.max_gradient_deviation
     if off is not None and workload.gradient_tolerance is not None and not off <= gradient_tolerance:
         return f"the gradient leaves the float64 reference by {off:.2e}, more than {gradient_tolerance:.0e}"
-    if not precision.compares_parameters:
-        return ""
     off = accuracy.max_parameter_deviation
+    if off is not None and np.isfinite(off) and not precision.compares_parameters:
+        return ""
     if off is not None and not off <= workload.parameter_tolerance:
         return f"a trained parameter leaves the reference's by {off:.2e}, more than {workload.parameter_tolerance:.0e}"
     return ""

@@ -20,7 +20,7 @@ class Precision:
     """How near a result in this precision has to come, beside what the workload asks of float32."""
 
     sentence: str
-    products: str  # dtype of what a product gives
+    products: str  # dtype that a product takes
     loss: float = 0.0  # least tolerance of a loss or a prediction, |found - reference| / max(1, |reference|)
     gradient: float = 0.0  # least tolerance of max |g - reference| / max |reference|
     compares_parameters: bool = True  # Adam begins with the gradient's sign: where rounding flips it, no two agree

@@ -175,7 +175,7 @@ class ModeProof:
     device: str  # where the framework says the parameters lie, such as "cpu" or "cuda:0"
     threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
     precision: str  # dtype of the parameters
-    compute_precision: str = ""  # dtype of what the model's products gave; empty: nobody looked
+    compute_precision: str = ""  # dtype that the model's products took; empty: nobody looked
     compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
     compilations_timed: int | None = None  # those during the timed rounds; must be 0
     graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode

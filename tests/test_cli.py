@@ -217,8 +217,8 @@ def test_list_and_plan_run_nothing() -> None:
         assert word in listed.stdout
     planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
     assert planned.returncode == 0
-    assert "3 cells × 3 blocks (hello worlds in 1 of them) = 7 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 7
+    assert "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits = 8 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 8
 
 
 @pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])

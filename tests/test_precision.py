@@ -68,6 +68,8 @@ def test_parameters_are_compared_in_float32_only() -> None:
     apart = factories.accuracy(max_parameter_deviation=0.5, weight=None, bias=None, init_sha256=_sha(workload))
     assert "a trained parameter" in fault(apart, workload, PRECISIONS[FLOAT32])
     assert fault(apart, workload, PRECISIONS["bfloat16"]) == ""
+    lost = dataclasses.replace(apart, max_parameter_deviation=float("inf"))
+    assert "a trained parameter" in fault(lost, workload, PRECISIONS["bfloat16"])
     steep = dataclasses.replace(apart, max_gradient_deviation=0.1)
     assert "the gradient" in fault(steep, workload, PRECISIONS["tf32"])
     assert fault(steep, workload, PRECISIONS["bfloat16"]) == ""

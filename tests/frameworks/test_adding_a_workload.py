@@ -26,18 +26,17 @@ FORWARDS = {  # file: (the forward pass, its entry in FORWARD)
 """,
         "Forward(_logistic, CROSS_ENTROPY)",
     ),
-    "jax": (
-        """def _logistic(parameters: Arrays, x: jax.Array, y: jax.Array) -> jax.Array:
-    return _cross_entropy(x @ parameters["weight"] + parameters["bias"], y)
+    "_jax_models": (
+        """def _logistic(parameters: Arrays, x: jax.Array) -> jax.Array:
+    return x @ parameters["weight"] + parameters["bias"]
 """,
-        "_logistic",
+        "Model(_logistic, _cross_entropy)",
     ),
     "tensorflow": (
-        """def _logistic(parameters: Tensors, inputs: Tensors) -> tf.Tensor:
-    logits = tf.matmul(inputs["x"], parameters["weight"]) + parameters["bias"]
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(inputs["y"], logits))
+        """def _logistic(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(x, parameters["weight"]) + parameters["bias"]
 """,
-        "_logistic",
+        "Forward(_logistic, _cross_entropy)",
     ),
 }
 EXPRESSED = {"torch": "eager", "lightning": "fit", "keras_jax": "batch", "tensorflow": "eager", "jax": "jit"}
