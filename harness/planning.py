@@ -1,10 +1,11 @@
 """From what was typed to what will be run: the same for `samestep run` and `samestep plan`."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
+from bench.record import Cell
 from harness import exports, ladders, limits, memory, options, progress, selection
 from harness.launchers import choose
 from harness.options import Asked
@@ -51,6 +52,14 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    blocks = blocks or _blocks(profile, cells, offer)
     cells = limits.beside(cells, offer.frameworks)
-    plan = make_plan(cells, blocks or profile.blocks, seed, profile.hello_blocks, profile.limits_blocks)
+    plan = make_plan(cells, blocks, seed, profile.hello_blocks, profile.limits_blocks)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
+
+
+def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
+    """Return how many blocks the profile gives to `cells`."""
+    ladders = {workload.name for workload in offer.workloads if workload.is_ladder}
+    only_ladders = all(cell.workload in ladders for cell in cells)
+    return profile.ladder_blocks if only_ladders and profile.ladder_blocks else profile.blocks

@@ -18,6 +18,7 @@ class Profile:
     blocks: int  # replicates of each cell
     optimizers: tuple[str, ...]  # those run when none is named
     settings: Settings
+    ladder_blocks: int | None = None  # replicates where all cells are of ladders of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
     timeout_s: float  # of one replicate
@@ -28,8 +29,9 @@ PROFILES: Final[Mapping[str, Profile]] = {
     for profile in (
         Profile(
             name="quick",
-            sentence="a first look in minutes: 3 blocks, Adam only, no verdicts",
+            sentence="a first look in minutes: 3 blocks (of ladders of sizes 1), Adam only, no verdicts",
             blocks=3,
+            ladder_blocks=1,
             optimizers=("adam",),
             settings=Settings(
                 rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2, other_threads=False

@@ -221,6 +221,27 @@ def test_list_and_plan_run_nothing() -> None:
     assert len(planned.stdout.splitlines()) == 1 + 8
 
 
+def test_a_first_look_at_ladders_is_one_block() -> None:
+    def planned(workload: str, *more: str) -> str:
+        mode = [
+            "--framework",
+            "jax",
+            "--mode",
+            "jit",
+            "--size",
+            "tiny,base",
+            "--profile",
+            "quick",
+            "--launcher",
+            "venv",
+        ]
+        return samestep("plan", "--workload", workload, *mode, *more).stdout.partition(" + ")[0]
+
+    assert planned("mlp,convnet") == "2 cells × 1 block"
+    assert planned("mlp,regression") == "2 cells × 3 blocks"
+    assert planned("mlp", "--profile", "default", "--optimizer", "adam") == "1 cell × 6 blocks"
+
+
 @pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])
 def test_runs_where_the_libraries_of_engine_and_gpu_are_missing(command: str) -> None:
     code = (

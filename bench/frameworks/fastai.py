@@ -27,7 +27,7 @@ MODES = {
     "fit-compile": "the same with torch.compile of the model; the loss and fastai's optimiser run eagerly",
 }
 BASELINE = "fit"
-LADDER = ("fit", "fit-compile")
+LADDER = ("fit",)
 LIMITS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",

@@ -24,7 +24,7 @@ MODES = {
     "fit-compile": "the same with torch.compile of the inner model and its loss, called by training_step",
 }
 BASELINE = "fit"
-LADDER = ("fit", "fit-compile")
+LADDER = ("fit",)
 LIMITS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
