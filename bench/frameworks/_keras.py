@@ -140,14 +140,23 @@ def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
 
 
 def _attend_naively(q: Any, k: Any, v: Any) -> Any:
-    scores = keras.ops.einsum("nqhd,nkhd->nhqk", q, k) / q.shape[-1] ** 0.5
-    seen = np.tril(np.ones((q.shape[1], q.shape[1]), dtype=bool))
-    share = keras.ops.softmax(keras.ops.where(seen, _cast(scores, "float32"), -np.inf))
-    return keras.ops.einsum("nhqk,nkhd->nqhd", _cast(share, v.dtype), v)
+    return _NaiveAttention()(q, k, v)
+
+
+class _NaiveAttention(keras.layers.Layer):  # type: ignore[misc]
+    """Causal attention of (n, tokens, heads, d), each operation by itself; its mask is made where it is used."""
+
+    def call(self, q: Any, k: Any, v: Any) -> Any:
+        scores = keras.ops.einsum("nqhd,nkhd->nhqk", q, k) / q.shape[-1] ** 0.5
+        seen = keras.ops.tril(keras.ops.ones((q.shape[1], q.shape[1]), dtype="bool"))
+        share = keras.ops.softmax(keras.ops.where(seen, keras.ops.cast(scores, "float32"), float("-inf")))
+        return keras.ops.einsum("nhqk,nkhd->nqhd", keras.ops.cast(share, v.dtype), v)
 
 
 def _attend_fused(q: Any, k: Any, v: Any) -> Any:
-    return keras.ops.dot_product_attention(q, k, v, is_causal=True)
+    # PyTorch looks by itself whether a flash kernel fits; the same question asked by Keras, Dynamo cannot trace
+    flash = False if keras.backend.backend() == "torch" else None
+    return keras.ops.dot_product_attention(q, k, v, is_causal=True, flash_attention=flash)
 
 
 SQUARED = keras.losses.MeanSquaredError()

@@ -22,12 +22,12 @@ KEPT = (
 )
 
 
-def check(framework_name: str, mode: str, optimizer: str, precision: str) -> dict[str, object]:
-    """Return, for each workload, the deviations, or why there are none."""
+def check(framework_name: str, mode: str, optimizer: str, precision: str, *only: str) -> dict[str, object]:
+    """Return, for each workload or for those named, the deviations, or why there are none."""
     framework = importlib.import_module(f"bench.frameworks.{framework_name}")
     framework.start("cpu", 1)
     found: dict[str, object] = {}
-    for name in WORKLOADS:
+    for name in only or WORKLOADS:
         module = importlib.import_module(f"bench.workloads.{name}")
         if "tiny" in module.SIZES and optimizer in module.OPTIMIZERS:
             found[name] = told(framework, name, mode, optimizer, precision)
@@ -56,12 +56,13 @@ def told(framework: Framework, name: str, mode: str, optimizer: str, precision: 
     except InvalidResultError as error:
         return str(error)
     proof = dataclasses.asdict(step.proof())
-    seen = {key: proof[key] for key in ("mode", "precision", "compute_precision", "output_precision")}
+    keys = ("mode", "precision", "compute_precision", "output_precision", "graph_breaks", "graph_breaks_declared")
+    seen = {key: proof[key] for key in keys}
     return {key: value for key, value in dataclasses.asdict(accuracy).items() if key in KEPT} | seen
 
 
 if __name__ == "__main__":
-    framework, mode, optimizer, precision = sys.argv[1:]
+    framework, mode, optimizer, precision, *only = sys.argv[1:]
     for variable, value in framework_offer(framework).environment:
         os.environ[variable] = value.format(threads=1, scratch=Path.cwd())
-    print(json.dumps(check(framework, mode, optimizer, precision)))
+    print(json.dumps(check(framework, mode, optimizer, precision, *only)))

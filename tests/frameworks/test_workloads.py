@@ -92,3 +92,10 @@ def test_a_forward_pass_predicts_what_the_reference_does(framework: str, mode: s
         assert isinstance(found[name], dict), f"{name}: {found[name]}"
         assert (found[name]["mode"], found[name]["output_precision"]) == (mode, "float32")
         assert found[name]["max_loss_deviation"] <= 1e-5
+
+
+@pytest.mark.parametrize("workload", ["transformer", "transformer_naive"])
+def test_keras_attention_stays_in_one_graph_on_pytorch(workload: str, tmp_path: Path) -> None:
+    found = told(tmp_path, "keras_torch", "batch-jit", "adam", "float32", workload)[workload]
+
+    assert (found["graph_breaks"], found["graph_breaks_declared"]) == (2, 2)
