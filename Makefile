@@ -36,7 +36,7 @@ test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 	$(BIN)/pytest -m browser
 
-standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, alternating (some 50 minutes)
+standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, alternating (some 45 minutes)
 	$(BIN)/python -m harness.standalone
 
 lock: $(BIN)/.harness ## resolve every lock file anew

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -144,11 +145,16 @@ def _after(rows: Sequence[StepRow]) -> str:
 def _names(rows: Sequence[Row]) -> str:
     """Name `rows`: each by itself, or many of them framework by framework."""
     if len(rows) <= FEW:
-        return listed([_name(row) for row in rows])
+        return listed(_counted(_name(row) for row in rows))
     groups: dict[str, list[str]] = {}
     for row in rows:
         groups.setdefault(row.title, []).append(row.cell.mode)
-    return "; ".join(f"{title} {listed(modes)}" for title, modes in groups.items())
+    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """Return each name once: those of several cells, as of two sizes or precisions, with their number."""
+    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
 
 
 def _limits(tables: Tables) -> str:

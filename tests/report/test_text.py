@@ -80,6 +80,12 @@ class TestSummary:
         assert "Skipped, for the reason given below the steps: Torch cuda-graph." in text
         assert "All 2 cells did the same arithmetic" in text
 
+    def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:
+        why = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
+        skipped = [record(cell(precision="tf32", optimizer=name), **why) for name in ("adam", "none")]
+        text = said(run([*pair(100_000, 80_000), *skipped]))
+        assert "Skipped, for the reason given below the steps: Torch eager (2 cells)." in text
+
     def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
         *others, last = pair(100_000, 80_000)
         text = said(run([*others, dataclasses.replace(last, status="invalid", reason="wrong")]))
