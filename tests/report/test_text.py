@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -81,7 +82,7 @@ class TestSummary:
         assert "All 2 cells did the same arithmetic" in text
 
     def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:
-        why = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
+        why: dict[str, Any] = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
         skipped = [record(cell(precision="tf32", optimizer=name), **why) for name in ("adam", "none")]
         text = said(run([*pair(100_000, 80_000), *skipped]))
         assert "Skipped, for the reason given below the steps: Torch eager (2 cells)." in text
