@@ -250,12 +250,18 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     Column(key="first_loss", heading="loss", unit="first", format=significant, where="wide", get=_loss(0)),
     Column(key="last_loss", heading="loss", unit="last", format=significant, where="wide", get=_loss(-1)),
     *(
-        Column(key=key, heading=heading, unit=unit, format=format_, get=_of_accuracy(key))
+        Column(key=key, heading=heading, unit=unit, format=format_, where="wide", get=_of_accuracy(key))
         for key, heading, unit, format_ in (
             ("max_parameter_deviation", "parameters", "off by", scientific),
             ("gradient_norm", "gradient", "norm", significant),
-            ("max_gradient_deviation", "gradient", "off by", scientific),
         )
+    ),
+    Column(
+        key="max_gradient_deviation",
+        heading="gradient",
+        unit="off by",
+        format=scientific,
+        get=_of_accuracy("max_gradient_deviation"),
     ),
 )
 

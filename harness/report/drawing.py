@@ -14,6 +14,7 @@ from harness.report.summary import duration
 from harness.report.svg import GRID, INK, QUIET
 
 WIDTH_IN: Final = 9.0
+NARROW: Final = 30  # an axis that spans less has ticks between the powers of ten, which may all lie outside
 DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 STYLE: Final[dict[Any, Any]] = {
     "font.size": 10,
@@ -92,6 +93,8 @@ def powers(axes: Axes) -> None:
 
 def _logarithmic(axes: Axes, which: str, text: Callable[[float], str], ticks: int = 8) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(base=10, numticks=ticks))
+    low, high = axis.get_view_interval()
+    steps = (1.0,) if high > NARROW * low else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(base=10, subs=steps, numticks=ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))

@@ -150,6 +150,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         key="graphs",
         heading="graphs",
         format=whole,
+        where="wide",
         get=_proof("graphs"),
         says="Compiled graphs or XLA clusters that make up the step. None although the mode compiles means that it ran"
         " without them.",

@@ -30,9 +30,10 @@ class Fact:
 def summary(run: Run, tables: Tables) -> tuple[str, ...]:
     """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
-    ranked = _main_group([row for row in timed if not row.is_inference])
+    works = _works([row for row in timed if not row.is_inference] or timed)
+    ranked = works[0] if len(works) == 1 else []
     sentences = [
-        _fastest(run, ranked),
+        _fastest(run, ranked) if len(works) <= 1 else _fastest_of_each(works),
         _by_framework(ranked),
         _first_steps(ranked),
         _paying_back(ranked),
@@ -52,13 +53,27 @@ def is_first_look(run: Run) -> bool:
     return run.facts.profile == QUICK or run.facts.blocks < stats.FEW_BLOCKS
 
 
-def _main_group(rows: Sequence[StepRow]) -> list[StepRow]:
-    """Return the rows that may be ranked together: same work, same device; of several such groups the first."""
+def _works(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    """Return the rows in groups that may be ranked: same work, same device."""
+    groups: dict[tuple[str, ...], list[StepRow]] = {}
+    for row in rows:
+        groups.setdefault(_work(row), []).append(row)
+    return list(groups.values())
 
-    def work(row: StepRow) -> tuple[str, ...]:
-        return (row.cell.workload, row.cell.optimizer, row.cell.size, row.cell.precision, row.cell.device)
 
-    return [row for row in rows if work(row) == work(rows[0])]
+def _work(row: StepRow) -> tuple[str, ...]:
+    return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
+
+
+def _fastest_of_each(works: Sequence[Sequence[StepRow]]) -> str:
+    """Name the shortest step of each work, by what tells the works apart."""
+    shortest = sorted((min(rows, key=_step) for rows in works), key=_step)
+    parts = list(zip(*(_work(row) for row in shortest), strict=True))
+    told = []
+    for at, first in enumerate(shortest):
+        work = " ".join(part[at] for part in parts if len(set(part)) > 1 or part is parts[0])
+        told.append(f"{_name(first)} on {work} with {duration(_step(first))}")
+    return f"The shortest steps: {listed(told)}."
 
 
 def _name(row: Row) -> str:
@@ -252,7 +267,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("run", facts.id),
         Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         Fact("took", f"{_clock(facts.wall_s)}, {own_share(run.records, facts.wall_s):.1%} of it the harness's own"),
-        Fact("profile", f"{facts.profile}, {facts.blocks} blocks, seed {facts.seed}"),
+        Fact("profile", f"{facts.profile}, {_count(facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _done(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),

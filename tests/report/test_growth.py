@@ -2,16 +2,20 @@
 
 import csv
 import dataclasses
+import io
 
 import pytest
+from matplotlib.figure import Figure
+from rich.console import Console
 
 from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.record import Record
-from harness.report import plots
+from harness import report
+from harness.report import drawing, plots
 from harness.report.facts import Run
 from harness.report.tables import Table, tables, to_csv
 from tests import factories
-from tests.factories import cell, record, timing
+from tests.factories import accuracy, cell, record, timing
 
 SIZES = ("S", "M", "L")
 MLP = WorkloadOffer(
@@ -120,3 +124,24 @@ def test_the_plot_has_a_panel_for_each_workload_and_is_left_out_without_a_ladder
     assert all(f">{size}</text>" in plot.svg for size in SIZES)
     regression = run(record())
     assert "growth" not in [one.name for one in plots.plots(regression, tables(regression))]
+
+
+def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> None:
+    names = ("transformer_naive", "regression_wide")
+    cells = [cell(mode="compile-step", workload=name, size="M", optimizer="none") for name in names]
+    made = factories.run([record(one, accuracy=accuracy(data_sha256=one.workload * 4)) for one in cells])
+    offers = tuple(dataclasses.replace(MLP, name=name) for name in names)
+    shown = dataclasses.replace(made, facts=dataclasses.replace(made.facts, workloads=offers))
+    text = io.StringIO()
+    report.terminal(shown, Console(file=text, width=80))
+    assert "Growth." in text.getvalue()
+    assert "…" not in text.getvalue()
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [(13e6, 80e6, [20e6, 50e6]), (900, 2e6, [1e3, 1e4, 1e5, 1e6])])
+def test_an_axis_of_less_than_a_decade_has_ticks_too(low: float, high: float, shown: list[float]) -> None:
+    axes = Figure().subplots()
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    drawing.durations(axes, "y")
+    assert [tick for tick in axes.get_yticks() if low <= tick <= high] == pytest.approx(shown)

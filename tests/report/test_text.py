@@ -81,6 +81,16 @@ class TestSummary:
         assert "Skipped, for the reason given below the steps: Torch cuda-graph." in text
         assert "All 2 cells did the same arithmetic" in text
 
+    def test_several_works_are_not_ranked_against_each_other(self) -> None:
+        small = [
+            record(cell(mode=mode, workload="mlp", size="S"), round_ns=(ns,))
+            for mode, ns in (("eager", 9000), ("jit", 8000))
+        ]
+        large = record(cell(workload="mlp", size="M"), round_ns=(70_000,))
+        text = said(run([*small, large]))
+        assert "The shortest steps: Torch jit on mlp S with 8.00 µs and Torch eager on mlp M with 70.0 µs." in text
+        assert "earned back" not in text
+
     def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:
         why: dict[str, Any] = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
         skipped = [record(cell(precision="tf32", optimizer=name), **why) for name in ("adam", "none")]
