@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bench.framework import Output, Probes, Skip, Step, Task
+from bench.precision import FLOAT32
 from bench.record import Memory, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
@@ -40,6 +41,8 @@ def start(device: str, threads: int) -> None:
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the regression's step in float32."""
+    if precision != FLOAT32:
+        return Skip(f"NumPy is measured in float32 only, not {precision}")
     loss_and_gradient = FORWARD[workload.name](workload.inputs["x"], workload.inputs["y"])
     p = {name: array.copy() for name, array in workload.parameters.items()}
     update = (

@@ -119,7 +119,7 @@ def check(framework: Framework, mode: str, optimizer: str, fault: str) -> dict[s
         "recompiled": (proof.compilations or 0) - (before.compilations or 0),
         "memory": dataclasses.asdict(framework.memory()),
         "versions": list(framework.versions()),
-        "bfloat16": reason_to_skip(framework.build(workload, mode, "bfloat16")),
+        "tf32": reason_to_skip(framework.build(workload, mode, "tf32")),
         "cuda": reason_against_cuda(framework),
         "first_ms": first_ns / 1e6,
         "step_us": steps_ns / steps / 1e3,
