@@ -24,7 +24,6 @@ COMPILED = [
 ]
 BFLOAT16 = [
     ("torch", "eager"),
-    ("tensorflow", "eager"),
     ("tensorflow", "session"),
     ("keras_tensorflow", "batch"),
     ("keras_jax", "batch-jit"),
@@ -35,9 +34,7 @@ BFLOAT16 = [
 FORWARD = [
     ("torch", "torchscript"),
     ("tensorflow", "xla"),
-    ("keras_tensorflow", "batch"),
     ("keras_jax", "batch-eager"),
-    ("keras_torch", "batch"),
     ("jax", "jit"),
     ("flax", "cached-partial"),
 ]
