@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
+from bench.precision import FLOAT32
 from bench.record import Cell, Record
 from harness.plan import Place, Plan
 from harness.report import stats
@@ -86,7 +87,8 @@ def name(cell: Cell) -> str:
     if cell.track == "limits":
         return f"{cell.framework} limits"
     size = "" if cell.size == "base" else f" {cell.size}"  # a workload in one size does not say which
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}"
+    precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
+    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}"
 
 
 def result(record: Record) -> str:

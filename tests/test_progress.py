@@ -6,6 +6,7 @@ import io
 from rich.console import Console
 
 from bench.record import Record
+from harness import progress
 from harness.plan import make_plan
 from harness.progress import Estimate, PlainProgress, TerminalProgress, duration, result
 from tests import factories
@@ -73,3 +74,9 @@ def test_the_terminal_shows_what_runs_and_a_whole_line_for_what_has_ended() -> N
 
 def test_a_hello_world_tells_its_whole_time() -> None:
     assert result(factories.idiomatic(total_ns=2_500_000_000)) == "ok, 2.5 s from a cold start"
+
+
+def test_a_cell_is_named_by_what_is_not_usual() -> None:
+    assert progress.name(factories.cell()) == "torch eager regression adam"
+    scaled = factories.cell(workload="mlp", size="S", optimizer="none", precision="bfloat16")
+    assert progress.name(scaled) == "torch eager mlp S none bfloat16"
