@@ -1,9 +1,11 @@
 """What products are rounded to, by name. Parameters, optimiser and loss are float32 in all of them.
 
-float32    strict: no product is rounded to TF32
-tf32       inputs of float32 products are rounded to 10 bits of significand; an NVIDIA GPU of 2020 or later
-bfloat16   products of bfloat16, 7 bits; each framework by its own way of mixing (autocast, a mixed policy, a cast),
-with what it keeps in float32, such as norms and the softmax
+    float32    strict: no product is rounded to TF32
+    tf32       operands of float32 products are rounded to 11 significant bits; an NVIDIA GPU of 2020 or later
+    bfloat16   products of bfloat16, 8 significant bits; each framework by its own way of mixing (autocast, a mixed
+               policy, a cast), with what it keeps in float32, such as norms and the softmax
+
+The reasons for the tolerances stand in docs/adr/0013-precisions-and-forward-passes.md.
 """
 
 from collections.abc import Mapping

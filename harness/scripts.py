@@ -41,7 +41,7 @@ class Scripts:
         (self._path / BENCH.name).symlink_to(BENCH)
 
     def start(self, cell: Cell, rounds: int, fit_steps: int) -> "Script":
-        """Start the script of `cell`, with fits of `fit_steps` and twice that if it fits.
+        """Start the script of `cell`; of a trainer with fits of `fit_steps` and of twice that.
 
         Raises:
             SetupError: there is no model for it.
