@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from bench.precision import Precision
 from bench.record import FORWARD_ONLY, Accuracy
 from bench.workload import Array64, Trajectory, Workload, as_float64, sha256
+
+LEAST_SLOPE: Final = 1e-3  # of the steepest parameter's: a flatter one is held to this, its own may be rounding alone
 
 
 def compare(
@@ -129,8 +132,27 @@ def compare_gradient(
     told = dataclasses.replace(compared, gradient_norm=square**0.5)
     if expected is None:
         return told
-    largest = max(float(np.max(np.abs(slope))) for slope in expected.values())
-    return dataclasses.replace(told, max_gradient_deviation=parameter_deviation(gradient, expected) / largest)
+    off, worst = gradient_deviation(gradient, expected)
+    return dataclasses.replace(told, max_gradient_deviation=off, worst_gradient=worst)
+
+
+def gradient_deviation(
+    gradient: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Array64]
+) -> tuple[float, str]:
+    """Return how far the worst parameter's gradient is off, and that parameter's name.
+
+    Each is held to its own size, so that a small one cannot hide behind a large one: rms(g - reference) /
+    rms(reference), which is the ratio of their Euclidean norms. Infinite where a gradient is not a number.
+    """
+    least = LEAST_SLOPE * max(_rms(slope) for slope in expected.values())
+    apart = {name: _rms(gradient[name] - slope) / max(_rms(slope), least) for name, slope in expected.items()}
+    worst = max(apart, key=lambda name: np.inf if np.isnan(apart[name]) else apart[name])
+    return (apart[worst] if np.isfinite(apart[worst]) else float("inf")), worst
+
+
+def _rms(values: NDArray[Any]) -> float:
+    """Return the root mean square."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def parameter_deviation(trained: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Array64]) -> float:
@@ -158,7 +180,10 @@ def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
         return f"the {what} by {off:.2e}, more than {loss_tolerance:.0e}"
     off = accuracy.max_gradient_deviation
     if off is not None and workload.gradient_tolerance is not None and not off <= gradient_tolerance:
-        return f"the gradient leaves the float64 reference by {off:.2e}, more than {gradient_tolerance:.0e}"
+        return (
+            f"the gradient of {accuracy.worst_gradient} leaves the float64 reference by {off:.2e} of its norm,"
+            f" more than {gradient_tolerance:.0e}"
+        )
     off = accuracy.max_parameter_deviation
     if off is not None and np.isfinite(off) and not precision.compares_parameters:
         return ""

@@ -85,7 +85,7 @@ class Gate:
         return self.references[updates]
 
     def _gradient(self) -> Arrays64 | None:
-        return self.workload.gradient() if self.workload.has_reference else None
+        return self.workload.gradient() if self.workload.has_reference_gradient else None
 
     def _inferred(self, when: str) -> Accuracy:
         outputs = self.step.run(1)

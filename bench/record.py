@@ -24,7 +24,8 @@ from typing import Any, Final, Literal, TypeVar
 #      gradient too; a fingerprint is of the gate's first steps, before of all of them
 #   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
 #      limits of the machine
-#   5  memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it
+#   5  a gradient's deviation is the worst parameter's, before of the largest element of all;
+#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it
 SCHEMA: Final = 5
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
@@ -173,7 +174,8 @@ class Accuracy:
     max_parameter_deviation: float | None = None  # largest |parameter - reference| after the same steps
     prediction_norm: float | None = None  # Euclidean norm of what a forward pass returned; None: it trained
     gradient_norm: float | None = None  # Euclidean norm of the gradient at the initial parameters, over all of them
-    max_gradient_deviation: float | None = None  # largest |gradient - reference| / largest |reference| there
+    max_gradient_deviation: float | None = None  # largest over parameters of rms(gradient - reference) / rms(reference)
+    worst_gradient: str = ""  # the parameter that is so far off; empty: nothing was compared
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
     fingerprint_after: str = ""  # of the same steps after timing, in the same process
 

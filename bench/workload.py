@@ -71,7 +71,7 @@ class Workload:
     inputs: Mapping[str, NDArray[Any]]  # "x" in float32 and "y" in float32 or int32; read-only, C-contiguous
     parameters: Mapping[str, Array32]  # initial values, read-only; a matrix is (inputs, outputs)
     loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
-    gradient_tolerance: float | None = None  # of max |g - reference| / max |reference|; None: not looked at
+    gradient_tolerance: float | None = None  # of rms(g - reference) / rms(reference), by parameter; None: not looked at
     loss_tolerance: float = LOSS_TOLERANCE  # of |loss - reference| / max(1, |reference|) over `steps`
     parameter_tolerance: float = 1e-4  # of |parameter - reference| after them
     predict: Predict | None = (
@@ -97,6 +97,11 @@ class Workload:
         """The float64 reference takes seconds, not minutes: larger sizes are compared between frameworks only."""
         flops = self.work.flops * self.steps if self.trains else self.work.forward_flops
         return flops <= REFERENCE_FLOPS
+
+    @property
+    def has_reference_gradient(self) -> bool:
+        """The float64 gradient, of one step, takes seconds: so at some sizes where the reference of all does not."""
+        return self.work.flops <= REFERENCE_FLOPS
 
     def formula(self, adam: str) -> str:
         """Return the update rule of this workload in a framework whose Adam is `adam`."""

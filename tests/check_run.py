@@ -32,7 +32,7 @@ COLUMNS: Mapping[str, str] = {
     " unchecked",
     "accuracy": "framework, mode, workload, optimizer, weight, bias, within_tolerance, max_loss_deviation,"
     " data_sha256, init_sha256, size, precision, first_loss, last_loss, max_parameter_deviation, gradient_norm,"
-    " max_gradient_deviation",
+    " max_gradient_deviation, worst_gradient",
     "memory": "framework, mode, workload, allocator, context_bytes, allocated_peak_bytes, reserved_peak_bytes,"
     " device_peak_bytes, host_peak_rss_bytes, device_allocations_warmup, device_allocations_timed, residue_bytes",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",

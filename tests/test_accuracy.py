@@ -84,3 +84,25 @@ def test_a_slope_that_is_not_a_number_is_infinitely_far_wherever_it_stands(name:
     spoiled = {**slopes, name: slopes[name] * np.nan}
     found = accuracy.compare_gradient(good(), {key: array.astype(np.float32) for key, array in spoiled.items()}, slopes)
     assert found.max_gradient_deviation == float("inf")
+    assert found.worst_gradient == name
+
+
+def test_a_small_parameter_cannot_hide_behind_a_large_one() -> None:
+    reference = {"weight": np.array([[300.0, -400.0]]), "bias": np.array([0.3, 0.4])}
+    wrong_bias = {"weight": reference["weight"], "bias": np.array([0.3, 0.1])}
+    off, worst = accuracy.gradient_deviation({k: v.astype(np.float32) for k, v in wrong_bias.items()}, reference)
+    assert (pytest.approx(0.3 / 0.5, rel=1e-6), "bias") == (off, worst)
+
+
+def test_a_parameter_without_a_slope_is_not_held_to_its_own_rounding() -> None:
+    reference = {"weight": np.array([3.0, -4.0]), "key": np.zeros(2)}
+    rounded = {"weight": np.array([3.0, -4.0], np.float32), "key": np.array([1e-8, -2e-8], np.float32)}
+    off, worst = accuracy.gradient_deviation(rounded, reference)
+    # rms(1e-8, 2e-8) over a thousandth of rms(3, 4)
+    assert (pytest.approx(2.5**0.5 * 1e-8 / (12.5**0.5 * 1e-3), rel=1e-6), "key") == (off, worst)
+
+
+def test_the_gate_names_the_parameter_whose_gradient_is_off() -> None:
+    steep = dataclasses.replace(good(), max_gradient_deviation=0.93, worst_gradient="stem.bias")
+    told = fault(steep, dataclasses.replace(WORKLOAD, gradient_tolerance=1e-4), FLOAT)
+    assert told == "the gradient of stem.bias leaves the float64 reference by 9.30e-01 of its norm, more than 1e-04"

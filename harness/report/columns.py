@@ -263,6 +263,7 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
         format=scientific,
         get=_of_accuracy("max_gradient_deviation"),
     ),
+    Column(key="worst_gradient", heading="gradient", unit="of", where="wide", get=_of_accuracy("worst_gradient")),
 )
 
 MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (

@@ -17,28 +17,32 @@ KEPT = (
     "max_loss_deviation",
     "max_parameter_deviation",
     "max_gradient_deviation",
+    "worst_gradient",
     "gradient_norm",
     "prediction_norm",
 )
 
 
 def check(framework_name: str, mode: str, optimizer: str, precision: str, *only: str) -> dict[str, object]:
-    """Return, for each workload or for those named, the deviations, or why there are none."""
+    """Return, for each workload or for those named (as "mlp" at its smallest size, or "mlp:S"), what was found."""
     framework = importlib.import_module(f"bench.frameworks.{framework_name}")
     framework.start("cpu", 1)
     found: dict[str, object] = {}
-    for name in only or WORKLOADS:
+    for asked in only or WORKLOADS:
+        name, _, size = asked.partition(":")
         module = importlib.import_module(f"bench.workloads.{name}")
-        if "tiny" in module.SIZES and optimizer in module.OPTIMIZERS:
-            found[name] = told(framework, name, mode, optimizer, precision)
+        if (size or "tiny") in module.SIZES and optimizer in module.OPTIMIZERS:
+            found[asked] = told(framework, name, size or "tiny", mode, optimizer, precision)
     return found
 
 
-def told(framework: Framework, name: str, mode: str, optimizer: str, precision: str) -> dict[str, object] | str:
+def told(
+    framework: Framework, name: str, size: str, mode: str, optimizer: str, precision: str
+) -> dict[str, object] | str:
     """Return what the gate and the proof of mode say of one workload, or why they say nothing."""
     if name not in framework.FORWARD:
         return "not expressed"
-    workload = importlib.import_module(f"bench.workloads.{name}").make("tiny", optimizer)
+    workload = importlib.import_module(f"bench.workloads.{name}").make(size, optimizer)
     step = framework.build(workload, mode, precision)
     if isinstance(step, Skip):
         return step.reason
@@ -52,7 +56,7 @@ def told(framework: Framework, name: str, mode: str, optimizer: str, precision: 
     )
     framework.wait(step.run(1))
     try:
-        accuracy = gate.whole("at tiny")
+        accuracy = gate.whole(f"at {size}")
     except InvalidResultError as error:
         return str(error)
     proof = dataclasses.asdict(step.proof())

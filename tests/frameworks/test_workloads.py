@@ -68,6 +68,25 @@ def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: 
         assert found[name]["max_gradient_deviation"] <= 1e-4
 
 
+@pytest.mark.parametrize(
+    ("framework", "mode", "wrong"),
+    [
+        ("keras_jax", "batch-jit", "bias leaves the float64 reference"),
+        ("keras_tensorflow", "batch-jit", "bias leaves the float64 reference"),
+        ("jax", "jit", ""),
+        ("torch", "eager", ""),
+    ],
+)
+def test_a_bias_gradient_that_xla_sums_in_bfloat16_is_not_let_pass(
+    framework: str, mode: str, wrong: str, tmp_path: Path
+) -> None:
+    found = told(tmp_path, framework, mode, "adam", "bfloat16", "convnet:S")["convnet:S"]
+    if wrong:
+        assert wrong in found
+    else:
+        assert found["max_gradient_deviation"] < 0.02
+
+
 @pytest.mark.parametrize(("framework", "mode"), BFLOAT16)
 def test_a_workload_in_bfloat16_multiplies_bfloat16_and_keeps_float32(
     framework: str, mode: str, tmp_path: Path

@@ -45,7 +45,7 @@ class TestContract:
         assert tables(run([])).accuracy.header == (
             "framework", "mode", "workload", "optimizer", "weight", "bias", "within_tolerance", "max_loss_deviation",
             "data_sha256", "init_sha256", "size", "precision", "first_loss", "last_loss", "max_parameter_deviation",
-            "gradient_norm", "max_gradient_deviation",
+            "gradient_norm", "max_gradient_deviation", "worst_gradient",
         )  # fmt: skip
 
     def test_columns_of_memory(self) -> None:
