@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -128,8 +129,11 @@ def compare_gradient(
         gradient: the framework's, shapes of the parameters.
         expected: the float64 reference's; None where it would take too long.
     """
-    square = sum(float(np.sum(np.square(slope, dtype=np.float64))) for slope in gradient.values())
-    told = dataclasses.replace(compared, gradient_norm=square**0.5)
+    names = sorted(gradient)
+    norms = tuple(float(np.linalg.norm(gradient[name].astype(np.float64))) for name in names)
+    told = dataclasses.replace(
+        compared, gradient_norm=math.hypot(*norms), parameters=tuple(names), gradient_norms=norms
+    )
     if expected is None:
         return told
     off, worst = gradient_deviation(gradient, expected)

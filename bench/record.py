@@ -175,6 +175,8 @@ class Accuracy:
     prediction_norm: float | None = None  # Euclidean norm of what a forward pass returned; None: it trained
     gradient_norm: float | None = None  # Euclidean norm of the gradient at the initial parameters, over all of them
     max_gradient_deviation: float | None = None  # largest over parameters of rms(gradient - reference) / rms(reference)
+    parameters: tuple[str, ...] = ()  # names of the workload's parameters, sorted
+    gradient_norms: tuple[float, ...] = ()  # Euclidean norm of the gradient of each of them, in their order
     worst_gradient: str = ""  # the parameter that is so far off; empty: nothing was compared
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
     fingerprint_after: str = ""  # of the same steps after timing, in the same process

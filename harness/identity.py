@@ -9,8 +9,11 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Final
 
-from bench.precision import PRECISIONS
+from bench.precision import PRECISIONS, Precision
 from bench.record import Accuracy, Cell, Failure, Record
 
 
@@ -21,6 +24,7 @@ class Measure:
     name: str
     of: Callable[[Accuracy], float | None]
     within: float  # relative, in float32: what the order of additions makes of it
+    coarse: Callable[[Precision], float] = attrgetter("loss")  # the same in a coarser precision
     by_formula: bool = False  # the two formulas of Adam end apart
 
 
@@ -31,15 +35,30 @@ MEASURES = (
     Measure("last loss", lambda one: one.losses[-1] if one.losses else None, 1e-3, by_formula=True),
 )
 
+FLAT: Final = 1e-5  # of the whole gradient's norm: what is below may be rounding alone
+
 
 def judged(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return the records, those that are apart from the other frameworks' as invalid, with the reason."""
     apart: dict[tuple[Cell, int], str] = {}
-    for measure in MEASURES:
+    for measure in (*MEASURES, *_by_parameter(records)):
         for group in _groups(records, measure):
             for record, reason in _apart(measure, group):
                 apart.setdefault((record.cell, record.block), reason)
     return tuple(_judge(record, apart.get((record.cell, record.block), "")) for record in records)
+
+
+def _by_parameter(records: Iterable[Record]) -> Iterator[Measure]:
+    """Yield a measure for each parameter's gradient: in the norm of all of them a small one hides."""
+    names = dict.fromkeys(name for record in records if record.accuracy for name in record.accuracy.parameters)
+    for name in names:
+        yield Measure(f"norm of the gradient of {name}", partial(_slope, name), 1e-3, coarse=attrgetter("gradient"))
+
+
+def _slope(name: str, one: Accuracy) -> float | None:
+    """Return the norm of one parameter's gradient; None where there is none, or next to none."""
+    norm = dict(zip(one.parameters, one.gradient_norms, strict=True)).get(name)
+    return None if norm is None or one.gradient_norm is None or norm < FLAT * one.gradient_norm else norm
 
 
 def _judge(record: Record, reason: str) -> Record:
@@ -74,7 +93,7 @@ def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[
 
 def _within(measure: Measure, record: Record) -> float:
     """Return how near it has to come in the record's precision, whose rounding is seen in all of them alike."""
-    return max(measure.within, PRECISIONS[record.cell.precision].loss)
+    return max(measure.within, measure.coarse(PRECISIONS[record.cell.precision]))
 
 
 def _value(measure: Measure, record: Record) -> float:

@@ -91,7 +91,8 @@ def test_a_small_parameter_cannot_hide_behind_a_large_one() -> None:
     reference = {"weight": np.array([[300.0, -400.0]]), "bias": np.array([0.3, 0.4])}
     wrong_bias = {"weight": reference["weight"], "bias": np.array([0.3, 0.1])}
     off, worst = accuracy.gradient_deviation({k: v.astype(np.float32) for k, v in wrong_bias.items()}, reference)
-    assert (pytest.approx(0.3 / 0.5, rel=1e-6), "bias") == (off, worst)
+    assert off == pytest.approx(0.3 / 0.5, rel=1e-6)
+    assert worst == "bias"
 
 
 def test_a_parameter_without_a_slope_is_not_held_to_its_own_rounding() -> None:
@@ -99,7 +100,8 @@ def test_a_parameter_without_a_slope_is_not_held_to_its_own_rounding() -> None:
     rounded = {"weight": np.array([3.0, -4.0], np.float32), "key": np.array([1e-8, -2e-8], np.float32)}
     off, worst = accuracy.gradient_deviation(rounded, reference)
     # rms(1e-8, 2e-8) over a thousandth of rms(3, 4)
-    assert (pytest.approx(2.5**0.5 * 1e-8 / (12.5**0.5 * 1e-3), rel=1e-6), "key") == (off, worst)
+    assert off == pytest.approx(2.5**0.5 * 1e-8 / (12.5**0.5 * 1e-3), rel=1e-6)
+    assert worst == "key"
 
 
 def test_the_gate_names_the_parameter_whose_gradient_is_off() -> None:

@@ -62,6 +62,20 @@ def test_one_mode_that_is_apart_does_not_hide_behind_the_others_of_its_framework
     assert [one.cell.mode for one in found if one.status == "invalid"] == ["compile"]
 
 
+def test_a_small_parameter_does_not_hide_in_the_norm_of_all() -> None:
+    def told(framework: str, bias: float, precision: str = "float32") -> Record:
+        of = cell(framework=framework, workload="convnet", size="L", precision=precision)
+        norms = {"parameters": ("stem.bias", "stem.weight"), "gradient_norms": (bias, 50.0), "gradient_norm": 50.0}
+        return record(of, accuracy=accuracy(losses=(2.5, 2.1), **norms))
+
+    found = verdicts(told("torch", 0.3), told("jax", 0.3), told("keras_jax", 0.2))
+    assert found["keras_jax"] == ("its norm of the gradient of stem.bias is 0.2, the median of 3 frameworks 0.3")
+    assert not any(verdicts(told("torch", 0.3), told("jax", 0.3), told("flax", 0.3002)).values())
+    rough = [told(name, bias, "bfloat16") for name, bias in (("torch", 0.3), ("jax", 0.26), ("keras_jax", 0.03))]
+    assert [name for name, reason in verdicts(*rough).items() if reason] == ["keras_jax"]
+    assert not any(verdicts(told("torch", 3e-4), told("jax", 1e-4)).values()), "rounding alone"
+
+
 def test_a_coarse_precision_is_given_more_room_and_predictions_are_compared_too() -> None:
     def rough(framework: str, **changes: Any) -> Record:
         of = cell(framework=framework, workload="mlp", size="XL", precision="bfloat16")
