@@ -59,6 +59,7 @@ class SizeOffer:
     forward_flops: int
     forward_bytes: int
     footprint: int
+    parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,7 @@ class Work:
     forward_flops: int  # the same of the forward pass alone
     forward_bytes: int
     footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
+    parameters: int = 0  # numbers whose two moments of Adam `bytes` (read and written) and `footprint` count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@
     bandwidth   best rate of any library over working sets from the largest on that is no larger than the cell's own:
                 what fits into a cache may be faster than memory, so a smaller set would be no limit of anything, and a
                 larger one one of somebody else
-    launch      emptiest launch of the cell's own library; it binds steps below 100 µs
+    launch      emptiest launch of the cell's own library; it binds steps below 100 µs, and those that come to no
+                hundredth of any other limit: their time goes into launches and the framework's own Python
 
 A limit is the best round of the run, a cell's figure its estimate. Above a limit a cell is invalid: it did other work
 than was declared for it, or less of it, or the clock did not wait.
@@ -22,6 +23,7 @@ from harness.report import stats
 from harness.report.facts import RunFacts
 
 LAUNCH_BOUND_NS: Final = 100_000  # a step below this is bound by launches
+LEAST_SHARE: Final = 0.01  # of a limit that binds
 FEWEST_LAUNCHES: Final = 20  # that a working set has to last: below, it tells of launches and not of memory
 BYTES: Final[Mapping[str, int]] = {BFLOAT16: 2}  # of a number, where it is not the 4 of the declared work
 
@@ -128,15 +130,15 @@ class Limits:
 
     def bound(self, cell: Cell, work: SizeOffer, step_ns: float) -> Bound:
         """Return what binds a cell whose step takes `step_ns`: launches, or the limit that it comes nearest to."""
-        if step_ns < LAUNCH_BOUND_NS:
+        shares = self.shares(cell.precision, work, step_ns)
+        nearest = max(shares, key=lambda share: share.value, default=None)
+        if step_ns < LAUNCH_BOUND_NS or (nearest and nearest.value < LEAST_SHARE):
             launch_ns = self.launch_ns(cell.framework)
             if launch_ns is None:
                 return Bound(kind="", why=f"no launch was measured of what {cell.framework} computes with")
             return Bound(kind="launch", launches=step_ns / launch_ns)
-        shares = self.shares(cell.precision, work, step_ns)
-        if not shares:
+        if nearest is None:
             return Bound(kind="", why="no limit was measured in this run")
-        nearest = max(shares, key=lambda share: share.value)
         return Bound(kind=BINDS[nearest.limit.kind], share=nearest)
 
 
@@ -174,9 +176,15 @@ def judged(records: Sequence[Record], facts: RunFacts) -> tuple[Record, ...]:
 
 
 def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
-    """Return what a step of `cell` amounts to: of a forward pass that alone, which holds at least what it moves."""
-    if cell.optimizer != FORWARD_ONLY:
+    """Return what a step of `cell` amounts to: without Adam's moments for SGD, of a forward pass that alone.
+
+    A forward pass holds at least what it moves.
+    """
+    if cell.optimizer == "adam":
         return work
+    if cell.optimizer != FORWARD_ONLY:
+        moments = 2 * 4 * work.parameters
+        return replace(work, bytes=work.bytes - 2 * moments, footprint=work.footprint - moments)
     return replace(work, flops=work.forward_flops, bytes=work.forward_bytes, footprint=work.forward_bytes)
 
 

@@ -12,7 +12,7 @@ from bench.catalogue import FrameworkOffer, ModeOffer, SizeOffer, WorkloadOffer
 from bench.framework import Probes, Task
 from bench.record import Cell, Limit, LimitKind, Record, from_json, to_json
 from harness import limits
-from harness.limits import Limits, beside
+from harness.limits import Limits, beside, work_of
 from harness.plan import make_plan
 from harness.report.facts import RunFacts
 from tests import factories
@@ -95,6 +95,21 @@ class TestMeasuring:
     def test_a_record_keeps_them(self) -> None:
         kept = measured(limit("triad", 40.0, size=MIB, rounds=3))
         assert from_json(to_json(kept)) == kept
+
+
+class TestWhatAStepAmountsTo:
+    def test_sgd_has_no_moments_to_read_and_to_write(self) -> None:
+        of = work(parameters=10**6)
+        assert work_of(cell(optimizer="adam"), of) == of
+        plain = work_of(cell(optimizer="sgd"), of)
+        assert of.bytes - plain.bytes == 4 * 4 * 10**6  # two moments, read and written
+        assert of.footprint - plain.footprint == 2 * 4 * 10**6
+
+    def test_far_from_every_limit_launches_bind_however_long_the_step(self) -> None:
+        limits = Limits([measured(limit("matmul", 100.0, precision="float32"), limit("launch", 1e-3))], FRAMEWORKS)
+        near, far = (limits.bound(cell(), work(flops=flops), 1e6) for flops in (10**8 // 50, 10**8 // 200))
+        assert (near.kind, far.kind) == ("matmul", "launch")
+        assert far.launches == pytest.approx(1e6 / 1e3)
 
 
 class TestWhichLimit:

@@ -117,6 +117,7 @@ def work(size: str) -> Work:
         forward_flops=2 * batch * sum(products),
         forward_bytes=4 * (batch * (image**2 * COLOURS + CLASSES) + numbers),
         footprint=4 * (batch * (image**2 * COLOURS + results) + 4 * numbers),
+        parameters=numbers,
     )
 
 

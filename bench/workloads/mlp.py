@@ -95,6 +95,7 @@ def work(size: str) -> Work:
         forward_flops=2 * batch * products,
         forward_bytes=4 * (batch * (INPUTS + CLASSES) + numbers),
         footprint=4 * (batch * sum(widths) + 4 * numbers),
+        parameters=numbers,
     )
 
 

@@ -139,6 +139,7 @@ def work(size: str) -> Work:
         forward_flops=forward_flops,
         forward_bytes=4 * (batch * tokens * (width + CLASSES) + numbers),
         footprint=4 * (batch * tokens * (14 * layers * width + CLASSES) + 4 * numbers),
+        parameters=numbers,
     )
 
 

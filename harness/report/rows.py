@@ -125,8 +125,11 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
 
 
 def code_rows(run: Run) -> tuple[CodeRow, ...]:
-    """Return a row for each framework of the run that has a hello world."""
+    """Return a row for each framework of the run that has a hello world; none in a run without their problem."""
     measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
+    workloads = run.facts.workloads
+    if not measured and workloads and all(workload.is_ladder for workload in workloads):
+        return ()
     lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
     names = [*lines, *(name for name in measured if name not in lines)]
     return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)

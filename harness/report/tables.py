@@ -119,7 +119,7 @@ def _growth(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
         title="Growth",
         about="What each mode gets done in a second as the work grows: operations as declared for the workload's step,"
         " bytes as the least that it has to read and to write. Of the measured limits the one that it comes nearest to"
-        " binds, below 100 µs a step the launches.",
+        " binds; below 100 µs a step, and where it comes to no hundredth of any, the launches.",
         columns=GROWTH_COLUMNS,
         rows=found,
         is_hole=lambda row: row.step_ns is None,

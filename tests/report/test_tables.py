@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.catalogue import WorkloadOffer
 from bench.record import Memory, Record
 from harness import report
 from harness.report import formats
@@ -255,6 +256,10 @@ class TestCode:
 
     def test_a_hello_world_that_was_not_run_still_counts_its_lines(self) -> None:
         assert to_csv(tables(run([], frameworks=(self.HELLO,))).code).splitlines()[1:] == ["torch,14,,,,"]
+
+    def test_a_run_of_ladders_alone_says_nothing_of_hello_worlds(self) -> None:
+        ladder = WorkloadOffer(name="mlp", sentence="", sizes=("S",), optimizers=("adam",), sizes_on_cpu=("S",))
+        assert not tables(run([], frameworks=(self.HELLO,), workloads=(ladder,))).code.rows
 
     def test_outside_the_tolerance_in_one_block_is_outside(self) -> None:
         runs = [factories.idiomatic(block=1), factories.idiomatic(block=2, within_tolerance=False)]
