@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench.catalogue import WorkloadOffer
 from bench.record import Cell, Record
 from harness.errors import SelectionError
-from harness.memory import GIB, Room
+from harness.memory import Room, words
 
 
 def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]:
@@ -27,7 +27,7 @@ def fitting(cells: Sequence[Cell], offers: Iterable[WorkloadOffer], room: Room, 
     first = next(cell for cell in cells if cell not in small)
     bytes_ = needed[first.workload, first.size]
     raise SelectionError(
-        f"{first.workload} {first.size} holds at least {bytes_ / GIB:.1f} GiB in a step, more than"
+        f"{first.workload} {first.size} holds at least {words(bytes_)} in a step, more than"
         f" {room}: name smaller sizes with --size."
     )
 

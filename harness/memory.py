@@ -31,8 +31,8 @@ class Room:
     whose: str  # says of it what it is, as in "that this host has free"
 
     def __str__(self) -> str:
-        """Say it in a sentence: "the 8.0 GiB that this host has free"."""
-        return f"the {self.bytes / GIB:.1f} GiB {self.whose}"
+        """Say it in a sentence: "the 8 GiB that this host has free"."""
+        return f"the {words(self.bytes)} {self.whose}"
 
 
 def room(device: str, launchers: Sequence[str], variables: Mapping[str, str] = os.environ) -> Room:
@@ -88,6 +88,11 @@ def _limit(file: Path) -> int | None:
     except OSError:
         return None
     return int(text) if text.isdigit() else None  # "max": none
+
+
+def words(bytes_: int) -> str:
+    """Return an amount for people, to three digits: 1.63 GiB, 512 MiB."""
+    return f"{bytes_ / GIB:.3g} GiB" if bytes_ >= GIB else f"{bytes_ / (1 << 20):.3g} MiB"
 
 
 def bytes_of(amount: str) -> int:

@@ -39,7 +39,7 @@ def test_a_limit_counts_for_those_whom_it_limits(
 
 def test_the_smallest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, free=10, groups=[12])
-    assert str(room("cpu", ["venv"], {})) == "the 10.0 GiB that this host has free"
+    assert str(room("cpu", ["venv"], {})) == "the 10 GiB that this host has free"
     assert room("cpu", ["docker"], {"SAMESTEP_MEMORY": "3g"}).bytes == 3 * GIB
     assert room("cpu", ["docker"], {"SAMESTEP_MEMORY": "30g"}).bytes == 10 * GIB
     assert room("cpu", ["venv", "docker"], {"SAMESTEP_MEMORY": "3g"}).bytes == 3 * GIB
@@ -107,7 +107,7 @@ def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_no
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(memory, "room", lambda device, launchers: Room(1 << 20, "that this host has free"))
-    with pytest.raises(SelectionError, match=r"regression_wide XL holds at least .* the 0\.0 GiB that this host has"):
+    with pytest.raises(SelectionError, match=r"regression_wide XL holds at least 500 MiB .* the 1 MiB that this host"):
         planned("XL")
     assert planned() == [("regression_wide", "S")]
-    assert "Left out, larger than the 0.0 GiB that this host has free: regression_wide M." in capsys.readouterr().out
+    assert "Left out, larger than the 1 MiB that this host has free: regression_wide M." in capsys.readouterr().out

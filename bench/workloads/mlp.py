@@ -15,7 +15,7 @@ import numpy as np
 from bench import derivative
 from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
 from bench.record import FORWARD_ONLY
-from bench.workload import Adam, Sgd, Work, Workload, frozen
+from bench.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def make(size: str, optimizer: str) -> Workload:
         parameters=parameters,
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
-        gradient_tolerance=1e-4,
+        gradient_tolerance=RELU_GRADIENT_TOLERANCE,
         loss_tolerance=1e-3,
         parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
     )
