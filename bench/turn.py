@@ -117,7 +117,8 @@ def to_record(turn: Turn, outcome: Outcome) -> Record:
     if outcome.timed_out:
         return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
     if outcome.out_of_memory:
-        return _failed(turn, outcome, "oom", f"{outcome.phase}: killed for memory")
+        reason = f"{outcome.phase}: killed for memory (SAMESTEP_MEMORY gives a container more)"
+        return _failed(turn, outcome, "oom", reason)
     return _failed(turn, outcome, "failed", f"{outcome.phase}: {_ending(outcome)}")
 
 
