@@ -28,7 +28,7 @@ test: $(BIN)/.dev ## set up, then lint, types and the fast tests
 	$(BIN)/pytest -m "not frameworks and not engine and not browser" --numprocesses 2
 
 test-frameworks: $(BIN)/.dev ## the tests that run the real frameworks (minutes)
-	$(BIN)/pytest -m frameworks --numprocesses 2
+	$(BIN)/pytest -m frameworks --numprocesses 2 --durations 20
 
 test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 	$(BIN)/pytest -m engine
