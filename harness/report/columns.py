@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
+from harness.report.breakeven import NEVER, BreakEven
 from harness.report.formats import (
     Value,
     beginning,
@@ -25,7 +26,7 @@ from harness.report.formats import (
     whole,
 )
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
-from harness.report.stats import NEVER, BreakEven, Estimate
+from harness.report.stats import Estimate
 
 Given = TypeVar("Given", bound=Row, contravariant=True)
 

@@ -14,9 +14,11 @@ from typing import Final, Literal, TypedDict
 
 from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
 from harness.limits import LAUNCH_BOUND_NS, Limits
-from harness.report import stats
+from harness.report import breakeven, flags, stats
+from harness.report.breakeven import BreakEven
 from harness.report.facts import Run
-from harness.report.stats import BreakEven, Cost, Estimate, Flag
+from harness.report.flags import Flag
+from harness.report.stats import Cost, Estimate
 
 WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
 
@@ -196,7 +198,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         speedup=None,
         baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
-        flags=stats.flags(tuple(good.values()), cell.device) if good else (),
+        flags=flags.flags(tuple(good.values()), cell.device) if good else (),
         costs=costs if whole else {},
         fit_overhead_ns=stats.level(overheads) if overheads else None,
     )
@@ -223,7 +225,7 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
     return replace(
         row,
         speedup=stats.ratio(theirs, mine),
-        break_even=None if row.is_baseline else stats.break_even(row.costs, baseline.costs),
+        break_even=None if row.is_baseline else breakeven.break_even(row.costs, baseline.costs),
     )
 
 

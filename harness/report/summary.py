@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.report import stats
+from harness.report.breakeven import NEVER, BreakEven
 from harness.report.facts import Run
 from harness.report.formats import listed, rounded, scientific, significant
 from harness.report.rows import Row, StepRow
-from harness.report.stats import NEVER, BreakEven
 from harness.report.tables import Tables
 from harness.run import own_share
 

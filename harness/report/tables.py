@@ -13,12 +13,12 @@ from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, MEMORY_COLUMN
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
+from harness.report.flags import Flag, all_flags
 from harness.report.formats import Value, listed
 from harness.report.growth import CrossoverRow, GrowthRow
 from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
 from harness.report.limits import LIMIT_COLUMNS, LimitRow, limit_rows
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
-from harness.report.stats import Flag, all_flags
 
 R = TypeVar("R", bound=Row)
 TableName = Literal[
