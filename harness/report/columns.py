@@ -215,6 +215,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         get=lambda row: break_even_steps(row.break_even),
         hint=lambda row: break_even_hint(row.break_even),
     ),
+    Column(heading="verdict", unit="vs base", get=attrgetter("verdict")),
     Column(key="flags", get=_flag_names),
     Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),
     Column(
@@ -227,6 +228,24 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         hint=lambda row: interval_hint(row.fit_overhead_ns, 1e6, "ms"),
     ),
     Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
+    Column(key="verdict", get=attrgetter("verdict")),
+    Column(
+        key="spread_within",
+        heading="spread",
+        unit="in one",
+        format=percent,
+        where="wide",
+        get=attrgetter("spread_within"),
+    ),
+    Column(
+        key="spread_between",
+        heading="spread",
+        unit="between",
+        format=percent,
+        where="wide",
+        get=attrgetter("spread_between"),
+    ),
+    Column(key="rounds_shape", get=attrgetter("shape")),
 )
 
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (

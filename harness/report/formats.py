@@ -49,6 +49,11 @@ def times(value: Value) -> str:
     return "1×" if value == 1 else f"{significant(value)}×" if isinstance(value, int | float) else plain(value)
 
 
+def ratio(value: Value) -> str:
+    """Return a ratio near 1: 0.987."""
+    return f"{value:.3f}" if isinstance(value, int | float) else plain(value)
+
+
 def mebibytes(value: Value) -> str:
     """Return bytes in MiB."""
     return significant(value / 2**20) if isinstance(value, int | float) else plain(value)

@@ -3,7 +3,7 @@
 Four things have to agree before anything is called faster or slower:
 
     interval    of the mean log ratio over the blocks, Student's t: it lies wholly outside ±floor
-    floor       1 %, or what the session cannot tell apart when it measures one cell under two labels (`harness.noise`)
+    floor       1 %, or what the session cannot tell apart when it measures one cell under two labels (`harness.twin`)
     Holm        the pair is among what Holm's procedure rejects over the table that it is printed in: of forty pairs one
                 or two would be wrong by chance (Holm 1979, "A simple sequentially rejective multiple test procedure",
                 Scand. J. Statist. 6)

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
 from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
+from harness import twin
 from harness.limits import LAUNCH_BOUND_NS, Limits
-from harness.report import breakeven, flags, stats
+from harness.report import breakeven, flags, pairs, rounds, spread, stats
 from harness.report.breakeven import BreakEven
 from harness.report.facts import Run
 from harness.report.flags import Flag
-from harness.report.stats import Cost, Estimate
+from harness.report.pairs import Pair
+from harness.report.stats import Cost, Estimate, Verdict
 
 WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
 
@@ -67,7 +69,16 @@ class StepRow(Row):
     flags: tuple[Flag, ...]
     costs: Mapping[int, Cost]  # what each good replicate paid, by block
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
+    spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
+    spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
+    shape: str = ""  # of the rounds, as `harness.report.rounds`; "inconsistent": not the same in all replicates
+    verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run too small for verdicts
     launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
+
+    @property
+    def steps_ns(self) -> dict[int, float]:
+        """Time per step of each good replicate, by block."""
+        return {block: cost.step_ns for block, cost in self.costs.items()}
 
     @property
     def is_baseline(self) -> bool:
@@ -109,8 +120,15 @@ def step_rows(run: Run) -> tuple[StepRow, ...]:
     rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
     limits = Limits(run.records, run.facts.frameworks)
-    compared = (_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows)
-    return tuple(replace(row, launches=_launches(row, limits)) for row in compared)
+    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
+    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def floor_of(run: Run) -> float:
+    """Return the relative difference below which nothing of this run is called faster or slower."""
+    found = twin.floor(run.records)
+    return found.value if found else stats.VERDICT_FLOOR
 
 
 def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
@@ -187,6 +205,8 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
     good = good_timings(records) if begins["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
     whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    seen = flags.alike(good.values()) if whole else []
+    spreads = [float(one) for some in seen for one in rounds.spread(some)]
     overheads = [one for timing in good.values() if (one := stats.fit_overhead_ns(timing)) is not None]
     return StepRow(
         **begins,
@@ -201,7 +221,14 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         flags=flags.flags(tuple(good.values()), cell.device) if good else (),
         costs=costs if whole else {},
         fit_overhead_ns=stats.level(overheads) if overheads else None,
+        spread_within=statistics.median(spreads) if spreads else None,
+        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
+        shape=_shape(flags.shapes(seen)),
     )
+
+
+def _shape(seen: Sequence[str]) -> str:
+    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
 
 
 def _launches(row: StepRow, limits: Limits) -> float | None:
@@ -220,13 +247,25 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
     """Return `row` beside its own baseline, paired by block."""
     if baseline is None or row.step_ns is None:
         return row
-    mine = {block: cost.step_ns for block, cost in row.costs.items()}
-    theirs = {block: cost.step_ns for block, cost in baseline.costs.items()}
     return replace(
         row,
-        speedup=stats.ratio(theirs, mine),
+        speedup=stats.ratio(baseline.steps_ns, row.steps_ns),
         break_even=None if row.is_baseline else breakeven.break_even(row.costs, baseline.costs),
     )
+
+
+def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+    """Return `rows` with their verdicts against their baselines, all of one printed table."""
+    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
+    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
+    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
+
+
+def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
+    baseline = found.get(replace(row.cell, mode=row.baseline))
+    if baseline is None or row.is_baseline:
+        return None
+    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
