@@ -7,13 +7,17 @@ median of its rounds (`bench.sentinel`), a block's drift the relative change of 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from bench.catalogue import SENTINEL, FrameworkOffer
 from bench.record import Cell, LimitKind, Record
 
 PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}  # by what it loads
 FEWEST_BLOCKS: Final = 2  # with one there is nothing to drift between
+LIMIT: Final = 0.02  # drift beyond it is more than a block may have
+ON_DEVICE: Final[tuple[LimitKind, ...]] = ("matmul", "convolution", "triad")  # of a GPU; a launch is its host's work
+
+Severity = Literal["", "warn", "invalid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,19 @@ class Drift:
     def largest(self) -> tuple[Probe, float]:
         """The change farthest from none, with its sign."""
         return max(self.changes, key=lambda one: abs(one[1]))
+
+
+def severity(drift: Drift, device: str, *, isolated: bool) -> Severity:
+    """Return what a block's drift means for its replicates.
+
+    Beyond 2 % a block is invalid where the machine is the run's alone: what a GPU computes, or processors that the
+    kernel keeps free of other work (`isolated`). Elsewhere it is a warning: hardly a block would be left (decision 17).
+    """
+    beyond = [probe.kind for probe, change in drift.changes if abs(change) > LIMIT]
+    if not beyond:
+        return ""
+    owned = any(kind in ON_DEVICE for kind in beyond) if device == "cuda" else isolated
+    return "invalid" if owned else "warn"
 
 
 def beside(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:

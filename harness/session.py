@@ -203,6 +203,7 @@ def _facts(
         device=device,
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
+        isolated=host.isolated(cpus),
         interpreter=str(where.python or sys.executable) if launcher == "here" else "",
         code=host.code(used, device),
     )

@@ -54,6 +54,7 @@ class RunFacts:
     interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
     blocks_run: int = 0  # blocks of which every replicate has a record; 0 while the run goes on
     ended: str = ""  # why there are no more blocks; empty: it was interrupted, or is of a samestep that did not say
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find

@@ -117,8 +117,8 @@ def alike(timings: Iterable[Timing]) -> list[Array]:
 
 
 def shapes(seen: Iterable[Array]) -> list[Shape]:
-    """Return the shape of each replicate of a cell; the chance of a false alarm is shared among them."""
-    groups = list(seen)
+    """Return the shape of each replicate of a cell that has rounds enough; they share the chance of a false alarm."""
+    groups = [group for group in seen if group.shape[1] >= rounds.FEWEST]
     alpha = SHIFT_ALPHA / max(1, sum(map(len, groups)))
     return [shape for group in groups for shape in rounds.shapes(group, alpha)]
 

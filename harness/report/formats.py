@@ -17,6 +17,11 @@ def plain(value: Value) -> str:
     return str(value)
 
 
+def shortened(value: Value) -> str:
+    """Return a verdict in as many letters as a terminal has room for."""
+    return "undet." if value == "undetermined" else plain(value)
+
+
 def significant(value: Value) -> str:
     """Return a number with three significant digits, thousands apart: 0.912, 16.3, 104, 20,700."""
     if not isinstance(value, int | float):

@@ -122,8 +122,8 @@ def _steps(found: tuple[StepRow, ...], verdicts: str) -> Table[StepRow]:
         is_hole=lambda row: row.step_ns is None,
         flags=all_flags(flag for row in found for flag in row.flags),
         remarks=(
-            verdicts,
             *_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+            verdicts,
         ),
     )
 
