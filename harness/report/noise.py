@@ -119,6 +119,10 @@ def _interval(row: NoiseRow) -> Value:
     return None if low is None else f"{ratio(low)} – {ratio(high)}"
 
 
+def _half_width(row: NoiseRow) -> Value:
+    return row.ratio.half_width if row.ratio else None
+
+
 def _floor(row: NoiseRow) -> Value:
     return row.floor.value if row.floor and row.floor.pair else None
 
@@ -136,7 +140,8 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="reason", get=lambda row: row.reason),
     Column(key="count", heading="times", format=whole, get=lambda row: row.count),
     Column(key="ratio", heading="ratio", unit="B / A", format=ratio, get=_ratio),
-    Column(heading="95 %", unit="interval", get=_interval),
+    Column(heading="95 %", unit="interval", where="wide", get=_interval),
+    Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
     Column(key="floor", heading="floor", unit="±", format=percent, get=_floor),

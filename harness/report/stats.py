@@ -153,9 +153,10 @@ def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate | None:
 
 
 def verdict(a_over_b: Estimate, floor: float = VERDICT_FLOOR) -> Verdict:
-    """Say what a ratio of times means for `a`: with its whole interval outside ±`floor`, inside, or neither.
+    """Say what a ratio of times means for `a`: its whole interval lies outside ±`floor`, inside ±1 %, or neither.
 
-    Both bounds are ratios, 1 + floor and its inverse: what is true of a / b is then true of b / a.
+    What is the same does not depend on `floor`: a noisy session knows less, not more. All bounds are ratios, 1 + floor
+    and its inverse: what is said of a / b is then said of b / a.
     """
     if a_over_b.interval is None:
         return "undetermined"
@@ -164,7 +165,8 @@ def verdict(a_over_b: Estimate, floor: float = VERDICT_FLOOR) -> Verdict:
         return "faster"
     if low > 1 + floor:
         return "slower"
-    return "same" if low >= 1 / (1 + floor) and high <= 1 + floor else "undetermined"
+    is_within = low >= 1 / (1 + VERDICT_FLOOR) and high <= 1 + VERDICT_FLOOR
+    return "same" if is_within else "undetermined"
 
 
 def threads_used(timing: Timing) -> float | None:
