@@ -3,7 +3,7 @@
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rich.console import Console
@@ -39,7 +39,15 @@ class Show(Protocol):
 class Estimate:
     """How long the rest will take: each cell as its own replicates did, an unseen cell as the mean of the others."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...] = (), copies: int = 1) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        records: tuple[Record, ...] = (),
+        copies: int = 1,
+        earlier: Mapping[Cell, float] | None = None,
+    ) -> None:
+        """Know the plan, what was measured of it, and what replicates took in `earlier` runs, in seconds."""
+        self._earlier = earlier or {}
         self._most = "at most " if plan.looks else ""  # it may end earlier
         self._left: dict[Cell, int] = defaultdict(int)
         for place in plan.places():
@@ -57,7 +65,8 @@ class Estimate:
 
     def seconds(self) -> float | None:
         """Return the seconds left, None while nothing is known."""
-        means = {cell: statistics.fmean(seen) for cell, seen in self._seconds.items()}
+        means = {cell: seconds for cell, seconds in self._earlier.items() if cell in self._left}
+        means |= {cell: statistics.fmean(seen) for cell, seen in self._seconds.items()}
         if not means:
             return None
         typical = statistics.fmean(means.values())

@@ -215,10 +215,23 @@ def test_list_and_plan_run_nothing() -> None:
     assert listed.returncode == 0
     for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
         assert word in listed.stdout
-    planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
+    planned = samestep(
+        "plan",
+        "--framework",
+        "jax",
+        "--mode",
+        "jit,scan,hello",
+        "--profile",
+        "quick",
+        "--seed",
+        "3",
+        "--results",
+        "none",
+    )
     assert planned.returncode == 0
-    assert "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits = 8 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 8
+    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel"
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 15 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 15
 
 
 def test_a_first_look_at_ladders_is_one_block() -> None:

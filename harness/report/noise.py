@@ -10,9 +10,9 @@ from harness import sentinel, twin
 from harness.limits import size_words
 from harness.report.columns import Column
 from harness.report.facts import Run
-from harness.report.formats import Value, percent, ratio, whole
+from harness.report.formats import Value, listed, percent, ratio, whole
 from harness.report.limits import WORDS
-from harness.report.rows import Row, by_cell, head
+from harness.report.rows import Row, by_cell, head, partial_blocks
 from harness.report.stats import Estimate
 from harness.sentinel import Probe
 from harness.twin import Floor
@@ -74,8 +74,16 @@ def _largest(probe: Probe, records: Iterable[Record]) -> tuple[float | None, int
     return max(changes, key=lambda found: abs(found[0]), default=(None, None))
 
 
-def floor_sentence(run: Run) -> str:
-    """Say what a verdict of this run takes; empty when the run gives none."""
+def verdict_sentences(run: Run) -> tuple[str, ...]:
+    """Say what a verdict of this run takes, and what was left out of its comparisons."""
+    partial = [str(block) for block in partial_blocks(run)]
+    if not partial:
+        return (_floor_sentence(run),)
+    blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"
+    return (_floor_sentence(run), f"{blocks} not complete: counted for the steps, left out of all comparisons.")
+
+
+def _floor_sentence(run: Run) -> str:
     if run.is_first_look:
         return f"{run.facts.blocks} blocks are a first look: no verdicts."
     floor = twin.floor(run.records)

@@ -8,7 +8,7 @@ that failed leaves the numbers of the good ones standing.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
@@ -67,7 +67,7 @@ class StepRow(Row):
     baseline: str  # the mode that it compares with; empty: none
     break_even: BreakEven | Literal["never"] | None
     flags: tuple[Flag, ...]
-    costs: Mapping[int, Cost]  # what each good replicate paid, by block
+    costs: Mapping[int, Cost]  # what each good replicate of a whole block paid, by block: what comparisons are made of
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
     spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
     spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
@@ -117,12 +117,26 @@ class CodeRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    partial = partial_blocks(run)
+    rows = [_step_row(run, cell, records, partial) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
     limits = Limits(run.records, run.facts.frameworks)
     compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
     judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
     return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def partial_blocks(run: Run) -> tuple[int, ...]:
+    """Return the blocks that lack a cell which others have: the run was interrupted in them.
+
+    Their replicates count for estimates. They are left out of comparisons, for which a block is the unit.
+    """
+    seen: dict[int, set[Cell]] = {}
+    for record in run.records:
+        if record.cell.track == "identical":
+            seen.setdefault(record.block, set()).add(record.cell)
+    every = set[Cell]().union(*seen.values())
+    return tuple(sorted(block for block, cells in seen.items() if cells < every))
 
 
 def floor_of(run: Run) -> float:
@@ -200,7 +214,7 @@ def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
     return worst, share + hit[0].reason
 
 
-def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+def _step_row(run: Run, cell: Cell, records: Sequence[Record], partial: Container[int]) -> StepRow:
     begins = head(run, cell, records)
     good = good_timings(records) if begins["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
@@ -219,7 +233,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
         flags=flags.flags(tuple(good.values()), cell.device) if good else (),
-        costs=costs if whole else {},
+        costs={block: cost for block, cost in costs.items() if block not in partial} if whole else {},
         fit_overhead_ns=stats.level(overheads) if overheads else None,
         spread_within=statistics.median(spreads) if spreads else None,
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,

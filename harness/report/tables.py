@@ -83,7 +83,7 @@ def tables(run: Run) -> Tables:
     steps = rows.step_rows(run)
     sizes = growth.growth_rows(run, steps)
     return Tables(
-        steps=_steps(steps, noise.floor_sentence(run)),
+        steps=_steps(steps, noise.verdict_sentences(run)),
         growth=_growth(sizes),
         crossovers=_crossovers(growth.crossover_rows(sizes, steps)),
         limits=_limits(limit_rows(run)),
@@ -112,7 +112,7 @@ def tables(run: Run) -> Tables:
     )
 
 
-def _steps(found: tuple[StepRow, ...], verdicts: str) -> Table[StepRow]:
+def _steps(found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
     return Table(
         name="steps",
         title="Steps",
@@ -123,7 +123,7 @@ def _steps(found: tuple[StepRow, ...], verdicts: str) -> Table[StepRow]:
         flags=all_flags(flag for row in found for flag in row.flags),
         remarks=(
             *_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
-            verdicts,
+            *verdicts,
         ),
     )
 
