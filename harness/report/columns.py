@@ -184,14 +184,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         folds="always",
         get=attrgetter("rounds"),
     ),
-    Column(
-        key="steps_per_round",
-        heading="steps",
-        unit="per round",
-        format=whole,
-        where="wide",
-        get=attrgetter("steps_per_round"),
-    ),
+    Column(key="steps_per_round", get=attrgetter("steps_per_round")),
     Column(
         key="first_step_ms",
         heading="first step",
@@ -229,6 +222,13 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="flags", get=_flag_names),
     Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),
     Column(
+        heading="steps",
+        unit="per round",
+        format=whole,
+        where="wide",
+        get=attrgetter("steps_per_round"),
+    ),
+    Column(
         key="fit_overhead_ms",
         heading="fit overhead",
         unit="ms",
@@ -239,22 +239,8 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     ),
     Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
     Column(key="verdict", get=attrgetter("verdict")),
-    Column(
-        key="spread_within",
-        heading="spread",
-        unit="in one",
-        format=percent,
-        where="wide",
-        get=attrgetter("spread_within"),
-    ),
-    Column(
-        key="spread_between",
-        heading="spread",
-        unit="between",
-        format=percent,
-        where="wide",
-        get=attrgetter("spread_between"),
-    ),
+    Column(key="spread_within", get=attrgetter("spread_within")),
+    Column(key="spread_between", get=attrgetter("spread_between")),
     Column(key="rounds_shape", get=attrgetter("shape")),
 )
 
