@@ -134,6 +134,13 @@ def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path) -
     assert "cannot be written" in ended.stderr
 
 
+@pytest.mark.parametrize("blocks", ["2", "30"])
+def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, blocks: str) -> None:
+    ended = samestep("run", "--resume", "latest", "--results", results, "--blocks", blocks)
+    assert ended.returncode == 1
+    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in ended.stderr
+
+
 def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Path) -> None:
     ended = samestep("run", *QUICK, "--framework", "numpy,jax", "--mode", "eager,jit", "--results", tmp_path)
 
