@@ -29,7 +29,7 @@ from typing import Any, Final, Literal, TypeVar
 SCHEMA: Final = 5
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export", "limits"]
+Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
@@ -79,7 +79,7 @@ class Cell:
     """The thing that gets a number; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
-    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" and "limits" on theirs
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export", "limits", "sentinel" on theirs
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
@@ -87,13 +87,14 @@ class Cell:
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
     track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
-    # On the track "limits" workload, optimizer, size and precision are empty: its turn measures all of a library's.
+    # On the tracks "limits" and "sentinel" workload, optimizer, size and precision are empty: they measure a library.
+    # "twin": an identical cell under a second label, measured as if it were another (`harness.twin`).
 
     @property
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
-        return "/".join([*fields, self.allocator])
+        return "/".join([*fields, self.allocator, *(["twin"] if self.track == "twin" else [])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,7 +309,7 @@ class Record:
     idiomatic: Idiomatic | None = None
     repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
     export: Export | None = None  # of a turn on the track "export"
-    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits"
+    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits" or "sentinel"
     failure: Failure | None = None
     schema: int = SCHEMA
 

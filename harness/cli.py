@@ -62,9 +62,12 @@ def plan(
     device: Device = None,
     seed: Seed = None,
     launcher: Launcher = None,
+    results: Results = Path("results"),
 ) -> None:
-    """Show what a run would do, in which order; run nothing."""
-    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision), launcher)
+    """Show what a run would do, in which order and how long; run nothing."""
+    commands.show_plan(
+        Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision), launcher, results
+    )
 
 
 @app.command()

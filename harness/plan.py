@@ -2,14 +2,15 @@
 
 A block holds every cell once, in random order; replicate k of every cell is in block k. A drift of the machine then
 meets all cells alike, and comparisons can be paired by block. Hello worlds, each a whole program's cold start, and the
-turns that measure limits may be left out of the later blocks.
+turns that measure limits may be left out of the later blocks. A sentinel opens each block, and closes the last.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.catalogue import LIMITS
+from bench.catalogue import LIMITS, SENTINEL
 from bench.record import Cell
 
 
@@ -32,6 +33,7 @@ class Plan:
     order: tuple[tuple[int, ...], ...]  # for each block, indices into `cells`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
+    looks: tuple[int, ...] = ()  # blocks after which the run may end, once its intervals are narrow enough
 
     @property
     def blocks(self) -> int:
@@ -41,28 +43,34 @@ class Plan:
     @property
     def replicates(self) -> int:
         """Replicates of all cells together."""
-        return sum(len(block) for block in self.order)
+        return sum(len(block) for block in self.order) + len(self._sentinels())
 
     def __str__(self) -> str:
         """Say how much it is, in one line."""
-        measuring = [index for index, cell in enumerate(self.cells) if cell.track == LIMITS]
-        turns = sum(index in measuring for block in self.order for index in block)
-        cells = len(self.cells) - len(measuring)
-        short = (
-            f" (hello worlds in {self.hello_blocks} of them)" if self.replicates - turns < cells * self.blocks else ""
-        )
-        size = f"{_count(cells, 'cell')} × {_count(self.blocks, 'block')}{short}"
-        limits = f" + {_count(turns, 'turn')} for limits" if turns else ""
-        return f"{size}{limits} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
+        turns: Counter[str] = Counter(place.cell.track for place in self.places())
+        cells = [cell for cell in self.cells if cell.track in ("identical", "idiomatic")]
+        is_short = turns["identical"] + turns["idiomatic"] < len(cells) * self.blocks
+        short = f" (hello worlds in {self.hello_blocks} of them)" if is_short else ""
+        blocks = f"{'up to ' if self.looks else ''}{_count(self.blocks, 'block')}"
+        besides = [
+            f" + {_count(turns[track], 'turn')} for {what}"
+            for track, what in ((LIMITS, "limits"), ("twin", "A/A"), (SENTINEL, "the sentinel"))
+            if turns[track]
+        ]
+        size = f"{_count(len(cells), 'cell')} × {blocks}{short}{''.join(besides)}"
+        return f"{size} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
 
     def places(self) -> Iterator[Place]:
         """Yield the replicates in the order in which they run."""
-        position = 0
-        for number, block in enumerate(self.order, start=1):
-            for index in block:
-                position += 1
-                hash_seed = random.Random(f"{self.seed}/{position}").randrange(1, 2**32)
-                yield Place(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
+        closing = tuple(self._sentinels())
+        in_order = [(number, index) for number, block in enumerate(self.order, start=1) for index in block]
+        in_order += [(self.blocks + 1, index) for index in closing]
+        for position, (number, index) in enumerate(in_order, start=1):
+            hash_seed = random.Random(f"{self.seed}/{position}").randrange(1, 2**32)
+            yield Place(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
+
+    def _sentinels(self) -> list[int]:
+        return [index for index, cell in enumerate(self.cells) if cell.track == SENTINEL]
 
 
 def make_plan(
@@ -71,13 +79,16 @@ def make_plan(
     seed: int,
     hello_blocks: int | None = None,
     limits_blocks: int | None = None,
+    looks: tuple[int, ...] = (),
 ) -> Plan:
     """Return a plan in which each of `blocks` blocks holds every cell once, in random order.
 
     Of the blocks after the first `hello_blocks` the hello worlds are left out, where there is anything else to run; of
-    those after the first `limits_blocks` the turns that measure limits.
+    those after the first `limits_blocks` the turns that measure limits. After a block of `looks` the run may end.
     """
     rng = random.Random(seed)
+    sentinels = [index for index, cell in enumerate(cells) if cell.track == SENTINEL]
+    others = [index for index in range(len(cells)) if index not in sentinels]
     blocks_of = {"idiomatic": hello_blocks, LIMITS: limits_blocks}
     if all(cell.track == "idiomatic" for cell in cells):
         blocks_of = {}
@@ -87,8 +98,8 @@ def make_plan(
         return last is None or number <= last
 
     def block(number: int) -> tuple[int, ...]:
-        everything = rng.sample(range(len(cells)), len(cells))
-        return tuple(index for index in everything if is_in(cells[index], number))
+        everything = rng.sample(others, len(others))
+        return (*sentinels, *(index for index in everything if is_in(cells[index], number)))
 
     return Plan(
         seed=seed,
@@ -96,6 +107,7 @@ def make_plan(
         order=tuple(block(number) for number in range(1, blocks + 1)),
         hello_blocks=hello_blocks,
         limits_blocks=limits_blocks,
+        looks=looks,
     )
 
 

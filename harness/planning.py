@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell
-from harness import exports, ladders, limits, memory, options, progress, selection
+from harness import exports, ladders, limits, memory, options, progress, selection, sentinel, twin
 from harness.launchers import choose
 from harness.options import Asked
 from harness.plan import Plan, make_plan
@@ -52,10 +52,17 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    looks = () if blocks else profile.looks
     blocks = blocks or _blocks(profile, cells, offer)
-    cells = limits.beside(cells, offer.frameworks)
-    plan = make_plan(cells, blocks, seed, profile.hello_blocks, profile.limits_blocks)
+    cells = with_company(cells, offer, blocks)
+    plan = make_plan(cells, blocks, seed, profile.hello_blocks, profile.limits_blocks, looks)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
+
+
+def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int) -> tuple[Cell, ...]:
+    """Return the selected cells and what is measured beside them: limits, the A/A twin, the sentinel."""
+    measured = limits.beside(cells, offer.frameworks)
+    return sentinel.beside(twin.beside(measured, offer.frameworks, blocks), offer.frameworks, blocks)
 
 
 def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:

@@ -19,6 +19,7 @@ from harness.progress import Show
 from harness.report.facts import RunFacts
 from harness.samplers.base import Sampler
 from harness.samplers.process import ProcessProbe
+from harness.stopping import Stop
 from harness.store import RunFolder, Sample
 
 GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
@@ -32,6 +33,7 @@ class Run:
     plan: Plan
     facts: RunFacts
     settings: Settings
+    until: int | None = None  # the block that a person asked for, beyond a look that ended the run; None: as planned
 
 
 def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
@@ -43,6 +45,8 @@ def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: S
 
 def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
     """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
+
+    The run ends with its plan, or at a look after which its intervals are narrow enough.
 
     Args:
         run: the plan and the folder.
@@ -59,7 +63,11 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
     exports = Exports(run.facts.frameworks, kept, runner.keep)
     ends = Ends(run.facts.workloads, kept)
+    stop = Stop(looks=run.plan.looks, until=run.until)
+    seen = list(kept)
     for place in run.plan.places():
+        if stop.is_before(place, seen):
+            return
         if (place.cell, place.block) in done:
             continue
         show.begin(place)
@@ -68,6 +76,7 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
         else:
             record = runner.keep(place, frozen.get(place.cell), exports.model(place))
         ends.note(record)
+        seen.append(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         yield record

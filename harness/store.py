@@ -229,19 +229,25 @@ def require_space(results: Path) -> None:
         )
 
 
+def latest(results: Path) -> list[RunFolder]:
+    """Return the runs under `results`, the one changed last first."""
+    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
+    return [RunFolder(path) for path in reversed(runs)]
+
+
 def find(results: Path, name: str) -> RunFolder:
     """Return the run called `name`: its id under `results`, the path of its folder, or "latest".
 
     Raises:
         StoreError: there is none.
     """
-    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
+    runs = latest(results)
     if name == "latest" and runs:
-        return RunFolder(runs[-1])
+        return runs[0]
     for path in (results / name, Path(name)):
         if (path / RUN_FILE).is_file():
             return RunFolder(path)
-    known = ", ".join(path.name for path in runs[-3:]) or "none yet"
+    known = ", ".join(run.id for run in reversed(runs[:3])) or "none yet"
     raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
 
 

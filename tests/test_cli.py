@@ -17,6 +17,7 @@ import pytest
 from harness import cli
 from tests.check_run import faults
 
+OF_NUMPY = 3 + 3 + 4 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
 
 
@@ -133,6 +134,13 @@ def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path) -
     assert "cannot be written" in ended.stderr
 
 
+@pytest.mark.parametrize("blocks", ["2", "30"])
+def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, blocks: str) -> None:
+    ended = samestep("run", "--resume", "latest", "--results", results, "--blocks", blocks)
+    assert ended.returncode == 1
+    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in ended.stderr
+
+
 def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Path) -> None:
     ended = samestep("run", *QUICK, "--framework", "numpy,jax", "--mode", "eager,jit", "--results", tmp_path)
 
@@ -184,12 +192,12 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
     assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
     kept = (only_run(results) / "records.jsonl").read_text()
     done = kept.count("\n")
-    assert 1 <= done < 4
+    assert 1 <= done < OF_NUMPY
 
     ended = samestep("run", "--resume", "latest", "--results", results)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"{done} of 4 replicates are done" in ended.stdout
+    assert f"{done} of {OF_NUMPY} replicates are done" in ended.stdout
     now = (only_run(results) / "records.jsonl").read_text()
     assert now.startswith(kept)
     assert list(faults(only_run(results))) == []
@@ -215,10 +223,23 @@ def test_list_and_plan_run_nothing() -> None:
     assert listed.returncode == 0
     for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
         assert word in listed.stdout
-    planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
+    planned = samestep(
+        "plan",
+        "--framework",
+        "jax",
+        "--mode",
+        "jit,scan,hello",
+        "--profile",
+        "quick",
+        "--seed",
+        "3",
+        "--results",
+        "none",
+    )
     assert planned.returncode == 0
-    assert "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits = 8 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 8
+    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel"
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 15 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 15
 
 
 def test_a_first_look_at_ladders_is_one_block() -> None:

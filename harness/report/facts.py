@@ -5,10 +5,14 @@ Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.de
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.record import UPGRADES, Record
 from bench.turn import Settings
+from harness.report.stats import FEW_BLOCKS
+
+QUICK: Final = "quick"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,9 @@ class RunFacts:
     interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
+    blocks_run: int = 0  # blocks of which every replicate has a record; 0 while the run goes on
+    ended: str = ""  # why there are no more blocks; empty: it was interrupted, or is of a samestep that did not say
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
 
 
@@ -60,6 +67,11 @@ class Run:
     facts: RunFacts
     records: tuple[Record, ...]  # in the order they were made
     samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
+
+    @property
+    def is_first_look(self) -> bool:
+        """Whether it is too small for verdicts."""
+        return self.facts.profile == QUICK or self.facts.blocks < FEW_BLOCKS
 
     def title(self, framework: str) -> str:
         """Return what people call `framework`; its own name when the run's facts lack it."""
