@@ -31,7 +31,7 @@ from bench.observation import Energy, Observation
 SCHEMA: Final = 5
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export", "limits"]
+Track = Literal["identical", "idiomatic", "export", "limits", "memory", "energy"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]

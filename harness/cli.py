@@ -85,11 +85,12 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
+    allow_shared_gpu: Annotated[bool, typer.Option(help="Run although other programs use the GPU.")] = False,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
     asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision)
-    place = Where(results, launcher, python, cpus, threads, timeout, blocks)
+    place = Where(results, launcher, python, cpus, threads, timeout, blocks, allow_shared_gpu)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 
 
