@@ -152,6 +152,7 @@ METRICS: Final = (
     "device_used_bytes", "device_process_bytes", "sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_mw",
     "clock_events", "energy_mj",
 )  # fmt: skip
+OF_THE_GPU: Final = ("device_", "sm_", "memory_", "temperature_", "power_", "thermal_", "ecc_", "energy_")
 IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_median_mhz", "power_median_mw")
 
 
@@ -166,7 +167,18 @@ def gaps(seen: Observation, probe: NvmlProbe, window: Energy | None) -> list[str
         found.append("device_process_peak_bytes: NVML listed no process of the replicate with what it holds")
     if window and None in (seen.energy_window_mj, seen.energy_idle_mj) and "energy_window_mj" not in named:
         found.append("energy_window_mj, energy_idle_mj: the counter was not read before and after them")
+    named |= {field for line in found for field in line.partition(": ")[0].split(", ")}
+    others = [name for name in fields_of_the_gpu() if getattr(seen, name) is None and name not in named]
+    if not window:
+        others = [name for name in others if name not in ("energy_window_mj", "energy_idle_mj")]
+    if others and not probe.device.lost:
+        found.append(f"{', '.join(others)}: the replicate was over before the GPU had answered")
     return found
+
+
+def fields_of_the_gpu() -> list[str]:
+    """Return the fields of an Observation that the GPU fills."""
+    return [name for name in Observation.__dataclass_fields__ if name.startswith(OF_THE_GPU)]
 
 
 def series_of(samples: Sequence[Sample], metric: str) -> Series:

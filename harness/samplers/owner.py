@@ -25,8 +25,8 @@ class Owner:
         first = self._watched.pid
         if first is not None:
             self._known |= set(procfs.tree(first, self._proc))
-            group = procfs.groups(first, self._proc)
-            if group and group != procfs.groups(os.getpid(), self._proc):
+            group, ours = procfs.groups(first, self._proc), procfs.groups(os.getpid(), self._proc)
+            if group and ours and group != ours:
                 self._known |= {pid for pid in pids if procfs.groups(pid, self._proc) == group}
         return [pid for pid in pids if pid in self._known]
 
