@@ -25,7 +25,7 @@ COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
 MERGED_FILE: Final = "samples.parquet"
 PARTS_FOLDER: Final = "samples"
 MERGED_TO: Final = b"samestep.merged_to"  # metadata: number of the last part that the merged file holds
-GROUP_ROWS: Final = 1 << 17  # rows of a row group: what is in memory at one time
+GROUP_ROWS: Final = 1 << 17  # least rows of a row group; twice as many are the most in memory at one time
 
 
 class Samples:
@@ -80,7 +80,7 @@ class Samples:
             pq.ParquetWriter(temporary, _schema().with_metadata(metadata)) as writer,
         ):
             for group in _groups(self.batches()):
-                writer.write_table(pa.Table.from_batches(group).cast(_schema()), row_group_size=GROUP_ROWS)
+                writer.write_table(pa.Table.from_batches(group).cast(_schema()), row_group_size=2 * GROUP_ROWS)
         for path in self._parts.glob("*.parquet"):
             path.unlink()
         with contextlib.suppress(OSError):

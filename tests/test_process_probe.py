@@ -1,5 +1,6 @@
 """The host's side of a replicate: what Linux says of a process tree and its control groups, from files and for real."""
 
+import os
 import subprocess
 import sys
 import time
@@ -105,7 +106,7 @@ def test_what_disturbs_is_asked_at_edges_and_never_in_the_timed_rounds(tmp_path:
             (["warmup", "rounds"], False),
         ):
             watched = Watched("cell#1")
-            found = set(watch(tmp_path, process.pid, phases, ProcessProbe(watched, Costs()), watched))
+            found = set(watch(tmp_path, process.pid, [before, phase], ProcessProbe(watched, Costs()), watched))
             assert cheap <= found
             assert (walks <= found) is costly
         watched = Watched("cell#1")
@@ -116,8 +117,6 @@ def test_what_disturbs_is_asked_at_edges_and_never_in_the_timed_rounds(tmp_path:
 def test_a_container_has_a_peak_and_throttling_of_its_own(tmp_path: Path) -> None:
     """Its group began at nought; that of the harness, and those around, had counted before."""
     proc, mounts = tmp_path / "proc", tmp_path / "cgroup"
-    import os
-
     for pid, path in ((7, "/docker/abc"), (os.getpid(), "/user")):
         (proc / str(pid) / "task" / str(pid)).mkdir(parents=True)
         (proc / str(pid) / "cgroup").write_text(f"0::{path}\n")
