@@ -11,6 +11,7 @@ from bench.observation import Energy, Observation
 from bench.protocol import PhaseClock
 from bench.record import Record
 from bench.rounds import RoundTimer
+from bench.turn import Settings, Turn
 from bench.workload import KINGMA_BA
 from bench.workloads import make
 from harness import energy
@@ -107,9 +108,18 @@ def test_the_window_is_filled_with_whole_rounds_after_a_rest() -> None:
 
 
 def test_a_processor_has_no_counter_and_says_so() -> None:
-    from tests.test_supervise import turn
-
-    cell = factories.cell(framework="numpy", track="energy")
-    record = inside.run(dataclasses.replace(turn(), cell=cell), lambda phase: None, 0)
+    turn = Turn(
+        cell=factories.cell(framework="numpy", track="energy"),
+        block=1,
+        position=1,
+        settings=Settings(rounds=1, warmup_floor_ns=0, warmup_cap_ns=1),
+        calls_per_round=None,
+        cpus=(),
+        threads=1,
+        hash_seed=1,
+        timeout_s=60,
+        launcher="here",
+    )
+    record = inside.run(turn, lambda phase: None, 0)
     assert (record.status, record.reason) == ("skipped", "only a GPU counts its energy")
     assert energy.of(record).reason == "n/a: only a GPU counts its energy"

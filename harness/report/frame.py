@@ -93,12 +93,13 @@ def _metric(samples: Path, metric: str) -> pd.DataFrame:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    kept = []
+    columns = ["t_ns", "subject", "value"]
     with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
-        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in ("t_ns", "subject", "value")])
-        for batch in file.iter_batches(columns=["t_ns", "subject", "metric", "value"]):
-            kept.append(batch.filter(pc.equal(batch.column("metric"), metric)).select(["t_ns", "subject", "value"]))
-    return pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
+        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
+        batches = file.iter_batches(columns=[*columns, "metric"])
+        kept = [one.filter(pc.equal(one.column("metric"), metric)).select(columns) for one in batches]
+    taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
+    return taken
 
 
 def _who(record: Record) -> dict[str, Any]:

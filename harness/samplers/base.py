@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self, TypeVar
 
 from bench.turn import PHASE_FILE, REPEATS
+from harness.samplers import procfs
 from harness.samples import Sample
 
 PERIOD_S: Final = 0.1  # 10 Hz: enough for a curve, too little to disturb
@@ -48,8 +49,8 @@ class Watched:
         self.looks += 1
         before = self.phase
         if self._file:
-            with contextlib.suppress(OSError), open(self._file, encoding="utf-8") as file:  # noqa: PTH123 - 10 a second
-                self.phase = file.read() or before
+            with contextlib.suppress(OSError):
+                self.phase = procfs.text(self._file) or before
         self.edge = self.phase not in (before, UNDISTURBED)
         return self.phase != before
 

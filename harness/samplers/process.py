@@ -31,7 +31,8 @@ class ProcessProbe:
         self._proc = proc
         self._mounts = mounts
         self._most: dict[str, int] = {}  # the largest value seen, by field of Observation
-        self._cpu_groups: list[Path] = []
+        self._cpu_groups: list[Path] | None = None  # the process's and those around it, once they were looked for
+        self._own_group: Path | None = None  # of its memory; None: it shares the harness's, whose peak is not its own
         self._throttled_before: dict[Path, int] = {}
 
     def begin(self, now_ns: int) -> Iterable[Sample]:
@@ -77,12 +78,12 @@ class ProcessProbe:
         first = self._costs.of("process status", lambda: procfs.resident(pid, self._proc))
         if first is None:
             return
-        others = [one for one in self.tree if one != pid]
-        held = [procfs.resident(one, self._proc) for one in others]
-        rss = first.rss_bytes + sum(one.rss_bytes for one in held if one)
-        self._note(host_peak_rss_bytes=first.peak_bytes, host_tree_peak_rss_bytes=rss)
+        others = (procfs.resident(one, self._proc) for one in self.tree if one != pid)
+        held = [first, *(one for one in others if one)]
+        rss, peak = sum(one.rss_bytes for one in held), max(one.peak_bytes for one in held)
+        self._note(host_peak_rss_bytes=peak, host_tree_peak_rss_bytes=rss)
         yield "rss_bytes", float(rss)
-        yield "peak_rss_bytes", float(first.peak_bytes)
+        yield "peak_rss_bytes", float(peak)
 
     def _used(self, pid: int) -> Iterator[tuple[str, float]]:
         if used := self._costs.of("process stat", lambda: procfs.used(pid, self._proc)):
@@ -92,19 +93,20 @@ class ProcessProbe:
         self._costs.of("control group", lambda: self._groups(pid))
 
     def _groups(self, pid: int) -> None:
+        if self._cpu_groups is None:
+            self._find_groups(pid)
+        for group in self._cpu_groups or ():
+            if (now := procfs.throttled_periods(group)) is not None:
+                self._note(throttled_periods=now - self._throttled_before.setdefault(group, now))
+        if self._own_group and (peak := procfs.peak_bytes(self._own_group)) is not None:
+            self._note(cgroup_peak_bytes=peak)
+
+    def _find_groups(self, pid: int) -> None:
         membership = procfs.groups(pid, self._proc)
-        if membership and not self._cpu_groups:
-            self._cpu_groups = procfs.folders(membership, "cpu", self._mounts)
-        is_own = bool(membership) and membership != procfs.groups(os.getpid(), self._proc)
-        for number, group in enumerate(self._cpu_groups):
-            now = procfs.throttled_periods(group)
-            if now is not None:
-                new = number == 0 and is_own  # made for this replicate: it began at 0
-                self._note(throttled_periods=now - self._throttled_before.setdefault(group, 0 if new else now))
-        if is_own:
-            for group in procfs.folders(membership, "memory", self._mounts)[:1]:
-                if (peak := procfs.peak_bytes(group)) is not None:
-                    self._note(cgroup_peak_bytes=peak)
+        self._cpu_groups = procfs.folders(membership, "cpu", self._mounts)
+        if membership and membership != procfs.groups(os.getpid(), self._proc):  # made for this replicate
+            self._own_group = next(iter(procfs.folders(membership, "memory", self._mounts)), None)
+            self._throttled_before = dict.fromkeys(self._cpu_groups[:1], 0)
 
     def _edge(self, pid: int) -> Iterator[tuple[str, float]]:
         sizes = [self._costs.of("smaps_rollup", partial(procfs.rollup, one, self._proc)) for one in self.tree]
@@ -114,7 +116,9 @@ class ProcessProbe:
             self._note(host_peak_uss_bytes=unique, host_peak_pss_bytes=proportional)
             yield "uss_bytes", float(unique)
             yield "pss_bytes", float(proportional)
-        switches = self._costs.of("context switches", lambda: procfs.involuntary_switches(pid, self._proc))
+        switches = self._costs.of(
+            "context switches", lambda: sum(procfs.involuntary_switches(one, self._proc) for one in self.tree)
+        )
         self._note(involuntary_switches=switches)
 
     def _note(self, **values: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = "/proc"
+MOST_BYTES: Final = 1 << 16  # of one file
 TICK_NS: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -30,9 +31,12 @@ class Used:
 
 
 def text(path: str) -> str:
-    """Return the text of a file; raises OSError."""
-    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - pathlib doubles the cost of a look
-        return file.read()
+    """Return the text of a small file in three system calls, a third of what `open` takes; raises OSError."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, MOST_BYTES).decode(errors="replace")
+    finally:
+        os.close(file)
 
 
 def resident(pid: int, proc: str = PROC) -> Resident | None:
@@ -133,8 +137,8 @@ def _threads(pid: int, proc: str) -> list[str]:
 def _lines(path: str, names: tuple[str, ...]) -> dict[str, int]:
     """Return the number behind each of `names` that opens a line of a file; none when the file is not there."""
     try:
-        lines = text(path).splitlines()
+        found = "\n" + text(path)
     except OSError:
         return {}
-    words = (line.split(maxsplit=2) for line in lines if line.startswith(names))
-    return {word[0]: int(word[1]) for word in words}
+    starts = {name: found.find(f"\n{name}") for name in names}
+    return {name: int(found[at + 1 + len(name) :].split(maxsplit=1)[0]) for name, at in starts.items() if at >= 0}
