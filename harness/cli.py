@@ -13,6 +13,7 @@ from harness import commands, session
 from harness.errors import USAGE, SamestepError
 from harness.options import Asked, Where
 from harness.report import TABLES
+from harness.selftest import commands as selftest
 
 app = typer.Typer(
     help="The same training step in every deep-learning framework and compile mode, and what it costs.",
@@ -21,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(selftest.app, name="selftest")
 
 Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
 Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]

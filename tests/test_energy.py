@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench import energy as inside
+from bench.framework import Step
 from bench.observation import Energy, Observation
 from bench.protocol import PhaseClock
 from bench.record import Record
@@ -91,8 +92,8 @@ def test_the_window_is_filled_with_whole_rounds_after_a_rest() -> None:
     framework = FakeFramework(clock, first_ns=100_000, wait_ns=0)
     workload = make("regression", "base", "adam")
     step = framework.build(workload, "eager", "float32")
-    assert not isinstance(step, str)
-    timer = RoundTimer(framework, step, clock)  # type: ignore[arg-type] # a fake of the module
+    assert isinstance(step, Step)
+    timer = RoundTimer(framework, step, clock)
     phases: list[str] = []
 
     window = inside.fill(
