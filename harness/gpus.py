@@ -36,7 +36,8 @@ class Gpu:
         Raises:
             NVMLError: of the library.
         """
-        listed = self.nvml.nvmlDeviceGetComputeRunningProcesses(self.handle)
+        # Not the name without a version: where the driver lacks it that raises what is no NVMLError.
+        listed = self.nvml.nvmlDeviceGetComputeRunningProcesses_v3(self.handle)
         return {one.pid: one.usedGpuMemory for one in listed}
 
     def close(self) -> None:

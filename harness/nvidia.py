@@ -74,7 +74,7 @@ def _gpu(nvml: Any, handle: object) -> Gpu:
         uuid=nvml.nvmlDeviceGetUUID(handle),
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
-        users=tuple(program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        users=tuple(program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)),
     )
 
 

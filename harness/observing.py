@@ -158,7 +158,7 @@ IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_m
 
 def gaps(seen: Observation, probe: NvmlProbe, window: Energy | None) -> list[str]:
     """Return why fields of the GPU are empty, as `Observation.missing` has it."""
-    found = list(probe.device.missing())
+    found = list(probe.device.missing([name for name in fields_of_the_gpu() if getattr(seen, name) is None]))
     named = {field for line in found for field in line.partition(": ")[0].split(", ")}
     short = [name for name in IN_STEADY if getattr(seen, name) is None and name not in named]
     if short and not probe.device.lost:

@@ -184,8 +184,8 @@ class FakeNvml:
         name = "ecc_corrected" if kind == pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED else "ecc_uncorrected"
         return self._get("nvmlDeviceGetTotalEccErrors", gpu, name)
 
-    def nvmlDeviceGetComputeRunningProcesses(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
-        self._called("nvmlDeviceGetComputeRunningProcesses")
+    def nvmlDeviceGetComputeRunningProcesses_v3(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
+        self._called("nvmlDeviceGetComputeRunningProcesses_v3")
         return [SimpleNamespace(pid=pid, usedGpuMemory=held) for pid, held in gpu.programs(self.now).items()]
 
     def nvmlDeviceGetSamples(self, gpu: FakeGpu, kind: int, since: int) -> tuple[int, list[Any]]:  # noqa: N802

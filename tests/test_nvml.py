@@ -59,7 +59,8 @@ class Turn:
         self.probe = NvmlProbe(self.device, self.watched, Owner(self.watched, str(self.proc)), self.costs)
 
     def run(self, *, pid: int | None = OWN) -> Observation:
-        self.samples += self.probe.begin(0)
+        self.nvml.now = 0.05
+        self.samples += self.probe.begin(5 * 10**7)
         self.watched.pid = pid
         file = self.proc / "phase"
         self.watched._file = str(file)
@@ -139,7 +140,7 @@ def test_reasons_for_low_clocks_are_named(proc: Path) -> None:
 
 
 def test_an_xid_counts_for_the_replicate_in_which_it_came(proc: Path) -> None:
-    assert run(proc, FakeGpu(xids=[(-1, 13), (2.0, 31)])).xids == (31,)
+    assert run(proc, FakeGpu(xids=[(0.0, 13), (2.0, 31)])).xids == (31,)
 
 
 def test_processes_are_the_replicates_others_or_gone(proc: Path) -> None:
@@ -158,7 +159,7 @@ def test_a_process_in_the_replicates_container_is_its_own(tmp_path: Path) -> Non
     host.add(200, group="/docker/abc")
     host.add(201, group="/docker/abc")  # not in the tree that this host sees
     host.add(202, group="/docker/def")
-    turn = Turn(FakeNvml(FakeGpu(programs=lambda now: {201: MIB, 202: MIB} if now else {})), host.root)
+    turn = Turn(FakeNvml(FakeGpu(programs=lambda now: {201: MIB, 202: MIB} if now > 1 else {})), host.root)
     seen = turn.run(pid=200)
     assert seen.foreign == ("process 202",)
     assert seen.device_process_peak_bytes == MIB
@@ -172,7 +173,7 @@ def test_programs_are_listed_at_edges_of_phases_and_never_in_the_timed_rounds(pr
         return {}
 
     run(proc, FakeGpu(programs=programs))
-    assert listed == [0.0, 0.1, 1.0, 2.0, 4.0, 4.5, 5.0]
+    assert listed == [0.05, 0.1, 1.0, 2.0, 4.0, 4.5, 5.0]
 
 
 def test_what_a_gpu_does_not_offer_is_asked_once_and_empty_with_the_reason(proc: Path) -> None:
@@ -211,6 +212,15 @@ def test_a_call_that_fails_now_and_then_leaves_a_gap(proc: Path) -> None:
     assert not any("power_most_mw" in line for line in seen.missing)
 
 
+def test_a_call_that_is_never_answered_is_empty_with_the_last_reason(proc: Path) -> None:
+    nvml = FakeNvml(FakeGpu())
+    nvml.fail("nvmlDeviceGetTemperature", pynvml.NVML_ERROR_UNKNOWN)
+    seen = Turn(nvml, proc).run()
+    assert seen.temperature_most_c is None
+    assert "temperature_most_c: asked in vain, Unknown Error" in seen.missing
+    assert nvml.calls["nvmlDeviceGetTemperature"] == 49
+
+
 def test_a_call_that_takes_long_is_made_at_one_look_of_ten_and_its_latency_is_known(proc: Path) -> None:
     nvml = FakeNvml(FakeGpu())
     turn = Turn(nvml, proc)
@@ -226,11 +236,13 @@ def test_a_call_that_takes_long_is_made_at_one_look_of_ten_and_its_latency_is_kn
 
 def test_the_drivers_buffer_takes_the_place_of_asking(proc: Path) -> None:
     every_20_ms = [(stamp, 100_000 + stamp // 1000) for stamp in range(20_000, 5_000_000, 20_000)]
-    nvml = FakeNvml(FakeGpu(buffers={pynvml.NVML_TOTAL_POWER_SAMPLES: [(-5, 1), *every_20_ms]}, power_mw=1))
+    nvml = FakeNvml(FakeGpu(buffers={pynvml.NVML_TOTAL_POWER_SAMPLES: every_20_ms}, power_mw=1))
     turn = Turn(nvml, proc)
     seen = turn.run()
     power = [(t_ns, value) for t_ns, _, _, metric, value in turn.samples if metric == "power_mw"]
-    assert [(t_ns // 1000, value) for t_ns, value in power if value > 1] == every_20_ms  # each once, with its own time
+    assert [(t_ns // 1000, value) for t_ns, value in power if value > 1] == every_20_ms[
+        2:
+    ]  # those since it began, each once
     assert nvml.calls["nvmlDeviceGetPowerUsage"] == 1  # until the buffer had answered
     assert seen.power_median_mw == pytest.approx(100_000 + 3000, abs=20)
 

@@ -55,9 +55,14 @@ class Watched:
         return self.phase != before
 
     @property
-    def is_slow_look(self) -> bool:
+    def is_tenth_look(self) -> bool:
         """Whether this look asks what need not be known at every one."""
-        return self.looks % SLOW_EVERY == 1 and self.phase != UNDISTURBED
+        return self.looks % SLOW_EVERY == 1
+
+    @property
+    def is_slow_look(self) -> bool:
+        """Whether this look asks what need not be known at every one and takes long: not in the timed rounds."""
+        return self.is_tenth_look and self.phase != UNDISTURBED
 
     @property
     def is_steady(self) -> bool:

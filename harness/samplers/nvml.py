@@ -7,7 +7,7 @@ lost is asked nothing more: the run says so, and what the processor tells goes o
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -41,6 +41,7 @@ class Device:
     def __init__(self, gpu: Gpu, say: Callable[[str], None]) -> None:
         self.gpu = gpu
         self.refused: dict[str, str] = {}  # kind of call: why it is asked no more
+        self.failed: dict[str, str] = {}  # kind of call: why it was not answered the last time that it was not
         self.lost = ""  # why nothing is asked any more; empty: it is there
         self._say = say
         self._events = self._listen()
@@ -59,13 +60,15 @@ class Device:
         """Return the figures of a call; none when there are none."""
         return dict(self.ask(call, costs, lambda: call.ask(self.gpu)) or {})
 
-    def missing(self) -> Iterator[str]:
-        """Yield what was refused, as Observation has it."""
+    def missing(self, empty: Collection[str]) -> Iterator[str]:
+        """Yield why fields of an Observation are missing: those of refused calls, and of others those that are `empty`."""
         if self.lost:
             yield f"gpu: {self.lost}"
         for call in (*calls.OFTEN, *calls.COUNTERS, *calls.ONCE, calls.PROGRAMS):
             if call.kind in self.refused and call.fields:
                 yield f"{', '.join(call.fields)}: {self.refused[call.kind]}"
+            elif call.kind in self.failed and (fields := [name for name in call.fields if name in empty]):
+                yield f"{', '.join(fields)}: {self.failed[call.kind]}"
 
     def xids(self) -> list[int]:
         """Return the critical errors that the driver has reported since this was asked last."""
@@ -103,6 +106,8 @@ class Device:
             self._say(f"{self.lost}. Its figures are empty from here on, those of the processor go on; dmesg says why.")
         elif value in [getattr(nvml, name) for name in REFUSALS]:
             self.refused[call.kind] = nvidia.explain(error, nvml)
+        else:
+            self.failed[call.kind] = f"asked in vain, {error}"
 
 
 class NvmlProbe:
@@ -133,7 +138,7 @@ class NvmlProbe:
         slow = self.watched.is_slow_look
         due = [call for call in calls.OFTEN if slow or self._is_cheap(call)]
         found = self._rows(now_ns, self._all(*(call for call in due if call.kind not in self._buffered)))
-        if slow:
+        if self.watched.is_tenth_look:  # a buffer holds a few seconds
             found += self._drain()
             self.xids += self.device.xids()
         if self.watched.edge:
@@ -185,7 +190,7 @@ class NvmlProbe:
             if error.value == nvml.NVML_ERROR_NOT_FOUND:  # nothing new
                 return []
             raise
-        found = [(one.timeStamp, one.sampleValue.uiVal) for one in samples if one.timeStamp > since]  # all unsigned
+        found = [(one.timeStamp, one.sampleValue.uiVal) for one in samples]  # all unsigned
         if found:
             self._drained[call.buffer] = max(stamp for stamp, _ in found)
             self._buffered.add(call.kind)
