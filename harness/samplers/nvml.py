@@ -61,7 +61,7 @@ class Device:
         return dict(self.ask(call, costs, lambda: call.ask(self.gpu)) or {})
 
     def missing(self, empty: Collection[str]) -> Iterator[str]:
-        """Yield why fields of an Observation are missing: those of refused calls, and of others those that are `empty`."""
+        """Yield why fields are missing: those of calls that are refused, and of others those that are `empty`."""
         if self.lost:
             yield f"gpu: {self.lost}"
         for call in (*calls.OFTEN, *calls.COUNTERS, *calls.ONCE, calls.PROGRAMS):
