@@ -106,7 +106,7 @@ def test_what_disturbs_is_asked_at_edges_and_never_in_the_timed_rounds(tmp_path:
             assert cheap <= found
             assert (walks <= found) is costly
         watched = Watched("cell#1")
-        found = set(watch(tmp_path, process.pid, ["warmup"] + ["rounds"] * 25, ProcessProbe(watched, Costs()), watched))
+        found = set(watch(tmp_path, process.pid, ["warmup"] + ["rounds"] * 30, ProcessProbe(watched, Costs()), watched))
         assert found == cheap
 
 
