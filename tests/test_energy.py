@@ -1,6 +1,8 @@
 """Energy per step: the counter over a window, less the GPU at rest, or a reason why there is none."""
 
 import dataclasses
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from bench import energy as inside
 from bench.framework import Step
 from bench.observation import Energy, Observation
 from bench.protocol import PhaseClock
-from bench.record import Record
+from bench.record import Record, from_json, to_json
 from bench.rounds import RoundTimer
 from bench.turn import Settings, Turn
 from bench.workload import KINGMA_BA
@@ -67,12 +69,13 @@ def test_without_a_figure_there_is_a_reason(record: Record, reason: str) -> None
 
 
 @pytest.mark.parametrize("tick_s", [0.02, 0.1, 0.25])
-def test_a_counter_that_ticks_now_and_then_gives_the_window_within_a_percent(tick_s: float) -> None:
-    """Read at 10 Hz, 250 W all the time; compared with the product of power and time."""
+def test_a_counter_that_ticks_now_and_then_gives_5_s_within_2_percent(tick_s: float) -> None:
+    """Read at 10 Hz, 250 W all the time, wherever the window lies; compared with the product of power and time."""
     reads = np.arange(0, 10, 0.1)
     counter = [(round(t * S), 250_000 * tick_s * np.floor(t / tick_s + 1e-9)) for t in reads]
-    found = energy.between(counter, round(2.03 * S), round(7.48 * S))
-    assert found == pytest.approx(250_000 * 5.45, rel=0.01)
+    for begin_s in np.arange(2, 3, 0.03):
+        found = energy.between(counter, round(begin_s * S), round((begin_s + 5.13) * S))
+        assert found == pytest.approx(250_000 * 5.13, rel=0.02)
 
 
 def test_a_window_that_was_not_watched_has_no_energy() -> None:
@@ -108,19 +111,46 @@ def test_the_window_is_filled_with_whole_rounds_after_a_rest() -> None:
     assert framework.ADAM == KINGMA_BA
 
 
-def test_a_processor_has_no_counter_and_says_so() -> None:
-    turn = Turn(
-        cell=factories.cell(framework="numpy", track="energy"),
+def turn(device: str, framework: str = "numpy") -> Turn:
+    return Turn(
+        cell=factories.cell(framework=framework, device=device, track="energy"),
         block=1,
         position=1,
-        settings=Settings(rounds=1, warmup_floor_ns=0, warmup_cap_ns=1),
-        calls_per_round=None,
+        settings=Settings(rounds=1, warmup_floor_ns=0, warmup_cap_ns=1, round_floor_ns=1000),
+        calls_per_round=4,
         cpus=(),
         threads=1,
         hash_seed=1,
         timeout_s=60,
         launcher="here",
     )
-    record = inside.run(turn, lambda phase: None, 0)
+
+
+def test_a_processor_has_no_counter_and_says_so() -> None:
+    record = inside.run(turn("cpu"), lambda phase: None, 0)
     assert (record.status, record.reason) == ("skipped", "only a GPU counts its energy")
     assert energy.of(record).reason == "n/a: only a GPU counts its energy"
+
+
+@pytest.mark.parametrize(
+    ("found", "status"), [({}, "ok"), ({"device": "cpu"}, "invalid"), ({"wrong_by": 0.1}, "invalid")]
+)
+def test_a_replicate_passes_the_gate_proves_its_mode_and_notes_its_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: dict[str, Any], status: str
+) -> None:
+    framework = FakeFramework(FakeClock(), **{"device": "cuda", **found})
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where caches are counted
+    monkeypatch.setattr("bench.process.framework_of", lambda cell: framework)
+    monkeypatch.setattr(inside, "fill", partial(inside.fill, window_ns=1_000_000, sleep=lambda seconds: None))
+    phases: list[str] = []
+
+    record = inside.run(turn("cuda", "torch"), phases.append, 0)
+
+    assert (record.status, record.timing) == (status, None), record.reason
+    assert from_json(to_json(record)) == record
+    if status == "ok":
+        assert record.energy is not None
+        assert record.energy.steps % 4 == 0
+        assert record.proof is not None
+        assert phases == ["import", "device", "build", "first_step", "check", "warmup", "check", "rounds", "check",
+                          "teardown"]  # fmt: skip

@@ -43,6 +43,16 @@ def test_control_groups_of_version_1_are_found_by_their_controller(tmp_path: Pat
     assert procfs.throttled_periods(procfs.folders(membership, "cpu", tmp_path)[0]) == 2
 
 
+def test_faults_and_time_are_those_of_a_process_and_the_children_it_waited_for(tmp_path: Path) -> None:
+    """The fields of proc(5) by their number: majflt is 12, cmajflt 13, the four times 14 to 17."""
+    fields = {number: str(10**6) for number in range(1, 53)} | {2: "(a name) R 1)", 3: "S"}
+    fields |= {12: "3", 13: "5", 14: "70", 15: "110", 16: "1300", 17: "17000"}
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text(" ".join(fields[number] for number in sorted(fields)))
+    found = procfs.used(7, str(tmp_path))
+    assert found == procfs.Used(cpu_ns=18_480 * (10**9 // os.sysconf("SC_CLK_TCK")), major_faults=8)
+
+
 def test_a_real_process_is_measured_as_psutil_measures_it() -> None:
     with sleeper("x = bytearray(64 << 20); x[::4096] = b'1' * len(x[::4096])", children=1) as process:
         other = psutil.Process(process.pid)

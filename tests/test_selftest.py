@@ -49,8 +49,8 @@ def test_a_long_step_is_held_to_a_microsecond_and_the_sampler_to_a_hundredth_of_
 
 
 def test_steps_at_the_edge_of_a_stretch_belong_to_none() -> None:
-    begun = [0, 10, 20, 30, 1000, 1010, 1021, 1032]
-    found = cost(begun * 1, [Stretch(False, 5, 35), Stretch(True, 995, 1040)] * 2, cpu_share=0.0)
+    begun = [0, 10, 20, 1000, 1011, 5000]
+    found = cost(begun, [Stretch(False, 5, 25), Stretch(True, 995, 1040)] * 2, cpu_share=0.0)
     assert found.step_ns == 10
     assert found.change == pytest.approx(0.1)
 
