@@ -117,7 +117,8 @@ def with_gpu(seen: Observation, probe: NvmlProbe, samples: Sequence[Sample], win
     """Return the observation with what the probe of the GPU found."""
     figures = {metric: series_of(samples, metric) for metric in METRICS}
     steady = {metric: during(figures[metric], samples) for metric in METRICS}
-    counter = [(t_ns - clock_offset_ns(), value) for t_ns, value in figures["energy_mj"]]
+    ahead_ns = clock_offset_ns()
+    counter = [(t_ns - ahead_ns, value) for t_ns, value in figures["energy_mj"]]
     events = {name for _, mask in figures["clock_events"] for name in calls.event_names(probe.device.gpu, int(mask))}
     growth = {name: after - probe.before[name] for name, after in probe.after.items() if name in probe.before}
     return dataclasses.replace(
