@@ -33,14 +33,16 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import exporting, idiomatic, limits, sentinel
+        from bench import energy, exporting, idiomatic, limits, sentinel
 
-        run = {
+        runs = {
             "idiomatic": idiomatic.run,
             "export": exporting.run,
             "limits": limits.run,
             "sentinel": sentinel.run,
-        }[job.cell.track]
+            "energy": energy.run,
+        }
+        run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
         (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
     leave(folder, inherited)

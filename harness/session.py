@@ -1,14 +1,15 @@
 """A run from the command line to the report: what was asked for → plan → launchers → loop → tables, exit code."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, host, options, outputs, progress, selection, stopping, store
+from harness import exports, gpus, host, options, outputs, progress, selection, stopping, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
@@ -33,6 +34,8 @@ def run(asked: Asked, where: Where) -> int:
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
     found = planned(asked, where.launcher, where.blocks, progress.say)
     profile, plan = found.profile, found.plan
+    for name in found.launchers if found.device == "cuda" else ():
+        gpus.require_free(gpus.wanted(name, os.environ), progress.say, shared=where.shared_gpu)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     for launcher in [choose.launcher(name, found.device, where.python) for name in found.launchers]:
@@ -68,6 +71,10 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
+    shared = where.shared_gpu or facts.shared_gpu
+    if device == "cuda":
+        gpus.require_free(gpus.wanted(facts.launcher, os.environ), progress.say, shared=shared)
+    facts = replace(facts, shared_gpu=shared)
     settings = facts.settings or selection.profile(facts.profile).settings
     python = where.python or (Path(facts.interpreter) if facts.interpreter else None)
     launcher = choose.launcher(facts.launcher, device, python)
@@ -204,6 +211,7 @@ def _facts(
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
         isolated=host.isolated(cpus),
+        shared_gpu=where.shared_gpu,
         interpreter=str(where.python or sys.executable) if launcher == "here" else "",
         code=host.code(used, device),
     )

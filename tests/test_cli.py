@@ -16,6 +16,7 @@ import pytest
 
 from harness import cli
 from tests.check_run import faults
+from tests.fake_nvml import FakeGpu, FakeNvml
 
 OF_NUMPY = 3 + 3 + 4 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
@@ -272,3 +273,17 @@ def test_runs_where_the_libraries_of_engine_and_gpu_are_missing(command: str) ->
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout
+
+
+def test_a_gpu_in_use_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = FakeGpu(programs=lambda now: {999_999_999: 5})
+    monkeypatch.setattr("harness.nvidia.library", lambda: FakeNvml(used))
+    asked = ["--device", "cuda", "--framework", "torch", "--mode", "eager", "--launcher", "venv"]
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", *asked, "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert re.search(r"GPU GPU-1111 is used by process 999999999.*--allow-shared-gpu", capsys.readouterr().err)
+    assert not (tmp_path / "results").exists()

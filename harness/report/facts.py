@@ -51,6 +51,7 @@ class RunFacts:
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers
     timeout_s: float = 300.0  # of one replicate
+    shared_gpu: bool = False  # other programs were allowed on the GPU
     interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
