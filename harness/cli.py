@@ -21,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+selftest = typer.Typer(help="Measure the figures by which samestep itself is judged, on this host.")
+app.add_typer(selftest, name="selftest")
 
 Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
 Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
@@ -130,6 +132,17 @@ def show(
 ) -> None:
     """Print the hello worlds side by side."""
     commands.show(tuple(frameworks or ()))
+
+
+@selftest.callback(invoke_without_command=True)
+def selftest_all(
+    context: typer.Context,
+    short: Annotated[bool, typer.Option(help="Some ten minutes. [default: up to an hour]")] = False,
+    format: Annotated[str | None, typer.Option(help="Print as md. [default: a table for people]")] = None,
+) -> None:
+    """Measure the figures by which samestep itself is judged, on this host."""
+    if context.invoked_subcommand is None:
+        raise typer.Exit(commands.selftest(short, format))
 
 
 def main() -> NoReturn:

@@ -118,3 +118,20 @@ def doctor() -> int:
     for way in doctors.ways(checks):
         print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
     return OK if doctors.can_run(checks) else USAGE
+
+
+def selftest(short: bool, format: str | None) -> int:
+    """Measure the figures that judge samestep and print them; return the exit code."""
+    from harness.selftest import figures, run
+
+    if format is not None:
+        options.one_of("format", format, ("md",))
+    found = run.figures(run.SHORT if short else run.FULL, progress.say)
+    if format == "md":
+        sys.stdout.write(figures.markdown(found))
+    else:
+        table = Table("#", "figure", "target", "found", "met", box=None, header_style="bold", pad_edge=False)
+        for one in found:
+            table.add_row(str(one.number), one.name, one.target, one.found, figures.answer(one))
+        Console(file=sys.stdout).print(table)
+    return SOME_FAILED if any(one.met is False for one in found) else OK
