@@ -22,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
 app.add_typer(selftest.app, name="selftest")
 
 Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]

@@ -1,4 +1,4 @@
-"""`samestep selftest …`: one command for each figure; each is in the module that it calls."""
+"""`samestep selftest`: all figures in one table; `samestep selftest …`: one of them, at length."""
 
 from typing import Annotated
 
@@ -6,9 +6,21 @@ import typer
 
 app = typer.Typer(
     help="Measure the suite itself, against the figures that it has to keep.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(invoke_without_command=True)
+def everything(
+    context: typer.Context,
+    short: Annotated[bool, typer.Option("--short", help="Some ten minutes. [default: up to an hour]")] = False,
+    format: Annotated[str | None, typer.Option(help="Print as md. [default: a table for people]")] = None,
+) -> None:
+    """Measure the suite itself, against the figures that it has to keep."""
+    if context.invoked_subcommand is None:
+        from harness.selftest import run
+
+        raise typer.Exit(run.run(run.SHORT if short else run.FULL, format))
 
 
 @app.command()
