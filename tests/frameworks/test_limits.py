@@ -6,6 +6,7 @@ import pytest
 
 from bench import record, turn
 from bench.catalogue import catalogue
+from bench.record import Record
 from bench.turn import Settings, Turn
 from tests.factories import cell
 from tests.frameworks.interpreters import run_in
@@ -15,10 +16,10 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 MEASURING = [offer.name for offer in catalogue().frameworks if offer.limits]
 
 
-@pytest.mark.parametrize("framework", MEASURING)
-def test_a_turn_measures_the_limits_of_the_processor(framework: str, tmp_path: Path) -> None:
-    asked = Turn(
-        cell=cell(framework=framework, mode="limits", workload="", optimizer="", size="", precision="", track="limits"),
+def asked(framework: str, track: str) -> Turn:
+    empty = dict.fromkeys(("workload", "optimizer", "size", "precision"), "")
+    return Turn(
+        cell=cell(framework=framework, mode=track, track=track, **empty),
         block=1,
         position=1,
         settings=Settings(rounds=1, warmup_floor_ns=0, warmup_cap_ns=1),
@@ -29,11 +30,19 @@ def test_a_turn_measures_the_limits_of_the_processor(framework: str, tmp_path: P
         timeout_s=600,
         launcher="here",
     )
-    (tmp_path / turn.TURN_FILE).write_text(turn.to_json(asked), encoding="utf-8")
-    run_in(framework, tmp_path, "-m", "bench", "turn", str(tmp_path))
 
-    found = record.from_json((tmp_path / turn.RECORD_FILE).read_text(encoding="utf-8"))
+
+def measured(framework: str, track: str, folder: Path) -> Record:
+    (folder / turn.TURN_FILE).write_text(turn.to_json(asked(framework, track)), encoding="utf-8")
+    run_in(framework, folder, "-m", "bench", "turn", str(folder))
+    found = record.from_json((folder / turn.RECORD_FILE).read_text(encoding="utf-8"))
     assert (found.status, found.reason) == ("ok", "")
+    return found
+
+
+@pytest.mark.parametrize("framework", MEASURING)
+def test_a_turn_measures_the_limits_of_the_processor(framework: str, tmp_path: Path) -> None:
+    found = measured(framework, "limits", tmp_path)
     kinds = {(one.kind, one.precision) for one in found.limits}
     assert {("launch", ""), ("triad", ""), ("matmul", "float32")} <= kinds
     assert ("matmul", "tf32") not in kinds, "a processor has no TF32"
@@ -43,3 +52,13 @@ def test_a_turn_measures_the_limits_of_the_processor(framework: str, tmp_path: P
     assert 1 < best["matmul", "float32", 512] < 1e5  # Gflop/s
     memory, cache = best["triad", "", 256 << 20], best["triad", "", 4 << 20]
     assert 0.1 < memory < cache < 1e4  # GB/s
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch", "jax", "tensorflow"])
+def test_a_sentinel_takes_four_probes_in_turns(framework: str, tmp_path: Path) -> None:
+    found = measured(framework, "sentinel", tmp_path)
+    assert [(one.kind, one.size) for one in found.limits] == [
+        ("launch", 1), ("triad", 64 << 10), ("triad", 32 << 20), ("matmul", 512),
+    ]  # fmt: skip
+    assert len({len(one.round_ns) for one in found.limits}) == 1
+    assert 1.2e9 <= sum(sum(one.round_ns) for one in found.limits) <= 3e9
