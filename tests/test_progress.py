@@ -55,9 +55,9 @@ def test_earlier_runs_are_those_of_the_same_profile_and_device(tmp_path: Path) -
         folder.append(took(seconds))
         folder.append(took(77.0, "compile", status="failed", reason="it broke"))
 
+    kept("this", 7.0)
     kept("another profile", 5.0, profile="quick")
     kept("another device", 6.0, device="cuda")
-    kept("this", 7.0)
     (store.create(tmp_path, "damaged").path / "run.json").write_text("{")
     assert earlier.seconds(tmp_path, "default", "cpu") == {CELLS[0]: 7.0}
 

@@ -11,6 +11,7 @@ from bench import sentinel as probing
 from bench.framework import Framework, Probes, Task
 from bench.record import Limit, Record
 from harness import host, sentinel
+from harness.limits import Limits
 from harness.plan import make_plan
 from harness.sentinel import Drift, Probe
 from tests.factories import cell, framework, record
@@ -107,6 +108,9 @@ class TestDrift:
         first, lost, *rest = sentinels((100,), (100,), (100,), (110,))
         lost = record(lost.cell, block=2, status="failed", reason="it broke")
         assert list(sentinel.drift([first, lost, *rest])) == [3]
+
+    def test_its_rounds_are_no_limits_of_the_machine(self) -> None:
+        assert Limits(sentinels((100, 500)), OFFERS).best == ()
 
     def test_of_no_sentinels_is_nothing(self) -> None:
         assert sentinel.drift([record()]) == {}
