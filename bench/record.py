@@ -298,6 +298,7 @@ class Record:
     cell: Cell
     block: int  # replicate number of the cell, from 1; the block it belongs to
     position: int  # place in the run's order, from 1
+    attempt: int = 1  # 2: run once more at the end of its block, since the first was invalid
     status: Status  # "ok", or why there is no number
     reason: str = ""  # one sentence; empty when the status is "ok"
     started_unix_ns: int = 0  # when the process was started, time.time_ns

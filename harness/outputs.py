@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import identity, limits
-from harness.report.facts import Run, upgraded
+from harness import validity
+from harness.report.facts import Run, renamed, upgraded
 from harness.store import RunFolder
 
 if TYPE_CHECKING:
@@ -35,8 +35,16 @@ def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, with what only all records together can judge; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    records = limits.judged(identity.judged(folder.records()), facts)
-    return Run(facts=facts, records=records, samples=samples if samples.is_file() else None)
+    found = validity.judged(folder.records(), facts)
+    planned = ((renamed(place.cell), place.block) for place in folder.plan().places())
+    return Run(
+        facts=facts,
+        records=found.records,
+        replaced=found.replaced,
+        warnings=found.warnings,
+        incomplete=validity.incomplete(found.records, planned),
+        samples=samples if samples.is_file() else None,
+    )
 
 
 def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":
