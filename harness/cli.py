@@ -111,7 +111,9 @@ def build(
 @app.command()
 def report(
     run: RunName = "latest",
-    format: Annotated[str | None, typer.Option(help="Print as csv, md or html. [default: tables for people]")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Print as csv, md, html or pytest-benchmark. [default: tables]")
+    ] = None,
     table: Annotated[str | None, typer.Option(help=f"With csv or md: only this table, of {', '.join(TABLES)}.")] = None,
     results: Results = Path("results"),
 ) -> None:

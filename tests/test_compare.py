@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.record import Record
+from bench.record import SCHEMA, Record
 from harness import commands, store
 from harness.choice import parsed
 from harness.compare import CONDITIONS, Comparison, compare
-from harness.errors import SelectionError
+from harness.errors import SelectionError, StoreError
 from harness.plan import make_plan
 from harness.report import comparison
 from harness.report.facts import Run
@@ -111,6 +111,10 @@ class TestSelections:
         assert one.what == "torch → jax eager regression adam"
         assert one.step.value == pytest.approx(0.25)
         assert [(other.cell.mode, other.why) for other in found.unmatched] == [("compile", "not in torch eager")]
+
+    def test_what_both_sides_choose_alike_is_matched_value_by_value(self) -> None:
+        both = parsed("x:mode=eager,compile")
+        assert len(compare(self.grid(), self.grid(), (both, both)).cells) == 4
 
     def test_several_cells_for_one_are_refused(self) -> None:
         with pytest.raises(SelectionError, match="would both be compared with one cell: name one of them"):
@@ -290,3 +294,21 @@ class TestCommand:
         with pytest.raises(SelectionError) as error:
             commands.compare(**given)
         assert str(error.value).startswith(sentence)
+
+    def rewritten(self, results: Path, schema: int) -> None:
+        """Give run b the records of another schema, without what schema 5 brought."""
+        path = results / "b" / "records.jsonl"
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in records:
+            record["schema"] = schema
+            del record["attempt"]
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+    def test_records_of_an_older_schema_are_upgraded(self, results: Path) -> None:
+        self.rewritten(results, 4)
+        assert commands.compare("a", "b", "slower", results) == 3
+
+    def test_records_of_a_newer_schema_are_refused(self, results: Path) -> None:
+        self.rewritten(results, SCHEMA + 1)
+        with pytest.raises(StoreError, match=rf"schema {SCHEMA + 1} is newer than this samestep reads"):
+            commands.compare("a", "b", None, results)

@@ -1,8 +1,11 @@
 """What the table of steps says about replicates that were run once more."""
 
+from collections.abc import Iterable
+
 from harness.progress import name
 from harness.report.facts import Run
 from harness.report.formats import listed
+from harness.report.rows import StepRow
 
 NAMED = 4  # replicates that are named one by one
 
@@ -19,3 +22,12 @@ def remarks(run: Run) -> tuple[str, ...]:
         return ()
     more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
     return (f"Invalid, run once more in the same block, and good then: {listed(told[:NAMED])}{more}.",)
+
+
+def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
+    """Return the sentence on cells with too few replicates for an interval; none where all have one."""
+    alone = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
+    if not alone:
+        return ()
+    more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
+    return (f"No interval, which needs two replicates: {listed(alone[:NAMED])}{more}.",)

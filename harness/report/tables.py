@@ -125,6 +125,7 @@ def _steps(run: Run, found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> T
         remarks=(
             *_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
             *attempts.remarks(run),
+            *attempts.without_interval(found),
             *verdicts,
         ),
     )

@@ -82,3 +82,10 @@ def test_an_interrupted_block_counts_in_the_estimate_and_is_compared_with_nothin
     assert "Block 3 is not complete: counted for the steps, left out of all comparisons." in (
         view(tables(run).steps, wide=False).remarks
     )
+
+
+def test_one_replicate_is_too_few_for_an_interval_and_the_table_says_so() -> None:
+    alone = tables(factories.run([timed(EAGER, 1, 100)])).steps
+    assert "No interval, which needs two replicates: torch eager regression adam." in view(alone, wide=False).remarks
+    two = tables(factories.run([timed(EAGER, block, 100) for block in (1, 2)])).steps
+    assert view(two, wide=False).remarks == ()
