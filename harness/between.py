@@ -9,20 +9,17 @@ both nobody knows what the machine did between them, and nothing is said.
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 from scipy import special
 
-from bench.record import Cell, Record
-from harness.report import pairs, stats
+from bench.record import Record
+from harness import sentinel, twin
+from harness.report import stats
 from harness.report.facts import Run
 from harness.report.pairs import Pair
 from harness.report.stats import ALPHA, VERDICT_FLOOR, Estimate, Interval
-
-SENTINEL: Final[str] = "sentinel"
-TWIN: Final[str] = "twin"
-Probe = tuple[str, str, int]  # kind, precision, size: as in bench.record.Limit
+from harness.sentinel import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +47,13 @@ def moved(a: Run, b: Run) -> Moved | None:
     if not changes:
         return None
     farthest = max(changes, key=changes.__getitem__)
-    return Moved(value=math.expm1(changes[farthest]), probe=farthest[0])
+    return Moved(value=math.expm1(changes[farthest]), probe=farthest.kind)
 
 
 def floor(run: Run) -> float:
     """Return what the run's own A/A pair, one cell under two labels, cannot tell apart; 1 % where there is none."""
-    twins = {record.cell for record in run.records if record.cell.track == TWIN}
-    found = [pairs.pair(_steps(run, twin), _steps(run, replace(twin, track="identical"))) for twin in twins]
-    told = [max(one.ratio.half_width or 0.0, abs(one.ratio.value - 1)) for one in found if one is not None]
-    return max([VERDICT_FLOOR, *told])
+    found = twin.floor(run.records)
+    return max(VERDICT_FLOOR, found.value) if found else VERDICT_FLOOR
 
 
 def unpaired(a: Sequence[float], b: Sequence[float]) -> Pair:
@@ -97,19 +92,4 @@ def _spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
 
 def _levels(records: Iterable[Record]) -> Mapping[Probe, float]:
     """Return the time of each probe of the sentinels in ns per unit of work: the median over their turns."""
-    found: dict[Probe, list[float]] = {}
-    for record in records:
-        if record.cell.track == SENTINEL and record.status == "ok":
-            for one in record.limits:
-                level = statistics.median(one.round_ns) / one.work
-                found.setdefault((one.kind, one.precision, one.size), []).append(level)
-    return {probe: statistics.median(seen) for probe, seen in found.items()}
-
-
-def _steps(run: Run, cell: Cell) -> dict[int, float]:
-    found = {
-        record.block: stats.step_ns(record.timing)
-        for record in run.records
-        if record.cell == cell and record.status == "ok" and record.timing
-    }
-    return {block: step for block, step in found.items() if step is not None}
+    return {probe: statistics.median(seen.values()) for probe, seen in sentinel.readings(records).items()}

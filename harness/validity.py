@@ -3,7 +3,7 @@
     bench             wrong result, device, precision or threads; a recompile, an undeclared graph break, a device
                       allocation in the timed rounds: its records come as invalid
     durations         a time that is no number, zero or negative
-    `JUDGES`          the state of the machine as the harness saw it from outside; the drift of the sentinels
+    harness.judges    the state of the machine as the harness saw it from outside; the drift of the sentinels
     harness.identity  apart from the other frameworks
     harness.limits    above what the machine can do
 
@@ -12,12 +12,13 @@ the first that is good stands for its block; the other is counted. A cell with a
 invalid.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.record import Cell, Failure, Record, Status
 from harness import durations, identity, limits
+from harness.judges import JUDGES, Finding, Judge, Key, key_of
 from harness.report.facts import RunFacts
 from harness.report.flags import Flag, all_flags
 
@@ -30,22 +31,6 @@ RERUN: Final = Flag(
     sentence="some replicate was invalid and was run once more in its block; the good one stands",
 )
 
-Key = tuple[Cell, int, int]  # cell, block, attempt: one process
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What is wrong with one replicate, or with all that ran in a block."""
-
-    key: Key
-    reason: str  # one sentence
-    flag: Flag | None = None  # the warning that it earns; None: it is invalid
-
-
-Judge = Callable[[Sequence[Record]], Iterable[Finding]]
-
-JUDGES: Final[tuple[Judge, ...]] = ()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -54,11 +39,6 @@ class Judgement:
     records: tuple[Record, ...]  # one for each replicate: what the tables are made of
     replaced: tuple[Record, ...]  # those that another attempt stands for
     warnings: Mapping[Cell, tuple[Flag, ...]]  # of the cells that earned some
-
-
-def key_of(record: Record) -> Key:
-    """Return what tells one process of a run from all others."""
-    return record.cell, record.block, record.attempt
 
 
 def judged(records: Sequence[Record], facts: RunFacts, judges: Sequence[Judge] = JUDGES) -> Judgement:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bench.record import Limit, Record, from_json, to_json
+from harness.judges import Finding, key_of
 from harness.report.flags import FLAGS, SHIFT, Flag
-from harness.validity import RERUN, Finding, incomplete, judged, key_of, legend
+from harness.validity import RERUN, incomplete, judged, legend
 from tests import factories
 from tests.factories import again, cell, record, timing
 

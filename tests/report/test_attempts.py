@@ -88,4 +88,4 @@ def test_one_replicate_is_too_few_for_an_interval_and_the_table_says_so() -> Non
     alone = tables(factories.run([timed(EAGER, 1, 100)])).steps
     assert "No interval, which needs two replicates: torch eager regression adam." in view(alone, wide=False).remarks
     two = tables(factories.run([timed(EAGER, block, 100) for block in (1, 2)])).steps
-    assert view(two, wide=False).remarks == ()
+    assert not any("No interval" in remark for remark in view(two, wide=False).remarks)
