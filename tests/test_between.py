@@ -17,7 +17,7 @@ from tests.factories import cell, record
 
 def sentinel(block: int, **ns: int) -> Record:
     """A turn of the sentinels whose probes took these times, by kind."""
-    of = dataclasses.replace(cell(mode="sentinel"), track="sentinel")  # type: ignore[arg-type]
+    of = cell(mode="sentinel", track="sentinel")
     kinds: dict[LimitKind, int] = {"matmul": ns.get("matmul", 100), "triad": ns.get("triad", 100)}
     probes = [
         Limit(kind=kind, precision="float32", size=64, work=10, round_ns=(each, 100_000, each))  # one was disturbed
@@ -49,7 +49,7 @@ class TestMoved:
 
 class TestFloor:
     def twins(self, one: Sequence[int], other: Sequence[int]) -> Run:
-        label = dataclasses.replace(cell(), track="twin")  # type: ignore[arg-type]
+        label = cell(track="twin")
         records = [record(cell(), block=block, round_ns=(ns,)) for block, ns in enumerate(one, start=1)]
         records += [record(label, block=block, round_ns=(ns,)) for block, ns in enumerate(other, start=1)]
         return run(records)

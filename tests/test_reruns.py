@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Cell, Record, to_json
+from bench.record import Cell, Record, from_json, to_json
 from bench.turn import Outcome, Settings, Turn
 from harness import outputs, store
 from harness.plan import make_plan
@@ -152,3 +152,34 @@ def test_runs_side_by_side_keep_in_step_when_one_repeats_a_replicate(tmp_path: P
     assert Counter(name for name, *_ in taken) == {"a": 10, "b": 9}
     first_of_3 = next(at for at, (_, block, _) in enumerate(taken) if block == 3)
     assert all(block == 3 for _, block, _ in taken[first_of_3:])
+
+
+def test_a_sentinel_is_not_run_again(tmp_path: Path) -> None:
+    sentinel = factories.cell(mode="sentinel", track="sentinel")
+    run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, sentinel), 2, 42))
+    turns = launcher(lambda cell, block, time: cell == sentinel)
+
+    execute(run, turns, {}, shown(run)[0])
+
+    assert Counter(turn.cell for turn in turns.turns)[sentinel] == 3  # one before each block, one after the last
+
+
+def test_a_look_counts_what_stands_so_a_second_attempt_ends_no_run(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    run = dataclasses.replace(run, plan=make_plan((EAGER,), 3, 42, looks=(2,)))
+    turns = launcher(in_block_2)
+    answer = turns.answer
+
+    def imprecise(turn: Turn) -> Outcome:
+        outcome = answer(turn)
+        slower = from_json(outcome.record)
+        if slower.timing:
+            timing = dataclasses.replace(slower.timing, round_ns=(100_000 * turn.block,) * 3)
+            slower = dataclasses.replace(slower, timing=timing)
+        return dataclasses.replace(outcome, record=to_json(slower))
+
+    turns.answer = imprecise
+
+    execute(run, turns, {}, shown(run)[0])
+
+    assert [turn.block for turn in turns.turns] == [1, 2, 2, 3]
