@@ -11,12 +11,8 @@ from typing import Final
 from bench.observation import Observation
 from bench.record import Cell, Record
 from harness import sentinel, state
+from harness.report.facts import RunFacts
 from harness.report.flags import Flag
-
-MOST_DRIFT: Final = 0.02  # of a sentinel's probe within a block
-# A shared processor moves by more than that in most blocks: there it is a warning. What drifts cancels in ratios that
-# are paired by block, which verdicts rest on.
-DRIFT_IS_INVALID_ON: Final = ("cuda",)
 
 DRIFT: Final = Flag(
     name="DRIFT", letter="D", sentence="the machine itself changed by more than 2 % within some block (its sentinels)"
@@ -40,7 +36,7 @@ class Finding:
     flag: Flag | None = None  # the warning that it earns; None: it is invalid
 
 
-Judge = Callable[[Sequence[Record]], Iterable[Finding]]
+Judge = Callable[[Sequence[Record], RunFacts], Iterable[Finding]]
 
 
 def key_of(record: Record) -> Key:
@@ -48,7 +44,7 @@ def key_of(record: Record) -> Key:
     return record.cell, record.block, record.attempt
 
 
-def machine(records: Sequence[Record]) -> Iterator[Finding]:
+def machine(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
     """Yield what was wrong with the machine while each replicate ran (`harness.state`)."""
     blocks: dict[int, list[Observation]] = {}
     for record in records:
@@ -62,19 +58,18 @@ def machine(records: Sequence[Record]) -> Iterator[Finding]:
             yield Finding(key=key_of(record), reason=f"machine: {found.sentence}", flag=flag)
 
 
-def drift(records: Sequence[Record]) -> Iterator[Finding]:
-    """Yield a finding for each timed replicate of a block in which a sentinel's probe drifted too far."""
-    far = {block: seen.largest for block, seen in sentinel.drift(records).items() if abs(seen.largest[1]) > MOST_DRIFT}
+def drift(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield a finding for each timed replicate of a block in which the machine drifted too far (`harness.sentinel`)."""
+    drifts = sentinel.drift(records)
     for record in records:
-        if record.block not in far or record.cell.track not in ("identical", "twin"):
+        if record.block not in drifts or record.cell.track not in ("identical", "twin"):
             continue
-        probe, change = far[record.block]
-        is_invalid = record.cell.device in DRIFT_IS_INVALID_ON
-        yield Finding(
-            key=key_of(record),
-            reason=f"machine: it changed by {change:+.1%} within the block ({probe.kind})",
-            flag=None if is_invalid else DRIFT,
-        )
+        seen = drifts[record.block]
+        severity = sentinel.severity(seen, record.cell.device, isolated=facts.isolated)
+        if severity:
+            probe, change = seen.largest
+            reason = f"machine: it changed by {change:+.1%} within the block ({probe.kind})"
+            yield Finding(key=key_of(record), reason=reason, flag=None if severity == "invalid" else DRIFT)
 
 
 JUDGES: Final[tuple[Judge, ...]] = (machine, drift)

@@ -44,7 +44,7 @@ class Judgement:
 def judged(records: Sequence[Record], facts: RunFacts, judges: Sequence[Judge] = JUDGES) -> Judgement:
     """Return the records of a run as they count: invalid ones with their reason, one for each replicate."""
     sound = tuple(_timed_soundly(record) for record in records)
-    findings = [finding for judge in judges for finding in judge(sound)]
+    findings = [finding for judge in judges for finding in judge(sound, facts)]
     faults: dict[Key, str] = {}
     for finding in findings:
         if finding.flag is None:

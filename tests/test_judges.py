@@ -50,7 +50,7 @@ class TestMachine:
         assert found.warnings == {CUDA: (WARNINGS["power cap"],)}
 
     def test_a_replicate_that_nobody_looked_at_has_no_finding(self) -> None:
-        assert list(machine([record()])) == []
+        assert list(machine([record()], factories.run_facts())) == []
 
 
 class TestDrift:
@@ -62,7 +62,7 @@ class TestDrift:
 
     def test_on_a_gpu_what_was_timed_in_that_block_is_invalid(self) -> None:
         records = self.session("cuda", 103)
-        (found,) = drift(records)
+        (found,) = drift(records, factories.run_facts())
         assert found.key == key_of(records[3])
         assert (found.reason, found.flag) == ("machine: it changed by +3.0% within the block (triad)", None)
 
@@ -71,8 +71,12 @@ class TestDrift:
         assert found.warnings == {cell(): (DRIFT,)}
         assert {one.status for one in found.records} == {"ok"}
 
+    def test_on_a_processor_of_the_run_s_own_it_is_invalid(self) -> None:
+        found = judged(self.session("cpu", 97), factories.run_facts(isolated=True))
+        assert [one.status for one in found.records if one.cell == cell()] == ["invalid", "ok"]
+
     def test_less_than_2_percent_is_none(self) -> None:
-        assert list(drift(self.session("cuda", 101))) == []
+        assert list(drift(self.session("cuda", 101), factories.run_facts())) == []
 
 
 def test_letters_are_told_apart() -> None:

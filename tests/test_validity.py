@@ -8,6 +8,7 @@ import pytest
 
 from bench.record import Limit, Record, from_json, to_json
 from harness.judges import Finding, key_of
+from harness.report.facts import RunFacts
 from harness.report.flags import FLAGS, SHIFT, Flag
 from harness.validity import RERUN, incomplete, judged, legend
 from tests import factories
@@ -101,7 +102,7 @@ class TestJudges:
     def test_a_finding_without_a_flag_is_invalid_and_one_with_a_flag_a_warning_of_its_cell(self) -> None:
         first, second = record(block=1), record(block=2)
 
-        def machine(records: Sequence[Record]) -> list[Finding]:
+        def machine(records: Sequence[Record], facts: RunFacts) -> list[Finding]:
             return [
                 Finding(key=key_of(records[0]), reason="thermal slowdown"),
                 Finding(key=key_of(records[0]), reason="the power cap was reached", flag=POWER),
@@ -115,7 +116,7 @@ class TestJudges:
     def test_a_warning_of_an_attempt_that_does_not_stand_is_none(self) -> None:
         first = record()
 
-        def machine(records: Sequence[Record]) -> list[Finding]:
+        def machine(records: Sequence[Record], facts: RunFacts) -> list[Finding]:
             key = key_of(first)
             return [Finding(key=key, reason="hot"), Finding(key=key, reason="cap", flag=POWER)]
 
