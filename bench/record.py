@@ -46,6 +46,8 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(cell, dict) and cell.get("framework") == "keras":
         modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
         cell |= {"framework": "keras_tensorflow", "mode": modes.get(str(cell.get("mode")), cell.get("mode"))}
+        if isinstance(proof := data.get("proof"), dict):
+            proof |= {"mode": modes.get(str(proof.get("mode")), proof.get("mode"))}
     return {**data, "schema": 2}
 
 

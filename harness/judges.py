@@ -1,16 +1,12 @@
-"""What the machine did to a replicate, as findings: its state as the harness saw it, the drift of its block.
+"""Who judges the replicates of a run: their own evidence, the machine's state as the harness saw it, its drift."""
 
-A judge looks at all records of a run, so that it can hold one against the others of its block. What it finds makes a
-replicate invalid, or earns its cell a letter.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bench.observation import Observation
-from bench.record import Cell, Record
-from harness import sentinel, state
+from bench.record import Record
+from harness import evidence, sentinel, state
+from harness.findings import Finding, Judge, key_of
 from harness.report.facts import RunFacts
 from harness.report.flags import Flag
 
@@ -23,25 +19,6 @@ WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.state
     "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
     "sampler": Flag(name="SAMPLER", letter="X", sentence="the sampler took more than 0.5 % of a processor"),
 }
-
-Key = tuple[Cell, int, int]  # cell, block, attempt: one process
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What is wrong with one replicate."""
-
-    key: Key
-    reason: str  # one sentence
-    flag: Flag | None = None  # the warning that it earns; None: it is invalid
-
-
-Judge = Callable[[Sequence[Record], RunFacts], Iterable[Finding]]
-
-
-def key_of(record: Record) -> Key:
-    """Return what tells one process of a run from all others."""
-    return record.cell, record.block, record.attempt
 
 
 def machine(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
@@ -72,4 +49,4 @@ def drift(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
             yield Finding(key=key_of(record), reason=reason, flag=None if severity == "invalid" else DRIFT)
 
 
-JUDGES: Final[tuple[Judge, ...]] = (machine, drift)
+JUDGES: Final[tuple[Judge, ...]] = (evidence.mode, evidence.bytes_, evidence.caches, machine, drift)

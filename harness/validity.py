@@ -3,7 +3,8 @@
     bench             wrong result, device, precision or threads; a recompile, an undeclared graph break, a device
                       allocation in the timed rounds: its records come as invalid
     durations         a time that is no number, zero or negative
-    harness.judges    the state of the machine as the harness saw it from outside; the drift of the sentinels
+    harness.judges    what the record says itself, held against bench's gates once more; the state of the machine as the
+                      harness saw it from outside; the drift of the sentinels
     harness.identity  apart from the other frameworks
     harness.limits    above what the machine can do
 
@@ -18,7 +19,8 @@ from typing import Final
 
 from bench.record import Cell, Failure, Record, Status
 from harness import durations, identity, limits
-from harness.judges import JUDGES, Finding, Judge, Key, key_of
+from harness.findings import Finding, Judge, Key, key_of
+from harness.judges import JUDGES
 from harness.report.facts import RunFacts
 from harness.report.flags import Flag, all_flags
 

@@ -6,7 +6,8 @@ import pytest
 
 from bench.observation import Observation
 from bench.record import Cell, Record
-from harness.judges import DRIFT, JUDGES, WARNINGS, drift, key_of, machine
+from harness.findings import key_of
+from harness.judges import DRIFT, WARNINGS, drift, machine
 from harness.validity import judged
 from tests import factories
 from tests.factories import cell, record
@@ -17,7 +18,9 @@ CUDA = cell(device="cuda")
 
 def seen(of: Cell | None = None, block: int = 1, **changes: Any) -> Record:
     """A replicate with what the harness saw of it."""
-    return record(of or CUDA, block=block, observation=Observation(**changes))
+    of = of or CUDA
+    proof = factories.proof(mode=of.mode, device="cuda:0")
+    return record(of, block=block, proof=proof, observation=Observation(**changes))
 
 
 class TestMachine:
@@ -58,7 +61,8 @@ class TestDrift:
         """Two blocks; the probe of memory takes 100 ns before the first, `changed` after it, and stays there."""
         of = [cell(device=device), cell(device=device, mode="hello", track="idiomatic")]
         turns = [sentinel(1), sentinel(2, triad=changed), sentinel(3, triad=changed)]
-        return [*turns, *(record(one, block=block) for block in (1, 2) for one in of)]
+        proof = factories.proof(device=device)
+        return [*turns, *(record(one, block=block, proof=proof) for block in (1, 2) for one in of)]
 
     def test_on_a_gpu_what_was_timed_in_that_block_is_invalid(self) -> None:
         records = self.session("cuda", 103)
@@ -85,4 +89,3 @@ def test_letters_are_told_apart() -> None:
 
     letters = [flag.letter for flag in (*FLAGS, RERUN, DRIFT, *WARNINGS.values())]
     assert len(letters) == len(set(letters))
-    assert (machine, drift) == JUDGES

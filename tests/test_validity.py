@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.record import Limit, Record, from_json, to_json
-from harness.judges import Finding, key_of
+from harness.findings import Finding, key_of
 from harness.report.facts import RunFacts
 from harness.report.flags import FLAGS, SHIFT, Flag
 from harness.validity import RERUN, incomplete, judged, legend
