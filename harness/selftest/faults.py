@@ -6,7 +6,6 @@ records, once they say that a GPU made them. Without any fault the run has to pa
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,7 +169,3 @@ def run(name: str, results: Path, console: Console) -> int:
     for alarm in false:
         console.print(f"False alarm: {alarm}", highlight=False)
     return OK if count >= FEWEST_FOUND and not false else SOME_FAILED
-
-
-if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], Path("results"), Console()))

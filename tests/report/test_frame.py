@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     for one in (good, turn, wrong, again(wrong), nan):
         kept.append(one)
     kept.append_samples([(1, "process", "torch#1", "rss_bytes", 5.0)])
-    kept.write_parquet()
+    kept.samples.merge()
     return kept.path
 
 
