@@ -45,7 +45,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
         windows.append(fill(timer, warmup.calls, phase))
         with phase("check"):
             replicate.proof = gate.step.proof()
-            require_mode(turn, replicate.proof)
+            require_mode(turn.cell, turn.threads, replicate.proof)
         return None
 
     status, reason, failure = ending(phase, go)

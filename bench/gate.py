@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from bench import accuracy
 from bench.framework import Framework, Step
 from bench.precision import FLOAT32, PRECISIONS, TF32, Precision
-from bench.record import FORWARD_ONLY, Accuracy, Memory, ModeProof, Timing
-from bench.turn import Turn
+from bench.record import FORWARD_ONLY, Accuracy, Cell, Memory, ModeProof, Timing
 from bench.workload import Arrays64, Trajectory, Workload, reference
 
 # CPU time over wall time may exceed the threads that were asked for by so much: the clocks of the two differ, and a
@@ -99,9 +98,8 @@ class Gate:
         return accuracy.compare_inference(self.workload, self.formula, expected, predictions, self.initial)
 
 
-def require_mode(turn: Turn, proof: ModeProof) -> None:
+def require_mode(cell: Cell, threads: int, proof: ModeProof) -> None:
     """Raise InvalidResultError unless the framework ran what was asked for: mode, place, precision, threads."""
-    cell = turn.cell
     products = PRECISIONS[cell.precision].products
     unsaid = FLOAT32 if products == FLOAT32 else "nobody knows what"
     # a loss is float32 always; predictions may come as the last product gave them
@@ -114,7 +112,7 @@ def require_mode(turn: Turn, proof: ModeProof) -> None:
         ("precision of the parameters", FLOAT32, proof.precision),
         ("precision of the products", products, proof.compute_precision or unsaid),
         ("precision of the output", output, proof.output_precision or output),
-        ("threads", turn.threads, turn.threads if proof.threads is None else proof.threads),
+        ("threads", threads, threads if proof.threads is None else proof.threads),
     )
     for name, asked, found in asked_and_found:
         if asked != found:
@@ -136,13 +134,13 @@ def require_mode(turn: Turn, proof: ModeProof) -> None:
             raise InvalidResultError(f"{count} {what} ({proof.evidence})")
 
 
-def require_threads(turn: Turn, timing: Timing) -> None:
+def require_threads(threads: int, timing: Timing) -> None:
     """Raise InvalidResultError when the timed rounds used more processors than threads were asked for."""
     if not timing.process_wall_ns:
         return
     used = timing.process_cpu_ns / timing.process_wall_ns
-    if used > turn.threads * (1 + THREADS_MARGIN):
-        raise InvalidResultError(f"threads: {turn.threads} asked for, {used:.2f} used (CPU time over wall time)")
+    if used > threads * (1 + THREADS_MARGIN):
+        raise InvalidResultError(f"threads: {threads} asked for, {used:.2f} used (CPU time over wall time)")
 
 
 def require_no_allocations(memory: Memory) -> None:

@@ -289,8 +289,8 @@ class Replicate:
             _allocated(allocated, gate.framework.memory()),
             host_rss_after_import_bytes=self.memory.host_rss_after_import_bytes,
         )
-        require_mode(self.turn, self.proof)
-        require_threads(self.turn, timing)
+        require_mode(self.turn.cell, self.turn.threads, self.proof)
+        require_threads(self.turn.threads, timing)
         require_no_allocations(self.memory)
         after = gate.start("after timing")
         self.accuracy = dataclasses.replace(

@@ -46,6 +46,8 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(cell, dict) and cell.get("framework") == "keras":
         modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
         cell |= {"framework": "keras_tensorflow", "mode": modes.get(str(cell.get("mode")), cell.get("mode"))}
+        if isinstance(proof := data.get("proof"), dict):
+            proof |= {"mode": modes.get(str(proof.get("mode")), proof.get("mode"))}
     return {**data, "schema": 2}
 
 
@@ -298,6 +300,7 @@ class Record:
     cell: Cell
     block: int  # replicate number of the cell, from 1; the block it belongs to
     position: int  # place in the run's order, from 1
+    attempt: int = 1  # 2: run once more at the end of its block, since the first was invalid
     status: Status  # "ok", or why there is no number
     reason: str = ""  # one sentence; empty when the status is "ok"
     started_unix_ns: int = 0  # when the process was started, time.time_ns

@@ -111,7 +111,9 @@ def build(
 @app.command()
 def report(
     run: RunName = "latest",
-    format: Annotated[str | None, typer.Option(help="Print as csv, md or html. [default: tables for people]")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Print as csv, md, html or pytest-benchmark. [default: tables]")
+    ] = None,
     table: Annotated[str | None, typer.Option(help=f"With csv or md: only this table, of {', '.join(TABLES)}.")] = None,
     results: Results = Path("results"),
 ) -> None:
@@ -121,13 +123,17 @@ def report(
 
 @app.command()
 def compare(
-    run_a: Annotated[str, typer.Argument(help="A run's id or folder.")],
-    run_b: Annotated[str, typer.Argument(help="The run to compare with it.")],
-    fail_on: Annotated[str | None, typer.Option(help="Exit 3 when RUN_B is `slower` (or `faster`) anywhere.")] = None,
+    a: Annotated[str, typer.Argument(help="A run's id or folder, or some cells of it: RUN:mode=eager,framework=jax.")],
+    b: Annotated[str, typer.Argument(help="What to compare with it; without RUN before the colon: the same run.")],
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="Exit 3 when B is `slower` anywhere; or faster, undetermined, not-comparable, unmatched."),
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="Print as csv, md, json or line.")] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Compare two runs cell by cell, paired by block."""
-    raise typer.Exit(commands.compare(run_a, run_b, fail_on, results))
+    """Compare two runs, or two selections of one, cell by cell: ratios, intervals, verdicts."""
+    raise typer.Exit(commands.compare(a, b, fail_on, results, format))
 
 
 @app.command()

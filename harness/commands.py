@@ -10,19 +10,31 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.precision import PRECISIONS
-from harness import earlier, options, outputs, progress, selection, store
+from harness import choice, earlier, options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
 from harness.planning import planned
 from harness.profiles import PROFILES
 
 
-def compare(a: str, b: str, fail_on: str | None, results: Path) -> int:
-    """Print how the second run compares with the first; return the exit code."""
-    if fail_on is not None:
-        options.one_of("verdict", fail_on, ("faster", "slower"))
-    found = outputs.compare_folders(store.find(results, a), store.find(results, b))
-    return SOME_FAILED if any(cell.verdict == fail_on for cell in found.cells) else OK
+def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | None = None) -> int:
+    """Print how the second run, or selection, compares with the first; return the exit code."""
+    from harness.compare import CONDITIONS, NOT_COMPARABLE
+    from harness.report import comparison
+
+    conditions = [one.replace("-", " ") for one in selection.names(fail_on)]
+    for condition in conditions:
+        options.one_of("condition", condition, CONDITIONS)
+    if format is not None:
+        options.one_of("format", format, comparison.FORMATS)
+    chosen = choice.parsed(a), choice.parsed(b)
+    first = store.find(results, chosen[0].run)
+    second = store.find(results, chosen[1].run) if chosen[1].run else first
+    found = outputs.compare_folders(first, second, chosen, format)
+    unjudged = found.count(NOT_COMPARABLE) + found.count("unmatched")
+    if conditions and unjudged:
+        print(f"samestep: {unjudged} of the cells could not be judged; the table says why.", file=sys.stderr)
+    return SOME_FAILED if any(found.count(condition) for condition in conditions) else OK
 
 
 def list_offer() -> None:

@@ -1,197 +1,196 @@
-"""Two runs, cell by cell: the ratio of their steps, paired by block, with its interval and a verdict.
+"""Two runs, or two selections of one, cell by cell: the ratio of their steps with its interval and a verdict.
 
-Runs made side by side (`samestep run --launcher venv,docker`) share their plan, so replicate k of a cell met the same
-machine in both. A verdict needs three things at once: six blocks, the whole interval outside ±1 %, and a place among
-what Holm's procedure rejects over the printed table (Holm 1979, "A simple sequentially rejective multiple test
-procedure", Scand. J. Statist. 6).
+Within a session (one run, or runs made side by side with `samestep run --launcher venv,docker`) replicate k of a cell
+met the same machine on both sides: ratios are paired by block, as `harness.report.pairs` says. Runs of two sessions are
+compared as independent samples, beyond what their sentinels say the machine moved by (`harness.between`), or called not
+comparable. What cannot be matched is listed with the reason (`harness.matching`).
 """
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-from rich.console import Console
-from rich.table import Table
-from scipy import special
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from bench.record import Cell
+from harness import between, matching
+from harness.choice import Choice
 from harness.errors import SelectionError
-from harness.progress import name
-from harness.report import stats
+from harness.matching import Match, Side, Unmatched
+from harness.report import pairs, stats
 from harness.report.facts import Run
-from harness.report.rows import step_rows
+from harness.report.pairs import Pair
+from harness.report.rows import StepRow
 from harness.report.stats import Cost, Estimate, Verdict
+
+NOT_COMPARABLE: Final = "not comparable"
+CONDITIONS: Final = ("slower", "faster", "undetermined", NOT_COMPARABLE, "unmatched")  # of --fail-on
+
+Said = Verdict | Literal["not comparable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """One cell in both runs; ratios are b / a."""
+    """One cell on both sides; ratios are b / a."""
 
+    a: Cell
+    b: Cell
     what: str
     a_step_ns: float
     b_step_ns: float
     step: Estimate
+    p: float  # of the test that the ratio is 1, before Holm's procedure
     first_step: Estimate
-    verdict: Verdict  # of b
+    verdict: Said  # of b
+    why: str = ""  # it is not comparable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All cells that both runs have, and what they say together."""
+    """All cells that both sides have, and what they say together."""
 
+    a: Side
+    b: Side
+    paired: bool  # by block, within one session
+    floor: float  # relative difference that may be noise: nothing smaller is called faster or slower
+    basis: str  # one sentence: what the comparison and its floor rest on
     cells: tuple[Compared, ...]
-    together: Estimate  # geometric mean of the cells' ratios in each block, b / a
-    first_steps_together: Estimate
-    launch_a_s: float  # median seconds of a replicate before its protocol began and after it had ended
-    launch_b_s: float
-    unlike: tuple[str, ...]  # what else differs between the two: interpreters, versions
+    unmatched: tuple[Unmatched, ...]
+    together: Estimate | None  # geometric mean of the cells' ratios in each block, b / a; None: not paired
+    first_steps_together: Estimate | None
+    launch_a_s: float | None  # median seconds of a replicate before its protocol began and after it had ended
+    launch_b_s: float | None
+    unlike: tuple[str, ...]  # what else differs between the two: interpreters, versions, images, drivers
+
+    def count(self, condition: str) -> int:
+        """Return how many cells meet one of `CONDITIONS`."""
+        if condition == "unmatched":
+            return len(self.unmatched)
+        return sum(one.verdict == condition for one in self.cells)
 
 
-def compare(a: Run, b: Run) -> Comparison:
-    """Compare the cells that both runs have valid times of.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a comparison of two sides rests on."""
+
+    paired: bool
+    floor: float
+    why_not: str  # nothing can be compared; empty: it can
+
+
+def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())) -> Comparison:
+    """Compare the `chosen` cells of two runs.
 
     Raises:
-        SelectionError: there is none, or no block in common.
+        SelectionError: no cell has a valid time on both sides, or one matches several.
     """
-    costs_a, costs_b = _costs(a), _costs(b)
-    shared = [cell for cell in costs_a if cell in costs_b and costs_a[cell].keys() & costs_b[cell].keys()]
-    if not shared:
-        raise SelectionError(f"{a.facts.id} and {b.facts.id} have no cell with a valid time in the same block.")
-    steps = {cell: _ratios(costs_a[cell], costs_b[cell], first=False) for cell in shared}
-    firsts = {cell: _ratios(costs_a[cell], costs_b[cell], first=True) for cell in shared}
-    estimates = [stats.estimate(list(steps[cell].values())) for cell in shared]
-    rejected = holm([p_value(list(steps[cell].values())) for cell in shared])
+    one, other = matching.sides(a, b, chosen)
+    ground = _ground(a, b)
+    found, unmatched = matching.match(one, other, paired=ground.paired)
+    if not found:
+        where = "in the same block" if ground.paired else "on both sides"
+        raise SelectionError(f"{one.name} and {other.name} have no cell with a valid time {where}.")
     return Comparison(
-        cells=tuple(
-            Compared(
-                what=name(cell),
-                a_step_ns=_step(costs_a[cell]),
-                b_step_ns=_step(costs_b[cell]),
-                step=estimate,
-                first_step=stats.estimate(list(firsts[cell].values())),
-                verdict=_verdict(estimate, told_apart),
-            )
-            for cell, estimate, told_apart in zip(shared, estimates, rejected, strict=True)
-        ),
-        together=_together(steps.values()),
-        first_steps_together=_together(firsts.values()),
+        a=one,
+        b=other,
+        paired=ground.paired,
+        floor=ground.floor,
+        basis=_basis(a, b, ground),
+        cells=_judged([_compared(match, one, other, ground) for match in found], ground.floor),
+        unmatched=unmatched,
+        together=_together(found, first=False) if ground.paired else None,
+        first_steps_together=_together(found, first=True) if ground.paired else None,
         launch_a_s=_launch_s(a),
         launch_b_s=_launch_s(b),
-        unlike=_unlike(a, b),
+        unlike=matching.unlike(one, other),
     )
 
 
-def p_value(ratios: Sequence[float]) -> float:
-    """Return the two-sided p of the paired t test that the mean logarithm of `ratios` is 0; 1 with fewer than two."""
-    logs = [math.log(ratio) for ratio in ratios]
-    if len(logs) < 2:
-        return 1.0
-    spread = statistics.stdev(logs)
-    if spread == 0:
-        return 0.0 if logs[0] else 1.0
-    t = statistics.fmean(logs) / (spread / math.sqrt(len(logs)))
-    return float(2 * special.stdtr(len(logs) - 1, -abs(t)))
+def _ground(a: Run, b: Run) -> Ground:
+    floor = max(between.floor(a), between.floor(b))
+    if between.same_session(a, b):
+        return Ground(paired=True, floor=floor, why_not="")
+    moved = between.moved(a, b)
+    if moved is None:
+        return Ground(paired=False, floor=floor, why_not="another session, without sentinels in both")
+    return Ground(paired=False, floor=max(floor, moved.value), why_not="")
 
 
-def holm(p_values: Sequence[float], alpha: float = stats.ALPHA) -> list[bool]:
-    """Return which hypotheses Holm's procedure rejects at the family-wise level `alpha`."""
-    rejected = [False] * len(p_values)
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[index] > alpha / (len(p_values) - rank):
-            break
-        rejected[index] = True
-    return rejected
-
-
-def show(a: Run, b: Run, found: Comparison, console: Console) -> None:
-    """Print the comparison."""
-    label_a, label_b = _labels(a, b)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("cell", no_wrap=True)
-    for heading in (f"{label_a} µs", f"{label_b} µs", "step ratio, 95 %", "first step ratio, 95 %"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(f"{label_b} is")
-    for cell in found.cells:
-        steps = (f"{cell.a_step_ns / 1e3:.4g}", f"{cell.b_step_ns / 1e3:.4g}")
-        table.add_row(cell.what, *steps, _shown(cell.step), _shown(cell.first_step), cell.verdict)
-    table.add_row("all together", "", "", _shown(found.together), _shown(found.first_steps_together), "")
-    console.print(table)
-    blocks = found.together.count
-    print(
-        f"Ratios are {label_b} / {label_a}, paired over {blocks} blocks. Outside the protocol a replicate takes"
-        f" {found.launch_a_s:.2f} s ({label_a}) and {found.launch_b_s:.2f} s ({label_b})."
+def _basis(a: Run, b: Run, ground: Ground) -> str:
+    smaller = f"differences up to {ground.floor:.1%} are not told from noise"
+    if ground.paired:
+        return f"Paired by block within one session; {smaller}."
+    moved = between.moved(a, b)
+    if moved is None:
+        return (
+            "Two sessions, not made side by side, and no sentinels in both that would tell what the machine did between"
+            " them: the ratios are no verdicts."
+        )
+    return (
+        f"Two sessions, compared as independent samples: between them the machine itself moved by {moved.value:.1%}"
+        f" ({moved.probe}), so {smaller}."
     )
-    for sentence in found.unlike:
-        print(f"Not the same software, so part of the ratio is its: {sentence}.")
-    if blocks < stats.FEW_BLOCKS:
-        print(f"Fewer than {stats.FEW_BLOCKS} blocks: a first look, no verdicts.")
 
 
-def _unlike(a: Run, b: Run) -> tuple[str, ...]:
-    """Return one sentence for each framework whose interpreter or packages are not the same in both runs."""
-    label_a, label_b = _labels(a, b)
-    found_a, found_b = _software(a), _software(b)
-    sentences: dict[str, list[str]] = {}
-    for framework in sorted(found_a.keys() & found_b.keys()):
-        for one, other in zip(found_a[framework], found_b[framework], strict=True):
-            if one != other:
-                sentences.setdefault(f"{one} ({label_a}), {other} ({label_b})", []).append(framework)
-    return tuple(f"{', '.join(frameworks)}: {what}" for what, frameworks in sentences.items())
+def _compared(match: Match, a: Side, b: Side, ground: Ground) -> tuple[Compared, Pair]:
+    """Return the cell, its verdict still open, and the pair that the verdict will rest on."""
+    mine, theirs = match.a, match.b
+    step = _pair(theirs, mine, ground, first=False)
+    why = ground.why_not or matching.incomparable(match, a, b)
+    found = Compared(
+        a=mine.cell,
+        b=theirs.cell,
+        what=match.what,
+        a_step_ns=_step(mine, ground),
+        b_step_ns=_step(theirs, ground),
+        step=step.ratio,
+        p=step.p,
+        first_step=_pair(theirs, mine, ground, first=True).ratio,
+        verdict=NOT_COMPARABLE if why else "undetermined",
+        why=why,
+    )
+    return found, step
 
 
-def _software(run: Run) -> dict[str, tuple[str, str]]:
-    return {
-        record.cell.framework: (f"Python {record.environment.python}", " ".join(record.environment.versions))
-        for record in run.records
-        if record.environment and record.timing
-    }
+def _judged(found: Sequence[tuple[Compared, Pair]], floor: float) -> tuple[Compared, ...]:
+    """Give the comparable cells their verdicts, together: Holm's procedure is over the printed table."""
+    comparable = [(cell, pair) for cell, pair in found if not cell.why]
+    verdicts = iter(pairs.verdicts([pair for _, pair in comparable], floor))
+    return tuple(cell if cell.why else replace(cell, verdict=next(verdicts)) for cell, _ in found)
 
 
-def _labels(a: Run, b: Run) -> tuple[str, str]:
-    return (a.facts.launcher, b.facts.launcher) if a.facts.launcher != b.facts.launcher else ("A", "B")
+def _pair(b: StepRow, a: StepRow, ground: Ground, *, first: bool) -> Pair:
+    if not ground.paired:
+        return between.unpaired(*(list(_values(row.costs, first=first).values()) for row in (b, a)))
+    found = pairs.pair(_values(b.paired, first=first), _values(a.paired, first=first))
+    assert found is not None, "matched rows share a block"
+    return found
 
 
-def _shown(estimate: Estimate) -> str:
-    interval = estimate.interval
-    return f"{estimate.value:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
+def _values(costs: Mapping[int, Cost], *, first: bool) -> dict[int, float]:
+    return {block: cost.first_ns if first else cost.step_ns for block, cost in costs.items()}
 
 
-def _costs(run: Run) -> dict[Cell, Mapping[int, Cost]]:
-    return {row.cell: row.costs for row in step_rows(run) if row.step_ns is not None}
-
-
-def _ratios(a: Mapping[int, Cost], b: Mapping[int, Cost], *, first: bool) -> dict[int, float]:
-    blocks = sorted(a.keys() & b.keys())
-    if first:
-        return {block: b[block].first_ns / a[block].first_ns for block in blocks}
-    return {block: b[block].step_ns / a[block].step_ns for block in blocks}
-
-
-def _step(costs: Mapping[int, Cost]) -> float:
+def _step(row: StepRow, ground: Ground) -> float:
+    costs = row.paired if ground.paired else row.costs
     return stats.estimate([cost.step_ns for cost in costs.values()]).value
 
 
-def _together(ratios: Iterable[Mapping[int, float]]) -> Estimate:
+def _together(found: Iterable[Match], *, first: bool) -> Estimate:
     """Return the estimate over the blocks that all cells have of the geometric mean over cells."""
-    cells = list(ratios)
+    cells = [
+        {block: b[block] / a[block] for block in a.keys() & b.keys()}
+        for a, b in ((_values(one.a.paired, first=first), _values(one.b.paired, first=first)) for one in found)
+    ]
     blocks = set.intersection(*(set(cell) for cell in cells)) or set(cells[0])
     return stats.estimate(
         [stats.estimate([cell[block] for cell in cells if block in cell]).value for block in sorted(blocks)]
     )
 
 
-def _verdict(step: Estimate, told_apart: bool) -> Verdict:
-    said = stats.verdict(step)
-    if step.count < stats.FEW_BLOCKS or (said in ("faster", "slower") and not told_apart):
-        return "undetermined"
-    return said
-
-
-def _launch_s(run: Run) -> float:
+def _launch_s(run: Run) -> float | None:
     outside = [
         record.wall_ns - record.phases.total_ns() + record.phases.startup_ns
         for record in run.records
         if record.phases and record.timing
     ]
-    return statistics.median(outside) / 1e9
+    return statistics.median(outside) / 1e9 if outside else None

@@ -40,12 +40,12 @@ FLAT: Final = 1e-5  # of the whole gradient's norm: what is below may be roundin
 
 def judged(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return the records, those that are apart from the other frameworks' as invalid, with the reason."""
-    apart: dict[tuple[Cell, int], str] = {}
+    apart: dict[tuple[Cell, int, int], str] = {}
     for measure in (*MEASURES, *_by_parameter(records)):
         for group in _groups(records, measure):
             for record, reason in _apart(measure, group):
-                apart.setdefault((record.cell, record.block), reason)
-    return tuple(_judge(record, apart.get((record.cell, record.block), "")) for record in records)
+                apart.setdefault((record.cell, record.block, record.attempt), reason)
+    return tuple(_judge(record, apart.get((record.cell, record.block, record.attempt), "")) for record in records)
 
 
 def _by_parameter(records: Iterable[Record]) -> Iterator[Measure]:

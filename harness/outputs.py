@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import identity, limits
-from harness.report.facts import Run, upgraded
+from harness import validity
+from harness.choice import Choice
+from harness.report.facts import Run, renamed, upgraded
 from harness.store import RunFolder
 
 if TYPE_CHECKING:
@@ -35,18 +36,32 @@ def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, with what only all records together can judge; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    records = limits.judged(identity.judged(folder.records()), facts)
-    return Run(facts=facts, records=records, samples=samples if samples.is_file() else None)
+    found = validity.judged(folder.records(), facts)
+    planned = ((renamed(place.cell), place.block) for place in folder.plan().places())
+    return Run(
+        facts=facts,
+        records=found.records,
+        replaced=found.replaced,
+        warnings=found.warnings,
+        incomplete=validity.incomplete(found.records, planned),
+        samples=samples if samples.is_file() else None,
+    )
 
 
-def compare_folders(a: RunFolder, b: RunFolder) -> "Comparison":
-    """Print how run `b` compares with run `a`; return what was found."""
-    from harness import compare as comparison
+def compare_folders(
+    a: RunFolder, b: RunFolder, chosen: tuple[Choice, Choice] = (Choice(), Choice()), format: str | None = None
+) -> "Comparison":
+    """Print how the chosen cells of run `b` compare with those of run `a`; return what was found."""
+    from harness import compare as comparing
+    from harness.report import comparison
 
-    run_a, run_b = load(a), load(b)
-    found = comparison.compare(run_a, run_b)
+    run_a = load(a)
+    found = comparing.compare(run_a, run_a if a.path == b.path else load(b), chosen)
+    if format is not None:
+        sys.stdout.write(comparison.render(found, format))
+        return found
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = UNFOLDED
-    comparison.show(run_a, run_b, found, console)
+    comparison.show(found, console)
     return found

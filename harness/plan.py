@@ -5,13 +5,14 @@ meets all cells alike, and comparisons can be paired by block. Hello worlds, eac
 turns that measure limits may be left out of the later blocks. A sentinel opens each block, and closes the last.
 """
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bench.catalogue import LIMITS, SENTINEL
-from bench.record import Cell
+from bench.catalogue import EXPORT, LIMITS, SENTINEL
+from bench.record import Cell, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,11 @@ class Place:
     block: int  # from 1
     cell: Cell
     hash_seed: int  # PYTHONHASHSEED of its process, different for every replicate
+    attempt: int = 1  # 2: once more, since the first was invalid
+
+    def again(self) -> "Place":
+        """Return the second attempt: the same place, in a process with another hash seed."""
+        return replace(self, attempt=2, hash_seed=random.Random(f"{self.hash_seed}/2").randrange(1, 2**32))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,11 @@ class Plan:
         size = f"{_count(len(cells), 'cell')} × {blocks}{short}{''.join(besides)}"
         return f"{size} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
 
+    def in_blocks(self) -> Iterator[tuple[Place, ...]]:
+        """Yield the replicates of each block in the order in which they run."""
+        for _, places in itertools.groupby(self.places(), key=lambda place: place.block):
+            yield tuple(places)
+
     def places(self) -> Iterator[Place]:
         """Yield the replicates in the order in which they run."""
         closing = tuple(self._sentinels())
@@ -71,6 +82,11 @@ class Plan:
 
     def _sentinels(self) -> list[int]:
         return [index for index, cell in enumerate(self.cells) if cell.track == SENTINEL]
+
+
+def is_planned(record: Record) -> bool:
+    """Return whether the plan counts this record: second attempts and exports lie beside it."""
+    return record.attempt == 1 and record.cell.track != EXPORT
 
 
 def make_plan(

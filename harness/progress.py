@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.precision import FLOAT32
 from bench.record import Cell, Record
-from harness.plan import Place, Plan
+from harness.plan import Place, Plan, is_planned
 from harness.report import stats
 
 
@@ -60,7 +60,7 @@ class Estimate:
         """Take note of a replicate that has ended."""
         if record.cell.track == "export":  # beside the plan, when a replicate needs it
             return
-        self._left[record.cell] -= 1
+        self._left[record.cell] -= is_planned(record)
         self._seconds[record.cell].append(record.wall_ns / 1e9)
 
     def seconds(self) -> float | None:
@@ -118,7 +118,7 @@ class PlainProgress:
     def __init__(self, plan: Plan, records: tuple[Record, ...], write: Callable[[str], None], copies: int = 1) -> None:
         self._write = write
         self._total = plan.replicates * copies
-        self._done = len(records)
+        self._done = sum(map(is_planned, records))
         self._estimate = Estimate(plan, records, copies)
 
     def say(self, line: str) -> None:
@@ -130,7 +130,7 @@ class PlainProgress:
 
     def end(self, record: Record) -> None:
         """Write which replicate ended, how, and what is left."""
-        self._done += 1
+        self._done += is_planned(record)
         self._estimate.count(record)
         self._write(
             f"[{self._done:>{len(str(self._total))}}/{self._total}] block {record.block}  {name(record.cell)}:"
@@ -154,7 +154,8 @@ class TerminalProgress:
             console=console,
             transient=True,
         )
-        self._task: TaskID = self._progress.add_task("", total=plan.replicates * copies, completed=len(records))
+        done = sum(map(is_planned, records))
+        self._task: TaskID = self._progress.add_task("", total=plan.replicates * copies, completed=done)
         self._progress.start()
 
     def say(self, line: str) -> None:
@@ -175,7 +176,7 @@ class TerminalProgress:
         self._progress.console.print(
             Text.assemble(mark, what, (f"{result(record)} ({record.wall_ns / 1e9:.1f} s)", "dim"))
         )
-        self._progress.advance(self._task)
+        self._progress.advance(self._task, int(is_planned(record)))
 
     def close(self) -> None:
         """Remove the bar."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.record import Cell, Record
 from harness.errors import StoreError
-from harness.plan import Plan, make_plan
+from harness.plan import Plan, is_planned, make_plan
 from harness.progress import name
 from harness.report.facts import RunFacts
 
@@ -51,7 +51,7 @@ def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
     if plan != again:
         found.append(f"plan.json is not what seed {plan.seed} gives")
     planned = {(place.cell, place.block) for place in plan.places()}
-    measured = (record for record in records if record.cell.track != "export")
+    measured = (record for record in records if record.attempt > 1 or is_planned(record))
     strangers = [record for record in measured if (record.cell, record.block) not in planned]
     found += [f"records.jsonl has {name(one.cell)}, block {one.block}, which is not planned" for one in strangers]
     return found

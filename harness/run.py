@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from bench import turn as turns
 from bench.record import Cell, Failure, Record, RepeatKind
@@ -18,13 +17,13 @@ from harness.ladders import Ends
 from harness.launchers.base import Launcher
 from harness.observing import Observer
 from harness.plan import Place, Plan
-from harness.progress import Show
+from harness.progress import Show, name
 from harness.report.facts import RunFacts
+from harness.reruns import Reruns
 from harness.samples import Sample
 from harness.stopping import Stop
 from harness.store import RunFolder
-
-GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
+from harness.validity import GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,26 +66,41 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
 def _steps(run: Run, runner: "Runner", show: Show) -> Iterator[Record]:
     kept = run.folder.records()
     done = {(record.cell, record.block) for record in kept}
+    reruns = Reruns(run.facts, kept)
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
     exports = Exports(run.facts.frameworks, kept, runner.keep)
     ends = Ends(run.facts.workloads, kept)
     stop = Stop(looks=run.plan.looks, until=run.until)
-    seen = list(kept)
-    for place in run.plan.places():
-        if stop.is_before(place, seen):
-            return
-        if (place.cell, place.block) in done:
-            continue
+
+    def take(place: Place) -> Record:
         show.begin(place)
         if above := ends.above(place.cell):
             record = runner.leave_out(place, above)
         else:
             record = runner.keep(place, frozen.get(place.cell), exports.model(place))
         ends.note(record)
-        seen.append(record)
+        reruns.note(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
-        yield record
+        return record
+
+    def take_again(block: Sequence[Place]) -> None:
+        for place, reason in reruns.due(block):
+            show.say(f"Once more, in block {place.block}: {name(place.cell)}, {reason}")
+            take(place)
+
+    for block in run.plan.in_blocks():
+        standing = reruns.standing()
+        over = [place for place in block if stop.is_before(place, standing)]
+        left = [place for place in block if place not in over and (place.cell, place.block) not in done]
+        for place in left[:-1]:
+            yield take(place)
+        last = take(left[-1]) if left else None
+        take_again(block)  # before the last is yielded: runs side by side keep in step
+        if last:
+            yield last
+        if over:
+            return
 
 
 class Runner:
@@ -130,7 +144,8 @@ class Runner:
             with self._observer.watch(subject_of(place)) as watch:
                 outcome = self._launcher.take(turn, watch.started)
             record, samples, log = turns.to_record(turn, outcome), watch.samples, outcome.log
-            record = dataclasses.replace(record, observation=watch.observation(record.energy))
+            observation = watch.observation(record.energy)
+            record = dataclasses.replace(record, attempt=place.attempt, observation=observation)
         folder.append(record)
         folder.append_samples(samples)
         folder.write_log(record, log)
@@ -181,9 +196,10 @@ def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
 
 
 def subject_of(place: Place) -> str:
-    """Return what samples call a replicate: its cell and block, after its track when that is not the usual one."""
+    """Return what samples call a replicate: its track when that is not the usual one, cell, block, second attempt."""
     track = "" if place.cell.track == "identical" else f"{place.cell.track}:"
-    return f"{track}{place.cell.id}#{place.block}"
+    again = f"/{place.attempt}" if place.attempt > 1 else ""
+    return f"{track}{place.cell.id}#{place.block}{again}"
 
 
 def not_started(place: Place, reason: str) -> Record:
@@ -192,6 +208,7 @@ def not_started(place: Place, reason: str) -> Record:
         cell=place.cell,
         block=place.block,
         position=place.position,
+        attempt=place.attempt,
         status="failed",
         reason=f"launch: {reason}",
         started_unix_ns=time.time_ns(),

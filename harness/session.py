@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, gpus, host, options, outputs, progress, selection, stopping, store
+from harness import exports, gpus, host, options, outputs, progress, selection, stopping, store, validity
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
+from harness.plan import is_planned
 from harness.planning import Planned, planned, with_company
 from harness.report.facts import RunFacts
 from harness.resume import require_fit
@@ -79,7 +80,7 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     python = where.python or (Path(facts.interpreter) if facts.interpreter else None)
     launcher = choose.launcher(facts.launcher, device, python)
     folder.lock()
-    progress.say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
+    progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
     run = Run(folder=folder, plan=plan, facts=facts, settings=settings, until=where.blocks)
     return _session([Job(run, launcher)])
 
@@ -94,7 +95,8 @@ def _session(jobs: Sequence[Job]) -> int:
         wall_s = time.perf_counter() - begin
         for job in jobs:
             records = job.run.folder.records()
-            facts = stopping.noted(finished(job.run.facts, records, wall_s), job.run.plan, records, job.run.until)
+            standing = validity.judged(records, job.run.facts).records
+            facts = stopping.noted(finished(job.run.facts, records, wall_s), job.run.plan, standing, job.run.until)
             job.run.folder.write_facts(facts)
         if interrupted:
             return _interrupted(jobs)
@@ -123,7 +125,7 @@ def _session(jobs: Sequence[Job]) -> int:
 
 def _ended(job: Job) -> str:
     """Return why there are no more blocks, and which cells are imprecise where more could have helped."""
-    wide = stopping.imprecise(job.run.folder.records()) if job.run.plan.looks else ()
+    wide = stopping.imprecise(outputs.load(job.run.folder).records) if job.run.plan.looks else ()
     told = f" Imprecise: {'; '.join(map(progress.name, wide))}." if wide else ""
     return f"Ended: {job.run.folder.facts().ended}.{told}"
 
@@ -165,7 +167,8 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
 def _interrupted(jobs: Sequence[Job]) -> int:
     for job in jobs:
         folder, planned = job.run.folder, job.run.plan.replicates
-        progress.say(f"Interrupted: {len(folder.records())} of {planned} replicates are kept in {folder.path}.")
+        done = sum(map(is_planned, folder.records()))
+        progress.say(f"Interrupted: {done} of {planned} replicates are kept in {folder.path}.")
         progress.say(f"Go on with: {job.launcher.again(folder.path)}")
     return INTERRUPTED
 

@@ -111,11 +111,12 @@ class RunFolder:
         _attempt(self.path, lambda: self.samples.append(samples))
 
     def write_log(self, record: Record, text: str) -> None:
-        """Keep what a replicate printed as logs/<position>-<framework>-<mode>.log; raises StoreError."""
+        """Keep what a replicate printed as logs/<position>-<framework>-<mode>[-2].log; raises StoreError."""
         if not text:
             return
         folder = self.path / LOGS_FOLDER
-        name = f"{record.position:04}-{record.cell.framework}-{record.cell.mode}.log"
+        again = f"-{record.attempt}" if record.attempt > 1 else ""
+        name = f"{record.position:04}-{record.cell.framework}-{record.cell.mode}{again}.log"
         _attempt(folder, lambda: folder.mkdir(exist_ok=True))
         _attempt(folder / name, lambda: (folder / name).write_text(text, encoding="utf-8", errors="replace"))
 

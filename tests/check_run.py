@@ -12,7 +12,7 @@ from pathlib import Path
 COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
-    " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape",
+    " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",
@@ -46,12 +46,13 @@ def faults(run: Path) -> Iterator[str]:
     facts = json.loads((run / "run.json").read_text())
     lines = (run / "records.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    replicates = [one for one in records if one["cell"]["track"] != "export"]
+    last = {(json.dumps(one["cell"]), one["block"]): one for one in records}  # a second attempt stands for the first
+    replicates = [one for one in last.values() if one["cell"]["track"] != "export"]
     if len(replicates) != facts["replicates"] and facts["blocks_run"] == facts["blocks"]:
         yield f"{len(replicates)} replicates, {facts['replicates']} were planned"
     yield from (
         f"{one['cell']}: {one['status']}, {one['reason']}"
-        for one in records
+        for one in last.values()
         if one["status"] != "ok" and not (one["status"] == "skipped" and one["reason"])
     )
     files = ("plan.json", "samples.parquet", "report/index.html", "report/steps.md")

@@ -182,3 +182,8 @@ def run_facts(**changes: Any) -> RunFacts:
 def run(records: Iterable[Record], **changes: Any) -> Run:
     """A run of these records; `changes` are fields of its facts."""
     return Run(facts=run_facts(**changes), records=tuple(records))
+
+
+def again(of: Record, **changes: Any) -> Record:
+    """The second attempt of a replicate, good unless `changes` say otherwise."""
+    return dataclasses.replace(record(of.cell, block=of.block), attempt=2, **changes)

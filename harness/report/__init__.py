@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from harness.report.facts import Run
 
-FORMATS: Final = ("csv", "md", "html")
+FORMATS: Final = ("csv", "md", "html", "pytest-benchmark")
 OPTIONAL: Final = ("growth", "crossovers", "session")  # not shown where a run has nothing for them
 UNPRINTED: Final = ("limits",)  # in a terminal a sentence says what matters of it
 TABLES: Final = (
@@ -62,15 +62,19 @@ def terminal(run: "Run", console: "Console") -> None:
 
 
 def render(run: "Run", format: str, table: str | None = None) -> str:
-    """Return the report as text: one `table` or all (CSV: "steps" unless named), "html" always the whole page.
+    """Return the report as text: one `table` or all (CSV: "steps" unless named).
+
+    "html" is always the whole page, "pytest-benchmark" the steps alone.
 
     Raises:
         KeyError: no such format or table.
     """
-    from harness.report import markdown, view
+    from harness.report import interchange, markdown, view
     from harness.report.page import page
     from harness.report.tables import Table, tables, to_csv
 
+    if format == "pytest-benchmark":
+        return interchange.to_json(run)
     found = tables(run)
     if format == "html":
         return page(run, found)

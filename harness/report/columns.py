@@ -115,6 +115,11 @@ def break_even_hint(found: BreakEven | str | None) -> str:
     return f"95 % interval {rounded(low)} to {rounded(high)} steps"
 
 
+def _replicates(row: StepRow) -> Value:
+    """Return the good replicates, and how many invalid ones were run once more."""
+    return f"{row.replicates} (+{row.replaced} invalid)" if row.replaced else row.replicates
+
+
 def _fit_overhead_ms(row: StepRow) -> Value:
     return row.fit_overhead_ns.value / 1e6 if row.fit_overhead_ns else None
 
@@ -174,7 +179,8 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low_us", get=_ci_low_us),
     Column(key="ci_high_us", get=_ci_high_us),
-    Column(key="replicates", heading="replicates", format=whole, where="wide", get=attrgetter("replicates")),
+    Column(key="replicates", get=attrgetter("replicates")),
+    Column(heading="replicates", where="wide", get=_replicates),
     Column(
         key="rounds",
         heading="rounds",
@@ -242,6 +248,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="spread_within", get=attrgetter("spread_within")),
     Column(key="spread_between", get=attrgetter("spread_between")),
     Column(key="rounds_shape", get=attrgetter("shape")),
+    Column(key="replicates_invalid", get=attrgetter("replaced")),
 )
 
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (

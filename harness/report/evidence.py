@@ -132,9 +132,9 @@ def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Recor
     good = [record for record in records if record.status == "ok"] if row.status != "invalid" else []
     again = {record.block: one for record in good for one in _repeats(record, "warm")}
     warm = {block: one for block, one in again.items() if one.status == "ok"}
-    theirs = baseline.costs if baseline else {}
-    cold_costs = {block: row.costs[block] for block in _cold(good) if block in row.costs}
-    saving = breakeven.saving(row.costs, theirs)
+    theirs = baseline.paired if baseline else {}
+    cold_costs = {block: row.paired[block] for block in _cold(good) if block in row.paired}
+    saving = breakeven.saving(row.paired, theirs)
     return CompileRow(
         cell=row.cell,
         title=row.title,

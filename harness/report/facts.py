@@ -3,13 +3,15 @@
 Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.decode` reads it back.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
-from bench.record import UPGRADES, Record
+from bench.record import UPGRADES, Cell, Record
 from bench.turn import Settings
+from harness.report.flags import Flag
 from harness.report.stats import FEW_BLOCKS
 
 QUICK: Final = "quick"
@@ -66,8 +68,11 @@ class Run:
     """Everything a report is made from."""
 
     facts: RunFacts
-    records: tuple[Record, ...]  # in the order they were made
+    records: tuple[Record, ...]  # one for each replicate, in the order they were made
     samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
+    replaced: tuple[Record, ...] = ()  # invalid replicates that another attempt, one of `records`, stands for
+    warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # beside those of the statistics
+    incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
 
     @property
     def is_first_look(self) -> bool:
@@ -95,6 +100,12 @@ class Run:
 def upgraded(facts: RunFacts) -> RunFacts:
     """Return `facts` of an older run in the names that its records have once `bench.record` has upgraded them."""
     return replace(facts, frameworks=tuple(_renamed(framework) for framework in facts.frameworks))
+
+
+def renamed(cell: Cell) -> Cell:
+    """Return `cell` of an older plan by its present names."""
+    names = UPGRADES[1]({"cell": {"framework": cell.framework, "mode": cell.mode}})["cell"]
+    return replace(cell, framework=names["framework"], mode=names["mode"])
 
 
 def _renamed(offer: FrameworkOffer) -> FrameworkOffer:

@@ -14,7 +14,7 @@ def section(view: View) -> str:
         f"{view.about} {view.told}".strip(),
         _grid(view) if view.rows else "No such record in this run.",
     ]
-    notes = [f"- {_escape(row.name)}: {_escape(row.note)}" for row in view.notes]
+    notes = [f"- {escape(row.name)}: {escape(row.note)}" for row in view.notes]
     if notes:
         parts.append("\n".join(notes))
     parts += view.remarks
@@ -27,9 +27,9 @@ def section(view: View) -> str:
 
 def index(run: Run, tables: Tables) -> str:
     """Return the opening page: what the run says, where it was made, links to the tables."""
-    facts = "\n".join(f"- {fact.name}: {_escape(fact.value)}" for fact in about_run(run))
+    facts = "\n".join(f"- {fact.name}: {escape(fact.value)}" for fact in about_run(run))
     links = "\n".join(f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables)
-    said = "\n\n".join(_escape(sentence) for sentence in summary(run, tables))
+    said = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
     parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run).rstrip()]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -37,7 +37,7 @@ def index(run: Run, tables: Tables) -> str:
 
 def exports(run: Run) -> str:
     """Return the models that were exported, as a Markdown section; empty when there are none."""
-    models = "\n".join(f"- {_escape(one.title)}: {_escape(one.sentence)}" for one in exported(run))
+    models = "\n".join(f"- {escape(one.title)}: {escape(one.sentence)}" for one in exported(run))
     return f"## Exported models\n\n{models}\n" if models else ""
 
 
@@ -52,10 +52,10 @@ def _grid(view: View) -> str:
 
 
 def _fields(row: ViewRow) -> list[str]:
-    names = [_escape(name.text) for name in row.names]
+    names = [escape(name.text) for name in row.names]
     if row.is_struck:
         names = [f"~~{name}~~" for name in names]
-    values = [_escape(value.text) for value in row.values]
+    values = [escape(value.text) for value in row.values]
     if row.is_hole and values:
         values = [row.status, *["" for _ in values[1:]]]
     elif row.is_struck:
@@ -71,7 +71,7 @@ def _line(fields: list[str]) -> str:
     return f"| {' | '.join(fields)} |"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Keep a value from breaking its row or turning into markup; reasons hold whatever a framework printed."""
     flat = " ".join(text.split())
     for mark in "\\|*_`<>[]~":

@@ -23,7 +23,8 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         figure = Figure(figsize=(WIDTH_IN, 3.2), layout="constrained")
         axes = figure.subplots()
         for name, one in samples[samples["cell"].isin(cells)].groupby("cell", sort=False):
-            life = one[one["block"] == one["block"].min()].sort_values("seconds")
+            first = one[one["block"] == one["block"].min()]
+            life = first[first["attempt"] == first["attempt"].max()].sort_values("seconds")
             framework = cells[str(name)].framework
             dash = dash_of(list(hues).index(framework) if framework in hues else 0)
             axes.plot(

@@ -12,7 +12,7 @@ from harness.report.columns import Column
 from harness.report.facts import Run
 from harness.report.formats import Value, listed, percent, ratio, whole
 from harness.report.limits import WORDS
-from harness.report.rows import Row, by_cell, head, partial_blocks
+from harness.report.rows import Row, by_cell, head
 from harness.report.stats import Estimate
 from harness.sentinel import Probe
 from harness.twin import Floor
@@ -76,7 +76,7 @@ def _largest(probe: Probe, records: Iterable[Record]) -> tuple[float | None, int
 
 def verdict_sentences(run: Run) -> tuple[str, ...]:
     """Say what a verdict of this run takes, and what was left out of its comparisons."""
-    partial = [str(block) for block in partial_blocks(run)]
+    partial = [str(block) for block in run.incomplete]
     if not partial:
         return (_floor_sentence(run),)
     blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"

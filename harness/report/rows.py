@@ -8,7 +8,7 @@ that failed leaves the numbers of the good ones standing.
 
 import math
 import statistics
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
@@ -21,8 +21,7 @@ from harness.report.facts import Run
 from harness.report.flags import Flag
 from harness.report.pairs import Pair
 from harness.report.stats import Cost, Estimate, Verdict
-
-WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
+from harness.validity import WORST_FIRST
 
 # What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
 CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
@@ -67,7 +66,9 @@ class StepRow(Row):
     baseline: str  # the mode that it compares with; empty: none
     break_even: BreakEven | Literal["never"] | None
     flags: tuple[Flag, ...]
-    costs: Mapping[int, Cost]  # what each good replicate of a whole block paid, by block: what comparisons are made of
+    costs: Mapping[int, Cost]  # what each good replicate paid, by block
+    paired: Mapping[int, Cost]  # of these, in the blocks that were finished: what comparisons rest on
+    replaced: int = 0  # replicates that were invalid and run once more
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
     spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
     spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
@@ -77,8 +78,8 @@ class StepRow(Row):
 
     @property
     def steps_ns(self) -> dict[int, float]:
-        """Time per step of each good replicate, by block."""
-        return {block: cost.step_ns for block, cost in self.costs.items()}
+        """Time per step of each good replicate, by block, in the blocks that were finished."""
+        return {block: cost.step_ns for block, cost in self.paired.items()}
 
     @property
     def is_baseline(self) -> bool:
@@ -117,26 +118,12 @@ class CodeRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    partial = partial_blocks(run)
-    rows = [_step_row(run, cell, records, partial) for cell, records in by_cell(run, "identical").items()]
+    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
     limits = Limits(run.records, run.facts.frameworks)
     compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
     judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
     return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
-
-
-def partial_blocks(run: Run) -> tuple[int, ...]:
-    """Return the blocks that lack a cell which others have: the run was interrupted in them.
-
-    Their replicates count for estimates. They are left out of comparisons, for which a block is the unit.
-    """
-    seen: dict[int, set[Cell]] = {}
-    for record in run.records:
-        if record.cell.track == "identical":
-            seen.setdefault(record.block, set()).add(record.cell)
-    every = set[Cell]().union(*seen.values())
-    return tuple(sorted(block for block, cells in seen.items() if cells < every))
 
 
 def floor_of(run: Run) -> float:
@@ -214,7 +201,7 @@ def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
     return worst, share + hit[0].reason
 
 
-def _step_row(run: Run, cell: Cell, records: Sequence[Record], partial: Container[int]) -> StepRow:
+def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
     begins = head(run, cell, records)
     good = good_timings(records) if begins["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
@@ -232,8 +219,10 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record], partial: Containe
         speedup=None,
         baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
-        flags=flags.flags(tuple(good.values()), cell.device) if good else (),
-        costs={block: cost for block, cost in costs.items() if block not in partial} if whole else {},
+        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
+        costs=costs if whole else {},
+        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
+        replaced=sum(record.cell == cell for record in run.replaced),
         fit_overhead_ns=stats.level(overheads) if overheads else None,
         spread_within=statistics.median(spreads) if spreads else None,
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
@@ -264,7 +253,7 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
     return replace(
         row,
         speedup=stats.ratio(baseline.steps_ns, row.steps_ns),
-        break_even=None if row.is_baseline else breakeven.break_even(row.costs, baseline.costs),
+        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
     )
 
 

@@ -253,10 +253,11 @@ def about_run(run: Run) -> tuple[Fact, ...]:
     """Return what a reader has to know about the run: when, where, how."""
     facts, host = run.facts, run.facts.host
     started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
+    own = own_share((*run.records, *run.replaced), facts.wall_s)
     found = [
         Fact("run", facts.id),
         Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        Fact("took", f"{_clock(facts.wall_s)}, {own_share(run.records, facts.wall_s):.1%} of it the harness's own"),
+        Fact("took", f"{_clock(facts.wall_s)}, {own:.1%} of it the harness's own"),
         Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _done(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),

@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from harness.report import evidence, growth, noise, rows
+from harness.report import attempts, evidence, growth, noise, rows
 from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, MEMORY_COLUMNS, STEP_COLUMNS, Column
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
-from harness.report.flags import Flag, all_flags
+from harness.report.flags import Flag
 from harness.report.formats import Value, listed
 from harness.report.growth import CrossoverRow, GrowthRow
 from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
 from harness.report.limits import LIMIT_COLUMNS, LimitRow, limit_rows
 from harness.report.noise import NOISE_COLUMNS, NoiseRow
 from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
+from harness.validity import legend
 
 R = TypeVar("R", bound=Row)
 TableName = Literal[
@@ -83,7 +84,7 @@ def tables(run: Run) -> Tables:
     steps = rows.step_rows(run)
     sizes = growth.growth_rows(run, steps)
     return Tables(
-        steps=_steps(steps, noise.verdict_sentences(run)),
+        steps=_steps(run, steps, noise.verdict_sentences(run)),
         growth=_growth(sizes),
         crossovers=_crossovers(growth.crossover_rows(sizes, steps)),
         limits=_limits(limit_rows(run)),
@@ -112,7 +113,7 @@ def tables(run: Run) -> Tables:
     )
 
 
-def _steps(found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
+def _steps(run: Run, found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
     return Table(
         name="steps",
         title="Steps",
@@ -120,9 +121,11 @@ def _steps(found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepR
         columns=STEP_COLUMNS,
         rows=found,
         is_hole=lambda row: row.step_ns is None,
-        flags=all_flags(flag for row in found for flag in row.flags),
+        flags=legend(flag for row in found for flag in row.flags),
         remarks=(
             *_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+            *attempts.remarks(run),
+            *attempts.without_interval(found),
             *verdicts,
         ),
     )

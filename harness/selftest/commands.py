@@ -1,5 +1,6 @@
 """`samestep selftest`: all figures in one table; `samestep selftest …`: one of them, at length."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,3 +43,16 @@ def allocation() -> None:
     from harness.selftest import allocation as test
 
     raise typer.Exit(test.run())
+
+
+@app.command()
+def faults(
+    run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")] = "latest",
+    results: Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")] = Path("results"),
+) -> None:
+    """Whether twenty faults, put into the records of a run one at a time, are found out."""
+    from rich.console import Console
+
+    from harness.selftest import faults as test
+
+    raise typer.Exit(test.run(run, results, Console()))

@@ -1,0 +1,84 @@
+"""The gate of seeded faults: each is found out, a clean run is not accused, and a judge that sleeps is noticed."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.catalogue import SizeOffer, WorkloadOffer
+from bench.record import Limit, Record
+from harness import store, validity
+from harness.errors import StoreError
+from harness.report.facts import RunFacts
+from harness.selftest import faults
+from harness.selftest.faults import FAULTS, FEWEST_FOUND, Clean, Fault, alarms, damageable, found
+from tests import factories
+from tests.factories import cell, proof, record, timing
+
+WORK = SizeOffer(
+    name="tiny", samples=1, flops=10**6, bytes=1, footprint=1, forward_flops=1, forward_bytes=1
+)  # 100 µs a step: 10 Gflop/s
+MLP = WorkloadOffer(
+    name="mlp", sentence="", sizes=("tiny",), optimizers=("adam",), sizes_on_cpu=("tiny",), works=(WORK,)
+)
+OFFERS = (factories.framework("torch", limits="torch"), factories.framework("jax", limits="jax"))
+FACTS = factories.run_facts(workloads=(MLP,), frameworks=OFFERS)
+
+
+def records() -> tuple[Record, ...]:
+    cells = [cell(framework=name, workload="mlp", size="tiny") for name in ("torch", "jax", "flax")]
+    good = [
+        record(one, block=block, proof=proof(compilations_timed=0), timing=timing(round_ns=(100_000,) * 5))
+        for block in (1, 2)
+        for one in cells
+    ]
+    probe = Limit(kind="matmul", precision="float32", size=512, work=10**9, round_ns=(10**7,))  # 100 Gflop/s
+    turn = {"mode": "limits", "workload": "", "optimizer": "", "size": "", "precision": "", "track": "limits"}
+    limits = Record(cell=cell(**turn), block=1, position=1, status="ok", limits=(probe,))
+    return (*good, limits)
+
+
+@pytest.fixture
+def clean() -> Clean:
+    return damageable(FACTS, records())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_each_fault_is_found_out(fault: Fault, clean: Clean) -> None:
+    assert found(fault, clean)
+
+
+def test_a_clean_run_is_not_accused(clean: Clean) -> None:
+    assert alarms(clean) == ()
+    assert found(Fault("none", lambda record: record), clean) == ""
+
+
+def test_there_are_twenty_of_which_nineteen_have_to_be_found() -> None:
+    assert len(FAULTS) == 20
+    assert len({fault.name for fault in FAULTS}) == 20
+    assert FEWEST_FOUND == 19
+
+
+def test_the_command_prints_the_table_and_fails_when_a_judge_sleeps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store.create(tmp_path, "run")
+    folder.write_facts(FACTS)
+    for one in records():
+        folder.append(one)
+    text = io.StringIO()
+    assert faults.run("run", tmp_path, Console(file=text, width=200)) == 0
+    assert "20 of 20 faults were found, 19 have to be; 0 false alarms." in text.getvalue()
+    monkeypatch.setattr(
+        validity, "judged", lambda records, facts: validity.Judgement(records=tuple(records), replaced=(), warnings={})
+    )
+    text = io.StringIO()
+    assert faults.run("run", tmp_path, Console(file=text, width=200)) == 3
+    assert "NOT FOUND" in text.getvalue()
+
+
+def test_a_run_without_declared_work_is_no_ground() -> None:
+    facts: RunFacts = factories.run_facts()
+    with pytest.raises(StoreError, match="no good replicate whose work is declared"):
+        damageable(facts, records())
