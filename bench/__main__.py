@@ -33,9 +33,10 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import exporting, idiomatic, limits
+        from bench import exporting, idiomatic, limits, memory
 
-        run = {"idiomatic": idiomatic.run, "export": exporting.run, "limits": limits.run}[job.cell.track]
+        runs = {"idiomatic": idiomatic.run, "export": exporting.run, "limits": limits.run, "memory": memory.run}
+        run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
         (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
     leave(folder, inherited)

@@ -115,6 +115,7 @@ def require_mode(turn: Turn, proof: ModeProof) -> None:
         ("precision of the products", products, proof.compute_precision or unsaid),
         ("precision of the output", output, proof.output_precision or output),
         ("threads", turn.threads, turn.threads if proof.threads is None else proof.threads),
+        ("allocator", cell.allocator, proof.allocator or cell.allocator),
     )
     for name, asked, found in asked_and_found:
         if asked != found:

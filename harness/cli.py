@@ -30,6 +30,8 @@ Optimizer = Annotated[
     str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
 ]
 Precision = Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")]
+Allocator = Annotated[str | None, typer.Option(help="Policies of the device allocator, by commas. [default: default]")]
+Measure = Annotated[str | None, typer.Option(help="time, memory, energy, by commas. [default: the profile's]")]
 ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
@@ -58,13 +60,16 @@ def plan(
     optimizer: Optimizer = None,
     size: Size = None,
     precision: Precision = None,
+    allocator: Allocator = None,
+    measure: Measure = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
     launcher: Launcher = None,
 ) -> None:
     """Show what a run would do, in which order; run nothing."""
-    commands.show_plan(Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision), launcher)
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
+    commands.show_plan(asked, launcher)
 
 
 @app.command()
@@ -75,6 +80,8 @@ def run(
     optimizer: Optimizer = None,
     size: Size = None,
     precision: Precision = None,
+    allocator: Allocator = None,
+    measure: Measure = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
@@ -88,7 +95,7 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision)
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
     place = Where(results, launcher, python, cpus, threads, timeout, blocks)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell
-from harness import exports, ladders, limits, memory, options, progress, selection
+from harness import exports, ladders, limits, measures, memory, options, progress, selection
 from harness.launchers import choose
 from harness.options import Asked
 from harness.plan import Plan, make_plan
@@ -52,10 +52,26 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    blocks = blocks or _blocks(profile, cells, offer)
-    cells = limits.beside(cells, offer.frameworks)
-    plan = make_plan(cells, blocks, seed, profile.hello_blocks, profile.limits_blocks)
+    measured = measures.measures(asked.measure, profile)
+    plan = _plan(whole(cells, offer, measured), blocks, _blocks(profile, cells, offer), seed, profile)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
+
+
+def whole(cells: Sequence[Cell], offer: Catalogue, measured: Sequence[str]) -> tuple[Cell, ...]:
+    """Return all cells of a run: those `measured`, and where time is, the turns for the machine's limits."""
+    timed = limits.beside(cells, offer.frameworks) if measures.TIME in measured else cells
+    return measures.beside(timed, measured)
+
+
+def _plan(cells: tuple[Cell, ...], asked: int | None, usual: int, seed: int, profile: Profile) -> Plan:
+    """Return the plan: `asked` blocks, else the `usual` ones, else as many as have anything in them."""
+    aside = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
+    if all(cell.track in aside for cell in cells):  # nothing is timed: a block that was asked for is not left empty
+        usual = min(usual, max(aside[cell.track] for cell in cells))
+        aside = dict.fromkeys(aside, asked or usual)
+    return make_plan(
+        cells, asked or usual, seed, profile.hello_blocks, profile.limits_blocks, aside["memory"], aside["energy"]
+    )
 
 
 def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:

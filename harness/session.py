@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, host, limits, options, outputs, progress, selection, store
+from harness import exports, host, measures, options, outputs, progress, selection, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
-from harness.planning import Planned, planned
+from harness.planning import Planned, planned, whole
 from harness.report.facts import RunFacts
 from harness.resume import require_fit
 from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
@@ -59,8 +59,9 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     selected = None
     if asked.words():
         offer = catalogue()
-        chosen = selection.cells(offer, asked.selection(), selection.profile(facts.profile), device)
-        selected = limits.beside(chosen, offer.frameworks)
+        profile = selection.profile(facts.profile)
+        chosen = selection.cells(offer, asked.selection(), profile, device)
+        selected = whole(chosen, offer, measures.measures(asked.measure, profile))
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
