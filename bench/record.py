@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
+from bench.observation import Energy, Observation
+
 # History of the schema
 #   1  the first: one process running one cell, or one idiomatic program
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
@@ -343,6 +345,8 @@ class Record:
     repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
     export: Export | None = None  # of a turn on the track "export"
     limits: tuple[Limit, ...] = ()  # of a turn on the track "limits"
+    energy: Energy | None = None  # of a turn on the track "energy"
+    observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None
     schema: int = SCHEMA
 

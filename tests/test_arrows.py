@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "flax", "fastai", "fastcore", "lightning", "onnxruntime"}
 EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
-STDLIB_ONLY = ("record", "turn", "supervise", "channel", "worker", "lines", "process", "environment")
+STDLIB_ONLY = ("record", "observation", "turn", "supervise", "channel", "worker", "lines", "process", "environment")
 
 
 def imports(path: Path) -> Iterator[str]:
