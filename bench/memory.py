@@ -27,13 +27,15 @@ ROUND_NS: Final = 20_000_000  # a round lasts at least so long
 ROUNDS: Final = 20  # enough for the slope of a line through them
 FEWEST_ROUNDS: Final = 5  # however long they are
 SPENT_NS: Final = 5_000_000_000  # on more than the fewest
+REST_NS: Final = 300_000_000  # after a phase on a GPU, which is looked at from outside ten times a second
 
 
 class Watch:
     """Takes the readings of one replicate."""
 
-    def __init__(self, clock: Clock = time.perf_counter_ns) -> None:
+    def __init__(self, clock: Clock = time.perf_counter_ns, rest_ns: int = 0) -> None:
         self.clock = clock
+        self.rest_ns = rest_ns  # after each phase
         self.readings: list[Reading] = []
         self.steps = 0  # made since the check
         self.peak_bytes = 0  # of the whole life so far
@@ -47,6 +49,7 @@ class Watch:
             framework.wait(())
         allocator = framework.memory() if begun else Allocator()
         peak = peak_resident_bytes()
+        rest_ns = self.rest_ns if moment != "round" else 0
         self.readings.append(
             Reading(
                 moment=moment,
@@ -55,8 +58,10 @@ class Watch:
                 rss_bytes=resident_bytes(),
                 rss_peak_bytes=peak if self._anew else None,
                 allocator=allocator,
+                rested_ns=rest_ns,
             )
         )
+        time.sleep(rest_ns / 1e9)
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -89,7 +94,7 @@ def measure(
 ) -> Record:
     """Run one memory replicate and return its record; the arguments are those of `bench.protocol.measure`."""
     phase = PhaseClock(clock, announce, startup_ns)
-    watch = Watch(clock)
+    watch = Watch(clock, REST_NS if turn.cell.device == "cuda" else 0)
     replicate = Replicate(turn, phase, clock, cache_entries, note=watch.read)
     own: list[int] = []
     status, reason, failure = ending(phase, lambda: _observe(replicate, watch, load, make, own))
@@ -123,6 +128,7 @@ def _observe(replicate: Replicate, watch: Watch, load: Load, make: Make, own: li
         watch.start_anew()
         calls = _warm_up(framework, step, watch)
         watch.read("warm-up", framework)
+        gc.freeze()  # so that collecting in the rounds takes microseconds
     with phase("rounds"):
         _rounds(framework, step, watch, calls)
     with phase("check"):
@@ -131,6 +137,7 @@ def _observe(replicate: Replicate, watch: Watch, load: Load, make: Make, own: li
     with phase("teardown"):
         step.release()
         del step
+        gc.unfreeze()
         watch.read("deleted", framework)
         if framework.empty_cache():
             watch.read("emptied", framework)

@@ -97,7 +97,8 @@ class Cell:
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
-        return "/".join([*fields, self.allocator])
+        again = [self.track] if self.track in ("memory", "energy") else []  # other tracks have modes of their own
+        return "/".join([*fields, self.allocator, *again])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,7 @@ class Reading:
     rss_bytes: int  # resident set of the process
     rss_peak_bytes: int | None  # highest resident set since the reading before; None: the kernel does not start anew
     allocator: Allocator = Allocator()  # before the device is initialised it says nothing
+    rested_ns: int = 0  # that the process then rested, for those who look from outside and seldom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

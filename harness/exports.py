@@ -29,9 +29,7 @@ class Exports:
         source = self._sources.get((place.cell.framework, place.cell.mode))
         if source is None:
             return None
-        cell = dataclasses.replace(
-            place.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY
-        )
+        cell = dataclasses.replace(place.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
         if cell not in self._made:
             self._made[cell] = self._make(dataclasses.replace(place, cell=cell))
         return _model(self._made[cell])

@@ -19,8 +19,8 @@ V = TypeVar("V")
 class Selection:
     """Names as they were typed; an empty tuple means all.
 
-    Optimizers: those of the profile. Precisions: strict float32. Allocators: the default policy. Workloads: those that are no ladder of sizes. On a
-    ladder, modes: those that the framework offers for it; sizes: those of the device.
+    Optimizers: those of the profile. Precisions: strict float32. Allocators: the default policy. Workloads: those that
+    are no ladder of sizes. On a ladder, modes: those that the framework offers for it; sizes: those of the device.
     """
 
     frameworks: tuple[str, ...] = ()

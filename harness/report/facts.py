@@ -5,10 +5,13 @@ Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.de
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.record import UPGRADES, Record
 from bench.turn import Settings
+
+UNTIMED: Final = ("memory", "energy", "export")  # tracks of turns whose durations tell nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,11 @@ class Run:
     facts: RunFacts
     records: tuple[Record, ...]  # in the order they were made
     samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether time was measured; a run for memory or energy alone has nothing to say of it."""
+        return not self.records or any(record.cell.track not in UNTIMED for record in self.records)
 
     def title(self, framework: str) -> str:
         """Return what people call `framework`; its own name when the run's facts lack it."""

@@ -4,6 +4,7 @@ replicates   one row per replicate: its median step, first step, peak memory, st
 rounds       one row per timed round
 losses       one row per step of the gate's run, beside the reference
 resident     one row per sample of a replicate's resident memory
+device_used  one row per sample of the device's used memory
 """
 
 from collections.abc import Iterable, Iterator
@@ -85,6 +86,19 @@ def resident(samples: Path) -> pd.DataFrame:
             "rss_bytes": taken["value"].astype(np.float64),
         }
     ).reset_index(drop=True)
+
+
+def device_used(samples: Path | None) -> pd.DataFrame:
+    """Return the samples of the device's used memory, all programs: t_ns (Unix time), bytes; empty without any.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if samples is None:
+        return pd.DataFrame({"t_ns": [], "bytes": []})
+    chosen = [("metric", "==", "device_used_bytes")]
+    taken = pd.read_parquet(samples, columns=["t_ns", "value"], filters=chosen)
+    return taken.rename(columns={"value": "bytes"}).reset_index(drop=True)
 
 
 def _who(record: Record) -> dict[str, Any]:
