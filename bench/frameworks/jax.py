@@ -354,7 +354,8 @@ def memory() -> Allocator:
     device = jax.devices()[0]
     statistics = device.memory_stats()
     if statistics is None:
-        return Allocator(why=f"XLA keeps no statistics of this allocator on {device.platform}")
+        what = "of this allocator" if device.platform == "gpu" else "but of its GPU allocators; this is the CPU"
+        return Allocator(why=f"XLA keeps no statistics {what}")
     told = {name: value for name, value in statistics.items() if value >= 0}  # PJRT writes -1 for what it does not know
     return Allocator(
         policy=_policy(told),

@@ -4,7 +4,7 @@ replicates   one row per replicate: its median step, first step, peak memory, st
 rounds       one row per timed round
 losses       one row per step of the gate's run, beside the reference
 resident     one row per sample of a replicate's resident memory
-device_used  one row per sample of the device's used memory
+taken        one row per sample of one metric
 """
 
 from collections.abc import Iterable, Iterator
@@ -88,17 +88,16 @@ def resident(samples: Path) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def device_used(samples: Path | None) -> pd.DataFrame:
-    """Return the samples of the device's used memory, all programs: t_ns (Unix time), bytes; empty without any.
+def taken(samples: Path | None, metric: str) -> pd.DataFrame:
+    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where nothing was sampled.
 
     Raises:
         OSError: the file cannot be read.
     """
+    columns = ["t_ns", "subject", "value"]
     if samples is None:
-        return pd.DataFrame({"t_ns": [], "bytes": []})
-    chosen = [("metric", "==", "device_used_bytes")]
-    taken = pd.read_parquet(samples, columns=["t_ns", "value"], filters=chosen)
-    return taken.rename(columns={"value": "bytes"}).reset_index(drop=True)
+        return pd.DataFrame({name: [] for name in columns})
+    return pd.read_parquet(samples, columns=columns, filters=[("metric", "==", metric)]).reset_index(drop=True)
 
 
 def _who(record: Record) -> dict[str, Any]:

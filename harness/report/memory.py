@@ -91,7 +91,7 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
     """Return a row for each cell whose memory was looked at: in replicates for it, else while it was timed."""
     timed = by_cell(run, "identical")
     apart = {replace(cell, track="identical"): records for cell, records in by_cell(run, "memory").items()}
-    used = frame.device_used(run.samples)
+    used = frame.taken(run.samples, "device_used_bytes")
     rows = []
     for cell in ordered(run, {**timed, **apart}):
         records = apart.get(cell) or timed[cell]
@@ -102,7 +102,7 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
 
 
 def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used` are the samples of the device's memory, as `frame.device_used`."""
+    """Return the figures of one replicate; `used`: the samples of device memory (`frame.taken`)."""
     memory = record.memory
     if memory is None:
         return Figures()
@@ -177,7 +177,7 @@ def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before:
         return None
     begin = device.at_ns + memory.unix_offset_ns
     resting = used[(used["t_ns"] >= begin) & (used["t_ns"] <= begin + device.rested_ns)]
-    return None if resting.empty else int(resting["bytes"].max()) - before
+    return None if resting.empty else int(resting["value"].max()) - before
 
 
 def _outer_peak(record: Record) -> int | None:

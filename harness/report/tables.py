@@ -208,6 +208,7 @@ def _accuracy(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
 
 def _memory(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
     missing = Counter(row.figures.why for row in found if row.figures.why)
+    told = "; ".join(f"in {_rows(count)} since {why}" for why, count in missing.items())
     return Table(
         name="memory",
         title="Memory",
@@ -216,7 +217,7 @@ def _memory(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
         rows=found,
         is_hole=lambda row: row.figures.host_peak_rss_bytes is None or row.status == "skipped",
         tells_reasons=not timed,
-        remarks=tuple(f"Figures of the allocator are missing in {_rows(n)}: {why}." for why, n in missing.items()),
+        remarks=(f"Figures of the allocator are missing: {told}.",) if missing else (),
     )
 
 
