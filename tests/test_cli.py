@@ -35,7 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 cell × 1 block + 1 turn for limits = 2 replicates, seed 7" in ended.stdout
+    assert "1 cell × 1 block + 1 turn for limits + 1 turn for memory = 3 replicates, seed 7" in ended.stdout
     assert re.search(r"\[./2\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
     assert "samestep's own share of the wall time" in ended.stdout
     assert re.search(r"Report: .*/report/index\.html", ended.stdout)
@@ -73,7 +73,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     before = (only_run(results) / "records.jsonl").read_bytes()
     ended = samestep("run", "--resume", "latest", "--results", results)
     assert ended.returncode == 0
-    assert "2 of 2 replicates are done" in ended.stdout
+    assert "3 of 3 replicates are done" in ended.stdout
     assert (only_run(results) / "records.jsonl").read_bytes() == before
 
 
@@ -189,7 +189,7 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
     ended = samestep("run", "--resume", "latest", "--results", results)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"{done} of 4 replicates are done" in ended.stdout
+    assert f"{done} of 5 replicates are done" in ended.stdout
     now = (only_run(results) / "records.jsonl").read_text()
     assert now.startswith(kept)
     assert list(faults(only_run(results))) == []
@@ -217,7 +217,8 @@ def test_list_and_plan_run_nothing() -> None:
         assert word in listed.stdout
     planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
     assert planned.returncode == 0
-    assert "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits = 8 replicates, seed 3" in planned.stdout
+    said = "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits + 2 turns for memory = 10 replicates"
+    assert said in planned.stdout
     assert len(planned.stdout.splitlines()) == 1 + 8
 
 

@@ -342,7 +342,8 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 start, to_numpy, memory = backend.start, backend.to_numpy, backend.memory
-probes, empty_cache = backend.probes, backend.empty_cache
+probes = backend.probes
+empty_cache = backend.empty_cache
 
 
 def versions() -> Sequence[str]:

@@ -25,6 +25,9 @@ from harness.report.rows import Row, by_cell, head, ordered
 
 CONFIDENCE: Final = 0.95
 FEWEST_READINGS: Final = 5  # that a slope is drawn through
+# The kernel adds up a process's pages in batches for each processor, so that a resident set is off by tens of pages
+# (proc(5), statm): what grows by less in all rounds together has not been seen to grow.
+RESIDENT_WITHIN: Final = 256 << 10
 N = TypeVar("N", int, float)
 
 
@@ -35,11 +38,7 @@ class Growth:
     per_step: float  # bytes
     low: float  # of its 95 % interval
     high: float
-
-    @property
-    def is_seen(self) -> bool:
-        """The interval lies above nothing."""
-        return self.low > 0
+    is_seen: bool  # the interval lies above nothing, and the growth in all rounds above what a reading may be off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,7 @@ def figures(record: Record, used: pd.DataFrame) -> Figures:
         host_residue_bytes=deleted.rss_bytes - device.rss_bytes if deleted and device else None,
         own_bytes=memory.own_bytes,
         growth=growth(rounds, [one.allocator.allocated_bytes for one in rounds]),
-        host_growth=growth(rounds, [one.rss_bytes for one in rounds]),
+        host_growth=growth(rounds, [one.rss_bytes for one in rounds], RESIDENT_WITHIN),
         why=last.allocator.why,
     )
 
@@ -146,14 +145,22 @@ def at(readings: Iterable[Reading], moment: Moment) -> Reading | None:
     return next((one for one in reversed(tuple(readings)) if one.moment == moment), None)
 
 
-def growth(rounds: Sequence[Reading], held: Sequence[int | None]) -> Growth | None:
-    """Return what a step adds to what was `held` after each of `rounds`; None of too few, or where one is missing."""
+def growth(rounds: Sequence[Reading], held: Sequence[int | None], within: int = 0) -> Growth | None:
+    """Return what a step adds to what was `held` after each of `rounds`; None of too few, or where one is missing.
+
+    Args:
+        rounds: the readings, of one replicate.
+        held: bytes, for each of them.
+        within: bytes that one may be off.
+    """
     known = [one for one in held if one is not None]
     if len(known) < max(FEWEST_READINGS, len(rounds)):
         return None
     steps = np.array([one.steps for one in rounds], dtype=np.float64)
     found = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
-    return Growth(per_step=float(found[0]), low=float(found[2]), high=float(found[3]))
+    low = float(found[2])
+    is_seen = low > 0 and low * (steps[-1] - steps[0]) > within
+    return Growth(per_step=float(found[0]), low=low, high=float(found[3]), is_seen=bool(is_seen))
 
 
 def _unread(memory: Memory) -> Figures:

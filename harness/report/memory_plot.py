@@ -77,7 +77,7 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         panels[0].set_ylim(bottom=0)
         if any(life.readings for life in lives):
             _key(figure)
-        what = "the GPU's memory" if lives[0].cell.device == "cuda" else "the resident set"
+        what = "the GPU's memory" if lives[0].cell.device == "cuda" else "the resident set with that of children"
         work = " ".join((lives[0].cell.workload, lives[0].cell.size, lives[0].cell.optimizer))
         return Plot(
             name="memory",

@@ -14,8 +14,8 @@ from tests.engine.project import ROOT, Project, until
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
 # Turns of one cell in each profile, with those for NumPy's limits: 3 blocks and 1, 6 blocks and 6
-QUICK = 4
-DEFAULT = 12
+QUICK = 5
+DEFAULT = 14
 
 
 def images(project: Project) -> set[str]:
