@@ -98,11 +98,11 @@ MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
            wide=True),
     _bytes("exit_bytes", "after exit", "MiB", "What the device held once the process had gone, above what it held"
            " before: should be none.", wide=True),
-    _bytes("import_rss_bytes", "imported", "host, MiB", "Resident set once the framework was imported.", wide=True),
+    _bytes("import_rss_bytes", "imported", "host, MiB", "Resident set once the framework was imported."),
     _bytes("build_rss_bytes", "built", "host, MiB", "Resident set once the model was built, before its first step.",
            wide=True),
     _bytes("training_peak_rss_bytes", "training", "peak, MiB", "Peak resident set from the first step to the last,"
-           " with compiling; the check between them is left out."),
+           " with compiling; the check between them is left out.", wide=True),
     *_growth("host_growth", "host_", "host growth", "What a step adds to the resident set, by the same slope; none also"
              " where that is less in all rounds than the 256 KiB that the kernel's count may be off by."),
     _bytes("host_residue_bytes", "kept", "host, MiB", "Resident once the model was deleted, above what was before it"
