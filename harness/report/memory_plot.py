@@ -104,14 +104,13 @@ def _work(cell: Cell) -> tuple[str, ...]:
 
 
 def _life(record: Record, samples: pd.DataFrame) -> Life:
-    """Return the life of a replicate: of the host's samples those of its processes, of the GPU's those of its time."""
-    memory, begun = record.memory, record.started_unix_ns
-    if record.cell.device == "cuda":
+    """Return the life of a replicate, with the samples that were taken meanwhile: replicates run one at a time."""
+    memory, begun, observed = record.memory, record.started_unix_ns, record.observation
+    before = observed.device_before_bytes or 0 if observed and record.cell.device == "cuda" else 0
+    if begun:
         mine = samples[(samples["t_ns"] >= begun) & (samples["t_ns"] <= begun + record.wall_ns)]
-        observed = record.observation
-        before = observed.device_before_bytes or 0 if observed else 0
     else:
-        mine, before = samples[samples["subject"] == f"{record.cell.id}#{record.block}"], 0
+        mine = samples[samples["subject"] == f"{record.cell.id}#{record.block}"]
     if not (memory and memory.readings) and len(mine):  # an older run: its clock is not known
         begun = int(mine["t_ns"].min())
     return Life(
