@@ -59,8 +59,7 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
 
 def whole(cells: Sequence[Cell], offer: Catalogue, measured: Sequence[str]) -> tuple[Cell, ...]:
     """Return all cells of a run: those `measured`, and where time is, the turns for the machine's limits."""
-    timed = limits.beside(cells, offer.frameworks) if measures.TIME in measured else cells
-    return measures.beside(timed, measured)
+    return measures.beside(limits.beside(cells, offer.frameworks), measured)
 
 
 def _plan(cells: tuple[Cell, ...], asked: int | None, usual: int, seed: int, profile: Profile) -> Plan:
