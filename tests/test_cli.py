@@ -36,7 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "1 cell × 1 block + 1 turn for limits + 1 turn for memory = 3 replicates, seed 7" in ended.stdout
-    assert re.search(r"\[./2\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
+    assert re.search(r"\[./3\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
     assert "samestep's own share of the wall time" in ended.stdout
     assert re.search(r"Report: .*/report/index\.html", ended.stdout)
     return folder
@@ -219,7 +219,7 @@ def test_list_and_plan_run_nothing() -> None:
     assert planned.returncode == 0
     said = "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits + 2 turns for memory = 10 replicates"
     assert said in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 8
+    assert len(planned.stdout.splitlines()) == 1 + 10
 
 
 def test_a_first_look_at_ladders_is_one_block() -> None:
