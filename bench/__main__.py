@@ -24,7 +24,7 @@ def turn(folder: Path) -> NoReturn:
     inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
     prepare(job)
-    if job.cell.track == "identical":
+    if job.cell.track in ("identical", "twin"):
         import pytest
 
         here = Path(__file__).parent
@@ -33,9 +33,16 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import exporting, idiomatic, limits, memory
+        from bench import energy, exporting, idiomatic, limits, memory, sentinel
 
-        runs = {"idiomatic": idiomatic.run, "export": exporting.run, "limits": limits.run, "memory": memory.run}
+        runs = {
+            "idiomatic": idiomatic.run,
+            "export": exporting.run,
+            "limits": limits.run,
+            "sentinel": sentinel.run,
+            "memory": memory.run,
+            "energy": energy.run,
+        }
         run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
         (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")

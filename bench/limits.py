@@ -16,7 +16,7 @@ that only reads would pass such a limit by a third. In place every byte that mov
 import dataclasses
 import importlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -42,6 +42,9 @@ FEWEST_ROUNDS: Final = 5  # however long they are
 MOST_ROUNDS: Final = 100
 
 
+Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its calls, device
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One limit to be measured; `make` returns None where it does not exist."""
@@ -54,6 +57,11 @@ class Probe:
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     """Measure the limits of the library that the framework of `turn` computes with; return the record, in any case."""
+    return take(turn, announce, startup_ns, measure)
+
+
+def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: Measure) -> Record:
+    """Let `measure` see the library that the framework of `turn` computes with; return the record, in any case."""
     phase = PhaseClock(time.perf_counter_ns, announce, startup_ns)
     found: list[Limit] = []
     versions: list[str] = []
@@ -110,21 +118,28 @@ def probes(offered: Probes, device: str) -> Iterator[Probe]:
 
 
 def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:
-    """Return the calls in a round, the smallest power of two that lasts long enough, and the rounds' durations."""
-
-    def time_of(calls: int) -> int:
-        begin = clock()
-        output = task.call()
-        for _ in range(calls - 1):
-            output = task.call()
-        framework.wait((output,))
-        return clock() - begin
-
-    calls = 1
-    time_of(calls)  # compiles
-    while time_of(calls) < ROUND_NS:
-        calls *= 2
+    """Return the calls in a round and the rounds' durations."""
+    calls = calls_of(framework, task, clock)
     rounds: list[int] = []
     while len(rounds) < FEWEST_ROUNDS or (sum(rounds) < PROBE_NS and len(rounds) < MOST_ROUNDS):
-        rounds.append(time_of(calls))
+        rounds.append(time_of(framework, task, calls, clock))
     return calls, tuple(rounds)
+
+
+def calls_of(framework: Framework, task: Task, clock: Clock) -> int:
+    """Return the calls in a round: the smallest power of two that lasts long enough."""
+    calls = 1
+    time_of(framework, task, calls, clock)  # compiles
+    while time_of(framework, task, calls, clock) < ROUND_NS:
+        calls *= 2
+    return calls
+
+
+def time_of(framework: Framework, task: Task, calls: int, clock: Clock) -> int:
+    """Return the duration of one round of `calls` calls, waited for."""
+    begin = clock()
+    output = task.call()
+    for _ in range(calls - 1):
+        output = task.call()
+    framework.wait((output,))
+    return clock() - begin

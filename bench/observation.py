@@ -47,7 +47,7 @@ class Observation:
     energy_idle_mj: int | None = None  # of its idle stretch before that window
 
     # The host, until the record was written: without the further processes of `Record.repeats`
-    host_peak_rss_bytes: int | None = None  # VmHWM of the process as last seen: a lower bound
+    host_peak_rss_bytes: int | None = None  # VmHWM of its largest process as last seen: a lower bound
     host_tree_peak_rss_bytes: int | None = None  # the most that the process and its children held at one look
     host_peak_uss_bytes: int | None = None  # memory that is the tree's alone, the most seen at an edge of phases
     host_peak_pss_bytes: int | None = None  # the same with its share of what it shares

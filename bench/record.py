@@ -31,7 +31,7 @@ from bench.observation import Energy, Observation
 SCHEMA: Final = 5
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export", "limits", "memory", "energy"]
+Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
@@ -82,7 +82,7 @@ class Cell:
     """The thing that gets a number; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
-    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export" and "limits" on theirs
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export", "limits", "sentinel" on theirs
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
@@ -91,13 +91,14 @@ class Cell:
     allocator: str  # policy of the device allocator; "default" is the framework's own
     track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
     # "memory" and "energy" are the identical cell once more, in replicates of their own that are not timed.
-    # On the track "limits" workload, optimizer, size and precision are empty: its turn measures all of a library's.
+    # On the tracks "limits" and "sentinel" workload, optimizer, size and precision are empty: they measure a library.
+    # "twin": an identical cell under a second label, measured as if it were another (`harness.twin`).
 
     @property
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
-        again = [self.track] if self.track in ("memory", "energy") else []  # other tracks have modes of their own
+        again = [self.track] if self.track in ("twin", "memory", "energy") else []  # others have modes of their own
         return "/".join([*fields, self.allocator, *again])
 
 
@@ -346,7 +347,7 @@ class Record:
     idiomatic: Idiomatic | None = None
     repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
     export: Export | None = None  # of a turn on the track "export"
-    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits"
+    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits" or "sentinel"
     energy: Energy | None = None  # of a turn on the track "energy"
     observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None

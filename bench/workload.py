@@ -28,6 +28,7 @@ Predict = Callable[[Arrays64, Arrays64], Array64]
 RELU_GRADIENT_TOLERANCE = 2e-3
 LOSS_TOLERANCE = 1e-4  # float32 bias corrections alone give 1.7e-5 in 200 steps of Adam on the regression
 REFERENCE_FLOPS = 5e10  # some seconds of float64 on one core
+REFERENCE_BYTES = 128 << 20  # NumPy keeps several times as much, and goes through all of it for every operation
 KINGMA_BA = "kingma-ba"
 EPSILON_HAT = "epsilon-hat"
 
@@ -104,7 +105,8 @@ class Workload:
     @property
     def has_reference_gradient(self) -> bool:
         """The float64 gradient, of one step, takes seconds: so at some sizes where the reference of all does not."""
-        return self.work.flops <= REFERENCE_FLOPS
+        one_step = self.work.flops <= REFERENCE_FLOPS and self.work.footprint <= REFERENCE_BYTES
+        return self.has_reference or one_step
 
     def formula(self, adam: str) -> str:
         """Return the update rule of this workload in a framework whose Adam is `adam`."""

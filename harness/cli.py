@@ -13,6 +13,7 @@ from harness import commands, session
 from harness.errors import USAGE, SamestepError
 from harness.options import Asked, Where
 from harness.report import TABLES
+from harness.selftest import commands as selftest
 
 app = typer.Typer(
     help="The same training step in every deep-learning framework and compile mode, and what it costs.",
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(selftest.app, name="selftest")
 
 Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
 Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
@@ -66,10 +68,11 @@ def plan(
     device: Device = None,
     seed: Seed = None,
     launcher: Launcher = None,
+    results: Results = Path("results"),
 ) -> None:
-    """Show what a run would do, in which order; run nothing."""
+    """Show what a run would do, in which order and how long; run nothing."""
     asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
-    commands.show_plan(asked, launcher)
+    commands.show_plan(asked, launcher, results)
 
 
 @app.command()
@@ -92,11 +95,12 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
+    allow_shared_gpu: Annotated[bool, typer.Option(help="Run although other programs use the GPU.")] = False,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
     asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
-    place = Where(results, launcher, python, cpus, threads, timeout, blocks)
+    place = Where(results, launcher, python, cpus, threads, timeout, blocks, allow_shared_gpu)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.precision import PRECISIONS
-from harness import options, outputs, progress, selection, store
+from harness import earlier, options, outputs, progress, selection, store
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.options import Asked
 from harness.planning import planned
@@ -57,10 +57,18 @@ def list_offer() -> None:
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)
 
 
-def show_plan(asked: Asked, launcher: str | None) -> None:
-    """Print the cells and the order of a run."""
-    plan = planned(asked, launcher, None, say=lambda line: None).plan
+def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
+    """Print the cells and the order of a run, and how long it would take by what was measured before."""
+    found = planned(asked, launcher, None, say=lambda line: None)
+    plan = found.plan
     print(plan)
+    known = earlier.seconds(results, found.profile.name, found.device)
+    new = sum(cell not in known for cell in plan.cells)
+    seconds = progress.Estimate(plan, earlier=known).seconds()
+    if seconds is not None:
+        most = "at most " if plan.looks else ""
+        guessed = f"; {new} of the cells were not, and are taken as the mean of the others" if new else ""
+        print(f"{most}about {progress.duration(seconds)}, as measured in {results}{guessed}")
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")
 

@@ -15,6 +15,7 @@ from harness import locks, nvidia
 from harness.report.facts import HostFacts
 
 ROOT: Final = Path(__file__).resolve().parent.parent  # the checkout: bench/, harness/, images/
+ISOLATED: Final = Path("/sys/devices/system/cpu/isolated")
 
 
 def host_facts(device: str) -> HostFacts:
@@ -73,6 +74,16 @@ def default_cpus() -> tuple[int, ...]:
     """Return all processors but the first, which is left to the harness; the only one where there is but one."""
     allowed = sorted(os.sched_getaffinity(0))
     return tuple(allowed[1:] or allowed)
+
+
+def isolated(cpus: Iterable[int], listed: Path = ISOLATED) -> bool:
+    """Return whether the kernel keeps all of `cpus` free of work that is not put there by name (isolcpus)."""
+    try:
+        parts = [part.split("-") for part in listed.read_text().strip().split(",") if part]
+    except OSError:
+        return False
+    free = {cpu for part in parts for cpu in range(int(part[0]), int(part[-1]) + 1)}
+    return bool(free) and set(cpus) <= free
 
 
 def leave(cpus: tuple[int, ...]) -> None:

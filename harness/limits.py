@@ -86,7 +86,7 @@ class Limits:
         self.library = {one.name: one.limits for one in frameworks}
         rates: dict[tuple[str, LimitKind, str, int], list[float]] = {}
         for record in records:
-            for one in record.limits:
+            for one in record.limits if record.cell.track == LIMITS else ():
                 library = self.library.get(record.cell.framework, "")
                 key = (library, one.kind, one.precision, one.size)
                 rates.setdefault(key, []).extend(one.work / ns for ns in one.round_ns)

@@ -34,21 +34,34 @@ def look(nvml: Any = None) -> Nvidia:
     Raises:
         NvidiaError: there is no NVIDIA driver, or it does not work.
     """
-    nvml = nvml or _library()
+    nvml = nvml or library()
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        raise NvidiaError(str(error)) from error
+        raise NvidiaError(explain(error, nvml)) from error
     try:
         handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
         return Nvidia(driver=nvml.nvmlSystemGetDriverVersion(), gpus=tuple(_gpu(nvml, each) for each in handles))
     except nvml.NVMLError as error:
-        raise NvidiaError(str(error)) from error
+        raise NvidiaError(explain(error, nvml)) from error
     finally:
         nvml.nvmlShutdown()
 
 
-def _library() -> Any:
+def explain(error: Exception, nvml: Any) -> str:
+    """Return what NVML's `error` means, with the remedy where there is a known one."""
+    remedies = {
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "install the NVIDIA driver",
+        nvml.NVML_ERROR_DRIVER_NOT_LOADED: "load the driver's kernel module: sudo modprobe nvidia",
+        nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was updated while it ran: restart the host",
+        nvml.NVML_ERROR_NO_PERMISSION: "give this user the devices /dev/nvidia*",
+    }
+    remedy = remedies.get(getattr(error, "value", None))
+    return f"{error} ({remedy})" if remedy else str(error)
+
+
+def library() -> Any:
+    """Return the module pynvml, which loads the driver's library when it is initialised; raises NvidiaError."""
     try:
         import pynvml
     except ImportError as error:
@@ -61,11 +74,12 @@ def _gpu(nvml: Any, handle: object) -> Gpu:
         uuid=nvml.nvmlDeviceGetUUID(handle),
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
-        users=tuple(_program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+        users=tuple(program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)),
     )
 
 
-def _program(pid: int) -> str:
+def program(pid: int) -> str:
+    """Return the process as a person knows it: "python (4711)"."""
     try:
         return f"{psutil.Process(pid).name()} ({pid})"
     except psutil.Error:

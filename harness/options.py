@@ -69,6 +69,7 @@ class Where:
     threads: int | None = None
     timeout: float | None = None
     blocks: int | None = None
+    shared_gpu: bool = False  # others may use the GPU
 
 
 def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import identity, limits, store
+from harness import identity, limits
 from harness.report.facts import Run, upgraded
 from harness.store import RunFolder
 
@@ -20,7 +20,7 @@ def write_report(folder: RunFolder) -> Path:
     """Make the report of a run anew; return the path of its page."""
     from harness import report
 
-    folder.write_parquet()
+    folder.merge_samples()
     return report.write(load(folder), folder.report_path)
 
 
@@ -33,7 +33,7 @@ def print_report(folder: RunFolder) -> None:
 
 def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, with what only all records together can judge; raises StoreError."""
-    samples = folder.path / store.PARQUET_FILE
+    samples = folder.samples.merged
     facts = upgraded(folder.facts())
     records = limits.judged(identity.judged(folder.records()), facts)
     return Run(facts=facts, records=records, samples=samples if samples.is_file() else None)

@@ -2,18 +2,26 @@
 
 A block holds every cell once, in random order; replicate k of every cell is in block k. A drift of the machine then
 meets all cells alike, and comparisons can be paired by block. Hello worlds, each a whole program's cold start, the
-turns that measure limits, and the replicates for memory and energy may be left out of the later blocks.
+turns that measure limits, and the replicates for memory and energy may be left out of the later blocks. A sentinel
+opens each block, and closes the last.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.catalogue import LIMITS
+from bench.catalogue import LIMITS, SENTINEL
 from bench.record import Cell
 
-ASIDE: Final = (LIMITS, "memory", "energy")  # tracks whose turns are told apart from those that are timed
+ASIDE: Final[Mapping[str, str]] = {  # tracks whose turns are told apart from the cells, and what they are for
+    LIMITS: "limits",
+    "twin": "A/A",
+    SENTINEL: "the sentinel",
+    "memory": "memory",
+    "energy": "energy",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,7 @@ class Plan:
     order: tuple[tuple[int, ...], ...]  # for each block, indices into `cells`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
+    looks: tuple[int, ...] = ()  # blocks after which the run may end, once its intervals are narrow enough
     memory_blocks: int | None = None  # blocks with memory replicates; None: all
     energy_blocks: int | None = None  # blocks with energy replicates; None: all
 
@@ -46,29 +55,30 @@ class Plan:
     @property
     def replicates(self) -> int:
         """Replicates of all cells together."""
-        return sum(len(block) for block in self.order)
+        return sum(len(block) for block in self.order) + len(self._sentinels())
 
     def __str__(self) -> str:
         """Say how much it is, in one line."""
-        turns = {track: self._turns(track) for track in ASIDE}
-        timed = self.replicates - sum(turns.values())
-        cells = sum(cell.track not in ASIDE for cell in self.cells)
-        short = f" (hello worlds in {self.hello_blocks} of them)" if timed < cells * self.blocks else ""
-        sizes = [f"{_count(cells, 'cell')} × {_count(self.blocks, 'block')}{short}"] if cells else []
-        sizes += [f"{_count(count, 'turn')} for {track}" for track, count in turns.items() if count]
+        turns: Counter[str] = Counter(place.cell.track for place in self.places())
+        cells = [cell for cell in self.cells if cell.track in ("identical", "idiomatic")]
+        is_short = turns["identical"] + turns["idiomatic"] < len(cells) * self.blocks
+        short = f" (hello worlds in {self.hello_blocks} of them)" if is_short else ""
+        blocks = f"{'up to ' if self.looks else ''}{_count(self.blocks, 'block')}"
+        sizes = [f"{_count(len(cells), 'cell')} × {blocks}{short}"] if cells else []
+        sizes += [f"{_count(turns[track], 'turn')} for {what}" for track, what in ASIDE.items() if turns[track]]
         return f"{' + '.join(sizes)} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
-
-    def _turns(self, track: str) -> int:
-        return sum(self.cells[index].track == track for block in self.order for index in block)
 
     def places(self) -> Iterator[Place]:
         """Yield the replicates in the order in which they run."""
-        position = 0
-        for number, block in enumerate(self.order, start=1):
-            for index in block:
-                position += 1
-                hash_seed = random.Random(f"{self.seed}/{position}").randrange(1, 2**32)
-                yield Place(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
+        closing = tuple(self._sentinels())
+        in_order = [(number, index) for number, block in enumerate(self.order, start=1) for index in block]
+        in_order += [(self.blocks + 1, index) for index in closing]
+        for position, (number, index) in enumerate(in_order, start=1):
+            hash_seed = random.Random(f"{self.seed}/{position}").randrange(1, 2**32)
+            yield Place(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
+
+    def _sentinels(self) -> list[int]:
+        return [index for index, cell in enumerate(self.cells) if cell.track == SENTINEL]
 
 
 def make_plan(
@@ -77,6 +87,7 @@ def make_plan(
     seed: int,
     hello_blocks: int | None = None,
     limits_blocks: int | None = None,
+    looks: tuple[int, ...] = (),
     memory_blocks: int | None = None,
     energy_blocks: int | None = None,
 ) -> Plan:
@@ -84,8 +95,11 @@ def make_plan(
 
     Of the blocks after the first `hello_blocks` the hello worlds are left out, where there is anything else to run; of
     those after the first `limits_blocks` the turns that measure limits, and likewise those for memory and for energy.
+    After a block of `looks` the run may end.
     """
     rng = random.Random(seed)
+    sentinels = [index for index, cell in enumerate(cells) if cell.track == SENTINEL]
+    others = [index for index in range(len(cells)) if index not in sentinels]
     blocks_of: Mapping[str, int | None] = {
         "idiomatic": hello_blocks,
         LIMITS: limits_blocks,
@@ -100,8 +114,8 @@ def make_plan(
         return last is None or number <= last
 
     def block(number: int) -> tuple[int, ...]:
-        everything = rng.sample(range(len(cells)), len(cells))
-        return tuple(index for index in everything if is_in(cells[index], number))
+        everything = rng.sample(others, len(others))
+        return (*sentinels, *(index for index in everything if is_in(cells[index], number)))
 
     return Plan(
         seed=seed,
@@ -109,6 +123,7 @@ def make_plan(
         order=tuple(block(number) for number in range(1, blocks + 1)),
         hello_blocks=hello_blocks,
         limits_blocks=limits_blocks,
+        looks=looks,
         memory_blocks=memory_blocks,
         energy_blocks=energy_blocks,
     )

@@ -21,6 +21,7 @@ class Profile:
     ladder_blocks: int | None = None  # replicates where all cells are of ladders of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
+    looks: tuple[int, ...] = ()  # blocks after which the run ends once its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # what is measured when nothing is named
     memory_blocks: int = 2  # blocks with memory replicates
     energy_blocks: int = 2  # blocks with energy replicates
@@ -52,6 +53,16 @@ PROFILES: Final[Mapping[str, Profile]] = {
             optimizers=("adam", "sgd"),
             settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND, warm_blocks=6),
             timeout_s=300,
+        ),
+        Profile(
+            name="publish",
+            sentence="10 to 20 blocks, every optimizer: ends after block 10 or 15 once the intervals are narrow enough",
+            blocks=20,
+            looks=(10, 15),
+            optimizers=("adam", "sgd"),
+            settings=Settings(rounds=30, warmup_floor_ns=2 * SECOND, warmup_cap_ns=60 * SECOND, warm_blocks=6),
+            hello_blocks=6,
+            timeout_s=900,
         ),
     )
 }

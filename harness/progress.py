@@ -3,7 +3,7 @@
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rich.console import Console
@@ -40,7 +40,16 @@ class Show(Protocol):
 class Estimate:
     """How long the rest will take: each cell as its own replicates did, an unseen cell as the mean of the others."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...] = (), copies: int = 1) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        records: tuple[Record, ...] = (),
+        copies: int = 1,
+        earlier: Mapping[Cell, float] | None = None,
+    ) -> None:
+        """Know the plan, what was measured of it, and what replicates took in `earlier` runs, in seconds."""
+        self._earlier = earlier or {}
+        self._most = "at most " if plan.looks else ""  # it may end earlier
         self._left: dict[Cell, int] = defaultdict(int)
         for place in plan.places():
             self._left[place.cell] += copies
@@ -57,7 +66,8 @@ class Estimate:
 
     def seconds(self) -> float | None:
         """Return the seconds left, None while nothing is known."""
-        means = {cell: statistics.fmean(seen) for cell, seen in self._seconds.items()}
+        means = {cell: seconds for cell, seconds in self._earlier.items() if cell in self._left}
+        means |= {cell: statistics.fmean(seen) for cell, seen in self._seconds.items()}
         if not means:
             return None
         typical = statistics.fmean(means.values())
@@ -66,7 +76,7 @@ class Estimate:
     def words(self) -> str:
         """Return the estimate for a person."""
         seconds = self.seconds()
-        return "time left not known yet" if seconds is None else f"about {duration(seconds)} left"
+        return "time left not known yet" if seconds is None else f"{self._most}about {duration(seconds)} left"
 
 
 def duration(seconds: float) -> str:
@@ -85,12 +95,12 @@ def name(cell: Cell) -> str:
         return f"{cell.framework} hello world"
     if cell.track == "export":
         return f"{cell.framework} export {cell.workload} {cell.optimizer}"
-    if cell.track == "limits":
-        return f"{cell.framework} limits"
+    if cell.track in ("limits", "sentinel"):
+        return f"{cell.framework} {cell.track}"
     size = "" if cell.size == "base" else f" {cell.size}"  # a workload in one size does not say which
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
-    what = f" {cell.track}" if cell.track in ("memory", "energy") else ""
+    what = {"twin": ", A/A twin", "memory": " memory", "energy": " energy"}.get(cell.track, "")
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{policy}{what}"
 
 

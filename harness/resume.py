@@ -53,6 +53,7 @@ def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
         plan.seed,
         plan.hello_blocks,
         plan.limits_blocks,
+        plan.looks,
         plan.memory_blocks,
         plan.energy_blocks,
     )

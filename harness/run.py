@@ -1,6 +1,8 @@
 """The loop of a run: take the next replicate of the plan, keep its record, tell how far it is."""
 
+import contextlib
 import dataclasses
+import os
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +12,17 @@ from typing import Final
 from bench import turn as turns
 from bench.record import Cell, Failure, Record, RepeatKind
 from bench.turn import Model, Settings, Turn
-from harness import host
+from harness import gpus, host
 from harness.exports import Exports
 from harness.ladders import Ends
 from harness.launchers.base import Launcher
+from harness.observing import Observer
 from harness.plan import Place, Plan
 from harness.progress import Show
 from harness.report.facts import RunFacts
-from harness.samplers.base import Sampler
-from harness.samplers.process import ProcessProbe
-from harness.store import RunFolder, Sample
+from harness.samples import Sample
+from harness.stopping import Stop
+from harness.store import RunFolder
 
 GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
 
@@ -32,6 +35,7 @@ class Run:
     plan: Plan
     facts: RunFacts
     settings: Settings
+    until: int | None = None  # the block that a person asked for, beyond a look that ended the run; None: as planned
 
 
 def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
@@ -44,6 +48,8 @@ def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: S
 def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
     """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
 
+    The run ends with its plan, or at a look after which its intervals are narrow enough.
+
     Args:
         run: the plan and the folder.
         launcher: makes fresh processes.
@@ -53,13 +59,22 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
     Raises:
         StoreError: a record could not be kept.
     """
-    runner = Runner(run, launcher, unprepared, show)
+    gpu = gpus.wanted(launcher.name, os.environ)
+    with contextlib.closing(Observer(run.facts.device, gpu, show.say, shared_gpu=run.facts.shared_gpu)) as observer:
+        yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
+
+
+def _steps(run: Run, runner: "Runner", show: Show) -> Iterator[Record]:
     kept = run.folder.records()
     done = {(record.cell, record.block) for record in kept}
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
     exports = Exports(run.facts.frameworks, kept, runner.keep)
     ends = Ends(run.facts.workloads, kept)
+    stop = Stop(looks=run.plan.looks, until=run.until)
+    seen = list(kept)
     for place in run.plan.places():
+        if stop.is_before(place, seen):
+            return
         if (place.cell, place.block) in done:
             continue
         show.begin(place)
@@ -68,6 +83,7 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
         else:
             record = runner.keep(place, frozen.get(place.cell), exports.model(place))
         ends.note(record)
+        seen.append(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         yield record
@@ -76,11 +92,20 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
 class Runner:
     """Runs single replicates of a run and keeps what they leave."""
 
-    def __init__(self, run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
+    def __init__(
+        self,
+        run: Run,
+        launcher: Launcher,
+        unprepared: Mapping[str, str],
+        show: Show,
+        observer: Observer | None = None,
+    ) -> None:
+        """Run with `launcher`, watched by `observer`; without one the processor's side is watched, not a GPU."""
         self._run = run
         self._launcher = launcher
         self._unprepared = unprepared
         self._show = show
+        self._observer = observer or Observer("cpu", "", show.say)
 
     def keep(self, place: Place, calls_per_round: int | None = None, model: Model | str | None = None) -> Record:
         """Run one replicate; its record, samples and log are on disk when this returns.
@@ -102,10 +127,10 @@ class Runner:
             record = not_started(place, reason)
         else:
             turn = turn_of(self._run, place, self._launcher.name, calls_per_round, model)
-            probe = ProcessProbe(subject=f"{place.cell.id}#{place.block}")
-            with Sampler(probe) as sampler:
-                outcome = self._launcher.take(turn, probe.watch)
-            record, samples, log = turns.to_record(turn, outcome), sampler.samples, outcome.log
+            with self._observer.watch(subject_of(place)) as watch:
+                outcome = self._launcher.take(turn, watch.started)
+            record, samples, log = turns.to_record(turn, outcome), watch.samples, outcome.log
+            record = dataclasses.replace(record, observation=watch.observation(record.energy))
         folder.append(record)
         folder.append_samples(samples)
         folder.write_log(record, log)
@@ -153,6 +178,12 @@ def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
         return ()
     warm: tuple[RepeatKind, ...] = ("warm",) if place.block <= settings.warm_blocks else ()
     return (*warm, "threads") if settings.other_threads and place.block == 1 else warm
+
+
+def subject_of(place: Place) -> str:
+    """Return what samples call a replicate: its cell and block, after its track when that is not the usual one."""
+    track = "" if place.cell.track == "identical" else f"{place.cell.track}:"
+    return f"{track}{place.cell.id}#{place.block}"
 
 
 def not_started(place: Place, reason: str) -> Record:

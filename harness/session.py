@@ -1,19 +1,20 @@
 """A run from the command line to the report: what was asked for → plan → launchers → loop → tables, exit code."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, host, measures, options, outputs, progress, selection, store
+from harness import exports, gpus, host, measures, options, outputs, progress, selection, stopping, store
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.options import Asked, Where
-from harness.planning import Planned, planned, whole
+from harness.planning import Planned, planned, with_company
 from harness.report.facts import RunFacts
 from harness.resume import require_fit
 from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
@@ -33,6 +34,8 @@ def run(asked: Asked, where: Where) -> int:
     cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
     found = planned(asked, where.launcher, where.blocks, progress.say)
     profile, plan = found.profile, found.plan
+    for name in found.launchers if found.device == "cuda" else ():
+        gpus.require_free(gpus.wanted(name, os.environ), progress.say, shared=where.shared_gpu)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     for launcher in [choose.launcher(name, found.device, where.python) for name in found.launchers]:
@@ -54,6 +57,10 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     _require_same("profile", asked.profile, facts.profile, folder)
     _require_same("seed", asked.seed, facts.seed, folder)
     _require_same("device", asked.device, device, folder)
+    if where.blocks is not None and not plan.looks:
+        _require_same("blocks", where.blocks, plan.blocks, folder)
+    if (where.blocks or 0) > plan.blocks:
+        raise StoreError(f"{folder.id} cannot go on to block {where.blocks}: its plan has {plan.blocks}.")
     if where.launcher not in (None, "auto"):
         _require_same("launcher", where.launcher, facts.launcher, folder)
     selected = None
@@ -61,16 +68,21 @@ def resume(name: str, asked: Asked, where: Where) -> int:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, asked.selection(), profile, device)
-        selected = whole(chosen, offer, measures.measures(asked.measure, profile))
+        selected = with_company(chosen, offer, plan.blocks, measures.measures(asked.measure, profile))
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
+    shared = where.shared_gpu or facts.shared_gpu
+    if device == "cuda":
+        gpus.require_free(gpus.wanted(facts.launcher, os.environ), progress.say, shared=shared)
+    facts = replace(facts, shared_gpu=shared)
     settings = facts.settings or selection.profile(facts.profile).settings
     python = where.python or (Path(facts.interpreter) if facts.interpreter else None)
     launcher = choose.launcher(facts.launcher, device, python)
     folder.lock()
     progress.say(f"{folder.id}: {len(records)} of {plan.replicates} replicates are done")
-    return _session([Job(Run(folder=folder, plan=plan, facts=facts, settings=settings), launcher)])
+    run = Run(folder=folder, plan=plan, facts=facts, settings=settings, until=where.blocks)
+    return _session([Job(run, launcher)])
 
 
 def _session(jobs: Sequence[Job]) -> int:
@@ -82,7 +94,9 @@ def _session(jobs: Sequence[Job]) -> int:
         interrupted = _loop(jobs, unprepared)
         wall_s = time.perf_counter() - begin
         for job in jobs:
-            job.run.folder.write_facts(finished(job.run.facts, job.run.folder.records(), wall_s))
+            records = job.run.folder.records()
+            facts = stopping.noted(finished(job.run.facts, records, wall_s), job.run.plan, records, job.run.until)
+            job.run.folder.write_facts(facts)
         if interrupted:
             return _interrupted(jobs)
         pages = [outputs.write_report(job.run.folder) for job in jobs]
@@ -96,6 +110,7 @@ def _session(jobs: Sequence[Job]) -> int:
             job.run.folder.unlock()
     for job in jobs:
         outputs.print_report(job.run.folder)
+        progress.say(_ended(job))
     print(f"samestep's own share of the wall time: {share:.1%}; the rest are the phases of the replicates")
     for page in pages:
         print(f"Report: {page}")
@@ -105,6 +120,13 @@ def _session(jobs: Sequence[Job]) -> int:
             print()
             outputs.compare_folders(first, other)
     return max(_verdict(outputs.load(job.run.folder).records) for job in jobs)
+
+
+def _ended(job: Job) -> str:
+    """Return why there are no more blocks, and which cells are imprecise where more could have helped."""
+    wide = stopping.imprecise(job.run.folder.records()) if job.run.plan.looks else ()
+    told = f" Imprecise: {'; '.join(map(progress.name, wide))}." if wide else ""
+    return f"Ended: {job.run.folder.facts().ended}.{told}"
 
 
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
@@ -189,6 +211,8 @@ def _facts(
         device=device,
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
+        isolated=host.isolated(cpus),
+        shared_gpu=where.shared_gpu,
         interpreter=str(where.python or sys.executable) if launcher == "here" else "",
         code=host.code(used, device),
     )

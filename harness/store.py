@@ -3,7 +3,8 @@
     run.json         RunFacts: what was run, on what, with what
     plan.json        Plan: every cell, the seed, the order
     records.jsonl    one Record a line, appended and synchronised to disk when its replicate has ended
-    samples.csv      t_ns, source, subject, metric, value; becomes samples.parquet with the report
+    samples/         t_ns, source, subject, metric, value: a Parquet file for each replicate (`harness.samples`)
+    samples.parquet  the same in one file, made with the report
     logs/            what each replicate printed, of a long text the end
     report/          made from the files above, at any time again
 
@@ -17,7 +18,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -25,18 +26,15 @@ from bench.record import Record, RecordError, decode, from_json, to_json
 from harness.errors import StoreError
 from harness.plan import Plan
 from harness.report.facts import RunFacts
+from harness.samples import Sample, Samples
 
 RUN_FILE: Final = "run.json"
 PLAN_FILE: Final = "plan.json"
 RECORDS_FILE: Final = "records.jsonl"
-SAMPLES_FILE: Final = "samples.csv"
-PARQUET_FILE: Final = "samples.parquet"
 LOGS_FOLDER: Final = "logs"
-SAMPLE_COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
 LEAST_FREE_BYTES: Final = 64 << 20
 
 T = TypeVar("T")
-Sample = tuple[int, str, str, str, float]  # the columns of SAMPLE_COLUMNS
 
 
 class RunFolder:
@@ -44,6 +42,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.samples = Samples(path)
         self._lock: IO[str] | None = None
 
     @property
@@ -107,12 +106,9 @@ class RunFolder:
         """Add a record and wait until it is on the disk; raises StoreError, what was kept before stays whole."""
         self._append(RECORDS_FILE, to_json(record) + "\n")
 
-    def append_samples(self, samples: Iterable[Sample]) -> None:
-        """Add samples; the file opens with a header."""
-        rows = [",".join(str(value) for value in sample) + "\n" for sample in samples]
-        if not (self.path / SAMPLES_FILE).exists():
-            rows.insert(0, ",".join(SAMPLE_COLUMNS) + "\n")
-        self._append(SAMPLES_FILE, "".join(rows))
+    def append_samples(self, samples: Sequence[Sample]) -> None:
+        """Add the samples of one replicate and wait until they are on the disk; raises StoreError."""
+        _attempt(self.path, lambda: self.samples.append(samples))
 
     def write_log(self, record: Record, text: str) -> None:
         """Keep what a replicate printed as logs/<position>-<framework>-<mode>.log; raises StoreError."""
@@ -148,22 +144,13 @@ class RunFolder:
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
         return tuple(found)
 
-    def write_parquet(self) -> None:
-        """Make samples.parquet from what was sampled; nothing when nothing was.
+    def merge_samples(self) -> None:
+        """Make samples.parquet of what was sampled; nothing when nothing was.
 
         Raises:
-            StoreError: samples.csv is damaged, or the disk is full.
+            StoreError: a file is damaged, or the disk is full.
         """
-        import pandas as pd
-
-        source = self.path / SAMPLES_FILE
-        if not source.is_file():
-            return
-        try:
-            samples = pd.read_csv(source)
-        except ValueError as error:
-            raise StoreError(f"{source}: {error}. Remove the file: the records do not need it.") from error
-        _attempt(self.path, lambda: samples.to_parquet(self.path / PARQUET_FILE, index=False))
+        _attempt(self.samples.merged, self.samples.merge)
 
     def _read(self, name: str, kind: type[T]) -> T:
         path = self.path / name
@@ -229,19 +216,25 @@ def require_space(results: Path) -> None:
         )
 
 
+def latest(results: Path) -> list[RunFolder]:
+    """Return the runs under `results`, the one changed last first."""
+    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
+    return [RunFolder(path) for path in reversed(runs)]
+
+
 def find(results: Path, name: str) -> RunFolder:
     """Return the run called `name`: its id under `results`, the path of its folder, or "latest".
 
     Raises:
         StoreError: there is none.
     """
-    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
+    runs = latest(results)
     if name == "latest" and runs:
-        return RunFolder(runs[-1])
+        return runs[0]
     for path in (results / name, Path(name)):
         if (path / RUN_FILE).is_file():
             return RunFolder(path)
-    known = ", ".join(path.name for path in runs[-3:]) or "none yet"
+    known = ", ".join(run.id for run in reversed(runs[:3])) or "none yet"
     raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
-    " flags, fit_overhead_ms",
+    " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",
@@ -40,6 +40,8 @@ COLUMNS: Mapping[str, str] = {
     " exit_bytes, import_rss_bytes, build_rss_bytes, training_peak_rss_bytes, host_growth_bytes_per_step,"
     " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
+    "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"
+    " largest_drift, largest_drift_block",
 }
 
 
@@ -49,7 +51,7 @@ def faults(run: Path) -> Iterator[str]:
     lines = (run / "records.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     replicates = [one for one in records if one["cell"]["track"] != "export"]
-    if len(replicates) != facts["replicates"]:
+    if len(replicates) != facts["replicates"] and facts["blocks_run"] == facts["blocks"]:
         yield f"{len(replicates)} replicates, {facts['replicates']} were planned"
     yield from (
         f"{one['cell']}: {one['status']}, {one['reason']}"

@@ -16,7 +16,9 @@ import pytest
 
 from harness import cli
 from tests.check_run import faults
+from tests.fake_nvml import FakeGpu, FakeNvml
 
+OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
 
 
@@ -133,6 +135,13 @@ def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path) -
     assert "cannot be written" in ended.stderr
 
 
+@pytest.mark.parametrize("blocks", ["2", "30"])
+def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, blocks: str) -> None:
+    ended = samestep("run", "--resume", "latest", "--results", results, "--blocks", blocks)
+    assert ended.returncode == 1
+    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in ended.stderr
+
+
 def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Path) -> None:
     ended = samestep("run", *QUICK, "--framework", "numpy,jax", "--mode", "eager,jit", "--results", tmp_path)
 
@@ -184,12 +193,12 @@ def test_a_run_that_was_stopped_is_resumed_without_repeating(
     assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
     kept = (only_run(results) / "records.jsonl").read_text()
     done = kept.count("\n")
-    assert 1 <= done < 4
+    assert 1 <= done < OF_NUMPY
 
     ended = samestep("run", "--resume", "latest", "--results", results)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"{done} of 5 replicates are done" in ended.stdout
+    assert f"{done} of {OF_NUMPY} replicates are done" in ended.stdout
     now = (only_run(results) / "records.jsonl").read_text()
     assert now.startswith(kept)
     assert list(faults(only_run(results))) == []
@@ -215,11 +224,23 @@ def test_list_and_plan_run_nothing() -> None:
     assert listed.returncode == 0
     for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
         assert word in listed.stdout
-    planned = samestep("plan", "--framework", "jax", "--mode", "jit,scan,hello", "--profile", "quick", "--seed", "3")
+    planned = samestep(
+        "plan",
+        "--framework",
+        "jax",
+        "--mode",
+        "jit,scan,hello",
+        "--profile",
+        "quick",
+        "--seed",
+        "3",
+        "--results",
+        "none",
+    )
     assert planned.returncode == 0
-    said = "3 cells × 3 blocks (hello worlds in 1 of them) + 1 turn for limits + 2 turns for memory = 10 replicates"
-    assert said in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 10
+    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel + 2 turns for memory"
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 17
 
 
 def test_a_first_look_at_ladders_is_one_block() -> None:
@@ -252,3 +273,17 @@ def test_runs_where_the_libraries_of_engine_and_gpu_are_missing(command: str) ->
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout
+
+
+def test_a_gpu_in_use_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = FakeGpu(programs=lambda now: {999_999_999: 5})
+    monkeypatch.setattr("harness.nvidia.library", lambda: FakeNvml(used))
+    asked = ["--device", "cuda", "--framework", "torch", "--mode", "eager", "--launcher", "venv"]
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", *asked, "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert re.search(r"GPU GPU-1111 is used by process 999999999.*--allow-shared-gpu", capsys.readouterr().err)
+    assert not (tmp_path / "results").exists()

@@ -132,7 +132,7 @@ def test_runs_a_turn_in_a_hardened_container_of_the_frameworks_image_and_removes
     engine = FakeEngine("samestep/torch:cpu")
     launcher = prepared(engine, allowance=Allowance(memory="8g", tmp="1g"))
     pids: list[int] = []
-    ended = launcher.take(turn(cpus=(1, 3)), pids.append)
+    ended = launcher.take(turn(cpus=(1, 3)), lambda pid, folder: pids.append(pid))
     (container,) = engine.made
     options = container.options
     assert (options["image"], options["command"]) == (
@@ -170,7 +170,7 @@ def test_the_turns_folder_is_open_to_the_container_and_closed_to_everyone_else()
 
     launcher = prepared(engine)
     engine.on_start = write
-    ended = launcher.take(turn(), lambda pid: None)
+    ended = launcher.take(turn(), lambda pid, folder: None)
     assert (ended.phase, ended.record) == ("warmup", "the record")
     assert not seen[0].parent.exists()
 
@@ -178,7 +178,7 @@ def test_the_turns_folder_is_open_to_the_container_and_closed_to_everyone_else()
 def test_asks_for_one_gpu_by_its_name_on_cuda_only() -> None:
     engine = FakeEngine("samestep/torch:cuda")
     launcher = prepared(engine, "cuda", gpu="GPU-5")
-    launcher.take(turn(), lambda pid: None)
+    launcher.take(turn(), lambda pid, folder: None)
     (request,) = engine.made[0].options["device_requests"]
     assert (request["DeviceIDs"], request["Capabilities"]) == (["GPU-5"], [["gpu"]])
 
@@ -197,7 +197,7 @@ def test_kills_a_container_at_its_time_limit() -> None:
     engine.state["ExitCode"] = 137
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "monotonic", lambda: next(clock))
-        ended = launcher.take(turn(), lambda pid: None)
+        ended = launcher.take(turn(), lambda pid, folder: None)
     assert engine.made[0].done == ["start", "wait", "kill", "wait"]
     assert (ended.timed_out, ended.exit_code, ended.signal) == (True, None, "SIGKILL")
     assert to_record(turn(), ended).status == "timeout"
@@ -208,7 +208,7 @@ def test_says_that_a_container_was_killed_for_memory() -> None:
     engine = FakeEngine("samestep/torch:cpu")
     launcher = prepared(engine)
     engine.state |= {"ExitCode": 137, "OOMKilled": True}
-    assert to_record(turn(), launcher.take(turn(), lambda pid: None)).status == "oom"
+    assert to_record(turn(), launcher.take(turn(), lambda pid, folder: None)).status == "oom"
 
 
 def test_an_interrupt_removes_the_container_and_goes_on() -> None:
@@ -220,7 +220,7 @@ def test_an_interrupt_removes_the_container_and_goes_on() -> None:
 
     engine.on_wait = interrupt
     with pytest.raises(KeyboardInterrupt):
-        launcher.take(turn(), lambda pid: None)
+        launcher.take(turn(), lambda pid, folder: None)
     assert engine.running == []
 
 
@@ -232,7 +232,7 @@ def test_a_container_that_cannot_be_started_is_a_failed_record_with_the_reason()
         raise APIError("500", explanation="no space left on device")
 
     engine.on_start = refuse
-    record = to_record(turn(), launcher.take(turn(), lambda pid: None))
+    record = to_record(turn(), launcher.take(turn(), lambda pid, folder: None))
     assert record.status == "failed"
     assert "The Docker engine's disk is full" in record.reason
 
@@ -246,7 +246,7 @@ def test_stops_when_the_engine_goes_away() -> None:
 
     engine.on_wait = vanish
     with pytest.raises(SetupError, match="went away in the middle of a replicate"):
-        launcher.take(turn(), lambda pid: None)
+        launcher.take(turn(), lambda pid, folder: None)
 
 
 def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> None:

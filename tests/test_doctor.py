@@ -2,9 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 
 from bench.frameworks import FRAMEWORKS
@@ -12,6 +12,7 @@ from harness import doctor, nvidia, symptoms
 from harness.doctor import Check, can_run, examine, ways
 from harness.nvidia import Gpu, NvidiaError
 from harness.symptoms import Engine, Found
+from tests.fake_nvml import FakeGpu, FakeNvml
 
 NO_ENGINE = "No Docker engine answers at unix:///var/run/docker.sock: start it (sudo systemctl start docker)."
 H100 = Gpu(uuid="GPU-1", name="NVIDIA H100", memory_bytes=80 << 30, users=())
@@ -197,54 +198,14 @@ def test_looking_at_this_host_gives_an_answer_with_a_way() -> None:
     assert can_run(examine(symptoms.look()))
 
 
-class FakeNvml:
-    """One GPU that a process uses, or an error from the start."""
-
-    class NVMLError(Exception):  # pynvml's name
-        pass
-
-    def __init__(self, error: str = "") -> None:
-        self.error = error
-        self.open = False
-
-    def nvmlInit(self) -> None:  # noqa: N802 # here and below: pynvml's names
-        if self.error:
-            raise self.NVMLError(self.error)
-        self.open = True
-
-    def nvmlShutdown(self) -> None:  # noqa: N802
-        self.open = False
-
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
-        return 1
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
-        return index
-
-    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
-        return "580.95.05"
-
-    def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
-        return f"GPU-{handle}"
-
-    def nvmlDeviceGetName(self, handle: int) -> str:  # noqa: N802
-        return "NVIDIA H100"
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:  # noqa: N802
-        return SimpleNamespace(total=80 << 30)
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[SimpleNamespace]:  # noqa: N802
-        return [SimpleNamespace(pid=999_999_999)]
-
-
 def test_asks_nvml_for_the_gpus_and_their_users() -> None:
-    nvml = FakeNvml()
+    nvml = FakeNvml(FakeGpu(uuid="GPU-0", programs=lambda now: {999_999_999: None}))
     seen = nvidia.look(nvml)
     assert seen.driver == "580.95.05"
     assert seen.gpus == (dataclasses.replace(H100, uuid="GPU-0", users=("process 999999999",)),)
-    assert not nvml.open
+    assert not nvml.opened
 
 
 def test_a_host_without_driver_says_so_in_nvmls_words() -> None:
-    with pytest.raises(NvidiaError, match="Driver Not Loaded"):
-        nvidia.look(FakeNvml("Driver Not Loaded"))
+    with pytest.raises(NvidiaError, match=r"Driver Not Loaded \(.*modprobe"):
+        nvidia.look(FakeNvml(init_error=pynvml.NVML_ERROR_DRIVER_NOT_LOADED))

@@ -2,11 +2,12 @@
 
 import dataclasses
 import io
+from pathlib import Path
 
 from rich.console import Console
 
 from bench.record import Record
-from harness import progress
+from harness import earlier, progress, store
 from harness.plan import make_plan
 from harness.progress import Estimate, PlainProgress, TerminalProgress, duration, result
 from tests import factories
@@ -32,6 +33,33 @@ def test_the_estimate_takes_each_cell_as_it_was_and_an_unseen_one_as_the_mean() 
 
 def test_an_estimate_after_resuming_knows_what_was_kept() -> None:
     assert Estimate(PLAN, (took(2.0), took(10.0, "compile"))).seconds() == 24.0
+
+
+def test_before_anything_has_ended_it_goes_by_earlier_runs() -> None:
+    estimate = Estimate(PLAN, earlier={CELLS[0]: 2.0, factories.cell(mode="not planned"): 99.0})
+    assert estimate.seconds() == 6 * 2.0
+    estimate.count(took(10.0, "compile"))
+    assert estimate.seconds() == 3 * 2.0 + 2 * 10.0
+
+
+def test_a_run_that_may_end_at_a_look_takes_at_most_so_long() -> None:
+    estimate = Estimate(make_plan(CELLS, 20, 1, looks=(10, 15)))
+    estimate.count(took(2.0))
+    assert estimate.words() == "at most about 78 s left"
+
+
+def test_earlier_runs_are_those_of_the_same_profile_and_device(tmp_path: Path) -> None:
+    def kept(name: str, seconds: float, **facts: str) -> None:
+        folder = store.create(tmp_path, name)
+        folder.write_facts(factories.run_facts(**facts))
+        folder.append(took(seconds))
+        folder.append(took(77.0, "compile", status="failed", reason="it broke"))
+
+    kept("another profile", 5.0, profile="quick")
+    kept("another device", 6.0, device="cuda")
+    kept("this", 7.0)
+    (store.create(tmp_path, "damaged").path / "run.json").write_text("{")
+    assert earlier.seconds(tmp_path, "default", "cpu") == {CELLS[0]: 7.0}
 
 
 def test_two_runs_of_a_plan_take_twice_as_long() -> None:

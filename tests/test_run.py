@@ -12,8 +12,9 @@ from harness import store
 from harness.errors import StoreError
 from harness.plan import Place, Plan, make_plan
 from harness.resume import require_fit
-from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
+from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps, subject_of
 from tests import factories
+from tests.fake_nvml import FakeGpu, FakeNvml
 from tests.fakes import FakeLauncher
 
 CELLS = (factories.cell(), factories.cell(mode="compile"), factories.cell(framework="jax", mode="jit"))
@@ -261,3 +262,49 @@ def test_what_a_replicate_printed_is_kept_in_the_run_folder(tmp_path: Path) -> N
     first = next(run.plan.places()).cell
     assert logs[0].name == f"0001-{first.framework}-{first.mode}.log"
     assert logs[0].read_text() == "said 1\n"
+
+
+def test_what_the_host_saw_is_in_the_record_and_its_samples_are_kept(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    launcher = FakeLauncher(good)
+
+    execute(run, launcher, {"jax": "no wheel for it"}, Quiet())
+
+    for record in run.folder.records():
+        if record.cell.framework == "jax":  # nothing ran
+            assert record.observation is None
+            continue
+        assert record.observation is not None
+        assert record.observation.load_percent is not None
+        assert record.observation.sampler_wall_ns is not None
+        assert "gpu: the run does not use one" in record.observation.missing
+
+
+def test_replicates_of_one_cell_on_two_tracks_are_told_apart_in_the_samples() -> None:
+    usual = Place(position=1, block=2, cell=factories.cell(), hash_seed=1)
+    memory = dataclasses.replace(usual, cell=factories.cell(track="memory"))
+    assert subject_of(usual) == f"{usual.cell.id}#2"
+    assert subject_of(memory) == f"memory:{usual.cell.id}#2"
+    assert subject_of(usual) != subject_of(memory)
+
+
+def test_a_gpu_is_watched_for_the_whole_run_and_given_back_when_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = FakeNvml(FakeGpu())
+    monkeypatch.setattr("harness.nvidia.library", lambda: nvml)
+    run = start(tmp_path)
+    run = dataclasses.replace(run, facts=dataclasses.replace(run.facts, device="cuda"))
+    opened = []
+
+    def interrupt_at_third(turn: Turn) -> Outcome:
+        opened.append(nvml.opened)
+        if turn.position == 3:
+            raise KeyboardInterrupt
+        return good(turn)
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(run, FakeLauncher(interrupt_at_third), {}, Quiet())
+    assert opened == [1, 1, 1]
+    assert nvml.opened == 0
+    assert [record.observation.gpu for record in run.folder.records() if record.observation] == ["GPU-1111"] * 2

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -125,17 +124,3 @@ def test_a_damaged_run_json_is_one_sentence(folder: RunFolder, text: str) -> Non
     (folder.path / store.RUN_FILE).write_text(text)
     with pytest.raises(StoreError, match=r"run\.json cannot be read"):
         folder.facts()
-
-
-def test_samples_become_a_parquet_table(folder: RunFolder) -> None:
-    import pandas as pd
-
-    folder.append_samples([(1, "process", "torch/eager#1", "rss_bytes", 5.0)])
-    folder.append_samples([])
-    folder.append_samples([(2, "process", "torch/eager#1", "rss_bytes", 6.0)])
-    folder.write_parquet()
-
-    table: Any = pd.read_parquet(folder.path / store.PARQUET_FILE)
-
-    assert list(table.columns) == ["t_ns", "source", "subject", "metric", "value"]
-    assert table["value"].tolist() == [5.0, 6.0]

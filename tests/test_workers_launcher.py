@@ -126,7 +126,7 @@ def test_waits_for_the_workers_and_says_what_it_waits_for(launcher: WorkersLaunc
 def test_hands_each_turn_to_the_worker_of_its_framework(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=outcome, jax=outcome)
     for framework in ("jax", "torch", "jax"):
-        assert launcher.take(turn(framework), lambda pid: None) == ENDED
+        assert launcher.take(turn(framework), lambda pid, folder: None) == ENDED
     assert (made["torch"].turns, made["jax"].turns) == (["torch"], ["jax", "jax"])
     launcher.close()
     assert [each.join() for each in made.values()] == ["bye", "bye"]
@@ -135,36 +135,36 @@ def test_hands_each_turn_to_the_worker_of_its_framework(launcher: WorkersLaunche
 def test_the_turn_carries_the_workers_image(launcher: WorkersLauncher) -> None:
     ready(launcher)
     made = Worker(launcher.address, "torch", outcome, image="samestep/torch:cpu@sha256:1")
-    launcher.take(turn(), lambda pid: None)
+    launcher.take(turn(), lambda pid, folder: None)
     assert made.images == ["samestep/torch:cpu@sha256:1"]
 
 
 def test_a_worker_that_dies_in_mid_turn_is_a_failed_record_with_its_phase(launcher: WorkersLauncher) -> None:
     ready(launcher, torch=die)
-    ended = launcher.take(turn(), lambda pid: None)
+    ended = launcher.take(turn(), lambda pid, folder: None)
     assert (ended.phase, ended.tail) == ("warmup", ("its worker went away in mid-turn: the connection was closed",))
     assert to_record(turn(), ended).status == "failed"
 
 
 def test_a_worker_that_came_back_takes_the_next_turn(launcher: WorkersLauncher) -> None:
     ready(launcher, torch=die)
-    launcher.take(turn(), lambda pid: None)
+    launcher.take(turn(), lambda pid, folder: None)
     Worker(launcher.address, "torch", outcome)
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
 
 
 def test_waits_once_for_a_worker_that_does_not_come_back(launcher: WorkersLauncher) -> None:
     ready(launcher, torch=die)
-    launcher.take(turn(), lambda pid: None)
+    launcher.take(turn(), lambda pid, folder: None)
     begin = time.monotonic()
-    first = launcher.take(turn(), lambda pid: None)
+    first = launcher.take(turn(), lambda pid, folder: None)
     waited = time.monotonic() - begin
-    assert launcher.take(turn(), lambda pid: None).tail == first.tail
+    assert launcher.take(turn(), lambda pid, folder: None).tail == first.tail
     assert first.tail[0].startswith("no worker of torch has connected: ")
     assert time.monotonic() - begin < waited + QUICK.worker / 2
     assert waited >= QUICK.worker
     Worker(launcher.address, "torch", outcome)  # later still, it is welcome
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
 
 
 def test_a_worker_that_died_idle_is_replaced_by_the_one_that_came_back(launcher: WorkersLauncher) -> None:
@@ -172,20 +172,20 @@ def test_a_worker_that_died_idle_is_replaced_by_the_one_that_came_back(launcher:
     made["torch"].channel.socket.shutdown(socket.SHUT_RDWR)
     made["torch"].join()
     Worker(launcher.address, "torch", outcome)
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
 
 
 def test_a_second_worker_of_a_framework_is_a_spare(launcher: WorkersLauncher) -> None:
     ready(launcher, torch=die)
     spare = Worker(launcher.address, "torch", outcome)
-    assert launcher.take(turn(), lambda pid: None).tail
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None).tail
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
     assert spare.turns == ["torch"]
 
 
 def test_a_worker_that_hangs_beyond_the_limit_is_cut_off_as_a_timeout(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=hang)
-    ended = launcher.take(turn(timeout_s=0.05), lambda pid: None)
+    ended = launcher.take(turn(timeout_s=0.05), lambda pid, folder: None)
     assert (ended.timed_out, ended.phase, to_record(turn(), ended).status) == (True, "first_step", "timeout")
     assert made["torch"].join() == "lost"
 
@@ -201,7 +201,7 @@ def test_an_interrupt_cuts_the_worker_off_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(launcher, "_await_outcome", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            launcher.take(turn(), lambda pid: None)
+            launcher.take(turn(), lambda pid, folder: None)
     assert made["torch"].join() == "lost"
 
 
@@ -224,7 +224,7 @@ def test_takes_the_place_of_a_harness_that_was_killed(launcher: WorkersLauncher)
     workers.listen(launcher.address).close()
     assert launcher.address.exists()
     ready(launcher, torch=outcome)
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
 
 
 def test_outside_compose_it_says_where_it_belongs(tmp_path: Path) -> None:
@@ -256,5 +256,5 @@ def test_the_workers_of_another_harness_are_not_dismissed(launcher: WorkersLaunc
     made = ready(launcher, torch=outcome)
     with pytest.raises(SetupError):
         workers.dismiss(launcher.address, seconds=0.1)
-    assert launcher.take(turn(), lambda pid: None) == ENDED
+    assert launcher.take(turn(), lambda pid, folder: None) == ENDED
     assert made["torch"].turns == ["torch"]

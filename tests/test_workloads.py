@@ -201,3 +201,13 @@ def test_the_readme_names_all_that_a_file_needs_and_only_files_that_are_there() 
     assert {"bench/workloads/mlp.py", "tests/toy/workload.py"} <= set(files)
     folders = (ROOT, ROOT / "bench" / "frameworks")
     assert [name for name in files if not any((folder / name).is_file() for folder in folders)] == []
+
+
+def test_the_gradient_alone_has_a_reference_at_some_larger_sizes_but_not_where_numpy_would_take_minutes() -> None:
+    def judged(name: str, size: str) -> tuple[bool, bool]:
+        of = replace(toy.make("tiny", "adam"), work=load(name).work(size), steps=20)
+        return of.has_reference, of.has_reference_gradient
+
+    assert judged("convnet", "S") == (True, True)
+    assert judged("convnet", "M") == judged("mlp", "L") == (False, True)
+    assert judged("pointwise", "XL") == judged("transformer", "L") == (False, False)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from bench.turn import Outcome, Turn
 
-OnStart = Callable[[int], None]  # told the host's PID of a replicate's first process, as soon as there is one
+# Told the host's PID of a replicate's first process and the folder of its turn, as soon as there are any.
+OnStart = Callable[[int, Path], None]
 Say = Callable[[str], None]  # takes one plain line of progress for a person
 
 

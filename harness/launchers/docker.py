@@ -184,7 +184,7 @@ class DockerLauncher:
         begin = time.monotonic()
         container.reload()
         if pid := container.attrs["State"]["Pid"]:
-            on_start(pid)
+            on_start(pid, folder)
         timed_out = False
         try:
             container.wait(timeout=turn.timeout_s)

@@ -51,7 +51,7 @@ class LocalLauncher:
             raise SetupError(f"{turn.cell.framework} has no environment; prepare() was to say so.")
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
-            return supervise(turn, folder, python=str(python), on_start=on_start)
+            return supervise(turn, folder, python=str(python), on_start=lambda pid: on_start(pid, folder))
         finally:
             end_strays()
             shutil.rmtree(folder, ignore_errors=True)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from harness.report.facts import Run
 
 FORMATS: Final = ("csv", "md", "html")
-LADDERS: Final = ("growth", "crossovers")  # of a run without one there is nothing to show
+OPTIONAL: Final = ("growth", "crossovers", "session")  # not shown where a run has nothing for them
 UNPRINTED: Final = ("limits",)  # in a terminal a sentence says what matters of it
 TABLES: Final = (
     "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "code",
+    "session",
 )  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def terminal(run: "Run", console: "Console") -> None:
 
     found = tables(run)
     for table in found.shown(run):
-        if table.name in UNPRINTED or (table.name in LADDERS and not table.rows):
+        if table.name in UNPRINTED or (table.name in OPTIONAL and not table.rows):
             continue
         printed.show(view(table, wide=False), console)
     printed.sentences(summary(run, found), console)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
+from harness.report.breakeven import NEVER, BreakEven
 from harness.report.formats import (
     Value,
     beginning,
@@ -19,12 +20,13 @@ from harness.report.formats import (
     plain,
     rounded,
     scientific,
+    shortened,
     significant,
     times,
     whole,
 )
 from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
-from harness.report.stats import NEVER, BreakEven, Estimate
+from harness.report.stats import Estimate
 
 Given = TypeVar("Given", bound=Row, contravariant=True)
 
@@ -181,14 +183,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         folds="always",
         get=attrgetter("rounds"),
     ),
-    Column(
-        key="steps_per_round",
-        heading="steps",
-        unit="per round",
-        format=whole,
-        where="wide",
-        get=attrgetter("steps_per_round"),
-    ),
+    Column(key="steps_per_round", get=attrgetter("steps_per_round")),
     Column(
         key="first_step_ms",
         heading="first step",
@@ -205,16 +200,33 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         get=_speedup,
         hint=_speedup_hint,
     ),
+    Column(heading="verdict", unit="vs base", where="wide", get=attrgetter("verdict")),
+    Column(heading="is", where="narrow", format=shortened, get=attrgetter("verdict")),
     Column(
         key="break_even_steps",
         heading="break-even",
         unit="steps",
+        where="wide",
         format=rounded,
         get=lambda row: break_even_steps(row.break_even),
         hint=lambda row: break_even_hint(row.break_even),
     ),
+    Column(  # in two words, which a terminal sets one below the other
+        heading="break even",
+        unit="steps",
+        where="narrow",
+        format=rounded,
+        get=lambda row: break_even_steps(row.break_even),
+    ),
     Column(key="flags", get=_flag_names),
     Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),
+    Column(
+        heading="steps",
+        unit="per round",
+        format=whole,
+        where="wide",
+        get=attrgetter("steps_per_round"),
+    ),
     Column(
         key="fit_overhead_ms",
         heading="fit overhead",
@@ -225,6 +237,10 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         hint=lambda row: interval_hint(row.fit_overhead_ns, 1e6, "ms"),
     ),
     Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
+    Column(key="verdict", get=attrgetter("verdict")),
+    Column(key="spread_within", get=attrgetter("spread_within")),
+    Column(key="spread_between", get=attrgetter("spread_between")),
+    Column(key="rounds_shape", get=attrgetter("shape")),
 )
 
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (

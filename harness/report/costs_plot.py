@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.report.breakeven import BreakEven
 from harness.report.drawing import DASHES, STYLE, WIDTH_IN, Plot, counts, durations
 from harness.report.rows import StepRow
-from harness.report.stats import BreakEven
 from harness.report.svg import GROUND, HUES, INK, QUIET, to_svg
 
 MANY_STEPS: Final = 1_000_000

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bench.record import Cell, CompileCache, ModeProof, Record, Repeat, RepeatKind
-from harness.report import stats
+from harness.report import breakeven, stats
+from harness.report.breakeven import BreakEven
 from harness.report.facts import Run
 from harness.report.rows import Row, StepRow, by_cell, good_timings, head
-from harness.report.stats import BreakEven, Cost, Estimate
+from harness.report.stats import Cost, Estimate
 
 Verdict = Literal["proved", "invalid", ""]
 
@@ -133,7 +134,7 @@ def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Recor
     warm = {block: one for block, one in again.items() if one.status == "ok"}
     theirs = baseline.costs if baseline else {}
     cold_costs = {block: row.costs[block] for block in _cold(good) if block in row.costs}
-    saving = stats.saving(row.costs, theirs)
+    saving = breakeven.saving(row.costs, theirs)
     return CompileRow(
         cell=row.cell,
         title=row.title,
@@ -212,9 +213,9 @@ def _break_even(
     """Return the break-even; of a first step known in one block only, with the saving of all blocks."""
     shared = mode.keys() & baseline.keys()
     if len(shared) != 1 or saving is None:
-        return stats.break_even(mode, baseline)
+        return breakeven.break_even(mode, baseline)
     (block,) = shared
-    return stats.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
+    return breakeven.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
 
 
 def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:

@@ -10,6 +10,9 @@ from typing import Final
 from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.record import UPGRADES, Record
 from bench.turn import Settings
+from harness.report.stats import FEW_BLOCKS
+
+QUICK: Final = "quick"
 
 UNTIMED: Final = ("memory", "energy", "export")  # tracks of turns whose durations tell nothing
 
@@ -50,9 +53,13 @@ class RunFacts:
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # the protocol's numbers
     timeout_s: float = 300.0  # of one replicate
+    shared_gpu: bool = False  # other programs were allowed on the GPU
     interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
+    blocks_run: int = 0  # blocks of which every replicate has a record; 0 while the run goes on
+    ended: str = ""  # why there are no more blocks; empty: it was interrupted, or is of a samestep that did not say
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
 
 
@@ -68,6 +75,11 @@ class Run:
     def is_timed(self) -> bool:
         """Whether time was measured; a run for memory or energy alone has nothing to say of it."""
         return not self.records or any(record.cell.track not in UNTIMED for record in self.records)
+
+    @property
+    def is_first_look(self) -> bool:
+        """Whether it is too small for verdicts."""
+        return self.facts.profile == QUICK or self.facts.blocks < FEW_BLOCKS
 
     def title(self, framework: str) -> str:
         """Return what people call `framework`; its own name when the run's facts lack it."""

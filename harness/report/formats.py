@@ -17,6 +17,11 @@ def plain(value: Value) -> str:
     return str(value)
 
 
+def shortened(value: Value) -> str:
+    """Return a verdict in as many letters as a terminal has room for."""
+    return "undet." if value == "undetermined" else plain(value)
+
+
 def significant(value: Value) -> str:
     """Return a number with three significant digits, thousands apart: 0.912, 16.3, 104, 20,700."""
     if not isinstance(value, int | float):
@@ -47,6 +52,11 @@ def whole(value: Value) -> str:
 def times(value: Value) -> str:
     """Return a ratio: 31.5×; of a thing to itself 1×."""
     return "1×" if value == 1 else f"{significant(value)}×" if isinstance(value, int | float) else plain(value)
+
+
+def ratio(value: Value) -> str:
+    """Return a ratio near 1: 0.987."""
+    return f"{value:.3f}" if isinstance(value, int | float) else plain(value)
 
 
 def mebibytes(value: Value) -> str:

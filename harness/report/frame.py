@@ -74,14 +74,14 @@ def resident(samples: Path) -> pd.DataFrame:
     Raises:
         OSError: the file cannot be read.
     """
-    taken = pd.read_parquet(samples, columns=["t_ns", "subject", "metric", "value"])
-    taken = taken[taken["metric"] == "rss_bytes"]
-    who = taken["subject"].str.rsplit("#", n=1, expand=True).reindex(columns=[0, 1])
-    since = taken["t_ns"] - taken.groupby("subject")["t_ns"].transform("min")
+    taken = _metric(samples, "rss_bytes")
+    subjects = taken["subject"].cat.categories.to_series()
+    names = subjects.str.rsplit("#", n=1, expand=True).reindex(columns=[0, 1])  # of each once, not of each sample
+    since = taken["t_ns"] - taken.groupby("subject", observed=True)["t_ns"].transform("min")
     return pd.DataFrame(
         {
-            "cell": who[0],
-            "block": pd.to_numeric(who[1]).astype("Int64"),
+            "cell": taken["subject"].map(names[0]).astype(object),
+            "block": pd.to_numeric(taken["subject"].map(names[1]).astype(object)).astype("Int64"),
             "seconds": since.astype(np.float64) / 1e9,
             "rss_bytes": taken["value"].astype(np.float64),
         }
@@ -94,10 +94,24 @@ def taken(samples: Path | None, metric: str) -> pd.DataFrame:
     Raises:
         OSError: the file cannot be read.
     """
-    columns = ["t_ns", "subject", "value"]
     if samples is None:
-        return pd.DataFrame({name: [] for name in columns})
-    return pd.read_parquet(samples, columns=columns, filters=[("metric", "==", metric)]).reset_index(drop=True)
+        return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
+    return _metric(samples, metric)
+
+
+def _metric(samples: Path, metric: str) -> pd.DataFrame:
+    """Return t_ns, subject (a categorical) and value of one metric, read a chunk of the file at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = ["t_ns", "subject", "value"]
+    with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
+        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
+        batches = file.iter_batches(columns=[*columns, "metric"])
+        kept = [one.filter(pc.equal(one.column("metric"), metric)).select(columns) for one in batches]
+    taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
+    return taken
 
 
 def _who(record: Record) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def page(run: Run, tables: Tables) -> str:
         run=run,
         titles=[facts.title for facts in run.facts.frameworks],
         sentences=summary.summary(run, tables),
-        first_look=summary.is_first_look(run),
+        first_look=run.is_first_look,
         facts=summary.about_run(run),
         versions=summary.versions(run),
         views=views,

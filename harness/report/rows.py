@@ -8,15 +8,19 @@ that failed leaves the numbers of the good ones standing.
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
 from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Record, Status, Timing, Track
+from harness import twin
 from harness.limits import LAUNCH_BOUND_NS, Limits
-from harness.report import stats
+from harness.report import breakeven, flags, pairs, rounds, spread, stats
+from harness.report.breakeven import BreakEven
 from harness.report.facts import Run
-from harness.report.stats import BreakEven, Cost, Estimate, Flag
+from harness.report.flags import Flag
+from harness.report.pairs import Pair
+from harness.report.stats import Cost, Estimate, Verdict
 
 WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
 
@@ -63,9 +67,18 @@ class StepRow(Row):
     baseline: str  # the mode that it compares with; empty: none
     break_even: BreakEven | Literal["never"] | None
     flags: tuple[Flag, ...]
-    costs: Mapping[int, Cost]  # what each good replicate paid, by block
+    costs: Mapping[int, Cost]  # what each good replicate of a whole block paid, by block: what comparisons are made of
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
+    spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
+    spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
+    shape: str = ""  # of the rounds, as `harness.report.rounds`; "inconsistent": not the same in all replicates
+    verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run too small for verdicts
     launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
+
+    @property
+    def steps_ns(self) -> dict[int, float]:
+        """Time per step of each good replicate, by block."""
+        return {block: cost.step_ns for block, cost in self.costs.items()}
 
     @property
     def is_baseline(self) -> bool:
@@ -97,11 +110,32 @@ class CodeRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    partial = partial_blocks(run)
+    rows = [_step_row(run, cell, records, partial) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
     limits = Limits(run.records, run.facts.frameworks)
-    compared = (_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows)
-    return tuple(replace(row, launches=_launches(row, limits)) for row in compared)
+    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
+    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def partial_blocks(run: Run) -> tuple[int, ...]:
+    """Return the blocks that lack a cell which others have: the run was interrupted in them.
+
+    Their replicates count for estimates. They are left out of comparisons, for which a block is the unit.
+    """
+    seen: dict[int, set[Cell]] = {}
+    for record in run.records:
+        if record.cell.track == "identical":
+            seen.setdefault(record.block, set()).add(record.cell)
+    every = set[Cell]().union(*seen.values())
+    return tuple(sorted(block for block, cells in seen.items() if cells < every))
+
+
+def floor_of(run: Run) -> float:
+    """Return the relative difference below which nothing of this run is called faster or slower."""
+    found = twin.floor(run.records)
+    return found.value if found else stats.VERDICT_FLOOR
 
 
 def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
@@ -169,11 +203,13 @@ def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
     return worst, share + hit[0].reason
 
 
-def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+def _step_row(run: Run, cell: Cell, records: Sequence[Record], partial: Container[int]) -> StepRow:
     begins = head(run, cell, records)
     good = good_timings(records) if begins["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
     whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    seen = flags.alike(good.values()) if whole else []
+    spreads = [float(one) for some in seen for one in rounds.spread(some)]
     overheads = [one for timing in good.values() if (one := stats.fit_overhead_ns(timing)) is not None]
     return StepRow(
         **begins,
@@ -185,10 +221,17 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         speedup=None,
         baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
-        flags=stats.flags(tuple(good.values()), cell.device) if good else (),
-        costs=costs if whole else {},
+        flags=flags.flags(tuple(good.values()), cell.device) if good else (),
+        costs={block: cost for block, cost in costs.items() if block not in partial} if whole else {},
         fit_overhead_ns=stats.level(overheads) if overheads else None,
+        spread_within=statistics.median(spreads) if spreads else None,
+        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
+        shape=_shape(flags.shapes(seen)),
     )
+
+
+def _shape(seen: Sequence[str]) -> str:
+    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
 
 
 def _launches(row: StepRow, limits: Limits) -> float | None:
@@ -207,13 +250,25 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
     """Return `row` beside its own baseline, paired by block."""
     if baseline is None or row.step_ns is None:
         return row
-    mine = {block: cost.step_ns for block, cost in row.costs.items()}
-    theirs = {block: cost.step_ns for block, cost in baseline.costs.items()}
     return replace(
         row,
-        speedup=stats.ratio(theirs, mine),
-        break_even=None if row.is_baseline else stats.break_even(row.costs, baseline.costs),
+        speedup=stats.ratio(baseline.steps_ns, row.steps_ns),
+        break_even=None if row.is_baseline else breakeven.break_even(row.costs, baseline.costs),
     )
+
+
+def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+    """Return `rows` with their verdicts against their baselines, all of one printed table."""
+    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
+    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
+    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
+
+
+def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
+    baseline = found.get(replace(row.cell, mode=row.baseline))
+    if baseline is None or row.is_baseline:
+        return None
+    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.report import stats
+from harness.report import pairs
+from harness.report.breakeven import NEVER, BreakEven
 from harness.report.facts import Run
 from harness.report.formats import listed, rounded, scientific, significant
 from harness.report.memory_words import memory_words
-from harness.report.rows import Row, StepRow
-from harness.report.stats import NEVER, BreakEven
+from harness.report.rows import Row, StepRow, floor_of
 from harness.report.tables import Tables
 from harness.run import own_share
 
-QUICK: Final = "quick"
 FEW: Final = 4  # as many are named one by one in a sentence
 
 
@@ -48,11 +47,6 @@ def summary(run: Run, tables: Tables) -> tuple[str, ...]:
         _first_look(run),
     ]
     return tuple(sentence for sentence in sentences if sentence)
-
-
-def is_first_look(run: Run) -> bool:
-    """Return whether the run is too small for verdicts."""
-    return run.facts.profile == QUICK or run.facts.blocks < stats.FEW_BLOCKS
 
 
 def _works(rows: Sequence[StepRow]) -> list[list[StepRow]]:
@@ -97,13 +91,13 @@ def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
     if not others:
         return f"One step of {_name(first)} takes {duration(_step(first))}."
     second = others[0]
-    ratio = stats.ratio(_steps(first), _steps(second))
+    found = pairs.pair(first.steps_ns, second.steps_ns)
     beside = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
-    if is_first_look(run):
+    if run.is_first_look:
         return f"The shortest steps of this first look: {beside}."
-    if ratio is None or stats.verdict(ratio) != "faster":
+    if found is None or pairs.verdicts([found], floor_of(run)) != ["faster"]:
         return f"The fastest steps, which this run cannot tell apart: {beside}."
-    return f"The fastest step: {beside}, {significant(1 / ratio.value)} times as long."
+    return f"The fastest step: {beside}, {significant(1 / found.ratio.value)} times as long."
 
 
 def _by_framework(rows: Sequence[StepRow]) -> str:
@@ -114,10 +108,6 @@ def _by_framework(rows: Sequence[StepRow]) -> str:
         return ""
     told = [f"{_name(row)} {duration(_step(row))}" for row in best.values()]
     return f"The shortest step of each framework: {listed(told)}."
-
-
-def _steps(row: StepRow) -> dict[int, float]:
-    return {block: cost.step_ns for block, cost in row.costs.items()}
 
 
 def _first_steps(rows: Sequence[StepRow]) -> str:
@@ -245,7 +235,7 @@ def _skipped(tables: Tables) -> str:
 
 
 def _first_look(run: Run) -> str:
-    if not is_first_look(run):
+    if not run.is_first_look:
         return ""
     return (
         f"This is a first look: {_count(run.facts.blocks, 'block')} cannot make narrow intervals, so nothing here is"
@@ -269,7 +259,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("run", facts.id),
         Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         Fact("took", f"{_clock(facts.wall_s)}, {own_share(run.records, facts.wall_s):.1%} of it the harness's own"),
-        Fact("profile", f"{facts.profile}, {_count(facts.blocks, 'block')}, seed {facts.seed}"),
+        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _done(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
@@ -295,6 +285,8 @@ def versions(run: Run) -> tuple[Fact, ...]:
 
 def _done(run: Run) -> str:
     done, planned = sum(record.cell.track != "export" for record in run.records), run.facts.replicates
+    if done < planned and run.facts.ended:
+        return f"{done} of up to {planned}: {run.facts.ended}"
     return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
 
 

@@ -8,24 +8,35 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from harness.report import evidence, growth, rows
+from harness.report import evidence, growth, noise, rows
 from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, STEP_COLUMNS, Column
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
+from harness.report.flags import Flag, all_flags
 from harness.report.formats import Value, listed
 from harness.report.growth import CrossoverRow, GrowthRow
 from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
 from harness.report.limits import LIMIT_COLUMNS, LimitRow, limit_rows
 from harness.report.memory import MemoryRow, memory_rows
 from harness.report.memory_columns import MEMORY_COLUMNS
+from harness.report.noise import NOISE_COLUMNS, NoiseRow
 from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
-from harness.report.stats import Flag, all_flags
 
 R = TypeVar("R", bound=Row)
 UNTIMED_TABLES = ("proof", "memory")
 TableName = Literal[
-    "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "code"
+    "steps",
+    "growth",
+    "crossovers",
+    "limits",
+    "compile",
+    "proof",
+    "reproducibility",
+    "accuracy",
+    "memory",
+    "code",
+    "session",
 ]
 
 
@@ -63,6 +74,7 @@ class Tables:
     accuracy: Table[AccuracyRow]
     memory: Table[MemoryRow]
     code: Table[CodeRow]
+    session: Table[NoiseRow]
 
     def __iter__(self) -> Iterator[Table[Any]]:
         """Yield them in the order of the report."""
@@ -78,7 +90,7 @@ def tables(run: Run) -> Tables:
     steps = rows.step_rows(run)
     sizes = growth.growth_rows(run, steps)
     return Tables(
-        steps=_steps(steps),
+        steps=_steps(steps, noise.verdict_sentences(run)),
         growth=_growth(sizes),
         crossovers=_crossovers(growth.crossover_rows(sizes, steps)),
         limits=_limits(limit_rows(run)),
@@ -95,10 +107,11 @@ def tables(run: Run) -> Tables:
             rows=rows.code_rows(run),
             is_hole=lambda row: row.total_ns is None and row.status != "ok",
         ),
+        session=_session(noise.noise_rows(run)),
     )
 
 
-def _steps(found: tuple[StepRow, ...]) -> Table[StepRow]:
+def _steps(found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
     return Table(
         name="steps",
         title="Steps",
@@ -107,7 +120,23 @@ def _steps(found: tuple[StepRow, ...]) -> Table[StepRow]:
         rows=found,
         is_hole=lambda row: row.step_ns is None,
         flags=all_flags(flag for row in found for flag in row.flags),
-        remarks=_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+        remarks=(
+            *_inference(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+            *verdicts,
+        ),
+    )
+
+
+def _session(found: tuple[NoiseRow, ...]) -> Table[NoiseRow]:
+    return Table(
+        name="session",
+        title="Session",
+        about="How far this session can be trusted: one cell measured under two labels (A/A), which can differ by noise"
+        " alone, and by how much the machine changed within a block, seen by probes before each block and after the"
+        " last.",
+        columns=NOISE_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.ratio is None and row.probe is None,
     )
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.report.columns import Column
+from harness.report.flags import Flag
 from harness.report.rows import Row
-from harness.report.stats import Flag
 from harness.report.tables import Table, TableName
 
 R = TypeVar("R", bound=Row)

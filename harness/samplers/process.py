@@ -1,43 +1,127 @@
-"""The host's view of a replicate through psutil: resident memory and CPU time of its process tree."""
+"""The host's view of a replicate: memory and processor time of its process tree, its control group, its faults.
 
-import psutil
+    every look          resident set and its high-water mark
+    one look of ten     who belongs to the tree, processor time, major faults, throttling
+    edge of two phases  all of these, unique and proportional set size, involuntary context switches
+
+Nothing but the first is asked in the timed rounds.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from bench.observation import Observation
+from harness.samplers import procfs
+from harness.samplers.base import Costs, Watched
+from harness.samples import Sample
+
+MOUNTS: Final = Path("/sys/fs/cgroup")
 
 
 class ProcessProbe:
-    """Sums over a process and its children; says nothing before `watch` was called or after they are gone."""
+    """Sums over a process and its descendants; says nothing before the process is known or after it has gone."""
 
-    def __init__(self, subject: str) -> None:
-        self.subject = subject
-        self._process: psutil.Process | None = None
+    def __init__(self, watched: Watched, costs: Costs, proc: str = procfs.PROC, mounts: Path = MOUNTS) -> None:
+        self.watched = watched
+        self.tree: list[int] = []
+        self._costs = costs
+        self._proc = proc
+        self._mounts = mounts
+        self._most: dict[str, int] = {}  # the largest value seen, by field of Observation
+        self._cpu_groups: list[Path] | None = None  # the process's and those around it, once they were looked for
+        self._own_group: Path | None = None  # of its memory; None: it shares the harness's, whose peak is not its own
+        self._throttled_before: dict[Path, int] = {}
 
-    def watch(self, pid: int) -> None:
-        """Follow the process `pid` of the host."""
-        try:
-            self._process = psutil.Process(pid)
-        except psutil.NoSuchProcess:
-            self._process = None
+    def begin(self, now_ns: int) -> Iterable[Sample]:
+        """Note how busy the host is."""
+        self._note(load_percent=round(100 * os.getloadavg()[0]))
+        return ()
 
-    def __call__(self) -> list[tuple[str, str, str, float]]:
-        """Return resident bytes and CPU seconds of the tree."""
-        if self._process is None:
+    def look(self, now_ns: int) -> Iterable[Sample]:
+        """Return what the tree holds and has used."""
+        pid, subject = self.watched.pid, self.watched.subject
+        if pid is None:
             return []
-        try:
-            tree = [self._process, *self._process.children(recursive=True)]
-        except psutil.Error:
-            return []
-        resident, seconds, seen = 0, 0.0, 0
-        for process in tree:
-            try:
-                resident += process.memory_info().rss
-                times = process.cpu_times()
-            except psutil.Error:
-                continue
-            seconds += times.user + times.system
-            seen += 1
-        if not seen or not resident:
-            return []
-        return [
-            ("process", self.subject, "rss_bytes", float(resident)),
-            ("process", self.subject, "cpu_seconds", round(seconds, 3)),
-            ("process", self.subject, "processes", float(seen)),
-        ]
+        slow = self.watched.edge or self.watched.is_slow_look or not self.tree
+        found = list(self._resident(pid))
+        if found and slow:
+            self.tree = self._costs.of("process tree", lambda: procfs.tree(pid, self._proc))
+            found += self._used(pid)
+        if found and self.watched.edge:
+            found += self._edge(pid)
+        return [(now_ns, "process", subject, metric, value) for metric, value in found]
+
+    def end(self, now_ns: int) -> Iterable[Sample]:
+        """Nothing is left to be asked."""
+        return ()
+
+    def fields(self) -> Mapping[str, Any]:
+        """Return the fields of an Observation that were seen."""
+        return self._most
+
+    def missing(self) -> Iterator[str]:
+        """Yield why the others were not."""
+        if self.watched.pid is None:
+            yield "host_*: the harness sees no processes of this launcher"
+            return
+        if not self.watched.phase:
+            yield "host_peak_uss_bytes, host_peak_pss_bytes: the phase of the replicate is not seen from here"
+        if "cgroup_peak_bytes" not in self._most:
+            yield "cgroup_peak_bytes: the replicate has no control group of its own"
+        if "throttled_periods" not in self._most:
+            yield "throttled_periods: its control groups count none"
+
+    def _resident(self, pid: int) -> Iterator[tuple[str, float]]:
+        first = self._costs.of("process status", lambda: procfs.resident(pid, self._proc))
+        if first is None:
+            return
+        others = (procfs.resident(one, self._proc) for one in self.tree if one != pid)
+        held = [first, *(one for one in others if one)]
+        rss, peak = sum(one.rss_bytes for one in held), max(one.peak_bytes for one in held)
+        self._note(host_peak_rss_bytes=peak, host_tree_peak_rss_bytes=rss)
+        yield "rss_bytes", float(rss)
+        yield "peak_rss_bytes", float(peak)
+
+    def _used(self, pid: int) -> Iterator[tuple[str, float]]:
+        if used := self._costs.of("process stat", lambda: procfs.used(pid, self._proc)):
+            self._note(major_faults=used.major_faults)
+            yield "cpu_seconds", used.cpu_ns / 1e9
+        yield "processes", float(len(self.tree))
+        self._costs.of("control group", lambda: self._groups(pid))
+
+    def _groups(self, pid: int) -> None:
+        if self._cpu_groups is None:
+            self._find_groups(pid)
+        for group in self._cpu_groups or ():
+            if (now := procfs.throttled_periods(group)) is not None:
+                self._note(throttled_periods=now - self._throttled_before.setdefault(group, now))
+        if self._own_group and (peak := procfs.peak_bytes(self._own_group)) is not None:
+            self._note(cgroup_peak_bytes=peak)
+
+    def _find_groups(self, pid: int) -> None:
+        membership = procfs.groups(pid, self._proc)
+        self._cpu_groups = procfs.folders(membership, "cpu", self._mounts)
+        if membership and membership != procfs.groups(os.getpid(), self._proc):  # made for this replicate
+            self._own_group = next(iter(procfs.folders(membership, "memory", self._mounts)), None)
+            self._throttled_before = dict.fromkeys(self._cpu_groups[:1], 0)
+
+    def _edge(self, pid: int) -> Iterator[tuple[str, float]]:
+        sizes = [self._costs.of("smaps_rollup", partial(procfs.rollup, one, self._proc)) for one in self.tree]
+        seen = [size for size in sizes if size]
+        if seen:
+            unique, proportional = sum(size[0] for size in seen), sum(size[1] for size in seen)
+            self._note(host_peak_uss_bytes=unique, host_peak_pss_bytes=proportional)
+            yield "uss_bytes", float(unique)
+            yield "pss_bytes", float(proportional)
+        switches = self._costs.of(
+            "context switches", lambda: sum(procfs.involuntary_switches(one, self._proc) for one in self.tree)
+        )
+        self._note(involuntary_switches=switches)
+
+    def _note(self, **values: int) -> None:
+        assert values.keys() <= set(Observation.__dataclass_fields__)
+        for name, value in values.items():
+            self._most[name] = max(value, self._most.get(name, 0))

@@ -50,7 +50,7 @@ def launcher() -> Iterator[DockerLauncher]:
 
 def test_a_turn_gives_its_record_and_leaves_no_container(launcher: DockerLauncher, engine: Any) -> None:
     pids: list[int] = []
-    ended = launcher.take(TURN, lambda pid: pids.append(pid) if psutil.pid_exists(pid) else None)
+    ended = launcher.take(TURN, lambda pid, folder: pids.append(pid) if psutil.pid_exists(pid) else None)
     made = to_record(TURN, ended)
     assert made.status == "ok", made.reason
     assert made.environment is not None
@@ -64,20 +64,20 @@ def test_a_turn_gives_its_record_and_leaves_no_container(launcher: DockerLaunche
 
 def test_a_turn_past_its_limit_is_a_timeout(launcher: DockerLauncher, engine: Any) -> None:
     turn = dataclasses.replace(TURN, timeout_s=0.3)
-    assert to_record(turn, launcher.take(turn, lambda pid: None)).status == "timeout"
+    assert to_record(turn, launcher.take(turn, lambda pid, folder: None)).status == "timeout"
     assert ours(engine) == []
 
 
 def test_a_turn_that_needs_too_much_memory_says_so(engine: Any) -> None:
     launcher = DockerLauncher("cpu", code=ROOT, allowance=Allowance(memory="24m", tmp="8m"))
     launcher.prepare(["numpy"], lambda line: None)
-    assert to_record(TURN, launcher.take(TURN, lambda pid: None)).status == "oom"
+    assert to_record(TURN, launcher.take(TURN, lambda pid, folder: None)).status == "oom"
     launcher.close()
     assert ours(engine) == []
 
 
 def test_a_container_that_is_killed_from_outside_is_a_failed_record(launcher: DockerLauncher, engine: Any) -> None:
-    def kill(pid: int) -> None:
+    def kill(pid: int, folder: Path) -> None:
         (name,) = ours(engine)
         engine.containers.get(name).kill()
 
@@ -118,4 +118,4 @@ def test_a_harness_that_is_killed_leaves_a_container_that_the_next_start_removes
     assert ours(engine) == []
     assert [path.exists() for path in folders if path.name == "turn"] == [False]
     assert records()[: len(kept)] == kept
-    assert [record.from_json(line).status for line in records()] == ["ok"] * 12  # of the cell and for limits
+    assert [record.from_json(line).status for line in records()] == ["ok"] * 25  # as DEFAULT in test_compose_up

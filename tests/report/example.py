@@ -15,7 +15,19 @@ import pandas as pd
 
 from bench import hello, lines
 from bench.catalogue import FrameworkOffer, ModeOffer
-from bench.record import Accuracy, Cell, CompileCache, Export, Memory, ModeProof, Record, Repeat, Timing
+from bench.record import (
+    Accuracy,
+    Cell,
+    CompileCache,
+    Export,
+    Limit,
+    LimitKind,
+    Memory,
+    ModeProof,
+    Record,
+    Repeat,
+    Timing,
+)
 from bench.workload import EPSILON_HAT, KINGMA_BA, Trajectory, reference
 from bench.workloads import regression
 from harness.report import write
@@ -124,6 +136,7 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
         for block in range(1, blocks + 1)
         for name, count in LINES.items()
     ]
+    records += _company(rng, blocks)
     records += [factories.export("torch"), factories.export("keras_tensorflow", **KERAS_EXPORT), JAX_EXPORT]
     records = [dataclasses.replace(record, position=at) for at, record in enumerate(records, start=1)]
     return factories.run(
@@ -222,6 +235,28 @@ def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int, 
             accuracy=dataclasses.replace(good.accuracy, max_loss_deviation=7.1e-3, weight=3.0252161),
         )
     return good
+
+
+def _company(rng: np.random.Generator, blocks: int) -> list[Record]:
+    """The A/A twin of one cell, and the sentinels: the machine was 3 % slower for a while."""
+    twin = factories.cell(framework="jax", mode="jit", track="twin")
+    found = [
+        factories.record(twin, block=block, timing=_timing(rng, twin, 49 * rng.lognormal(0, 0.015), 164))
+        for block in range(1, blocks + 1)
+    ]
+    empty = dict.fromkeys(("workload", "optimizer", "size", "precision"), "")
+    watching = factories.cell(framework="numpy", mode="sentinel", track="sentinel", **empty)
+    probes: list[tuple[LimitKind, str, int]] = [("launch", "", 1), ("triad", "", 32 << 20), ("matmul", "float32", 512)]
+    for block in range(1, blocks + 2):
+        slower = 1.03 if block == 3 else 1.0
+        limits = tuple(
+            Limit(
+                kind=kind, precision=precision, size=size, work=1, round_ns=(int(1e6 * slower * rng.normal(1, 0.002)),)
+            )
+            for kind, precision, size in probes
+        )
+        found.append(factories.record(watching, block=block, timing=None, limits=limits))
+    return found
 
 
 def _timing(rng: np.random.Generator, cell: Cell, step_us: float, first_ms: float) -> Timing:

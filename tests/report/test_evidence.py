@@ -290,7 +290,7 @@ class TestInference:
 class TestExports:
     def test_are_in_no_table(self) -> None:
         found = tables(run([factories.export(), record()]))
-        assert [len(read(table)) for table in found] == [1, 0, 0, 0, 0, 1, 1, 1, 1, 0]
+        assert [len(read(table)) for table in found] == [1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]
 
     def test_are_listed_with_their_producer_versions_and_operators(self) -> None:
         (model,) = exported(run([factories.export()]))

@@ -1,6 +1,4 @@
-import dataclasses
 import math
-import statistics
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -11,19 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from harness.report import stats
-from harness.report.stats import (
-    AUTOCORR,
-    FEW,
-    IMPRECISE,
-    NEVER,
-    NOSLOPE,
-    NOSTEADY,
-    SHIFT,
-    STOLEN,
-    BreakEven,
-    Cost,
-    Interval,
-)
+from harness.report.stats import Cost, Interval
 from tests.factories import timing
 
 T = TypeVar("T")
@@ -33,12 +19,6 @@ RUNS = 4000  # the standard error of a rate near 4 % is then 0.3 points
 def there(value: T | None) -> T:
     assert value is not None
     return value
-
-
-def broken_even(mode: dict[int, Cost], baseline: dict[int, Cost]) -> BreakEven:
-    found = stats.break_even(mode, baseline)
-    assert isinstance(found, BreakEven)
-    return found
 
 
 class TestStepTime:
@@ -97,29 +77,6 @@ class TestLevel:
         assert stats.level([-3.0]) == stats.Estimate(value=-3.0, interval=None, count=1)
         with pytest.raises(ValueError, match="at least one"):
             stats.level([])
-
-    def test_of_savings_pairs_by_block(self) -> None:
-        mode = {1: Cost(first_ns=0, step_ns=80), 2: Cost(first_ns=0, step_ns=60), 3: Cost(first_ns=0, step_ns=1)}
-        baseline = {1: Cost(first_ns=0, step_ns=100), 2: Cost(first_ns=0, step_ns=100)}
-        saving = there(stats.saving(mode, baseline))
-        assert (saving.value, saving.count) == (30, 2)
-        assert stats.saving(mode, {}) is None
-
-
-class TestBreakEvenOfOne:
-    SAVING = stats.Estimate(value=20.0, interval=Interval(15.0, 25.0), count=6)
-
-    def test_divides_and_has_no_interval(self) -> None:
-        assert stats.break_even_of_one(1000.0, self.SAVING) == BreakEven(steps=50.0, interval=None)
-
-    def test_is_at_once_when_the_first_step_is_no_dearer(self) -> None:
-        assert stats.break_even_of_one(-1.0, self.SAVING) == BreakEven(steps=0.0, interval=None)
-
-    def test_is_never_when_the_saving_is_not_told_from_zero(self) -> None:
-        assert stats.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=Interval(0.0, 40.0))) == NEVER
-
-    def test_is_unknown_when_the_saving_has_no_interval(self) -> None:
-        assert stats.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=None)) is None
 
 
 class TestThreads:
@@ -268,127 +225,3 @@ def _called_different(a: Iterable[float], b: Iterable[float]) -> bool:
     """Whether the interval of the pair leaves out 1: the test that the 1 % floor then only makes stricter."""
     ratio = there(stats.ratio(_blocks(a), _blocks(b)))
     return not there(ratio.interval).holds(1)
-
-
-class TestBreakEven:
-    EAGER = Cost(first_ns=4_000_000, step_ns=100_000)
-
-    def test_of_known_numbers_by_hand(self) -> None:
-        # compile costs 6 s - 4 ms more and saves 20 µs a step in both blocks: 5 996 000 000 / 20 000
-        compiled = Cost(first_ns=6_000_000_000, step_ns=80_000)
-        found = broken_even({1: compiled, 2: compiled}, {1: self.EAGER, 2: self.EAGER})
-        assert found.steps == pytest.approx(299_800)
-        assert there(found.interval).low == pytest.approx(299_800)
-        assert there(found.interval).high == pytest.approx(299_800)
-
-    def test_is_never_for_a_mode_that_is_slower(self) -> None:
-        slower = Cost(first_ns=6_000_000_000, step_ns=120_000)
-        assert stats.break_even({1: slower, 2: slower}, {1: self.EAGER, 2: self.EAGER}) == NEVER
-
-    def test_is_never_when_the_interval_of_the_saving_includes_zero(self) -> None:
-        mode = {block: Cost(first_ns=1e9, step_ns=100_000 + noise) for block, noise in ((1, -900), (2, 600), (3, -600))}
-        saving = [100_000 - cost.step_ns for cost in mode.values()]
-        interval = scipy_stats.ttest_1samp(saving, 0).confidence_interval(1 - 0.035)
-        assert statistics.fmean(saving) > 0
-        assert interval.low < 0
-        assert stats.break_even(mode, dict.fromkeys(mode, self.EAGER)) == NEVER
-
-    def test_exists_exactly_when_the_interval_of_the_saving_leaves_out_zero(self) -> None:
-        rng = np.random.default_rng(13)
-        seen = set()
-        for _ in range(300):
-            saving = rng.normal(1000, 1000, 6)
-            mode = {b: Cost(first_ns=1e9, step_ns=100_000 - s) for b, s in enumerate(saving)}
-            low = scipy_stats.ttest_1samp(saving, 0).confidence_interval(1 - 0.035).low
-            found = stats.break_even(mode, dict.fromkeys(mode, self.EAGER))
-            assert (found != NEVER) == (low > 0)
-            seen.add(found == NEVER)
-        assert seen == {True, False}
-
-    def test_is_at_once_for_a_mode_whose_first_step_is_cheaper_too(self) -> None:
-        better = Cost(first_ns=1_000_000, step_ns=80_000)
-        assert broken_even({1: better, 2: better}, {1: self.EAGER, 2: self.EAGER}).steps == 0
-
-    def test_is_absent_with_one_block(self) -> None:
-        assert stats.break_even({1: self.EAGER}, {1: self.EAGER}) is None
-
-    def test_interval_covers_the_truth_though_a_slow_block_raises_both_costs(self) -> None:
-        rng = np.random.default_rng(14)
-        covered = 0
-        for _ in range(RUNS):
-            slow = rng.lognormal(0, 0.1, 6)  # drift makes Δ first step and saving rise together
-            own = rng.normal(1, 0.01, (6, 4))
-            mode = {b: Cost(first_ns=1e9 * slow[b] * own[b, 0], step_ns=8e4 * slow[b] * own[b, 1]) for b in range(6)}
-            eager = {b: Cost(first_ns=4e6 * slow[b] * own[b, 2], step_ns=1e5 * slow[b] * own[b, 3]) for b in range(6)}
-            found = stats.break_even(mode, eager)
-            covered += isinstance(found, BreakEven) and there(found.interval).holds((1e9 - 4e6) / 2e4)
-        assert 0.93 <= covered / RUNS <= 0.97 + 0.003
-
-
-class TestFlags:
-    CLEAN = timing(round_ns=(100_000, 100_100) * 15)
-
-    def test_none_on_six_clean_replicates(self) -> None:
-        rounds = np.random.default_rng(15).normal(100_000, 1000, (6, 30)).astype(int)
-        clean = [timing(round_ns=tuple(map(int, one))) for one in rounds]
-        assert stats.flags(clean, "cpu") == ()
-
-    def test_nosteady_when_any_replicate_was_not(self) -> None:
-        replicates = [self.CLEAN] * 5 + [dataclasses.replace(self.CLEAN, steady=False)]
-        assert NOSTEADY in stats.flags(replicates, "cpu")
-        assert NOSTEADY not in stats.flags([self.CLEAN] * 6, "cpu")
-
-    def test_few_blocks_below_six(self) -> None:
-        assert FEW in stats.flags([self.CLEAN] * 5, "cpu")
-        assert FEW not in stats.flags([self.CLEAN] * 6, "cpu")
-        assert FEW.name == "B<6"
-
-    def test_imprecise_above_2_percent_on_a_processor_and_1_percent_on_a_gpu(self) -> None:
-        replicates = [timing(round_ns=(100_000 + spread,) * 3) for spread in (0, 3000, 0, 3000, 0, 3000)]
-        half_width = there(stats.estimate([there(stats.step_ns(one)) for one in replicates]).half_width)
-        assert 0.01 < half_width < 0.02
-        assert IMPRECISE in stats.flags(replicates, "cuda")
-        assert IMPRECISE not in stats.flags(replicates, "cpu")
-
-    def test_autocorrelation_of_alternating_rounds(self) -> None:
-        assert AUTOCORR in stats.flags([self.CLEAN] * 6, "cpu")  # 100 000, 100 100, 100 000, …: r₁ near -1
-
-    def test_lag1_by_hand(self) -> None:
-        # mean 3, deviations -2 -1 0 1 2: products 2 + 0 + 0 + 2 over squares 4 + 1 + 0 + 1 + 4
-        assert stats.lag1([1, 2, 3, 4, 5]) == pytest.approx(0.4)
-        assert stats.lag1([7, 7, 7, 7]) == 0
-
-    def test_false_alarms_on_independent_rounds_are_rare(self) -> None:
-        rng = np.random.default_rng(16)
-        alarms = 0
-        for _ in range(1000):
-            rounds = [list(one) for one in rng.normal(100_000, 2000, (3, 10))]
-            alarms += stats.autocorrelated(rounds) or any(stats.shifted(one, 0.01 / 3) for one in rounds)
-        assert alarms / 1000 <= 0.05
-
-    def test_shift_of_the_level_within_a_replicate(self) -> None:
-        rng = np.random.default_rng(17)
-        rounds = rng.normal(100_000, 1000, 30)
-        moved = rounds + np.repeat([0, 5000], 15)
-        assert SHIFT in stats.flags([timing(round_ns=tuple(map(int, moved)))] * 6, "cpu")
-        assert not stats.shifted(list(rounds), 0.01)
-
-    def test_shift_below_1_percent_is_none(self) -> None:
-        tiny = np.repeat([100_000, 100_500], 15) + np.arange(30)
-        assert not stats.shifted([float(value) for value in tiny], 0.01)
-
-    def test_no_slope_is_said(self) -> None:
-        flat = timing(round_ns=(100, 100), double_round_ns=(100, 100))
-        assert NOSLOPE in stats.flags([flat, self.CLEAN], "cpu")
-
-    def test_a_processor_that_was_shared_is_said(self) -> None:
-        whole = timing(round_ns=(100_000,) * 10, process_cpu_ns=980_000)
-        halved = timing(round_ns=(100_000,) * 10, process_cpu_ns=510_000)
-        assert stats.cpu_share(halved) == pytest.approx(0.51)
-        assert STOLEN in stats.flags([whole, halved], "cpu")
-        assert STOLEN not in stats.flags([whole, whole], "cpu")
-        assert STOLEN not in stats.flags([halved, halved], "cuda")  # the host waits there
-
-    def test_letters_and_names_are_distinct(self) -> None:
-        assert len({flag.letter for flag in stats.FLAGS}) == len(stats.FLAGS)
-        assert len({flag.name for flag in stats.FLAGS}) == len(stats.FLAGS)

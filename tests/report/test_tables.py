@@ -39,7 +39,8 @@ class TestContract:
         assert tables(run([])).steps.header == (
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "step_us", "ci_low_us", "ci_high_us", "replicates", "rounds", "steps_per_round", "first_step_ms",
-            "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms",
+            "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms", "verdict", "spread_within",
+            "spread_between", "rounds_shape",
         )  # fmt: skip
 
     def test_columns_of_accuracy(self) -> None:
@@ -108,8 +109,8 @@ class TestSteps:
         records = [timed(EAGER, block, 100_000) for block in (1, 2)]
         records += [timed(COMPILE, block, 80_000, first_ns=2_004_000_000) for block in (1, 2)]
         assert to_csv(tables(run(records)).steps).splitlines()[1:] == [
-            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,",
-            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100000,B<6,",
+            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,",
+            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100000,B<6,,undetermined,0,0,",
         ]
 
     def test_the_interval_is_student_s_on_the_logarithms(self) -> None:
@@ -278,7 +279,7 @@ class TestCode:
 def test_every_flag_of_the_example_has_a_letter_in_the_legend() -> None:
     found = tables(example())
     letters = {flag.letter for flag in found.steps.flags}
-    assert letters == {"N", "B", "I", "S"}
+    assert letters == {"N", "B", "I", "S", "M"}
     assert {flag.name for flag in found.steps.flags} >= {
         name for row in read(found.steps) for name in row["flags"].split()
     }

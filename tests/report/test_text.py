@@ -166,7 +166,7 @@ class TestTerminal:
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
         assert printed(run([])).count("No such record in this run.") == len(
-            set(report.TABLES) - {*report.LADDERS, *report.UNPRINTED}
+            set(report.TABLES) - {*report.OPTIONAL, *report.UNPRINTED}
         )
 
     def test_names_a_framework_once_above_its_modes(self) -> None:

@@ -1,0 +1,210 @@
+"""The GPU's side of a replicate, through NVML: cheap calls at every look, lists of programs at edges of phases only.
+
+A call that a GPU, its driver or this user's rights do not offer is asked once in a run: its figures stay empty, with
+the reason. One that fails now and then leaves a gap. One that takes long is asked at one look of ten. A GPU that is
+lost is asked nothing more: the run says so, and what the processor tells goes on.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from harness import nvidia
+from harness.gpus import Gpu
+from harness.samplers import calls
+from harness.samplers.base import Costs, Watched
+from harness.samplers.calls import Call
+from harness.samplers.owner import Owner
+from harness.samples import Sample
+
+SLOW_NS: Final = 1_000_000  # a kind of call whose median is longer is made at one look of ten
+REFUSALS: Final = (  # answers that will be the same for the rest of the run
+    "NVML_ERROR_NOT_SUPPORTED", "NVML_ERROR_FUNCTION_NOT_FOUND", "NVML_ERROR_NO_PERMISSION",
+    "NVML_ERROR_INVALID_ARGUMENT", "NVML_ERROR_ARGUMENT_VERSION_MISMATCH", "NVML_ERROR_DEPRECATED",
+)  # fmt: skip
+LOSSES: Final = (
+    "NVML_ERROR_GPU_IS_LOST", "NVML_ERROR_GPU_NOT_FOUND", "NVML_ERROR_RESET_REQUIRED", "NVML_ERROR_DRIVER_NOT_LOADED",
+    "NVML_ERROR_UNINITIALIZED",
+)  # fmt: skip
+RELEASE_S: Final = 1.0  # for the driver to take back the memory of a process that has gone
+RELEASE_EVERY_S: Final = 0.1
+RELEASED_BYTES: Final = 2 << 20  # above what was used before; less is the driver's own
+
+T = TypeVar("T")
+
+
+class Device:
+    """One GPU for a whole run: remembers what it cannot tell, and says once when it is lost."""
+
+    def __init__(self, gpu: Gpu, say: Callable[[str], None]) -> None:
+        self.gpu = gpu
+        self.refused: dict[str, str] = {}  # kind of call: why it is asked no more
+        self.failed: dict[str, str] = {}  # kind of call: why it was not answered the last time that it was not
+        self.lost = ""  # why nothing is asked any more; empty: it is there
+        self._say = say
+        self._events = self._listen()
+
+    def ask(self, call: Call, costs: Costs, question: Callable[[], T]) -> T | None:
+        """Return the answer to `question`; None when there is none."""
+        if self.lost or call.kind in self.refused:
+            return None
+        try:
+            return costs.of(call.kind, question)
+        except self.gpu.nvml.NVMLError as error:
+            self._take_note(call, error)
+            return None
+
+    def figures(self, call: Call, costs: Costs) -> dict[str, int]:
+        """Return the figures of a call; none when there are none."""
+        return dict(self.ask(call, costs, lambda: call.ask(self.gpu)) or {})
+
+    def missing(self, empty: Collection[str]) -> Iterator[str]:
+        """Yield why fields are missing: those of calls that are refused, and of others those that are `empty`."""
+        if self.lost:
+            yield f"gpu: {self.lost}"
+        for call in (*calls.OFTEN, *calls.COUNTERS, *calls.ONCE, calls.PROGRAMS):
+            if call.kind in self.refused and call.fields:
+                yield f"{', '.join(call.fields)}: {self.refused[call.kind]}"
+            elif call.kind in self.failed and (fields := [name for name in call.fields if name in empty]):
+                yield f"{', '.join(fields)}: {self.failed[call.kind]}"
+
+    def xids(self) -> list[int]:
+        """Return the critical errors that the driver has reported since this was asked last."""
+        nvml, found = self.gpu.nvml, []
+        while self._events is not None and not self.lost:
+            try:
+                found.append(int(nvml.nvmlEventSetWait_v2(self._events, 0).eventData))
+            except nvml.NVMLError:  # a time-out: there is none; a lost GPU shows itself in the calls
+                break
+        return found
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        nvml = self.gpu.nvml
+        if self._events is not None:
+            with contextlib.suppress(nvml.NVMLError):
+                nvml.nvmlEventSetFree(self._events)
+            self._events = None
+        self.gpu.close()
+
+    def _listen(self) -> Any:
+        nvml = self.gpu.nvml
+        try:
+            events = nvml.nvmlEventSetCreate()
+            nvml.nvmlDeviceRegisterEvents(self.gpu.whole, nvml.nvmlEventTypeXidCriticalError, events)
+        except nvml.NVMLError as error:
+            self.refused["xids"] = str(error)
+            return None
+        return events
+
+    def _take_note(self, call: Call, error: Exception) -> None:
+        nvml, value = self.gpu.nvml, getattr(error, "value", None)
+        if value in [getattr(nvml, name) for name in LOSSES]:
+            self.lost = f"GPU {self.gpu.uuid} was lost: {error}"
+            self._say(f"{self.lost}. Its figures are empty from here on, those of the processor go on; dmesg says why.")
+        elif value in [getattr(nvml, name) for name in REFUSALS]:
+            self.refused[call.kind] = nvidia.explain(error, nvml)
+        else:
+            self.failed[call.kind] = f"asked in vain, {error}"
+
+
+class NvmlProbe:
+    """Looks at the GPU of one replicate."""
+
+    def __init__(self, device: Device, watched: Watched, owner: Owner, costs: Costs) -> None:
+        self.device = device
+        self.watched = watched
+        self.owner = owner
+        self.foreign: dict[int, str] = {}  # by PID: their names
+        self.xids: list[int] = []
+        self.before: dict[str, int] = {}
+        self.after: dict[str, int] = {}
+        self._costs = costs
+        self._drained: dict[str, int] = {}  # by buffer: the time stamp of its newest sample, microseconds
+        self._buffered: set[str] = set()  # kinds of calls whose figures come from the driver's buffer
+
+    def begin(self, now_ns: int) -> Iterable[Sample]:
+        """Look before the process is there: memory, other programs, counters; empty the driver's buffers."""
+        self.device.xids()
+        self.before = self._all(calls.MEMORY, *calls.COUNTERS, *calls.ONCE, calls.ENERGY)
+        list(self._drain())
+        self._buffered.clear()
+        return [*self._rows(now_ns, self.before), *self._programs(now_ns)]
+
+    def look(self, now_ns: int) -> Iterable[Sample]:
+        """Look while it runs."""
+        slow = self.watched.is_slow_look
+        due = [call for call in calls.OFTEN if slow or self._is_cheap(call)]
+        found = self._rows(now_ns, self._all(*(call for call in due if call.kind not in self._buffered)))
+        if self.watched.is_tenth_look:  # a buffer holds a few seconds
+            found += self._drain()
+            self.xids += self.device.xids()
+        if self.watched.edge:
+            found += self._programs(now_ns)
+        return found
+
+    def end(self, now_ns: int) -> Iterable[Sample]:
+        """Look once it has gone, and its memory with it."""
+        found = self._drain()
+        if self.watched.pid is not None:  # else its own processes cannot be told from others
+            found += self._programs(now_ns)
+        self.after = self._all(calls.MEMORY, *calls.COUNTERS, calls.ENERGY)
+        deadline = time.monotonic() + RELEASE_S
+        while self._holds() and time.monotonic() < deadline:
+            time.sleep(RELEASE_EVERY_S)
+            self.after |= self._all(calls.MEMORY)
+        self.xids += self.device.xids()
+        return [*found, *self._rows(now_ns, self.after)]
+
+    def _holds(self) -> bool:
+        """Whether more of the memory is used than before."""
+        name = "device_used_bytes"
+        return self.after.get(name, 0) > self.before.get(name, 0) + RELEASED_BYTES
+
+    def _is_cheap(self, call: Call) -> bool:
+        return self._costs.median_ns(call.kind) <= SLOW_NS
+
+    def _all(self, *asked: Call) -> dict[str, int]:
+        return {name: value for call in asked for name, value in self.device.figures(call, self._costs).items()}
+
+    def _rows(self, now_ns: int, figures: dict[str, int]) -> list[Sample]:
+        return [(now_ns, "nvml", self.watched.subject, name, float(value)) for name, value in figures.items()]
+
+    def _drain(self) -> list[Sample]:
+        """Return what the driver has put into its buffers since the last time, with the driver's own time stamps."""
+        found = []
+        for call in (one for one in calls.OFTEN if one.buffer):
+            buffer = Call(f"{call.kind} buffer", call.ask, ())
+            read = self.device.ask(buffer, self._costs, partial(self._read, call)) or []
+            found += [(stamp * 1000, "nvml", self.watched.subject, call.metric, float(value)) for stamp, value in read]
+        return found
+
+    def _read(self, call: Call) -> list[tuple[int, int]]:
+        """Return (microseconds of Unix time, value) of a buffer's new samples; raises NVMLError."""
+        nvml, since = self.device.gpu.nvml, self._drained.get(call.buffer, 0)
+        try:
+            _, samples = nvml.nvmlDeviceGetSamples(self.device.gpu.whole, getattr(nvml, call.buffer), since)
+        except nvml.NVMLError as error:
+            if error.value == nvml.NVML_ERROR_NOT_FOUND:  # nothing new
+                return []
+            raise
+        found = [(one.timeStamp, one.sampleValue.uiVal) for one in samples]  # all unsigned
+        if found:
+            self._drained[call.buffer] = max(stamp for stamp, _ in found)
+            self._buffered.add(call.kind)
+        return found
+
+    def _programs(self, now_ns: int) -> list[Sample]:
+        """Return what the replicate's own processes hold; take note of those of others."""
+        listed = self.device.ask(calls.PROGRAMS, self._costs, self.device.gpu.programs)
+        if listed is None:
+            return []
+        own = self.owner.own(listed)
+        for pid in self.owner.others(listed):
+            self.foreign.setdefault(pid, nvidia.program(pid))
+        held = [listed[pid] for pid in own]
+        if not held or None in held:
+            return []
+        return self._rows(now_ns, {"device_process_bytes": sum(one for one in held if one is not None)})

@@ -1,0 +1,44 @@
+"""`samestep selftest`: all figures in one table; `samestep selftest …`: one of them, at length."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Measure the suite itself, against the figures that it has to keep.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def everything(
+    context: typer.Context,
+    short: Annotated[bool, typer.Option("--short", help="Some ten minutes. [default: up to an hour]")] = False,
+    format: Annotated[str | None, typer.Option(help="Print as md. [default: a table for people]")] = None,
+) -> None:
+    """Measure the suite itself, against the figures that it has to keep."""
+    if context.invoked_subcommand is None:
+        from harness.selftest import run
+
+        raise typer.Exit(run.run(run.SHORT if short else run.FULL, format))
+
+
+@app.command()
+def sampler(
+    pairs: Annotated[int, typer.Option(min=2, help="Stretches with the sampler, and as many without.")] = 30,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a stretch.")] = 1.0,
+    device: Annotated[str, typer.Option(help="cpu; cuda: ask the GPU as well.")] = "cpu",
+    cpus: Annotated[str | None, typer.Option(help="CPU set of the work, as 1-3. [default: all but one]")] = None,
+) -> None:
+    """What the sampler costs: step time with it and without, interleaved, and its share of a processor."""
+    from harness.selftest import sampler as test
+
+    raise typer.Exit(test.run(pairs, seconds, device, cpus))
+
+
+@app.command()
+def allocation() -> None:
+    """Whether a known pattern of allocations is reported with its peak, on the processor."""
+    from harness.selftest import allocation as test
+
+    raise typer.Exit(test.run())
