@@ -33,13 +33,14 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import energy, exporting, idiomatic, limits, sentinel
+        from bench import energy, exporting, idiomatic, limits, memory, sentinel
 
         runs = {
             "idiomatic": idiomatic.run,
             "export": exporting.run,
             "limits": limits.run,
             "sentinel": sentinel.run,
+            "memory": memory.run,
             "energy": energy.run,
         }
         run = runs[job.cell.track]

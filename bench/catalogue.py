@@ -14,13 +14,17 @@ from typing import Any, Final
 from bench import lines
 from bench.frameworks import FRAMEWORKS
 from bench.precision import PRECISIONS
+from bench.record import Cell
 from bench.workloads import WORKLOADS, load
 
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
 LIMITS: Final = "limits"  # the mode of the turn that measures what a library gets out of the machine
 SENTINEL: Final = "sentinel"  # the mode of the short turn that sees whether the machine is as fast as before
-LITERALS: Final = ("MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS")
+LITERALS: Final = (
+    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
+)  # fmt: skip
+DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,15 @@ class ModeOffer:
     baseline: str = ""  # mode that its speed-up and break-even compare with; empty: none
     source: str = ""  # framework whose exported model it runs; empty: it trains its own
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyOffer:
+    """One policy of a framework's device allocator beside its default."""
+
+    name: str  # in the framework's own words
+    environment: tuple[tuple[str, ...], ...]  # (name, value) of each variable that asks for it
+    devices: tuple[str, ...]  # those that have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,7 @@ class FrameworkOffer:
     hello: str = ""  # source of its hello world; empty: it has none
     hello_lines: int = 0  # logical lines of that source
     limits: str = ""  # library whose limits it can measure, shared by all that compute with it; empty: it cannot
+    allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator beside the default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +147,7 @@ def framework_offer(name: str) -> FrameworkOffer:
         hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
         hello_lines=lines.count(name) if hello.exists() else 0,
         limits=literals.get("LIMITS", ""),
+        allocators=_policies(literals),
     )
 
 
@@ -140,6 +155,33 @@ def plain_mode(offer: FrameworkOffer) -> str:
     """Return a mode that compiles nothing: the last of those that others are compared with, else the first."""
     own = [mode.name for mode in offer.modes if mode.baseline == mode.name]
     return own[-1] if own else offer.modes[0].name
+
+
+def policy_offer(offer: FrameworkOffer, name: str) -> PolicyOffer | None:
+    """Return the policy called `name`; None: the framework has none of that name, or it is its default."""
+    return next((one for one in offer.allocators if one.name == name), None)
+
+
+def policy_lacking(cell: Cell) -> str:
+    """Return why the cell's device has no such allocator policy, as one sentence; empty: it has."""
+    if cell.allocator == DEFAULT_POLICY:
+        return ""
+    policy = policy_offer(framework_offer(cell.framework), cell.allocator)
+    if policy is None or cell.device in policy.devices:
+        return ""
+    device = {"cpu": "the CPU"}.get(cell.device, cell.device)
+    return f"{policy.name} is a policy of the allocator on {', '.join(policy.devices)}; this is {device}"
+
+
+def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
+    told = literals.get("ALLOCATORS", {})
+    if isinstance(told, str):
+        return framework_offer(told).allocators
+    devices = tuple(literals.get("ALLOCATOR_DEVICES", ("cuda",)))
+    return tuple(
+        PolicyOffer(name=name, environment=tuple(variables.items()), devices=devices)
+        for name, variables in told.items()
+    )
 
 
 def _literals(tree: ast.Module) -> dict[str, Any]:

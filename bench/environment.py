@@ -63,8 +63,17 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def restart_peak() -> bool:
+    """Start the count of `peak_resident_bytes` anew (proc(5), clear_refs); return whether the kernel let us."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
 def peak_resident_bytes() -> int:
-    """Return the peak resident set of this process since its exec: VmHWM of /proc/self/status, proc(5).
+    """Return the peak resident set of this process since its exec or `restart_peak`: VmHWM, proc(5).
 
     Not getrusage's ru_maxrss: Linux hands the parent's resident set at the moment of the fork down to it.
     """

@@ -10,6 +10,9 @@ framework can still list its cells:
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
     LADDER = ("eager", "compile")           only where a workload of many sizes is not to run in all modes by default
     LIMITS = "torch"                        the library that it computes with, when it has `probes` for its limits
+    ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator beside the default, in its own words,
+                                            with the variables that ask for each; "torch": those of that file
+    ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; left out: "cuda" alone
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
 forward pass per workload, written in its own idiom. `probes() -> Probes` hands out the library's own calls for the
@@ -23,7 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.workload import Workload
 
 Output = Any  # a framework's own array or tensor: the loss or losses of one call
@@ -54,6 +57,7 @@ class Step:
         None  # of the loss, by the parameters as they are
     )
     inference: bool = False  # a call is a forward pass of a trained model: it returns predictions, no loss
+    release: Callable[[], None] = lambda: None  # let go of what the framework's module itself holds of this step
 
     def __post_init__(self) -> None:
         if (self.call is None) == (self.fit is None):
@@ -118,11 +122,12 @@ class Framework(Protocol):
         """Return the losses in `outputs` as one flat array, shape (steps,); of an inference step its last output."""
         ...
 
-    def memory(self) -> Memory:
-        """Return the device allocator's statistics; all None where the device keeps none.
+    def memory(self) -> Allocator:
+        """Return the statistics of the device's allocator; all None, with the reason, where there are none."""
+        ...
 
-        `device_allocations_warmup` counts since the process began; the protocol makes the differences.
-        """
+    def empty_cache(self) -> bool:
+        """Give back to the device what the allocator keeps unused; return whether the framework has such a call."""
         ...
 
     def versions(self) -> Sequence[str]:

@@ -113,6 +113,7 @@ def require_mode(cell: Cell, threads: int, proof: ModeProof) -> None:
         ("precision of the products", products, proof.compute_precision or unsaid),
         ("precision of the output", output, proof.output_precision or output),
         ("threads", threads, threads if proof.threads is None else proof.threads),
+        ("allocator", cell.allocator, proof.allocator or cell.allocator),
     )
     for name, asked, found in asked_and_found:
         if asked != found:

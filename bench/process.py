@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from bench import caches
-from bench.catalogue import framework_offer
+from bench.catalogue import framework_offer, policy_offer
 from bench.record import Cell
 from bench.turn import Turn
 from bench.workloads import make
@@ -38,7 +38,9 @@ def prepare(turn: Turn) -> None:
         os.sched_setaffinity(0, turn.cpus)
     if turn.model:
         (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
-    for name, value in framework_offer(turn.cell.framework).environment:
+    offer = framework_offer(turn.cell.framework)
+    policy = policy_offer(offer, turn.cell.allocator)
+    for name, value in (*offer.environment, *(policy.environment if policy else ())):
         os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
 
 

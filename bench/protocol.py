@@ -10,23 +10,25 @@ import contextlib
 import dataclasses
 import time
 import traceback
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import caches
+from bench.catalogue import policy_lacking
 from bench.environment import describe, peak_resident_bytes, resident_bytes
 from bench.framework import Framework, Skip
 from bench.gate import Gate, InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.precision import PRECISIONS
 from bench.record import (
     Accuracy,
+    Allocator,
     Export,
     Failure,
     Memory,
     ModeProof,
+    Moment,
     Phases,
     Record,
     Repeat,
@@ -40,6 +42,7 @@ from bench.workload import Workload
 
 Load = Callable[[], Framework]
 Make = Callable[[], Workload]
+Note = Callable[[Moment, Framework], None]
 
 
 class PhaseClock:
@@ -182,8 +185,10 @@ class Replicate:
         clock: Clock,
         cache_entries: Callable[[], int] = lambda: 0,
         cpu_clock: Clock = time.process_time_ns,
+        note: Note = lambda moment, framework: None,
     ) -> None:
         self.turn = turn
+        self.note = note
         self.phase = phase
         self.clock = clock
         self.cpu_clock = cpu_clock
@@ -216,19 +221,24 @@ class Replicate:
             InvalidResultError: the result is not the reference's.
         """
         cell, phase = self.turn.cell, self.phase
+        if lacking := policy_lacking(cell):
+            return lacking
         with phase("import"):
             framework = load()
             self.versions = framework.versions()
             self.memory = Memory(host_rss_after_import_bytes=resident_bytes())
+            self.note("import", framework)
         if cell.workload not in framework.FORWARD:
             return f"{cell.framework} does not express the {cell.workload}"
         with phase("device"):
             framework.start(cell.device, self.turn.threads)
+            self.note("device", framework)
         with phase("build"):
             workload = make()
             step = framework.build(workload, cell.mode, cell.precision)
             if isinstance(step, Skip):
                 return step.reason
+            self.note("build", framework)
             gate = Gate(
                 framework=framework,
                 workload=workload,
@@ -242,6 +252,7 @@ class Replicate:
             begin = self.clock()
             framework.wait(step.run(1))
             self.first_step_ns = self.clock() - begin
+            self.note("first step", framework)
         with phase("check"):
             self.cache = caches.finding(step.proof(), entries, self.cache_entries())
             self.start = gate.start("before timing")
@@ -281,14 +292,12 @@ class Replicate:
             self._check(gate, timing, before, allocated)
         self.timing = timing
 
-    def _check(self, gate: Gate, timing: Timing, before: ModeProof, allocated: Memory) -> None:
+    def _check(self, gate: Gate, timing: Timing, before: ModeProof, allocated: Allocator) -> None:
         """Look once more at mode, memory and result, now that the rounds are over."""
         assert self.accuracy
-        self.proof = _during(before, gate.step.proof())
-        self.memory = dataclasses.replace(
-            _allocated(allocated, gate.framework.memory()),
-            host_rss_after_import_bytes=self.memory.host_rss_after_import_bytes,
-        )
+        now = gate.framework.memory()
+        self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
+        self.memory = _allocated(self.memory, allocated, now)
         require_mode(self.turn.cell, self.turn.threads, self.proof)
         require_threads(self.turn.threads, timing)
         require_no_allocations(self.memory)
@@ -327,10 +336,13 @@ def _during(before: ModeProof, after: ModeProof) -> ModeProof:
     return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
 
 
-def _allocated(before: Memory, after: Memory) -> Memory:
-    """Return the memory after the timed rounds with the device allocations before them and during them told apart."""
-    counts = before.device_allocations_warmup, after.device_allocations_warmup
-    if None in counts:
-        return after
-    warmup, total = typing.cast(tuple[int, int], counts)
-    return dataclasses.replace(after, device_allocations_warmup=warmup, device_allocations_timed=total - warmup)
+def _allocated(memory: Memory, before: Allocator, after: Allocator) -> Memory:
+    """Return `memory` with the allocator's peaks, and its device allocations before the timed rounds and in them."""
+    earlier, total = before.device_allocations, after.device_allocations
+    return dataclasses.replace(
+        memory,
+        allocated_peak_bytes=after.allocated_peak_bytes,
+        reserved_peak_bytes=after.reserved_peak_bytes,
+        device_allocations_warmup=earlier,
+        device_allocations_timed=None if earlier is None or total is None else total - earlier,
+    )

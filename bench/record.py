@@ -35,6 +35,7 @@ Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel"
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
+Moment = Literal["import", "device", "build", "first step", "warm-up", "round", "deleted", "emptied"]
 T = TypeVar("T")
 
 FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
@@ -91,6 +92,7 @@ class Cell:
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
     track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
+    # "memory" and "energy" are the identical cell once more, in replicates of their own that are not timed.
     # On the tracks "limits" and "sentinel" workload, optimizer, size and precision are empty: they measure a library.
     # "twin": an identical cell under a second label, measured as if it were another (`harness.twin`).
 
@@ -98,7 +100,8 @@ class Cell:
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
-        return "/".join([*fields, self.allocator, *(["twin"] if self.track == "twin" else [])])
+        again = [self.track] if self.track in ("twin", "memory", "energy") else []  # others have modes of their own
+        return "/".join([*fields, self.allocator, *again])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,35 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allocator:
+    """What a framework says of its device allocator at one moment; None: it keeps no such figure."""
+
+    policy: str = ""  # as found, "default" or one of the framework's ALLOCATORS; empty: it does not say
+    allocated_bytes: int | None = None  # handed out now
+    allocated_peak_bytes: int | None = None  # the most so far
+    reserved_bytes: int | None = None  # taken from the device now
+    reserved_peak_bytes: int | None = None  # the most so far
+    requests: int | None = None  # allocations asked of it since the process began
+    device_allocations: int | None = None  # times that it asked the device for more, since the process began
+    largest_free_bytes: int | None = None  # largest block that it has reserved and not handed out
+    inactive_bytes: int | None = None  # free beside live blocks, so that it cannot be given back (inactive splits)
+    why: str = ""  # one sentence: why figures are missing; empty: none is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The memory of a process at a named moment of a replicate on the track "memory", garbage collected."""
+
+    moment: Moment  # what has just ended; "deleted": the model was, "emptied": the allocator's cache was
+    at_ns: int  # by the monotonic clock that a host's processes share
+    steps: int  # optimiser updates, or inferences, that the process has made
+    rss_bytes: int  # resident set of the process
+    rss_peak_bytes: int | None  # highest resident set since the reading before; None: the kernel does not start anew
+    allocator: Allocator = Allocator()  # before the device is initialised it says nothing
+    rested_ns: int = 0  # that the process then rested, for those who look from outside and seldom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Memory of one replicate. Device fields are None on a device whose framework keeps no such statistic."""
 
@@ -159,6 +191,9 @@ class Memory:
     device_allocations_warmup: int | None = None  # device allocations from the first step to the end of the warm-up
     device_allocations_timed: int | None = None  # device allocations during the timed rounds; must be 0
     residue_bytes: int | None = None  # device memory still held after the last output was dropped
+    readings: tuple[Reading, ...] = ()  # of a turn on the track "memory", in their order
+    own_bytes: int | None = None  # inputs and initial parameters that the suite itself holds on the host meanwhile
+    unix_offset_ns: int | None = None  # to be added to the clock of `readings` for time.time_ns; None: no readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +248,7 @@ class ModeProof:
     graphs: int | None = None  # compiled graphs or XLA clusters that make up the step; None: not a compiled mode
     cuda_graphs: int | None = None  # CUDA graphs recorded; None: the mode asks for none
     cuda_graphs_skipped: str = ""  # why there are none although the mode asks for them, in the framework's words
+    allocator: str = ""  # policy of the device allocator as found, as in Cell; empty: the framework does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

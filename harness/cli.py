@@ -32,6 +32,8 @@ Optimizer = Annotated[
     str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
 ]
 Precision = Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")]
+Allocator = Annotated[str | None, typer.Option(help="Policies of the device allocator, by commas. [default: default]")]
+Measure = Annotated[str | None, typer.Option(help="time, memory, energy, by commas. [default: the profile's]")]
 ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
 Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
@@ -60,6 +62,8 @@ def plan(
     optimizer: Optimizer = None,
     size: Size = None,
     precision: Precision = None,
+    allocator: Allocator = None,
+    measure: Measure = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
@@ -67,9 +71,8 @@ def plan(
     results: Results = Path("results"),
 ) -> None:
     """Show what a run would do, in which order and how long; run nothing."""
-    commands.show_plan(
-        Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision), launcher, results
-    )
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
+    commands.show_plan(asked, launcher, results)
 
 
 @app.command()
@@ -80,6 +83,8 @@ def run(
     optimizer: Optimizer = None,
     size: Size = None,
     precision: Precision = None,
+    allocator: Allocator = None,
+    measure: Measure = None,
     profile: ProfileName = None,
     device: Device = None,
     seed: Seed = None,
@@ -94,7 +99,7 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision)
+    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
     place = Where(results, launcher, python, cpus, threads, timeout, blocks, allow_shared_gpu)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 

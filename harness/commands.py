@@ -51,6 +51,11 @@ def list_offer() -> None:
                 framework.name, "hello", f"the hello world: {framework.hello_lines} logical lines, cold start"
             )
     console.print(table)
+    console.print()
+    for framework in offer.frameworks:
+        if framework.allocators:
+            policies = ", ".join(policy.name for policy in framework.allocators)
+            console.print(f"allocators of {framework.name}: default, {policies}", highlight=False)
     for workload in offer.workloads:
         console.print(f"\nworkload {workload.name}: {workload.sentence}", highlight=False)
         console.print(

@@ -7,7 +7,7 @@ replicates', so a resumed run finds it, and an export that failed gives every re
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from bench.catalogue import EXPORT, FrameworkOffer
+from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer
 from bench.record import Cell, Record
 from bench.turn import Model
 from harness.plan import Place
@@ -29,7 +29,7 @@ class Exports:
         source = self._sources.get((place.cell.framework, place.cell.mode))
         if source is None:
             return None
-        cell = dataclasses.replace(place.cell, framework=source, mode=EXPORT, track=EXPORT)
+        cell = dataclasses.replace(place.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
         if cell not in self._made:
             self._made[cell] = self._make(dataclasses.replace(place, cell=cell))
         return _model(self._made[cell])

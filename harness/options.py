@@ -28,6 +28,8 @@ class Asked:
     seed: int | None = None
     size: str | None = None
     precision: str | None = None
+    allocator: str | None = None
+    measure: str | None = None
 
     def selection(self) -> Selection:
         """Return the names; raises SelectionError."""
@@ -38,6 +40,7 @@ class Asked:
             optimizers=selection.names(self.optimizer),
             sizes=selection.names(self.size),
             precisions=selection.names(self.precision),
+            allocators=selection.names(self.allocator),
         )
 
     def words(self) -> tuple[str, ...]:
@@ -49,6 +52,8 @@ class Asked:
             ("optimizer", self.optimizer),
             ("size", self.size),
             ("precision", self.precision),
+            ("allocator", self.allocator),
+            ("measure", self.measure),
         )
         return tuple(f"{kind}={value}" for kind, value in given if value is not None)
 

@@ -1,18 +1,28 @@
 """Cells → a seeded, blocked order. Pure: the same cells, blocks and seed give the same plan on every host.
 
 A block holds every cell once, in random order; replicate k of every cell is in block k. A drift of the machine then
-meets all cells alike, and comparisons can be paired by block. Hello worlds, each a whole program's cold start, and the
-turns that measure limits may be left out of the later blocks. A sentinel opens each block, and closes the last.
+meets all cells alike, and comparisons can be paired by block. Hello worlds, each a whole program's cold start, the
+turns that measure limits, and the replicates for memory and energy may be left out of the later blocks. A sentinel
+opens each block, and closes the last.
 """
 
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from bench.catalogue import EXPORT, LIMITS, SENTINEL
 from bench.record import Cell, Record
+
+ASIDE: Final[Mapping[str, str]] = {  # tracks whose turns are told apart from the cells, and what they are for
+    LIMITS: "limits",
+    "twin": "A/A",
+    SENTINEL: "the sentinel",
+    "memory": "memory",
+    "energy": "energy",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +50,8 @@ class Plan:
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
     looks: tuple[int, ...] = ()  # blocks after which the run may end, once its intervals are narrow enough
+    memory_blocks: int | None = None  # blocks with memory replicates; None: all
+    energy_blocks: int | None = None  # blocks with energy replicates; None: all
 
     @property
     def blocks(self) -> int:
@@ -58,13 +70,9 @@ class Plan:
         is_short = turns["identical"] + turns["idiomatic"] < len(cells) * self.blocks
         short = f" (hello worlds in {self.hello_blocks} of them)" if is_short else ""
         blocks = f"{'up to ' if self.looks else ''}{_count(self.blocks, 'block')}"
-        besides = [
-            f" + {_count(turns[track], 'turn')} for {what}"
-            for track, what in ((LIMITS, "limits"), ("twin", "A/A"), (SENTINEL, "the sentinel"))
-            if turns[track]
-        ]
-        size = f"{_count(len(cells), 'cell')} × {blocks}{short}{''.join(besides)}"
-        return f"{size} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
+        sizes = [f"{_count(len(cells), 'cell')} × {blocks}{short}"] if cells else []
+        sizes += [f"{_count(turns[track], 'turn')} for {what}" for track, what in ASIDE.items() if turns[track]]
+        return f"{' + '.join(sizes)} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
 
     def in_blocks(self) -> Iterator[tuple[Place, ...]]:
         """Yield the replicates of each block in the order in which they run."""
@@ -96,16 +104,24 @@ def make_plan(
     hello_blocks: int | None = None,
     limits_blocks: int | None = None,
     looks: tuple[int, ...] = (),
+    memory_blocks: int | None = None,
+    energy_blocks: int | None = None,
 ) -> Plan:
     """Return a plan in which each of `blocks` blocks holds every cell once, in random order.
 
     Of the blocks after the first `hello_blocks` the hello worlds are left out, where there is anything else to run; of
-    those after the first `limits_blocks` the turns that measure limits. After a block of `looks` the run may end.
+    those after the first `limits_blocks` the turns that measure limits, and likewise those for memory and for energy.
+    After a block of `looks` the run may end.
     """
     rng = random.Random(seed)
     sentinels = [index for index, cell in enumerate(cells) if cell.track == SENTINEL]
     others = [index for index in range(len(cells)) if index not in sentinels]
-    blocks_of = {"idiomatic": hello_blocks, LIMITS: limits_blocks}
+    blocks_of: Mapping[str, int | None] = {
+        "idiomatic": hello_blocks,
+        LIMITS: limits_blocks,
+        "memory": memory_blocks,
+        "energy": energy_blocks,
+    }
     if all(cell.track == "idiomatic" for cell in cells):
         blocks_of = {}
 
@@ -124,6 +140,8 @@ def make_plan(
         hello_blocks=hello_blocks,
         limits_blocks=limits_blocks,
         looks=looks,
+        memory_blocks=memory_blocks,
+        energy_blocks=energy_blocks,
     )
 
 

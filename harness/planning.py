@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
 from bench.record import Cell
-from harness import exports, ladders, limits, memory, options, progress, selection, sentinel, twin
+from harness import exports, ladders, limits, measures, memory, options, progress, selection, sentinel, twin
 from harness.launchers import choose
 from harness.options import Asked
 from harness.plan import Plan, make_plan
@@ -52,17 +52,38 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
         progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    measured = measures.measures(asked.measure, profile)
     looks = () if blocks else profile.looks
-    blocks = blocks or _blocks(profile, cells, offer)
-    cells = with_company(cells, offer, blocks)
-    plan = make_plan(cells, blocks, seed, profile.hello_blocks, profile.limits_blocks, looks)
+    timed_blocks = blocks or _blocks(profile, cells, offer)
+    whole = with_company(cells, offer, timed_blocks, measured)
+    plan = _plan(whole, blocks, timed_blocks, seed, profile, looks)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
 
 
-def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int) -> tuple[Cell, ...]:
-    """Return the selected cells and what is measured beside them: limits, the A/A twin, the sentinel."""
-    measured = limits.beside(cells, offer.frameworks)
-    return sentinel.beside(twin.beside(measured, offer.frameworks, blocks), offer.frameworks, blocks)
+def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]) -> tuple[Cell, ...]:
+    """Return all cells of a run: those `measured`, and beside those that are timed limits, A/A twin and sentinel."""
+    company = twin.beside(limits.beside(cells, offer.frameworks), offer.frameworks, blocks)
+    return measures.beside(sentinel.beside(company, offer.frameworks, blocks), measured)
+
+
+def _plan(
+    cells: tuple[Cell, ...], asked: int | None, usual: int, seed: int, profile: Profile, looks: tuple[int, ...]
+) -> Plan:
+    """Return the plan: `asked` blocks, else the `usual` ones, else as many as have anything in them."""
+    aside = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
+    if all(cell.track in aside for cell in cells):  # nothing is timed: a block that was asked for is not left empty
+        usual = min(usual, max(aside[cell.track] for cell in cells))
+        aside, looks = dict.fromkeys(aside, asked or usual), ()
+    return make_plan(
+        cells,
+        asked or usual,
+        seed,
+        profile.hello_blocks,
+        profile.limits_blocks,
+        looks,
+        aside["memory"],
+        aside["energy"],
+    )
 
 
 def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:

@@ -22,6 +22,9 @@ class Profile:
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
     looks: tuple[int, ...] = ()  # blocks after which the run ends once its intervals are narrow enough
+    measures: tuple[str, ...] = ("time", "memory")  # what is measured when nothing is named
+    memory_blocks: int = 2  # blocks with memory replicates
+    energy_blocks: int = 2  # blocks with energy replicates
     timeout_s: float  # of one replicate
 
 
@@ -39,6 +42,8 @@ PROFILES: Final[Mapping[str, Profile]] = {
             ),
             hello_blocks=1,
             limits_blocks=1,
+            memory_blocks=1,
+            energy_blocks=1,
             timeout_s=180,
         ),
         Profile(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
+from bench.catalogue import DEFAULT_POLICY
 from bench.precision import FLOAT32
 from bench.record import Cell, Record
 from harness.plan import Place, Plan, is_planned
@@ -98,8 +99,9 @@ def name(cell: Cell) -> str:
         return f"{cell.framework} {cell.track}"
     size = "" if cell.size == "base" else f" {cell.size}"  # a workload in one size does not say which
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
-    twin = ", A/A twin" if cell.track == "twin" else ""
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{twin}"
+    policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
+    what = {"twin": ", A/A twin", "memory": " memory", "energy": " energy"}.get(cell.track, "")
+    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{policy}{what}"
 
 
 def result(record: Record) -> str:
@@ -108,6 +110,8 @@ def result(record: Record) -> str:
         return f"{record.status}: {record.reason}"
     if record.idiomatic:
         return f"ok, {record.idiomatic.total_ns / 1e9:.1f} s from a cold start"
+    if record.memory and record.memory.readings:
+        return f"ok, peak {(record.memory.host_peak_rss_bytes or 0) / 2**20:,.0f} MiB"
     step_ns = stats.step_ns(record.timing) if record.timing else None
     return "ok" if step_ns is None else f"ok, {step_ns / 1e3:.4g} µs a step"
 

@@ -47,7 +47,16 @@ def require_fit(
 
 def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
     found = []
-    again = make_plan(plan.cells, plan.blocks, plan.seed, plan.hello_blocks, plan.limits_blocks, plan.looks)
+    again = make_plan(
+        plan.cells,
+        plan.blocks,
+        plan.seed,
+        plan.hello_blocks,
+        plan.limits_blocks,
+        plan.looks,
+        plan.memory_blocks,
+        plan.energy_blocks,
+    )
     if plan != again:
         found.append(f"plan.json is not what seed {plan.seed} gives")
     planned = {(place.cell, place.block) for place in plan.places()}

@@ -1,11 +1,12 @@
 """From what a person asked for to cells: pure, with the nearest valid name for whatever is unknown."""
 
 import difflib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from bench.catalogue import HELLO, Catalogue, FrameworkOffer
+from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer
 from bench.precision import FLOAT32
 from bench.record import Cell
 from harness.errors import SelectionError
@@ -18,8 +19,8 @@ V = TypeVar("V")
 class Selection:
     """Names as they were typed; an empty tuple means all.
 
-    Optimizers: those of the profile. Precisions: strict float32. Workloads: those that are no ladder of sizes. On a
-    ladder, modes: those that the framework offers for it; sizes: those of the device.
+    Optimizers: those of the profile. Precisions: strict float32. Allocators: the default policy. Workloads: those that
+    are no ladder of sizes. On a ladder, modes: those that the framework offers for it; sizes: those of the device.
     """
 
     frameworks: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Selection:
     optimizers: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    allocators: tuple[str, ...] = ()
 
 
 def names(typed: str | None) -> tuple[str, ...]:
@@ -83,6 +85,8 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     _check("optimizer", selection.optimizers, all_optimizers)
     _check("size", selection.sizes, (size for one in offer.workloads for size in one.sizes))
     _check("precision", selection.precisions, offer.precisions)
+    policies = [policy.name for one in offer.frameworks for policy in one.allocators]
+    _check("allocator", selection.allocators, (DEFAULT_POLICY, *policies))
     picked = tuple(
         cell
         for framework in frameworks.values()
@@ -99,6 +103,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
                 ("optimizer", selection.optimizers),
                 ("size", selection.sizes),
                 ("precision", selection.precisions),
+                ("allocator", selection.allocators),
             )
             if given
         )
@@ -115,7 +120,9 @@ def _cells_of(
     framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
 ) -> Iterator[Cell]:
     optimizers = selection.optimizers or chosen.optimizers
-    common: dict[str, Any] = {"framework": framework.name, "device": device, "allocator": "default"}
+    common: dict[str, Any] = {"framework": framework.name, "device": device}
+    policies = [DEFAULT_POLICY, *(one.name for one in framework.allocators)]
+    policies = [one for one in policies if _is_asked(one, selection.allocators, one == DEFAULT_POLICY)]
     workloads = [one for one in offer.workloads if _is_asked(one.name, selection.workloads, not one.is_ladder)]
     for mode in framework.modes:
         for workload in workloads:
@@ -126,7 +133,7 @@ def _cells_of(
             usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
             for optimizer in (one for one in workload.optimizers if one in optimizers):
                 for size in (one for one in workload.sizes if _is_asked(one, selection.sizes, one in usual)):
-                    for precision in selection.precisions or (FLOAT32,):
+                    for precision, policy in itertools.product(selection.precisions or (FLOAT32,), policies):
                         yield Cell(
                             **common,
                             mode=mode.name,
@@ -134,6 +141,7 @@ def _cells_of(
                             optimizer=optimizer,
                             size=size,
                             precision=precision,
+                            allocator=policy,
                         )
     # The hello world is the regression with Adam, whatever its author's documentation calls it.
     hello = Cell(
@@ -143,6 +151,7 @@ def _cells_of(
         optimizer="adam",
         size="base",
         precision=FLOAT32,
+        allocator=DEFAULT_POLICY,
         track="idiomatic",
     )
     wanted = (
@@ -150,6 +159,7 @@ def _cells_of(
         and _is_asked("base", selection.sizes, True)
         and _is_asked(FLOAT32, selection.precisions, True)
         and "adam" in optimizers
+        and DEFAULT_POLICY in policies
         and any(one.name == hello.workload for one in workloads)
     )
     if framework.hello and wanted:

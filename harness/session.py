@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.record import Record
-from harness import exports, gpus, host, options, outputs, progress, selection, stopping, store, validity
+from harness import exports, gpus, host, measures, options, outputs, progress, selection, stopping, store, validity
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.launchers import choose
 from harness.launchers.base import Launcher
@@ -67,8 +67,9 @@ def resume(name: str, asked: Asked, where: Where) -> int:
     selected = None
     if asked.words():
         offer = catalogue()
-        chosen = selection.cells(offer, asked.selection(), selection.profile(facts.profile), device)
-        selected = with_company(chosen, offer, plan.blocks)
+        profile = selection.profile(facts.profile)
+        chosen = selection.cells(offer, asked.selection(), profile, device)
+        selected = with_company(chosen, offer, plan.blocks, measures.measures(asked.measure, profile))
     code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)

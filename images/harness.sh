@@ -14,6 +14,8 @@ elif [ $# -eq 0 ]; then
         ${SAMESTEP_OPTIMIZER:+--optimizer "$SAMESTEP_OPTIMIZER"} \
         ${SAMESTEP_SIZE:+--size "$SAMESTEP_SIZE"} \
         ${SAMESTEP_PRECISION:+--precision "$SAMESTEP_PRECISION"} \
+        ${SAMESTEP_ALLOCATOR:+--allocator "$SAMESTEP_ALLOCATOR"} \
+        ${SAMESTEP_MEASURE:+--measure "$SAMESTEP_MEASURE"} \
         ${SAMESTEP_SEED:+--seed "$SAMESTEP_SEED"}
 fi
 exec setpriv --reuid "$(stat -c %u results)" --regid "$(stat -c %g results)" --clear-groups --no-new-privs \

@@ -34,7 +34,11 @@ COLUMNS: Mapping[str, str] = {
     " data_sha256, init_sha256, size, precision, first_loss, last_loss, max_parameter_deviation, gradient_norm,"
     " max_gradient_deviation, worst_gradient",
     "memory": "framework, mode, workload, allocator, context_bytes, allocated_peak_bytes, reserved_peak_bytes,"
-    " device_peak_bytes, host_peak_rss_bytes, device_allocations_warmup, device_allocations_timed, residue_bytes",
+    " device_peak_bytes, host_peak_rss_bytes, device_allocations_warmup, device_allocations_timed, residue_bytes,"
+    " optimizer, size, precision, device, status, reason, reserved_per_allocated, unexplained_bytes,"
+    " growth_bytes_per_step, growth_low_bytes_per_step, growth_high_bytes_per_step, fragmentation, emptied_bytes,"
+    " exit_bytes, import_rss_bytes, build_rss_bytes, training_peak_rss_bytes, host_growth_bytes_per_step,"
+    " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"
     " largest_drift, largest_drift_block",

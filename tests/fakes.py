@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.framework import Skip, Step
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.turn import Outcome, Turn
 from bench.workload import KINGMA_BA, Workload, reference
 from harness.launchers.base import OnStart, Say
@@ -57,6 +57,8 @@ class FakeFramework:
     inference_off: float | None = None  # not None: a trained model that predicts, wrong by so much
     allocations: int | None = None  # device allocations at the start; None: no such statistic
     allocations_per_call: int = 0
+    policy: str = ""  # of the allocator, as found
+    has_cache: bool = False  # whether it can be emptied
     fit: bool = False  # a trainer that owns its loop
     fit_ns: int = 0  # what a fit costs beside its steps
     build_error: Exception | None = None
@@ -143,10 +145,16 @@ class FakeFramework:
     def to_numpy(self, outputs: Sequence[Any]) -> NDArray[np.float64]:
         return np.asarray(outputs, dtype=np.float64).ravel()
 
-    def memory(self) -> Memory:
+    def memory(self) -> Allocator:
         if self.allocations is None:
-            return Memory()
-        return Memory(device_allocations_warmup=self.allocations + self.made * self.allocations_per_call)
+            return Allocator(policy=self.policy)
+        return Allocator(
+            policy=self.policy, device_allocations=self.allocations + self.made * self.allocations_per_call
+        )
+
+    def empty_cache(self) -> bool:
+        self.calls.append("empty cache")
+        return self.has_cache
 
     def versions(self) -> Sequence[str]:
         return ("fake==1",)

@@ -18,7 +18,7 @@ from harness import cli
 from tests.check_run import faults
 from tests.fake_nvml import FakeGpu, FakeNvml
 
-OF_NUMPY = 3 + 3 + 4 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits
+OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
 
 
@@ -37,8 +37,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 cell × 1 block + 1 turn for limits = 2 replicates, seed 7" in ended.stdout
-    assert re.search(r"\[./2\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
+    assert "1 cell × 1 block + 1 turn for limits + 1 turn for memory = 3 replicates, seed 7" in ended.stdout
+    assert re.search(r"\[./3\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
     assert "samestep's own share of the wall time" in ended.stdout
     assert re.search(r"Report: .*/report/index\.html", ended.stdout)
     return folder
@@ -75,7 +75,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     before = (only_run(results) / "records.jsonl").read_bytes()
     ended = samestep("run", "--resume", "latest", "--results", results)
     assert ended.returncode == 0
-    assert "2 of 2 replicates are done" in ended.stdout
+    assert "3 of 3 replicates are done" in ended.stdout
     assert (only_run(results) / "records.jsonl").read_bytes() == before
 
 
@@ -238,9 +238,9 @@ def test_list_and_plan_run_nothing() -> None:
         "none",
     )
     assert planned.returncode == 0
-    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel"
-    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 15 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 15
+    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel + 2 turns for memory"
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 17
 
 
 def test_a_first_look_at_ladders_is_one_block() -> None:

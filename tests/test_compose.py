@@ -150,14 +150,15 @@ def test_the_cpu_variant_asks_for_no_gpu_and_one_processor() -> None:
 def test_what_was_selected_reaches_the_harness() -> None:
     variables = {
         "SAMESTEP_FRAMEWORK": "torch,jax", "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager",
-        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32", "SAMESTEP_SEED": "7",
+        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32",
+        "SAMESTEP_ALLOCATOR": "default", "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7",
         "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
     }  # fmt: skip
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
     unset = services()["harness"]["environment"]
     assert unset["SAMESTEP_PROFILE"] == "quick"
-    assert [unset[name] for name in list(variables)[:8]] == [None] * 8
+    assert [unset[name] for name in list(variables)[:10]] == [None] * 10
 
 
 def test_a_folder_of_wheels_replaces_the_empty_one() -> None:

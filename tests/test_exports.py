@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,15 @@ def test_each_model_is_made_once_and_before_it_is_needed(tmp_path: Path) -> None
         else:
             assert turn.cell.mode.removeprefix("from-") in made
             assert turn.model == Model(base64=EXPORT.model_base64, init_sha256=factories.accuracy().init_sha256)
+
+
+def test_one_model_serves_every_policy_and_the_replicates_for_memory(tmp_path: Path) -> None:
+    plain = factories.cell(framework="onnxruntime", mode="from-torch")
+    changes: tuple[dict[str, Any], ...] = ({}, {"allocator": "kSameAsRequested"}, {"track": "memory"})
+    run = start(tmp_path, tuple(dataclasses.replace(plain, **change) for change in changes))
+    execute(run, FakeLauncher(good), {}, Quiet())
+    (made,) = (one.cell for one in run.folder.records() if one.cell.track == "export")
+    assert (made.framework, made.allocator) == ("torch", "default")
 
 
 def test_a_resumed_run_finds_its_models_and_fits_its_plan(tmp_path: Path) -> None:

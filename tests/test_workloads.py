@@ -179,7 +179,7 @@ def test_one_file_is_enough_to_be_listed_and_planned(checkout: Path) -> None:
         "--launcher", "here", "--profile", "quick",
     )  # fmt: skip
 
-    assert planned.startswith("2 cells × 1 block + 2 turns for limits = 4 replicates")
+    assert planned.startswith("2 cells × 1 block + 2 turns for limits + 2 turns for memory = 6 replicates")
     assert "jax jit logistic S adam" in planned
     assert "logistic" not in run(checkout, "-m", "harness", "plan", "--launcher", "here", "--framework", "torch")
 

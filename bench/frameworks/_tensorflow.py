@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from bench.framework import Output, Probes, Task
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 
 XLA_CACHE: Final = "--tf_xla_persistent_cache_directory="
 PRODUCTS: Final = {
@@ -57,11 +57,21 @@ def wait(outputs: Sequence[Output]) -> None:
     tf.test.experimental.sync_devices()
 
 
-def memory() -> Memory:
-    """Return the allocator's peak; TensorFlow keeps none on the CPU."""
+def memory() -> Allocator:
+    """Return what the GPU's allocator has handed out; TensorFlow counts nothing on the CPU."""
     if not tf.config.get_visible_devices("GPU"):
-        return Memory()
-    return Memory(allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"])
+        return Allocator(why="TensorFlow keeps statistics of its GPU allocator alone; this is the CPU")
+    told = tf.config.experimental.get_memory_info("GPU:0")
+    return Allocator(
+        allocated_bytes=told["current"],
+        allocated_peak_bytes=told["peak"],
+        why="TensorFlow says what it has handed out, not what it holds of the device, nor by which policy",
+    )
+
+
+def empty_cache() -> bool:
+    """TensorFlow gives nothing back before the process ends."""
+    return False
 
 
 class Body:

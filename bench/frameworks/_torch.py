@@ -15,7 +15,7 @@ from torch import nn
 from bench.framework import Output, Probes, Task
 from bench.frameworks._torch_models import FORWARD
 from bench.precision import BFLOAT16, TF32
-from bench.record import Memory
+from bench.record import Allocator
 from bench.workload import Adam, Array32, Array64, Sgd, Workload
 
 WITHOUT_PRODUCTS: Final = ("pointwise",)  # autocast rounds the operands of products, and there are none
@@ -162,15 +162,37 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.concatenate([output.reshape(-1).float().cpu().numpy() for output in outputs]).astype(np.float64)
 
 
-def memory() -> Memory:
-    """Return the caching allocator's statistics; `device_allocations_warmup` counts since the process began."""
+def memory() -> Allocator:
+    """Return the statistics of the CUDA allocator; cudaMallocAsync keeps bytes alone, and zeros for all else."""
     if not on_cuda():
-        return Memory()
-    return Memory(
-        allocated_peak_bytes=torch.cuda.max_memory_allocated(_device),
-        reserved_peak_bytes=torch.cuda.max_memory_reserved(_device),
-        device_allocations_warmup=torch.cuda.memory_stats(_device)["num_device_alloc"],
+        return Allocator(why="PyTorch keeps statistics of its CUDA allocator alone; this is the CPU")
+    told = torch.cuda.memory_stats(_device)
+    bytes_: dict[str, Any] = {
+        "allocated_bytes": told["allocated_bytes.all.current"],
+        "allocated_peak_bytes": told["allocated_bytes.all.peak"],
+        "reserved_bytes": told["reserved_bytes.all.current"],
+        "reserved_peak_bytes": told["reserved_bytes.all.peak"],
+    }
+    backend = torch.cuda.get_allocator_backend()
+    if backend != "native":
+        return Allocator(policy=backend, **bytes_, why=f"{backend} counts no allocations and shows no blocks")
+    segments = torch.cuda.memory_snapshot()
+    free = (one["size"] for segment in segments for one in segment["blocks"] if one["state"] == "inactive")
+    return Allocator(
+        **bytes_,
+        policy="expandable_segments" if any(one["is_expandable"] for one in segments) else "default",
+        requests=told["allocation.all.allocated"],
+        device_allocations=told["num_device_alloc"],
+        largest_free_bytes=max(free, default=0),
+        inactive_bytes=told["inactive_split_bytes.all.current"],
     )
+
+
+def empty_cache() -> bool:
+    """Give the CUDA allocator's unused segments back; on the CPU PyTorch keeps none."""
+    if on_cuda():
+        torch.cuda.empty_cache()
+    return on_cuda()
 
 
 def probes() -> Probes:

@@ -29,6 +29,7 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+ALLOCATORS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",
     "MPLCONFIGDIR": "{scratch}/matplotlib",
@@ -121,6 +122,7 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+empty_cache = backend.empty_cache
 probes = backend.probes
 
 

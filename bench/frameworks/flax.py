@@ -38,6 +38,7 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "jit")
 LIMITS = "jax"
+ALLOCATORS = "jax"
 ENVIRONMENT = {
     "NPROC": "{threads}",
     "JAX_COMPILATION_CACHE_DIR": "{scratch}/jax",
@@ -192,6 +193,10 @@ class _Held:
     variables: Sequence[Any] = ()
     output: jax.Array | None = None
 
+    def release(self) -> None:
+        """Let go of every array."""
+        self.variables, self.output = (), None
+
 
 _held = _Held()
 Predict = Callable[[Any, jax.Array], jax.Array]  # (model, x) -> predictions
@@ -255,6 +260,7 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
         parameters=lambda: _parameters(workload, model),
         gradient=gradient,
         proof=_proof(mode, body, jitted, model, predict, x),
+        release=held.release,
     )
 
 
@@ -282,6 +288,7 @@ def _predicting(workload: Workload, mode: str, model: Any, predict: Predict) -> 
         parameters=lambda: _parameters(workload, model),
         proof=_proof(mode, body, jitted, model, predict, x),
         inference=True,
+        release=held.release,
     )
 
 
@@ -336,6 +343,7 @@ def wait(outputs: Sequence[Output]) -> None:
 
 start, to_numpy, memory = backend.start, backend.to_numpy, backend.memory
 probes = backend.probes
+empty_cache = backend.empty_cache
 
 
 def versions() -> Sequence[str]:

@@ -24,7 +24,7 @@ import numpy as np
 from bench.framework import Output, Probes, Skip, Step, Task
 from bench.frameworks._jax_models import FORWARD, Arrays, Model
 from bench.frameworks._jax_precision import COMPUTE, STRICT, choose, lacks, products
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
 MODES = {
@@ -36,6 +36,12 @@ MODES = {
 BASELINE = "op-by-op"
 LADDER = ("op-by-op", "jit")
 LIMITS = "jax"
+ALLOCATORS = {
+    "no_preallocation": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+    "mem_fraction_50": {"XLA_CLIENT_MEM_FRACTION": ".50"},
+    "platform": {"XLA_PYTHON_CLIENT_ALLOCATOR": "platform"},
+    "cuda_async": {"XLA_PYTHON_CLIENT_ALLOCATOR": "cuda_async"},
+}
 ENVIRONMENT = {
     # XLA's thread pool on the CPU heeds neither OMP_NUM_THREADS nor an XLA flag, only this and the CPU set
     "NPROC": "{threads}",
@@ -71,6 +77,10 @@ class _Held:
     state = State({}, {}, {}, np.float32(0))
     output: jax.Array | None = None  # of the last call
     given: State | None = None  # what the last call took, where it was to be donated
+
+    def release(self) -> None:
+        """Let go of every array."""
+        self.state, self.output, self.given = State({}, {}, {}, np.float32(0)), None, None
 
 
 class Body:
@@ -186,6 +196,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         parameters=_parameters,
         gradient=gradient,
         proof=proof,
+        release=held.release,
     )
 
 
@@ -212,7 +223,9 @@ def _predicting(workload: Workload, mode: str, model: Model) -> Step:
         taken = mode if body.compiled else "op-by-op"
         return found(taken, body, _weight(), held.output, entries, compute=compute())
 
-    return Step(call=call, reset=lambda: None, parameters=_parameters, proof=proof, inference=True)
+    return Step(
+        call=call, reset=lambda: None, parameters=_parameters, proof=proof, inference=True, release=held.release
+    )
 
 
 def _initial(workload: Workload) -> State:
@@ -336,15 +349,37 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.asarray(jax.device_get(list(kept)), dtype=np.float64).ravel()
 
 
-def memory() -> Memory:
-    """Return the allocator's statistics; XLA keeps none on the CPU."""
-    statistics = jax.devices()[0].memory_stats()
+def memory() -> Allocator:
+    """Return the allocator's statistics; XLA keeps none on the CPU, nor of CUDA's own allocation ("platform")."""
+    device = jax.devices()[0]
+    statistics = device.memory_stats()
     if statistics is None:
-        return Memory()
-    return Memory(
-        allocated_peak_bytes=statistics["peak_bytes_in_use"],
-        reserved_peak_bytes=statistics.get("peak_pool_bytes"),
+        what = "of this allocator" if device.platform == "gpu" else "but of its GPU allocators; this is the CPU"
+        return Allocator(why=f"XLA keeps no statistics {what}")
+    told = {name: value for name, value in statistics.items() if value >= 0}  # PJRT writes -1 for what it does not know
+    return Allocator(
+        policy=_policy(told),
+        allocated_bytes=told.get("bytes_in_use"),
+        allocated_peak_bytes=told.get("peak_bytes_in_use"),
+        reserved_bytes=told.get("pool_bytes"),
+        reserved_peak_bytes=told.get("peak_pool_bytes"),
+        requests=told.get("num_allocs"),
+        largest_free_bytes=told.get("largest_free_block_bytes"),
+        why="XLA does not count how often it asks the device for memory",
     )
+
+
+def _policy(told: Mapping[str, int]) -> str:
+    """Return the policy as the pool shows it: whole from its first use, or growing; empty where it shows neither."""
+    pool, most = told.get("pool_bytes"), told.get("bytes_limit")
+    if not pool or not most or {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"} & set(os.environ):
+        return ""
+    return "default" if pool >= most else "no_preallocation"
+
+
+def empty_cache() -> bool:
+    """XLA has no call for it."""
+    return False
 
 
 def probes() -> Probes:

@@ -33,6 +33,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch-jit")
 LIMITS = "jax"
+ALLOCATORS = "jax"
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",
     "KERAS_HOME": "{scratch}/keras",
@@ -119,6 +120,7 @@ def _jitted(step: Callable[..., Any]) -> Any:
 
 
 start, memory, probes = backend.start, backend.memory, backend.probes
+empty_cache = backend.empty_cache
 
 
 def wait(outputs: Sequence[Output]) -> None:

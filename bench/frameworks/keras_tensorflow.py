@@ -31,6 +31,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch", "batch-jit")
 LIMITS = "tensorflow"
+ALLOCATORS = "tensorflow"
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -118,6 +119,7 @@ def _traces(value: Any) -> bool:
 
 
 start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
+empty_cache = _tensorflow.empty_cache
 probes = _tensorflow.probes
 to_numpy = _keras.to_numpy
 

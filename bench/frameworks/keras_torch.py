@@ -39,6 +39,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch-jit")
 LIMITS = "torch"
+ALLOCATORS = "torch"
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",
     "KERAS_HOME": "{scratch}/keras",
@@ -136,6 +137,7 @@ def _prove(model: keras.Model) -> ModeProof:
 
 
 wait, memory, probes = backend.wait, backend.memory, backend.probes
+empty_cache = backend.empty_cache
 to_numpy = _keras.to_numpy
 
 

@@ -26,6 +26,7 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+ALLOCATORS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -119,6 +120,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+empty_cache = backend.empty_cache
 probes = backend.probes
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.framework import Output, Probes, Skip, Step, Task
 from bench.precision import FLOAT32
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
 MODES = {"eager": "hand-written gradient and update, one NumPy call after the other"}
@@ -128,9 +128,14 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.asarray(outputs, dtype=np.float64).ravel()
 
 
-def memory() -> Memory:
+def memory() -> Allocator:
     """No device, no statistics."""
-    return Memory()
+    return Allocator(why="NumPy has no allocator of its own")
+
+
+def empty_cache() -> bool:
+    """NumPy keeps nothing."""
+    return False
 
 
 def versions() -> Sequence[str]:

@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from bench.export import INPUT, OUTPUT
 from bench.framework import Output, Skip, Step
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.workload import KINGMA_BA, Array32, Array64, Workload
 
 MODES = {
@@ -28,14 +28,22 @@ ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",
     "SAMESTEP_MODEL": "{scratch}/model.onnx",
 }
+ALLOCATORS = {
+    "kNextPowerOfTwo": {"ORT_ARENA_EXTEND_STRATEGY": "0"},  # of this file alone: ONNX Runtime reads no variable
+    "kSameAsRequested": {"ORT_ARENA_EXTEND_STRATEGY": "1"},
+}
+ALLOCATOR_DEVICES = ("cpu", "cuda")
 ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
 PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 Predict = Callable[[Array32], Array32]
 
+USE_ENV_ALLOCATORS: Final = "session.use_env_allocators"
+
 _device = "cpu"
 _threads = 1
+_policy = ""  # of the session's arena, as read back
 
 
 def start(device: str, threads: int) -> None:
@@ -52,7 +60,9 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return inference of the model at SAMESTEP_MODEL; the graph is optimised here, when the session is made."""
     if precision != "float32":
         return Skip(f"ONNX Runtime is measured in float32 only, not {precision}")
+    global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
+    _policy = _policy_of(session)
     x = workload.inputs["x"]  # (n, 1)
     given = ort.OrtValue.ortvalue_from_numpy(x, _device)
     made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
@@ -88,10 +98,35 @@ def _session(model: str) -> ort.InferenceSession:
     options.inter_op_num_threads = _threads
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    strategy = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
     if _device == "cpu":
+        if strategy is not None:
+            _share_arena(int(strategy))
+            options.add_session_config_entry(USE_ENV_ALLOCATORS, "1")
         return ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], {"use_tf32": "0"})])
+    cuda = {"use_tf32": "0"} | ({} if strategy is None else {"arena_extend_strategy": tuple(ALLOCATORS)[int(strategy)]})
+    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)])
+
+
+def _share_arena(strategy: int) -> None:
+    """Register the process's arena on the CPU: a session's own cannot be told how to grow."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": strategy}))
+
+
+def _policy_of(session: ort.InferenceSession) -> str:
+    """Return how the session's arena grows: "default" for its own on the CPU and where nothing was asked for."""
+    asked = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
+    if asked is None:
+        return "default"
+    if _device == "cuda":
+        return str(session.get_provider_options()[PROVIDERS["cuda"]]["arena_extend_strategy"])
+    try:
+        shared = session.get_session_options().get_session_config_entry(USE_ENV_ALLOCATORS)
+    except RuntimeError:  # it has no such entry
+        shared = "0"
+    return tuple(ALLOCATORS)[int(asked)] if shared == "1" else "default"
 
 
 def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
@@ -146,9 +181,14 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.asarray(outputs[-1].numpy(), dtype=np.float64).ravel()
 
 
-def memory() -> Memory:
+def memory() -> Allocator:
     """No statistics: the Python interface shows none of ONNX Runtime's arenas."""
-    return Memory()
+    return Allocator(policy=_policy, why="ONNX Runtime's Python interface shows nothing of its arenas")
+
+
+def empty_cache() -> bool:
+    """An arena shrinks when its session ends, not by a call of its own."""
+    return False
 
 
 def versions() -> Sequence[str]:

@@ -35,6 +35,10 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "function", "xla")
 LIMITS = "tensorflow"
+ALLOCATORS = {
+    "allow_growth": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+    "cuda_malloc_async": {"TF_GPU_ALLOCATOR": "cuda_malloc_async"},
+}
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "KERAS_HOME": "{scratch}/keras",
@@ -361,6 +365,7 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
 
 
 start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
+empty_cache = _tensorflow.empty_cache
 probes = _tensorflow.probes
 
 

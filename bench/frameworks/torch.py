@@ -38,6 +38,10 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "compile", "compile-step")
 LIMITS = "torch"
+ALLOCATORS = {
+    "expandable_segments": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"},
+    "cudaMallocAsync": {"PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"},
+}
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
@@ -312,6 +316,7 @@ def _captured(workload: Workload, precision: str) -> Step:
 
 
 start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
+empty_cache = backend.empty_cache
 probes = backend.probes
 
 

@@ -54,7 +54,7 @@ def terminal(run: "Run", console: "Console") -> None:
     from harness.report.view import view
 
     found = tables(run)
-    for table in found:
+    for table in found.shown(run):
         if table.name in UNPRINTED or (table.name in OPTIONAL and not table.rows):
             continue
         printed.show(view(table, wide=False), console)
@@ -79,7 +79,7 @@ def render(run: "Run", format: str, table: str | None = None) -> str:
     if format == "html":
         return page(run, found)
     by_name: dict[str, Table[Any]] = {one.name: one for one in found}
-    chosen = [by_name[table]] if table else list(found)
+    chosen = [by_name[table]] if table else list(found if format == "csv" else found.shown(run))
     if format == "csv":
         return to_csv(chosen[0])
     if format == "md":

@@ -15,7 +15,6 @@ from harness.report.breakeven import NEVER, BreakEven
 from harness.report.formats import (
     Value,
     beginning,
-    mebibytes,
     parameter,
     percent,
     plain,
@@ -26,7 +25,7 @@ from harness.report.formats import (
     times,
     whole,
 )
-from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
+from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
 from harness.report.stats import Estimate
 
 Given = TypeVar("Given", bound=Row, contravariant=True)
@@ -287,65 +286,6 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
         get=_of_accuracy("max_gradient_deviation"),
     ),
     Column(key="worst_gradient", heading="gradient", unit="of", where="wide", get=_of_accuracy("worst_gradient")),
-)
-
-MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
-    *WHO,
-    *context("workload", "allocator"),
-    Column(
-        key="context_bytes", heading="context", unit="MiB", format=mebibytes, get=attrgetter("memory.context_bytes")
-    ),
-    Column(
-        key="allocated_peak_bytes",
-        heading="allocated",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.allocated_peak_bytes"),
-    ),
-    Column(
-        key="reserved_peak_bytes",
-        heading="reserved",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.reserved_peak_bytes"),
-    ),
-    Column(
-        key="device_peak_bytes",
-        heading="device",
-        unit="peak, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.device_peak_bytes"),
-    ),
-    Column(
-        heading="after import",
-        unit="host, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.host_rss_after_import_bytes"),
-    ),
-    Column(
-        key="host_peak_rss_bytes",
-        heading="peak RSS",
-        unit="host, MiB",
-        format=mebibytes,
-        get=attrgetter("memory.host_peak_rss_bytes"),
-    ),
-    Column(
-        key="device_allocations_warmup",
-        heading="allocations",
-        unit="warm-up",
-        format=whole,
-        get=attrgetter("memory.device_allocations_warmup"),
-    ),
-    Column(
-        key="device_allocations_timed",
-        heading="allocations",
-        unit="timed",
-        format=whole,
-        get=attrgetter("memory.device_allocations_timed"),
-    ),
-    Column(
-        key="residue_bytes", heading="residue", unit="MiB", format=mebibytes, get=attrgetter("memory.residue_bytes")
-    ),
 )
 
 CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (

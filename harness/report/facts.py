@@ -16,6 +16,8 @@ from harness.report.stats import FEW_BLOCKS
 
 QUICK: Final = "quick"
 
+UNTIMED: Final = ("memory", "energy", "export")  # tracks of turns whose durations tell nothing
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
@@ -73,6 +75,11 @@ class Run:
     replaced: tuple[Record, ...] = ()  # invalid replicates that another attempt, one of `records`, stands for
     warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # beside those of the statistics
     incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether time was measured; a run for memory or energy alone has nothing to say of it."""
+        return not self.records or any(record.cell.track not in UNTIMED for record in self.records)
 
     @property
     def is_first_look(self) -> bool:

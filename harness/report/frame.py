@@ -191,25 +191,15 @@ def _limits(records: Iterable[Record]) -> pd.DataFrame:
     )
 
 
-def resident(samples: Path) -> pd.DataFrame:
-    """Return the samples of resident memory: cell, block, attempt, seconds since the process's first sample, bytes.
+def taken(samples: Path | None, metric: str) -> pd.DataFrame:
+    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where nothing was sampled.
 
     Raises:
         OSError: the file cannot be read.
     """
-    taken = _metric(samples, "rss_bytes")
-    subjects = taken["subject"].cat.categories.to_series()
-    names = subjects.str.extract(r"^(?P<cell>.*)#(?P<block>\d+)(?:/(?P<attempt>\d+))?$")  # of each once
-    since = taken["t_ns"] - taken.groupby("subject", observed=True)["t_ns"].transform("min")
-    return pd.DataFrame(
-        {
-            "cell": taken["subject"].map(names["cell"]).astype(object),
-            "block": pd.to_numeric(taken["subject"].map(names["block"]).astype(object)).astype("Int64"),
-            "attempt": pd.to_numeric(taken["subject"].map(names["attempt"].fillna("1")).astype(object)).astype("Int64"),
-            "seconds": since.astype(np.float64) / 1e9,
-            "rss_bytes": taken["value"].astype(np.float64),
-        }
-    ).reset_index(drop=True)
+    if samples is None:
+        return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
+    return _metric(samples, metric)
 
 
 def _metric(samples: Path, metric: str) -> pd.DataFrame:

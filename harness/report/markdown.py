@@ -28,7 +28,9 @@ def section(view: View) -> str:
 def index(run: Run, tables: Tables) -> str:
     """Return the opening page: what the run says, where it was made, links to the tables."""
     facts = "\n".join(f"- {fact.name}: {escape(fact.value)}" for fact in about_run(run))
-    links = "\n".join(f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables)
+    links = "\n".join(
+        f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables.shown(run)
+    )
     said = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
     parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run).rstrip()]

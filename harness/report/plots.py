@@ -5,6 +5,7 @@ from harness.report.drawing import Plot
 from harness.report.facts import Run
 from harness.report.growth_plot import growth
 from harness.report.losses_plot import losses
+from harness.report.memory_bars import bars
 from harness.report.memory_plot import memory
 from harness.report.steps_plot import steps
 from harness.report.svg import HUES
@@ -20,6 +21,7 @@ def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
         growth(tables.growth.rows, tables.crossovers.rows, hues),
         losses(run, hues),
         memory(run, hues),
+        bars(tables.memory.rows, hues),
     ]
     return tuple(plot for plot in drawn if plot is not None)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
-from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Memory, Record, Status, Timing, Track
+from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Record, Status, Timing, Track
 from harness import twin
 from harness.limits import LAUNCH_BOUND_NS, Limits
 from harness.report import breakeven, flags, pairs, rounds, spread, stats
@@ -98,13 +98,6 @@ class AccuracyRow(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryRow(Row):
-    """The highest of each figure over the replicates, and over the cells that differ in optimizer or size alone."""
-
-    memory: Memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRow(Row):
     """The hello world: how much code, and what it comes to from a cold start; medians over the blocks."""
 
@@ -137,14 +130,6 @@ def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
     return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
 
 
-def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
-    """Return a row for each framework, mode, workload and allocator of the identical track."""
-    groups: dict[tuple[str, str, str, str], list[Record]] = {}
-    for cell, records in by_cell(run, "identical").items():
-        groups.setdefault((cell.framework, cell.mode, cell.workload, cell.allocator), []).extend(records)
-    return tuple(_memory_row(run, records) for records in groups.values())
-
-
 def code_rows(run: Run) -> tuple[CodeRow, ...]:
     """Return a row for each framework of the run that has a hello world; none in a run without their problem."""
     measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
@@ -162,6 +147,11 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
     for record in run.records:
         if record.cell.track == track:
             groups.setdefault(record.cell, []).append(record)
+    return {cell: groups[cell] for cell in ordered(run, groups)}
+
+
+def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
+    """Return cells in the order of the run's facts, then by name; inference after all training."""
     place = {
         (framework.name, mode.name): (i, j)
         for i, framework in enumerate(run.facts.frameworks)
@@ -173,8 +163,7 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
         mode = cell.framework, cell.mode
         return infers(cell, run.source(*mode)), place.get(mode, last), cell.id
 
-    ordered = sorted(groups, key=order)
-    return {cell: groups[cell] for cell in ordered}
+    return sorted(cells, key=order)
 
 
 def infers(cell: Cell, source: str) -> bool:
@@ -294,28 +283,6 @@ def _deviation(accuracy: Accuracy) -> float:
     if off is None:
         return -math.inf  # there was nothing to compare with
     return math.inf if math.isnan(off) else off
-
-
-def _memory_row(run: Run, records: Sequence[Record]) -> MemoryRow:
-    seen = [record.memory for record in records if record.memory is not None]
-
-    def highest(values: Iterable[int | None]) -> int | None:
-        return max((value for value in values if value is not None), default=None)
-
-    return MemoryRow(
-        **head(run, records[0].cell, records),
-        memory=Memory(
-            host_peak_rss_bytes=highest(one.host_peak_rss_bytes for one in seen),
-            host_rss_after_import_bytes=highest(one.host_rss_after_import_bytes for one in seen),
-            context_bytes=highest(one.context_bytes for one in seen),
-            allocated_peak_bytes=highest(one.allocated_peak_bytes for one in seen),
-            reserved_peak_bytes=highest(one.reserved_peak_bytes for one in seen),
-            device_peak_bytes=highest(one.device_peak_bytes for one in seen),
-            device_allocations_warmup=highest(one.device_allocations_warmup for one in seen),
-            device_allocations_timed=highest(one.device_allocations_timed for one in seen),
-            residue_bytes=highest(one.residue_bytes for one in seen),
-        ),
-    )
 
 
 def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:

@@ -11,6 +11,7 @@ from harness.report import pairs
 from harness.report.breakeven import NEVER, BreakEven
 from harness.report.facts import Run
 from harness.report.formats import listed, rounded, scientific, significant
+from harness.report.memory_words import memory_words
 from harness.report.rows import Row, StepRow, floor_of
 from harness.report.tables import Tables
 from harness.run import own_share
@@ -33,6 +34,7 @@ def summary(run: Run, tables: Tables) -> tuple[str, ...]:
     ranked = works[0] if len(works) == 1 else []
     sentences = [
         _fastest(run, ranked) if len(works) <= 1 else _fastest_of_each(works),
+        memory_words(run, tables.memory.rows),
         _by_framework(ranked),
         _first_steps(ranked),
         _paying_back(ranked),
@@ -84,7 +86,7 @@ def _first(row: StepRow) -> float:
 
 def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
     if not rows:
-        return "No cell of this run has a time."
+        return "No cell of this run has a time." if run.is_timed else ""
     first, *others = sorted(rows, key=_step)
     if not others:
         return f"One step of {_name(first)} takes {duration(_step(first))}."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from harness.report import attempts, evidence, growth, noise, rows
-from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, MEMORY_COLUMNS, STEP_COLUMNS, Column
+from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, STEP_COLUMNS, Column
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
@@ -18,11 +18,14 @@ from harness.report.formats import Value, listed
 from harness.report.growth import CrossoverRow, GrowthRow
 from harness.report.growth_columns import CROSSOVER_COLUMNS, GROWTH_COLUMNS
 from harness.report.limits import LIMIT_COLUMNS, LimitRow, limit_rows
+from harness.report.memory import MemoryRow, memory_rows
+from harness.report.memory_columns import MEMORY_COLUMNS
 from harness.report.noise import NOISE_COLUMNS, NoiseRow
-from harness.report.rows import AccuracyRow, CodeRow, MemoryRow, Row, StepRow
+from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
 from harness.validity import legend
 
 R = TypeVar("R", bound=Row)
+UNTIMED_TABLES = ("proof", "memory")
 TableName = Literal[
     "steps",
     "growth",
@@ -78,6 +81,10 @@ class Tables:
         """Yield them in the order of the report."""
         return iter(getattr(self, field.name) for field in dataclasses.fields(self))
 
+    def shown(self, run: Run) -> tuple[Table[Any], ...]:
+        """Return those that people see: of a run without times no table that is about them."""
+        return tuple(table for table in self if run.is_timed or (table.rows and table.name in UNTIMED_TABLES))
+
 
 def tables(run: Run) -> Tables:
     """Compute the tables."""
@@ -92,15 +99,7 @@ def tables(run: Run) -> Tables:
         proof=_proof(evidence.proof_rows(run)),
         reproducibility=_reproducibility(evidence.reproducibility_rows(run)),
         accuracy=_accuracy(rows.accuracy_rows(run)),
-        memory=Table(
-            name="memory",
-            title="Memory",
-            about="The highest figure seen in any replicate; a replicate is a fresh process.",
-            columns=MEMORY_COLUMNS,
-            rows=rows.memory_rows(run),
-            is_hole=lambda row: row.memory.host_peak_rss_bytes is None,
-            tells_reasons=False,
-        ),
+        memory=_memory(memory_rows(run), timed=run.is_timed),
         code=Table(
             name="code",
             title="Code",
@@ -236,6 +235,21 @@ def _accuracy(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
         is_hole=lambda row: row.accuracy is None,
         tells_reasons=False,
         remarks=_inference(found, "they have no losses, and what is off is their output, against NumPy's"),
+    )
+
+
+def _memory(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
+    missing = Counter(row.figures.why for row in found if row.figures.why)
+    told = "; ".join(f"in {_rows(count)} since {why}" for why, count in missing.items())
+    return Table(
+        name="memory",
+        title="Memory",
+        about="The highest figure seen in any replicate for memory; a replicate is a fresh process, and none is timed.",
+        columns=MEMORY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.figures.host_peak_rss_bytes is None or row.status == "skipped",
+        tells_reasons=not timed,
+        remarks=(f"Figures of the allocator are missing: {told}.",) if missing else (),
     )
 
 

@@ -112,7 +112,11 @@ def view(table: Table[R], *, wide: bool) -> View:
         flags=table.flags,
         notes=tuple(row for row in rows if row.note and (table.tells_reasons or (wide and row.is_struck))),
         remarks=table.remarks,
-        explained=tuple(Explained(text=_named(column), sentence=column.says) for column in shown if column.says),
+        explained=tuple(
+            Explained(text=_named(column), sentence=column.says)
+            for column in shown
+            if column.says and (column in there or column not in numbers)
+        ),
     )
 
 

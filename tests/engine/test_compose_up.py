@@ -13,9 +13,9 @@ from tests.engine.project import ROOT, Project, until
 
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
-# Turns of one cell in each profile: itself and its A/A twin in each block, sentinels, limits
-QUICK = 3 + 3 + 4 + 1
-DEFAULT = 6 + 6 + 7 + 6
+# Turns of one cell in each profile: itself and its A/A twin in each block, sentinels, limits, memory
+QUICK = 3 + 3 + 4 + 1 + 1
+DEFAULT = 6 + 6 + 7 + 6 + 2
 
 
 def images(project: Project) -> set[str]:

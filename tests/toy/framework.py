@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.framework import Output, Skip, Step
-from bench.record import Memory, ModeProof
+from bench.record import Allocator, ModeProof
 from bench.workload import KINGMA_BA, Array32, Array64, Sgd, Workload
 
 MODES = {"loop": "a Python loop over the points, gradient by hand", "gpu": "the same on a GPU"}
@@ -77,9 +77,14 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
     return np.asarray(outputs, dtype=np.float64)
 
 
-def memory() -> Memory:
+def memory() -> Allocator:
     """No device, no statistics."""
-    return Memory()
+    return Allocator(why="Toy has no allocator of its own")
+
+
+def empty_cache() -> bool:
+    """Toy keeps nothing."""
+    return False
 
 
 def versions() -> Sequence[str]:
