@@ -196,10 +196,9 @@ def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
 
 
 def subject_of(place: Place) -> str:
-    """Return what samples call a replicate: its track when that is not the usual one, cell, block, second attempt."""
-    track = "" if place.cell.track == "identical" else f"{place.cell.track}:"
+    """Return what samples call a replicate: its cell, block, and second attempt."""
     again = f"/{place.attempt}" if place.attempt > 1 else ""
-    return f"{track}{place.cell.id}#{place.block}{again}"
+    return f"{place.cell.id}#{place.block}{again}"
 
 
 def not_started(place: Place, reason: str) -> Record:

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from bench.record import Memory, Record
@@ -189,32 +188,6 @@ def _limits(records: Iterable[Record]) -> pd.DataFrame:
         ),
         PROBES,
     )
-
-
-def taken(samples: Path | None, metric: str) -> pd.DataFrame:
-    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where nothing was sampled.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    if samples is None:
-        return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
-    return _metric(samples, metric)
-
-
-def _metric(samples: Path, metric: str) -> pd.DataFrame:
-    """Return t_ns, subject (a categorical) and value of one metric, read a chunk of the file at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    columns = ["t_ns", "subject", "value"]
-    with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
-        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
-        batches = file.iter_batches(columns=[*columns, "metric"])
-        kept = [one.filter(pc.equal(one.column("metric"), metric)).select(columns) for one in batches]
-    taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
-    return taken
 
 
 def _who(record: Record) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.stats import theilslopes
 
 from bench.record import Memory, Moment, Reading, Record
-from harness.report import frame
+from harness.report import sampled
 from harness.report.facts import Run
 from harness.report.rows import Row, by_cell, head, ordered
 
@@ -90,7 +90,7 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
     """Return a row for each cell whose memory was looked at: in replicates for it, else while it was timed."""
     timed = by_cell(run, "identical")
     apart = {replace(cell, track="identical"): records for cell, records in by_cell(run, "memory").items()}
-    used = frame.taken(run.samples, "device_used_bytes")
+    used = sampled.taken(run.samples, "device_used_bytes")
     rows = []
     for cell in ordered(run, {**timed, **apart}):
         records = apart.get(cell) or timed[cell]
@@ -101,7 +101,7 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
 
 
 def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used`: the samples of device memory (`frame.taken`)."""
+    """Return the figures of one replicate; `used`: the samples of device memory (`sampled.taken`)."""
     memory = record.memory
     if memory is None:
         return Figures()

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bench.record import Cell, Moment, Reading, Record
-from harness.report import frame
+from harness.report import sampled
 from harness.report.drawing import DASHES, STYLE, WIDTH_IN, Plot
 from harness.report.facts import Run
 from harness.report.rows import by_cell, ordered
@@ -94,7 +94,7 @@ def _lives(run: Run) -> list[Life]:
     work = next((_work(cell) for cell in cells if any(one.status == "ok" for one in found[cell])), None)
     chosen = [next((one for one in found[cell] if one.status == "ok"), None) for cell in cells if _work(cell) == work]
     on_gpu = any(record is not None and record.cell.device == "cuda" for record in chosen)
-    samples = frame.taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
+    samples = sampled.taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
     lives = [_life(record, samples) for record in chosen if record is not None]
     return [life for life in lives if len(life.bytes) or life.readings]
 
