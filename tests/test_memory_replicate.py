@@ -15,7 +15,7 @@ from bench.record import Allocator, Memory, Reading, Record
 from bench.turn import Turn
 from bench.workloads import regression
 from harness.host import ROOT
-from harness.report import frame
+from harness.report import sampled
 from harness.report.memory import at, figures, growth
 from tests import factories
 from tests.fakes import FakeClock, FakeFramework
@@ -23,7 +23,7 @@ from tests.test_protocol import turn
 from tests.toy.memory_process import BLOCKS, MIB, SPIKE
 
 STEP_NS = 100_000
-NO_SAMPLES = frame.taken(None, "device_used_bytes")
+NO_SAMPLES = sampled.taken(None, "device_used_bytes")
 
 
 def looked_at(framework: FakeFramework, of: Turn | None = None) -> Record:

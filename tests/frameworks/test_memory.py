@@ -9,7 +9,7 @@ import pytest
 from bench import record, turn
 from bench.record import Record
 from bench.turn import Settings, Turn
-from harness.report import frame
+from harness.report import sampled
 from harness.report.memory import figures
 from tests.factories import cell
 from tests.frameworks.check_arena import ELEMENTS
@@ -59,7 +59,7 @@ def looked_at(scratch: Path, **changes: Any) -> Record:
 def test_every_framework_is_read_at_every_moment(framework: str, mode: str, tmp_path: Path) -> None:
     found = looked_at(tmp_path, framework=framework, mode=mode)
     assert (found.status, found.reason, found.timing) == ("ok", "", None)
-    told = figures(found, frame.taken(None, "device_used_bytes"))
+    told = figures(found, sampled.taken(None, "device_used_bytes"))
     assert told.why, "a processor has no allocator statistics, and the record says so"
     assert told.import_rss_bytes is not None
     assert told.training_peak_rss_bytes is not None

@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.observation import Observation
 from bench.record import Allocator, Cell, Memory, Moment, Reading, Record
 from harness import report
-from harness.report import frame, markdown, plots
+from harness.report import markdown, plots, sampled
 from harness.report.facts import Run
 from harness.report.memory import Figures, figures, growth
 from harness.report.memory_bars import parts_of
@@ -25,7 +25,7 @@ from tests.factories import cell, framework, record, run
 from tests.report.test_tables import read
 
 MIB = 1 << 20
-NONE = frame.taken(None, "device_used_bytes")
+NONE = sampled.taken(None, "device_used_bytes")
 BEGUN = 1_000_000_000_000  # Unix time of the process's start, ns
 
 
@@ -303,7 +303,7 @@ class TestPlots:
 def test_samples_of_one_metric_are_read(tmp_path: Path) -> None:
     rows = [(1, "nvml", "a", "device_used_bytes", 5.0), (2, "process", "a", "rss_bytes", 6.0)]
     pd.DataFrame(rows, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(tmp_path / "s.parquet")
-    assert frame.taken(tmp_path / "s.parquet", "device_used_bytes").to_dict("records") == [
+    assert sampled.taken(tmp_path / "s.parquet", "device_used_bytes").to_dict("records") == [
         {"t_ns": 1, "subject": "a", "value": 5.0}
     ]
 
