@@ -82,3 +82,13 @@ def test_a_run_without_declared_work_is_no_ground() -> None:
     facts: RunFacts = factories.run_facts()
     with pytest.raises(StoreError, match="no good replicate whose work is declared"):
         damageable(facts, records())
+
+
+def test_the_figure_counts_what_was_missed_and_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (faults.figure(FACTS, records()).found, faults.figure(FACTS, records()).met) == (
+        "20 of 20, 0 false alarms", True,
+    )  # fmt: skip
+    harmless = tuple(Fault(f"harmless {at}", lambda record: record) for at in (1, 2))
+    monkeypatch.setattr(faults, "FAULTS", (*FAULTS[:18], *harmless))
+    missed = faults.figure(FACTS, records())
+    assert (missed.found, missed.met) == ("18 of 20, 0 false alarms; missed: harmless 1, harmless 2", False)

@@ -19,6 +19,7 @@ from bench.record import Cell, Record
 from harness import store, validity
 from harness.errors import OK, SOME_FAILED, StoreError
 from harness.report.facts import RunFacts, upgraded
+from harness.selftest.figures import Figure
 
 FEWEST_FOUND: Final = 19  # of 20
 GPU: Final = "GPU-0"
@@ -150,6 +151,22 @@ def _is_whole(record: Record) -> bool:
 def _has_work(facts: RunFacts, cell: Cell) -> bool:
     works = {(workload.name, work.name) for workload in facts.workloads for work in workload.works}
     return (cell.workload, cell.size) in works
+
+
+def figure(facts: RunFacts, records: Sequence[Record]) -> Figure:
+    """Return how many of the faults were found in a run, and that none was without one; raises StoreError."""
+    clean = damageable(facts, records)
+    missed = [fault.name for fault in FAULTS if not found(fault, clean)]
+    false = alarms(clean)
+    told = f"{len(FAULTS) - len(missed)} of {len(FAULTS)}, {len(false)} false alarms"
+    return Figure(
+        number=11,
+        name="gate: seeded faults flagged",
+        target=f"≥ {FEWEST_FOUND} of {len(FAULTS)}, no false alarm",
+        found=f"{told}; missed: {', '.join(missed)}" if missed else told,
+        met=len(missed) <= len(FAULTS) - FEWEST_FOUND and not false,
+        how="put into the records of a clean run, one at a time",
+    )
 
 
 def run(name: str, results: Path, console: Console) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One line of the self-test's table; the numbers are those of the protocol's list."""
+    """One line of the self-test's table; the numbers are those of the protocol's list, after them its gate."""
 
     number: int
     name: str

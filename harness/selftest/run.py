@@ -10,7 +10,7 @@ from rich.table import Table
 
 from harness import options, progress
 from harness.errors import OK, SOME_FAILED
-from harness.selftest import clock, outside, pairs, phases
+from harness.selftest import clock, faults, outside, pairs, phases
 from harness.selftest.checkout import Checkout, checkout
 from harness.selftest.figures import Figure, answer, markdown
 
@@ -27,6 +27,11 @@ class Form:
     sampler_pairs: int  # stretches of a second with the sampler, and as many without
 
 
+# A run with work that is declared and long enough for a limit to bind it, for the seeded faults.
+CLEAN: Final = (
+    *("--launcher", "venv", "--framework", "jax", "--mode", "jit", "--workload", "mlp", "--size", "S"),
+    *("--profile", "quick", "--blocks", "2", "--seed", "50"),
+)
 SHORT: Final = Form(clock_blocks=3, sessions=10, blocks=3, compile_sessions=1, compile_blocks=5, sampler_pairs=20)
 FULL: Final = Form(clock_blocks=10, sessions=10, blocks=20, compile_sessions=5, compile_blocks=5, sampler_pairs=60)
 
@@ -63,3 +68,5 @@ def _figures(made: Checkout, form: Form) -> Iterator[Figure]:
     yield from phases.figures(made, form.compile_sessions, form.compile_blocks)
     yield outside.sampler(form.sampler_pairs)
     yield outside.allocation()
+    clean = made.run(*CLEAN)
+    yield faults.figure(clean.facts(), clean.records())
