@@ -165,6 +165,8 @@ def half_done(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
         stderr=subprocess.STDOUT,
         text=True,
         env=environment(),
+        # Who is started in the background by a shell without job control inherits an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size for path in tmp_path.glob("*/records.jsonl")):
