@@ -39,6 +39,8 @@ COLUMNS: Mapping[str, str] = {
     " growth_bytes_per_step, growth_low_bytes_per_step, growth_high_bytes_per_step, fragmentation, emptied_bytes,"
     " exit_bytes, import_rss_bytes, build_rss_bytes, training_peak_rss_bytes, host_growth_bytes_per_step,"
     " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes",
+    "energy": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
+    " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"
     " largest_drift, largest_drift_block",

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from harness.report.facts import Run
 
 FORMATS: Final = ("csv", "md", "html", "pytest-benchmark")
-OPTIONAL: Final = ("growth", "crossovers", "session")  # not shown where a run has nothing for them
+OPTIONAL: Final = ("growth", "crossovers", "energy", "session")  # not shown where a run has nothing for them
 UNPRINTED: Final = ("limits",)  # in a terminal a sentence says what matters of it
 TABLES: Final = (
-    "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "code",
-    "session",
+    "steps", "growth", "crossovers", "limits", "compile", "proof", "reproducibility", "accuracy", "memory", "energy",
+    "code", "session",
 )  # fmt: skip
 
 

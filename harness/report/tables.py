@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from harness.report import attempts, evidence, growth, noise, rows
+from harness.report import attempts, energy, evidence, growth, noise, rows
 from harness.report.columns import ACCURACY_COLUMNS, CODE_COLUMNS, STEP_COLUMNS, Column
+from harness.report.energy import ENERGY_COLUMNS, EnergyRow
 from harness.report.evidence import CompileRow, ProofRow, ReproducibilityRow
 from harness.report.evidence_columns import COMPILE_COLUMNS, PROOF_COLUMNS, REPRODUCIBILITY_COLUMNS, unchecked
 from harness.report.facts import Run
@@ -25,7 +26,7 @@ from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
 from harness.validity import legend
 
 R = TypeVar("R", bound=Row)
-UNTIMED_TABLES = ("proof", "memory")
+UNTIMED_TABLES = ("proof", "memory", "energy")
 TableName = Literal[
     "steps",
     "growth",
@@ -36,6 +37,7 @@ TableName = Literal[
     "reproducibility",
     "accuracy",
     "memory",
+    "energy",
     "code",
     "session",
 ]
@@ -74,6 +76,7 @@ class Tables:
     reproducibility: Table[ReproducibilityRow]
     accuracy: Table[AccuracyRow]
     memory: Table[MemoryRow]
+    energy: Table[EnergyRow]
     code: Table[CodeRow]
     session: Table[NoiseRow]
 
@@ -100,6 +103,7 @@ def tables(run: Run) -> Tables:
         reproducibility=_reproducibility(evidence.reproducibility_rows(run)),
         accuracy=_accuracy(rows.accuracy_rows(run)),
         memory=_memory(memory_rows(run), timed=run.is_timed),
+        energy=_energy(energy.energy_rows(run)),
         code=Table(
             name="code",
             title="Code",
@@ -250,6 +254,19 @@ def _memory(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
         is_hole=lambda row: row.figures.host_peak_rss_bytes is None or row.status == "skipped",
         tells_reasons=not timed,
         remarks=(f"Figures of the allocator are missing: {told}.",) if missing else (),
+    )
+
+
+def _energy(found: tuple[EnergyRow, ...]) -> Table[EnergyRow]:
+    return Table(
+        name="energy",
+        title="Energy",
+        about="What a step takes of the GPU's energy above rest, in replicates of their own.",
+        columns=ENERGY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_uj is None and row.turn_j is None,
+        tells_reasons=False,
+        remarks=energy.remarks(found),
     )
 
 

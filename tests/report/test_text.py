@@ -234,4 +234,4 @@ class TestRender:
         with pytest.raises(KeyError):
             report.render(run([]), "pdf")
         with pytest.raises(KeyError):
-            report.render(run([]), "csv", "energy")
+            report.render(run([]), "csv", "power")
