@@ -73,7 +73,8 @@ def test_it_is_measured_and_held_to_the_reference_like_any_other(checkout: Path)
 
     run(
         checkout, "-m", "harness", "run", "--workload", "logistic", "--size", "tiny", "--mode", "eager,fit,batch,jit",
-        "--framework", ",".join(frameworks), "--launcher", "venv", "--profile", "quick", "--blocks", "1", "--measure", "time",
+        "--framework", ",".join(frameworks), "--launcher", "venv", "--profile", "quick", "--blocks", "1",
+        "--measure", "time",
     )  # fmt: skip
 
     (folder,) = (checkout / "results").glob("*-quick")
