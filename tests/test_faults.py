@@ -1,6 +1,7 @@
 """The gate of seeded faults: each is found out, a clean run is not accused, and a judge that sleeps is noticed."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,20 @@ def test_the_figure_counts_what_was_missed_and_false_alarms(monkeypatch: pytest.
     monkeypatch.setattr(faults, "FAULTS", (*FAULTS[:18], *harmless))
     missed = faults.figure(FACTS, records())
     assert (missed.found, missed.met) == ("18 of 20, 0 false alarms; missed: harmless 1, harmless 2", False)
+
+
+def test_a_drift_of_the_processor_is_no_false_alarm_of_a_gpu() -> None:
+    def sentinel(block: int, round_ns: int) -> Record:
+        turn = {"mode": "sentinel", "workload": "", "optimizer": "", "size": "", "precision": "", "track": "sentinel"}
+        probe = Limit(kind="matmul", precision="float32", size=512, work=10**9, round_ns=(round_ns,))
+        return Record(cell=cell(**turn), block=block, position=block, status="ok", limits=(probe,))
+
+    drifting = (sentinel(1, 10**7), *records(), sentinel(2, 2 * 10**7), sentinel(3, 10**7))
+    assert alarms(damageable(FACTS, drifting)) == ()
+
+
+def test_a_framework_that_counts_its_misses_is_called_cold_with_none() -> None:
+    counted = proof(compilations_timed=0, cache_hits=0, cache_misses=1)
+    made = tuple(replace(one, proof=counted) if one.proof else one for one in records())
+    (warm,) = [fault for fault in FAULTS if fault.name == "a warm cache called cold"]
+    assert "called cold, without a miss" in found(warm, damageable(FACTS, made))
