@@ -100,6 +100,7 @@ def run(
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
     asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
+    python = python and python.absolute()  # replicates start in folders of their own
     place = Where(results, launcher, python, cpus, threads, timeout, blocks, allow_shared_gpu)
     raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
 

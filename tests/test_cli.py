@@ -289,3 +289,15 @@ def test_a_gpu_in_use_is_refused_before_anything_is_made(
     assert ended.value.code == 1
     assert re.search(r"GPU GPU-1111 is used by process 999999999.*--allow-shared-gpu", capsys.readouterr().err)
     assert not (tmp_path / "results").exists()
+
+
+def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+    (tmp_path / "results").mkdir()
+    seen: list[Path | None] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.session, "run", lambda asked, where: seen.append(where.python) or 0)
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", "--launcher", "here", "--python", "python"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert seen == [tmp_path / "python"]  # the link itself: behind it an environment's packages would be missing
