@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import cli
+from harness import cli, session
+from harness.options import Asked, Where
 from tests.check_run import faults
 from tests.fake_nvml import FakeGpu, FakeNvml
 
@@ -295,8 +296,13 @@ def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monke
     (tmp_path / "python").symlink_to(sys.executable)
     (tmp_path / "results").mkdir()
     seen: list[Path | None] = []
+
+    def run(asked: Asked, where: Where) -> int:
+        seen.append(where.python)
+        return 0
+
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli.session, "run", lambda asked, where: seen.append(where.python) or 0)
+    monkeypatch.setattr(session, "run", run)
     monkeypatch.setattr(sys, "argv", ["samestep", "run", "--launcher", "here", "--python", "python"])
     with pytest.raises(SystemExit):
         cli.main()
