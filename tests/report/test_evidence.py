@@ -290,7 +290,7 @@ class TestInference:
 class TestExports:
     def test_are_in_no_table(self) -> None:
         found = tables(run([factories.export(), record()]))
-        rows = {table.name: len(read(table)) for table in found}
+        rows: dict[str, int] = {table.name: len(read(table)) for table in found}
         with_one = ("steps", "proof", "reproducibility", "accuracy", "memory")  # the record's own
         assert {name for name, count in rows.items() if count} == set(with_one)
         assert all(rows[name] == 1 for name in with_one)
