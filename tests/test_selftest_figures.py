@@ -73,6 +73,7 @@ def test_on_a_quiet_host_three_percent_is_found_and_the_same_is_not_called_diffe
     assert found[4].met
     assert found[4].found.startswith("100%, effect +3.")
     assert found[7].met
+    assert found[5].met in (True, None)  # too high tells nothing: the draws share blocks
 
 
 def test_a_difference_between_the_two_labels_is_a_false_alarm() -> None:

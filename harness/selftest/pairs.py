@@ -85,8 +85,8 @@ def figures(found: Sessions) -> Iterable[Figure]:
         name="coverage of the “95 %” interval",
         target="93–97 %",
         found=f"{covered:.1%}",
-        met=covered >= 0.93,
-        how=f"{how}; draws share blocks, so it may lie above",
+        met=None if covered > 0.97 else covered >= 0.93,  # above: the draws share blocks, so they say no more
+        how=f"{how}; they share blocks, so it may lie above",
     )
     changed = sum(
         decided(stats.verdict(plain), stats.verdict(other))
