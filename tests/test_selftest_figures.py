@@ -1,5 +1,6 @@
 """The self-test's own arithmetic, on records whose truth is known."""
 
+import contextlib
 import random
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from bench.record import Phases, Record, Repeat
+from harness.errors import SetupError
 from harness.selftest import clock, figures, outside, pairs, phases
+from harness.selftest import run as selftest
 from harness.selftest.allocation import Found
 from harness.selftest.figures import Figure
 from harness.selftest.pairs import PLANTED, Sessions
@@ -161,3 +164,37 @@ def test_a_peak_that_was_missed_is_no_pass() -> None:
     assert outside.judged_peak(good).met
     missed = outside.judged_peak(replace(good, own_peak_bytes=268 * mib))
     assert (missed.met, missed.found) == (False, "-512.0 MiB of 780, sampled 300")
+
+
+class TestRun:
+    """The table as a whole: nothing that was measured is lost."""
+
+    GOOD = Figure(number=1, name="clock", target="t", found="f", met=True, how="h")
+
+    def go(self, monkeypatch: pytest.MonkeyPatch, *how: Any) -> int:
+        monkeypatch.setattr(selftest, "checkout", lambda say: contextlib.nullcontext())
+        monkeypatch.setattr(selftest, "parts", lambda made, form: [(at, "part", one) for at, one in enumerate(how, 1)])
+        return selftest.run(selftest.SHORT, "md")
+
+    def test_a_part_that_cannot_be_measured_is_a_line_with_its_reason(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def broken() -> list[Figure]:
+            raise SetupError("jax cannot run")
+
+        assert self.go(monkeypatch, broken, lambda: [self.GOOD]) == 3
+        printed = capsys.readouterr().out
+        assert "| not measured: jax cannot run | no |" in printed
+        assert "| clock |" in printed
+
+    def test_what_was_measured_before_ctrl_c_is_printed(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def stopped() -> list[Figure]:
+            raise KeyboardInterrupt
+
+        assert self.go(monkeypatch, lambda: [self.GOOD], stopped) == 130
+        assert "| clock |" in capsys.readouterr().out
+
+    def test_all_met_is_success(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.go(monkeypatch, lambda: [self.GOOD]) == 0
