@@ -27,7 +27,8 @@ from bench.observation import Energy, Observation
 #   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
 #      limits of the machine
 #   5  a gradient's deviation is the worst parameter's, before of the largest element of all;
-#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it
+#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it;
+#      tracks for the A/A twin and the sentinel; second attempts; the allocator's policy in the proof
 SCHEMA: Final = 5
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
