@@ -37,10 +37,10 @@ test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 	$(BIN)/pytest -m browser
 
 standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, alternating (some 45 minutes)
-	$(BIN)/python -m harness.standalone
+	$(BIN)/python -m harness.standalone.compare
 
 lock: $(BIN)/.harness ## resolve every lock file anew
-	$(BIN)/python -m harness.locks
+	$(BIN)/python -m harness.environments.locks
 
 clean: ## remove what make made; runs under results/ stay
 	rm -rf .venv .envs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks

@@ -9,17 +9,19 @@ from typing import NoReturn
 
 def cells() -> None:
     """Print the catalogue as one line of JSON."""
-    from bench import record
     from bench.catalogue import catalogue
+    from bench.records import record
 
     print(record.to_json(catalogue()))
 
 
 def turn(folder: Path) -> NoReturn:
     """Run the turn in `folder` in this process and end it."""
-    from bench import record, repeats, turn
-    from bench.environment import process_age_ns
-    from bench.process import PhaseFile, prepare
+    from bench.protocol import repeats
+    from bench.records import record
+    from bench.turns import turn
+    from bench.turns.environment import process_age_ns
+    from bench.turns.prepare import PhaseFile, prepare
 
     inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
@@ -33,11 +35,11 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench import energy, exporting, idiomatic, limits, memory, sentinel
+        from bench.tracks import energy, export, idiomatic, limits, memory, sentinel
 
         runs = {
             "idiomatic": idiomatic.run,
-            "export": exporting.run,
+            "export": export.run,
             "limits": limits.run,
             "sentinel": sentinel.run,
             "memory": memory.run,
@@ -51,7 +53,7 @@ def turn(folder: Path) -> NoReturn:
 
 def repeat(folder: Path) -> NoReturn:
     """Run what the turn in `folder` is to run once more, in this process, and end it."""
-    from bench import repeats
+    from bench.protocol import repeats
 
     inherited = dict(os.environ)
     repeats.keep_next(folder)
@@ -60,7 +62,7 @@ def repeat(folder: Path) -> NoReturn:
 
 def leave(folder: Path, environment: Mapping[str, str]) -> NoReturn:
     """End this process, or become the next repeat of the turn, with the variables that this one began with."""
-    from bench import repeats
+    from bench.protocol import repeats
 
     sys.stdout.flush()
     sys.stderr.flush()
@@ -81,7 +83,7 @@ def main(argv: list[str]) -> int:
         case ["repeat", folder]:
             repeat(Path(folder))
         case ["worker", *rest]:
-            from bench import worker
+            from bench.turns import worker
 
             return worker.main(rest)
         case _:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from bench import lines
 from bench.frameworks import FRAMEWORKS
-from bench.precision import PRECISIONS
-from bench.record import Cell
+from bench.records.record import Cell
+from bench.reference.precision import PRECISIONS
 from bench.workloads import WORKLOADS, load
 
 HELLO: Final = "hello"  # the mode of the idiomatic track
@@ -65,7 +65,7 @@ class FrameworkOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeOffer:
-    """One size of a workload, as `bench.workload.Work` has it."""
+    """One size of a workload, as `bench.reference.workload.Work` has it."""
 
     name: str
     samples: int

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench import turn as turns
-from bench.rounds import Rounds
-from bench.turn import Turn
+from bench.protocol.rounds import Rounds
+from bench.turns import turn as turns
+from bench.turns.turn import Turn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the folder of the turn."""
-    parser.addoption("--turn", type=Path, help="folder with turn.json; see bench/turn.py")
+    parser.addoption("--turn", type=Path, help="folder with turn.json; see bench/turns/turn.py")
 
 
 @pytest.fixture

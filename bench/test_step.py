@@ -3,11 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench import process, record
-from bench.environment import process_age_ns
-from bench.protocol import measure
-from bench.rounds import Rounds
-from bench.turn import PHASE_FILE, RECORD_FILE, Turn
+from bench.protocol.replicate import measure
+from bench.protocol.rounds import Rounds
+from bench.records import record
+from bench.turns import prepare
+from bench.turns.environment import process_age_ns
+from bench.turns.turn import PHASE_FILE, RECORD_FILE, Turn
 
 
 def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
@@ -21,11 +22,11 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
         result = own_stack.submit(
             measure,
             turn,
-            load=lambda: process.framework_of(cell),
-            make=lambda: process.workload_of(cell),
+            load=lambda: prepare.framework_of(cell),
+            make=lambda: prepare.workload_of(cell),
             rounds=rounds,
-            announce=process.PhaseFile(folder / PHASE_FILE),
-            cache_entries=process.cache_entries,
+            announce=prepare.PhaseFile(folder / PHASE_FILE),
+            cache_entries=prepare.cache_entries,
             startup_ns=process_age_ns(),
         ).result()
     (folder / RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")

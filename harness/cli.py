@@ -11,7 +11,7 @@ import typer
 from bench.workloads import WorkloadError
 from harness import commands, session
 from harness.errors import USAGE, SamestepError
-from harness.options import Asked, Where
+from harness.plan.request import Asked, Where
 from harness.report import TABLES
 from harness.selftest import commands as selftest
 

@@ -9,24 +9,29 @@ from rich.table import Table
 
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
-from bench.precision import PRECISIONS
-from harness import choice, earlier, options, outputs, progress, selection, store
+from bench.reference.precision import PRECISIONS
+from harness import outputs
+from harness.compare import choice
 from harness.errors import OK, SOME_FAILED, USAGE
-from harness.options import Asked
-from harness.planning import planned
-from harness.profiles import PROFILES
+from harness.plan import request, selection
+from harness.plan.planner import planned
+from harness.plan.profiles import PROFILES
+from harness.plan.request import Asked
+from harness.run import progress
+from harness.store import folder as store
+from harness.store import history
 
 
 def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | None = None) -> int:
     """Print how the second run, or selection, compares with the first; return the exit code."""
-    from harness.compare import CONDITIONS, NOT_COMPARABLE
-    from harness.report import comparison
+    from harness.compare import render
+    from harness.compare.compare import CONDITIONS, NOT_COMPARABLE
 
     conditions = [one.replace("-", " ") for one in selection.names(fail_on)]
     for condition in conditions:
-        options.one_of("condition", condition, CONDITIONS)
+        request.one_of("condition", condition, CONDITIONS)
     if format is not None:
-        options.one_of("format", format, comparison.FORMATS)
+        request.one_of("format", format, render.FORMATS)
     chosen = choice.parsed(a), choice.parsed(b)
     first = store.find(results, chosen[0].run)
     second = store.find(results, chosen[1].run) if chosen[1].run else first
@@ -74,7 +79,7 @@ def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
     found = planned(asked, launcher, None, say=lambda line: None)
     plan = found.plan
     print(plan)
-    known = earlier.seconds(results, found.profile.name, found.device)
+    known = history.seconds(results, found.profile.name, found.device)
     new = sum(cell not in known for cell in plan.cells)
     seconds = progress.Estimate(plan, earlier=known).seconds()
     if seconds is not None:
@@ -87,13 +92,13 @@ def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
     """Build the images of `frameworks`; return the exit code."""
-    from harness import images
+    from harness.launchers import images
 
     valid = dict.fromkeys((*FRAMEWORKS, "harness"))
     for name in frameworks:
         selection.known("framework", name, valid)
     failed = images.build(
-        frameworks or FRAMEWORKS, options.one_of("device", device or "cpu", options.DEVICES), progress.say
+        frameworks or FRAMEWORKS, request.one_of("device", device or "cpu", request.DEVICES), progress.say
     )
     for framework, reason in failed.items():
         print(f"samestep: {framework}: {reason}", file=sys.stderr)
@@ -105,9 +110,9 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
     from harness import report as reports
 
     if format is not None:
-        options.one_of("format", format, reports.FORMATS)
+        request.one_of("format", format, reports.FORMATS)
     if table is not None:
-        options.one_of("table", table, reports.TABLES)
+        request.one_of("table", table, reports.TABLES)
     folder = store.find(results, name)
     page = outputs.write_report(folder)
     if format is None:
@@ -119,7 +124,7 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
 
 def show(frameworks: tuple[str, ...]) -> None:
     """Print the hello worlds of `frameworks` side by side."""
-    from harness import show as shows
+    from harness import hello as shows
 
     with_hello = {one.name: one for one in catalogue().frameworks if one.hello}
     chosen = [selection.known("hello world", name, with_hello) for name in frameworks] or list(with_hello.values())
@@ -128,10 +133,10 @@ def show(frameworks: tuple[str, ...]) -> None:
 
 def doctor() -> int:
     """Print what this host can run; return the exit code."""
-    from harness import doctor as doctors
-    from harness import symptoms
+    from harness.doctor import checks as doctors
+    from harness.doctor import survey
 
-    checks = doctors.examine(symptoms.look())
+    checks = doctors.examine(survey.look())
     console = Console(file=sys.stdout)
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)

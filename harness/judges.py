@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from bench.observation import Observation
-from bench.record import Record
-from harness import evidence, sentinel, state
-from harness.findings import Finding, Judge, key_of
+from bench.records.observation import Observation
+from bench.records.record import Record
 from harness.report.facts import RunFacts
-from harness.report.flags import Flag
+from harness.stats.flags import Flag
+from harness.validity import drift as sentinel
+from harness.validity import gates
+from harness.validity import machine as state
+from harness.validity.finding import Finding, Judge, key_of
 
 DRIFT: Final = Flag(
     name="DRIFT", letter="D", sentence="the machine itself changed by more than 2 % within some block (its sentinels)"
 )
-WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.state
+WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.validity.machine
     "shared gpu": Flag(name="SHARED", letter="G", sentence="another program used the GPU as well, as was allowed"),
     "power cap": Flag(name="POWERCAP", letter="P", sentence="the power limit held the GPU's clocks down"),
     "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
@@ -22,7 +24,7 @@ WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.state
 
 
 def machine(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
-    """Yield what was wrong with the machine while each replicate ran (`harness.state`)."""
+    """Yield what was wrong with the machine while each replicate ran (`harness.validity.machine`)."""
     blocks: dict[int, list[Observation]] = {}
     for record in records:
         if record.observation is not None:
@@ -36,7 +38,7 @@ def machine(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
 
 
 def drift(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
-    """Yield a finding for each timed replicate of a block in which the machine drifted too far (`harness.sentinel`)."""
+    """Yield a finding for each timed replicate of a block in which the machine drifted too far (`sentinel`)."""
     drifts = sentinel.drift(records)
     for record in records:
         if record.block not in drifts or record.cell.track not in ("identical", "twin"):
@@ -49,4 +51,4 @@ def drift(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
             yield Finding(key=key_of(record), reason=reason, flag=None if severity == "invalid" else DRIFT)
 
 
-JUDGES: Final[tuple[Judge, ...]] = (evidence.mode, evidence.bytes_, evidence.caches, machine, drift)
+JUDGES: Final[tuple[Judge, ...]] = (gates.mode, gates.bytes_, gates.caches, machine, drift)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness import validity
-from harness.choice import Choice
+from harness.compare.choice import Choice
 from harness.report.facts import Run, renamed, upgraded
-from harness.store import RunFolder
+from harness.store.folder import RunFolder
+from harness.validity import validity
 
 if TYPE_CHECKING:
-    from harness.compare import Comparison
+    from harness.compare.compare import Comparison
 
 UNFOLDED = 200  # characters of a line: a file or a pipe has no edge to fold at
 
@@ -52,16 +52,16 @@ def compare_folders(
     a: RunFolder, b: RunFolder, chosen: tuple[Choice, Choice] = (Choice(), Choice()), format: str | None = None
 ) -> "Comparison":
     """Print how the chosen cells of run `b` compare with those of run `a`; return what was found."""
-    from harness import compare as comparing
-    from harness.report import comparison
+    from harness.compare import compare as comparing
+    from harness.compare import render
 
     run_a = load(a)
     found = comparing.compare(run_a, run_a if a.path == b.path else load(b), chosen)
     if format is not None:
-        sys.stdout.write(comparison.render(found, format))
+        sys.stdout.write(render.render(found, format))
         return found
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console.width = UNFOLDED
-    comparison.show(found, console)
+    render.show(found, console)
     return found

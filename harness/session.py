@@ -8,18 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.catalogue import catalogue
-from bench.record import Record
-from harness import exports, gpus, host, measures, options, outputs, progress, selection, stopping, store, validity
+from bench.records.record import Record
+from harness import outputs
+from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
+from harness.host import gpus
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.options import Asked, Where
-from harness.plan import is_planned
-from harness.planning import Planned, planned, with_company
+from harness.plan import companions, request, selection
+from harness.plan.plan import is_planned
+from harness.plan.planner import Planned, planned, with_company
+from harness.plan.request import Asked, Where
 from harness.report.facts import RunFacts
-from harness.resume import require_fit
-from harness.run import Run, bad_cells, execute, finished, interleave, own_share, steps
-from harness.store import RunFolder
+from harness.run import models, progress, stopping
+from harness.run.loop import Run, bad_cells, execute, finished, interleave, own_share, steps
+from harness.store import folder as store
+from harness.store.folder import RunFolder
+from harness.store.resume import require_fit
+from harness.validity import validity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Job:
 
 def run(asked: Asked, where: Where) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
-    cpus = options.cpu_set(where.cpus) if where.cpus else host.default_cpus()
+    cpus = request.cpu_set(where.cpus) if where.cpus else checkout.default_cpus()
     found = planned(asked, where.launcher, where.blocks, progress.say)
     profile, plan = found.profile, found.plan
     for name in found.launchers if found.device == "cuda" else ():
@@ -69,8 +75,8 @@ def resume(name: str, asked: Asked, where: Where) -> int:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, asked.selection(), profile, device)
-        selected = with_company(chosen, offer, plan.blocks, measures.measures(asked.measure, profile))
-    code = host.code(set(exports.needed(facts.frameworks, plan.cells)), device)
+        selected = with_company(chosen, offer, plan.blocks, companions.measures(asked.measure, profile))
+    code = checkout.code(set(models.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
     shared = where.shared_gpu or facts.shared_gpu
@@ -153,7 +159,7 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
         if len(jobs) == 1:
             execute(jobs[0].run, jobs[0].launcher, unprepared[0], show)
         else:
-            host.leave(jobs[0].run.facts.cpus)
+            checkout.leave(jobs[0].run.facts.cpus)
             sequences = [
                 steps(job.run, job.launcher, missing, show) for job, missing in zip(jobs, unprepared, strict=True)
             ]
@@ -192,8 +198,8 @@ def _facts(
     folder: RunFolder, asked: Asked, where: Where, found: Planned, cpus: tuple[int, ...], launcher: str
 ) -> RunFacts:
     profile, plan, device = found.profile, found.plan, found.device
-    commit, dirty = host.commit()
-    used = set(exports.needed(found.offer.frameworks, plan.cells))
+    commit, dirty = checkout.commit()
+    used = set(models.needed(found.offer.frameworks, plan.cells))
     return RunFacts(
         id=folder.id,
         profile=profile.name,
@@ -202,7 +208,7 @@ def _facts(
         replicates=plan.replicates,
         started_unix_ns=time.time_ns(),
         wall_s=0.0,
-        host=host.host_facts(device),
+        host=checkout.host_facts(device),
         commit=commit,
         dirty=dirty,
         launcher=launcher,
@@ -214,15 +220,15 @@ def _facts(
         device=device,
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
-        isolated=host.isolated(cpus),
+        isolated=checkout.isolated(cpus),
         shared_gpu=where.shared_gpu,
         interpreter=str(where.python or sys.executable) if launcher == "here" else "",
-        code=host.code(used, device),
+        code=checkout.code(used, device),
     )
 
 
 def _frameworks(job: Job) -> tuple[str, ...]:
-    return exports.needed(job.run.facts.frameworks, job.run.plan.cells)
+    return models.needed(job.run.facts.frameworks, job.run.plan.cells)
 
 
 def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:

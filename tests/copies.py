@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.host import ROOT
+from harness.environments.checkout import ROOT
 
 
 def copy_of_the_checkout(root: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.catalogue import FrameworkOffer, ModeOffer
-from bench.record import (
+from bench.records.record import (
     Accuracy,
     Cell,
     Environment,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.framework import Skip, Step
-from bench.record import Allocator, ModeProof
-from bench.turn import Outcome, Turn
-from bench.workload import KINGMA_BA, Workload, reference
+from bench.interface import Skip, Step
+from bench.records.record import Allocator, ModeProof
+from bench.reference.workload import KINGMA_BA, Workload, reference
+from bench.turns.turn import Outcome, Turn
 from harness.launchers.base import OnStart, Say
 
 

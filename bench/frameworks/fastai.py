@@ -14,13 +14,13 @@ import torch
 from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner, noop
 from fastai.basics import Adam as FastaiAdam
 
-from bench.framework import Skip, Step
-from bench.frameworks import _torch as backend
-from bench.frameworks import _torch_models as models
-from bench.frameworks import _torch_proof as found
-from bench.precision import BFLOAT16
-from bench.record import ModeProof
-from bench.workload import KINGMA_BA, Adam, Sgd, Workload
+from bench.frameworks._torch import models
+from bench.frameworks._torch import proof as found
+from bench.frameworks._torch import training as backend
+from bench.interface import Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.precision import BFLOAT16
+from bench.reference.workload import KINGMA_BA, Adam, Sgd, Workload
 
 MODES = {
     "fit": "Learner.fit: as many one-batch epochs as updates, constant learning rate, no validation, eager PyTorch",

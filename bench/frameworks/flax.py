@@ -22,12 +22,12 @@ import optax
 from flax import nnx
 from flax.nnx.nn.dtypes import promote_dtype
 
-from bench.framework import Output, Skip, Step
 from bench.frameworks import jax as backend
-from bench.frameworks._jax_models import attend_fused, attend_naively, biased
-from bench.frameworks._jax_precision import COMPUTE, cast, choose, lacks, products
-from bench.record import ModeProof
-from bench.workload import KINGMA_BA, Adam, Array32, Sgd, Workload
+from bench.frameworks._jax.models import attend_fused, attend_naively, biased
+from bench.frameworks._jax.precision import COMPUTE, cast, choose, lacks, products
+from bench.interface import Output, Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import KINGMA_BA, Adam, Array32, Sgd, Workload
 from bench.workloads import pointwise, transformer
 
 MODES = {

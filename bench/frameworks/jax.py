@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.framework import Output, Probes, Skip, Step, Task
-from bench.frameworks._jax_models import FORWARD, Arrays, Model
-from bench.frameworks._jax_precision import COMPUTE, STRICT, choose, lacks, products
-from bench.record import Allocator, ModeProof
-from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
+from bench.frameworks._jax.models import FORWARD, Arrays, Model
+from bench.frameworks._jax.precision import COMPUTE, STRICT, choose, lacks, products
+from bench.interface import Output, Probes, Skip, Step, Task
+from bench.records.record import Allocator, ModeProof
+from bench.reference.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
 MODES = {
     "op-by-op": "no jit around the step: each jax.numpy operation compiled once and dispatched by itself",

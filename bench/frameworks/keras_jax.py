@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import keras
 
-from bench.framework import Output, Skip, Step
-from bench.frameworks import _keras
 from bench.frameworks import jax as backend
-from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Workload
+from bench.frameworks._keras import step as _keras
+from bench.interface import Output, Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import EPSILON_HAT, Workload
 
 MODES = {
     "fit-eager": "fit, one batch an epoch, compile(run_eagerly=True): each operation dispatched by itself",

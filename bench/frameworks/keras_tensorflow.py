@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bench.framework import Skip, Step
-from bench.frameworks import _keras, _tensorflow
-from bench.frameworks._tensorflow import Graphs
-from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Workload
+from bench.frameworks._keras import step as _keras
+from bench.frameworks._tensorflow import device
+from bench.frameworks._tensorflow.device import Graphs
+from bench.interface import Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import EPSILON_HAT, Workload
 
 MODES = {
     "fit-eager": "fit, one batch an epoch from tf.data, compile(run_eagerly=True): each operation dispatched by itself",
@@ -53,7 +54,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         uncompiled=_keras.GRAPH,
         prove=_prove,
         products=_products,
-        round_to_tf32=_tensorflow.round_to_tf32,
+        round_to_tf32=device.round_to_tf32,
         feed=_repeated,
     )
     return _keras.build(workload, mode, precision, backend)
@@ -77,7 +78,7 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: tf.Tensor, y: tf.Tensor)
 
 
 def _products(model: keras.Model, x: tf.Tensor) -> set[str]:
-    return _tensorflow.products(tf.function(model).get_concrete_function(x).graph)
+    return device.products(tf.function(model).get_concrete_function(x).graph)
 
 
 def _prove(model: keras.Model) -> ModeProof:
@@ -89,10 +90,10 @@ def _prove(model: keras.Model) -> ModeProof:
     if traces:
         newest = functions[STEP if STEP in functions else PREDICT]._list_all_concrete_functions()[-1]
         used = sum(count > 0 for count in counts)
-        graphs = Graphs(functions=used, traces=traces, xla=_tensorflow.compiled_by_xla(newest))
+        graphs = Graphs(functions=used, traces=traces, xla=device.compiled_by_xla(newest))
     ran = _keras.EAGER if graphs is None else _keras.COMPILED if graphs.xla else _keras.GRAPH
     weight = model.trainable_variables[0]
-    return _tensorflow.prove(
+    return device.prove(
         ran,
         graphs,
         device=weight.value.device,
@@ -118,9 +119,9 @@ def _traces(value: Any) -> bool:
     return isinstance(value, tf.types.experimental.PolymorphicFunction)
 
 
-start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
-empty_cache = _tensorflow.empty_cache
-probes = _tensorflow.probes
+start, wait, memory = device.start, device.wait, device.memory
+empty_cache = device.empty_cache
+probes = device.probes
 to_numpy = _keras.to_numpy
 
 

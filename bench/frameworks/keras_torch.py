@@ -14,12 +14,12 @@ import keras
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.framework import Skip, Step
-from bench.frameworks import _keras
-from bench.frameworks import _torch as backend
-from bench.frameworks import _torch_proof as found
-from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Workload
+from bench.frameworks._keras import step
+from bench.frameworks._torch import proof as _torch_proof
+from bench.frameworks._torch import training as backend
+from bench.interface import Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import EPSILON_HAT, Workload
 
 MODES = {
     "fit-eager": "fit, one batch an epoch, compile(run_eagerly=True): each operation dispatched by itself",
@@ -52,7 +52,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = EPSILON_HAT
-FORWARD = _keras.FORWARD
+FORWARD = step.FORWARD
 AMPERE = (8, 0)  # the first compute capability with TF32
 PRODUCTS = ("mm", "convolution", "scaled_dot_product")  # in the names of operators: mm, addmm, bmm, baddbmm, …
 
@@ -67,17 +67,17 @@ def start(device: str, threads: int) -> None:
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    if mode.endswith("-jit") and (missing := found.compiler_missing()):
+    if mode.endswith("-jit") and (missing := _torch_proof.compiler_missing()):
         return Skip(missing)
-    keras_on_torch = _keras.Backend(
+    keras_on_torch = step.Backend(
         gradient=_gradient,
-        uncompiled=_keras.EAGER,
+        uncompiled=step.EAGER,
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
         prepare=_give_gradients,
     )
-    return _keras.build(workload, mode, precision, keras_on_torch)
+    return step.build(workload, mode, precision, keras_on_torch)
 
 
 def _give_gradients(model: keras.Model) -> None:
@@ -86,7 +86,7 @@ def _give_gradients(model: keras.Model) -> None:
         weight.value.grad = torch.zeros_like(weight.value)
 
 
-def _gradient(model: keras.Model, loss: _keras.Loss, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
+def _gradient(model: keras.Model, loss: step.Loss, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
     value = loss(y, model(x, training=True))
     slopes: Sequence[torch.Tensor] = torch.autograd.grad(value, [v.value for v in model.trainable_variables])
     return slopes
@@ -125,22 +125,22 @@ def _products(model: keras.Model, x: torch.Tensor) -> set[str]:
 
 def _prove(model: keras.Model) -> ModeProof:
     """Return what PyTorch ran of Keras' step."""
-    placement = found.placement(model.parameters(), output=None)
+    placement = _torch_proof.placement(model.parameters(), output=None)
     if not model.jit_compile:
-        return ModeProof(mode=_keras.EAGER, compilations=None, evidence="the step is not compiled", **placement)
-    proof = found.inductor_proof(_keras.step_of(model), placement)
+        return ModeProof(mode=step.EAGER, compilations=None, evidence="the step is not compiled", **placement)
+    proof = _torch_proof.inductor_proof(step.step_of(model), placement)
     return dataclasses.replace(
         proof,
-        mode=_keras.COMPILED if proof.graphs else _keras.EAGER,
-        graph_breaks_declared=found.graph_breaks_at("Tensor.backward()"),
+        mode=step.COMPILED if proof.graphs else step.EAGER,
+        graph_breaks_declared=_torch_proof.graph_breaks_at("Tensor.backward()"),
     )
 
 
 wait, memory, probes = backend.wait, backend.memory, backend.probes
 empty_cache = backend.empty_cache
-to_numpy = _keras.to_numpy
+to_numpy = step.to_numpy
 
 
 def versions() -> tuple[str, ...]:
     """Keras, PyTorch, and NumPy for the inputs."""
-    return _keras.versions(f"torch=={torch.__version__}")
+    return step.versions(f"torch=={torch.__version__}")

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bench.framework import Skip, Step
-from bench.frameworks import _torch as backend
-from bench.frameworks import _torch_models as models
-from bench.frameworks import _torch_proof as found
-from bench.record import ModeProof
-from bench.workload import KINGMA_BA, Workload
+from bench.frameworks._torch import models
+from bench.frameworks._torch import proof as found
+from bench.frameworks._torch import training as backend
+from bench.interface import Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import KINGMA_BA, Workload
 
 MODES = {
     "fit": "Trainer.fit: as many one-batch epochs as updates, automatic optimisation, no validation, eager PyTorch",

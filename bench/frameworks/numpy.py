@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from bench.framework import Output, Probes, Skip, Step, Task
-from bench.precision import FLOAT32
-from bench.record import Allocator, ModeProof
-from bench.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
+from bench.interface import Output, Probes, Skip, Step, Task
+from bench.records.record import Allocator, ModeProof
+from bench.reference.precision import FLOAT32
+from bench.reference.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
 
 MODES = {"eager": "hand-written gradient and update, one NumPy call after the other"}
 BASELINE = "eager"

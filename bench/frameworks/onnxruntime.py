@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from bench.export import INPUT, OUTPUT
-from bench.framework import Output, Skip, Step
-from bench.record import Allocator, ModeProof
-from bench.workload import KINGMA_BA, Array32, Array64, Workload
+from bench.interface import Output, Skip, Step
+from bench.onnx import INPUT, OUTPUT
+from bench.records.record import Allocator, ModeProof
+from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 
 MODES = {
     "from-torch": "inference of the model that PyTorch trained and torch.onnx.export wrote",

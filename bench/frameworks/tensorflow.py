@@ -16,12 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bench.framework import Output, Skip, Step
-from bench.frameworks import _keras, _tensorflow
-from bench.frameworks._tensorflow import Body, Graphs, compiled_by_xla
-from bench.precision import PRECISIONS, TF32
-from bench.record import ModeProof
-from bench.workload import EPSILON_HAT, Adam, Array32, Array64, Sgd, Workload
+from bench.frameworks._keras import step as _keras
+from bench.frameworks._tensorflow import device
+from bench.frameworks._tensorflow.device import Body, Graphs, compiled_by_xla
+from bench.interface import Output, Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.precision import PRECISIONS, TF32
+from bench.reference.workload import EPSILON_HAT, Adam, Array32, Array64, Sgd, Workload
 from bench.workloads import pointwise, transformer
 
 MODES = {
@@ -165,7 +166,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
     A forward pass, where nothing is trained, returns its predictions in the dtype of the products.
     """
-    if precision == TF32 and (missing := _tensorflow.round_to_tf32()):
+    if precision == TF32 and (missing := device.round_to_tf32()):
         return Skip(missing)
     if mode.startswith("loop") and not workload.trains:
         return Skip("a loop repeats updates: there is none in a forward pass")
@@ -280,12 +281,12 @@ def _proof(
         graph = trace.graph
     else:
         ran, graphs, graph = "eager", None, trace_of_forward()
-    return _tensorflow.prove(
+    return device.prove(
         ran,
         graphs,
         device=variable.device,
         precision=variable.dtype.name,
-        compute_precision=", ".join(sorted(body.predicted | _tensorflow.products(graph))),
+        compute_precision=", ".join(sorted(body.predicted | device.products(graph))),
         output=last,
         evidence=f"the step's Python ran {body.eager} times eagerly and {body.traced} times while tracing; loop, XLA "
         "and the products' dtypes are read off the trace, an eager step's off one of its forward pass",
@@ -309,10 +310,10 @@ def _session(workload: Workload, forward: Forward) -> Step:
         inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
         parameters = {name: v1.Variable(array, name=name) for name, array in workload.parameters.items()}
         initialize = v1.global_variables_initializer()
-    session = v1.Session(graph=graph, config=_tensorflow.session_config())
+    session = v1.Session(graph=graph, config=device.session_config())
     session.run(initialize)
     first = next(iter(parameters.values()))
-    place = functools.cache(lambda: _tensorflow.placed(session, first))
+    place = functools.cache(lambda: device.placed(session, first))
     body = Body()
     advance: Any = None
     last: Any = None
@@ -339,12 +340,12 @@ def _session(workload: Workload, forward: Forward) -> Step:
         return last
 
     def proof() -> ModeProof:
-        return _tensorflow.prove(
+        return device.prove(
             "session" if graph.finalized else "none",
             Graphs(functions=1, traces=int(graph.finalized)),
             device=place(),
             precision=first.dtype.base_dtype.name,
-            compute_precision=", ".join(sorted(body.predicted | _tensorflow.products(graph))),
+            compute_precision=", ".join(sorted(body.predicted | device.products(graph))),
             output=last,
             evidence=f"the Session's graph is finalized: {graph.finalized}; the device is that of the weight's node",
         )
@@ -364,9 +365,9 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
     return v1.train.AdamOptimizer(optimizer.learning_rate, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
 
 
-start, wait, memory = _tensorflow.start, _tensorflow.wait, _tensorflow.memory
-empty_cache = _tensorflow.empty_cache
-probes = _tensorflow.probes
+start, wait, memory = device.start, device.wait, device.memory
+empty_cache = device.empty_cache
+probes = device.probes
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:

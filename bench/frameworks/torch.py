@@ -16,13 +16,13 @@ from torch import nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from bench.framework import Skip, Step
-from bench.frameworks import _torch as backend
-from bench.frameworks import _torch_models as models
-from bench.frameworks import _torch_proof as found
-from bench.frameworks._torch_script import AsModule, Script
-from bench.record import ModeProof
-from bench.workload import KINGMA_BA, Adam, Sgd, Workload
+from bench.frameworks._torch import models
+from bench.frameworks._torch import proof as found
+from bench.frameworks._torch import training as backend
+from bench.frameworks._torch.script import AsModule, Script
+from bench.interface import Skip, Step
+from bench.records.record import ModeProof
+from bench.reference.workload import KINGMA_BA, Adam, Sgd, Workload
 
 MODES = {
     "eager": "forward, backward and update as separate PyTorch calls; the optimiser tensor by tensor",

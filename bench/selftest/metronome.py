@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from bench.framework import Output, Skip, Step
 from bench.frameworks import numpy as base
-from bench.workload import Workload
+from bench.interface import Output, Skip, Step
+from bench.reference.workload import Workload
 
 MODES = {
     "tick-100us": "one of NumPy's steps, then waiting until the kernel's raw clock has moved by 100 µs",

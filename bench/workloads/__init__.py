@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:  # this is read before NumPy may be loaded, see bench.process
-    from bench.workload import Workload
+if TYPE_CHECKING:  # this is read before NumPy may be loaded, see bench.turns.prepare
+    from bench.reference.workload import Workload
 
 NEEDED: Final[Mapping[str, str]] = {
     "SIZES": "its sizes by name, `tiny` first, each with what `work` and `make` need to know of it",

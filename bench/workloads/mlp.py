@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from bench import derivative
-from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
-from bench.record import FORWARD_ONLY
-from bench.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
+from bench.records.record import FORWARD_ONLY
+from bench.reference import derivative
+from bench.reference.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
+from bench.reference.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
 @dataclass(frozen=True, slots=True)

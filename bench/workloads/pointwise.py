@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from bench import derivative
-from bench.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
-from bench.record import FORWARD_ONLY
-from bench.workload import Adam, Sgd, Work, Workload, frozen
+from bench.records.record import FORWARD_ONLY
+from bench.reference import derivative
+from bench.reference.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
+from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {  # rows, width
     "tiny": (16, 32),

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
+from bench.reference.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"base": 200}
 ON_CPU: Final = ()  # no ladder: run by everybody, in every mode

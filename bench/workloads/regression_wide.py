@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.workload import Adam, Sgd, Work, Workload, frozen
+from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.regression import loss_and_gradient
 
 SIZES: Final = {  # points, features

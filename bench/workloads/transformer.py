@@ -19,8 +19,9 @@ from typing import Final
 
 import numpy as np
 
-from bench import derivative
-from bench.derivative import (
+from bench.records.record import FORWARD_ONLY
+from bench.reference import derivative
+from bench.reference.derivative import (
     Arrays,
     Value,
     add,
@@ -35,8 +36,7 @@ from bench.derivative import (
     split,
     transpose,
 )
-from bench.record import FORWARD_ONLY
-from bench.workload import Adam, Sgd, Work, Workload, frozen
+from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.pointwise import EPSILON
 
 

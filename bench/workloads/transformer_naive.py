@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from bench.workload import Workload
+from bench.reference.workload import Workload
 from bench.workloads import transformer
 from bench.workloads.transformer import ON_CPU, ON_CUDA, OPTIMIZERS, SIZES, work
 

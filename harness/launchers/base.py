@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bench.turn import Outcome, Turn
+from bench.turns.turn import Outcome, Turn
 
 # Told the host's PID of a replicate's first process and the folder of its turn, as soon as there are any.
 OnStart = Callable[[int, Path], None]

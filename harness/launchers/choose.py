@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness import host
+from harness.environments import checkout
 from harness.errors import SetupError
 from harness.launchers.base import Launcher
 from harness.launchers.local import LocalLauncher, OneInterpreter
@@ -39,14 +39,14 @@ def launcher(name: str, device: str, python: Path | None) -> Launcher:
     if name == "docker":
         from harness.launchers.docker import DockerLauncher
 
-        return DockerLauncher(device, code=host.ROOT, gpu=os.environ.get("SAMESTEP_GPU", "0"))
+        return DockerLauncher(device, code=checkout.ROOT, gpu=os.environ.get("SAMESTEP_GPU", "0"))
     if name == "workers":
         from harness.launchers.workers import WorkersLauncher
 
         return WorkersLauncher()
-    from harness.environments import Environments
+    from harness.environments.venvs import Environments
 
-    return LocalLauncher("venv", Environments(host.ROOT, device))
+    return LocalLauncher("venv", Environments(checkout.ROOT, device))
 
 
 def _engine_is_likely() -> bool:

@@ -26,8 +26,8 @@ from docker.types import DeviceRequest
 from requests.exceptions import ConnectionError as EngineError
 from requests.exceptions import ReadTimeout
 
-from bench import supervise
-from bench.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
+from bench.turns import supervise
+from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.hardening import CODE, Allowance, closed_to_others, harden

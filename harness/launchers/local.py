@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 import psutil
 
-from bench.supervise import adopt_orphans, end_strays, supervise
-from bench.turn import Outcome, Turn
+from bench.turns.supervise import adopt_orphans, end_strays, supervise
+from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 
@@ -19,7 +19,7 @@ PREFIX: Final = "samestep-turn-"  # of a turn's folder, followed by the number o
 
 
 class Interpreters(Protocol):
-    """Where the Python of a framework is; `harness.environments.Environments` in real life."""
+    """Where the Python of a framework is; `harness.environments.venvs.Environments` in real life."""
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make what is missing; return why for each framework that has no interpreter."""

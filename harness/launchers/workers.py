@@ -1,4 +1,4 @@
-"""Turns for the worker services of compose.yaml: this side listens, the workers connect (bench.worker).
+"""Turns for the worker services of compose.yaml: this side listens, the workers connect (bench.turns.worker).
 
 One turn is out at a time, so nothing runs beside it. The socket lies on a volume that the workers see read-only; no
 engine socket is needed or mounted. A worker that dies, hangs or is killed ends its turn as a record. Whoever comes
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench import record
-from bench.channel import Channel, Hello, LostError, connect
-from bench.record import RecordError
-from bench.turn import Outcome, Turn
+from bench.records import record
+from bench.records.record import RecordError
+from bench.turns.channel import Channel, Hello, LostError, connect
+from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 

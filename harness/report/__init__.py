@@ -30,9 +30,10 @@ def write(run: "Run", folder: Path) -> Path:
     Raises:
         OSError: the folder cannot be made or written.
     """
-    from harness.report import markdown, view
-    from harness.report.page import page
-    from harness.report.tables import tables, to_csv
+    from harness.report import view
+    from harness.report.exporters import markdown
+    from harness.report.exporters.html import page
+    from harness.report.tables.all import tables, to_csv
 
     found = tables(run)
     (folder / "csv").mkdir(parents=True, exist_ok=True)
@@ -48,9 +49,9 @@ def write(run: "Run", folder: Path) -> Path:
 
 def terminal(run: "Run", console: "Console") -> None:
     """Print the tables that a person waits for, with what the run says."""
-    from harness.report import console as printed
+    from harness.report.exporters import console as printed
     from harness.report.summary import summary
-    from harness.report.tables import tables
+    from harness.report.tables.all import tables
     from harness.report.view import view
 
     found = tables(run)
@@ -69,12 +70,13 @@ def render(run: "Run", format: str, table: str | None = None) -> str:
     Raises:
         KeyError: no such format or table.
     """
-    from harness.report import interchange, markdown, view
-    from harness.report.page import page
-    from harness.report.tables import Table, tables, to_csv
+    from harness.report import view
+    from harness.report.exporters import markdown, pytest_benchmark
+    from harness.report.exporters.html import page
+    from harness.report.tables.all import Table, tables, to_csv
 
     if format == "pytest-benchmark":
-        return interchange.to_json(run)
+        return pytest_benchmark.to_json(run)
     found = tables(run)
     if format == "html":
         return page(run, found)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from harness.progress import name
+from harness.format import listed
 from harness.report.facts import Run
-from harness.report.formats import listed
 from harness.report.rows import StepRow
+from harness.run.progress import name
 
 NAMED = 4  # replicates that are named one by one
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
-from harness.report.breakeven import NEVER, BreakEven
-from harness.report.formats import (
+from harness.format import (
     Value,
     beginning,
     parameter,
@@ -26,7 +25,8 @@ from harness.report.formats import (
     whole,
 )
 from harness.report.rows import AccuracyRow, CodeRow, Row, StepRow
-from harness.report.stats import Estimate
+from harness.stats.breakeven import NEVER, BreakEven
+from harness.stats.estimate import Estimate
 
 Given = TypeVar("Given", bound=Row, contravariant=True)
 

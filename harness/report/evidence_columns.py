@@ -4,9 +4,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
+from harness.format import Value, plain, rounded, scientific, significant, whole
 from harness.report.columns import CELL, WHO, Column, break_even_hint, break_even_steps, interval_hint
-from harness.report.evidence import Check, CompileRow, ProofRow, ReproducibilityRow, Start
-from harness.report.formats import Value, plain, rounded, scientific, significant, whole
+from harness.report.tables.compile import Check, CompileRow, ProofRow, ReproducibilityRow, Start
 
 
 def _proof(name: str) -> Callable[[ProofRow], Any]:

@@ -1,6 +1,6 @@
 """What a report is made of: the facts of a run, and its records. `run.json` holds `RunFacts`.
 
-Plain frozen data, so that `bench.record.to_json` writes it and `bench.record.decode` reads it back.
+Plain frozen data, so that `bench.records.record.to_json` writes it and `bench.records.record.decode` reads it back.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from bench.catalogue import FrameworkOffer, ModeOffer, WorkloadOffer
-from bench.record import UPGRADES, Cell, Record
-from bench.turn import Settings
-from harness.report.flags import Flag
-from harness.report.stats import FEW_BLOCKS
+from bench.records.record import UPGRADES, Cell, Record
+from bench.turns.turn import Settings
+from harness.stats.estimate import FEW_BLOCKS
+from harness.stats.flags import Flag
 
 QUICK: Final = "quick"
 
@@ -105,7 +105,7 @@ class Run:
 
 
 def upgraded(facts: RunFacts) -> RunFacts:
-    """Return `facts` of an older run in the names that its records have once `bench.record` has upgraded them."""
+    """Return `facts` of an older run in the names that its records have once the schema's upgrades have run."""
     return replace(facts, frameworks=tuple(_renamed(framework) for framework in facts.frameworks))
 
 

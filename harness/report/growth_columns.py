@@ -4,10 +4,10 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
-from harness.limits import Bound
+from harness.format import Value, percent, significant, times
 from harness.report.columns import CELL, WHO, Column, context
-from harness.report.formats import Value, percent, significant, times
-from harness.report.growth import CrossoverRow, GrowthRow
+from harness.report.tables.growth import CrossoverRow, GrowthRow
+from harness.validity.roofline import Bound
 
 
 def _rate(amount: Callable[[GrowthRow], int], scale: float = 1.0) -> Callable[[GrowthRow], Value]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Final
 
+from harness.format import Value, mebibytes, percent, significant, times, whole
 from harness.report.columns import WHO, Column, context
-from harness.report.formats import Value, mebibytes, percent, significant, times, whole
-from harness.report.memory import Growth, MemoryRow
+from harness.report.tables.memory import Growth, MemoryRow
 
 NONE_SEEN: Final = "none"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from harness.format import listed, mebibytes, significant
 from harness.report.facts import Run
-from harness.report.formats import listed, mebibytes, significant
-from harness.report.memory import MemoryRow
+from harness.report.tables.memory import MemoryRow
 
 
 def memory_words(run: Run, rows: Sequence[MemoryRow]) -> str:

@@ -1,6 +1,6 @@
 """Records of a run → the rows of what was measured: one typed row per cell, in raw units.
 
-A row keeps what the statistics gave, in ns and bytes; `harness.report.tables` says which columns show it and in which
+A row keeps what the statistics gave, in ns and bytes; `tables` says which columns show it and in which
 unit. When the replicates of a cell end differently, the row bears the worst status and says how many: an invalid
 replicate makes the whole cell invalid and takes its time away, for nobody knows what the others measured; a replicate
 that failed leaves the numbers of the good ones standing.
@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
-from bench.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Record, Status, Timing, Track
-from harness import twin
-from harness.limits import LAUNCH_BOUND_NS, Limits
-from harness.report import breakeven, flags, pairs, rounds, spread, stats
-from harness.report.breakeven import BreakEven
+from bench.records.record import FORWARD_ONLY, Accuracy, Cell, Idiomatic, Record, Status, Timing, Track
 from harness.report.facts import Run
-from harness.report.flags import Flag
-from harness.report.pairs import Pair
-from harness.report.stats import Cost, Estimate, Verdict
-from harness.validity import WORST_FIRST
+from harness.stats import breakeven, estimate, flags, pairs, rounds, spread
+from harness.stats.breakeven import BreakEven
+from harness.stats.estimate import Cost, Estimate, Verdict
+from harness.stats.flags import Flag
+from harness.stats.pairs import Pair
+from harness.validity import noise_floor
+from harness.validity.roofline import LAUNCH_BOUND_NS, Limits
+from harness.validity.validity import WORST_FIRST
 
 # What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
 CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
@@ -72,7 +72,7 @@ class StepRow(Row):
     fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
     spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
     spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
-    shape: str = ""  # of the rounds, as `harness.report.rounds`; "inconsistent": not the same in all replicates
+    shape: str = ""  # of the rounds, as `harness.stats.rounds`; "inconsistent": not the same in all replicates
     verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run too small for verdicts
     launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
 
@@ -121,8 +121,8 @@ def step_rows(run: Run) -> tuple[StepRow, ...]:
 
 def floor_of(run: Run) -> float:
     """Return the relative difference below which nothing of this run is called faster or slower."""
-    found = twin.floor(run.records)
-    return found.value if found else stats.VERDICT_FLOOR
+    found = noise_floor.floor(run.records)
+    return found.value if found else estimate.VERDICT_FLOOR
 
 
 def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
@@ -193,15 +193,15 @@ def _verdict(records: Sequence[Record]) -> tuple[Status, str]:
 def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
     begins = head(run, cell, records)
     good = good_timings(records) if begins["status"] != "invalid" else {}
-    costs = {block: cost for block, timing in good.items() if (cost := stats.cost(timing)) is not None}
+    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
     whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
     seen = flags.alike(good.values()) if whole else []
     spreads = [float(one) for some in seen for one in rounds.spread(some)]
-    overheads = [one for timing in good.values() if (one := stats.fit_overhead_ns(timing)) is not None]
+    overheads = [one for timing in good.values() if (one := estimate.fit_overhead_ns(timing)) is not None]
     return StepRow(
         **begins,
-        step_ns=stats.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
-        first_step_ns=stats.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
+        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
         replicates=len(good),
         rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
         steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
@@ -212,7 +212,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         costs=costs if whole else {},
         paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
         replaced=sum(record.cell == cell for record in run.replaced),
-        fit_overhead_ns=stats.level(overheads) if overheads else None,
+        fit_overhead_ns=estimate.level(overheads) if overheads else None,
         spread_within=statistics.median(spreads) if spreads else None,
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
         shape=_shape(flags.shapes(seen)),
@@ -241,7 +241,7 @@ def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
         return row
     return replace(
         row,
-        speedup=stats.ratio(baseline.steps_ns, row.steps_ns),
+        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
         break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
     )
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.report import pairs
-from harness.report.breakeven import NEVER, BreakEven
+from harness.format import listed, rounded, scientific, significant
 from harness.report.facts import Run
-from harness.report.formats import listed, rounded, scientific, significant
 from harness.report.memory_words import memory_words
 from harness.report.rows import Row, StepRow, floor_of
-from harness.report.tables import Tables
-from harness.run import own_share
+from harness.report.tables.all import Tables
+from harness.run.loop import own_share
+from harness.stats import pairs
+from harness.stats.breakeven import NEVER, BreakEven
 
 FEW: Final = 4  # as many are named one by one in a sentence
 

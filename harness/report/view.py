@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.report.columns import Column
-from harness.report.flags import Flag
 from harness.report.rows import Row
-from harness.report.tables import Table, TableName
+from harness.report.tables.all import Table, TableName
+from harness.stats.flags import Flag
 
 R = TypeVar("R", bound=Row)
 

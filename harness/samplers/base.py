@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeVar
 
-from bench.turn import PHASE_FILE, REPEATS
+from bench.turns.turn import PHASE_FILE, REPEATS
 from harness.samplers import procfs
-from harness.samples import Sample
+from harness.store.samples import Sample
 
 PERIOD_S: Final = 0.1  # 10 Hz: enough for a curve, too little to disturb
 SLOW_EVERY: Final = 10  # of so many looks one asks what need not be known so often

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from harness.gpus import Gpu
+from harness.host.gpus import Gpu
 
 Figures = Mapping[str, int]
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from harness import nvidia
-from harness.gpus import Gpu
+from harness.host import nvidia
+from harness.host.gpus import Gpu
 from harness.samplers import calls
 from harness.samplers.base import Costs, Watched
 from harness.samplers.calls import Call
 from harness.samplers.owner import Owner
-from harness.samples import Sample
+from harness.store.samples import Sample
 
 SLOW_NS: Final = 1_000_000  # a kind of call whose median is longer is made at one look of ten
 REFUSALS: Final = (  # answers that will be the same for the rest of the run

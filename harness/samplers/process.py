@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from bench.observation import Observation
+from bench.records.observation import Observation
 from harness.samplers import procfs
 from harness.samplers.base import Costs, Watched
-from harness.samples import Sample
+from harness.store.samples import Sample
 
 MOUNTS: Final = Path("/sys/fs/cgroup")
 

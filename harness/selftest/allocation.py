@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from harness import host
+from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED
-from harness.observing import Observer
+from harness.samplers.observer import Observer
 from harness.selftest.pattern import SPIKE_BYTES, STEP_BYTES, STEPS
 
 MIB: Final = 1 << 20
@@ -57,7 +57,7 @@ def measure() -> Found:
             [sys.executable, "-m", "harness.selftest.pattern"],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(host.ROOT)},
+            env={**os.environ, "PYTHONPATH": str(checkout.ROOT)},
         )
         watch.started(process.pid)
         printed, _ = process.communicate(timeout=120)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from harness import store
-from harness.environments import Environments
+from harness.environments.checkout import ROOT
+from harness.environments.venvs import Environments
 from harness.errors import SOME_FAILED, SetupError
-from harness.host import ROOT
-from harness.store import RunFolder
+from harness.store import folder as store
+from harness.store.folder import RunFolder
 
 METRONOME: Final = "metronome"
 COPIED: Final = ("bench", "harness", "images")

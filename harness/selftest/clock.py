@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from bench.record import Record
-from harness.report import stats
+from bench.records.record import Record
 from harness.selftest.checkout import Checkout
 from harness.selftest.figures import Figure
+from harness.stats import estimate
 
 TICK_US: Final[Mapping[str, float]] = {"tick-100us": 100.0, "tick-1ms": 1000.0, "tick-10ms": 10_000.0}
 WITHIN_US: Final = 2.0  # below 200 µs
@@ -43,6 +43,6 @@ def step_us(records: Iterable[Record], mode: str) -> float | None:
         step
         for record in records
         if record.cell.mode == mode and record.status == "ok" and record.timing
-        if (step := stats.step_ns(record.timing)) is not None
+        if (step := estimate.step_ns(record.timing)) is not None
     ]
-    return stats.estimate(told).value / 1e3 if told else None
+    return estimate.estimate(told).value / 1e3 if told else None

@@ -1,6 +1,6 @@
 """The gate of seeded faults: a clean run is damaged in one way at a time, and has to be found out each time.
 
-The faults are put into the records of a run, not into a process: what is tested is that `harness.validity` sees them.
+The faults are put into the records of a run, not into a process: what is tested is that validity sees them.
 That bench itself refuses the same in a process is tested with its protocol. A fault of a GPU is put into the same
 records, once they say that a GPU made them. Without any fault the run has to pass, on both devices.
 """
@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.catalogue import SENTINEL
-from bench.observation import Observation
-from bench.record import Cell, Record
-from harness import store, validity
+from bench.records.observation import Observation
+from bench.records.record import Cell, Record
 from harness.errors import OK, SOME_FAILED, StoreError
 from harness.report.facts import RunFacts, upgraded
 from harness.selftest.figures import Figure
+from harness.store import folder as store
+from harness.validity import validity
 
 FEWEST_FOUND: Final = 19  # of 20
 GPU: Final = "GPU-0"

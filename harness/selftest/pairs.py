@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.record import Record
-from harness.report import stats
+from bench.records.record import Record
 from harness.selftest.checkout import Checkout
 from harness.selftest.clock import step_us
 from harness.selftest.figures import Figure
+from harness.stats import estimate
 
 MODES: Final = ("work", "same", "more")
 PLANTED: Final = 34 / 33  # steps of "more" over those of "work"
@@ -38,7 +38,7 @@ class Sessions:
         for records in self.sessions:
             by_block: dict[int, dict[str, float]] = {}
             for record in records:
-                step = stats.step_ns(record.timing) if record.status == "ok" and record.timing else None
+                step = estimate.step_ns(record.timing) if record.status == "ok" and record.timing else None
                 if step is not None and record.cell.mode in MODES:
                     by_block.setdefault(record.block, {})[record.cell.mode] = change(record, step)
             found += [block for block in by_block.values() if len(block) == len(MODES)]
@@ -69,7 +69,7 @@ def figures(found: Sessions) -> Iterable[Figure]:
     drawn = list(draws(blocks))
     same = [ratio(one, "same") for one in drawn]
     more = [ratio(one, "more") for one in drawn]
-    wrong = statistics.fmean(stats.verdict(one) in ("faster", "slower") for one in same)
+    wrong = statistics.fmean(estimate.verdict(one) in ("faster", "slower") for one in same)
     yield Figure(
         number=3,
         name="A/A pairs called different",
@@ -89,7 +89,7 @@ def figures(found: Sessions) -> Iterable[Figure]:
         how=f"{how}; they share blocks, so it may lie above",
     )
     changed = sum(
-        decided(stats.verdict(plain), stats.verdict(other))
+        decided(estimate.verdict(plain), estimate.verdict(other))
         for by in (DRIFT, -DRIFT)
         for mode in ("same", "more")
         for plain, other in zip(
@@ -122,9 +122,9 @@ def spread(found: Sessions) -> Figure:
     )
 
 
-def power(more: Sequence[stats.Estimate], how: str) -> Figure:
+def power(more: Sequence[estimate.Estimate], how: str) -> Figure:
     """Return how often 3 % more work is found slower, and what could have been found otherwise."""
-    found = statistics.fmean(stats.verdict(one) == "slower" for one in more)
+    found = statistics.fmean(estimate.verdict(one) == "slower" for one in more)
     effect = statistics.median(one.value for one in more)
     half = statistics.median(one.half_width or float("inf") for one in more)
     seen = f"{found:.0%}, effect {effect - 1:+.1%}"
@@ -133,7 +133,9 @@ def power(more: Sequence[stats.Estimate], how: str) -> Figure:
         number=4,
         name="3 % more work found at default blocks",
         target="≥ 90 %, effect within 1 point",
-        found=seen if met else f"{seen}; intervals are ±{half:.1%}, so some {half + stats.VERDICT_FLOOR:.1%} would be",
+        found=seen
+        if met
+        else f"{seen}; intervals are ±{half:.1%}, so some {half + estimate.VERDICT_FLOOR:.1%} would be",
         met=met,
         how=how,
     )
@@ -146,11 +148,11 @@ def draws(blocks: Sequence[Block]) -> Iterable[Sequence[Block]]:
         yield [blocks[at] for at in rng.sample(range(len(blocks)), DEFAULT_BLOCKS)]
 
 
-def ratio(blocks: Sequence[Block], mode: str) -> stats.Estimate:
+def ratio(blocks: Sequence[Block], mode: str) -> estimate.Estimate:
     """Return a mode's step over that of "work", paired by block."""
-    return stats.estimate([block[mode] / block["work"] for block in blocks])
+    return estimate.estimate([block[mode] / block["work"] for block in blocks])
 
 
-def decided(plain: stats.Verdict, other: stats.Verdict) -> bool:
+def decided(plain: estimate.Verdict, other: estimate.Verdict) -> bool:
     """Return whether a verdict was turned: faster into slower or same, not what nobody could tell before or after."""
     return "undetermined" not in (plain, other) and plain != other

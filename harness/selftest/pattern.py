@@ -7,7 +7,7 @@ import json
 import mmap
 import time
 
-from bench.environment import peak_resident_bytes, resident_bytes
+from bench.turns.environment import peak_resident_bytes, resident_bytes
 
 STEP_BYTES = 64 << 20
 STEPS = 4

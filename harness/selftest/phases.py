@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bench.framework import Step
-from bench.record import ModeProof, Record
+from bench.interface import Step
+from bench.records.record import ModeProof, Record
 from harness.report.facts import RunFacts
-from harness.run import own_share
+from harness.run.loop import own_share
 from harness.selftest.checkout import Checkout
 from harness.selftest.figures import Figure
 

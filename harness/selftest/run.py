@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness import options, progress
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SamestepError
+from harness.plan import request
+from harness.run import progress
 from harness.selftest import clock, faults, outside, pairs, phases
 from harness.selftest.checkout import Checkout, checkout
 from harness.selftest.figures import Figure, answer, markdown
-from harness.store import RunFolder
+from harness.store.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def run(form: Form, format: str | None) -> int:
         SetupError: NumPy's environment cannot be made.
     """
     if format is not None:
-        options.one_of("format", format, ("md",))
+        request.one_of("format", format, ("md",))
     found: list[Figure] = []
     try:
         with checkout(progress.say if format is None else _aside) as made:

@@ -25,11 +25,14 @@ from typing import Final
 
 from scipy import stats
 
-from bench.turn import PHASE_FILE
-from harness import gpus, host, options, progress
+from bench.turns.turn import PHASE_FILE
+from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED, SetupError
-from harness.observing import Observer
+from harness.host import gpus
+from harness.plan import request
+from harness.run import progress
 from harness.samplers.base import UNDISTURBED
+from harness.samplers.observer import Observer
 
 MOST_CHANGE: Final = 0.005  # of the step
 MOST_CHANGE_NS: Final = 1000.0
@@ -73,9 +76,9 @@ class Cost:
 
 def run(pairs: int, seconds: float, device: str, cpus: str | None) -> int:
     """Measure, print, and return the exit code: 3 when the target is missed."""
-    chosen = options.cpu_set(cpus) if cpus else host.default_cpus()
+    chosen = request.cpu_set(cpus) if cpus else checkout.default_cpus()
     progress.say(f"{pairs} pairs of {seconds:g} s on CPU {','.join(map(str, chosen))}: {2 * pairs * seconds:.0f} s")
-    host.leave(chosen)
+    checkout.leave(chosen)
     found = measure(pairs, seconds, device, chosen)
     print(f"step without the sampler  {found.step_ns / 1e3:.2f} µs")
     print(f"with it                   {found.change:+.2%} ({found.change_ns / 1e3:+.3f} µs)", end="")
@@ -151,7 +154,7 @@ def _working(cpus: tuple[int, ...]) -> Iterator["subprocess.Popen[str]"]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(host.ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": str(checkout.ROOT), "OPENBLAS_NUM_THREADS": "1"},
     )
     try:
         os.sched_setaffinity(process.pid, cpus)

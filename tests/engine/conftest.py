@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import pytest
 
+from harness.doctor.survey import output
 from harness.errors import SetupError
 from harness.launchers import docker
-from harness.symptoms import output
 from tests.engine.project import ROOT, Project, base_image
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench import record
-from bench.record import Record
+from bench.records import record
+from bench.records.record import Record
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 LONGEST_S: Final = 180

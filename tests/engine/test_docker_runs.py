@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import pytest
 
-from bench import record
-from bench.turn import Turn, to_record
+from bench.records import record
+from bench.turns.turn import Turn, to_record
 from harness.launchers.docker import OWNER, DockerLauncher, why_not
 from harness.launchers.hardening import Allowance
-from harness.profiles import PROFILES
+from harness.plan.profiles import PROFILES
 from tests.engine.project import ROOT, until
 from tests.factories import cell
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bench.frameworks import FRAMEWORKS
-from harness import images, locks
+from harness.environments import locks
+from harness.launchers import images
 from harness.launchers.docker import image_name
 from tests.engine.project import base_image
 

@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 
 from bench.catalogue import framework_offer
-from bench.framework import Framework, Skip, Step
-from bench.workload import Array32, Trajectory, Workload, reference, sha256
+from bench.interface import Framework, Skip, Step
+from bench.reference.workload import Array32, Trajectory, Workload, reference, sha256
 from bench.workloads import regression
 
 THREADS: Final = 1

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.framework import Skip, Step
 from bench.frameworks import onnxruntime as framework
+from bench.interface import Skip, Step
 from bench.workloads import regression
 
 

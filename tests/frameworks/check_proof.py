@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bench.catalogue import framework_offer
-from bench.framework import Framework, Skip
+from bench.interface import Framework, Skip
 from bench.workloads import regression
 
 STEPS: Final = 3
@@ -29,7 +29,7 @@ def break_the_graph() -> None:
     """Give the regression a model that returns to Python in the middle of its forward pass."""
     import torch
 
-    from bench.frameworks import _torch_models
+    from bench.frameworks._torch import models
 
     class Broken(torch.nn.Linear):  # type: ignore[misc]
         def forward(self, x: Any) -> Any:
@@ -37,8 +37,8 @@ def break_the_graph() -> None:
             torch._dynamo.graph_break()
             return prediction + 0
 
-    _torch_models.FORWARD["regression"] = dataclasses.replace(
-        _torch_models.FORWARD["regression"], model=lambda workload: Broken(1, 1)
+    models.FORWARD["regression"] = dataclasses.replace(
+        models.FORWARD["regression"], model=lambda workload: Broken(1, 1)
     )
 
 
@@ -80,16 +80,16 @@ FAULTS: Final = {"": None, **BEFORE_BUILD, **AFTER_FIRST_STEP}
 
 def _remember_the_inputs() -> None:
     """Note the tensors that the step will close over."""
-    from bench.frameworks import _torch
+    from bench.frameworks._torch import training
 
-    placed = _torch.placed
+    placed = training.placed
 
     def remembering(workload: Any, precision: str) -> Any:
         model, *tensors = placed(workload, precision)
         _inputs.extend(tensors)
         return model, *tensors
 
-    _torch.placed = remembering
+    training.placed = remembering
 
 
 def check(framework: Framework, mode: str, fault: str) -> dict[str, Any]:

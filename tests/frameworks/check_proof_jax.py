@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import framework_offer
-from bench.framework import Skip
+from bench.interface import Skip
 
 THREADS: Final = 1
 
@@ -53,13 +53,13 @@ def reshape_variables() -> None:
 
 def cast_nothing() -> None:
     """Compute in the dtype of the arrays as they come."""
-    precision: Any = importlib.import_module("bench.frameworks._jax_precision")
+    precision: Any = importlib.import_module("bench.frameworks._jax.precision")
     precision.COMPUTE = {**precision.COMPUTE, "bfloat16": importlib.import_module("jax.numpy").float32}
 
 
 def cast_the_predictions_alone() -> None:
     """Return predictions of bfloat16 from products of float32."""
-    models: Any = importlib.import_module("bench.frameworks._jax_models")
+    models: Any = importlib.import_module("bench.frameworks._jax.models")
     bfloat16 = importlib.import_module("jax.numpy").bfloat16
     models.FORWARD["mlp"] = dataclasses.replace(
         models.FORWARD["mlp"], predict=lambda parameters, x: models._mlp(parameters, x).astype(bfloat16)
@@ -69,7 +69,7 @@ def cast_the_predictions_alone() -> None:
 
 def cast_one_layer_back() -> None:
     """Compute the last layer of the perceptron in float32."""
-    models: Any = importlib.import_module("bench.frameworks._jax_models")
+    models: Any = importlib.import_module("bench.frameworks._jax.models")
     numpy = importlib.import_module("jax.numpy")
     dense = models._dense
     models._dense = lambda parameters, layer, h: dense(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import framework_offer
-from bench.framework import Skip
+from bench.interface import Skip
 from bench.workloads import mlp, regression
 
 THREADS: Final = 1

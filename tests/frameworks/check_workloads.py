@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from bench.catalogue import framework_offer
-from bench.framework import Framework, Skip
-from bench.gate import Gate, InvalidResultError
-from bench.precision import PRECISIONS
+from bench.interface import Framework, Skip
+from bench.protocol.gate import Gate, InvalidResultError
+from bench.reference.precision import PRECISIONS
 from bench.workloads import WORKLOADS
 
 KEPT = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.environments import Environments
-from harness.host import ROOT
+from harness.environments.checkout import ROOT
+from harness.environments.venvs import Environments
 
 
 @cache

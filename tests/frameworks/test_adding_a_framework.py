@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Record, from_json
-from harness.host import ROOT
+from bench.records.record import Record, from_json
+from harness.environments.checkout import ROOT
 from tests.copies import copy_of_the_checkout, run
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(600)]
@@ -29,7 +29,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compose = (root / "compose.yaml").read_text()
     compose = compose.replace("\n  harness:\n", f"{SERVICE}\n  harness:\n", 1).replace("[numpy, ", "[toy, numpy, ", 1)
     (root / "compose.yaml").write_text(compose)
-    run(root, "-m", "harness.locks", "toy")
+    run(root, "-m", "harness.environments.locks", "toy")
     return root
 
 
@@ -47,7 +47,16 @@ def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
     compose = tmp_path / "copy" / "compose.yaml"
     compose.write_text(compose.read_text().replace(SERVICE, "").replace("[toy, numpy, ", "[numpy, "))
 
-    printed = run(tmp_path / "copy", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_compose.py", code=1)
+    printed = run(
+        tmp_path / "copy",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/harness/launchers/test_compose.py",
+        code=1,
+    )
 
     assert "toy" in printed
 

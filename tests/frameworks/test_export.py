@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bench.catalogue import framework_offer
-from bench.workload import KINGMA_BA, reference
+from bench.reference.workload import KINGMA_BA, reference
 from bench.workloads import regression
-from harness.host import ROOT
+from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import python_of, run_in
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.catalogue import catalogue, plain_mode
-from harness.host import ROOT
+from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import run_in
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import record, turn
 from bench.catalogue import catalogue
-from bench.record import Record
-from bench.turn import Settings, Turn
+from bench.records import record
+from bench.records.record import Record
+from bench.turns import turn
+from bench.turns.turn import Settings, Turn
 from tests.factories import cell
 from tests.frameworks.interpreters import run_in
 

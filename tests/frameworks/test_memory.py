@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from bench import record, turn
-from bench.record import Record
-from bench.turn import Settings, Turn
+from bench.records import record
+from bench.records.record import Record
+from bench.turns import turn
+from bench.turns.turn import Settings, Turn
 from harness.report import sampled
-from harness.report.memory import figures
+from harness.report.tables.memory import figures
 from tests.factories import cell
 from tests.frameworks.check_arena import ELEMENTS
 from tests.frameworks.interpreters import run_in

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.host import ROOT
+from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import run_in
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]

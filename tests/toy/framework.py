@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.framework import Output, Skip, Step
-from bench.record import Allocator, ModeProof
-from bench.workload import KINGMA_BA, Array32, Array64, Sgd, Workload
+from bench.interface import Output, Skip, Step
+from bench.records.record import Allocator, ModeProof
+from bench.reference.workload import KINGMA_BA, Array32, Array64, Sgd, Workload
 
 MODES = {"loop": "a Python loop over the points, gradient by hand", "gpu": "the same on a GPU"}
 BASELINE = "loop"

@@ -12,10 +12,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench import memory, record
-from bench.framework import Framework, Skip, Step
-from bench.turn import Settings, Turn
-from bench.workload import Workload
+from bench.interface import Framework, Skip, Step
+from bench.records import record
+from bench.reference.workload import Workload
+from bench.tracks import memory
+from bench.turns.turn import Settings, Turn
 from bench.workloads import regression
 from tests.toy import framework as toy
 

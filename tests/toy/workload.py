@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from bench import derivative
-from bench.derivative import Arrays, Value, add, constant, cross_entropy, matmul
-from bench.workload import Adam, Sgd, Work, Workload, frozen
+from bench.reference import derivative
+from bench.reference.derivative import Arrays, Value, add, constant, cross_entropy, matmul
+from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"tiny": (64, 8), "S": (4_096, 64), "M": (65_536, 256)}  # points, features
 ON_CPU: Final = ("S",)

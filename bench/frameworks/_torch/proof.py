@@ -1,0 +1,192 @@
+"""What PyTorch says it did: its own counters, settings and tensors, read back for the proof of a mode.
+
+Dynamo and Inductor count per process, and one process runs one cell, so their totals belong to the cell. A graph break
+is in Dynamo's counters though the step goes on working; a call that no compiled graph fits fails a guard.
+"""
+
+import copy
+import dataclasses
+import shutil
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch._dynamo.utils import counters, get_compilation_metrics, guard_failures
+from torch._inductor import config as inductor_config
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.frameworks._torch import training as backend
+from bench.records.record import ModeProof
+
+HEADERS: Final = "Python.h"
+
+
+def placement(
+    parameters: Iterable[torch.Tensor], output: torch.Tensor | None, products: Callable[[], str] = str
+) -> dict[str, Any]:
+    """Return the fields of `ModeProof` that every mode fills: where, in which precision, with which settings."""
+    placed = list(parameters)
+    matmul = torch.backends.cuda.matmul if backend.on_cuda() else torch.backends.mkldnn.matmul
+    float32 = (matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision)
+    return {
+        "device": _joined(p.device for p in placed),
+        "precision": _joined(p.dtype for p in placed),
+        "compute_precision": products(),
+        "output_device": "" if output is None else str(output.device),
+        "output_precision": "" if output is None else _joined([output.dtype]),
+        "threads": torch.get_num_threads(),
+        "matmul_precision": f"{matmul.fp32_precision} ({torch.get_float32_matmul_precision()})",
+        "tf32": "tf32" in float32,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def _joined(values: Iterable[object]) -> str:
+    return ", ".join(sorted({str(value).removeprefix("torch.") for value in values}))
+
+
+def inductor_proof(compiled: Any, placement: Mapping[str, Any]) -> ModeProof:
+    """Return the proof of what `torch.compile` returned: Dynamo's and Inductor's counters, and CUDA graphs if asked."""
+    frames, inductor = counters["frames"], counters["inductor"]
+    misses = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
+    graphs = inductor["fxgraph_cache_hit"] + misses  # a forward and a backward are two
+    mode, with_cuda_graphs = _inductor_mode(compiled)
+    recorded = _recorded_graphs() if with_cuda_graphs and backend.on_cuda() else 0
+    return ModeProof(
+        mode=mode,
+        compilations=frames["total"] + graphs,
+        traces=frames["total"],
+        graph_breaks=counters["graph_break"].total(),
+        guard_failures=sum(map(len, guard_failures.values())),
+        graphs=graphs,
+        cache_hits=inductor["fxgraph_cache_hit"],
+        cache_misses=misses,
+        cuda_graphs=recorded if with_cuda_graphs else None,
+        cuda_graphs_skipped=_why_skipped() if with_cuda_graphs and not recorded else "",
+        evidence=f"Dynamo compiled {frames['ok']} of {frames['total']} frames, Inductor {graphs} graphs{_complaints()}",
+        **placement,
+    )
+
+
+def trainer_proof(
+    mode: str, computed: Any, placement: Mapping[str, Any], *, complete: bool, evidence: str
+) -> ModeProof:
+    """Return the proof of a trainer's "fit" or "fit-compile", whose loss or model is computed by `computed`.
+
+    Args:
+        mode: the mode that was asked for.
+        computed: what `torch.compile` may have returned.
+        placement: as `placement` gives it.
+        complete: whether the trainer saw as many batches as it was asked for.
+        evidence: a sentence about those batches.
+    """
+    if mode == "fit":
+        told = ModeProof(mode="fit", compilations=None, evidence=evidence, **placement)
+    else:
+        told = inductor_proof(computed, placement)
+        ran = "fit-compile" if told.mode == "compile" else "fit"
+        told = dataclasses.replace(told, mode=ran, evidence=f"{told.evidence}; {evidence}")
+    return told if complete else dataclasses.replace(told, mode=f"incomplete {told.mode}")
+
+
+def graph_breaks_at(place: str) -> int:
+    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `place`."""
+    return sum(count for reason, count in counters["graph_break"].items() if place in reason)
+
+
+def _complaints() -> str:
+    """Return the first line of the first guard that failed and of the first graph break, in Dynamo's words."""
+    failed = [reason for reasons in guard_failures.values() for reason in reasons]
+    first = [("failed guard", reasons[0]) for reasons in (failed,) if reasons]
+    first += [("graph break", reason) for reason in list(counters["graph_break"])[:1]]
+    return "".join(f"; {what}: {reason.partition(chr(10))[0]}" for what, reason in first)
+
+
+def _inductor_mode(compiled: Any) -> tuple[str, bool]:
+    """Return the mode whose settings the compiled callable holds, and whether it asks for CUDA graphs.
+
+    "eager" when Dynamo left the callable as it was, or left one of its frames to Python.
+    """
+    frames = counters["frames"]
+    settings_of = getattr(compiled, "get_compiler_config", None)
+    if settings_of is None or not 0 < frames["total"] == frames["ok"]:
+        return "eager", False
+    settings = settings_of()
+    with_cuda_graphs = bool(settings["triton.cudagraphs"])
+    if settings["max_autotune"]:
+        return "max-autotune" if with_cuda_graphs else "max-autotune-no-cudagraphs", with_cuda_graphs
+    return "reduce-overhead" if with_cuda_graphs else "compile", with_cuda_graphs
+
+
+def _recorded_graphs() -> int:
+    """Count the nodes of the trees in which Inductor keeps the CUDA graphs it has recorded."""
+    from torch._inductor.cudagraph_trees import get_manager  # imports Inductor, too early on a CPU
+
+    manager = get_manager(torch.cuda.current_device(), create_if_none_exists=False)
+    waiting = [] if manager is None else list(manager.get_roots())
+    recorded = 0
+    while waiting:
+        recorded += 1
+        waiting += [node for children in waiting.pop().children.values() for node in children]
+    return recorded
+
+
+def _why_skipped() -> str:
+    """Return Inductor's reason; it keeps one for a GPU only, on a CPU it counts the skip."""
+    reasons = {entry.cudagraph_skip_reason for entry in get_compilation_metrics()} - {None}
+    skips = counters["inductor"]["cudagraph_skips"]
+    if reasons:
+        return "; ".join(sorted(reason.partition("\n")[0] for reason in reasons))
+    if not backend.on_cuda() and skips:
+        return f"Inductor skipped them (cudagraph_skips {skips}): the graph has no CUDA device, it is on the CPU"
+    return f"none recorded; cudagraph_skips {skips}"
+
+
+class _Dispatched(TorchDispatchMode):  # type: ignore[misc]
+    """Notes the names of the operators that PyTorch dispatches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(operator.name())
+        return operator(*args, **(kwargs or {}))
+
+
+def optimizer_kernels(optimizer: torch.optim.Optimizer) -> tuple[str, str]:
+    """Return which implementation the optimiser takes, and a sentence: the operators of one step of a copy of it.
+
+    "fused": one kernel for everything; "foreach": each operator over all tensors; "eager": tensor by tensor.
+    """
+    twin = copy.deepcopy(optimizer)
+    for group in twin.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    with _Dispatched() as dispatched:
+        twin.step()
+    names = [name for name in dispatched.names if name.startswith("aten::")]
+    kinds = [kind for kind in ("fused", "foreach") if any(f"_{kind}_" in name for name in names)]
+    sentence = f"one step of a copy of the optimiser dispatched {len(names)} operators, the last {names[-1]}"
+    return (kinds or ["eager"])[0], sentence
+
+
+def compiler_missing() -> str:
+    """Return what torch.compile lacks on this host and the package that has it, as one sentence; empty: nothing.
+
+    On a GPU Inductor writes Triton instead of C++, so nothing is asked for there. Inductor's own search for a compiler
+    imports half of it, which belongs to the first step: its list of names is looked up instead.
+    """
+    if backend.on_cuda():
+        return ""
+    if not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
+        return "torch.compile needs a C++ compiler: install g++ (Debian, Ubuntu: apt install g++)"
+    folders = {sysconfig.get_path("include"), sysconfig.get_path("include", scheme="posix_prefix")}
+    if not any((Path(folder) / HEADERS).exists() for folder in folders):
+        return (
+            f"torch.compile needs {HEADERS}, which is not in {sorted(folders)[0]}: install Python's headers "
+            "(Debian, Ubuntu: apt install libpython3-dev or python3-dev)"
+        )
+    return ""

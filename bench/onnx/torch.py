@@ -1,0 +1,48 @@
+"""PyTorch: `torch.onnx.export` of the captured program (dynamo), with ONNX Script."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import torch
+from torch import nn
+
+from bench.onnx import INPUT, OPSET, OUTPUT, ExportError
+from bench.onnx._finish import finished
+from bench.reference.workload import Array32, Workload
+
+FORWARD: Final[dict[str, Callable[[], nn.Module]]] = {"regression": lambda: nn.Linear(1, 1)}
+
+
+def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
+    """Return the workload's model with `parameters`, for a batch of the workload's size, as an ONNX file.
+
+    Raises:
+        ExportError: an operator that PyTorch's exporter or ONNX does not have.
+    """
+    model = FORWARD[workload.name]()
+    model.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()})
+    x = torch.tensor(workload.inputs["x"])
+    # capturing reads the legacy switch, and refuses when the newer ones, set for the training, say otherwise
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        program = torch.onnx.export(
+            model.eval(),
+            (x,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        cause = _root(error)
+        named = re.search(r"OpOverload\(op='([^']+)'", str(cause))
+        raise ExportError("PyTorch", named[1] if named else "", str(cause)) from error
+    return finished(program.model_proto, "PyTorch")
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__:
+        error = error.__cause__
+    return error

@@ -1,0 +1,99 @@
+"""The repeats of a turn: the same cell once more, each in a process of its own, on what the replicate left behind.
+
+    warm      same scratch folder, so the same compile caches, in a second process
+    threads   another number of threads: are the results still equal to the last bit?
+
+Each is promised in the record as failed before its process starts, so one that dies without a word has been told of.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bench.records import record
+from bench.records.record import Record, Repeat, RepeatKind
+from bench.turns.environment import process_age_ns
+from bench.turns.prepare import PhaseFile, cache_entries, framework_of, prepare, workload_of
+from bench.turns.turn import PHASE_FILE, RECORD_FILE, REPEATS, TURN_FILE, Turn, turn_from_json
+
+PROMISED: Final = "its process ended without a word"
+NO_CACHE: Final = "the mode keeps no compile cache that a second process could use"
+
+
+def promise(turn: Turn, folder: Path) -> None:
+    """Note in the record of a good replicate which repeats will follow."""
+    found = _record(folder)
+    if found and found.status == "ok" and turn.repeats:
+        _write(folder, dataclasses.replace(found, repeats=tuple(_promised(turn, found))))
+
+
+def _promised(turn: Turn, found: Record) -> Iterator[Repeat]:
+    for kind in turn.repeats:
+        repeat = Repeat(kind=kind, threads=threads(turn, kind), status="failed", reason=PROMISED)
+        if kind == "warm" and found.timing and found.timing.compile_cache == "none":
+            repeat = dataclasses.replace(repeat, status="skipped", reason=NO_CACHE)
+        yield repeat
+
+
+def threads(turn: Turn, kind: RepeatKind) -> int:
+    """Return how many threads a repeat asks for: those of the turn, or another number."""
+    if kind == "warm":
+        return turn.threads
+    return 2 if turn.threads == 1 else 1
+
+
+def is_pending(folder: Path) -> bool:
+    """Return whether a repeat is still to be run."""
+    return bool(_pending(folder))
+
+
+def keep_next(folder: Path) -> None:
+    """Run the next repeat in this process and put it into the record."""
+    (place, *_) = _pending(folder)
+    found = _record(folder)
+    assert found
+    PhaseFile(folder / PHASE_FILE)(REPEATS)
+    (folder / f"repeat-{place}").touch()
+    job = turn_from_json((folder / TURN_FILE).read_text(encoding="utf-8"))
+    kind = found.repeats[place].kind
+    job = dataclasses.replace(job, threads=threads(job, kind))
+    prepare(job)
+    from bench.protocol import replicate  # only now: it loads NumPy, which `prepare` must come before
+
+    repeat = replicate.repeat(
+        job,
+        kind,
+        load=lambda: framework_of(job.cell),
+        make=lambda: workload_of(job.cell),
+        cache_entries=cache_entries,
+    )
+    phases = found.phases
+    if phases:
+        before = phases.total_ns() - phases.repeats_ns
+        phases = dataclasses.replace(phases, repeats_ns=max(0, process_age_ns() - before))
+    kept = tuple(repeat if index == place else one for index, one in enumerate(found.repeats))
+    _write(folder, dataclasses.replace(found, phases=phases, repeats=kept))
+
+
+def _pending(folder: Path) -> list[int]:
+    """Return the places of the promised repeats that no process has begun."""
+    found = _record(folder)
+    promised = found.repeats if found else ()
+    return [
+        place
+        for place, repeat in enumerate(promised)
+        if repeat.reason == PROMISED and not (folder / f"repeat-{place}").exists()
+    ]
+
+
+def _record(folder: Path) -> Record | None:
+    path = folder / RECORD_FILE
+    return record.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _write(folder: Path, found: Record) -> None:
+    """Replace the record in one go: the process may be killed at any time."""
+    new = folder / f".{RECORD_FILE}"
+    new.write_text(record.to_json(found) + "\n", encoding="utf-8")
+    new.replace(folder / RECORD_FILE)

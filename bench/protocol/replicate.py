@@ -1,0 +1,348 @@
+"""The measurement protocol, written once for every framework. The clock, the rounds and the phases are parameters.
+
+    import → device → build → first step → check → warm-up → timed rounds → check → record
+
+A cell that fails the correctness gate, or whose mode was not taken, gets no time. A repeat is the same up to the first
+check, in a further process.
+"""
+
+import contextlib
+import dataclasses
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.catalogue import policy_lacking
+from bench.interface import Framework, Skip
+from bench.protocol import caches
+from bench.protocol.gate import Gate, InvalidResultError, require_mode, require_no_allocations, require_threads
+from bench.protocol.rounds import Clock, Rounds, RoundTimer, timed_rounds, warm_up
+from bench.records.record import (
+    Accuracy,
+    Allocator,
+    Export,
+    Failure,
+    Memory,
+    ModeProof,
+    Moment,
+    Phases,
+    Record,
+    Repeat,
+    RepeatKind,
+    Status,
+    Timing,
+)
+from bench.reference.precision import PRECISIONS
+from bench.reference.workload import Workload
+from bench.turns.environment import describe, peak_resident_bytes, resident_bytes
+from bench.turns.turn import TAIL_LINES, Turn
+
+Load = Callable[[], Framework]
+Make = Callable[[], Workload]
+Note = Callable[[Moment, Framework], None]
+
+
+class PhaseClock:
+    """Adds up the wall time of each phase and announces the phase under way."""
+
+    def __init__(self, clock: Clock, announce: Callable[[str], None], startup_ns: int) -> None:
+        self.clock = clock
+        self.announce = announce
+        self.current = "startup"
+        self.spent = {field.name: 0 for field in dataclasses.fields(Phases)}
+        self.spent["startup_ns"] = startup_ns
+        self.last_end = clock()
+
+    @contextlib.contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time from the end of the phase before to the end of this one."""
+        self.current = phase
+        self.announce(phase)
+        try:
+            yield
+        finally:
+            end = self.clock()
+            self.spent[f"{phase}_ns"] += end - self.last_end
+            self.last_end = end
+
+    def phases(self) -> Phases:
+        """Return what was counted so far."""
+        return Phases(**self.spent)
+
+
+def measure(
+    turn: Turn,
+    load: Load,
+    make: Make,
+    rounds: Rounds,
+    *,
+    clock: Clock = time.perf_counter_ns,
+    cpu_clock: Clock = time.process_time_ns,
+    announce: Callable[[str], None] = lambda phase: None,
+    cache_entries: Callable[[], int] = lambda: 0,
+    startup_ns: int = 0,
+) -> Record:
+    """Run one replicate of `turn.cell` and return its record, whatever happens.
+
+    Args:
+        turn: the cell and the settings.
+        load: imports the framework and returns its module.
+        make: returns the workload.
+        rounds: measures the timed rounds.
+        clock: what time it is, in nanoseconds.
+        cpu_clock: CPU time of all threads of this process so far, in nanoseconds.
+        announce: told the name of each phase as it begins.
+        cache_entries: counts the files of all compile caches.
+        startup_ns: age of the process when this was called.
+    """
+    phase = PhaseClock(clock, announce, startup_ns)
+    replicate = Replicate(turn, phase, clock, cache_entries, cpu_clock)
+    status, reason, failure = ending(phase, lambda: replicate.run(load, make, rounds))
+    with phase("teardown"):
+        record = replicate.record(status, reason, failure)
+    return dataclasses.replace(record, phases=phase.phases())
+
+
+def repeat(
+    turn: Turn,
+    kind: RepeatKind,
+    load: Load,
+    make: Make,
+    *,
+    clock: Clock = time.perf_counter_ns,
+    cache_entries: Callable[[], int] = lambda: 0,
+) -> Repeat:
+    """Run the first steps of `turn.cell` and their gate once more, whatever happens; `turn.threads` are asked for."""
+    phase = PhaseClock(clock, lambda _: None, 0)
+    replicate = Replicate(turn, phase, clock, cache_entries)
+    status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))
+    found = replicate.cache
+    return Repeat(
+        kind=kind,
+        threads=turn.threads,
+        status=status,
+        reason=reason,
+        first_step_ns=replicate.first_step_ns,
+        compile_cache=found.compile_cache if found else None,
+        cache_hits=found.hits if found else None,
+        cache_misses=found.misses if found else None,
+        cache_entries=found.entries if found else None,
+        fingerprint=replicate.start.fingerprint if replicate.start else "",
+    )
+
+
+def export(
+    turn: Turn,
+    load: Load,
+    make: Make,
+    write: Callable[[Workload, Mapping[str, NDArray[np.float32]]], Export],
+    *,
+    clock: Clock = time.perf_counter_ns,
+    announce: Callable[[str], None] = lambda phase: None,
+    startup_ns: int = 0,
+) -> Record:
+    """Train the cell of `turn`, pass the gate, and let `write` make a model of the trained parameters."""
+    phase = PhaseClock(clock, announce, startup_ns)
+    replicate = Replicate(turn, phase, clock)
+    written: list[Export] = []
+
+    def run() -> str | None:
+        gate = replicate.begin(load, make)
+        if isinstance(gate, str):
+            return gate
+        with phase("export"):
+            written.append(write(gate.workload, gate.step.parameters()))
+        return None
+
+    status, reason, failure = ending(phase, run)
+    record = replicate.record(status, reason, failure)
+    return dataclasses.replace(record, export=written[0] if written else None, phases=phase.phases())
+
+
+def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
+    """Return how `run` ended: a reason that it returns means skipped, and whatever it raises is a result."""
+    try:
+        reason = run()
+    except InvalidResultError as error:
+        return "invalid", str(error), Failure(phase=phase.current)
+    except Exception as error:  # noqa: BLE001 - the boundary: a framework may raise anything, and that is a result
+        last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+        failure = Failure(phase=phase.current, tail=tuple(traceback.format_exc().splitlines()[-TAIL_LINES:]))
+        return "failed", f"{phase.current}: {last}", failure
+    return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)
+
+
+class Replicate:
+    """What one replicate has found so far; `record` can be taken at any point, so a failure loses nothing."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        phase: PhaseClock,
+        clock: Clock,
+        cache_entries: Callable[[], int] = lambda: 0,
+        cpu_clock: Clock = time.process_time_ns,
+        note: Note = lambda moment, framework: None,
+    ) -> None:
+        self.turn = turn
+        self.note = note
+        self.phase = phase
+        self.clock = clock
+        self.cpu_clock = cpu_clock
+        self.cache_entries = cache_entries
+        self.memory = Memory()
+        self.versions: Sequence[str] = ()
+        self.first_step_ns: int | None = None
+        self.cache: caches.Finding | None = None
+        self.timing: Timing | None = None
+        self.start: Accuracy | None = None  # of the gate's first steps
+        self.accuracy: Accuracy | None = None
+        self.proof: ModeProof | None = None
+
+    def run(self, load: Load, make: Make, rounds: Rounds) -> str | None:
+        """Go through the phases; return why the cell was skipped, None when it was measured.
+
+        Raises:
+            InvalidResultError: the result or the mode is not what was asked for.
+        """
+        gate = self.begin(load, make)
+        if isinstance(gate, str):
+            return gate
+        self._time(gate, rounds)
+        return None
+
+    def begin(self, load: Load, make: Make, *, whole: bool = True) -> Gate | str:
+        """Import, build, take the first step, pass the gate or its start; return it, or why the cell is skipped.
+
+        Raises:
+            InvalidResultError: the result is not the reference's.
+        """
+        cell, phase = self.turn.cell, self.phase
+        if lacking := policy_lacking(cell):
+            return lacking
+        with phase("import"):
+            framework = load()
+            self.versions = framework.versions()
+            self.memory = Memory(host_rss_after_import_bytes=resident_bytes())
+            self.note("import", framework)
+        if cell.workload not in framework.FORWARD:
+            return f"{cell.framework} does not express the {cell.workload}"
+        with phase("device"):
+            framework.start(cell.device, self.turn.threads)
+            self.note("device", framework)
+        with phase("build"):
+            workload = make()
+            step = framework.build(workload, cell.mode, cell.precision)
+            if isinstance(step, Skip):
+                return step.reason
+            self.note("build", framework)
+            gate = Gate(
+                framework=framework,
+                workload=workload,
+                formula=workload.formula(framework.ADAM),
+                step=step,
+                precision=PRECISIONS[cell.precision],
+                initial=step.parameters(),
+            )
+            entries = self.cache_entries()
+        with phase("first_step"):
+            begin = self.clock()
+            framework.wait(step.run(1))
+            self.first_step_ns = self.clock() - begin
+            self.note("first step", framework)
+        with phase("check"):
+            self.cache = caches.finding(step.proof(), entries, self.cache_entries())
+            self.start = gate.start("before timing")
+            if whole:
+                found = gate.whole("before timing")
+                self.accuracy = dataclasses.replace(found, fingerprint=self.start.fingerprint)
+        return gate
+
+    def _time(self, gate: Gate, rounds: Rounds) -> None:
+        framework, step, phase = gate.framework, gate.step, self.phase
+        timer = RoundTimer(framework, step, self.clock)
+        with phase("warmup"):
+            warmup = warm_up(timer, self.turn.settings, self.turn.calls_per_round)
+        with phase("rounds"):
+            before, allocated = step.proof(), framework.memory()
+            cpu, wall = self.cpu_clock(), self.clock()
+            timed = timed_rounds(timer, warmup.calls, self.turn.settings.rounds, rounds)
+            cpu, wall = self.cpu_clock() - cpu, self.clock() - wall
+        assert self.cache
+        assert self.first_step_ns is not None
+        timing = Timing(
+            steps_per_call=step.steps_per_call,
+            calls_per_round=warmup.calls,
+            first_step_ns=self.first_step_ns,
+            compile_cache=self.cache.compile_cache,
+            cache_entries=self.cache.entries,
+            warmup_rounds=warmup.rounds,
+            steady=warmup.steady,
+            clock_ns=warmup.clock_ns,
+            round_ns=timed.round_ns,
+            round_begin_ns=timed.begin_ns,
+            double_round_ns=timed.double_round_ns,
+            process_cpu_ns=cpu,
+            process_wall_ns=wall,
+        )
+        with phase("check"):
+            self._check(gate, timing, before, allocated)
+        self.timing = timing
+
+    def _check(self, gate: Gate, timing: Timing, before: ModeProof, allocated: Allocator) -> None:
+        """Look once more at mode, memory and result, now that the rounds are over."""
+        assert self.accuracy
+        now = gate.framework.memory()
+        self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
+        self.memory = _allocated(self.memory, allocated, now)
+        require_mode(self.turn.cell, self.turn.threads, self.proof)
+        require_threads(self.turn.threads, timing)
+        require_no_allocations(self.memory)
+        after = gate.start("after timing")
+        self.accuracy = dataclasses.replace(
+            self.accuracy,
+            max_loss_deviation=_larger(self.accuracy.max_loss_deviation, after.max_loss_deviation),
+            fingerprint_after=after.fingerprint,
+        )
+
+    def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
+        """Return the record of what is known now."""
+        return Record(
+            cell=self.turn.cell,
+            block=self.turn.block,
+            position=self.turn.position,
+            status=status,
+            reason=reason,
+            timing=self.timing,
+            memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak_resident_bytes()),
+            accuracy=self.accuracy,
+            proof=self.proof,
+            environment=describe(self.turn, self.versions),
+            failure=failure,
+        )
+
+
+def _larger(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else max(a, b)
+
+
+def _during(before: ModeProof, after: ModeProof) -> ModeProof:
+    """Return the proof after the timed rounds with the compilations that fell into them."""
+    if before.compilations is None or after.compilations is None:
+        return after
+    return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
+
+
+def _allocated(memory: Memory, before: Allocator, after: Allocator) -> Memory:
+    """Return `memory` with the allocator's peaks, and its device allocations before the timed rounds and in them."""
+    earlier, total = before.device_allocations, after.device_allocations
+    return dataclasses.replace(
+        memory,
+        allocated_peak_bytes=after.allocated_peak_bytes,
+        reserved_peak_bytes=after.reserved_peak_bytes,
+        device_allocations_warmup=earlier,
+        device_allocations_timed=None if earlier is None or total is None else total - earlier,
+    )

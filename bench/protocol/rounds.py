@@ -1,0 +1,181 @@
+"""Rounds of calls: how long one must be, when the warm-up may end, and the timed ones.
+
+The clock waits: a round is "calls, outputs kept alive, wait for the device", all of it inside the timed stretch, so
+that no caller can forget the wait. K, the calls in a round, is the smallest power of two for which a round lasts long
+enough for the clock; it is chosen after the warm-up in a cell's first block and frozen for the later ones.
+"""
+
+import contextlib
+import dataclasses
+import gc
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+from bench.interface import Framework, Step
+from bench.turns.turn import Settings
+
+WINDOW: Final = 10  # rounds that must agree with as many before them
+MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
+SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
+CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
+MOST_CALLS: Final = 1 << 20
+
+Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
+
+
+class Rounds(Protocol):
+    """Times `run` `count` times, `before` each time outside the clock; pytest-benchmark's `pedantic` in real life."""
+
+    def __call__(self, run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        """Return the duration of each call of `run` in nanoseconds."""
+        ...
+
+
+class RoundTimer:
+    """Runs rounds, and times those outside pytest-benchmark: calibration and warm-up."""
+
+    def __init__(self, framework: Framework, step: Step, clock: Clock) -> None:
+        self.framework = framework
+        self.step = step
+        self.clock = clock
+
+    def round(self, calls: int) -> None:
+        """Make `calls` calls, keep their outputs alive, wait for the device."""
+        outputs = self.step.run(calls)
+        self.framework.wait(outputs)
+
+    def quiet(self) -> None:
+        """Bring the process to rest before a round: garbage collected, device idle."""
+        gc.collect()
+        self.framework.wait(())
+
+    def time(self, calls: int) -> int:
+        """Return the duration of one round in nanoseconds."""
+        self.quiet()
+        begin = self.clock()
+        self.round(calls)
+        return self.clock() - begin
+
+    def clock_cost(self) -> int:
+        """Return the median cost of reading the clock twice with one wait between."""
+        costs = []
+        for _ in range(21):
+            begin = self.clock()
+            self.framework.wait(())
+            costs.append(self.clock() - begin)
+        return int(statistics.median(costs))
+
+    def calibrate(self, floor_ns: int) -> int:
+        """Return the smallest power of two of calls whose round lasts at least `floor_ns`, by the median of three.
+
+        A trainer's fit has a cost of its own. What has to last so long is the difference of 2N and N steps, and at
+        least as long as that cost: a small difference of two long fits would be noise.
+        """
+        calls = 1
+        while calls < MOST_CALLS and not self._lasts(calls, floor_ns):
+            calls *= 2
+        return calls
+
+    def _lasts(self, calls: int, floor_ns: int) -> bool:
+        once = statistics.median(self.time(calls) for _ in range(3))
+        if self.step.fit is None:
+            return once >= floor_ns
+        twice = statistics.median(self.time(2 * calls) for _ in range(3))
+        return twice - once >= max(floor_ns, once / 2)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WarmUp:
+    """How the warm-up ended."""
+
+    calls: int  # calls per round from now on
+    rounds: int  # rounds it took
+    steady: bool  # False: the cap came before the rounds agreed
+    clock_ns: int
+
+
+def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> WarmUp:
+    """Run rounds until no compilation was seen for a window of them and two windows agree, within floor and cap."""
+    clock_ns = timer.clock_cost()
+    floor_ns = max(settings.round_floor_ns, CLOCKS_PER_ROUND * clock_ns)
+    begin = timer.clock()
+    with _collected_by_hand():
+        calls = frozen_calls or timer.calibrate(floor_ns)
+        durations: list[int] = []
+        compilations: list[int | None] = []
+        steady = False
+        while not steady:
+            durations.append(timer.time(calls))
+            compilations.append(timer.step.proof().compilations)
+            spent = timer.clock() - begin
+            if spent >= settings.warmup_floor_ns:
+                steady = settled(durations, compilations)
+            if spent >= settings.warmup_cap_ns:
+                break
+        if frozen_calls is None:
+            calls = timer.calibrate(floor_ns)
+    return WarmUp(calls=calls, rounds=len(durations), steady=steady, clock_ns=clock_ns)
+
+
+def settled(durations: Sequence[int], compilations: Sequence[int | None]) -> bool:
+    """Return whether the last window of rounds saw no compilation and agrees with the window before it."""
+    if len(durations) < 2 * WINDOW:
+        return False
+    if len(set(compilations[-WINDOW - 1 :])) > 1:
+        return False
+    before, last = durations[-2 * WINDOW : -WINDOW], durations[-WINDOW:]
+    return _agree(statistics.median(before), statistics.median(last), MEDIAN_AGREES) and _agree(
+        _spread(before), _spread(last), SPREAD_AGREES
+    )
+
+
+def _agree(a: float, b: float, within: float) -> bool:
+    return abs(a - b) <= within * max(a, b)
+
+
+def _spread(durations: Sequence[int]) -> float:
+    middle = statistics.median(durations)
+    return statistics.median(abs(duration - middle) for duration in durations)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TimedRounds:
+    """The timed rounds of one replicate, in ns."""
+
+    begin_ns: tuple[int, ...]  # when each round began
+    round_ns: tuple[int, ...]
+    double_round_ns: tuple[int, ...]  # of a trainer only: a round of twice the calls after each round
+
+
+def timed_rounds(timer: RoundTimer, calls: int, count: int, rounds: Rounds) -> TimedRounds:
+    """Time `count` rounds of `calls` calls; for a trainer also as many rounds twice as long.
+
+    The two lengths alternate, so that a drift meets both alike.
+    """
+    lengths = [calls] if timer.step.fit is None else [calls, 2 * calls]
+    upcoming = itertools.cycle(lengths)
+    begun: list[int] = []
+
+    def before() -> None:
+        timer.quiet()
+        begun.append(timer.clock())
+
+    with _collected_by_hand():
+        durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
+    double = len(lengths)
+    return TimedRounds(tuple(begun[::double]), durations[::double], durations[1::double] if double == 2 else ())
+
+
+@contextlib.contextmanager
+def _collected_by_hand() -> Iterator[None]:
+    """Turn the garbage collector off; what is alive now is frozen, so that collecting by hand takes microseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()

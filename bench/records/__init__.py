@@ -1,0 +1,1 @@
+"""What a replicate leaves: a frozen, typed, versioned record. Standard library only."""

@@ -1,0 +1,415 @@
+"""The result of one replicate, typed, frozen and versioned: what `bench` writes and `harness` reads.
+
+Standard library only, so that every interpreter on either side can import it. The rules:
+
+* Raw integers with their unit in the name (`_ns`, `_bytes`); no statistic is stored, only what was measured.
+* `None` means "not applicable or not measured"; an empty tuple means "none seen". A number is never invented.
+* A cell that was skipped, failed, timed out or gave a wrong result is a record too: tables show holes with reasons.
+* `SCHEMA` is the number of the layout, with its history beside it. Older records are upgraded step by step in
+  `UPGRADES`, newer ones are refused with a sentence.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
+
+from bench.records.observation import Energy, Observation
+
+# History of the schema
+#   1  the first: one process running one cell, or one idiomatic program
+#   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
+#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
+#      gradient too; a fingerprint is of the gate's first steps, before of all of them
+#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
+#      limits of the machine
+#   5  a gradient's deviation is the worst parameter's, before of the largest element of all;
+#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it;
+#      tracks for the A/A twin and the sentinel; second attempts; the allocator's policy in the proof
+SCHEMA: Final = 5
+
+Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
+Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy"]
+CompileCache = Literal["cold", "warm", "partly warm", "none"]
+RepeatKind = Literal["warm", "threads"]
+LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
+Moment = Literal["import", "device", "build", "first step", "warm-up", "round", "deleted", "emptied"]
+T = TypeVar("T")
+
+FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Rename what was called "keras": it was Keras on TensorFlow, through `train_on_batch`."""
+    cell = data.get("cell")
+    if isinstance(cell, dict) and cell.get("framework") == "keras":
+        modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
+        cell |= {"framework": "keras_tensorflow", "mode": modes.get(str(cell.get("mode")), cell.get("mode"))}
+        if isinstance(proof := data.get("proof"), dict):
+            proof |= {"mode": modes.get(str(proof.get("mode")), proof.get("mode"))}
+    return {**data, "schema": 2}
+
+
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is called otherwise; what schema 3 adds was not measured."""
+    return {**data, "schema": 3}
+
+
+def _from_3(data: dict[str, Any]) -> dict[str, Any]:
+    """When a round began was not kept, and no limits were measured."""
+    return {**data, "schema": 4}
+
+
+def _from_4(data: dict[str, Any]) -> dict[str, Any]:
+    """Nothing is called otherwise; what schema 5 adds was not measured."""
+    return {**data, "schema": 5}
+
+
+UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+}
+
+
+class RecordError(ValueError):
+    """A record that cannot be read: damaged, or written by a newer samestep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The thing that gets a number; two cells are the same when all fields are equal."""
+
+    framework: str  # module name under bench/frameworks, such as "torch"
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export", "limits", "sentinel" on theirs
+    workload: str  # module name under bench/workloads, such as "regression"
+    optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
+    size: str  # name of the workload's size, such as "base"
+    precision: str  # one of PRECISIONS: what products are rounded to; parameters and loss are in float32
+    device: str  # "cpu" or "cuda"
+    allocator: str  # policy of the device allocator; "default" is the framework's own
+    track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
+    # "memory" and "energy" are the identical cell once more, in replicates of their own that are not timed.
+    # On the tracks "limits" and "sentinel" workload, optimizer, size and precision are empty: they measure a library.
+    # "twin": an identical cell under a second label, measured as if it were another (`harness.validity.noise_floor`).
+
+    @property
+    def id(self) -> str:
+        """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
+        fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
+        again = [self.track] if self.track in ("twin", "memory", "energy") else []  # others have modes of their own
+        return "/".join([*fields, self.allocator, *again])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Wall time of each phase of the process, on `time.perf_counter_ns`; together at least 95 % of its life."""
+
+    startup_ns: int  # from the creation of the process (10 ms resolution) to the protocol: Python, NumPy, pytest
+    import_ns: int  # importing the framework
+    device_ns: int = 0  # setting threads, initialising the device
+    build_ns: int = 0  # inputs, reference, model, optimiser; for graph modes without the trace
+    first_step_ns: int = 0  # the first call: trace, compile, run, waited for
+    check_ns: int = 0  # the correctness gate before and after the timed rounds, reading back the proof
+    warmup_ns: int = 0  # from the end of the gate until the rounds agree
+    rounds_ns: int = 0  # the timed rounds with what lies between them
+    teardown_ns: int = 0  # from the last measurement to the writing of the record
+    export_ns: int = 0  # writing the trained model for another framework
+    repeats_ns: int = 0  # the further processes of `Record.repeats`
+
+    def total_ns(self) -> int:
+        """Sum of all phases."""
+        return sum(getattr(self, field.name) for field in dataclasses.fields(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Raw durations of one replicate, each round measured by pytest-benchmark's `pedantic`."""
+
+    steps_per_call: int  # optimiser updates that one call makes: 1, or the length of a whole compiled loop
+    calls_per_round: int  # calls in one round; frozen for the cell in the first block
+    first_step_ns: int  # the first call, from before the trace until its result was waited for
+    compile_cache: CompileCache  # what the first step found, from the counters and the new entries below
+    warmup_rounds: int  # rounds run before the timed ones
+    steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
+    clock_ns: int  # median cost of reading the clock twice with one wait between
+    round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
+    round_begin_ns: tuple[int, ...] = ()  # when each began, by the monotonic clock that a host's processes share
+    double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
+    process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
+    process_wall_ns: int = 0  # wall time of the same stretch: CPU over wall is the number of threads used
+    cache_entries: int | None = None  # files that the first step added under the scratch folder, where every cache lies
+
+    @property
+    def steps_per_round(self) -> int:
+        """Optimiser updates in one round of `round_ns`."""
+        return self.steps_per_call * self.calls_per_round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocator:
+    """What a framework says of its device allocator at one moment; None: it keeps no such figure."""
+
+    policy: str = ""  # as found, "default" or one of the framework's ALLOCATORS; empty: it does not say
+    allocated_bytes: int | None = None  # handed out now
+    allocated_peak_bytes: int | None = None  # the most so far
+    reserved_bytes: int | None = None  # taken from the device now
+    reserved_peak_bytes: int | None = None  # the most so far
+    requests: int | None = None  # allocations asked of it since the process began
+    device_allocations: int | None = None  # times that it asked the device for more, since the process began
+    largest_free_bytes: int | None = None  # largest block that it has reserved and not handed out
+    inactive_bytes: int | None = None  # free beside live blocks, so that it cannot be given back (inactive splits)
+    why: str = ""  # one sentence: why figures are missing; empty: none is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The memory of a process at a named moment of a replicate on the track "memory", garbage collected."""
+
+    moment: Moment  # what has just ended; "deleted": the model was, "emptied": the allocator's cache was
+    at_ns: int  # by the monotonic clock that a host's processes share
+    steps: int  # optimiser updates, or inferences, that the process has made
+    rss_bytes: int  # resident set of the process
+    rss_peak_bytes: int | None  # highest resident set since the reading before; None: the kernel does not start anew
+    allocator: Allocator = Allocator()  # before the device is initialised it says nothing
+    rested_ns: int = 0  # that the process then rested, for those who look from outside and seldom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Memory of one replicate. Device fields are None on a device whose framework keeps no such statistic."""
+
+    host_peak_rss_bytes: int | None = None  # peak resident set of the process at its end, VmHWM
+    host_rss_after_import_bytes: int | None = None  # resident set once the framework was imported
+    context_bytes: int | None = None  # device memory held before the first allocation
+    allocated_peak_bytes: int | None = None  # the allocator's own peak of bytes handed out
+    reserved_peak_bytes: int | None = None  # the allocator's own peak of bytes taken from the device
+    device_peak_bytes: int | None = None  # NVML's peak for the process: a lower bound
+    device_allocations_warmup: int | None = None  # device allocations from the first step to the end of the warm-up
+    device_allocations_timed: int | None = None  # device allocations during the timed rounds; must be 0
+    residue_bytes: int | None = None  # device memory still held after the last output was dropped
+    readings: tuple[Reading, ...] = ()  # of a turn on the track "memory", in their order
+    own_bytes: int | None = None  # inputs and initial parameters that the suite itself holds on the host meanwhile
+    unix_offset_ns: int | None = None  # to be added to the clock of `readings` for time.time_ns; None: no readings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """What was computed, against the float64 NumPy reference of the same formula."""
+
+    formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
+    losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, as the framework gave it
+    reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
+    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
+    weight: float | None  # the trained weight (regression)
+    bias: float | None  # the trained bias (regression)
+    reference_weight: float | None  # the float64 reference's weight after the same steps
+    reference_bias: float | None  # the float64 reference's bias after the same steps
+    within_tolerance: bool | None  # weight and bias within 0.05 of the truth that made the data; None: there is none
+    data_sha256: str  # of the bytes of the inputs as handed to the framework
+    init_sha256: str  # of the bytes of the initial parameters as read back from the framework
+    max_parameter_deviation: float | None = None  # largest |parameter - reference| after the same steps
+    prediction_norm: float | None = None  # Euclidean norm of what a forward pass returned; None: it trained
+    gradient_norm: float | None = None  # Euclidean norm of the gradient at the initial parameters, over all of them
+    max_gradient_deviation: float | None = None  # largest over parameters of rms(gradient - reference) / rms(reference)
+    parameters: tuple[str, ...] = ()  # names of the workload's parameters, sorted
+    gradient_norms: tuple[float, ...] = ()  # Euclidean norm of the gradient of each of them, in their order
+    worst_gradient: str = ""  # the parameter that is so far off; empty: nothing was compared
+    fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
+    fingerprint_after: str = ""  # of the same steps after timing, in the same process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeProof:
+    """Evidence that the mode was taken, read back from the framework after the timed rounds."""
+
+    mode: str  # the mode that the framework was found to run, in the words of MODES
+    device: str  # where the framework says the parameters lie, such as "cpu" or "cuda:0"
+    threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
+    precision: str  # dtype of the parameters
+    compute_precision: str = ""  # dtype that the model's products took; empty: nobody looked
+    compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
+    compilations_timed: int | None = None  # those during the timed rounds; must be 0
+    graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode
+    graph_breaks_declared: int = 0  # of these, how many are the framework's own, as the mode's sentence says
+    cache_hits: int | None = None  # compile-cache hits, where the framework counts them
+    cache_misses: int | None = None  # compile-cache misses, where the framework counts them
+    evidence: str = ""  # one sentence: what was looked at
+    output_device: str = ""  # where the last output lay; empty: the framework hands out Python numbers
+    output_precision: str = ""  # dtype of the last output; empty: as above
+    matmul_precision: str = ""  # how the framework says it rounds float32 products, in its own words
+    tf32: bool | None = None  # whether float32 products may be rounded to TF32; None: it does not say
+    deterministic: bool | None = None  # the framework's switch for deterministic kernels; None: it has none
+    traces: int | None = None  # times the step's Python ran to be traced; None: the mode traces nothing
+    guard_failures: int | None = None  # compilations beyond the first because what was compiled did not fit; must be 0
+    graphs: int | None = None  # compiled graphs or XLA clusters that make up the step; None: not a compiled mode
+    cuda_graphs: int | None = None  # CUDA graphs recorded; None: the mode asks for none
+    cuda_graphs_skipped: str = ""  # why there are none although the mode asks for them, in the framework's words
+    allocator: str = ""  # policy of the device allocator as found, as in Cell; empty: the framework does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """The same cell once more, in a further process: its first step and its gate, without timed rounds.
+
+    "warm" starts on the compile caches that the replicate left; "threads" asks for another number of threads.
+    """
+
+    kind: RepeatKind  # what differs from the replicate
+    threads: int  # asked for
+    status: Status  # as in Record
+    reason: str = ""  # one sentence; empty when the status is "ok"
+    first_step_ns: int | None = None  # None: it did not get there
+    compile_cache: CompileCache | None = None  # what its first step found
+    cache_hits: int | None = None  # up to the end of its first step
+    cache_misses: int | None = None  # up to the end of its first step
+    cache_entries: int | None = None  # files that its first step added under the scratch folder
+    fingerprint: str = ""  # as in Accuracy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A trained model that a framework wrote as ONNX."""
+
+    model_base64: str  # the file's bytes
+    ir_version: int  # of ONNX's intermediate representation
+    opset: int  # of the default operator set
+    operators: tuple[str, ...]  # of the graph, in its order
+    producer: str  # what wrote it, as the file says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The most that a library got out of the machine in one respect, as raw rounds (`bench.tracks.limits`)."""
+
+    kind: LimitKind  # product of matrices, 3 × 3 convolution, a += s·b, emptiest launch, replay of a graph of that
+    precision: str  # of the arithmetic, as in Cell; empty where it does not matter
+    size: int  # matmul: n of the n × n matrices; convolution: channels; triad: bytes of both arrays; else elements
+    work: int  # of one round: floating-point operations, bytes read and written, or launches
+    round_ns: tuple[int, ...]  # duration of each round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where the process ran, read back from inside it."""
+
+    python: str  # the interpreter's version, build and compiler: two builds of one version differ by 10 % and more
+    platform: str  # kernel and C library, as platform.platform() says
+    cpu: str  # model name of the processor
+    cpus: tuple[int, ...]  # the CPU set this process was allowed
+    threads: int  # the thread count that was asked for
+    device_name: str  # name of the accelerator, or the processor's on the CPU
+    versions: tuple[str, ...]  # "name==version" of the framework and of what it computes with
+    flags: tuple[str, ...]  # "NAME=value" of each environment variable that bench set, sorted
+    launcher: str  # "venv", "here", "docker" or "workers"
+    image: str = ""  # digest of the container image; empty outside a container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idiomatic:
+    """One cold run of a framework's hello world (`bench/hello`)."""
+
+    lines: int  # logical lines of code, counted from the syntax tree
+    total_ns: int  # from starting the interpreter until it ended
+    weight: float  # as the program printed it
+    bias: float  # as the program printed it
+    within_tolerance: bool  # both within 0.05 of the truth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no result."""
+
+    phase: str  # the phase of the protocol that was under way, or "launch"
+    exit_code: int | None = None  # of the process; None when it was killed by a signal or never started
+    signal: str = ""  # name of the signal that ended it, such as "SIGKILL"
+    tail: tuple[str, ...] = ()  # the last lines it printed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One replicate: one fresh process running one cell."""
+
+    cell: Cell
+    block: int  # replicate number of the cell, from 1; the block it belongs to
+    position: int  # place in the run's order, from 1
+    attempt: int = 1  # 2: run once more at the end of its block, since the first was invalid
+    status: Status  # "ok", or why there is no number
+    reason: str = ""  # one sentence; empty when the status is "ok"
+    started_unix_ns: int = 0  # when the process was started, time.time_ns
+    wall_ns: int = 0  # life of the process as the launcher saw it, from start to exit
+    phases: Phases | None = None
+    timing: Timing | None = None
+    memory: Memory | None = None
+    accuracy: Accuracy | None = None
+    proof: ModeProof | None = None
+    environment: Environment | None = None
+    idiomatic: Idiomatic | None = None
+    repeats: tuple[Repeat, ...] = ()  # further processes of this replicate, in their order
+    export: Export | None = None  # of a turn on the track "export"
+    limits: tuple[Limit, ...] = ()  # of a turn on the track "limits" or "sentinel"
+    energy: Energy | None = None  # of a turn on the track "energy"
+    observation: Observation | None = None  # filled by the harness when the turn has ended
+    failure: Failure | None = None
+    schema: int = SCHEMA
+
+
+def to_json(value: Any) -> str:
+    """Return one line of JSON for a dataclass of this module (or any frozen dataclass of plain fields)."""
+    return json.dumps(dataclasses.asdict(value), separators=(",", ":"))
+
+
+def from_json(line: str) -> Record:
+    """Return the record that `line` holds, upgraded to the present schema.
+
+    Raises:
+        RecordError: the line is not JSON, lacks a field, or comes from a newer schema.
+    """
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+        raise RecordError("not a record: it has no schema number")
+    if data["schema"] > SCHEMA:
+        raise RecordError(f"schema {data['schema']} is newer than this samestep reads ({SCHEMA}): update samestep")
+    while data["schema"] < SCHEMA:
+        data = UPGRADES[data["schema"]](data)
+    return decode(Record, data)
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """Build the dataclass `kind` from plain JSON data.
+
+    Raises:
+        RecordError: it is no object, or its fields are not the known ones.
+    """
+    if not isinstance(data, dict):
+        raise RecordError(f"{kind.__name__} should be an object, not {type(data).__name__}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise RecordError(f"{kind.__name__} has no field {unknown[0]!r}")
+    try:
+        return kind(**{name: _value(hints[name], item) for name, item in data.items()})
+    except TypeError as error:
+        raise RecordError(f"{kind.__name__}: {error}") from error
+
+
+def _value(hint: Any, item: Any) -> Any:
+    """Turn JSON's lists and objects into the tuples and dataclasses that `hint` names."""
+    origin = typing.get_origin(hint)
+    if origin in (types.UnionType, typing.Union):
+        if item is None:
+            return None
+        (hint,) = (option for option in typing.get_args(hint) if option is not types.NoneType)
+        return _value(hint, item)
+    if origin is tuple:
+        return tuple(_value(typing.get_args(hint)[0], one) for one in item)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return decode(hint, item)
+    return item

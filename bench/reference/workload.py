@@ -1,0 +1,210 @@
+"""A workload as data: inputs, initial parameters, optimiser, and the float64 NumPy reference that judges everyone.
+
+Adam exists in two formulas, and no constant epsilon makes them equal:
+
+    kingma-ba    p -= lr · m̂ / (√v̂ + ε)                         Kingma and Ba 2015, algorithm 1 (PyTorch, Optax)
+    epsilon-hat  p -= lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)       same paper, end of section 2 (Keras, TensorFlow)
+
+with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is held to the one it implements; the record says which.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records.record import FORWARD_ONLY
+
+Array32 = NDArray[np.float32]
+Array64 = NDArray[np.float64]
+Arrays64 = Mapping[str, Array64]
+LossAndGradient = Callable[[Arrays64, Mapping[str, NDArray[Any]]], tuple[float, Arrays64]]
+Predict = Callable[[Arrays64, Arrays64], Array64]
+
+# Float32 carries some values over a ReLU's corner: 5e-4 of the gradient's norm at any large size (decision 13).
+RELU_GRADIENT_TOLERANCE = 2e-3
+LOSS_TOLERANCE = 1e-4  # float32 bias corrections alone give 1.7e-5 in 200 steps of Adam on the regression
+REFERENCE_FLOPS = 5e10  # some seconds of float64 on one core
+REFERENCE_BYTES = 128 << 20  # NumPy keeps several times as much, and goes through all of it for every operation
+KINGMA_BA = "kingma-ba"
+EPSILON_HAT = "epsilon-hat"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adam:
+    """Adam, Kingma and Ba 2015 (arXiv:1412.6980), without weight decay."""
+
+    learning_rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sgd:
+    """Plain gradient descent, without momentum or weight decay: p -= lr · g."""
+
+    learning_rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one training step amounts to, known without making its arrays."""
+
+    samples: int  # rows of the batch
+    flops: int  # additions and multiplications of forward, loss and gradient
+    bytes: int  # least traffic with memory: what a step has to read and to write, once, in float32
+    forward_flops: int  # the same of the forward pass alone
+    forward_bytes: int
+    footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
+    parameters: int = 0  # numbers whose two moments of Adam `bytes` (read and written) and `footprint` count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One training problem in one size, the same bytes for every framework."""
+
+    name: str  # module under bench/workloads
+    size: str
+    update: Adam | Sgd | None  # None: nothing is trained, a step is a forward pass at the initial parameters
+    steps: int  # updates of the correctness gate's run
+    work: Work
+    inputs: Mapping[str, NDArray[Any]]  # "x" in float32 and "y" in float32 or int32; read-only, C-contiguous
+    parameters: Mapping[str, Array32]  # initial values, read-only; a matrix is (inputs, outputs)
+    loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
+    gradient_tolerance: float | None = None  # of rms(g - reference) / rms(reference), by parameter; None: not looked at
+    loss_tolerance: float = LOSS_TOLERANCE  # of |loss - reference| / max(1, |reference|) over `steps`
+    parameter_tolerance: float = 1e-4  # of |parameter - reference| after them
+    predict: Predict | None = (
+        None  # float64 forward pass: (parameters, inputs) -> predictions; where models are exported
+    )
+    truth: Mapping[str, float] = field(default_factory=dict)  # what the trained parameters should come near to
+    tolerance: float = 0.0  # how near, for the success flag
+
+    @property
+    def trains(self) -> bool:
+        """A step is an update, not a forward pass."""
+        return self.update is not None
+
+    @property
+    def optimizer(self) -> Adam | Sgd:
+        """The optimiser; raises ValueError where nothing is trained."""
+        if self.update is None:
+            raise ValueError(f"the {self.name} is not trained here: a step is a forward pass")
+        return self.update
+
+    @property
+    def has_reference(self) -> bool:
+        """The float64 reference takes seconds, not minutes: larger sizes are compared between frameworks only."""
+        flops = self.work.flops * self.steps if self.trains else self.work.forward_flops
+        return flops <= REFERENCE_FLOPS
+
+    @property
+    def has_reference_gradient(self) -> bool:
+        """The float64 gradient, of one step, takes seconds: so at some sizes where the reference of all does not."""
+        one_step = self.work.flops <= REFERENCE_FLOPS and self.work.footprint <= REFERENCE_BYTES
+        return self.has_reference or one_step
+
+    def formula(self, adam: str) -> str:
+        """Return the update rule of this workload in a framework whose Adam is `adam`."""
+        if not self.trains:
+            return FORWARD_ONLY
+        return adam if isinstance(self.optimizer, Adam) else "sgd"
+
+    def gradient(self) -> Arrays64:
+        """Return the float64 gradient of the loss at the initial parameters."""
+        inputs = {name: as_float64(array) for name, array in self.inputs.items()}
+        parameters = {name: array.astype(np.float64) for name, array in self.parameters.items()}
+        return self.slope(parameters, inputs)[1]
+
+    def slope(self, parameters: Arrays64, inputs: Mapping[str, NDArray[Any]]) -> tuple[float, Arrays64]:
+        """Return `loss_and_gradient`, its shapes checked: a gradient that broadcasts would pass unseen.
+
+        Raises:
+            ValueError: a gradient is missing or has another shape than its parameter, or the reference cannot compute.
+        """
+        try:
+            loss, gradient = self.loss_and_gradient(parameters, inputs)
+        except ValueError as error:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in {**inputs, **parameters}.items())
+            raise ValueError(f"the reference of {self.name} cannot compute with {shapes}: {error}") from error
+        for name, array in parameters.items():
+            if name not in gradient or gradient[name].shape != array.shape:
+                found = gradient[name].shape if name in gradient else "none"
+                raise ValueError(f"the reference of {self.name} gives {name} {array.shape} the gradient {found}")
+        return loss, gradient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """What the reference computed."""
+
+    losses: tuple[float, ...]  # before each update, shape (steps,)
+    parameters: Arrays64  # after the last update
+
+
+def reference(workload: Workload, formula: str, steps: int | None = None) -> Trajectory:
+    """Train `workload` for `steps` updates, or all, in float64 NumPy with the rule `formula`, from its float32 bytes.
+
+    Raises:
+        ValueError: no such formula.
+    """
+    inputs = {name: as_float64(array) for name, array in workload.inputs.items()}
+    parameters = {name: array.astype(np.float64) for name, array in workload.parameters.items()}
+    first = {name: np.zeros_like(array) for name, array in parameters.items()}
+    second = {name: np.zeros_like(array) for name, array in parameters.items()}
+    losses = []
+    for step in range(1, (workload.steps if steps is None else steps) + 1):
+        loss, gradient = workload.slope(parameters, inputs)
+        losses.append(loss)
+        for name, g in gradient.items():
+            if isinstance(workload.optimizer, Adam):
+                b1, b2 = workload.optimizer.beta1, workload.optimizer.beta2
+                first[name] = b1 * first[name] + (1 - b1) * g
+                second[name] = b2 * second[name] + (1 - b2) * g * g
+                update = _adam_update(workload.optimizer, formula, step, first[name], second[name])
+            elif formula == "sgd":
+                update = workload.optimizer.learning_rate * g
+            else:
+                raise ValueError(f"{formula!r} is no formula of SGD")
+            parameters[name] = parameters[name] - update
+    return Trajectory(losses=tuple(losses), parameters=parameters)
+
+
+def _adam_update(adam: Adam, formula: str, step: int, m: Array64, v: Array64) -> Array64:
+    correction1 = 1 - adam.beta1**step
+    correction2 = 1 - adam.beta2**step
+    if formula == KINGMA_BA:
+        update = adam.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + adam.epsilon)
+    elif formula == EPSILON_HAT:
+        update = adam.learning_rate * np.sqrt(correction2) / correction1 * m / (np.sqrt(v) + adam.epsilon)
+    else:
+        raise ValueError(f"{formula!r} is no formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
+    return np.asarray(update)
+
+
+def as_float64(array: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers in float64; labels stay integers."""
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def frozen(array: NDArray[Any], dtype: Any = np.float32) -> NDArray[Any]:
+    """Return a read-only, C-contiguous copy."""
+    cast = np.array(array, dtype=dtype, order="C")
+    cast.setflags(write=False)
+    return cast
+
+
+def sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of the arrays' bytes, in the order of their names; shapes do not count.
+
+    A framework may keep a (1, 1) weight as a scalar: the bytes are the same.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        dtype = np.float32 if arrays[name].dtype.kind == "f" else np.int32
+        digest.update(np.ascontiguousarray(arrays[name], dtype=dtype).tobytes())
+    return digest.hexdigest()

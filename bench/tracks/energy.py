@@ -1,0 +1,86 @@
+"""The turn that works for long enough that the GPU's energy counter says something, with a rest before it.
+
+    gate → warm-up → rest (settle, then the idle stretch) → rounds without a pause until the window is full → check
+
+The counter is read by the harness, from outside; what is noted here is when it has to look: the monotonic clock is the
+same for all processes of a host. The time of a step is not taken from here: nothing between two rounds is left out.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from bench.protocol.gate import require_mode
+from bench.protocol.replicate import PhaseClock, Replicate, ending
+from bench.protocol.rounds import Clock, RoundTimer, warm_up
+from bench.records.observation import Energy
+from bench.records.record import Record
+from bench.turns import prepare
+from bench.turns.turn import Turn
+
+SETTLE_S: Final = 1.0  # for a board that has just worked to come down to its power at rest
+IDLE_S: Final = 2.0
+WINDOW_NS: Final = 5_200_000_000  # 5 s, and what the harness's looks at the edges may miss
+NO_COUNTER: Final = "only a GPU counts its energy"
+
+
+def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
+    """Fill a window with the work of the cell; return the record, in any case."""
+    clock = time.perf_counter_ns
+    phase = PhaseClock(clock, announce, startup_ns)
+    replicate = Replicate(turn, phase, clock, prepare.cache_entries)
+    windows: list[Energy] = []
+
+    def go() -> str | None:
+        if turn.cell.device != "cuda":
+            return NO_COUNTER
+        gate = replicate.begin(partial(prepare.framework_of, turn.cell), partial(prepare.workload_of, turn.cell))
+        if isinstance(gate, str):
+            return gate
+        timer = RoundTimer(gate.framework, gate.step, clock)
+        with phase("warmup"):
+            warmup = warm_up(timer, turn.settings, turn.calls_per_round)
+        windows.append(fill(timer, warmup.calls, phase))
+        with phase("check"):
+            replicate.proof = gate.step.proof()
+            require_mode(turn.cell, turn.threads, replicate.proof)
+        return None
+
+    status, reason, failure = ending(phase, go)
+    with phase("teardown"):
+        record = replicate.record(status, reason, failure)
+    return dataclasses.replace(record, energy=windows[0] if windows else None, phases=phase.phases())
+
+
+def fill(
+    timer: RoundTimer,
+    calls: int,
+    phase: PhaseClock,
+    *,
+    window_ns: int = WINDOW_NS,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Energy:
+    """Rest, then run rounds of `calls` calls until `window_ns` are filled; return when that was."""
+    clock: Clock = timer.clock
+    with phase("check"):  # not a phase whose clocks and power are the work's
+        timer.quiet()
+        sleep(SETTLE_S)
+        idle_begin = clock()
+        sleep(IDLE_S)
+        idle_end = clock()
+    with phase("rounds"):
+        rounds = 0
+        begin = clock()
+        while clock() - begin < window_ns:
+            timer.round(calls)
+            rounds += 1
+        end = clock()
+    return Energy(
+        idle_begin_ns=idle_begin,
+        idle_end_ns=idle_end,
+        begin_ns=begin,
+        end_ns=end,
+        steps=rounds * calls * timer.step.steps_per_call,
+    )

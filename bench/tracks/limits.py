@@ -1,0 +1,145 @@
+"""The turn that measures what a library gets out of the machine: the limits that cells are held to.
+
+Each limit is measured in many short rounds, of which the best counts: whatever disturbs a round makes it longer, so the
+shortest is nearest to what the machine can do. The rounds stay raw in the record.
+
+    matmul       n × n products, 2n³ operations, in each precision that the library and the device have
+    convolution  3 × 3 over 32 × 32 images: its kernels are others than those of products, and may be twice as fast
+    triad        a += s·b over working sets from 64 KiB up by factors of 8 (STREAM's triad, McCalpin 1995, in place)
+    launch       the smallest operation on one element: what a call costs before it computes anything
+    replay       the same, recorded as a CUDA graph
+
+STREAM writes into a third array. Its lines are read before they are written, and STREAM does not count that: a cell
+that only reads would pass such a limit by a third. In place every byte that moves is counted.
+"""
+
+import dataclasses
+import importlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from bench.interface import Framework, Probes, Task
+from bench.protocol.replicate import PhaseClock, ending
+from bench.protocol.rounds import Clock
+from bench.records.record import Limit, LimitKind, Memory, Record
+from bench.reference.precision import PRECISIONS
+from bench.turns.environment import describe, peak_resident_bytes
+from bench.turns.prepare import framework_of
+from bench.turns.turn import Turn
+
+PRODUCTS: Final = {"cpu": (512, 1024), "cuda": (4096, 8192)}  # n
+IMAGES: Final = {"cpu": (4, 64), "cuda": (64, 256)}  # batch, channels
+WORKING_SETS: Final = {
+    "cpu": tuple((64 << 10) * 8**k for k in range(5)),  # 64 KiB to 256 MiB
+    "cuda": tuple((64 << 10) * 8**k for k in range(6)),  # to 2 GiB
+}
+ROUND_NS: Final = 1_000_000  # least duration of one round
+PROBE_NS: Final = 150_000_000  # spent on one probe's rounds
+FEWEST_ROUNDS: Final = 5  # however long they are
+MOST_ROUNDS: Final = 100
+
+
+Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its calls, device
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One limit to be measured; `make` returns None where it does not exist."""
+
+    kind: LimitKind
+    precision: str
+    size: int
+    make: Callable[[], Task | None]
+
+
+def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
+    """Measure the limits of the library that the framework of `turn` computes with; return the record, in any case."""
+    return take(turn, announce, startup_ns, measure)
+
+
+def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: Measure) -> Record:
+    """Let `measure` see the library that the framework of `turn` computes with; return the record, in any case."""
+    phase = PhaseClock(time.perf_counter_ns, announce, startup_ns)
+    found: list[Limit] = []
+    versions: list[str] = []
+
+    def go() -> None:
+        with phase("import"):
+            framework = framework_of(turn.cell)
+            versions.extend(framework.versions())
+        with phase("device"):
+            framework.start(turn.cell.device, turn.threads)
+        with phase("rounds"):
+            offered: Probes = importlib.import_module(f"bench.frameworks.{turn.cell.framework}").probes()
+            found.extend(measure(framework, offered, turn.cell.device))
+
+    status, reason, failure = ending(phase, go)
+    with phase("teardown"):
+        record = Record(
+            cell=turn.cell,
+            block=turn.block,
+            position=turn.position,
+            status=status,
+            reason=reason,
+            memory=Memory(host_peak_rss_bytes=peak_resident_bytes()),
+            environment=describe(turn, versions),
+            limits=tuple(found),
+            failure=failure,
+        )
+    return dataclasses.replace(record, phases=phase.phases())
+
+
+def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
+    """Yield the limits of `device` ("cpu" or "cuda") by the calls of `offered`, one after the other."""
+    for probe in probes(offered, device):
+        task = probe.make()
+        if task is None:
+            continue
+        calls, rounds = _rounds(framework, task, clock)
+        yield Limit(
+            kind=probe.kind, precision=probe.precision, size=probe.size, work=calls * task.work, round_ns=rounds
+        )
+
+
+def probes(offered: Probes, device: str) -> Iterator[Probe]:
+    """Yield what is measured on `device`, the small before the large."""
+    yield Probe("launch", "", 1, lambda: offered.launch)
+    yield Probe("replay", "", 1, lambda: offered.replay)
+    for bytes_ in WORKING_SETS[device]:
+        yield Probe("triad", "", bytes_, partial(offered.triad, bytes_))
+    for precision in PRECISIONS:
+        for n in PRODUCTS[device]:
+            yield Probe("matmul", precision, n, partial(offered.matmul, n, precision))
+        batch, channels = IMAGES[device]
+        yield Probe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
+
+
+def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:
+    """Return the calls in a round and the rounds' durations."""
+    calls = calls_of(framework, task, clock)
+    rounds: list[int] = []
+    while len(rounds) < FEWEST_ROUNDS or (sum(rounds) < PROBE_NS and len(rounds) < MOST_ROUNDS):
+        rounds.append(time_of(framework, task, calls, clock))
+    return calls, tuple(rounds)
+
+
+def calls_of(framework: Framework, task: Task, clock: Clock) -> int:
+    """Return the calls in a round: the smallest power of two that lasts long enough."""
+    calls = 1
+    time_of(framework, task, calls, clock)  # compiles
+    while time_of(framework, task, calls, clock) < ROUND_NS:
+        calls *= 2
+    return calls
+
+
+def time_of(framework: Framework, task: Task, calls: int, clock: Clock) -> int:
+    """Return the duration of one round of `calls` calls, waited for."""
+    begin = clock()
+    output = task.call()
+    for _ in range(calls - 1):
+        output = task.call()
+    framework.wait((output,))
+    return clock() - begin

@@ -1,0 +1,188 @@
+"""The replicate that looks at memory. It is never timed, and it holds no more than a training of one's own would.
+
+    import → device → build → first step → check → warm-up → rounds → model deleted → cache emptied
+
+After each of these but the check the memory is read, from the process and from the framework's allocator. Outputs are
+dropped as soon as the next step is made; the float64 reference of the check is gone before the warm-up. What the suite
+itself goes on holding, the inputs and the initial parameters as NumPy arrays, is told as `Memory.own_bytes`.
+"""
+
+import dataclasses
+import gc
+import time
+from collections.abc import Callable
+from typing import Final
+
+from bench.interface import Framework, Step
+from bench.protocol.gate import require_mode
+from bench.protocol.replicate import Load, Make, PhaseClock, Replicate, ending
+from bench.protocol.rounds import MOST_CALLS, Clock
+from bench.records.record import Accuracy, Allocator, Memory, Moment, Reading, Record
+from bench.reference.workload import Workload
+from bench.turns.environment import peak_resident_bytes, resident_bytes, restart_peak
+from bench.turns.prepare import cache_entries, framework_of, workload_of
+from bench.turns.turn import Turn
+
+ROUND_NS: Final = 20_000_000  # a round lasts at least so long
+ROUNDS: Final = 20  # enough for the slope of a line through them
+FEWEST_ROUNDS: Final = 5  # however long they are
+SPENT_NS: Final = 5_000_000_000  # on more than the fewest
+REST_NS: Final = 300_000_000  # after a phase on a GPU, which is looked at from outside ten times a second
+
+
+class Watch:
+    """Takes the readings of one replicate."""
+
+    def __init__(self, clock: Clock = time.perf_counter_ns, rest_ns: int = 0) -> None:
+        self.clock = clock
+        self.rest_ns = rest_ns  # after each phase
+        self.readings: list[Reading] = []
+        self.steps = 0  # made since the check
+        self.peak_bytes = 0  # of the whole life so far
+        self._anew = True  # the kernel's peak is of the time since the last reading
+
+    def read(self, moment: Moment, framework: Framework) -> None:
+        """Note the memory now, garbage collected and the device idle."""
+        gc.collect()
+        begun = moment != "import"  # a framework has no allocator before its device is initialised
+        if begun:
+            framework.wait(())
+        allocator = framework.memory() if begun else Allocator()
+        peak = peak_resident_bytes()
+        rest_ns = self.rest_ns if moment != "round" else 0
+        self.readings.append(
+            Reading(
+                moment=moment,
+                at_ns=self.clock(),
+                steps=self.steps,
+                rss_bytes=resident_bytes(),
+                rss_peak_bytes=peak if self._anew else None,
+                allocator=allocator,
+                rested_ns=rest_ns,
+            )
+        )
+        time.sleep(rest_ns / 1e9)
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Count the next peak from now on."""
+        self.peak_bytes = max(self.peak_bytes, peak_resident_bytes())
+        self._anew = restart_peak()
+
+
+def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
+    """Run the replicate of `turn` in this process; return the record, whatever happens."""
+    return measure(
+        turn,
+        load=lambda: framework_of(turn.cell),
+        make=lambda: workload_of(turn.cell),
+        announce=announce,
+        cache_entries=cache_entries,
+        startup_ns=startup_ns,
+    )
+
+
+def measure(
+    turn: Turn,
+    load: Load,
+    make: Make,
+    *,
+    clock: Clock = time.perf_counter_ns,
+    announce: Callable[[str], None] = lambda phase: None,
+    cache_entries: Callable[[], int] = lambda: 0,
+    startup_ns: int = 0,
+) -> Record:
+    """Run one memory replicate and return its record; the arguments are those of `bench.protocol.replicate.measure`."""
+    phase = PhaseClock(clock, announce, startup_ns)
+    watch = Watch(clock, REST_NS if turn.cell.device == "cuda" else 0)
+    replicate = Replicate(turn, phase, clock, cache_entries, note=watch.read)
+    own: list[int] = []
+    status, reason, failure = ending(phase, lambda: _observe(replicate, watch, load, make, own))
+    with phase("teardown"):
+        record = replicate.record(status, reason, failure)
+    memory = dataclasses.replace(
+        record.memory or Memory(),
+        host_peak_rss_bytes=max(watch.peak_bytes, peak_resident_bytes()),
+        own_bytes=sum(own) if own else None,
+        readings=tuple(watch.readings),
+        unix_offset_ns=time.time_ns() - clock(),
+    )
+    return dataclasses.replace(record, memory=memory, accuracy=_first_steps(replicate.start), phases=phase.phases())
+
+
+def _observe(replicate: Replicate, watch: Watch, load: Load, make: Make, own: list[int]) -> str | None:
+    """Go through the phases; return why the cell was skipped.
+
+    Raises:
+        InvalidResultError: the result or the mode is not what was asked for.
+    """
+    phase = replicate.phase
+    gate = replicate.begin(load, make, whole=False)
+    if isinstance(gate, str):
+        return gate
+    framework, step = gate.framework, gate.step
+    own.append(_own_bytes(gate.workload))
+    with phase("warmup"):
+        del gate  # the reference and the copy of the parameters that the check held
+        gc.collect()
+        watch.start_anew()
+        calls = _warm_up(framework, step, watch)
+        watch.read("warm-up", framework)
+        gc.freeze()  # so that collecting in the rounds takes microseconds
+    with phase("rounds"):
+        _rounds(framework, step, watch, calls)
+    with phase("check"):
+        replicate.proof = dataclasses.replace(step.proof(), allocator=framework.memory().policy)
+        require_mode(replicate.turn.cell, replicate.turn.threads, replicate.proof)
+    with phase("teardown"):
+        step.release()
+        del step
+        gc.unfreeze()
+        watch.read("deleted", framework)
+        if framework.empty_cache():
+            watch.read("emptied", framework)
+    return None
+
+
+def _warm_up(framework: Framework, step: Step, watch: Watch) -> int:
+    """Return the calls of a round that lasts long enough, the smallest power of two, once it did so three times."""
+    calls, long_enough = 1, 0
+    while long_enough < 3:
+        begin = watch.clock()
+        _advance(framework, step, watch, calls)
+        if watch.clock() - begin >= ROUND_NS or calls >= MOST_CALLS:
+            long_enough += 1
+        else:
+            calls, long_enough = 2 * calls, 0
+    return calls
+
+
+def _rounds(framework: Framework, step: Step, watch: Watch, calls: int) -> None:
+    begin = watch.clock()
+    for number in range(1, ROUNDS + 1):
+        _advance(framework, step, watch, calls)
+        watch.read("round", framework)
+        if number >= FEWEST_ROUNDS and watch.clock() - begin >= SPENT_NS:
+            return
+
+
+def _advance(framework: Framework, step: Step, watch: Watch, calls: int) -> None:
+    """Make `calls` calls, or a fit of as many updates, each output dropped once the next is there, and wait."""
+    if step.fit is not None:
+        outputs = step.run(calls)
+        watch.steps += calls
+    else:
+        for _ in range(calls):
+            outputs = step.run(1)
+        watch.steps += calls * step.steps_per_call
+    framework.wait(outputs)
+
+
+def _own_bytes(workload: Workload) -> int:
+    """Return what the suite holds in NumPy arrays as long as the step lives."""
+    return sum(array.nbytes for array in (*workload.inputs.values(), *workload.parameters.values()))
+
+
+def _first_steps(found: Accuracy | None) -> Accuracy | None:
+    """Return what the check of the first steps found; they are too few to have trained anything."""
+    return dataclasses.replace(found, within_tolerance=None) if found else None

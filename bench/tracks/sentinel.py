@@ -1,0 +1,43 @@
+"""The short turn before each block and after the last: is the machine as fast as it was?
+
+A few of the probes for the limits (`limits`), one round of each after the other: on a shared machine, which may
+run at half speed for a second at a time, rounds of one probe in one stretch would say nothing of the others. What a
+sentinel says is the median of a probe's rounds, which lie all over its turn.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from bench.interface import Framework, Probes
+from bench.protocol.rounds import Clock
+from bench.records.record import Limit, LimitKind, Record
+from bench.tracks import limits
+from bench.turns.turn import Turn
+
+PROBES: Final[Mapping[str, Sequence[tuple[LimitKind, str, int]]]] = {  # kind, precision, size
+    "cpu": (("launch", "", 1), ("triad", "", 64 << 10), ("triad", "", 32 << 20), ("matmul", "float32", 512)),
+    "cuda": (("launch", "", 1), ("triad", "", 256 << 20), ("matmul", "float32", 4096)),
+}
+SPENT_NS: Final = 1_200_000_000  # on all rounds together
+
+
+def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
+    """Measure the few probes by the calls of the framework of `turn`; return the record, in any case."""
+    return limits.take(turn, announce, startup_ns, measure)
+
+
+def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
+    """Yield the probes of `device`, after rounds that take turns until the time is spent."""
+    chosen = [one for one in limits.probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]]
+    tasks = [(probe, task) for probe in chosen if (task := probe.make()) is not None]
+    calls = [limits.calls_of(framework, task, clock) for _, task in tasks]
+    rounds: list[list[int]] = [[] for _ in tasks]
+    spent = 0
+    while spent < SPENT_NS:
+        for (_, task), count, seen in zip(tasks, calls, rounds, strict=True):
+            seen.append(limits.time_of(framework, task, count, clock))
+            spent += seen[-1]
+    for (probe, task), count, seen in zip(tasks, calls, rounds, strict=True):
+        work = count * task.work
+        yield Limit(kind=probe.kind, precision=probe.precision, size=probe.size, work=work, round_ns=tuple(seen))

@@ -1,0 +1,1 @@
+"""One process for one replicate: how it is prepared, started, watched and ended. Standard library only."""

@@ -1,0 +1,82 @@
+"""Where a replicate runs, read back from inside its process."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.records.record import Environment
+from bench.turns.turn import Turn
+
+# Variables that change what a framework computes or how fast, whoever set them; Terraform's begin like TensorFlow's.
+PREFIXES: Final = (
+    "CUDA_", "JAX_", "KERAS_", "MKL_", "NPROC", "NVIDIA_", "OMP_", "OPENBLAS_", "PJRT_", "PYTORCH_", "TF_", "TORCH",
+    "LIGHTNING_", "ORT_", "XLA_",
+)  # fmt: skip
+
+
+def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
+    """Return the environment of this process."""
+    cpu = cpu_model()
+    return Environment(
+        python=" ".join(sys.version.split()),
+        platform=platform.platform(),
+        cpu=cpu,
+        cpus=tuple(sorted(os.sched_getaffinity(0))),
+        threads=turn.threads,
+        device_name=device_name or cpu,
+        versions=tuple(versions),
+        flags=tuple(f"{name}={os.environ[name]}" for name in sorted(os.environ) if _matters(name)),
+        launcher=turn.launcher,
+        image=turn.image,
+    )
+
+
+def _matters(name: str) -> bool:
+    return name.startswith(PREFIXES) and not name.startswith(("TF_CLI_", "TF_VAR_"))
+
+
+def cpu_model() -> str:
+    """Return the processor's model name from /proc/cpuinfo, or what the platform module knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def process_age_ns() -> int:
+    """Return how long ago this process was created, from field 22 of /proc/self/stat (proc(5)), 10 ms resolution."""
+    stat = Path("/proc/self/stat").read_text(encoding="utf-8")
+    ticks = int(stat.rpartition(")")[2].split()[19])
+    born = ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    return max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - born)
+
+
+def resident_bytes() -> int:
+    """Return the resident set of this process, from /proc/self/statm."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def restart_peak() -> bool:
+    """Start the count of `peak_resident_bytes` anew (proc(5), clear_refs); return whether the kernel let us."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def peak_resident_bytes() -> int:
+    """Return the peak resident set of this process since its exec or `restart_peak`: VmHWM, proc(5).
+
+    Not getrusage's ru_maxrss: Linux hands the parent's resident set at the moment of the fork down to it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024

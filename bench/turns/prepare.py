@@ -1,0 +1,75 @@
+"""Prepare the fresh process of a turn: its variables, CPU set and lifetime, before anything heavy is imported.
+
+NumPy counts as heavy: its BLAS takes its number of threads from the variables and the CPU set when it is loaded.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import importlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from bench.catalogue import framework_offer, policy_offer
+from bench.protocol import caches
+from bench.records.record import Cell
+from bench.turns.turn import Turn
+from bench.workloads import make
+
+if TYPE_CHECKING:
+    from bench.interface import Framework
+    from bench.reference.workload import Workload
+
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model that the turn brought along
+
+
+def prepare(turn: Turn) -> None:
+    """Die with the launcher, take the CPU set, set what the framework's file asks for.
+
+    Raises:
+        OSError: a CPU of the set is not there.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if turn.cpus:
+        os.sched_setaffinity(0, turn.cpus)
+    if turn.model:
+        (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
+    offer = framework_offer(turn.cell.framework)
+    policy = policy_offer(offer, turn.cell.allocator)
+    for name, value in (*offer.environment, *(policy.environment if policy else ())):
+        os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
+
+
+def scratch() -> Path:
+    """Return the folder that is empty when a replicate begins, and in which every compile cache lies."""
+    return Path(os.environ.get("TMPDIR", "/tmp"))
+
+
+def cache_entries() -> int:
+    """Return how many files lie in the scratch folder."""
+    return caches.entries(scratch())
+
+
+def framework_of(cell: Cell) -> Framework:
+    """Import the framework's module."""
+    return cast("Framework", importlib.import_module(f"bench.frameworks.{cell.framework}"))
+
+
+def workload_of(cell: Cell) -> Workload:
+    """Make the cell's workload."""
+    return make(cell.workload, cell.size, cell.optimizer)
+
+
+class PhaseFile:
+    """Holds the name of the phase under way, so that a killed process still says where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, phase: str) -> None:
+        """Note that `phase` begins."""
+        self.path.write_text(phase, encoding="utf-8")

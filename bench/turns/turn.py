@@ -1,0 +1,145 @@
+"""One turn: what a launcher hands to a fresh process, and what comes back. Standard library only.
+
+A turn is a folder. The launcher writes `turn.json` into it and starts `python -m bench turn FOLDER`; the process writes
+`phase` (the phase under way, so that a process that was killed still says where) and, at its end, `record.json`.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.records import record
+from bench.records.record import Cell, Failure, Record, RepeatKind, Status
+
+TURN_FILE: Final = "turn.json"
+PHASE_FILE: Final = "phase"
+RECORD_FILE: Final = "record.json"
+REPEATS: Final = "repeats"  # content of the phase file while a further process of the same turn runs
+TAIL_LINES: Final = 20
+LOG_CHARACTERS: Final = 64 << 10  # of a replicate's log that are kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The numbers of the protocol that a profile may choose."""
+
+    rounds: int  # timed rounds of one replicate
+    warmup_floor_ns: int  # least time spent in warm-up rounds
+    warmup_cap_ns: int  # warm-up ends here even when the rounds do not agree yet (flag NOSTEADY)
+    round_floor_ns: int = 5_000_000  # least duration of one round
+    warm_blocks: int = 1  # blocks whose compiled cells are run once more on the caches that they left
+    other_threads: bool = True  # in the first block, run each cell once more at another number of threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A trained model that another framework exported, for a turn that runs it."""
+
+    base64: str  # of the file's bytes
+    init_sha256: str  # of the initial parameters that its training began with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One replicate to be run: everything a fresh process has to know."""
+
+    cell: Cell
+    block: int  # from 1
+    position: int  # place in the run's order, from 1
+    settings: Settings
+    calls_per_round: int | None  # frozen in the cell's first block; None: calibrate
+    cpus: tuple[int, ...]  # CPU set of the process; empty: leave as it is (a container has its own)
+    threads: int  # threads that the framework is told to use
+    hash_seed: int  # PYTHONHASHSEED, differs between replicates
+    timeout_s: float  # the launcher ends the turn after this long
+    launcher: str  # name of the launcher, for the record
+    image: str = ""  # digest of the container image, for the record
+    repeats: tuple[RepeatKind, ...] = ()  # what to run once more when the replicate is good, each in its own process
+    model: Model | None = None  # of a cell that runs another framework's model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the process of a turn ended, as the one who started it saw it."""
+
+    started_unix_ns: int
+    wall_ns: int  # from start to exit
+    exit_code: int | None  # None: ended by a signal, or never started
+    signal: str = ""  # such as "SIGKILL"
+    timed_out: bool = False  # ended by the launcher because timeout_s had passed
+    out_of_memory: bool = False  # the kernel's OOM killer ended it
+    phase: str = "launch"  # content of the phase file
+    tail: tuple[str, ...] = ()  # last lines of stdout and stderr together
+    record: str = ""  # content of record.json; empty when there is none
+    log: str = ""  # what it printed, of a long text the end; kept beside the records
+
+
+def to_json(turn: Turn | Outcome) -> str:
+    """Return one line of JSON."""
+    return json.dumps(dataclasses.asdict(turn), separators=(",", ":"))
+
+
+def turn_from_json(text: str) -> Turn:
+    """Return the turn in `text`; raises `bench.records.record.RecordError`."""
+    return record.decode(Turn, _parsed(text))
+
+
+def outcome_from_json(text: str) -> Outcome:
+    """Return the outcome in `text`; raises `bench.records.record.RecordError`."""
+    return record.decode(Outcome, _parsed(text))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise record.RecordError(f"not JSON: {error}") from error
+
+
+def last_phase(folder: Path) -> str:
+    """Return the phase that a turn's process last entered, "launch" when it entered none."""
+    try:
+        return (folder / PHASE_FILE).read_text().strip() or "launch"
+    except OSError:
+        return "launch"
+
+
+def to_record(turn: Turn, outcome: Outcome) -> Record:
+    """Return the record of a turn: the one its process wrote, or one that says why there is none."""
+    if outcome.record and (outcome.phase == REPEATS or not outcome.timed_out):
+        try:
+            written = record.from_json(outcome.record)
+        except record.RecordError as error:
+            return _failed(turn, outcome, "failed", f"its process wrote a damaged record: {error}")
+        return dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
+    if outcome.timed_out:
+        return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
+    if outcome.out_of_memory:
+        reason = f"{outcome.phase}: killed for memory (SAMESTEP_MEMORY gives a container more)"
+        return _failed(turn, outcome, "oom", reason)
+    return _failed(turn, outcome, "failed", f"{outcome.phase}: {_ending(outcome)}")
+
+
+def _ending(outcome: Outcome) -> str:
+    last = outcome.tail[-1] if outcome.tail else ""
+    if outcome.exit_code is None and not outcome.signal:  # it never started, or nobody saw how it ended
+        return last or "no process"
+    ending = f"ended by {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
+    return f"{ending} ({last})" if last else ending
+
+
+def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record:
+    return Record(
+        cell=turn.cell,
+        block=turn.block,
+        position=turn.position,
+        status=status,
+        reason=reason,
+        started_unix_ns=outcome.started_unix_ns,
+        wall_ns=outcome.wall_ns,
+        failure=Failure(
+            phase=outcome.phase, exit_code=outcome.exit_code, signal=outcome.signal, tail=outcome.tail[-TAIL_LINES:]
+        ),
+    )

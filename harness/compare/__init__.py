@@ -1,0 +1,1 @@
+"""Two runs, or two selections of one, compared cell by cell."""

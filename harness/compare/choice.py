@@ -1,0 +1,60 @@
+"""What `samestep compare` is given: a run, or some cells of one, as RUN:field=value,value,field=value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.records.record import Cell
+from harness.errors import SelectionError
+from harness.plan import selection
+
+FIELDS: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Some cells of a run."""
+
+    run: str = ""  # as it was typed; empty: that of the other side
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # values by field; a field not in it: all
+
+    @property
+    def label(self) -> str:
+        """The chosen values, as a heading names them; empty when nothing was chosen."""
+        return " ".join("/".join(values) for values in self.fields.values())
+
+    def has(self, cell: Cell) -> bool:
+        """Return whether `cell` is among them."""
+        return all(getattr(cell, name) in values for name, values in self.fields.items())
+
+    def require(self, cells: Iterable[Cell], run_id: str) -> None:
+        """Raise SelectionError when a value is that of no cell, or all of them together are."""
+        cells = list(cells)
+        for name, values in self.fields.items():
+            for value in values:
+                selection.known(name, value, dict.fromkeys(getattr(cell, name) for cell in cells))
+        if not any(self.has(cell) for cell in cells):
+            raise SelectionError(f"{run_id} has no cell with {self.label}: samestep report {run_id} shows what it has.")
+
+
+def parsed(typed: str) -> Choice:
+    """Return the choice in `typed`, such as "20261120-101500-quick:framework=torch,jax,mode=eager,jit".
+
+    Raises:
+        SelectionError: an unknown field, or a value before any field.
+    """
+    run, colon, chosen = typed.rpartition(":")
+    if not colon or "=" not in chosen:
+        return Choice(typed)
+    fields: dict[str, tuple[str, ...]] = {}
+    last = ""
+    for word in chosen.split(","):
+        name, equals, value = (part.strip() for part in word.partition("="))
+        if equals:
+            selection.known("field", name, dict.fromkeys(FIELDS))
+            last = name
+        value = value if equals else name
+        if not last or not value:
+            raise SelectionError(f"{typed!r}: write what to compare as RUN:field=value,value,field=value.")
+        fields[last] = (*fields.get(last, ()), value)
+    return Choice(run, fields)

@@ -1,0 +1,95 @@
+"""What lies between two sessions: how far the machine itself moved, as both their sentinels saw it.
+
+Replicates of two runs that were not made side by side share no blocks, so what drifts does not cancel. They are
+compared as independent samples (Welch 1947, "The generalization of 'Student's' problem", Biometrika 34), and a
+difference has to be larger than what the sentinels, the same probes in both sessions, differ by. Without sentinels in
+both nobody knows what the machine did between them, and nothing is said.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import special
+
+from bench.records.record import Record
+from harness.report.facts import Run
+from harness.stats import estimate
+from harness.stats.estimate import ALPHA, VERDICT_FLOOR, Estimate, Interval
+from harness.stats.pairs import Pair
+from harness.validity import drift, noise_floor
+from harness.validity.drift import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How far the machine moved between two sessions."""
+
+    value: float  # relative change of the probe that moved farthest, as a ratio's distance from 1
+    probe: str
+
+
+def same_session(a: Run, b: Run) -> bool:
+    """Return whether both ran side by side (or are one run): one plan, and each block of both at the same time."""
+    if a.facts.id == b.facts.id:
+        return True
+    spans_a, spans_b = _spans(a.records), _spans(b.records)
+    shared = spans_a.keys() & spans_b.keys()
+    overlap = (spans_a[one][0] <= spans_b[one][1] and spans_b[one][0] <= spans_a[one][1] for one in shared)
+    return a.facts.seed == b.facts.seed and bool(shared) and all(overlap)
+
+
+def moved(a: Run, b: Run) -> Moved | None:
+    """Return how far the machine moved between the sessions of `a` and `b`; None without a probe that both measured."""
+    levels_a, levels_b = _levels(a.records), _levels(b.records)
+    changes = {probe: abs(math.log(levels_b[probe] / levels_a[probe])) for probe in levels_a.keys() & levels_b.keys()}
+    if not changes:
+        return None
+    farthest = max(changes, key=changes.__getitem__)
+    return Moved(value=math.expm1(changes[farthest]), probe=farthest.kind)
+
+
+def floor(run: Run) -> float:
+    """Return what the run's own A/A pair, one cell under two labels, cannot tell apart; 1 % where there is none."""
+    found = noise_floor.floor(run.records)
+    return max(VERDICT_FLOOR, found.value) if found else VERDICT_FLOOR
+
+
+def unpaired(a: Sequence[float], b: Sequence[float]) -> Pair:
+    """Compare independent positive values: the ratio a / b of their geometric means with Welch's interval and test.
+
+    Raises:
+        ValueError: either is empty.
+    """
+    logs = [[math.log(value) for value in values] for values in (a, b)]
+    ratio = estimate.estimate(a).value / estimate.estimate(b).value
+    count = min(len(a), len(b))
+    if count < 2:
+        return Pair(ratio=Estimate(value=ratio, interval=None, count=count), p=1.0, p_flips=1.0)
+    of_mean = [statistics.variance(values) / len(values) for values in logs]
+    error = math.sqrt(sum(of_mean))
+    if error == 0:
+        p = 0.0 if ratio != 1 else 1.0
+        return Pair(ratio=Estimate(value=ratio, interval=Interval(ratio, ratio), count=count), p=p, p_flips=p)
+    freedom = sum(of_mean) ** 2 / sum(one**2 / (len(values) - 1) for one, values in zip(of_mean, logs, strict=True))
+    half = float(special.stdtrit(freedom, 1 - ALPHA / 2)) * error
+    p = float(2 * special.stdtr(freedom, -abs(math.log(ratio)) / error))
+    interval = Interval(ratio * math.exp(-half), ratio * math.exp(half))
+    return Pair(ratio=Estimate(value=ratio, interval=interval, count=count), p=p, p_flips=p)
+
+
+def _spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
+    """Return when the timed replicates of each block began and ended, by time.time_ns."""
+    found: dict[int, tuple[int, int]] = {}
+    for record in records:
+        if record.cell.track == "identical":
+            begin, end = record.started_unix_ns, record.started_unix_ns + record.wall_ns
+            low, high = found.get(record.block, (begin, end))
+            found[record.block] = min(low, begin), max(high, end)
+    return found
+
+
+def _levels(records: Iterable[Record]) -> Mapping[Probe, float]:
+    """Return the time of each probe of the sentinels in ns per unit of work: the median over their turns."""
+    return {probe: statistics.median(seen.values()) for probe, seen in drift.readings(records).items()}

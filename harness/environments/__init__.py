@@ -1,0 +1,1 @@
+"""What a framework is installed into: locks, interpreters, virtual environments, the checkout."""

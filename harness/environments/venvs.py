@@ -1,0 +1,158 @@
+"""One hash-locked environment per framework: .envs/<framework>-<device>-py3XX-<first 8 digits of its lock's SHA-256>/.
+
+Made when first needed, by the uv that is installed beside the harness. The folder's name follows the lock, so a new
+lock makes a new environment. An environment cannot be moved, so it is built in its place, and a marker written last
+tells a whole one from one whose making was cut short.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import uv
+
+from harness.environments import interpreters, locks
+from harness.errors import SetupError
+
+Say = Callable[[str], None]
+Run = Callable[[Sequence[str]], tuple[int, str]]  # runs a command; its exit code, and what it wrote to stderr
+
+FOLDER: Final = ".envs"
+MARKER: Final = "samestep-complete"
+UNREACHABLE: Final = ("failed to fetch", "dns error", "error sending request", "connection refused", "timed out")
+
+
+def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run the uv that is installed beside the harness; return its exit code and what it wrote to stderr.
+
+    Raises:
+        SetupError: it is not there.
+    """
+    try:
+        program = uv.find_uv_bin()
+    except FileNotFoundError as error:
+        raise SetupError(f"uv is not installed beside the harness ({error}): run make, or pip install uv") from error
+    # Without colour and bars, which are for a terminal; trusting the authorities that this machine trusts.
+    environ = {"UV_SYSTEM_CERTS": "true", **os.environ, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    done = subprocess.run(
+        [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environ, check=False
+    )
+    return done.returncode, done.stderr
+
+
+class Environments:
+    """The local environments of one device in the repository at `root`."""
+
+    def __init__(
+        self, root: Path, device: str, find: Callable[[str], Path] = interpreters.find, run: Run = run_uv
+    ) -> None:
+        self._root = root
+        self._device = device
+        self._find = find
+        self._run = run
+
+    def folder(self, framework: str) -> Path:
+        """Return where the framework's environment is or would be; raises SetupError when it has no lock."""
+        lock = locks.lock_file(self._root, framework, self._device)
+        try:
+            digest = locks.digest(lock)
+        except OSError as error:
+            raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: run make lock") from error
+        return self._root / FOLDER / f"{framework}-{locks.tag(self._device)}-{digest}"
+
+    def python(self, framework: str) -> Path | None:
+        """Return the interpreter of the framework's environment, None when it is not made; starts no process."""
+        folder = self.folder(framework)
+        return folder / "bin" / "python" if (folder / MARKER).is_file() else None
+
+    def size_bytes(self, framework: str) -> int:
+        """Return what the files of a made environment hold; hard links to uv's cache are counted in full."""
+        return int((self.folder(framework) / MARKER).read_text())
+
+    def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        """Make what is not there yet, one after the other; return the reason for each that cannot be made."""
+        missing: list[str] = []
+        failed: dict[str, str] = {}
+        for framework in frameworks:
+            with _reason_into(failed, framework):
+                if self.python(framework) is None:
+                    missing.append(framework)
+        for place, framework in enumerate(missing, start=1):
+            say(f"Environment {place} of {len(missing)}: {framework} …")
+            started = time.monotonic()
+            with _reason_into(failed, framework):
+                self._make_once(framework)
+            seconds = time.monotonic() - started
+            if framework in failed:
+                ending = f"failed after {seconds:.0f} s: {failed[framework]}"
+            else:
+                ending = f"made in {seconds:.0f} s, {self.size_bytes(framework) / 1e9:.1f} GB"
+            say(f"Environment {place} of {len(missing)}: {framework} {ending}")
+        return failed
+
+    def _make_once(self, framework: str) -> None:
+        folder = self.folder(framework)
+        folder.parent.mkdir(exist_ok=True)
+        with _only_one(folder.with_name(f".{folder.name}.lock")):
+            if self.python(framework):  # another run made it while we waited
+                return
+            if folder.exists():  # cut short
+                shutil.rmtree(folder)
+            self._make(locks.lock_file(self._root, framework, self._device), folder)
+            (folder / MARKER).write_text(str(_size_bytes(folder)))
+
+    def _make(self, lock: Path, folder: Path) -> None:
+        base = self._find(locks.PYTHONS[self._device])
+        self._uv("venv", "--quiet", "--no-project", "--python", str(base), str(folder))
+        sources = locks.find_links(lock.read_text(), os.environ)
+        install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *sources]
+        # Compiled here, so that no replicate's import pays for it.
+        self._uv(*install, "--require-hashes", "--no-deps", "--compile-bytecode", "--requirements", str(lock))
+
+    def _uv(self, *arguments: str) -> None:
+        code, stderr = self._run(arguments)
+        if code != 0:
+            raise SetupError(_explained(stderr) or f"uv {arguments[0]} ended with exit code {code}")
+
+
+def _explained(stderr: str) -> str:
+    """Return uv's last line of error and, where it is known, the remedy."""
+    lines = [line.strip(" ×╰─▶│├\t") for line in stderr.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("hint:")]
+    first, last = (lines[0].removeprefix("error: "), lines[-1]) if lines else ("", "")
+    text = stderr.lower()
+    if "no space left" in text or "os error 28" in text:
+        return f"the disk is full ({last}): free some space, or move the repository and uv's cache"
+    if locks.CPU_TORCH_PAGE in text and any(sign in text for sign in UNREACHABLE):
+        return f"{first} ({last}): check the network, or name a folder that holds the wheel in PIP_FIND_LINKS"
+    if any(sign in text for sign in UNREACHABLE):
+        return f"{first} ({last}): check the network, its proxy and its certificates, and run again"
+    if "hash mismatch" in text:
+        return f"a package is not the one that was locked ({last}): run make lock if that is on purpose"
+    return last
+
+
+def _size_bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+@contextlib.contextmanager
+def _reason_into(failed: dict[str, str], framework: str) -> Iterator[None]:
+    try:
+        yield
+    except (SetupError, OSError) as error:
+        failed[framework] = str(error)
+
+
+@contextlib.contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold the lock of one environment, so that two runs do not make it into each other."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,127 @@
+"""Which GPU, or MIG instance, a replicate runs on; NVML held open for a run; who else uses it.
+
+NVML counts GPUs by their place on the PCI bus. CUDA counts the fastest first, unless CUDA_DEVICE_ORDER=PCI_BUS_ID: on a
+host with GPUs of different kinds, name one by its UUID (`nvidia-smi -L`), and nothing is left to a count.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from harness.errors import SetupError
+from harness.host import nvidia
+from harness.host.nvidia import NvidiaError
+
+IN_CONTAINERS: Final = ("docker", "workers")  # launchers that hand out the GPU that SAMESTEP_GPU names
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU, or one MIG instance of it, that is being watched."""
+
+    nvml: Any  # the library, initialised
+    uuid: str  # of the instance where it is one
+    handle: object  # memory and programs are asked of it
+    whole: object  # the GPU's own handle: clocks, power, temperature and errors are asked of it
+
+    @property
+    def is_instance(self) -> bool:
+        """Whether this is a MIG instance, which shares power and clocks with others."""
+        return self.handle is not self.whole
+
+    def programs(self) -> dict[int, int | None]:
+        """Return the bytes that each process holds on it, by the host's PID; None: the driver does not say.
+
+        Raises:
+            NVMLError: of the library.
+        """
+        # Not the name without a version: where the driver lacks it that raises what is no NVMLError.
+        listed = self.nvml.nvmlDeviceGetComputeRunningProcesses_v3(self.handle)
+        return {one.pid: one.usedGpuMemory for one in listed}
+
+    def close(self) -> None:
+        """Give NVML back; a GPU that is lost changes nothing."""
+        with contextlib.suppress(self.nvml.NVMLError):
+            self.nvml.nvmlShutdown()
+
+
+def wanted(launcher: str, variables: Mapping[str, str]) -> str:
+    """Return the GPU that replicates of `launcher` run on, as it was named: an index, a UUID or "GPU:instance"."""
+    if launcher in IN_CONTAINERS:
+        return variables.get("SAMESTEP_GPU") or "0"
+    return variables.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
+
+
+def open_gpu(name: str, nvml: Any = None) -> Gpu:
+    """Return the GPU called `name`, with NVML open.
+
+    Raises:
+        NvidiaError: there is no NVML, its driver does not fit, or there is no such GPU.
+    """
+    nvml = nvml or nvidia.library()
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        raise NvidiaError(nvidia.explain(error, nvml)) from error
+    try:
+        handle, whole = _handles(nvml, name)
+        return Gpu(nvml, nvml.nvmlDeviceGetUUID(handle), handle, whole)
+    except nvml.NVMLError as error:
+        nvml.nvmlShutdown()
+        raise NvidiaError(f"there is no GPU {name!r}: {nvidia.explain(error, nvml)}") from error
+
+
+def require_free(name: str, say: Callable[[str], None], *, shared: bool, nvml: Any = None) -> None:
+    """See to it that nobody else uses the GPU called `name`; where NVML does not answer, nobody knows.
+
+    Raises:
+        SetupError: a program uses it, and sharing was not allowed.
+    """
+    try:
+        gpu = open_gpu(name, nvml)
+    except NvidiaError:
+        return  # the run says so itself when it begins
+    try:
+        users = [nvidia.program(pid) for pid in gpu.programs()]
+    except gpu.nvml.NVMLError:
+        users = []
+    finally:
+        gpu.close()
+    if not users:
+        return
+    if not shared:
+        raise SetupError(
+            f"GPU {gpu.uuid} is used by {', '.join(users)}, which disturbs every figure: end that, name another GPU, "
+            "or run with --allow-shared-gpu."
+        )
+    say(f"GPU {gpu.uuid} is used by {', '.join(users)} as well: its figures are marked")
+
+
+def _handles(nvml: Any, name: str) -> tuple[object, object]:
+    """Return the handle of what `name` means and that of its whole GPU; raises NVMLError."""
+    if name.startswith("MIG-"):
+        instance = nvml.nvmlDeviceGetHandleByUUID(name)
+        return instance, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)
+    number, _, instance_number = name.partition(":")
+    whole = nvml.nvmlDeviceGetHandleByIndex(int(number)) if number.isdigit() else _by_uuid(nvml, number)
+    if not _is_split(nvml, whole):
+        return whole, whole
+    # What CUDA takes of a GPU that is split, unless an instance is named: the first.
+    return nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, int(instance_number or 0)), whole
+
+
+def _by_uuid(nvml: Any, uuid: str) -> object:
+    """Return the handle of the GPU whose UUID begins so, as CUDA_VISIBLE_DEVICES may have it; raises NVMLError."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        if nvml.nvmlDeviceGetUUID(handle).startswith(uuid):
+            return handle
+    raise nvml.NVMLError(nvml.NVML_ERROR_NOT_FOUND)
+
+
+def _is_split(nvml: Any, handle: object) -> bool:
+    try:
+        return bool(nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE)
+    except nvml.NVMLError:
+        return False  # a GPU that knows no MIG

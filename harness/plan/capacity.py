@@ -1,0 +1,103 @@
+"""How much memory a replicate can have: that of the GPU, or the least of what is free and what limits its process.
+
+A process of this host has the limits of the control groups that the harness is in. A container has none of those: it
+has the allowance of `harness.launchers.hardening`, whoever starts it.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from harness.errors import SetupError
+from harness.host import nvidia
+from harness.launchers.hardening import Allowance
+
+GIB: Final = 2**30
+IN_CONTAINERS: Final = ("docker", "workers")  # launchers
+UNITS: Final[Mapping[str, int]] = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
+CONTROLLERS: Final = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}  # of cgroup 2 and of 1
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory that a replicate can have."""
+
+    bytes: int
+    whose: str  # says of it what it is, as in "that this host has free"
+
+    def __str__(self) -> str:
+        """Say it in a sentence: "the 8 GiB that this host has free"."""
+        return f"the {words(self.bytes)} {self.whose}"
+
+
+def room(device: str, launchers: Sequence[str], variables: Mapping[str, str] = os.environ) -> Room:
+    """Return what a replicate can have in whichever of `launchers` gives it least.
+
+    Raises:
+        SetupError: SAMESTEP_MEMORY, which limits a container, is no amount of memory.
+    """
+    if device == "cuda" and (gpus := _gpus()):
+        return Room(max(gpus), "that the GPU has")
+    found = [Room(psutil.virtual_memory().available, "that this host has free")]
+    if any(launcher in IN_CONTAINERS for launcher in launchers):
+        found.append(Room(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
+    if any(launcher not in IN_CONTAINERS for launcher in launchers):
+        found += [Room(limit, "that this process's control group allows") for limit in limits()]
+    return min(found, key=lambda one: one.bytes)
+
+
+def _gpus() -> list[int]:
+    """Return the bytes of each GPU; none where NVML does not answer."""
+    try:
+        return [gpu.memory_bytes for gpu in nvidia.look().gpus]
+    except nvidia.NvidiaError:
+        return []
+
+
+def limits(membership: Path = Path("/proc/self/cgroup"), mounts: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+    """Yield the limits, in bytes, of this process's memory control group and of those around it.
+
+    A container may see the path that the host has for its group and only its own group mounted: then the folder at the
+    top is its own, and what is not there has no limit.
+
+    Args:
+        membership: lines "number:controllers:path"; of version 2 the one without controllers (cgroups(7)).
+        mounts: where version 2 is mounted, and version 1 in a folder for each controller.
+    """
+    try:
+        lines = membership.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            if controller in CONTROLLERS:
+                folder, file = CONTROLLERS[controller]
+                group = Path(path.strip("/")) / file
+                yield from (limit for parent in group.parents if (limit := _limit(mounts / folder / parent / file)))
+
+
+def _limit(file: Path) -> int | None:
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None  # "max": none
+
+
+def words(bytes_: int) -> str:
+    """Return an amount for people, to three digits: 1.63 GiB, 512 MiB."""
+    return f"{bytes_ / GIB:.3g} GiB" if bytes_ >= GIB else f"{bytes_ / (1 << 20):.3g} MiB"
+
+
+def bytes_of(amount: str) -> int:
+    """Return the bytes of an amount as Docker writes it: "16g", "512m", "1.5GiB"; raises SetupError."""
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", amount.strip().lower())
+    if parts is None:
+        raise SetupError(f"SAMESTEP_MEMORY is {amount!r}, which is no amount of memory: write it as 16g.")
+    return int(float(parts[1]) * 2 ** UNITS[parts[2]])

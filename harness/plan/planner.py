@@ -1,0 +1,95 @@
+"""From what was typed to what will be run: the same for `samestep run` and `samestep plan`."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.catalogue import Catalogue, catalogue
+from bench.records.record import Cell
+from harness.launchers import choose
+from harness.plan import capacity, companions, request, selection
+from harness.plan.plan import Plan, make_plan
+from harness.plan.profiles import Profile
+from harness.plan.request import Asked
+from harness.run import ladders, models, progress
+from harness.validity import drift, noise_floor, roofline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A run before it is begun."""
+
+    offer: Catalogue
+    profile: Profile
+    device: str
+    launchers: tuple[str, ...]  # several: side by side
+    plan: Plan
+
+
+def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
+    """Return what a run of `asked` does.
+
+    Args:
+        asked: the selection.
+        launchers: names as they were typed; None: auto.
+        blocks: how many; None: the profile's.
+        say: told what "auto" came to.
+
+    Raises:
+        SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
+        SetupError: a limit of memory is no amount.
+    """
+    profile = selection.profile(asked.profile or request.DEFAULT_PROFILE)
+    device = request.one_of("device", asked.device or "cpu", request.DEVICES)
+    named = selection.names(launchers or "auto")
+    for name in named:
+        request.one_of("launcher", name, request.LAUNCHERS)
+    offer = catalogue()
+    picked = selection.cells(offer, asked.selection(), profile, device)
+    used = models.needed(offer.frameworks, picked)
+    resolved = tuple(choose.resolve(name, used, device, say) for name in named)
+    room = capacity.room(device, resolved)
+    cells = ladders.fitting(picked, offer.workloads, room, typed=asked.size is not None)
+    if len(cells) < len(picked):
+        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
+        progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
+    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
+    measured = companions.measures(asked.measure, profile)
+    looks = () if blocks else profile.looks
+    timed_blocks = blocks or _blocks(profile, cells, offer)
+    whole = with_company(cells, offer, timed_blocks, measured)
+    plan = _plan(whole, blocks, timed_blocks, seed, profile, looks)
+    return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
+
+
+def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]) -> tuple[Cell, ...]:
+    """Return all cells of a run: those `measured`, and beside those that are timed limits, A/A twin and sentinel."""
+    company = noise_floor.beside(roofline.beside(cells, offer.frameworks), offer.frameworks, blocks)
+    return companions.beside(drift.beside(company, offer.frameworks, blocks), measured)
+
+
+def _plan(
+    cells: tuple[Cell, ...], asked: int | None, usual: int, seed: int, profile: Profile, looks: tuple[int, ...]
+) -> Plan:
+    """Return the plan: `asked` blocks, else the `usual` ones, else as many as have anything in them."""
+    aside = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
+    if all(cell.track in aside for cell in cells):  # nothing is timed: a block that was asked for is not left empty
+        usual = min(usual, max(aside[cell.track] for cell in cells))
+        aside, looks = dict.fromkeys(aside, asked or usual), ()
+    return make_plan(
+        cells,
+        asked or usual,
+        seed,
+        profile.hello_blocks,
+        profile.limits_blocks,
+        looks,
+        aside["memory"],
+        aside["energy"],
+    )
+
+
+def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
+    """Return how many blocks the profile gives to `cells`."""
+    ladders = {workload.name for workload in offer.workloads if workload.is_ladder}
+    only_ladders = all(cell.workload in ladders for cell in cells)
+    return profile.ladder_blocks if only_ladders and profile.ladder_blocks else profile.blocks

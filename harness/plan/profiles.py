@@ -1,0 +1,68 @@
+"""The profiles: how often and how long, as a table of frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.turns.turn import Settings
+
+SECOND: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a run spends."""
+
+    name: str
+    sentence: str
+    blocks: int  # replicates of each cell
+    optimizers: tuple[str, ...]  # those run when none is named
+    settings: Settings
+    ladder_blocks: int | None = None  # replicates where all cells are of ladders of sizes; None: as `blocks`
+    hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
+    limits_blocks: int | None = None  # blocks that measure limits; None: all
+    looks: tuple[int, ...] = ()  # blocks after which the run ends once its intervals are narrow enough
+    measures: tuple[str, ...] = ("time", "memory")  # what is measured when nothing is named
+    memory_blocks: int = 2  # blocks with memory replicates
+    energy_blocks: int = 2  # blocks with energy replicates
+    timeout_s: float  # of one replicate
+
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name="quick",
+            sentence="a first look in minutes: 3 blocks (of ladders of sizes 1), Adam only, no verdicts",
+            blocks=3,
+            ladder_blocks=1,
+            optimizers=("adam",),
+            settings=Settings(
+                rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2, other_threads=False
+            ),
+            hello_blocks=1,
+            limits_blocks=1,
+            memory_blocks=1,
+            energy_blocks=1,
+            timeout_s=180,
+        ),
+        Profile(
+            name="default",
+            sentence="6 blocks, every optimizer: intervals to compare modes with",
+            blocks=6,
+            optimizers=("adam", "sgd"),
+            settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND, warm_blocks=6),
+            timeout_s=300,
+        ),
+        Profile(
+            name="publish",
+            sentence="10 to 20 blocks, every optimizer: ends after block 10 or 15 once the intervals are narrow enough",
+            blocks=20,
+            looks=(10, 15),
+            optimizers=("adam", "sgd"),
+            settings=Settings(rounds=30, warmup_floor_ns=2 * SECOND, warmup_cap_ns=60 * SECOND, warm_blocks=6),
+            hello_blocks=6,
+            timeout_s=900,
+        ),
+    )
+}

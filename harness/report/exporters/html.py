@@ -1,0 +1,98 @@
+"""The page: one HTML file that opens offline, asks nobody for anything, and reads without JavaScript."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from bench.catalogue import FrameworkOffer
+from harness.report import summary
+from harness.report.facts import Run
+from harness.report.plots.all import hue_number, plots
+from harness.report.plots.style import Plot
+from harness.report.rows import CLAIMED_LINES
+from harness.report.tables.all import Tables
+from harness.report.tables.models import exported
+from harness.report.view import view
+
+TEMPLATE: Final = "page.html"
+BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts that open it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One hello world, highlighted."""
+
+    title: str
+    lines: int
+    claimed: int | None  # lines that a talk claims for it
+    code: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modes:
+    """One framework of the run and what its modes do, of those that were run."""
+
+    title: str
+    hue: int  # number of its CSS variable
+    modes: tuple[tuple[str, str], ...]  # (mode, sentence)
+
+
+def page(run: Run, tables: Tables) -> str:
+    """Return the report as one HTML document."""
+    environment = Environment(
+        loader=PackageLoader("harness.report.exporters"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawn = {plot.name: plot for plot in plots(run, tables)}
+    views = {table.name: view(table, wide=True) for table in tables}
+    return environment.get_template(TEMPLATE).render(
+        run=run,
+        titles=[facts.title for facts in run.facts.frameworks],
+        sentences=summary.summary(run, tables),
+        first_look=run.is_first_look,
+        facts=summary.about_run(run),
+        versions=summary.versions(run),
+        views=views,
+        plots=_markup(drawn),
+        hues=_hues(run),
+        modes=[_modes(run, facts, hue_number(place)) for place, facts in enumerate(run.facts.frameworks)],
+        evidence=[(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
+        exported=exported(run),
+        listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
+        brief=BRIEF,
+    )
+
+
+def _markup(drawn: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
+    """Return the plots with their SVG marked as safe: it is ours, with text that Matplotlib has escaped."""
+    return {name: (plot, Markup(plot.svg)) for name, plot in drawn.items()}
+
+
+def _hues(run: Run) -> dict[str, int]:
+    """Return the number of each framework's CSS variable, by the title that its rows show."""
+    return {facts.title: hue_number(place) for place, facts in enumerate(run.facts.frameworks)}
+
+
+def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
+    ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
+    told = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
+    return Modes(title=facts.title, hue=hue, modes=told)
+
+
+def _listing(facts: FrameworkOffer) -> Listing:
+    formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
+    code = highlight(facts.hello, PythonLexer(), formatter)
+    return Listing(
+        title=facts.title,
+        lines=facts.hello_lines,
+        claimed=CLAIMED_LINES.get(facts.name),
+        code=Markup(code),
+    )

@@ -1,0 +1,81 @@
+"""The tables as Markdown, one file each, and a page that leads to them."""
+
+from harness.report.facts import Run
+from harness.report.summary import about_run, summary
+from harness.report.tables.all import Tables
+from harness.report.tables.models import exported
+from harness.report.view import Heading, View, ViewRow
+
+
+def section(view: View) -> str:
+    """Return one table as a Markdown section: heading, how to read it, rows, notes, legend."""
+    parts = [
+        f"## {view.title}",
+        f"{view.about} {view.told}".strip(),
+        _grid(view) if view.rows else "No such record in this run.",
+    ]
+    notes = [f"- {escape(row.name)}: {escape(row.note)}" for row in view.notes]
+    if notes:
+        parts.append("\n".join(notes))
+    parts += view.remarks
+    if view.explained:
+        parts.append("\n".join(f"- **{one.text}**: {one.sentence}" for one in view.explained))
+    if view.flags:
+        parts.append("\n".join(f"- **{flag.letter}** {flag.name}: {flag.sentence}" for flag in view.flags))
+    return "\n\n".join(parts) + "\n"
+
+
+def index(run: Run, tables: Tables) -> str:
+    """Return the opening page: what the run says, where it was made, links to the tables."""
+    facts = "\n".join(f"- {fact.name}: {escape(fact.value)}" for fact in about_run(run))
+    links = "\n".join(
+        f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables.shown(run)
+    )
+    said = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
+    whole = "The whole report: [index.html](index.html)"
+    parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run).rstrip()]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def exports(run: Run) -> str:
+    """Return the models that were exported, as a Markdown section; empty when there are none."""
+    models = "\n".join(f"- {escape(one.title)}: {escape(one.sentence)}" for one in exported(run))
+    return f"## Exported models\n\n{models}\n" if models else ""
+
+
+def _grid(view: View) -> str:
+    headings = [*view.names, *view.values]
+    lines = [
+        _line([_heading(heading) for heading in headings]),
+        _line(["---:" if heading.is_number else "---" for heading in headings]),
+        *(_line(_fields(row)) for row in view.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _fields(row: ViewRow) -> list[str]:
+    names = [escape(name.text) for name in row.names]
+    if row.is_struck:
+        names = [f"~~{name}~~" for name in names]
+    values = [escape(value.text) for value in row.values]
+    if row.is_hole and values:
+        values = [row.status, *["" for _ in values[1:]]]
+    elif row.is_struck:
+        values = [f"~~{value}~~" for value in values]
+    return [*names, *values]
+
+
+def _heading(heading: Heading) -> str:
+    return f"{heading.text}, {heading.unit}" if heading.unit else heading.text
+
+
+def _line(fields: list[str]) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def escape(text: str) -> str:
+    """Keep a value from breaking its row or turning into markup; reasons hold whatever a framework printed."""
+    flat = " ".join(text.split())
+    for mark in "\\|*_`<>[]~":
+        flat = flat.replace(mark, f"\\{mark}")
+    return flat

@@ -1,0 +1,150 @@
+"""The plot of memory: what a process held over its life, a panel for each framework, a line for each mode.
+
+On a GPU the line is what the device held, as seen from outside, and dots are what the framework's allocator had
+reserved; on a CPU the line is the resident set from outside, and dots are what the process itself read. Each phase of
+a replicate ends at a mark of its own shape.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
+
+from bench.records.record import Cell, Moment, Reading, Record
+from harness.report import sampled
+from harness.report.facts import Run
+from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot
+from harness.report.plots.svg import GROUND, HUES, INK, QUIET, to_svg
+from harness.report.rows import by_cell, ordered
+
+MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
+    "import": ("^", "imported"),
+    "build": ("s", "built"),
+    "first step": ("o", "first step"),
+    "round": ("D", "last round"),
+    "deleted": ("X", "model deleted"),
+}
+MIB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One replicate as the plot shows it."""
+
+    cell: Cell
+    seconds: np.ndarray  # since its process was started, of each sample from outside
+    bytes: np.ndarray  # of the same samples
+    readings: tuple[Reading, ...]
+    begun_ns: int  # when it was started, on the clock of the readings
+
+    def seen(self, moment: Moment) -> tuple[float, float] | None:
+        """Return (seconds, MiB) of the last reading of `moment`, by the allocator where it tells."""
+        found = next((one for one in reversed(self.readings) if one.moment == moment), None)
+        if found is None:
+            return None
+        held = found.allocator.reserved_bytes
+        return (found.at_ns - self.begun_ns) / 1e9, (found.rss_bytes if held is None else held) / MIB
+
+
+def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
+    """Draw the first replicate for memory of each cell of one work; of a run without any the first timed one."""
+    lives = _lives(run)
+    if not lives:
+        return None
+    groups: dict[str, list[Life]] = {}
+    for life in lives:
+        groups.setdefault(life.cell.framework, []).append(life)
+    across = min(2, len(groups))
+    down = math.ceil(len(groups) / across)
+    with mpl.rc_context(STYLE):
+        tall = max(2.1, 0.5 + 0.2 * max(map(len, groups.values())))
+        figure = Figure(figsize=(WIDTH_IN, tall * down + 0.4), layout="constrained")
+        panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
+        for panel, (framework, group) in zip(panels, groups.items(), strict=False):
+            _panel(panel, run.title(framework), group, hues.get(framework, QUIET))
+        for panel in panels[len(groups) :]:
+            panel.set_visible(False)
+        for panel in panels[max(0, len(groups) - across) : len(groups)]:
+            panel.set_xlabel("seconds since its process was started")
+        panels[0].set_ylim(bottom=0)
+        if any(life.readings for life in lives):
+            _key(figure)
+        what = "the GPU's memory" if lives[0].cell.device == "cuda" else "the resident set with that of children"
+        work = " ".join((lives[0].cell.workload, lives[0].cell.size, lives[0].cell.optimizer))
+        return Plot(
+            name="memory",
+            title="Memory over time",
+            about=f"One replicate of each mode of {work}: lines are {what}, sampled from outside; a mark ends a phase.",
+            svg=to_svg(figure, "memory", "Memory over time, one panel per framework, one line per mode"),
+        )
+
+
+def _lives(run: Run) -> list[Life]:
+    """Return one life of each cell of the first work, in the order of the tables."""
+    found = by_cell(run, "memory") or by_cell(run, "identical")
+    cells = ordered(run, found)
+    work = next((_work(cell) for cell in cells if any(one.status == "ok" for one in found[cell])), None)
+    chosen = [next((one for one in found[cell] if one.status == "ok"), None) for cell in cells if _work(cell) == work]
+    on_gpu = any(record is not None and record.cell.device == "cuda" for record in chosen)
+    samples = sampled.taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
+    lives = [_life(record, samples) for record in chosen if record is not None]
+    return [life for life in lives if len(life.bytes) or life.readings]
+
+
+def _work(cell: Cell) -> tuple[str, ...]:
+    return (cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, cell.allocator)
+
+
+def _life(record: Record, samples: pd.DataFrame) -> Life:
+    """Return the life of a replicate, with the samples that were taken meanwhile: replicates run one at a time."""
+    memory, begun, observed = record.memory, record.started_unix_ns, record.observation
+    before = observed.device_before_bytes or 0 if observed and record.cell.device == "cuda" else 0
+    if begun:
+        mine = samples[(samples["t_ns"] >= begun) & (samples["t_ns"] <= begun + record.wall_ns)]
+    else:
+        mine = samples[samples["subject"] == f"{record.cell.id}#{record.block}"]
+    if not (memory and memory.readings) and len(mine):  # an older run: its clock is not known
+        begun = int(mine["t_ns"].min())
+    return Life(
+        cell=replace(record.cell, track="identical"),
+        seconds=(mine["t_ns"].to_numpy() - begun) / 1e9,
+        bytes=mine["value"].to_numpy() - before,
+        readings=memory.readings if memory else (),
+        begun_ns=begun - ((memory.unix_offset_ns or 0) if memory else 0),
+    )
+
+
+def _panel(axes: Axes, title: str, lives: Sequence[Life], hue: str) -> None:
+    hues = [hue, *(other for other in HUES if other != hue)]
+    for place, life in enumerate(lives):
+        color, dash = hues[place % len(hues)], DASHES[place % len(DASHES)]
+        label = life.cell.mode
+        if len(life.bytes):
+            axes.plot(life.seconds, life.bytes / MIB, color=color, linestyle=dash, linewidth=1.4, label=label)
+            label = ""
+        for moment, (shape, _) in MARKS.items():
+            if point := life.seen(moment):
+                axes.plot(*point, shape, color=color, markersize=5, markerfacecolor=GROUND, label=label)
+                label = ""
+    axes.set_title(title, fontweight="bold")
+    axes.set_xlim(left=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f} MiB"))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
+
+
+def _key(figure: Figure) -> None:
+    """Say beneath the panels which mark ends which phase."""
+    marks = [
+        Line2D([], [], color=QUIET, marker=shape, linestyle="", markersize=5, markerfacecolor=GROUND)
+        for shape, _ in MARKS.values()
+    ]
+    words = [word for _, word in MARKS.values()]
+    figure.legend(marks, words, loc="outside lower center", labelcolor=INK, ncols=len(words), handletextpad=0.2)

@@ -1,0 +1,120 @@
+"""The plot of steps: time per step of every framework and mode, a line each, on one logarithmic scale."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.report.plots.style import STYLE, WIDTH_IN, Plot, durations
+from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
+from harness.report.rows import StepRow
+from harness.report.summary import duration
+from harness.stats.estimate import Estimate
+
+GAP: Final = 0.5  # lines between two frameworks
+TALL: Final = 25  # lines from which on the scale stands above the plot too
+
+
+def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
+    """Draw time per step by framework and mode: a dot, its interval, its value; holes say why, inference is hollow."""
+    if not any(row.step_ns for row in rows):
+        return None
+    with mpl.rc_context(STYLE):
+        lines = _lines(rows)
+        lowest = lines[-1].height
+        figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.24 * lowest), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        axes.set_xlim(*_range(rows))
+        for line in lines:
+            if line.row is not None:
+                _step(axes, line.height, line.row, hues.get(line.row.cell.framework, QUIET))
+        axes.set_ylim(lowest + 0.6, -0.6)
+        axes.set_yticks([line.height for line in lines], [line.label for line in lines])
+        for line, label in zip(lines, axes.get_yticklabels(), strict=True):
+            label.set_fontweight("bold" if line.row is None else "normal")
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.tick_params(axis="x", labeltop=lowest > TALL, labelbottom=True)
+        axes.grid(visible=False, axis="y")
+        durations(axes, "x")
+        infers = any(row.is_inference for row in rows)
+        hollow = " Hollow: inference, one forward pass, not a training step." if infers else ""
+        return Plot(
+            name="steps",
+            title="Time per step",
+            about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster."
+            + hollow,
+            svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One line of the plot of steps."""
+
+    height: float  # from the top, in lines
+    label: str
+    row: StepRow | None  # None: the heading above a framework's modes
+
+
+def _lines(rows: Sequence[StepRow]) -> list[Placed]:
+    """Return the lines from top to bottom: a framework above its modes, or beside the only one it has."""
+    lines: list[Placed] = []
+    height = 0.0
+    for title, group in itertools.groupby(rows, key=lambda row: row.title):
+        members = list(group)
+        gap = GAP if lines else 0.0
+        if len(members) > 1:
+            named = f"{title}, inference" if members[0].is_inference else title
+            lines.append(Placed(height=height + gap, label=named, row=None))
+            height, gap, title = height + gap + 1, 0.0, ""
+        for at, row in enumerate(members):
+            lines.append(Placed(height=height + gap, label=_label(title, members, at), row=row))
+            height, gap = height + gap + 1, 0.0
+    return lines
+
+
+def _range(rows: Sequence[StepRow]) -> tuple[float, float]:
+    """Return the ends of the scale in ns: all intervals, and room for the values at their right."""
+    ends = [end for row in rows if row.step_ns for end in _ends(row.step_ns)]
+    low, high = min(ends), max(ends)
+    room = max(1.5, (high / low) ** 0.12)
+    return low / room, high * room
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    if estimate.interval is None:
+        return estimate.value, estimate.value
+    return estimate.interval.low, estimate.interval.high
+
+
+def _label(title: str, rows: Sequence[StepRow], at: int) -> str:
+    """Return "mode", after the framework where it stands alone, with what else tells two rows of a mode apart."""
+    cell = rows[at].cell
+    twins = [row.cell for row in rows if row.cell.mode == cell.mode]
+    more = [
+        getattr(cell, name)
+        for name in ("optimizer", "workload", "size", "precision", "device", "allocator")
+        if len({getattr(twin, name) for twin in twins}) > 1
+    ]
+    return "  ".join(part for part in (title, cell.mode, *more) if part)
+
+
+def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
+    if row.step_ns is None:
+        axes.text(
+            0.01, height, row.status, transform=axes.get_yaxis_transform(), color=QUIET, va="center", style="italic"
+        )
+        return
+    value, interval = row.step_ns.value, row.step_ns.interval
+    if interval:
+        axes.plot([interval.low, interval.high], [height, height], color=hue, linewidth=3, alpha=0.45)
+    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=GROUND if row.is_inference else hue)
+    right = interval.high if interval else value
+    axes.annotate(
+        duration(value), (right, height), xytext=(9, 0), textcoords="offset points", va="center", color=INK, fontsize=9
+    )

@@ -1,0 +1,1 @@
+"""The run itself: the loop over the plan, its progress, and when it ends."""

@@ -1,0 +1,247 @@
+"""The loop of a run: take the next replicate of the plan, keep its record, tell how far it is."""
+
+import contextlib
+import dataclasses
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.records.record import Cell, Failure, Record, RepeatKind
+from bench.turns import turn as turns
+from bench.turns.turn import Model, Settings, Turn
+from harness.environments import checkout
+from harness.host import gpus
+from harness.launchers.base import Launcher
+from harness.plan.plan import Place, Plan
+from harness.report.facts import RunFacts
+from harness.run.ladders import Ends
+from harness.run.models import Exports
+from harness.run.progress import Show, name
+from harness.run.reruns import Reruns
+from harness.run.stopping import Stop
+from harness.samplers.observer import Observer
+from harness.store.folder import RunFolder
+from harness.store.samples import Sample
+from harness.validity.validity import GOOD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is to be run, and where its results go."""
+
+    folder: RunFolder
+    plan: Plan
+    facts: RunFacts
+    settings: Settings
+    until: int | None = None  # the block that a person asked for, beyond a look that ended the run; None: as planned
+
+
+def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
+    """Run every replicate of the plan that has no record yet; see `steps`."""
+    checkout.leave(run.facts.cpus)
+    for _ in steps(run, launcher, unprepared, show):
+        pass
+
+
+def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
+    """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
+
+    The run ends with its plan, or at a look after which its intervals are narrow enough.
+
+    Args:
+        run: the plan and the folder.
+        launcher: makes fresh processes.
+        unprepared: why a framework has no environment; its replicates are recorded as failed.
+        show: told of each replicate.
+
+    Raises:
+        StoreError: a record could not be kept.
+    """
+    gpu = gpus.wanted(launcher.name, os.environ)
+    with contextlib.closing(Observer(run.facts.device, gpu, show.say, shared_gpu=run.facts.shared_gpu)) as observer:
+        yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
+
+
+def _steps(run: Run, runner: "Runner", show: Show) -> Iterator[Record]:
+    kept = run.folder.records()
+    done = {(record.cell, record.block) for record in kept}
+    reruns = Reruns(run.facts, kept)
+    frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
+    exports = Exports(run.facts.frameworks, kept, runner.keep)
+    ends = Ends(run.facts.workloads, kept)
+    stop = Stop(looks=run.plan.looks, until=run.until)
+
+    def take(place: Place) -> Record:
+        show.begin(place)
+        if above := ends.above(place.cell):
+            record = runner.leave_out(place, above)
+        else:
+            record = runner.keep(place, frozen.get(place.cell), exports.model(place))
+        ends.note(record)
+        reruns.note(record)
+        if record.timing:
+            frozen.setdefault(record.cell, record.timing.calls_per_round)
+        return record
+
+    def take_again(block: Sequence[Place]) -> None:
+        for place, reason in reruns.due(block):
+            show.say(f"Once more, in block {place.block}: {name(place.cell)}, {reason}")
+            take(place)
+
+    for block in run.plan.in_blocks():
+        standing = reruns.standing()
+        over = [place for place in block if stop.is_before(place, standing)]
+        left = [place for place in block if place not in over and (place.cell, place.block) not in done]
+        for place in left[:-1]:
+            yield take(place)
+        last = take(left[-1]) if left else None
+        take_again(block)  # before the last is yielded: runs side by side keep in step
+        if last:
+            yield last
+        if over:
+            return
+
+
+class Runner:
+    """Runs single replicates of a run and keeps what they leave."""
+
+    def __init__(
+        self,
+        run: Run,
+        launcher: Launcher,
+        unprepared: Mapping[str, str],
+        show: Show,
+        observer: Observer | None = None,
+    ) -> None:
+        """Run with `launcher`, watched by `observer`; without one the processor's side is watched, not a GPU."""
+        self._run = run
+        self._launcher = launcher
+        self._unprepared = unprepared
+        self._show = show
+        self._observer = observer or Observer("cpu", "", show.say)
+
+    def keep(self, place: Place, calls_per_round: int | None = None, model: Model | str | None = None) -> Record:
+        """Run one replicate; its record, samples and log are on disk when this returns.
+
+        Args:
+            place: the replicate.
+            calls_per_round: frozen in an earlier block; None: to be calibrated.
+            model: what it runs when it trains nothing; a string says why there is none.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        folder = self._run.folder
+        samples: Sequence[Sample] = ()
+        log = ""
+        if isinstance(model, str):
+            record = not_started(place, model)
+        elif reason := self._unprepared.get(place.cell.framework):
+            record = not_started(place, reason)
+        else:
+            turn = turn_of(self._run, place, self._launcher.name, calls_per_round, model)
+            with self._observer.watch(subject_of(place)) as watch:
+                outcome = self._launcher.take(turn, watch.started)
+            record, samples, log = turns.to_record(turn, outcome), watch.samples, outcome.log
+            observation = watch.observation(record.energy)
+            record = dataclasses.replace(record, attempt=place.attempt, observation=observation)
+        folder.append(record)
+        folder.append_samples(samples)
+        folder.write_log(record, log)
+        self._show.end(record)
+        return record
+
+    def leave_out(self, place: Place, reason: str) -> Record:
+        """Keep a record of a replicate that is not run since a smaller size of it ran out of memory."""
+        record = dataclasses.replace(not_started(place, reason), status="oom", reason=reason)
+        self._run.folder.append(record)
+        self._show.end(record)
+        return record
+
+
+def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
+    """Go through several runs of one plan side by side: the same replicate in each, in random order, then the next."""
+    rng = random.Random(seed)
+    while sequences:
+        turn = rng.sample(range(len(sequences)), len(sequences))
+        ended = {index for index in turn if next(sequences[index], None) is None}
+        sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
+
+
+def turn_of(run: Run, place: Place, launcher: str, calls_per_round: int | None, model: Model | None) -> Turn:
+    """Return the turn of one replicate."""
+    return Turn(
+        cell=place.cell,
+        block=place.block,
+        position=place.position,
+        settings=run.settings,
+        calls_per_round=calls_per_round,
+        cpus=run.facts.cpus,
+        threads=run.facts.threads,
+        hash_seed=place.hash_seed,
+        timeout_s=run.facts.timeout_s,
+        launcher=launcher,
+        repeats=repeats_of(place, run.settings),
+        model=model,
+    )
+
+
+def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
+    """Return what a replicate is to run once more: on warm caches as the profile says, on other threads once."""
+    if place.cell.track != "identical":
+        return ()
+    warm: tuple[RepeatKind, ...] = ("warm",) if place.block <= settings.warm_blocks else ()
+    return (*warm, "threads") if settings.other_threads and place.block == 1 else warm
+
+
+def subject_of(place: Place) -> str:
+    """Return what samples call a replicate: its cell, block, and second attempt."""
+    again = f"/{place.attempt}" if place.attempt > 1 else ""
+    return f"{place.cell.id}#{place.block}{again}"
+
+
+def not_started(place: Place, reason: str) -> Record:
+    """Return the record of a replicate whose framework has no environment."""
+    return Record(
+        cell=place.cell,
+        block=place.block,
+        position=place.position,
+        attempt=place.attempt,
+        status="failed",
+        reason=f"launch: {reason}",
+        started_unix_ns=time.time_ns(),
+        failure=Failure(phase="launch"),
+    )
+
+
+def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFacts:
+    """Return the facts with what only the replicates could tell, and the time this session took."""
+    versions: dict[str, str] = {}
+    images: dict[str, str] = {}
+    for record in records:
+        if record.environment and record.environment.versions:
+            versions[record.cell.framework] = " ".join(record.environment.versions)
+        if record.environment and record.environment.image:
+            images[record.cell.framework] = record.environment.image
+    return dataclasses.replace(
+        facts,
+        wall_s=facts.wall_s + wall_s,
+        versions=tuple(f"{name}: {found}" for name, found in versions.items()),
+        images=tuple(f"{name}: {digest}" for name, digest in images.items()),
+    )
+
+
+def own_share(records: Sequence[Record], wall_s: float) -> float:
+    """Return the harness's own share of `wall_s`: what the phases of the replicates do not account for, 0 to 1.
+
+    A replicate that was killed could not hand over its phases: its whole life counts as theirs.
+    """
+    phases_ns = sum(record.phases.total_ns() if record.phases else record.wall_ns for record in records)
+    return max(0.0, 1 - phases_ns / 1e9 / wall_s) if wall_s > 0 else 0.0
+
+
+def bad_cells(records: Sequence[Record]) -> list[Cell]:
+    """Return the cells with a replicate that is invalid, failed, timed out or ran out of memory."""
+    return list(dict.fromkeys(record.cell for record in records if record.status not in GOOD))

@@ -1,0 +1,54 @@
+"""Models that one framework trains and another runs: made once in a run, before the first replicate that needs them.
+
+An export is a turn like any other, in the environment of the framework that trains. Its record is kept beside the
+replicates', so a resumed run finds it, and an export that failed gives every replicate that needs it its reason.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer
+from bench.records.record import Cell, Record
+from bench.turns.turn import Model
+from harness.plan.plan import Place
+
+Make = Callable[[Place], Record]  # runs one turn and keeps its record
+
+
+class Exports:
+    """The models of one run."""
+
+    def __init__(self, offers: Sequence[FrameworkOffer], kept: Sequence[Record], make: Make) -> None:
+        """Know the sources from `offers` and what was `kept` of an earlier session; `make` runs an export."""
+        self._sources = sources(offers)
+        self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
+        self._make = make
+
+    def model(self, place: Place) -> Model | str | None:
+        """Return the model that a replicate runs, why there is none, or None when it needs none."""
+        source = self._sources.get((place.cell.framework, place.cell.mode))
+        if source is None:
+            return None
+        cell = dataclasses.replace(place.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
+        if cell not in self._made:
+            self._made[cell] = self._make(dataclasses.replace(place, cell=cell))
+        return _model(self._made[cell])
+
+
+def sources(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
+    """Return, by framework and mode, the framework that trains the model."""
+    return {(offer.name, mode.name): mode.source for offer in offers for mode in offer.modes if mode.source}
+
+
+def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return every framework that `cells` need: their own, and those that train for them."""
+    known = sources(offers)
+    trained = (known.get((cell.framework, cell.mode)) for cell in cells)
+    own = (cell.framework for cell in cells)
+    return tuple(dict.fromkeys([*own, *(name for name in trained if name)]))
+
+
+def _model(record: Record) -> Model | str:
+    if record.export is None or record.accuracy is None:
+        return f"there is no model from {record.cell.framework}: {record.reason}"
+    return Model(base64=record.export.model_base64, init_sha256=record.accuracy.init_sha256)

@@ -1,0 +1,241 @@
+"""Is samestep's step the step that an expert would get? Each cell against a stand-alone script of the same mode.
+
+    make standalone          or    python -m harness.standalone.compare --framework torch,jax --blocks 3
+
+The scripts under bench/standalone/ import nothing of samestep. In every block each cell is measured twice, by samestep
+and by the script, in two processes that take turns on the same processors while their rounds last; the ratio is that of
+neighbouring turns.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bench.catalogue import catalogue
+from bench.records.record import Cell, Record, Timing
+from bench.turns.turn import Settings
+from harness.environments import checkout
+from harness.environments.venvs import Environments
+from harness.errors import SamestepError, SetupError
+from harness.launchers.local import LocalLauncher
+from harness.plan import request, selection
+from harness.plan.plan import Place, make_plan
+from harness.plan.profiles import PROFILES
+from harness.plan.selection import Selection
+from harness.report.facts import RunFacts
+from harness.run import models as exports
+from harness.run import progress
+from harness.run.loop import Run, Runner
+from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
+from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
+from harness.stats import estimate
+from harness.store import folder as store
+
+WITHIN: Final = 0.10  # the ratio's limit
+ROUNDS: Final = 400  # of some 5 ms
+ROUNDS_OF_FIT: Final = 60  # of 5 to 300 ms, and as many of twice that
+SETTINGS: Final = Settings(
+    rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One cell in one block, by both."""
+
+    cell: Cell
+    block: int
+    samestep_ns: float | None  # time per step; None: no valid result
+    script_ns: float | None
+    ratio: float | None  # of samestep's to the script's, by neighbouring slices
+    reason: str = ""  # why one is missing
+
+
+def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
+    """Measure every replicate of the plan by both at once."""
+    silent = progress.PlainProgress(run.plan, (), lambda line: None)
+    runner = Runner(run, launcher, {}, silent)
+    models = exports.Exports(run.facts.frameworks, (), runner.keep)
+    fit_steps: dict[Cell, int] = {}
+    for place in run.plan.places():
+        if _is_fit(place.cell) and place.cell not in fit_steps:
+            brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
+            found = brief.keep(place)
+            fit_steps[place.cell] = found.timing.calls_per_round if found.timing else 1
+        rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
+        steps = fit_steps.get(place.cell)
+        one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
+        keep = partial(one.keep, place, steps, models.model(place))
+        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
+
+
+def _is_fit(cell: Cell) -> bool:
+    """A fit has a cost of its own, so its rounds are long; what is a fit is called so in every framework."""
+    return cell.mode.startswith("fit")
+
+
+def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
+    # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
+    mine = multiprocessing.get_context("fork").Process(target=keep)
+    mine.start()
+    assert mine.pid
+    slices: list[Slice] = []
+    theirs: list[Round] = []
+    reason = ""
+    try:
+        script = start()
+        sides = Turns(mine.pid).side(), script.side
+        slices = alternate(*sides, lambda: script.has_ended() or not mine.is_alive())
+        theirs = script.rounds()
+    except SetupError as error:
+        reason = str(error)
+    mine.join()
+    record = run.folder.records()[-1]
+    ours = rounds_of(record.timing) if record.status == "ok" and record.timing else []
+    found = None
+    if ours and theirs:
+        found = (slope_ratio if _is_fit(place.cell) else ratio)(slices, (ours, theirs))
+        reason = "" if found else "too few rounds beside each other"
+    return Pair(
+        cell=place.cell,
+        block=place.block,
+        samestep_ns=_step_ns(ours),
+        script_ns=None if record.status == "skipped" else _step_ns(theirs),
+        ratio=found,
+        reason=record.reason or reason,
+    )
+
+
+def rounds_of(timing: Timing) -> list[Round]:
+    """Return the timed rounds of a replicate with their beginning and end, in their order."""
+    steps = timing.steps_per_round
+    rounds = []
+    for at, (begin, once) in enumerate(zip(timing.round_begin_ns, timing.round_ns, strict=True)):
+        rounds.append(Round(begin, begin + once, steps))
+        if timing.double_round_ns:  # of a fit: the one of twice the steps follows, after a moment that is not known
+            rounds.append(Round(begin + once, begin + once + timing.double_round_ns[at], 2 * steps))
+    return rounds
+
+
+def _step_ns(rounds: Sequence[Round]) -> float | None:
+    """Return the median time per step, of fits the median slope."""
+    if not rounds:
+        return None
+    if len({one.steps for one in rounds}) == 1:
+        return statistics.median(one.step_ns for one in rounds)
+    slopes = [
+        (twice.end_ns - twice.begin_ns - once.end_ns + once.begin_ns) / once.steps
+        for once, twice in zip(rounds[::2], rounds[1::2], strict=True)
+    ]
+    return statistics.median(slopes)
+
+
+def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
+    """Return the Markdown table of ratios, and the cells whose ratio is farther than `WITHIN` from 1."""
+    lines = [
+        "| framework | mode | samestep, µs | script, µs | ratio | 95 % interval |",
+        "|---|---|---|---|---|---|",
+    ]
+    far = []
+    for cell in dict.fromkeys(pair.cell for pair in measured):
+        here = [pair for pair in measured if pair.cell == cell]
+        name = f"{cell.framework} | {cell.mode}"
+        ratios = [pair.ratio for pair in here if pair.ratio]
+        if not ratios:
+            reason = next((pair.reason for pair in here if pair.reason), "")
+            lines.append(f"| {name} | | | | {reason} |")
+            continue
+        found = estimate.estimate(ratios)
+        interval = f"{found.interval.low:.3f} to {found.interval.high:.3f}" if found.interval else ""
+        ours = estimate.estimate([pair.samestep_ns for pair in here if pair.ratio and pair.samestep_ns])
+        own = estimate.estimate([pair.script_ns for pair in here if pair.ratio and pair.script_ns])
+        medians = f"{ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {found.value:.3f} | {interval}"
+        lines.append(f"| {name} | {medians} |")
+        if abs(found.value - 1) > WITHIN:
+            far.append(f"{cell.framework} {cell.mode}: {found.value:.3f}")
+    return lines, far
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print the table; return 3 when a cell is farther from its script than `WITHIN`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.standalone.compare", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--framework", help="frameworks, separated by commas [default: all with a script]")
+    parser.add_argument("--mode", help="modes, separated by commas [default: all]")
+    parser.add_argument("--workload", default=REGRESSION, help="of which there are scripts [default: regression]")
+    parser.add_argument("--size", help="its size, such as M [default: the CPU's]")
+    parser.add_argument("--blocks", type=int, default=3, help="how often each cell is measured [default: 3]")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
+    parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
+    asked = parser.parse_args(arguments)
+    try:
+        cpus = request.cpu_set(asked.cpus) if asked.cpus else checkout.default_cpus()
+        chosen = Selection(
+            frameworks=selection.names(asked.framework),
+            modes=selection.names(asked.mode),
+            workloads=selection.names(asked.workload),
+            sizes=selection.names(asked.size),
+            optimizers=("adam",),
+        )
+        return _compare(chosen, asked.blocks, asked.seed, cpus)
+    except SamestepError as error:
+        print(f"samestep: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -> int:
+    offer = catalogue()
+    found = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
+    training = (cell for cell in found if cell.track == "identical")
+    cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())
+    environments = Environments(checkout.ROOT, "cpu")
+    launcher = LocalLauncher("venv", environments)
+    needed = exports.needed(offer.frameworks, cells)
+    if failed := launcher.prepare(needed, progress.say):
+        raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
+    python = {name: path for name in needed if (path := environments.python(name))}
+    plan = make_plan(cells, blocks, seed)
+    checkout.leave(cpus)
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:
+        folder = store.create(Path(name), "run")
+        facts = RunFacts(
+            id=folder.id,
+            profile="standalone",
+            seed=seed,
+            blocks=blocks,
+            replicates=plan.replicates,
+            started_unix_ns=0,
+            wall_s=0.0,
+            host=checkout.host_facts("cpu"),
+            commit=checkout.commit()[0],
+            dirty=checkout.commit()[1],
+            launcher="venv",
+            cpus=cpus,
+            threads=len(cpus),
+            frameworks=offer.frameworks,
+        )
+        folder.write_facts(facts)
+        run = Run(folder=folder, plan=plan, facts=facts, settings=SETTINGS)
+        for pair in pairs(run, launcher, Scripts(python, cpus, Path(name), folder)):
+            measured.append(pair)
+            both = [f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns)]
+            what = f"block {pair.block}  {pair.cell.framework} {pair.cell.mode}"
+            result = f"ratio {pair.ratio:.3f}" if pair.ratio else pair.reason
+            progress.say(f"[{len(measured)}/{plan.replicates}] {what}: {both[0]}, script {both[1]}, {result}")
+    lines, far = table(sorted(measured, key=lambda pair: cells.index(pair.cell)))
+    print("\n".join(["", f"{facts.host.cpu}, CPU set {','.join(map(str, cpus))}, {blocks} blocks", "", *lines, ""]))
+    print(f"Farther than {WITHIN:.0%} from the script: {'; '.join(far) or 'none'}")
+    return 3 if far else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

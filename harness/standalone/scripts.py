@@ -1,0 +1,125 @@
+"""The programs without samestep as processes: started, watched, and what they say of themselves."""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.records.record import Cell
+from bench.turns.supervise import DROPPED, end_group
+from harness.environments.checkout import ROOT
+from harness.errors import SetupError
+from harness.run import models as exports
+from harness.standalone.alternate import Round, Side
+from harness.store.folder import RunFolder
+
+SCRIPTS: Final = Path(__file__).resolve().parent / "programs"
+REGRESSION: Final = "regression"
+TIMEOUT_S: Final = 300.0
+
+
+def script_of(cell: Cell) -> str:
+    """Return the path of a cell's script from the checkout, without its ending; the regression's have no folder."""
+    folder = "" if cell.workload == REGRESSION else f"{cell.workload}/"
+    return f"harness/standalone/programs/{folder}{cell.framework}"
+
+
+class Scripts:
+    """Runs the stand-alone scripts, each in a fresh process of its framework's environment."""
+
+    def __init__(self, python: Mapping[str, Path], cpus: Sequence[int], scratch: Path, folder: RunFolder) -> None:
+        self._python = python
+        self._cpus = tuple(cpus)
+        self._scratch = scratch
+        self._folder = folder
+
+    def start(self, cell: Cell, rounds: int, fit_steps: int) -> "Script":
+        """Start the script of `cell`; of a trainer with fits of `fit_steps` and of twice that.
+
+        Raises:
+            SetupError: there is no model for it.
+        """
+        caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
+        caches.mkdir(exist_ok=True)
+        inherited = {name: value for name, value in os.environ.items() if name not in DROPPED}
+        output = self._scratch / "output"
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                [
+                    self._python[cell.framework],
+                    "-P",
+                    ROOT / f"{script_of(cell)}.py",
+                    *self._arguments(cell),
+                ],
+                cwd=caches,
+                env={
+                    **inherited,
+                    "TMPDIR": str(caches),
+                    "ROUNDS": str(rounds),
+                    "STEPS": str(fit_steps),
+                },
+                preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Script(cell, process, output)
+
+    def _arguments(self, cell: Cell) -> list[str]:
+        """Return the mode, and the path of the model where the cell runs one."""
+        offers = self._folder.facts().frameworks
+        source = exports.sources(offers).get((cell.framework, cell.mode))
+        if source is None:
+            return [cell.mode]
+        path = self._scratch / f"{source}.onnx"
+        models = (one.export for one in self._folder.records() if one.cell.framework == source and one.export)
+        model = next(models, None)
+        if model is None:
+            raise SetupError(f"there is no model from {source} to run")
+        path.write_bytes(base64.b64decode(model.model_base64))
+        return [cell.mode, str(path)]
+
+
+class Script:
+    """A stand-alone script under way."""
+
+    def __init__(self, cell: Cell, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._cell = cell
+        self._process = process
+        self._output = output
+        self.side = Side(
+            process=lambda: psutil.Process(process.pid) if process.poll() is None else None,
+            is_ready=lambda: "rounds" in self._said(),
+        )
+
+    def _said(self) -> list[str]:
+        return self._output.read_text(errors="replace").splitlines()
+
+    def has_ended(self) -> bool:
+        """Return whether it has."""
+        return self._process.poll() is not None
+
+    def rounds(self) -> list[Round]:
+        """Wait for the end and return the script's rounds.
+
+        Raises:
+            SetupError: it failed, said nothing or took too long.
+        """
+        what = f"{script_of(self._cell)}.py {self._cell.mode}"
+        try:
+            self._process.wait(TIMEOUT_S)
+            said = self._said()
+            result = json.loads(next(line for line in reversed(said) if line.startswith("{")))
+            return [Round(begin, end, steps) for begin, end, steps in result["rounds"]]
+        except subprocess.TimeoutExpired as error:
+            raise SetupError(f"{what}: still running after {TIMEOUT_S:g} s") from error
+        except (ValueError, TypeError, StopIteration, KeyError) as error:
+            raise SetupError(f"{what}: {(said or ['it said nothing'])[-1]}") from error
+        finally:
+            end_group(self._process)

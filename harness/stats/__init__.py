@@ -1,0 +1,1 @@
+"""The statistics. Pure: numbers in, numbers out; no files, no tables."""

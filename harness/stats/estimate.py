@@ -1,0 +1,193 @@
+"""The estimates of a report, pure and on plain numbers.
+
+The replicate (one fresh process) is the unit: rounds of one process are not independent samples, pooling them calls
+identical code different in more than half of all tests. So each replicate gives one number, the median of its rounds,
+and everything else is computed on the logarithms of those:
+
+    estimate    exp of the mean over replicates, with Student's t interval
+    ratio       the same for log(a / b), paired by block: what drifts through a session cancels within a block
+    level       the arithmetic mean with its t interval, of what may be zero or less: a saving, a trainer's overhead
+
+A run may look at its intervals up to four times (after blocks 6, 10, 15 and 20). Computing them at `ALPHA` = 0.035 pays
+for the looks: what is printed as "95 %" covers in 93 to 97 % of runs.
+
+Beside it: `pairs` says what is faster, `breakeven` when a first step has paid for itself, `rounds` looks into one
+replicate, `spread` at the replicates of one cell, `flags` warns.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from scipy import special
+
+from bench.records.record import Timing
+
+ALPHA: Final = 0.035
+FEW_BLOCKS: Final = 6  # below this a run is a first look
+VERDICT_FLOOR: Final = 0.01  # differences below 1 % are called the same
+PRECISE_HALF_WIDTH: Final[Mapping[str, float]] = {"cpu": 0.02, "cuda": 0.01}
+
+Verdict = Literal["faster", "slower", "same", "undetermined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where the truth lies, "95 %" in print."""
+
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """Return whether `value` lies in it."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean with its interval, in the unit of what went in: geometric from `estimate`, arithmetic from `level`."""
+
+    value: float
+    interval: Interval | None  # None: fewer than two values
+    count: int  # replicates, or blocks for a ratio
+
+    @property
+    def half_width(self) -> float | None:
+        """Relative half-width of a geometric mean's interval, 0.02 for ±2 %; None without an interval."""
+        return None if self.interval is None else self.interval.high / self.value - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one replicate paid."""
+
+    first_ns: float  # the first step: trace, compile, run
+    step_ns: float  # each further step
+
+
+def t_quantile(count: int) -> float:
+    """Return Student's t for a two-sided interval at `ALPHA` from `count` values (count - 1 degrees of freedom)."""
+    return float(special.stdtrit(count - 1, 1 - ALPHA / 2))
+
+
+def round_step_ns(timing: Timing) -> tuple[float, ...]:
+    """Return the time per step of each timed round, in ns.
+
+    A trainer that owns its loop is timed as fits of N and of 2N steps, in pairs: the slope between them is the step,
+    and what every fit costs besides drops out.
+    """
+    steps = timing.steps_per_round
+    if timing.double_round_ns:
+        pairs = zip(timing.round_ns, timing.double_round_ns, strict=False)
+        return tuple((double - single) / steps for single, double in pairs)
+    return tuple(duration / steps for duration in timing.round_ns)
+
+
+def step_ns(timing: Timing) -> float | None:
+    """Return the median time per step of a replicate in ns; None when it has no rounds or no positive slope."""
+    rounds = round_step_ns(timing)
+    median = statistics.median(rounds) if rounds else 0.0
+    return median if median > 0 else None
+
+
+def fit_overhead_ns(timing: Timing) -> float | None:
+    """Return what every fit of a trainer costs besides its steps, in ns; None for a mode that is no trainer.
+
+    The intercept of the line through fits of N and of 2N steps, T(0) = 2 T(N) - T(2N): the median over the pairs.
+    """
+    pairs = list(zip(timing.round_ns, timing.double_round_ns, strict=False))
+    return statistics.median(2 * single - double for single, double in pairs) if pairs else None
+
+
+def cost(timing: Timing, first_step_ns: int | None = None) -> Cost | None:
+    """Return what a replicate paid, or would have paid with another `first_step_ns`; None without a time per step.
+
+    The first call of a whole compiled loop makes `steps_per_call` steps: the steps after the first are taken off, so
+    that first steps of all modes compare.
+    """
+    step = step_ns(timing)
+    if step is None:
+        return None
+    first = timing.first_step_ns if first_step_ns is None else first_step_ns
+    return Cost(first_ns=first - (timing.steps_per_call - 1) * step, step_ns=step)
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return the geometric mean of positive `values` with its t interval on the logarithms.
+
+    Raises:
+        ValueError: no values, or one that is not positive.
+    """
+    logs = [math.log(value) for value in values]
+    if not logs:
+        raise ValueError("an estimate needs at least one value")
+    mean = math.fsum(logs) / len(logs)
+    if len(logs) < 2:
+        return Estimate(value=math.exp(mean), interval=None, count=1)
+    half = t_quantile(len(logs)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    interval = Interval(math.exp(mean - half), math.exp(mean + half))
+    return Estimate(value=math.exp(mean), interval=interval, count=len(logs))
+
+
+def level(values: Sequence[float]) -> Estimate:
+    """Return the arithmetic mean of `values` with its t interval.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("a level needs at least one value")
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Estimate(value=mean, interval=None, count=1)
+    half = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
+    return Estimate(value=mean, interval=Interval(mean - half, mean + half), count=len(values))
+
+
+def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate | None:
+    """Return a / b from the blocks that both have; None when they share none. Keys are blocks."""
+    shared = sorted(a.keys() & b.keys())
+    return estimate([a[block] / b[block] for block in shared]) if shared else None
+
+
+def verdict(a_over_b: Estimate, floor: float = VERDICT_FLOOR) -> Verdict:
+    """Say what a ratio of times means for `a`: its whole interval lies outside ±`floor`, inside ±1 %, or neither.
+
+    What is the same does not depend on `floor`: a noisy session knows less, not more. All bounds are ratios, 1 + floor
+    and its inverse: what is said of a / b is then said of b / a.
+    """
+    if a_over_b.interval is None:
+        return "undetermined"
+    low, high = a_over_b.interval.low, a_over_b.interval.high
+    if high < 1 / (1 + floor):
+        return "faster"
+    if low > 1 + floor:
+        return "slower"
+    is_within = low >= 1 / (1 + VERDICT_FLOOR) and high <= 1 + VERDICT_FLOOR
+    return "same" if is_within else "undetermined"
+
+
+def threads_used(timing: Timing) -> float | None:
+    """Return CPU time over wall time of the timed rounds, all threads; None where they were not taken down."""
+    if not timing.process_cpu_ns or not timing.process_wall_ns:
+        return None
+    return timing.process_cpu_ns / timing.process_wall_ns
+
+
+def cpu_share(timing: Timing) -> float:
+    """Return the CPU time of the timed rounds over their wall time; 1 where no CPU time was taken down.
+
+    Records of schema 1 have the wall time of the rounds alone: what the process did between them counts as CPU time
+    only, so their share errs upwards.
+    """
+    wall_ns = timing.process_wall_ns or sum(timing.round_ns) + sum(timing.double_round_ns)
+    return timing.process_cpu_ns / wall_ns if timing.process_cpu_ns and wall_ns else 1.0
+
+
+def largest_difference(trajectories: Sequence[Sequence[float]]) -> float | None:
+    """Return how far the losses of the same step lie apart at most; None for fewer than two, or of unequal length."""
+    if len(trajectories) < 2 or len({len(one) for one in trajectories}) > 1:
+        return None
+    return max((max(step) - min(step) for step in zip(*trajectories, strict=True)), default=None)

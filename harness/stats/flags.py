@@ -1,0 +1,135 @@
+"""Warnings at the figures of a table: which a cell earns, and what their letters mean."""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import special
+
+from bench.records.record import Timing
+from harness.stats import rounds
+from harness.stats.estimate import ALPHA, FEW_BLOCKS, PRECISE_HALF_WIDTH, cpu_share, estimate, round_step_ns, step_ns
+from harness.stats.rounds import Array, Shape
+from harness.stats.spread import has_outlier, is_bimodal
+
+AUTOCORRELATION_LIMIT: Final = 0.3
+LEAST_CPU_SHARE: Final = 0.9  # a processor's time that a step on the CPU should get
+SHIFT_ALPHA: Final = 0.01  # of one cell, shared among its replicates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A warning at a figure."""
+
+    name: str  # in the CSV
+    letter: str  # at the figure
+    sentence: str  # in the legend
+
+
+NOSTEADY: Final = Flag(
+    name="NOSTEADY",
+    letter="N",
+    sentence="the warm-up reached its time limit before the rounds agreed in some replicate",
+)
+FEW: Final = Flag(
+    name=f"B<{FEW_BLOCKS}",
+    letter="B",
+    sentence=f"fewer than {FEW_BLOCKS} blocks: a first look, its interval is wide and no verdict rests on it",
+)
+IMPRECISE: Final = Flag(
+    name="IMPRECISE",
+    letter="I",
+    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences are out of sight",
+)
+AUTOCORR: Final = Flag(
+    name="AUTOCORR",
+    letter="A",
+    sentence=f"neighbouring rounds resemble each other: lag-1 autocorrelation beyond ±{AUTOCORRELATION_LIMIT}",
+)
+SHIFT: Final = Flag(
+    name="SHIFT",
+    letter="S",
+    sentence="the level of the rounds moved by more than 1 % within some replicate (Pettitt's test)",
+)
+STOLEN: Final = Flag(
+    name="STOLEN",
+    letter="C",
+    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor",
+)
+NOSLOPE: Final = Flag(
+    name="NOSLOPE",
+    letter="L",
+    sentence="fits of twice the steps took no longer in some replicate, so there is no time per step",
+)
+BIMODAL: Final = Flag(
+    name="BIMODAL",
+    letter="M",
+    sentence="the replicates lie around two levels more than 1 % apart: a mean between them is the time of none",
+)
+OUTLIER: Final = Flag(
+    name="OUTLIER",
+    letter="O",
+    sentence="one replicate lies farther from the others than chance explains (Grubbs' test); it counts all the same",
+)
+FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, STOLEN, NOSLOPE, BIMODAL, OUTLIER)
+
+
+def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
+    """Return the warnings that the good replicates of one cell earn, in the order of `FLAGS`."""
+    steps = [step for timing in timings if (step := step_ns(timing)) is not None]
+    whole = len(steps) == len(timings) > 0
+    seen = alike(timings)
+    raised = {
+        NOSTEADY: not all(timing.steady for timing in timings),
+        FEW: len(timings) < FEW_BLOCKS,
+        IMPRECISE: whole and not is_precise(steps, device),
+        AUTOCORR: autocorrelated(seen),
+        SHIFT: any(one != "flat" for one in shapes(seen)),
+        STOLEN: device == "cpu" and any(cpu_share(timing) < LEAST_CPU_SHARE for timing in timings),
+        NOSLOPE: not whole,
+        BIMODAL: whole and is_bimodal(steps),
+        OUTLIER: whole and has_outlier(steps),
+    }
+    return tuple(flag for flag in FLAGS if raised[flag])
+
+
+def is_precise(steps_ns: Sequence[float], device: str) -> bool:
+    """Return whether the interval of these replicates is as narrow as a run on `device` asks; of one, no one knows."""
+    half_width = estimate(steps_ns).half_width
+    return half_width is None or half_width <= PRECISE_HALF_WIDTH.get(device, PRECISE_HALF_WIDTH["cuda"])
+
+
+def alike(timings: Iterable[Timing]) -> list[Array]:
+    """Return the time per step of each round in ns, replicates of equal length in one array (replicates, rounds)."""
+    told = sorted((round_step_ns(timing) for timing in timings), key=len)
+    return [np.array(list(some)) for count, some in itertools.groupby(told, key=len) if count]
+
+
+def shapes(seen: Iterable[Array]) -> list[Shape]:
+    """Return the shape of each replicate of a cell that has rounds enough; they share the chance of a false alarm."""
+    groups = [group for group in seen if group.shape[1] >= rounds.FEWEST]
+    alpha = SHIFT_ALPHA / max(1, sum(map(len, groups)))
+    return [shape for group in groups for shape in rounds.shapes(group, alpha)]
+
+
+def autocorrelated(seen: Iterable[Array]) -> bool:
+    """Return whether rounds resemble their neighbours: |mean lag-1 autocorrelation| above the limit and above noise.
+
+    Of n independent values it is spread by 1/√n (Bartlett 1946), so a few rounds alone never raise the flag.
+    """
+    groups = list(seen)
+    total = sum(group.size for group in groups)
+    if not total:
+        return False
+    mean: float = sum(group.shape[1] * float(rounds.lag1(group).sum()) for group in groups) / total
+    noise = float(special.ndtri(1 - ALPHA / 2)) / math.sqrt(total)
+    return abs(mean) > max(AUTOCORRELATION_LIMIT, noise)
+
+
+def all_flags(raised: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Return the distinct flags among `raised`, in the order of `FLAGS`."""
+    seen = set(raised)
+    return tuple(flag for flag in FLAGS if flag in seen)

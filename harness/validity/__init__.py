@@ -1,0 +1,1 @@
+"""Which replicates count, and with which warning."""

@@ -1,0 +1,376 @@
+"""The protocol on a clock that only moves when the fake framework spends time: exact numbers, exact order."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from bench.interface import Skip, Step
+from bench.protocol.replicate import measure, repeat
+from bench.protocol.rounds import WINDOW, Rounds, settled
+from bench.records.record import Record
+from bench.reference.workload import Workload, sha256
+from bench.turns.turn import Settings, Turn
+from bench.workloads import regression
+from tests import factories
+from tests.fakes import FakeClock, FakeFramework
+
+STEP_NS = 100_000
+QUICK_SETTINGS = Settings(rounds=5, warmup_floor_ns=0, warmup_cap_ns=2_000_000_000)
+SETTINGS = Settings(rounds=5, warmup_floor_ns=200_000_000, warmup_cap_ns=2_000_000_000)
+
+
+def turn(**changes: Any) -> Turn:
+    plain: dict[str, Any] = {
+        "cell": factories.cell(),
+        "block": 1,
+        "position": 1,
+        "settings": SETTINGS,
+        "calls_per_round": None,
+        "cpus": (),
+        "threads": 1,
+        "hash_seed": 1,
+        "timeout_s": 60.0,
+        "launcher": "venv",
+    }
+    return Turn(**{**plain, **changes})
+
+
+def run(
+    framework: FakeFramework,
+    of: Turn | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+    rounds: Rounds | None = None,
+    **clocks: Any,
+) -> Record:
+    return measure(
+        of or turn(),
+        load=lambda: framework,
+        make=lambda: regression.make("base", "adam"),
+        rounds=rounds or framework.clock.rounds,
+        clock=framework.clock,
+        announce=announce,
+        **{"cpu_clock": lambda: 0, **clocks},
+    )
+
+
+def fake(**changes: Any) -> FakeFramework:
+    return FakeFramework(FakeClock(), **changes)
+
+
+def test_rounds_hold_the_steps_and_one_wait() -> None:
+    record = run(fake(wait_ns=7))
+
+    assert record.status == "ok"
+    assert record.timing is not None
+    calls = record.timing.calls_per_round
+    assert record.timing.round_ns == (calls * STEP_NS + 7,) * SETTINGS.rounds
+
+
+def test_first_step_is_timed_alone_and_waited_for() -> None:
+    record = run(fake(first_ns=500_000_000, wait_ns=7))
+
+    assert record.timing is not None
+    assert record.timing.first_step_ns == 500_000_007
+
+
+@pytest.mark.parametrize(
+    ("step_ns", "wait_ns", "calls"),
+    [
+        (100_000, 0, 64),  # 5 ms / 100 µs = 50, next power of two
+        (5_000_000, 0, 1),
+        (100_000, 100_000, 256),  # the clock costs 100 µs: 200 of those are 20 ms, less the one wait inside
+    ],
+)
+def test_calls_per_round_outlast_five_milliseconds_and_two_hundred_clocks(
+    step_ns: int, wait_ns: int, calls: int
+) -> None:
+    record = run(fake(step_ns=step_ns, wait_ns=wait_ns))
+
+    assert record.timing is not None
+    assert record.timing.calls_per_round == calls
+
+
+def test_frozen_calls_are_taken_over() -> None:
+    record = run(fake(), turn(calls_per_round=96))
+
+    assert record.timing is not None
+    assert record.timing.calls_per_round == 96
+    assert record.timing.round_ns == (96 * STEP_NS,) * SETTINGS.rounds
+
+
+def test_a_trainer_is_timed_as_fits_of_n_and_of_2n_steps() -> None:
+    record = run(fake(fit=True, fit_ns=30_000_000))
+
+    assert record.timing is not None
+    steps = record.timing.steps_per_round
+    assert steps == 512  # 51 ms of steps: the difference of the two fits is no smaller than a fit's own 30 ms
+    assert record.timing.round_ns == (30_000_000 + steps * STEP_NS,) * SETTINGS.rounds
+    assert record.timing.double_round_ns == (30_000_000 + 2 * steps * STEP_NS,) * SETTINGS.rounds
+    both = record.timing.round_ns[0] + record.timing.double_round_ns[0]
+    begun = record.timing.round_begin_ns
+    assert {later - earlier for earlier, later in itertools.pairwise(begun)} == {both}
+
+
+def test_rounds_keep_when_they_began() -> None:
+    framework = fake()
+    record = run(framework)
+
+    assert record.timing is not None
+    begun, durations = record.timing.round_begin_ns, record.timing.round_ns
+    assert len(begun) == len(durations) == SETTINGS.rounds
+    assert [later - earlier for earlier, later in itertools.pairwise(begun)] == list(durations[:-1])
+
+
+def test_phases_account_for_every_nanosecond_of_the_clock() -> None:
+    framework = fake(wait_ns=7)
+
+    record = run(framework)
+
+    assert record.phases is not None
+    assert record.phases.total_ns() == framework.clock.now_ns
+    assert record.phases.first_step_ns == 500_000_007
+
+
+def test_phases_are_announced_in_order() -> None:
+    seen: list[str] = []
+
+    run(fake(), announce=seen.append)
+
+    assert seen == ["import", "device", "build", "first_step", "check", "warmup", "rounds", "check", "teardown"]
+
+
+def test_warm_up_stops_once_two_windows_agree_after_its_floor() -> None:
+    record = run(fake())
+
+    assert record.timing is not None
+    assert record.timing.steady
+    # the floor is 0.2 s, of which the calibration took a part; a round of 64 steps of 100 µs is 6.4 ms
+    assert 2 * WINDOW < record.timing.warmup_rounds < 200_000_000 / 6_400_000
+    assert record.phases is not None
+    assert record.phases.warmup_ns >= SETTINGS.warmup_floor_ns
+    assert run(fake(), turn(settings=QUICK_SETTINGS)).timing.warmup_rounds == 2 * WINDOW  # type: ignore[union-attr]
+
+
+def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so() -> None:
+    record = run(fake(slower_by_ns=100), turn(calls_per_round=64))
+
+    assert record.timing is not None
+    assert not record.timing.steady
+    assert record.phases is not None
+    assert record.phases.warmup_ns >= SETTINGS.warmup_cap_ns
+
+
+def test_a_compilation_in_the_timed_rounds_takes_the_time_away() -> None:
+    record = run(fake(compile_every=100), turn(calls_per_round=64))
+
+    assert record.status == "invalid"
+    assert record.timing is None
+    assert "compilations fell into the timed rounds" in record.reason
+
+
+def test_device_allocations_before_and_during_the_timed_rounds_are_told_apart() -> None:
+    record = run(fake(allocations=12))
+
+    assert record.status == "ok"
+    assert record.memory is not None
+    assert (record.memory.device_allocations_warmup, record.memory.device_allocations_timed) == (12, 0)
+
+
+def test_a_device_allocation_in_the_timed_rounds_takes_the_time_away() -> None:
+    record = run(fake(allocations=12, allocations_per_call=1), turn(calls_per_round=64))
+
+    assert record.status == "invalid"
+    assert record.reason == f"{64 * SETTINGS.rounds} device allocations fell into the timed rounds"
+    assert record.timing is None
+
+
+def test_windows_that_differ_are_not_settled() -> None:
+    steady = [100] * 20
+    assert settled(steady, [1] * 20)
+    assert not settled([102] * 10 + [100] * 10, [1] * 20)  # medians 2 % apart
+    assert not settled(steady[:19], [1] * 19)  # too few
+    assert not settled(steady, [1] * 19 + [2])  # a compilation in the last window
+    assert not settled([90, 110] * 5 + [100] * 10, [1] * 20)  # same median, other spread
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"wrong_by": 0.01}, "before timing: the losses leave the float64 reference"),
+        ({"wrong_start": 0.01}, "before timing: reset does not bring the initial parameters back"),
+        ({"mode": "compile"}, "mode: eager was asked for, the framework ran compile"),
+        ({"device": "cuda:0"}, "device: cpu was asked for, the framework ran cuda"),
+        ({"threads": 2}, "threads: 1 was asked for, the framework ran 2"),
+        ({"found": {"output_device": "cuda:0"}}, "device of the output: cpu was asked for, the framework ran cuda"),
+        ({"found": {"output_precision": "float64"}}, "precision of the output: float32 was asked for"),
+        (
+            {"found": {"tf32": True, "matmul_precision": "high"}},
+            "float32 was asked for, products may be rounded to TF32",
+        ),
+        ({"found": {"graph_breaks": 1}}, "1 graph breaks: the compiled step left its graph"),
+        (
+            {"found": {"graph_breaks": 3, "graph_breaks_declared": 2}},
+            "1 graph breaks: the compiled step left its graph",
+        ),
+        ({"found": {"guard_failures": 2}}, "2 compilations because what was compiled did not fit"),
+        ({"inference_off": 0.01}, "before timing: the predictions leave those of float64 NumPy by"),
+        ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: a trained parameter leaves the reference's by"),
+    ],
+)
+def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
+    record = run(fake(**changes))
+
+    assert record.status == "invalid"
+    assert record.reason.startswith(reason)
+    assert record.timing is None
+
+
+def test_a_parameter_of_another_shape_is_named() -> None:
+    class Flat(FakeFramework):
+        def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+            step = super().build(workload, mode, precision)
+            assert isinstance(step, Step)
+            read = step.parameters
+            return dataclasses.replace(step, parameters=lambda: {name: p.ravel() for name, p in read().items()})
+
+    record = run(Flat(FakeClock()))
+
+    assert (record.status, record.reason) == ("invalid", "weight has the shape (1,), the workload's is (1, 1)")
+
+
+def test_a_graph_break_that_the_mode_declares_is_no_fault() -> None:
+    record = run(fake(found={"graph_breaks": 2, "graph_breaks_declared": 2}))
+
+    assert record.status == "ok"
+    assert record.proof is not None
+    assert record.proof.graph_breaks == 2
+
+
+@pytest.mark.parametrize(("cpu_per_wall", "status"), [(0.5, "ok"), (1.0, "ok"), (1.9, "invalid")])
+def test_more_threads_in_use_than_asked_for_take_the_time_away(cpu_per_wall: float, status: str) -> None:
+    framework = fake()
+
+    record = run(framework, cpu_clock=lambda: int(framework.clock() * cpu_per_wall))
+
+    assert record.status == status
+    assert (record.timing is None) == (status == "invalid")
+    assert record.reason == ("" if status == "ok" else "threads: 1 asked for, 1.90 used (CPU time over wall time)")
+
+
+def test_a_trained_model_is_held_to_the_predictions_of_its_own_parameters() -> None:
+    record = run(fake(inference_off=0.0))
+
+    assert record.status == "ok"
+    assert record.accuracy is not None
+    assert record.accuracy.losses == ()
+    assert record.accuracy.max_loss_deviation is not None
+    assert 0 <= record.accuracy.max_loss_deviation < 1e-6
+    assert record.accuracy.init_sha256 == sha256(regression.make("base", "adam").parameters)
+    assert record.accuracy.within_tolerance
+
+
+def test_two_runs_of_the_gate_that_are_equal_to_the_last_bit_have_one_fingerprint() -> None:
+    framework = fake()
+    run_rounds = framework.clock.rounds
+
+    def spoil(run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        durations = run_rounds(run, before, count)
+        framework.wrong_by = 1e-9
+        return durations
+
+    equal = run(fake()).accuracy
+    other = run(framework, rounds=spoil).accuracy
+
+    assert equal is not None
+    assert equal.fingerprint == equal.fingerprint_after != ""
+    assert other is not None
+    assert other.fingerprint == equal.fingerprint != other.fingerprint_after
+
+
+def test_the_class_of_the_first_step_comes_from_what_the_caches_did() -> None:
+    files = iter([3, 5])
+
+    record = run(fake(found={"cache_hits": 0, "cache_misses": 2}), cache_entries=lambda: next(files))
+
+    assert record.timing is not None
+    assert (record.timing.compile_cache, record.timing.cache_entries) == ("cold", 2)
+
+
+def test_a_repeat_takes_the_first_step_and_the_gate_and_times_no_rounds() -> None:
+    framework = fake(found={"cache_hits": 3, "cache_misses": 0})
+
+    found = repeat(
+        turn(threads=2),
+        "warm",
+        load=lambda: framework,
+        make=lambda: regression.make("base", "adam"),
+        clock=framework.clock,
+    )
+
+    assert (found.kind, found.status, found.reason, found.threads) == ("warm", "ok", "", 2)
+    assert found.first_step_ns == 500_000_000
+    assert (found.compile_cache, found.cache_hits, found.cache_misses) == ("warm", 3, 0)
+    original = run(fake()).accuracy
+    assert original is not None
+    assert found.fingerprint == original.fingerprint
+    assert framework.made == 1 + 20  # the first step and the start of the gate
+    assert "start cpu 2" in framework.calls
+
+
+def test_a_repeat_that_fails_says_why() -> None:
+    found = repeat(
+        turn(),
+        "threads",
+        load=lambda: fake(build_error=RuntimeError("no such layer")),
+        make=lambda: regression.make("base", "adam"),
+    )
+
+    assert (found.status, found.reason) == ("failed", "build: RuntimeError: no such layer")
+    assert (found.first_step_ns, found.compile_cache, found.fingerprint) == (None, None, "")
+
+
+def test_a_gate_that_fails_after_timing_takes_the_time_away() -> None:
+    framework = fake()
+    run_rounds = framework.clock.rounds
+
+    def spoil(run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+        durations = run_rounds(run, before, count)
+        framework.wrong_by = 0.01
+        return durations
+
+    record = run(framework, rounds=spoil)
+
+    assert record.status == "invalid"
+    assert record.reason.startswith("after timing: the losses leave")
+    assert record.timing is None
+
+
+def test_a_mode_that_cannot_run_here_is_skipped_with_its_reason() -> None:
+    record = run(fake(skip="no GPU"))
+
+    assert (record.status, record.reason, record.timing) == ("skipped", "no GPU", None)
+
+
+def test_an_exception_becomes_a_record_that_names_its_phase() -> None:
+    record = run(fake(build_error=RuntimeError("no such layer\nsecond line")))
+
+    assert record.status == "failed"
+    assert record.reason == "build: RuntimeError: no such layer"
+    assert record.failure is not None
+    assert record.failure.phase == "build"
+    assert any("no such layer" in line for line in record.failure.tail)
+    assert record.phases is not None
+    assert record.environment is not None
+    assert record.environment.versions == ("fake==1",)
+
+
+def test_a_framework_that_does_not_import_fails_in_that_phase() -> None:
+    def load() -> FakeFramework:
+        raise ModuleNotFoundError("No module named 'torch'")
+
+    record = measure(turn(), load=load, make=lambda: regression.make("base", "adam"), rounds=FakeClock().rounds)
+
+    assert record.reason == "import: ModuleNotFoundError: No module named 'torch'"

@@ -1,0 +1,86 @@
+"""A record survives the way to disk and back; damage and the future are refused with a sentence."""
+
+import dataclasses
+import json
+
+import pytest
+
+from bench.records import record as records
+from bench.records.record import RecordError, from_json, to_json
+from tests import factories
+
+
+def test_a_record_survives_the_way_to_json_and_back() -> None:
+    full = factories.record(failure=factories.failure(tail=("one", "two")))
+    assert from_json(to_json(full)) == full
+    assert from_json(to_json(factories.idiomatic())) == factories.idiomatic()
+
+
+def test_a_record_is_one_line() -> None:
+    assert "\n" not in to_json(factories.record(reason="two\nlines"))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"schema": 1, "cell"', "not JSON"),
+        ("[]", "no schema number"),
+        ('{"schema": "1"}', "no schema number"),
+        ('{"schema": 1}', "missing"),
+        ('{"schema": 1, "speed": 3}', "has no field 'speed'"),
+        ('{"schema": 1, "cell": 3, "block": 1, "position": 1, "status": "ok"}', "Cell should be an object"),
+    ],
+)
+def test_a_damaged_line_is_refused_with_what_is_wrong(line: str, message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        from_json(line)
+
+
+def test_a_newer_schema_is_refused() -> None:
+    newer = json.dumps({**json.loads(to_json(factories.record())), "schema": records.SCHEMA + 1, "future": True})
+    with pytest.raises(RecordError, match="newer than this samestep reads"):
+        from_json(newer)
+
+
+def test_older_schemas_are_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "SCHEMA", 3)
+    monkeypatch.setattr(
+        records,
+        "UPGRADES",
+        {
+            1: lambda data: {**data, "reason": data["reason"] + " one", "schema": 2},
+            2: lambda data: {**data, "reason": data["reason"] + " two", "schema": 3},
+        },
+    )
+    upgraded = from_json(to_json(dataclasses.replace(factories.record(), schema=1, reason="zero")))
+    assert upgraded.reason == "zero one two"
+
+
+def test_a_record_of_schema_3_has_no_beginnings_of_rounds() -> None:
+    today = dataclasses.replace(factories.record(), timing=factories.timing(round_begin_ns=(1, 2, 3)))
+    data = json.loads(to_json(today))
+    assert from_json(json.dumps(data)) == today
+    del data["timing"]["round_begin_ns"]
+    older = from_json(json.dumps({**data, "schema": 3}))
+    assert older.schema == records.SCHEMA
+    assert older.timing
+    assert older.timing.round_begin_ns == ()
+
+
+def test_every_field_has_a_line_that_says_what_it_means() -> None:
+    import ast
+    import inspect
+
+    source = inspect.getsource(records)
+    lines = source.splitlines()
+    # these name themselves: a part of the record, described at its own class
+    parts = {"phases", "timing", "memory", "accuracy", "proof", "environment", "idiomatic", "failure", "cell", "schema"}
+    bare = [
+        node.target.id
+        for classdef in ast.parse(source).body
+        if isinstance(classdef, ast.ClassDef)
+        for node in classdef.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        if "#" not in lines[node.lineno - 1] and node.target.id not in parts
+    ]
+    assert bare == []

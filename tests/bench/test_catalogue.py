@@ -1,0 +1,79 @@
+"""What can be run is read from the framework files without importing them, and every file keeps its promises."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import Catalogue, catalogue, framework_offer
+from bench.frameworks import FRAMEWORKS
+from bench.interface import Framework
+from bench.records import record
+from bench.workloads import WORKLOADS
+
+BENCH = Path(record.__file__).parents[1]
+
+
+def names(folder: str) -> set[str]:
+    return {path.stem for path in (BENCH / folder).glob("[a-z]*.py")}
+
+
+def test_the_lists_are_those_of_the_files() -> None:
+    assert names("frameworks") == set(FRAMEWORKS) > {"numpy", "torch"}
+    assert names("workloads") == set(WORKLOADS)
+    assert names("hello") - {"data"} <= set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_framework_file_satisfies_the_interface(name: str) -> None:
+    """Every member of the protocol is defined at the top of the file; its types are mypy's business."""
+    tree = ast.parse((BENCH / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    shared = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    constants = {
+        name.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+    wanted = {member for member in dir(Framework) if not member.startswith("_")} | set(Framework.__annotations__)
+    assert wanted <= functions | constants | shared
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_an_offer_is_complete(name: str) -> None:
+    offer = framework_offer(name)
+    assert offer.modes
+    assert all(mode.sentence for mode in offer.modes)
+    modes = {mode.name for mode in offer.modes}
+    assert {mode.baseline for mode in offer.modes} <= {"", *modes}
+    assert {mode.source for mode in offer.modes} <= {"", *FRAMEWORKS}
+    assert offer.title
+    assert offer.sentence.startswith(f"{offer.title}: ")
+    assert bool(offer.hello) == (offer.hello_lines > 0)
+
+
+def test_the_command_prints_the_catalogue_and_loads_no_framework() -> None:
+    code = (
+        "import sys; from bench.__main__ import main; main(['cells']);"
+        "print(sorted({'torch', 'tensorflow', 'jax', 'keras', 'fastai', 'pytest'} & set(sys.modules)))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=BENCH.parent
+    ).stdout.splitlines()
+    assert record.decode(Catalogue, json.loads(printed[0])) == catalogue()
+    assert printed[1] == "[]"
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_library_that_is_declared_has_its_probes(name: str) -> None:
+    """By import or by definition, at the top of the file; a library's own name stands for it in tables."""
+    library = framework_offer(name).limits
+    text = (BENCH / "frameworks" / f"{name}.py").read_text(encoding="utf-8")
+    assert bool(library) == ("probes = " in text or "probes() " in text or "memory, probes = " in text)
+    assert not library or framework_offer(library).limits == library

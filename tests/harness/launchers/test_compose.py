@@ -1,0 +1,171 @@
+"""compose.yaml, as Compose itself reads it: the services, their hardening, what the variables choose."""
+
+import functools
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.frameworks import FRAMEWORKS
+from harness.doctor.survey import output
+from harness.launchers import images
+from harness.launchers.docker import image_name
+from harness.launchers.hardening import CODE, Allowance, harden
+from harness.launchers.workers import ADDRESS
+from harness.plan.capacity import bytes_of
+
+ROOT = Path(__file__).parents[3]
+GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
+
+pytestmark = pytest.mark.skipif(
+    not output(["docker", "compose", "version"]), reason="docker compose is not there to read compose.yaml"
+)
+
+
+@functools.cache
+def project(**variables: str) -> dict[str, Any]:
+    """The project as Compose resolves it with these variables, and no other of ours."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMESTEP_")}
+    done = subprocess.run(
+        ["docker", "compose", "--project-directory", str(ROOT), "config", "--format", "json"],
+        env={**inherited, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def services(**variables: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = project(**variables)["services"]
+    return found
+
+
+def test_there_is_one_worker_per_framework_and_the_harness() -> None:
+    assert set(services()) == {*FRAMEWORKS, "harness"}
+    for name in FRAMEWORKS:
+        worker = services()[name]
+        command = ["python", "-m", "bench", "worker", str(ADDRESS), name]
+        assert [*worker["entrypoint"], *worker["command"]] == command
+        assert worker["build"]["args"]["FRAMEWORK"] == name
+    assert set(services()["harness"]["depends_on"]) == set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_images_build_on_what_the_locks_build_on(device: str) -> None:
+    found = services(SAMESTEP_DEVICE=device)
+    assert {name: found[name]["build"]["args"].get("PARENT", "") for name in FRAMEWORKS} == {
+        name: images.parent(name, device) for name in FRAMEWORKS
+    }
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_images_are_called_as_the_docker_launcher_calls_them(device: str) -> None:
+    found = services(SAMESTEP_DEVICE=device)
+    assert {name: found[name]["image"] for name in FRAMEWORKS} == {
+        name: image_name(name, device) for name in FRAMEWORKS
+    }
+    assert {service["build"]["args"]["DEVICE"] for service in found.values()} == {device}
+
+
+def test_workers_are_hardened_as_the_docker_launchers_containers_are() -> None:
+    table = harden(Allowance(memory="3g", tmp="1g", cpus="2,3"))
+    for name in FRAMEWORKS:
+        worker = services(SAMESTEP_MEMORY="3g", SAMESTEP_TMP="1g", SAMESTEP_CPUS="2,3")[name]
+        assert worker["user"] == table.user
+        assert worker["network_mode"] == table.network_mode
+        assert worker["read_only"] is table.read_only
+        assert worker["init"] is table.init
+        assert worker["pids_limit"] == table.pids_limit
+        assert worker["cpuset"] == table.cpuset_cpus
+        assert tuple(worker["cap_drop"]) == table.cap_drop
+        assert tuple(worker["security_opt"]) == table.security_opt
+        assert worker["tmpfs"] == [f"{path}:{options}" for path, options in table.tmpfs.items()]
+        assert worker["environment"] == table.environment
+        assert worker["mem_limit"] == worker["memswap_limit"] == str(3 << 30)
+        assert not worker.get("cap_add")
+
+
+def test_the_defaults_of_the_variables_are_the_docker_launchers() -> None:
+    plain = harden(Allowance())
+    worker = services()["torch"]
+    assert worker["mem_limit"] == str(int(plain.mem_limit.removesuffix("g")) << 30)
+    assert worker["tmpfs"] == [f"{path}:{options}" for path, options in plain.tmpfs.items()]
+
+
+def test_the_harness_knows_how_much_memory_a_worker_has() -> None:
+    for variables in ({}, {"SAMESTEP_MEMORY": "3g"}):
+        found = services(**variables)
+        told = bytes_of(found["harness"]["environment"]["SAMESTEP_MEMORY"])
+        assert {str(told)} == {found[name]["mem_limit"] for name in FRAMEWORKS}
+
+
+def test_a_worker_can_write_no_mount() -> None:
+    for name in FRAMEWORKS:
+        mounts = services()[name]["volumes"]
+        assert {mount["target"] for mount in mounts} == {f"{CODE}/bench", "/run/samestep"}
+        assert all(mount["read_only"] for mount in mounts)
+
+
+def test_a_worker_comes_back_after_a_crash_and_rests_after_goodbye() -> None:
+    assert {services()[name]["restart"] for name in FRAMEWORKS} == {"on-failure"}
+    assert "restart" not in services()["harness"]
+
+
+def test_the_harness_can_write_the_results_and_become_their_owner_and_no_more() -> None:
+    harness = services()["harness"]
+    writable = [mount["target"] for mount in harness["volumes"] if not mount.get("read_only")]
+    assert writable == [f"{CODE}/results", "/run/samestep"]
+    assert (harness["cap_drop"], sorted(harness["cap_add"])) == (["ALL"], ["SETGID", "SETUID"])
+    assert harness["network_mode"] == "none"
+    assert harness["read_only"] is True
+    assert harness["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_no_service_is_privileged_or_sees_an_engine() -> None:
+    for service in services().values():
+        assert not service.get("privileged")
+        assert not service.get("ports")
+        assert not any("docker.sock" in json.dumps(mount) for mount in service["volumes"])
+
+
+def test_the_variable_names_the_one_gpu_that_every_service_gets() -> None:
+    for service in services(SAMESTEP_GPU="GPU-7").values():
+        assert service["deploy"]["resources"]["reservations"]["devices"] == GPU
+
+
+def test_the_cpu_variant_asks_for_no_gpu_and_one_processor() -> None:
+    variables = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "images" / "cpu.env").read_text(), re.MULTILINE))
+    for name, service in services(**variables).items():
+        assert "reservations" not in service.get("deploy", {}).get("resources", {})
+        assert service["build"]["args"]["BASE_IMAGE"] == variables["BASE_IMAGE"]
+        assert service.get("cpuset") == (None if name == "harness" else "1")
+
+
+def test_what_was_selected_reaches_the_harness() -> None:
+    variables = {
+        "SAMESTEP_FRAMEWORK": "torch,jax", "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager",
+        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32",
+        "SAMESTEP_ALLOCATOR": "default", "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7",
+        "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
+    }  # fmt: skip
+    environment = services(**variables)["harness"]["environment"]
+    assert variables.items() <= environment.items()
+    unset = services()["harness"]["environment"]
+    assert unset["SAMESTEP_PROFILE"] == "quick"
+    assert [unset[name] for name in list(variables)[:10]] == [None] * 10
+
+
+def test_a_folder_of_wheels_replaces_the_empty_one() -> None:
+    def chosen(**variables: str) -> dict[str, str]:
+        found: dict[str, str] = services(**variables)["torch"]["build"]["additional_contexts"]
+        return found
+
+    assert chosen(PIP_FIND_LINKS="") == {"wheelhouse": "docker-image://scratch"}
+    assert chosen(PIP_FIND_LINKS="/pip") == {"wheelhouse": "/pip"}
+    assert chosen(PIP_FIND_LINKS="/pip", SAMESTEP_WHEELHOUSE="/wheels") == {"wheelhouse": "/wheels"}

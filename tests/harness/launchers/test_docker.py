@@ -1,0 +1,331 @@
+"""The docker launcher, on a fake engine: a fresh hardened container per replicate, removed whatever happens."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import APIError, ImageNotFound
+from requests.exceptions import ConnectionError as EngineError
+
+from bench.turns.turn import Settings, Turn, to_record, turn_from_json
+from harness.environments.checkout import ROOT
+from harness.errors import SetupError
+from harness.launchers import docker
+from harness.launchers.docker import OWNER, DockerLauncher, explain, owner
+from harness.launchers.hardening import Allowance
+from tests.factories import cell
+
+STATE = {
+    "Pid": 4321,
+    "ExitCode": 0,
+    "OOMKilled": False,
+    "StartedAt": "2026-11-20T09:32:11.5Z",
+    "FinishedAt": "2026-11-20T09:32:12.750000001Z",
+}
+
+
+class FakeContainer:
+    def __init__(self, engine: "FakeEngine", name: str, options: Mapping[str, Any]) -> None:
+        self.engine = engine
+        self.name = name
+        self.options = options
+        self.labels = options["labels"]
+        self.attrs: dict[str, Any] = {"State": engine.state}
+        self.done: list[str] = []
+
+    def start(self) -> None:
+        self.done.append("start")
+        self.engine.on_start(self)
+
+    def wait(self, timeout: float) -> None:
+        self.done.append("wait")
+        self.engine.on_wait(self, timeout)
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def reload(self) -> None:
+        pass
+
+    def logs(self) -> bytes:
+        return b"first line\n\nlast line\n"
+
+    def remove(self, force: bool) -> None:
+        self.engine.running.remove(self)
+
+    def folder(self) -> Path:
+        (mount,) = (volume for volume in self.options["volumes"] if volume.endswith(":/out"))
+        return Path(mount.removesuffix(":/out"))
+
+
+class FakeEngine:
+    """Holds images by name and remembers every container; `on_start` and `on_wait` play the container's part."""
+
+    def __init__(self, *images: str) -> None:
+        self.known = images
+        self.state: dict[str, Any] = dict(STATE)
+        self.running: list[FakeContainer] = []
+        self.made: list[FakeContainer] = []
+        self.on_start: Callable[[FakeContainer], None] = lambda container: None
+        self.on_wait: Callable[[FakeContainer, float], None] = lambda container, timeout: None
+        self.images = self.containers = self
+
+    def get(self, name: str) -> Any:
+        if name not in self.known:
+            raise ImageNotFound(name)
+        return type("Image", (), {"id": f"sha256:{name}"})
+
+    def create(self, image: str, command: list[str], **options: Any) -> FakeContainer:
+        made = FakeContainer(self, f"container-{len(self.made)}", {"image": image, "command": command, **options})
+        self.made.append(made)
+        self.running.append(made)
+        return made
+
+    def list(self, **filters: Any) -> list[FakeContainer]:
+        return list(self.running)
+
+    def close(self) -> None:
+        pass
+
+
+def turn(framework: str = "torch", cpus: tuple[int, ...] = ()) -> Turn:
+    return Turn(
+        cell=cell(framework=framework),
+        block=1,
+        position=1,
+        settings=Settings(rounds=1, warmup_floor_ns=1, warmup_cap_ns=1),
+        calls_per_round=None,
+        cpus=cpus,
+        threads=1,
+        hash_seed=17,
+        timeout_s=5,
+        launcher="docker",
+    )
+
+
+def prepared(engine: FakeEngine, device: str = "cpu", **options: Any) -> DockerLauncher:
+    made = DockerLauncher(device, code=ROOT, client=engine, **options)  # type: ignore[arg-type]
+    made.prepare(["torch"], lambda line: None)
+    engine.made.clear()
+    return made
+
+
+def test_says_which_images_are_missing_and_how_to_build_them() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = DockerLauncher("cpu", code=ROOT, client=engine)  # type: ignore[arg-type]
+    reasons = launcher.prepare(["torch", "jax"], lambda line: None)
+    assert reasons == {"jax": "there is no image samestep/jax:cpu: samestep build jax --device cpu"}
+
+
+def test_tries_one_hardened_container_before_the_run() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = DockerLauncher("cpu", code=ROOT, client=engine)  # type: ignore[arg-type]
+    launcher.prepare(["torch"], lambda line: None)
+    (trial,) = engine.made
+    assert (trial.options["command"], trial.options["read_only"], trial.done) == (["true"], True, ["start", "wait"])
+    assert engine.running == []
+
+
+def test_runs_a_turn_in_a_hardened_container_of_the_frameworks_image_and_removes_it() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine, allowance=Allowance(memory="8g", tmp="1g"))
+    pids: list[int] = []
+    ended = launcher.take(turn(cpus=(1, 3)), lambda pid, folder: pids.append(pid))
+    (container,) = engine.made
+    options = container.options
+    assert (options["image"], options["command"]) == (
+        "sha256:samestep/torch:cpu",
+        ["python", "-m", "bench", "turn", "/out"],
+    )
+    assert options["network_mode"] == "none"
+    assert options["cap_drop"] == ["ALL"]
+    assert options["tmpfs"] == {"/tmp": "exec,mode=1777,size=1g"}
+    assert (options["mem_limit"], options["memswap_limit"]) == ("8g", "8g")
+    assert options["cpuset_cpus"] == "1,3"
+    assert [volume.rpartition(":")[2] for volume in options["volumes"]] == ["ro", "/out"]
+    assert options["environment"]["PYTHONHASHSEED"] == "17"
+    assert options["environment"]["PYTHONPATH"] == "/samestep"
+    assert "device_requests" not in options
+    assert pids == [4321]
+    assert engine.running == []
+    assert (ended.exit_code, ended.wall_ns) == (0, 1_250_000_001)
+    assert ended.tail == ("first line", "last line")
+
+
+def test_the_turns_folder_is_open_to_the_container_and_closed_to_everyone_else() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    seen: list[Path] = []
+
+    def write(container: FakeContainer) -> None:
+        folder = container.folder()
+        seen.append(folder)
+        assert folder.stat().st_mode & 0o777 == 0o777
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+        written = turn_from_json((folder / "turn.json").read_text())
+        assert written.image == "samestep/torch:cpu@sha256:samestep/torch:cpu"
+        (folder / "phase").write_text("warmup")
+        (folder / "record.json").write_text("the record")
+
+    launcher = prepared(engine)
+    engine.on_start = write
+    ended = launcher.take(turn(), lambda pid, folder: None)
+    assert (ended.phase, ended.record) == ("warmup", "the record")
+    assert not seen[0].parent.exists()
+
+
+def test_asks_for_one_gpu_by_its_name_on_cuda_only() -> None:
+    engine = FakeEngine("samestep/torch:cuda")
+    launcher = prepared(engine, "cuda", gpu="GPU-5")
+    launcher.take(turn(), lambda pid, folder: None)
+    (request,) = engine.made[0].options["device_requests"]
+    assert (request["DeviceIDs"], request["Capabilities"]) == (["GPU-5"], [["gpu"]])
+
+
+def test_kills_a_container_at_its_time_limit() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine)
+    clock = iter((0.0, 5.0))
+
+    def hang(container: FakeContainer, timeout: float) -> None:
+        if "kill" not in container.done:
+            assert timeout == 5
+            raise EngineError("Read timed out.")
+
+    engine.on_wait = hang
+    engine.state["ExitCode"] = 137
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "monotonic", lambda: next(clock))
+        ended = launcher.take(turn(), lambda pid, folder: None)
+    assert engine.made[0].done == ["start", "wait", "kill", "wait"]
+    assert (ended.timed_out, ended.exit_code, ended.signal) == (True, None, "SIGKILL")
+    assert to_record(turn(), ended).status == "timeout"
+    assert engine.running == []
+
+
+def test_says_that_a_container_was_killed_for_memory() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine)
+    engine.state |= {"ExitCode": 137, "OOMKilled": True}
+    assert to_record(turn(), launcher.take(turn(), lambda pid, folder: None)).status == "oom"
+
+
+def test_an_interrupt_removes_the_container_and_goes_on() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine)
+
+    def interrupt(container: FakeContainer, timeout: float) -> None:
+        raise KeyboardInterrupt
+
+    engine.on_wait = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        launcher.take(turn(), lambda pid, folder: None)
+    assert engine.running == []
+
+
+def test_a_container_that_cannot_be_started_is_a_failed_record_with_the_reason() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine)
+
+    def refuse(container: FakeContainer) -> None:
+        raise APIError("500", explanation="no space left on device")
+
+    engine.on_start = refuse
+    record = to_record(turn(), launcher.take(turn(), lambda pid, folder: None))
+    assert record.status == "failed"
+    assert "The Docker engine's disk is full" in record.reason
+
+
+def test_stops_when_the_engine_goes_away() -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    launcher = prepared(engine)
+
+    def vanish(container: FakeContainer, timeout: float) -> None:
+        raise EngineError("Connection aborted.")
+
+    engine.on_wait = vanish
+    with pytest.raises(SetupError, match="went away in the middle of a replicate"):
+        launcher.take(turn(), lambda pid, folder: None)
+
+
+def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> None:
+    engine = FakeEngine("samestep/torch:cpu")
+    dead = engine.create("image", [], labels={OWNER: f"{os.getpid()}/1.00"})  # our number, another process
+    alive = engine.create("image", [], labels={OWNER: owner(os.getpid())})
+    for name in ("samestep-1/turn", "precious/turn"):
+        (tmp_path / name).mkdir(parents=True)
+    mounts = [("samestep-1/turn", "/out"), ("precious/turn", "/out"), ("precious/turn", "/samestep/bench")]
+    dead.attrs["Mounts"] = [{"Source": str(tmp_path / name), "Destination": to} for name, to in mounts]
+    said: list[str] = []
+    launcher = DockerLauncher("cpu", code=ROOT, client=engine)  # type: ignore[arg-type]
+    launcher.prepare(["torch"], said.append)
+    assert engine.running == [alive]
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+    assert said == [f"removed the container {dead.name}, left behind by a samestep that was killed"]
+
+
+@pytest.mark.parametrize("label", ["", "x", "999999999/1.00", "-1/0"])
+def test_a_label_that_names_no_living_process_is_dead(label: str) -> None:
+    assert not docker.is_alive(label)
+
+
+def test_code_that_a_container_could_not_read_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "turn.py").touch(mode=0o600)
+    (tmp_path / "bench").chmod(0o755)
+    with pytest.raises(SetupError, match=r"turn.py is closed to the user of a container: chmod -R o\+rX "):
+        docker.check_readable(tmp_path / "bench")
+
+
+def test_a_trial_that_fails_becomes_one_sentence() -> None:
+    engine = FakeEngine("samestep/torch:cuda")
+
+    def refuse(container: FakeContainer) -> None:
+        raise APIError("500", explanation='could not select device driver "nvidia" with capabilities: [[gpu]]')
+
+    engine.on_start = refuse
+    launcher = DockerLauncher("cuda", code=ROOT, client=engine)  # type: ignore[arg-type]
+    with pytest.raises(SetupError, match="install the NVIDIA Container Toolkit"):
+        launcher.prepare(["torch"], lambda line: None)
+    assert engine.running == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        ("nvidia-container-cli: device error: GPU-9: unknown device: unknown", "There is no GPU 'GPU-9' on this host"),
+        (
+            "Requested CPUs are not available - requested 7, available: 0-1",
+            "Requested CPUs are not available - requested 7, available: 0-1: name others with --cpus.",
+        ),
+        ("OCI runtime create failed", "The Docker engine refused the container: OCI runtime create failed"),
+    ],
+)
+def test_each_refusal_of_the_engine_has_its_sentence(error: str, sentence: str) -> None:
+    assert explain(error, "GPU-9").startswith(sentence)
+
+
+def test_tells_a_missing_engine_from_a_forbidden_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/none.sock")
+    assert docker.why_not(["torch"], "cpu").startswith("No Docker engine answers at unix:///run/none.sock: start it")
+
+    def forbidden(host: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(docker, "knock", forbidden)
+    assert "sudo usermod -aG docker $USER" in docker.why_not(["torch"], "cpu")
+
+
+def test_why_not_is_empty_where_everything_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "connect", lambda: FakeEngine("samestep/torch:cpu"))
+    assert docker.why_not(["torch"], "cpu") == ""
+    assert docker.why_not(["torch", "jax", "keras"], "cpu") == (
+        "there is no image samestep/jax:cpu, samestep/keras:cpu: samestep build jax keras --device cpu"
+    )
+
+
+def test_a_host_name_that_makes_no_sense_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://somewhere")
+    assert docker.why_not(["torch"], "cpu").startswith("No Docker engine answers at nonsense://somewhere")

@@ -1,0 +1,281 @@
+"""The images: what the Dockerfile promises, how a build is asked for, how its progress and its failures are told."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import ImageNotFound
+
+from bench.frameworks import FRAMEWORKS
+from harness.environments import locks
+from harness.errors import SetupError
+from harness.launchers import images
+from harness.launchers.images import HARNESS, RECIPE, BuildLog
+
+DOCKERFILE = (locks.ROOT / "images" / "Dockerfile").read_text()
+BASES = {stage: base for base, stage in re.findall(r"^FROM (\S+) AS (\w+)$", DOCKERFILE, re.MULTILINE)}
+CPU = {"BASE_IMAGE": "debian:bookworm"}
+
+COMPILED = """\
+#5 [torch 1/3] RUN --mount=type=bind,from=tools,target=/opt/tools sh /opt/tools/recipe.sh compiler
+#5 CACHED
+#6 [torch 3/3] RUN --mount=type=bind,from=tools,target=/opt/tools sh /opt/tools/recipe.sh packages torch
+#6 0.5 Collecting torch
+#6 9.5 Installing torch
+"""
+
+
+class Engine:
+    """An engine that has some images, by name, with their labels."""
+
+    def __init__(self, **labels: Mapping[str, str]) -> None:
+        self.labels = {f"samestep/{name}:cpu": dict(found) for name, found in labels.items()}
+        self.identities = {name: f"sha256:{name}" for name in self.labels}
+        self.removed: list[str] = []
+        self.images = self
+
+    def get(self, name: str) -> Any:
+        if name not in self.labels:
+            raise ImageNotFound(name)
+        return SimpleNamespace(id=self.identities[name], labels=self.labels[name], attrs={"Size": 1_500_000_000})
+
+    def remove(self, identity: str) -> None:
+        self.removed.append(identity)
+
+
+class Buildx:
+    """A Docker command line whose builds print what they are told to, and fail where they are given an ending."""
+
+    def __init__(self, engine: Engine, prints: str = "", ends: Mapping[str, str] | None = None) -> None:
+        self.engine = engine
+        self.prints = prints
+        self.ends = ends or {}
+        self.commands: list[Sequence[str]] = []
+
+    def __call__(self, command: Sequence[str], on_line: Callable[[str], None]) -> int:
+        self.commands.append(command)
+        if command[:3] != ["docker", "buildx", "build"]:
+            return 0
+        framework = command[command.index("--tag") + 1].split("/")[1].split(":")[0]
+        for line in (self.prints + self.ends.get(framework, "")).splitlines():
+            on_line(line)
+        if framework in self.ends:
+            return 1
+        self.engine.labels[f"samestep/{framework}:cpu"] = {}
+        self.engine.identities[f"samestep/{framework}:cpu"] = "sha256:new"
+        return 0
+
+
+def build(engine: Engine, buildx: images.Run, *frameworks: str) -> tuple[list[str], Mapping[str, str]]:
+    lines: list[str] = []
+    client: Any = engine
+    return lines, images.build(frameworks, "cpu", lines.append, environ=CPU, run=buildx, client=client)
+
+
+def reason(log: str) -> str:
+    read = BuildLog(lambda step: None)
+    for line in log.splitlines():
+        read.read(line)
+    return read.reason()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("device", locks.PYTHONS)
+def test_an_image_builds_on_the_one_that_its_lock_builds_on(framework: str, device: str) -> None:
+    expected = locks.parent(locks.ROOT, framework, device) or "python"
+    found = images.parent(framework, device)
+    assert (found or BASES[framework]) == expected
+    assert expected in BASES  # so that its layer is shared
+    assert (found == "") == (framework in BASES)
+
+
+def test_a_stage_of_the_dockerfile_is_for_what_others_build_on() -> None:
+    parents = {locks.parent(locks.ROOT, name, device) for name in FRAMEWORKS for device in locks.PYTHONS}
+    assert set(BASES) & set(FRAMEWORKS) == parents - {None}
+    assert (BASES["framework"], BASES["harness"]) == ("${PARENT:-numpy}", "python")
+
+
+def test_what_builds_on_a_framework_without_a_stage_gets_the_nearest_that_has_one(tmp_path: Path) -> None:
+    (tmp_path / "images" / "cpu").mkdir(parents=True)
+    (tmp_path / "images" / "Dockerfile").write_text(DOCKERFILE)
+    for name, asked in (("jax", "-r bench.in"), ("flax", "-r jax.in"), ("toy", "-r flax.in"), ("alone", "-r bench.in")):
+        (tmp_path / "images" / f"{name}.in").write_text(asked)
+    assert [images.parent(name, "cpu", tmp_path) for name in ("jax", "flax", "toy", "alone")] == [
+        "",
+        "jax",
+        "jax",
+        "numpy",
+    ]
+
+
+def test_each_stage_installs_its_own_lock() -> None:
+    for framework in (set(BASES) & set(FRAMEWORKS)) | {"${FRAMEWORK}"}:
+        name = framework.replace("${FRAMEWORK}", "framework")
+        stage = DOCKERFILE.split(f" AS {name}\n")[1].partition("\nFROM")[0]
+        assert name == "numpy" or f"COPY locks/{framework}.${{DEVICE}}-*.txt /opt/locks/" in stage
+        assert stage.rstrip().endswith(f"recipe.sh packages {framework}")
+    assert "recipe.sh packages harness\n" in DOCKERFILE
+
+
+def test_a_compiler_is_in_the_images_of_pytorch_alone() -> None:
+    stage = DOCKERFILE[: DOCKERFILE.index("recipe.sh compiler")].rpartition(" AS ")[2].split()[0]
+    assert (stage, DOCKERFILE.count("recipe.sh compiler")) == ("torch", 1)
+
+
+def test_the_images_hold_dependencies_only_and_run_as_nobody_in_particular() -> None:
+    assert {line.split()[1].split("/")[0] for line in DOCKERFILE.splitlines() if line.startswith("COPY")} == {
+        "locks",
+        "recipe.sh",
+    }
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == ["65532:65532"]
+    assert DOCKERFILE.index("\nUSER ") > DOCKERFILE.rindex("FROM")
+
+
+def test_the_labels_are_of_the_oci_kind() -> None:
+    for name in ("title", "source", "version", "revision", "base.name"):
+        assert f"org.opencontainers.image.{name}=" in DOCKERFILE
+
+
+def test_pytorchs_page_is_the_same_for_images_as_for_local_environments() -> None:
+    assert locks.CPU_TORCH_PAGE in (locks.ROOT / "images" / "recipe.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("device", "environ", "expected"),
+    [
+        ("cuda", {}, "nvidia/cuda:13.0.1-base-ubuntu24.04"),
+        ("cpu", {}, "debian:bookworm-slim"),
+        ("cpu", {"BASE_IMAGE": "ubuntu:24.04"}, "ubuntu:24.04"),
+    ],
+)
+def test_the_base_image_is_the_devices_own_unless_named(device: str, environ: dict[str, str], expected: str) -> None:
+    assert images.base_image(device, environ) == expected
+
+
+def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> None:
+    environ = {**CPU, "PIP_INDEX_URL": "mirror", "SAMESTEP_WHEELHOUSE": str(tmp_path)}
+    command = images.command("torch", "cpu", locks.ROOT, environ)
+    given = {word.partition("=")[0]: word.partition("=")[2] for word in command if re.match(r"[A-Z_]+=", word)}
+    asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
+    assert given.keys() == asked - {"PIP_NO_INDEX", "STAGE"}  # the one only where it is set, the other never
+    assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
+    assert given["RECIPE"] == images.recipe("torch", "cpu")
+    assert given["PARENT"] == ""
+    assert "PARENT=torch" in images.command("lightning", "cpu", locks.ROOT, environ)
+    assert command[command.index("--tag") + 1] == "samestep/torch:cpu"
+    assert command[command.index("--build-context") + 1] == f"wheelhouse={tmp_path}"
+
+
+def test_a_folder_that_pip_was_told_of_is_the_wheelhouse_when_it_holds_the_torch_of_the_cpu(tmp_path: Path) -> None:
+    environ = {"PIP_FIND_LINKS": str(tmp_path), "HOME": str(tmp_path)}
+    assert images.wheelhouse("cpu", environ) != str(tmp_path)
+    (tmp_path / "torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl").write_text("")
+    assert images.wheelhouse("cpu", environ) == str(tmp_path)
+    assert images.wheelhouse("cuda", environ) == ""
+
+
+def test_the_recipe_follows_the_lock_of_the_framework_alone(tmp_path: Path) -> None:
+    (tmp_path / "images" / "locks").mkdir(parents=True)
+    for name in (
+        "Dockerfile",
+        "recipe.sh",
+        "locks/torch.cpu-py311.txt",
+        "locks/jax.cpu-py311.txt",
+        "locks/harness.txt",
+    ):
+        (tmp_path / "images" / name).write_text(name)
+    before = {name: images.recipe(name, "cpu", tmp_path) for name in ("torch", "jax", HARNESS)}
+    (tmp_path / "images" / "locks" / "jax.cpu-py311.txt").write_text("new")
+    after = {name: images.recipe(name, "cpu", tmp_path) for name in before}
+    assert [name for name in before if before[name] != after[name]] == ["jax"]
+
+
+def test_an_image_is_ready_when_it_is_there_and_of_the_present_recipe() -> None:
+    engine: Any = Engine(torch={RECIPE: images.recipe("torch", "cpu")}, jax={RECIPE: "older"}, fastai={})
+    assert images.ready("torch", "cpu", engine)
+    assert not images.ready("jax", "cpu", engine)
+    assert images.ready("fastai", "cpu", engine)  # compose built it
+    assert not images.ready("numpy", "cpu", engine)
+
+
+def test_progress_names_the_framework_and_the_steps_that_are_not_cached() -> None:
+    engine = Engine()
+    lines, failed = build(engine, Buildx(engine, COMPILED), "torch", "fastai")
+    assert lines == [
+        "Image 1 of 2: torch …",
+        "Image 1 of 2: torch: [torch 3/3] packages torch …",
+        "Image 1 of 2: torch built in 0 s, 1.5 GB with the layers that it shares",
+        "Image 2 of 2: fastai …",
+        "Image 2 of 2: fastai: [torch 3/3] packages torch …",
+        "Image 2 of 2: fastai built in 0 s, 1.5 GB with the layers that it shares",
+    ]
+    assert failed == {}
+
+
+def test_the_image_that_lost_its_name_is_removed_and_one_that_stays_the_same_is_not() -> None:
+    engine = Engine(torch={})
+    build(engine, Buildx(engine), "torch")
+    assert engine.removed == ["sha256:samestep/torch:cpu"]
+    build(engine, Buildx(engine), "torch")
+    assert len(engine.removed) == 1
+
+
+def test_a_build_that_fails_says_step_and_last_lines_and_the_others_go_on() -> None:
+    engine = Engine()
+    ending = "#6 9.9 ERROR: hash mismatch\n#6 ERROR: process did not complete\nERROR: failed to solve: process\n"
+    lines, failed = build(engine, Buildx(engine, COMPILED, {"torch": ending}), "torch", "jax")
+    assert failed == {"torch": "[torch 3/3] packages torch: ERROR: hash mismatch"}
+    assert "    ERROR: hash mismatch" in "\n".join(lines).splitlines()
+    assert lines[-1].startswith("Image 2 of 2: jax built")
+
+
+def test_without_buildx_nothing_is_tried() -> None:
+    with pytest.raises(SetupError, match="docker-buildx"):
+        build(Engine(), lambda command, on_line: 1, "torch")
+
+
+def test_without_the_base_image_nothing_else_is_tried() -> None:
+    engine = Engine()
+    ending = "ERROR: failed to solve: debian:bookworm: failed to resolve source metadata for debian:bookworm: no host\n"
+    buildx = Buildx(engine, ends={"torch": ending})
+    with pytest.raises(SetupError, match=r"base image debian:bookworm is not there .* BASE_IMAGE"):
+        build(engine, buildx, "torch", "jax")
+    assert len(buildx.commands) == 2  # is there a Buildx, and one build
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (
+            "#6 [numpy 1/1] RUN recipe.sh packages numpy\n#6 1.0 OSError: No space left on device\n#6 ERROR: process",
+            "[numpy 1/1] packages numpy: the engine's disk is full: docker system df shows what fills it, "
+            "docker system prune frees it",
+        ),
+        (
+            "#6 [numpy 1/1] RUN recipe.sh packages numpy\n#6 1.0 ERROR: No matching distribution found for numpy\n"
+            "#6 ERROR: process",
+            "[numpy 1/1] packages numpy: ERROR: No matching distribution found for numpy: "
+            "give the build a network, or a folder of wheels in SAMESTEP_WHEELHOUSE",
+        ),
+        (
+            "#4 [python 3/4] RUN sh /recipe.sh python\n#4 1.0 cause: Connection refused\n"
+            "#4 1.1 samestep: no Python 3.12: name a base image that has it\n#4 ERROR: process",
+            "[python 3/4] python: no Python 3.12: name a base image that has it",
+        ),
+        ("ERROR: unknown flag: --build-context", "the build: ERROR: unknown flag: --build-context"),
+        ("", "the build: it ended without a word"),
+    ],
+)
+def test_a_failure_is_one_sentence_with_the_step_and_the_remedy_that_is_known(log: str, expected: str) -> None:
+    assert reason(log) == expected
+
+
+def test_the_real_runner_hands_on_each_line_and_the_exit_code() -> None:
+    lines: list[str] = []
+    assert images.run(["sh", "-c", "echo one; echo two >&2; exit 3"], lines.append) == 3
+    assert lines == ["one", "two"]
+    with pytest.raises(SetupError, match="no command no-such-docker"):
+        images.run(["no-such-docker"], lines.append)

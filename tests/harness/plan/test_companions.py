@@ -1,0 +1,146 @@
+"""What is measured, and under which allocator policies: from what was typed to cells, plans and variables."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from bench.catalogue import catalogue, framework_offer, policy_lacking, policy_offer
+from bench.frameworks import FRAMEWORKS
+from bench.records.record import Cell
+from bench.turns import turn as turns
+from harness.environments.checkout import ROOT
+from harness.errors import SelectionError, StoreError
+from harness.plan import companions, planner, selection
+from harness.plan.plan import Plan, make_plan
+from harness.plan.profiles import PROFILES
+from harness.plan.request import Asked
+from harness.store.resume import require_fit
+from tests.bench.protocol.test_replicate import turn
+from tests.factories import cell, run_facts
+
+CELLS = (cell(), cell(mode="compile"), cell(mode="hello", track="idiomatic"), cell(mode="limits", track="limits"))
+
+
+def tracks(measured: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(one.mode, one.track) for one in companions.beside(CELLS, measured)]
+
+
+def planned(*, blocks: int | None = None, **asked: Any) -> Plan:
+    names = {"framework": "torch", "mode": "eager,compile", "profile": "quick", **asked}
+    return planner.planned(Asked(**names), "here", blocks, lambda line: None).plan
+
+
+class TestMeasures:
+    def test_only_an_identical_cell_is_repeated(self) -> None:
+        again = [("eager", "memory"), ("compile", "memory"), ("eager", "energy"), ("compile", "energy")]
+        assert tracks(("time", "memory", "energy")) == [(one.mode, one.track) for one in CELLS] + again
+        assert tracks(("memory",)) == again[:2]
+        assert tracks(("time",)) == [(one.mode, one.track) for one in CELLS]
+
+    def test_come_from_the_profile_when_none_is_named(self) -> None:
+        for profile in PROFILES.values():
+            assert companions.measures(None, profile) == ("time", "memory")
+        assert companions.measures("energy,time", PROFILES["quick"]) == ("time", "energy")
+
+    def test_an_unknown_one_is_one_sentence(self) -> None:
+        with pytest.raises(SelectionError, match=r"There is no measure 'memroy'. Did you mean memory"):
+            companions.measures("memroy", PROFILES["quick"])
+
+    def test_are_in_the_words_of_a_run(self) -> None:
+        assert Asked(measure="memory", allocator="default").words() == ("allocator=default", "measure=memory")
+
+
+class TestPlan:
+    def test_memory_has_the_first_blocks_of_the_profile(self) -> None:
+        for profile, blocks in (("quick", [1]), ("default", [1, 2])):
+            places = planned(profile=profile, optimizer="adam").places()
+            assert sorted({place.block for place in places if place.cell.track == "memory"}) == blocks
+
+    def test_says_how_many_turns_are_for_what(self) -> None:
+        said = str(planned(measure="time,memory,energy", seed=1))
+        assert said.startswith("2 cells × 3 blocks + 1 turn for limits + 3 turns for A/A + ")
+        assert said.endswith(" + 2 turns for memory + 2 turns for energy = 18 replicates, seed 1")
+        assert str(planned(measure="memory", seed=1)) == "2 turns for memory = 2 replicates, seed 1"
+
+    def test_where_nothing_is_timed_there_are_no_empty_blocks_and_no_limits(self) -> None:
+        plan = planned(measure="memory,energy", profile="default", optimizer="adam")
+        assert [len(block) for block in plan.order] == [4, 4]
+        assert {one.track for one in plan.cells} == {"memory", "energy"}
+        assert [len(block) for block in planned(measure="memory", blocks=5).order] == [2] * 5
+
+    def test_a_run_is_resumed_with_the_same_measures_alone(self) -> None:
+        plan = make_plan(companions.beside(CELLS, ("time", "memory")), 3, 42, memory_blocks=1, energy_blocks=1)
+        require_fit("run", plan, run_facts(), (), (), plan.cells)
+        with pytest.raises(StoreError, match=r"torch eager regression adam memory is planned but not selected now"):
+            require_fit("run", plan, run_facts(), (), (), companions.beside(CELLS, ("time",)))
+
+    def test_ids_of_cells_and_their_replicates_for_memory_differ(self) -> None:
+        assert cell(track="memory").id == f"{cell().id}/memory"
+
+
+class TestPolicies:
+    def test_only_of_the_frameworks_that_have_them(self) -> None:
+        cells = selected(framework="torch,jax,numpy", mode="eager,jit", allocator="default,expandable_segments")
+        assert [(one.framework, one.mode, one.allocator) for one in cells] == [
+            ("jax", "jit", "default"), ("numpy", "eager", "default"), ("torch", "eager", "default"),
+            ("torch", "eager", "expandable_segments"),
+        ]  # fmt: skip
+
+    def test_the_default_alone_when_none_is_named(self) -> None:
+        assert {one.allocator for one in selected()} == {"default"}
+
+    def test_a_hello_world_has_the_default_alone(self) -> None:
+        assert {one.track for one in selected(framework="torch", allocator="cudaMallocAsync")} == {"identical"}
+
+    def test_an_unknown_one_is_one_sentence(self) -> None:
+        with pytest.raises(SelectionError, match=r"no allocator 'expandable'. Did you mean expandable_segments\?"):
+            selected(allocator="expandable")
+
+    def test_nothing_selected_is_one_sentence(self) -> None:
+        with pytest.raises(SelectionError, match=r"no cell has framework numpy; allocator platform"):
+            selected(framework="numpy", allocator="platform")
+
+    def test_are_shared_by_all_that_compute_with_one_library(self) -> None:
+        assert framework_offer("lightning").allocators == framework_offer("torch").allocators != ()
+        assert framework_offer("numpy").allocators == ()
+
+    @pytest.mark.parametrize("name", FRAMEWORKS)
+    def test_each_sets_a_variable_and_says_on_which_device(self, name: str) -> None:
+        for policy in framework_offer(name).allocators:
+            assert policy.name != "default"
+            assert policy.environment
+            assert set(policy.devices) <= {"cpu", "cuda"} != set()
+
+    def test_a_device_without_it_says_so(self) -> None:
+        assert policy_lacking(cell(allocator="cudaMallocAsync", device="cuda")) == ""
+        assert "this is the CPU" in policy_lacking(cell(allocator="cudaMallocAsync"))
+        assert policy_lacking(cell(framework="onnxruntime", mode="from-torch", allocator="kSameAsRequested")) == ""
+        assert policy_offer(framework_offer("torch"), "default") is None
+
+    def test_their_variables_are_set_before_the_framework_is_imported(self) -> None:
+        """In a process of its own: `prepare` ties it to the life of its parent."""
+        asked = turn(cell=cell(allocator="expandable_segments", device="cuda"))
+        code = (
+            "import os, sys; from bench.turns import prepare, turn;"
+            "prepare.prepare(turn.turn_from_json(sys.argv[1]));"
+            "assert 'torch' not in sys.modules and 'numpy' not in sys.modules;"
+            "print(os.environ.get('PYTORCH_CUDA_ALLOC_CONF'))"
+        )
+
+        def told(job: turns.Turn) -> str:
+            command = [sys.executable, "-c", code, turns.to_json(job)]
+            variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTORCH")}
+            done = subprocess.run(
+                command, env={**variables, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+            )
+            return done.stdout.strip()
+
+        assert told(asked) == "expandable_segments:True"
+        assert told(turn()) == "None"
+
+
+def selected(**asked: Any) -> tuple[Cell, ...]:
+    return selection.cells(catalogue(), Asked(**asked).selection(), PROFILES["quick"], "cpu")

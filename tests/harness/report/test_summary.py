@@ -1,0 +1,237 @@
+"""What people read: the sentences, the terminal, Markdown."""
+
+import dataclasses
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench.records.record import Record
+from harness import report
+from harness.report.exporters import markdown
+from harness.report.facts import Run
+from harness.report.summary import about_run, duration, summary
+from harness.report.tables.all import tables
+from harness.report.view import view
+from tests import factories
+from tests.factories import cell, record, run, timing
+from tests.harness.report.example import example
+
+EAGER, COMPILE = cell(mode="eager"), cell(mode="compile")
+
+
+def said(shown: Run) -> str:
+    return " ".join(summary(shown, tables(shown)))
+
+
+def pair(eager_ns: int, compile_ns: int, blocks: int = 6, noise: int = 0) -> list[Record]:
+    records = []
+    for block in range(1, blocks + 1):
+        shift = noise if block % 2 else -noise
+        records.append(record(EAGER, block=block, round_ns=(eager_ns + shift,) * 3))
+        slow_start = timing(round_ns=(compile_ns,) * 3, first_step_ns=2_004_000_000)
+        records.append(record(COMPILE, block=block, timing=slow_start))
+    return records
+
+
+class TestSummary:
+    def test_names_the_fastest_step_and_by_how_much(self) -> None:
+        text = said(run(pair(100_000, 80_000)))
+        assert "The fastest step: Torch compile with 80.0 µs, then Torch eager with 100 µs, 1.25 times as long." in text
+
+    def test_does_not_rank_what_it_cannot_tell_apart(self) -> None:
+        text = said(run(pair(100_000, 99_500, noise=3000)))
+        assert "cannot tell apart" in text
+        assert "times as long" not in text
+
+    def test_a_quick_run_is_a_first_look_without_a_verdict(self) -> None:
+        text = said(run(pair(100_000, 80_000, blocks=3), profile="quick", blocks=3))
+        assert "first look" in text
+        assert "fastest" not in text
+        assert "first look" not in said(run(pair(100_000, 80_000)))
+
+    def test_tells_what_the_first_step_costs_and_when_it_is_earned_back(self) -> None:
+        text = said(run(pair(100_000, 80_000)))
+        assert "costs from 4.00 ms (Torch eager) to 2.00 s (Torch compile)" in text
+        assert "after 100,000 steps (Torch compile)" in text
+
+    def test_names_the_shortest_step_of_each_framework_but_never_inference(self) -> None:
+        text = said(example())
+        assert "The shortest step of each framework: JAX scan 9" in text
+        assert "PyTorch fused 79" in text
+        ranked, _, after = text.partition("ONNX Runtime only infers, so it stands apart")
+        assert "ONNX" not in ranked
+        assert after.startswith(": its output lies within 2.4e-07 of NumPy's.")
+
+    def test_names_where_compiling_does_not_pay_framework_by_framework(self) -> None:
+        text = said(example())
+        assert "never, as far as this run can see, fastai fit-compile; Lightning fit-compile; PyTorch foreach," in text
+        assert "to 409,000 steps (PyTorch compile-step), 9 modes in all" in text
+
+    def test_tells_what_is_equal_to_the_last_bit_and_what_is_not(self) -> None:
+        text = said(example())
+        assert "44 of 44 in one process; 43 of 44 in another process (not fastai fit-compile)" in text
+        assert "38 of 44 at another number of threads (not TensorFlow eager, function," in text
+
+    def test_a_skipped_cell_is_no_failure(self) -> None:
+        skipped = record(cell(mode="cuda-graph"), status="skipped", reason="a CUDA graph needs a CUDA device")
+        text = said(run([*pair(100_000, 80_000), skipped]))
+        assert "Not ranked" not in text
+        assert "Skipped, for the reason given below the steps: Torch cuda-graph." in text
+        assert "All 2 cells did the same arithmetic" in text
+
+    def test_several_works_are_not_ranked_against_each_other(self) -> None:
+        small = [
+            record(cell(mode=mode, workload="mlp", size="S"), round_ns=(ns,))
+            for mode, ns in (("eager", 9000), ("jit", 8000))
+        ]
+        large = record(cell(workload="mlp", size="M"), round_ns=(70_000,))
+        text = said(run([*small, large]))
+        assert "The shortest steps: Torch jit on mlp S with 8.00 µs and Torch eager on mlp M with 70.0 µs." in text
+        assert "earned back" not in text
+
+    def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:
+        why: dict[str, Any] = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
+        skipped = [record(cell(precision="tf32", optimizer=name), **why) for name in ("adam", "none")]
+        text = said(run([*pair(100_000, 80_000), *skipped]))
+        assert "Skipped, for the reason given below the steps: Torch eager (2 cells)." in text
+
+    def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
+        *others, last = pair(100_000, 80_000)
+        text = said(run([*others, dataclasses.replace(last, status="invalid", reason="wrong")]))
+        assert "Not ranked: Torch compile (invalid)." in text
+        assert "1 of 2 cells did the same arithmetic" in text
+
+    def test_a_cell_with_a_failed_replicate_is_not_ranked_by_the_others(self) -> None:
+        *others, last = pair(100_000, 80_000)
+        text = said(run([*others, dataclasses.replace(last, status="timeout", reason="first_step: still running")]))
+        assert "Not ranked: Torch compile (timeout)." in text
+        assert "One step of Torch eager takes 100 µs." in text
+
+    def test_different_bytes_are_not_called_the_same(self) -> None:
+        other = record(COMPILE, accuracy=factories.accuracy(init_sha256="f" * 64))
+        assert "NOT from the same bytes" in said(run([record(EAGER), other]))
+
+    def test_a_run_without_records_says_so(self) -> None:
+        assert said(run([])) == "No cell of this run has a time."
+
+    @pytest.mark.parametrize(
+        ("ns", "text"), [(912, "912 ns"), (104_000, "104 µs"), (3.7e6, "3.70 ms"), (7.1e9, "7.10 s"), (0.5, "0.500 ns")]
+    )
+    def test_durations_take_the_unit_that_reads_best(self, ns: float, text: str) -> None:
+        assert duration(ns) == text
+
+    def test_an_interrupted_run_tells_how_to_finish_it(self) -> None:
+        facts = {fact.name: fact.value for fact in about_run(run([record()], replicates=12))}
+        assert facts["replicates"] == "1 of 12: interrupted, samestep run --resume finishes it"
+
+    def test_changes_that_were_not_committed_are_told(self) -> None:
+        facts = {fact.name: fact.value for fact in about_run(run([], dirty=True))}
+        assert facts["samestep"] == "0123456789ab, with changes not committed"
+
+
+def printed(shown: Run, width: int = 80, *, terminal: bool = False) -> str:
+    text = io.StringIO()
+    report.terminal(shown, Console(file=text, width=width, force_terminal=terminal))
+    return text.getvalue()
+
+
+class TestTerminal:
+    def test_fits_80_columns_without_cutting_or_breaking_a_value(self) -> None:
+        lines = printed(example()).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line for line in lines)
+        (row,) = (line for line in lines if line.startswith("  batch-eager") and line.rstrip().endswith(" N"))
+        assert "4,890" in row
+
+    def test_fits_80_columns_with_every_flag_that_a_quick_run_raises(self) -> None:
+        lines = printed(example("quick", 3)).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert not any("…" in line for line in lines)
+
+    def test_is_plain_where_it_is_no_terminal(self) -> None:
+        assert "\x1b" not in printed(example())
+        assert "\x1b" in printed(example(), terminal=True)
+
+    def test_tells_the_reason_of_each_hole_and_the_meaning_of_each_letter(self) -> None:
+        text = " ".join(printed(example(), width=300).split())
+        assert "Keras on TensorFlow batch: failed: import: exit code 1 (ImportError: libcudart.so.13" in text
+        assert "Keras on TensorFlow batch-jit: invalid: 1 of 6 replicates: the losses leave" in text
+        assert "N NOSTEADY: the warm-up reached its time limit" in text
+
+    def test_a_reason_in_brackets_is_text_not_markup(self) -> None:
+        text = printed(run([record(status="failed", reason="import: [red]no[/red] [Errno 2]")]))
+        assert "import: [red]no[/red] [Errno 2]" in text
+
+    def test_an_empty_run_prints_its_tables_empty(self) -> None:
+        assert printed(run([])).count("No such record in this run.") == len(
+            set(report.TABLES) - {*report.OPTIONAL, *report.UNPRINTED}
+        )
+
+    def test_names_a_framework_once_above_its_modes(self) -> None:
+        lines = [line.rstrip() for line in printed(run([record(EAGER), record(COMPILE)])).splitlines()]
+        at = lines.index("Torch")
+        assert lines[at + 1].startswith("  eager ")
+        assert lines[at + 2].startswith("  compile ")
+
+    def test_inference_is_a_group_of_that_name_below_a_rule(self) -> None:
+        lines = [line.rstrip() for line in printed(example()).splitlines()]
+        at = lines.index("Inference")
+        assert lines[at - 2].startswith("  cuda-graph")
+        assert lines[at + 1] == "ONNX Runtime"
+
+    @pytest.mark.parametrize("width", [80, 100, 120])
+    def test_every_mode_of_the_whole_matrix_stands_on_one_line(self, width: int) -> None:
+        lines = printed(example(), width=width).splitlines()
+        for mode in ("reduce-overhead", "cached-partial", "from-keras"):
+            assert sum(line.startswith(f"  {mode} ") for line in lines) >= 4
+
+    def test_a_reason_is_told_once_not_beneath_every_table(self) -> None:
+        assert printed(example(), width=300).count("the losses leave the float64 reference") == 1
+
+
+class TestMarkdown:
+    def test_every_row_has_as_many_fields_as_the_heading(self) -> None:
+        for table in tables(example()):
+            lines = [line for line in markdown.section(view(table, wide=True)).splitlines() if line.startswith("|")]
+            assert len({line.count("|") for line in lines}) == bool(table.rows)
+            assert len(lines) == (2 + len(table.rows) if table.rows else 0)
+
+    def test_an_invalid_row_is_struck_through_and_its_reason_told(self) -> None:
+        text = report.render(example(), "md", "steps")
+        assert "| ~~Keras on TensorFlow~~ | ~~batch-jit~~ | invalid |" in text
+        assert "- Keras on TensorFlow batch-jit: invalid: 1 of 6 replicates: the losses leave" in text
+
+    def test_a_reason_cannot_break_the_table_or_become_markup(self) -> None:
+        broken = record(status="failed", reason="a | b\n<script>alert(1)</script> *c*")
+        text = report.render(run([broken]), "md", "steps")
+        assert "a \\| b \\<script\\>alert(1)\\</script\\> \\*c\\*" in text
+
+    def test_what_all_rows_share_is_told_once(self) -> None:
+        text = report.render(example(), "md", "steps")
+        assert "All rows: workload regression, optimizer adam, size base" in text
+        assert "| optimizer |" not in text
+
+    def test_what_differs_between_rows_is_a_column(self) -> None:
+        text = report.render(run([record(EAGER), record(cell(optimizer="sgd"))]), "md", "steps")
+        assert "| framework | mode | optimizer |" in text
+
+
+class TestRender:
+    def test_csv_is_the_steps_unless_another_table_is_named(self) -> None:
+        assert report.render(example(), "csv").startswith("framework,mode,workload,optimizer,size,")
+        assert report.render(example(), "csv", "code").startswith("framework,lines,")
+
+    def test_markdown_is_all_tables_unless_one_is_named(self) -> None:
+        assert report.render(example(), "md").count("\n## ") == len(report.TABLES) - 1 + 1  # and the exported models
+        assert report.render(example(), "md", "memory").count("## ") == 1
+
+    def test_html_is_the_page(self) -> None:
+        assert report.render(example(), "html").startswith("<!doctype html>")
+
+    def test_an_unknown_format_or_table_is_refused(self) -> None:
+        with pytest.raises(KeyError):
+            report.render(run([]), "pdf")
+        with pytest.raises(KeyError):
+            report.render(run([]), "csv", "power")

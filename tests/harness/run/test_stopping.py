@@ -1,0 +1,136 @@
+"""When a run has blocks enough, and what it says of its end."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.records.record import Cell, Record, to_json
+from bench.turns.turn import Outcome, Turn
+from harness.plan.plan import Plan, make_plan
+from harness.run.loop import Run, execute
+from harness.run.stopping import imprecise, noted
+from harness.store import folder as store
+from tests import factories
+from tests.factories import cell, record
+from tests.fakes import FakeLauncher
+from tests.harness.run.test_loop import SETTINGS, Quiet
+
+CELLS = (cell(), cell(mode="compile"))
+SENTINEL = cell(mode="sentinel", workload="", optimizer="", size="", precision="", track="sentinel")
+PLAN = make_plan((*CELLS, SENTINEL), 20, 1, looks=(10, 15))
+QUIET, NOISY = 0.01, 0.10  # half the difference between replicates in odd and in even blocks
+
+
+def start(tmp_path: Path, plan: Plan = PLAN, until: int | None = None) -> Run:
+    folder = store.create(tmp_path, "run")
+    return Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS, until=until)
+
+
+def answering(noise: dict[str, float], quiet_after: int = 20) -> FakeLauncher:
+    """A launcher whose replicates of each mode scatter as `noise` says, and not at all after a block."""
+
+    def answer(turn: Turn) -> Outcome:
+        off = noise.get(turn.cell.mode, 0.0) if turn.block <= quiet_after else 0.0
+        step = round(100_000 * (1 + (off if turn.block % 2 else -off)))
+        written = record(turn.cell, block=turn.block, position=turn.position, round_ns=(step,) * 3)
+        return Outcome(started_unix_ns=1, wall_ns=1, exit_code=0, record=to_json(written))
+
+    return FakeLauncher(answer)
+
+
+def blocks(launcher: FakeLauncher, of: Cell) -> list[int]:
+    return [turn.block for turn in launcher.turns if turn.cell == of]
+
+
+def test_a_run_ends_at_the_first_look_when_every_interval_is_narrow(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": QUIET})
+    execute(run, launcher, {}, Quiet())
+    assert blocks(launcher, CELLS[0]) == list(range(1, 11))
+    assert launcher.turns[-1].cell == SENTINEL, "the sentinel that closes the last block was left out"
+    assert blocks(launcher, SENTINEL) == list(range(1, 12))
+
+
+def test_it_goes_on_to_the_next_look_while_one_is_wide(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": 0.0275})
+    execute(run, launcher, {}, Quiet())
+    assert blocks(launcher, CELLS[0]) == list(range(1, 16))
+
+
+def test_at_the_cap_it_ends_and_says_what_is_imprecise(tmp_path: Path) -> None:
+    run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": NOISY})
+    execute(run, launcher, {}, Quiet())
+    records = run.folder.records()
+    assert blocks(launcher, CELLS[0]) == list(range(1, 21))
+    assert imprecise(records) == (CELLS[1],)
+    facts = noted(run.facts, PLAN, records, None)
+    assert (facts.blocks_run, facts.ended) == (20, "all 20 blocks were run, one cell is not as precise as ±2 %")
+
+
+def test_a_run_that_ended_is_not_gone_on_with_unless_asked(tmp_path: Path) -> None:
+    run = start(tmp_path)
+    execute(run, answering({"eager": QUIET}), {}, Quiet())
+    again = answering({"eager": NOISY})
+    execute(run, again, {}, Quiet())
+    assert again.turns == []
+
+    execute(dataclasses.replace(run, until=12), again, {}, Quiet())
+    assert blocks(again, CELLS[0]) == [11, 12]
+    facts = noted(run.facts, PLAN, run.folder.records(), 12)
+    assert (facts.blocks_run, facts.ended) == (12, "12 blocks were asked for")
+    assert noted(run.facts, PLAN, run.folder.records(), None).ended == "every interval was within ±2 % after block 10"
+
+
+def test_a_run_interrupted_across_a_look_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    run, calm = start(tmp_path), answering({"eager": QUIET, "compile": 0.0275})
+
+    def interrupt(turn: Turn) -> Outcome:
+        if turn.block == 12:
+            raise KeyboardInterrupt
+        return calm.answer(turn)
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(run, FakeLauncher(interrupt), {}, Quiet())
+    facts = noted(run.facts, PLAN, run.folder.records(), None)
+    assert (facts.blocks_run, facts.ended) == (11, "")
+    execute(run, calm, {}, Quiet())
+    assert max(blocks(calm, CELLS[0])) == 15
+
+
+def test_without_looks_every_block_is_run(tmp_path: Path) -> None:
+    plan = make_plan(CELLS, 12, 1)
+    run, launcher = start(tmp_path, plan), answering({})
+    execute(run, launcher, {}, Quiet())
+    assert blocks(launcher, CELLS[0]) == list(range(1, 13))
+    assert noted(run.facts, plan, run.folder.records(), None).ended == "all 12 blocks were run"
+
+
+def replicates(of: Cell, steps: Sequence[int], **changes: object) -> list[Record]:
+    return [record(of, block=at, round_ns=(step,) * 3, **changes) for at, step in enumerate(steps, start=1)]
+
+
+WIDE = (100_000, 120_000) * 5
+
+
+def test_only_cells_that_have_a_time_in_every_replicate_are_waited_for() -> None:
+    wide = replicates(cell(), WIDE)
+    assert imprecise(wide) == (cell(),)
+    assert imprecise([*wide[:-1], record(cell(), block=10, status="failed", reason="it broke")]) == ()
+    assert imprecise(replicates(cell(track="twin"), WIDE)) == ()
+    assert imprecise(wide[:1]) == ()
+
+
+def test_a_trainer_s_step_is_not_waited_for() -> None:
+    fits = [
+        dataclasses.replace(one, timing=dataclasses.replace(one.timing, double_round_ns=(3 * step,) * 3))
+        for one, step in zip(replicates(cell(), WIDE), WIDE, strict=True)
+        if one.timing
+    ]
+    assert imprecise(fits) == ()
+
+
+def test_a_gpu_has_to_be_twice_as_precise() -> None:
+    steps = (100_000, 103_000) * 5
+    assert imprecise(replicates(cell(), steps)) == ()
+    assert imprecise(replicates(cell(device="cuda"), steps)) == (cell(device="cuda"),)

@@ -1,0 +1,70 @@
+"""The stand-alone scripts are an outsider's, and the table of ratios says what was paired and what is far off."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import catalogue
+from harness.standalone.compare import Pair, rounds_of, table
+from harness.standalone.scripts import SCRIPTS
+from tests import factories
+
+OFFERS = {offer.name: offer for offer in catalogue().frameworks}
+FILES = sorted(path for path in SCRIPTS.rglob("*.py") if path.stem != "__init__")
+
+
+def pair(mode: str, ratio: float | None, block: int = 1, us: float = 20.0, reason: str = "") -> Pair:
+    return Pair(
+        cell=factories.cell(framework="jax", mode=mode),
+        block=block,
+        samestep_ns=ratio and ratio * us * 1e3,
+        script_ns=us * 1e3,
+        ratio=ratio,
+        reason=reason,
+    )
+
+
+def test_every_framework_has_a_script() -> None:
+    assert {path.stem for path in FILES if path.parent == SCRIPTS and not path.stem.startswith("_")} == set(OFFERS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SCRIPTS)))
+def test_a_script_uses_nothing_of_samestep(path: Path) -> None:
+    imported = {
+        name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    ours = {name for name in imported if name.partition(".")[0] in ("bench", "harness", "tests")}
+    assert ours <= {"harness.standalone.programs", "harness.standalone.programs._keras"}
+
+
+def test_ratios_are_averaged_over_blocks() -> None:
+    # blocks ten times apart in time, but always 5 % dearer than the script beside it
+    lines, far = table([pair("jit", 1.05, 1, 20.0), pair("jit", 1.05, 2, 200.0), pair("jit", 1.05, 3, 2.0)])
+
+    assert lines[-1] == "| jax | jit | 21 | 20 | 1.050 | 1.050 to 1.050 |"
+    assert far == []
+
+
+def test_what_is_farther_than_a_tenth_is_named() -> None:
+    _, far = table([pair("jit", 1.15), pair("scan", 1 / 1.2), pair("jit-donate", 1.095)])
+
+    assert far == ["jax jit: 1.150", "jax scan: 0.833"]
+
+
+def test_a_mode_without_a_ratio_says_why() -> None:
+    lines, far = table([pair("jit", None, 1, reason="needs a GPU"), pair("jit", None, 2)])
+
+    assert lines[-1] == "| jax | jit | | | | needs a GPU |"
+    assert far == []
+
+
+def test_the_longer_fit_of_a_round_follows_the_shorter_one() -> None:
+    fits = factories.timing(calls_per_round=10, round_ns=(500,), round_begin_ns=(7,), double_round_ns=(700,))
+    plain = factories.timing(calls_per_round=10, round_ns=(500, 600), round_begin_ns=(7, 510))
+
+    assert rounds_of(fits) == [(7, 507, 10), (507, 1207, 20)]
+    assert rounds_of(plain) == [(7, 507, 10), (510, 1110, 10)]

@@ -1,0 +1,126 @@
+"""The run folder: what is appended stays, damage is named and never repaired, a full disk loses nothing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.records.record import to_json
+from harness.errors import StoreError
+from harness.plan.plan import make_plan
+from harness.store import folder as store
+from harness.store.folder import RunFolder
+from tests import factories
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return store.create(tmp_path / "results", "run")
+
+
+def test_records_come_back_in_the_order_they_were_added(folder: RunFolder) -> None:
+    records = tuple(factories.record(block=block) for block in (1, 2, 3))
+    for record in records:
+        folder.append(record)
+    assert folder.records() == records
+    assert RunFolder(folder.path).records() == records
+
+
+def test_facts_and_plan_come_back(folder: RunFolder) -> None:
+    plan = make_plan((factories.cell(), factories.cell(mode="compile")), 3, 7)
+    facts = factories.run_facts(code=(("bench/records/record.py", "00"),))
+    folder.write_plan(plan)
+    folder.write_facts(facts)
+    assert folder.plan() == plan
+    assert folder.facts() == facts
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
+    assert [store.create(tmp_path, "run").id for _ in range(3)] == ["run", "run-2", "run-3"]
+
+
+@pytest.mark.parametrize("damage", ['{"schema": 1, "cel', "rubbish", ""])
+def test_a_damaged_line_is_named_with_its_remedy_and_left_alone(folder: RunFolder, damage: str) -> None:
+    folder.append(factories.record())
+    with folder.records_path.open("a") as file:
+        file.write(damage + "\n" + to_json(factories.record(block=2)) + "\n")
+    before = folder.records_path.read_bytes()
+
+    with pytest.raises(StoreError, match=r"records\.jsonl, line 2: .*sed -i 2d .*records\.jsonl"):
+        folder.records()
+
+    assert folder.records_path.read_bytes() == before
+
+
+def test_a_newer_schema_asks_for_an_update_and_not_for_the_line(folder: RunFolder) -> None:
+    folder.records_path.write_text('{"schema": 99}\n')
+    with pytest.raises(StoreError, match=r"line 1: schema 99 is newer .*: update samestep\.$"):
+        folder.records()
+
+
+def test_a_line_that_does_not_fit_on_the_disk_is_taken_back(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.append(factories.record())
+    before = folder.records_path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"No space left on device.*--resume"):
+        folder.append(factories.record(block=2))
+
+    assert folder.records_path.read_bytes() == before
+
+
+def test_a_results_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot be written .*--results"):
+        store.create(tmp_path / "file" / "results", "run")
+
+
+def test_a_disk_that_is_nearly_full_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 3 << 20
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    with pytest.raises(StoreError, match="only 3 MiB are free"):
+        store.create(tmp_path, "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_run_folder_has_one_writer(folder: RunFolder) -> None:
+    folder.lock()
+    other = RunFolder(folder.path)
+    with pytest.raises(StoreError, match="another samestep is running it"):
+        other.lock()
+    folder.unlock()
+    other.lock()
+    other.unlock()
+
+
+def test_a_run_is_found_by_id_path_or_latest(tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        run = store.create(tmp_path, name)
+        run.write_facts(factories.run_facts(id=name))
+        made.append(run)
+    os.utime(made[0].path, (1, 1))
+    assert store.find(tmp_path, "a").path == made[0].path
+    assert store.find(tmp_path, str(made[0].path)).path == made[0].path
+    assert store.find(tmp_path, "latest").path == made[1].path
+
+
+def test_a_run_that_is_not_there_names_the_last_ones(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no run 'x' .*none yet"):
+        store.find(tmp_path, "x")
+    with pytest.raises(StoreError, match="no run 'latest'"):
+        store.find(tmp_path, "latest")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"id": 3}'])
+def test_a_damaged_run_json_is_one_sentence(folder: RunFolder, text: str) -> None:
+    (folder.path / store.RUN_FILE).write_text(text)
+    with pytest.raises(StoreError, match=r"run\.json cannot be read"):
+        folder.facts()

@@ -1,0 +1,309 @@
+"""The command line as a person uses it: real processes, exit codes, what is printed and what is left on disk."""
+
+import csv
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import cli, session
+from harness.plan.request import Asked, Where
+from tests.check_run import faults
+from tests.fake_nvml import FakeGpu, FakeNvml
+
+OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
+QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
+
+
+def samestep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one finished run of NumPy."""
+    folder = tmp_path_factory.mktemp("results")
+    ended = samestep("run", *QUICK, "--framework", "numpy", "--seed", "7", "--results", folder)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 cell × 1 block + 1 turn for limits + 1 turn for memory = 3 replicates, seed 7" in ended.stdout
+    assert re.search(r"\[./3\] block 1 {2}numpy eager regression adam: ok, [\d.]+ µs a step", ended.stdout)
+    assert "samestep's own share of the wall time" in ended.stdout
+    assert re.search(r"Report: .*/report/index\.html", ended.stdout)
+    return folder
+
+
+def only_run(results: Path) -> Path:
+    (run,) = results.iterdir()
+    return run
+
+
+def test_a_run_leaves_what_the_contract_says(results: Path) -> None:
+    found = [fault for fault in faults(only_run(results)) if "is not in nan to nan" not in fault]
+    assert found == []  # one block gives no interval
+
+
+def test_the_report_is_made_anew_in_each_format(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = {}
+    for form in ("csv", "html", "md"):
+        monkeypatch.setattr(sys, "argv", ["samestep", "report", "--results", str(results), "--format", form])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 0
+        printed[form] = capsys.readouterr().out
+
+    (row,) = csv.DictReader(io.StringIO(printed["csv"]))
+    assert (row["framework"], row["status"], row["replicates"]) == ("numpy", "ok", "1")
+    assert printed["html"].startswith("<!doctype html>")
+    assert "| numpy" in printed["md"].lower()
+
+
+def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
+    before = (only_run(results) / "records.jsonl").read_bytes()
+    ended = samestep("run", "--resume", "latest", "--results", results)
+    assert ended.returncode == 0
+    assert "3 of 3 replicates are done" in ended.stdout
+    assert (only_run(results) / "records.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("run --framework numpie", r"There is no framework 'numpie'\. Did you mean numpy"),
+        ("run --workload regresion", r"There is no workload 'regresion'\. Did you mean regression"),
+        ("run --mode eagre", r"There is no mode 'eagre'\. Did you mean eager"),
+        ("run --optimizer adan", r"There is no optimizer 'adan'\. Did you mean adam"),
+        ("run --profile quik", r"There is no profile 'quik'\. Did you mean quick"),
+        ("run --device cdua", r"There is no device 'cdua'\. Did you mean cuda"),
+        ("run --launcher dokcer", r"There is no launcher 'dokcer'\. Did you mean docker"),
+        ("run --framework numpy --mode jit", "The selection is empty"),
+        ("run --framework ,", "names nothing"),
+        ("run --cpus 4096", "CPU 4096 cannot be used here"),
+        ("run --launcher here --python /nonexistent", "does not run as a Python interpreter"),
+        ("run --launcher venv --python /usr/bin/python3", "--python belongs to --launcher here"),
+        ("run --resume nothing", "There is no run 'nothing'"),
+        ("run --resume latest --framework torch", "cannot be resumed: .* is planned but not selected now"),
+        ("run --resume latest --profile default", "cannot be resumed with profile default: it was started with quick"),
+        ("report nothing", "There is no run 'nothing'"),
+        ("report latest --format pdf", "There is no format 'pdf'"),
+        ("report latest --format csv --table stepz", "There is no table 'stepz'. Did you mean steps"),
+        ("compare latest nothing", "There is no run 'nothing'"),
+        ("show nump", "There is no hello world 'nump'"),
+        ("build numpie", "There is no framework 'numpie'"),
+        ("plan --framework jaxx", "Did you mean jax"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_1(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str, sentence: str
+) -> None:
+    before = sorted(results.rglob("*"))
+    with_results = ["--results", str(results)] if arguments.split()[0] in ("run", "report", "compare") else []
+    monkeypatch.setattr(sys, "argv", ["samestep", *arguments.split(), *with_results])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    printed = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert re.search(sentence, printed)
+    assert printed.startswith("samestep: ")
+    assert len(printed.strip().splitlines()) == 1
+    assert sorted(results.rglob("*")) == before
+
+
+def test_a_misspelt_option_is_a_usage_error() -> None:
+    assert samestep("run", "--framewrok", "numpy").returncode == 2
+
+
+def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = samestep("run", *QUICK, "--framework", "numpy", "--results", tmp_path / "file")
+    assert ended.returncode == 1
+    assert "cannot be written" in ended.stderr
+
+
+@pytest.mark.parametrize("blocks", ["2", "30"])
+def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, blocks: str) -> None:
+    ended = samestep("run", "--resume", "latest", "--results", results, "--blocks", blocks)
+    assert ended.returncode == 1
+    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in ended.stderr
+
+
+def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Path) -> None:
+    ended = samestep("run", *QUICK, "--framework", "numpy,jax", "--mode", "eager,jit", "--results", tmp_path)
+
+    assert ended.returncode == 3
+    assert "jax jit regression adam: import: ModuleNotFoundError: No module named 'jax'" in ended.stderr
+    with (only_run(tmp_path) / "report" / "csv" / "steps.csv").open(newline="") as file:
+        rows = {row["framework"]: row for row in csv.DictReader(file)}
+    assert rows["numpy"]["status"] == "ok"
+    assert rows["jax"]["status"] == "failed"
+    assert rows["jax"]["step_us"] == ""
+    assert "No module named 'jax'" in rows["jax"]["reason"]
+
+
+@pytest.fixture
+def half_done(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A run of three blocks that has kept its first record and goes on."""
+    command = [sys.executable, "-m", "harness.cli", "run", "--launcher", "here", "--profile", "quick"]
+    process = subprocess.Popen(
+        [*command, "--framework", "numpy", "--results", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+        # Who is started in the background by a shell without job control inherits an ignored Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in tmp_path.glob("*/records.jsonl")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.2)  # into the second replicate
+    yield tmp_path, process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_was_stopped_is_resumed_without_repeating(
+    half_done: tuple[Path, subprocess.Popen[str]], number: signal.Signals, code: int
+) -> None:
+    results, process = half_done
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(number)
+    printed, _ = process.communicate(timeout=30)
+
+    assert process.returncode == code
+    assert (f"samestep run --resume {only_run(results)}\n" in printed) == (number != signal.SIGKILL)
+    _, left = psutil.wait_procs(children, timeout=5)
+    assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
+    kept = (only_run(results) / "records.jsonl").read_text()
+    done = kept.count("\n")
+    assert 1 <= done < OF_NUMPY
+
+    ended = samestep("run", "--resume", "latest", "--results", results)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"{done} of {OF_NUMPY} replicates are done" in ended.stdout
+    now = (only_run(results) / "records.jsonl").read_text()
+    assert now.startswith(kept)
+    assert list(faults(only_run(results))) == []
+
+
+def test_a_damaged_line_stops_report_and_resume_and_stays(half_done: tuple[Path, subprocess.Popen[str]]) -> None:
+    results, process = half_done
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    path = only_run(results) / "records.jsonl"
+    path.write_text('{"schema": 1, "cel\n' + path.read_text())
+    before = path.read_bytes()
+
+    for arguments in (["report", "latest"], ["run", "--resume", "latest"]):
+        ended = samestep(*arguments, "--results", results)
+        assert ended.returncode == 1
+        assert re.search(r"records\.jsonl, line 1: not JSON.*sed -i 1d", ended.stderr)
+        assert path.read_bytes() == before
+
+
+def test_list_and_plan_run_nothing() -> None:
+    listed = samestep("list")
+    assert listed.returncode == 0
+    for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
+        assert word in listed.stdout
+    planned = samestep(
+        "plan",
+        "--framework",
+        "jax",
+        "--mode",
+        "jit,scan,hello",
+        "--profile",
+        "quick",
+        "--seed",
+        "3",
+        "--results",
+        "none",
+    )
+    assert planned.returncode == 0
+    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel + 2 turns for memory"
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned.stdout
+    assert len(planned.stdout.splitlines()) == 1 + 17
+
+
+def test_a_first_look_at_ladders_is_one_block() -> None:
+    def planned(workload: str, *more: str) -> str:
+        mode = [
+            "--framework",
+            "jax",
+            "--mode",
+            "jit",
+            "--size",
+            "tiny,base",
+            "--profile",
+            "quick",
+            "--launcher",
+            "venv",
+        ]
+        return samestep("plan", "--workload", workload, *mode, *more).stdout.partition(" + ")[0]
+
+    assert planned("mlp,convnet") == "2 cells × 1 block"
+    assert planned("mlp,regression") == "2 cells × 3 blocks"
+    assert planned("mlp", "--profile", "default", "--optimizer", "adam") == "1 cell × 6 blocks"
+
+
+@pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])
+def test_runs_where_the_libraries_of_engine_and_gpu_are_missing(command: str) -> None:
+    code = (
+        "import sys; sys.modules.update(docker=None, pynvml=None);"
+        f"sys.argv = ['samestep', *{command.split()!r}]; from harness.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment())
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+def test_a_gpu_in_use_is_refused_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = FakeGpu(programs=lambda now: {999_999_999: 5})
+    monkeypatch.setattr("harness.host.nvidia.library", lambda: FakeNvml(used))
+    asked = ["--device", "cuda", "--framework", "torch", "--mode", "eager", "--launcher", "venv"]
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", *asked, "--results", str(tmp_path / "results")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert re.search(r"GPU GPU-1111 is used by process 999999999.*--allow-shared-gpu", capsys.readouterr().err)
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+    (tmp_path / "results").mkdir()
+    seen: list[Path | None] = []
+
+    def run(asked: Asked, where: Where) -> int:
+        seen.append(where.python)
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", "--launcher", "here", "--python", "python"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert seen == [tmp_path / "python"]  # the link itself: behind it an environment's packages would be missing
