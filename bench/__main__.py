@@ -10,15 +10,15 @@ from typing import NoReturn
 def cells() -> None:
     """Print the catalogue as one line of JSON."""
     from bench.catalogue import catalogue
-    from bench.records import record
+    from bench.records import codec
 
-    print(record.to_json(catalogue()))
+    print(codec.to_json(catalogue()))
 
 
 def turn(folder: Path) -> NoReturn:
     """Run the turn in `folder` in this process and end it."""
     from bench.protocol import repeats
-    from bench.records import record
+    from bench.records import codec
     from bench.turns import turn
     from bench.turns.environment import process_age_ns
     from bench.turns.prepare import PhaseFile, prepare
@@ -47,7 +47,7 @@ def turn(folder: Path) -> NoReturn:
         }
         run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
-        (folder / turn.RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
+        (folder / turn.RECORD_FILE).write_text(codec.to_json(result) + "\n", encoding="utf-8")
     leave(folder, inherited)
 
 

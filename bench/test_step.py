@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.protocol.replicate import measure
 from bench.protocol.rounds import Rounds
-from bench.records import record
+from bench.records import codec
 from bench.turns import prepare
 from bench.turns.environment import process_age_ns
 from bench.turns.turn import PHASE_FILE, RECORD_FILE, Turn
@@ -29,5 +29,5 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
             cache_entries=prepare.cache_entries,
             startup_ns=process_age_ns(),
         ).result()
-    (folder / RECORD_FILE).write_text(record.to_json(result) + "\n", encoding="utf-8")
+    (folder / RECORD_FILE).write_text(codec.to_json(result) + "\n", encoding="utf-8")
     assert result.status == "ok", result.reason

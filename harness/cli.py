@@ -12,7 +12,7 @@ from bench.workloads import WorkloadError
 from harness import commands, session
 from harness.errors import USAGE, SamestepError
 from harness.plan.request import Asked, Where
-from harness.report import TABLES
+from harness.report.write import TABLES
 from harness.selftest import commands as selftest
 
 app = typer.Typer(

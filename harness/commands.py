@@ -10,16 +10,17 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
-from harness import outputs
+from harness import format as formats
 from harness.compare import choice
 from harness.errors import OK, SOME_FAILED, USAGE
-from harness.plan import request, selection
+from harness.plan import label, request, selection
 from harness.plan.planner import planned
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Asked
 from harness.run import progress
 from harness.store import folder as store
 from harness.store import history
+from harness.validity import results as validity_results
 
 
 def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | None = None) -> int:
@@ -35,7 +36,7 @@ def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | No
     chosen = choice.parsed(a), choice.parsed(b)
     first = store.find(results, chosen[0].run)
     second = store.find(results, chosen[1].run) if chosen[1].run else first
-    found = outputs.compare_folders(first, second, chosen, format)
+    found = render.compare_folders(first, second, chosen, format)
     unjudged = found.count(NOT_COMPARABLE) + found.count("unmatched")
     if conditions and unjudged:
         print(f"samestep: {unjudged} of the cells could not be judged; the table says why.", file=sys.stderr)
@@ -78,6 +79,8 @@ def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
     """Print the cells and the order of a run, and how long it would take by what was measured before."""
     found = planned(asked, launcher, None, say=lambda line: None)
     plan = found.plan
+    if found.left_out:
+        print(found.left_out)
     print(plan)
     known = history.seconds(results, found.profile.name, found.device)
     new = sum(cell not in known for cell in plan.cells)
@@ -85,9 +88,9 @@ def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
     if seconds is not None:
         most = "at most " if plan.looks else ""
         guessed = f"; {new} of the cells were not, and are taken as the mean of the others" if new else ""
-        print(f"{most}about {progress.duration(seconds)}, as measured in {results}{guessed}")
+        print(f"{most}about {formats.minutes(seconds)}, as measured in {results}{guessed}")
     for place in plan.places():
-        print(f"{place.position:>4}  block {place.block}  {progress.name(place.cell)}")
+        print(f"{place.position:>4}  block {place.block}  {label.name(place.cell)}")
 
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
@@ -107,19 +110,19 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
 
 def report(name: str, format: str | None, table: str | None, results: Path) -> None:
     """Make the report of a run anew and print it."""
-    from harness import report as reports
+    from harness.report import write
 
     if format is not None:
-        request.one_of("format", format, reports.FORMATS)
+        request.one_of("format", format, write.FORMATS)
     if table is not None:
-        request.one_of("table", table, reports.TABLES)
+        request.one_of("table", table, write.TABLES)
     folder = store.find(results, name)
-    page = outputs.write_report(folder)
+    page = write.write_report(folder)
     if format is None:
-        outputs.print_report(folder)
+        write.print_report(folder)
         print(f"Report: {page}")
     else:
-        sys.stdout.write(reports.render(outputs.load(folder), format, table))
+        sys.stdout.write(write.render(validity_results.load(folder), format, table))
 
 
 def show(frameworks: tuple[str, ...]) -> None:

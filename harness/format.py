@@ -7,6 +7,8 @@ from typing import Final
 Value = str | int | float | bool | None
 NONE: Final = "–"  # not applicable or not measured
 
+GIB: Final = 2**30
+
 
 def plain(value: Value) -> str:
     """Return a value as people read it: yes and no, a dash for nothing."""
@@ -82,3 +84,34 @@ def beginning(value: Value) -> str:
 def listed(items: Sequence[str]) -> str:
     """Return items as a sentence names them: a, b and c."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
+def words(bytes_: int) -> str:
+    """Return an amount for people, to three digits: 1.63 GiB, 512 MiB."""
+    return f"{bytes_ / GIB:.3g} GiB" if bytes_ >= GIB else f"{bytes_ / (1 << 20):.3g} MiB"
+
+
+def duration(ns: float) -> str:
+    """Return a duration in the unit that reads best: 912 ns, 104 µs, 3.7 ms, 7.1 s."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{significant(ns / size)} {unit}"
+    return f"{significant(ns)} ns"
+
+
+def minutes(seconds: float) -> str:
+    """Return "42 s" or "3 min 20 s", rounded to what an estimate can carry."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds / 10) * 10, 60)
+    if minutes >= 60:
+        return f"{minutes // 60:.0f} h {minutes % 60:.0f} min"
+    return f"{minutes:.0f} min {rest:.0f} s" if rest else f"{minutes:.0f} min"
+
+
+def size_words(bytes_: int) -> str:
+    """Return a working set for people: 64 KiB, 4 MiB, 2 GiB."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if bytes_ >= size:
+            return f"{bytes_ // size} {unit}"
+    return f"{bytes_ // 2**10} KiB"

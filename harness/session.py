@@ -9,23 +9,25 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.records.record import Record
-from harness import outputs
+from harness.compare import render as outputs
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.host import gpus
+from harness.host import gpus, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import companions, request, selection
+from harness.plan import companions, label, models, selection
 from harness.plan.plan import is_planned
 from harness.plan.planner import Planned, planned, with_company
 from harness.plan.request import Asked, Where
-from harness.report.facts import RunFacts
-from harness.run import models, progress, stopping
-from harness.run.loop import Run, bad_cells, execute, finished, interleave, own_share, steps
+from harness.report import write
+from harness.run import progress, stopping
+from harness.run.loop import Run, bad_cells, execute, finished, interleave, steps
+from harness.stats.overhead import own_share
 from harness.store import folder as store
+from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder
 from harness.store.resume import require_fit
-from harness.validity import validity
+from harness.validity import results, validity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,11 @@ class Job:
 
 def run(asked: Asked, where: Where) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
-    cpus = request.cpu_set(where.cpus) if where.cpus else checkout.default_cpus()
+    cpus = processors.cpu_set(where.cpus) if where.cpus else processors.default_cpus()
     found = planned(asked, where.launcher, where.blocks, progress.say)
     profile, plan = found.profile, found.plan
+    if found.left_out:
+        progress.say(found.left_out)
     for name in found.launchers if found.device == "cuda" else ():
         gpus.require_free(gpus.wanted(name, os.environ), progress.say, shared=where.shared_gpu)
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
@@ -107,7 +111,7 @@ def _session(jobs: Sequence[Job]) -> int:
             job.run.folder.write_facts(facts)
         if interrupted:
             return _interrupted(jobs)
-        pages = [outputs.write_report(job.run.folder) for job in jobs]
+        pages = [write.write_report(job.run.folder) for job in jobs]
         new = [record for job, n in zip(jobs, before, strict=True) for record in job.run.folder.records()[n:]]
         share = own_share(new, time.perf_counter() - begin)
     except KeyboardInterrupt:
@@ -117,7 +121,7 @@ def _session(jobs: Sequence[Job]) -> int:
             job.launcher.close()
             job.run.folder.unlock()
     for job in jobs:
-        outputs.print_report(job.run.folder)
+        write.print_report(job.run.folder)
         progress.say(_ended(job))
     print(f"samestep's own share of the wall time: {share:.1%}; the rest are the phases of the replicates")
     for page in pages:
@@ -127,13 +131,13 @@ def _session(jobs: Sequence[Job]) -> int:
         for other in others:
             print()
             outputs.compare_folders(first, other)
-    return max(_verdict(outputs.load(job.run.folder).records) for job in jobs)
+    return max(_verdict(results.load(job.run.folder).records) for job in jobs)
 
 
 def _ended(job: Job) -> str:
     """Return why there are no more blocks, and which cells are imprecise where more could have helped."""
-    wide = stopping.imprecise(outputs.load(job.run.folder).records) if job.run.plan.looks else ()
-    told = f" Imprecise: {'; '.join(map(progress.name, wide))}." if wide else ""
+    wide = stopping.imprecise(results.load(job.run.folder).records) if job.run.plan.looks else ()
+    told = f" Imprecise: {'; '.join(map(label.name, wide))}." if wide else ""
     return f"Ended: {job.run.folder.facts().ended}.{told}"
 
 
@@ -159,7 +163,7 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
         if len(jobs) == 1:
             execute(jobs[0].run, jobs[0].launcher, unprepared[0], show)
         else:
-            checkout.leave(jobs[0].run.facts.cpus)
+            processors.leave(jobs[0].run.facts.cpus)
             sequences = [
                 steps(job.run, job.launcher, missing, show) for job, missing in zip(jobs, unprepared, strict=True)
             ]
@@ -190,7 +194,7 @@ def _verdict(records: tuple[Record, ...]) -> int:
     )
     for cell in bad:
         reason = next(one.reason for one in records if one.cell == cell and one.status not in ("ok", "skipped"))
-        print(f"  {progress.name(cell)}: {reason}", file=sys.stderr)
+        print(f"  {label.name(cell)}: {reason}", file=sys.stderr)
     return SOME_FAILED
 
 
@@ -208,7 +212,7 @@ def _facts(
         replicates=plan.replicates,
         started_unix_ns=time.time_ns(),
         wall_s=0.0,
-        host=checkout.host_facts(device),
+        host=machine.host_facts(device),
         commit=commit,
         dirty=dirty,
         launcher=launcher,
@@ -220,7 +224,7 @@ def _facts(
         device=device,
         settings=profile.settings,
         timeout_s=where.timeout or profile.timeout_s,
-        isolated=checkout.isolated(cpus),
+        isolated=processors.isolated(cpus),
         shared_gpu=where.shared_gpu,
         interpreter=str(where.python or sys.executable) if launcher == "here" else "",
         code=checkout.code(used, device),

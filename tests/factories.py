@@ -26,7 +26,9 @@ from bench.records.record import (
     RepeatKind,
     Timing,
 )
-from harness.report.facts import HostFacts, Run, RunFacts
+from harness.host.machine import HostFacts
+from harness.store.facts import RunFacts
+from harness.validity.results import Run
 
 SHA = "0" * 64
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bench.interface import Skip, Step
 from bench.records.record import Allocator, ModeProof
-from bench.reference.workload import KINGMA_BA, Workload, reference
+from bench.reference.trajectory import reference
+from bench.reference.workload import KINGMA_BA, Workload
 from bench.turns.turn import Outcome, Turn
 from harness.launchers.base import OnStart, Say
 

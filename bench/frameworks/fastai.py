@@ -14,7 +14,8 @@ import torch
 from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner, noop
 from fastai.basics import Adam as FastaiAdam
 
-from bench.frameworks._torch import models
+from bench.frameworks._torch import device, inductor, models
+from bench.frameworks._torch import probes as _torch_probes
 from bench.frameworks._torch import proof as found
 from bench.frameworks._torch import training as backend
 from bench.interface import Skip, Step
@@ -64,7 +65,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip("fastai's forward pass is PyTorch's own: its Learner adds a loop and callbacks, not a mode")
     if lacking := backend.lacking(workload, precision):
         return Skip(lacking)
-    if precision == BFLOAT16 and not backend.on_cuda():
+    if precision == BFLOAT16 and not device.on_cuda():
         return Skip("fastai's MixedPrecision opens CUDA's autocast whatever the device: on a CPU it does nothing")
     compiles = mode == "fit-compile"
     if compiles and (missing := found.compiler_missing()):
@@ -104,7 +105,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         evidence = f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}"
         output = losses.of_this_fit[-1] if losses.of_this_fit else None
         placement = found.placement(model.parameters(), output, products)
-        return found.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
+        return inductor.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
 
     return Step(
         fit=fit,
@@ -121,9 +122,9 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
     return partial(FastaiAdam, mom=optimizer.beta1, sqr_mom=optimizer.beta2, eps=optimizer.epsilon)
 
 
-start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
-empty_cache = backend.empty_cache
-probes = backend.probes
+start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
+empty_cache = device.empty_cache
+probes = _torch_probes.probes
 
 
 def versions() -> Sequence[str]:

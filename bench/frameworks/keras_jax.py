@@ -9,7 +9,11 @@ from typing import Any
 import jax
 import keras
 
-from bench.frameworks import jax as backend
+from bench.frameworks._jax import device as _jax_device
+from bench.frameworks._jax import probes as _jax_probes
+from bench.frameworks._jax import proof as _jax_proof
+from bench.frameworks._keras import models
+from bench.frameworks._keras import proof as _keras_proof
 from bench.frameworks._keras import step as _keras
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
@@ -44,7 +48,7 @@ ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 ADAM = EPSILON_HAT
-FORWARD = _keras.FORWARD
+FORWARD = models.FORWARD
 AMPERE = 8.0  # the first compute capability with TF32
 # the dtypes of the two that StableHLO multiplies
 PRODUCT = r"stablehlo\.(?:dot_general|convolution).*: \(tensor<(?:\d+x)*(\w+)>, tensor<(?:\d+x)*(\w+)>\) ->"
@@ -53,9 +57,9 @@ DTYPES = {"bf16": "bfloat16", "f32": "float32"}
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    keras_on_jax = _keras.Backend(
+    keras_on_jax = _keras_proof.Backend(
         gradient=_gradient,
-        uncompiled=_keras.EAGER,
+        uncompiled=_keras_proof.EAGER,
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
@@ -82,7 +86,7 @@ def _products(model: keras.Model, x: jax.Array) -> set[str]:
     return {DTYPES.get(found, found) for both in re.findall(PRODUCT, text) for found in both}
 
 
-def _gradient(model: keras.Model, loss: _keras.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
+def _gradient(model: keras.Model, loss: models.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
     untrained = [variable.value for variable in model.non_trainable_variables]
 
     def of_parameters(parameters: Sequence[jax.Array]) -> jax.Array:
@@ -97,13 +101,13 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: jax.Array, y: jax.Array)
 
 def _prove(model: keras.Model) -> ModeProof:
     """Return what JAX ran of Keras' step, by the programs that `jax.jit` keeps for it."""
-    step = _keras.step_of(model)
+    step = _keras_proof.step_of(model)
     programs = _jitted(step)._cache_size() if step and model.jit_compile else 0
-    body = backend.Body()
+    body = _jax_proof.Body()
     body.on_tracers = programs
     return dataclasses.replace(
-        backend.found(
-            _keras.COMPILED if programs else _keras.EAGER,
+        _jax_proof.found(
+            _keras_proof.COMPILED if programs else _keras_proof.EAGER,
             body,
             parameter=model.trainable_variables[0].value,
             loss=None,
@@ -119,8 +123,8 @@ def _jitted(step: Callable[..., Any]) -> Any:
     return hidden["step_function"] if "step_function" in hidden else _jitted(hidden["_step_function"])
 
 
-start, memory, probes = backend.start, backend.memory, backend.probes
-empty_cache = backend.empty_cache
+start, memory, probes = _jax_device.start, _jax_device.memory, _jax_probes.probes
+empty_cache = _jax_device.empty_cache
 
 
 def wait(outputs: Sequence[Output]) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bench.frameworks._keras import models
+from bench.frameworks._keras import proof as _keras_proof
 from bench.frameworks._keras import step as _keras
 from bench.frameworks._tensorflow import device
-from bench.frameworks._tensorflow.device import Graphs
+from bench.frameworks._tensorflow import probes as _tensorflow_probes
+from bench.frameworks._tensorflow import proof as _tensorflow_proof
+from bench.frameworks._tensorflow.proof import Graphs
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import EPSILON_HAT, Workload
@@ -44,14 +48,14 @@ ENVIRONMENT = {
 ADAM = EPSILON_HAT
 STEP = "one_step_on_data"  # what Keras calls its step, and what XLA compiles
 PREDICT = "predict_function"
-FORWARD = _keras.FORWARD
+FORWARD = models.FORWARD
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    backend = _keras.Backend(
+    backend = _keras_proof.Backend(
         gradient=_gradient,
-        uncompiled=_keras.GRAPH,
+        uncompiled=_keras_proof.GRAPH,
         prove=_prove,
         products=_products,
         round_to_tf32=device.round_to_tf32,
@@ -70,7 +74,7 @@ def _repeated(x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
     return {"x": tf.data.Dataset.from_tensors((x, y)).repeat().with_options(options), "steps_per_epoch": 1}
 
 
-def _gradient(model: keras.Model, loss: _keras.Loss, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
+def _gradient(model: keras.Model, loss: models.Loss, x: tf.Tensor, y: tf.Tensor) -> Sequence[tf.Tensor]:
     with tf.GradientTape() as tape:
         value = loss(y, model(x, training=True))
     slopes: Sequence[tf.Tensor] = tape.gradient(value, [variable.value for variable in model.trainable_variables])
@@ -78,7 +82,7 @@ def _gradient(model: keras.Model, loss: _keras.Loss, x: tf.Tensor, y: tf.Tensor)
 
 
 def _products(model: keras.Model, x: tf.Tensor) -> set[str]:
-    return device.products(tf.function(model).get_concrete_function(x).graph)
+    return _tensorflow_proof.products(tf.function(model).get_concrete_function(x).graph)
 
 
 def _prove(model: keras.Model) -> ModeProof:
@@ -90,10 +94,10 @@ def _prove(model: keras.Model) -> ModeProof:
     if traces:
         newest = functions[STEP if STEP in functions else PREDICT]._list_all_concrete_functions()[-1]
         used = sum(count > 0 for count in counts)
-        graphs = Graphs(functions=used, traces=traces, xla=device.compiled_by_xla(newest))
-    ran = _keras.EAGER if graphs is None else _keras.COMPILED if graphs.xla else _keras.GRAPH
+        graphs = Graphs(functions=used, traces=traces, xla=_tensorflow_proof.compiled_by_xla(newest))
+    ran = _keras_proof.EAGER if graphs is None else _keras_proof.COMPILED if graphs.xla else _keras_proof.GRAPH
     weight = model.trainable_variables[0]
-    return device.prove(
+    return _tensorflow_proof.prove(
         ran,
         graphs,
         device=weight.value.device,
@@ -105,7 +109,7 @@ def _prove(model: keras.Model) -> ModeProof:
 
 def _functions(model: keras.Model) -> dict[str, Any]:
     """Return the `tf.function`s that are Keras' step or hidden in its closure; none before a step."""
-    step = _keras.step_of(model)
+    step = _keras_proof.step_of(model)
     if step is None:
         return {}
     outer = {PREDICT: step} if _traces(step) else {}
@@ -121,7 +125,7 @@ def _traces(value: Any) -> bool:
 
 start, wait, memory = device.start, device.wait, device.memory
 empty_cache = device.empty_cache
-probes = device.probes
+probes = _tensorflow_probes.probes
 to_numpy = _keras.to_numpy
 
 

@@ -14,9 +14,12 @@ import keras
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.frameworks._keras import step
+from bench.frameworks._keras import models, step
+from bench.frameworks._keras import proof as _keras_proof
+from bench.frameworks._torch import device as _torch_device
+from bench.frameworks._torch import inductor
+from bench.frameworks._torch import probes as _torch_probes
 from bench.frameworks._torch import proof as _torch_proof
-from bench.frameworks._torch import training as backend
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import EPSILON_HAT, Workload
@@ -52,7 +55,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = EPSILON_HAT
-FORWARD = step.FORWARD
+FORWARD = models.FORWARD
 AMPERE = (8, 0)  # the first compute capability with TF32
 PRODUCTS = ("mm", "convolution", "scaled_dot_product")  # in the names of operators: mm, addmm, bmm, baddbmm, …
 
@@ -61,7 +64,7 @@ _scope = contextlib.ExitStack()
 
 def start(device: str, threads: int) -> None:
     """Choose the device for PyTorch and for Keras, set the threads and strict float32 (no TF32)."""
-    backend.start(device, threads)
+    _torch_device.start(device, threads)
     _scope.enter_context(keras.device(device))  # "cpu:0" would be another device than "cpu" to PyTorch
 
 
@@ -69,9 +72,9 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
     if mode.endswith("-jit") and (missing := _torch_proof.compiler_missing()):
         return Skip(missing)
-    keras_on_torch = step.Backend(
+    keras_on_torch = _keras_proof.Backend(
         gradient=_gradient,
-        uncompiled=step.EAGER,
+        uncompiled=_keras_proof.EAGER,
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
@@ -86,14 +89,14 @@ def _give_gradients(model: keras.Model) -> None:
         weight.value.grad = torch.zeros_like(weight.value)
 
 
-def _gradient(model: keras.Model, loss: step.Loss, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
+def _gradient(model: keras.Model, loss: models.Loss, x: torch.Tensor, y: torch.Tensor) -> Sequence[torch.Tensor]:
     value = loss(y, model(x, training=True))
     slopes: Sequence[torch.Tensor] = torch.autograd.grad(value, [v.value for v in model.trainable_variables])
     return slopes
 
 
 def _round_to_tf32() -> str:
-    if not backend.on_cuda():
+    if not _torch_device.on_cuda():
         return "TF32 needs an NVIDIA GPU: PyTorch computes on the CPU"
     if (found := torch.cuda.get_device_capability()) < AMPERE:
         return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {found[0]}.{found[1]}"
@@ -127,17 +130,17 @@ def _prove(model: keras.Model) -> ModeProof:
     """Return what PyTorch ran of Keras' step."""
     placement = _torch_proof.placement(model.parameters(), output=None)
     if not model.jit_compile:
-        return ModeProof(mode=step.EAGER, compilations=None, evidence="the step is not compiled", **placement)
-    proof = _torch_proof.inductor_proof(step.step_of(model), placement)
+        return ModeProof(mode=_keras_proof.EAGER, compilations=None, evidence="the step is not compiled", **placement)
+    proof = inductor.inductor_proof(_keras_proof.step_of(model), placement)
     return dataclasses.replace(
         proof,
-        mode=step.COMPILED if proof.graphs else step.EAGER,
-        graph_breaks_declared=_torch_proof.graph_breaks_at("Tensor.backward()"),
+        mode=_keras_proof.COMPILED if proof.graphs else _keras_proof.EAGER,
+        graph_breaks_declared=inductor.graph_breaks_at("Tensor.backward()"),
     )
 
 
-wait, memory, probes = backend.wait, backend.memory, backend.probes
-empty_cache = backend.empty_cache
+wait, memory, probes = _torch_device.wait, _torch_device.memory, _torch_probes.probes
+empty_cache = _torch_device.empty_cache
 to_numpy = step.to_numpy
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bench.frameworks._torch import models
+from bench.frameworks._torch import device, inductor, models
+from bench.frameworks._torch import probes as _torch_probes
 from bench.frameworks._torch import proof as found
 from bench.frameworks._torch import training as backend
 from bench.interface import Skip, Step
@@ -83,7 +84,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     whole_batch = DataLoader([(x, y)], batch_size=None)
     trainer = lightning.Trainer(
         max_epochs=0,
-        accelerator="gpu" if backend.on_cuda() else "cpu",
+        accelerator="gpu" if device.on_cuda() else "cpu",
         devices=1,
         logger=False,
         enable_checkpointing=False,
@@ -108,7 +109,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         output = module.losses[-1] if module.losses else None
         evidence = f"{module.seen} batches seen in {asked} updates asked for"
         placement = found.placement(model.parameters(), output, products)
-        return found.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
+        return inductor.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
 
     return Step(
         fit=fit,
@@ -119,9 +120,9 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     )
 
 
-start, wait, to_numpy, memory = backend.start, backend.wait, backend.to_numpy, backend.memory
-empty_cache = backend.empty_cache
-probes = backend.probes
+start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
+empty_cache = device.empty_cache
+probes = _torch_probes.probes
 
 
 def versions() -> Sequence[str]:

@@ -1,7 +1,6 @@
 """What a first step found in the compile caches, derived from what it did, never from "the folder is not empty"."""
 
 import dataclasses
-from pathlib import Path
 
 from bench.records.record import CompileCache, ModeProof
 
@@ -14,11 +13,6 @@ class Finding:
     hits: int | None  # None: the framework does not count them
     misses: int | None
     entries: int  # files that it added
-
-
-def entries(folder: Path) -> int:
-    """Return how many files lie under the scratch folder, where every compile cache is told to be."""
-    return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 def finding(proof: ModeProof, before: int, after: int) -> Finding:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Record, Repeat, RepeatKind
 from bench.turns.environment import process_age_ns
 from bench.turns.prepare import PhaseFile, cache_entries, framework_of, prepare, workload_of
@@ -89,11 +89,11 @@ def _pending(folder: Path) -> list[int]:
 
 def _record(folder: Path) -> Record | None:
     path = folder / RECORD_FILE
-    return record.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return codec.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _write(folder: Path, found: Record) -> None:
     """Replace the record in one go: the process may be killed at any time."""
     new = folder / f".{RECORD_FILE}"
-    new.write_text(record.to_json(found) + "\n", encoding="utf-8")
+    new.write_text(codec.to_json(found) + "\n", encoding="utf-8")
     new.replace(folder / RECORD_FILE)

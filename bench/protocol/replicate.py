@@ -6,11 +6,9 @@ A cell that fails the correctness gate, or whose mode was not taken, gets no tim
 check, in a further process.
 """
 
-import contextlib
 import dataclasses
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,9 @@ from numpy.typing import NDArray
 from bench.catalogue import policy_lacking
 from bench.interface import Framework, Skip
 from bench.protocol import caches
-from bench.protocol.gate import Gate, InvalidResultError, require_mode, require_no_allocations, require_threads
+from bench.protocol.gate import Gate
+from bench.protocol.phases import PhaseClock, ending
+from bench.protocol.required import require_mode, require_no_allocations, require_threads
 from bench.protocol.rounds import Clock, Rounds, RoundTimer, timed_rounds, warm_up
 from bench.records.record import (
     Accuracy,
@@ -28,7 +28,6 @@ from bench.records.record import (
     Memory,
     ModeProof,
     Moment,
-    Phases,
     Record,
     Repeat,
     RepeatKind,
@@ -38,39 +37,11 @@ from bench.records.record import (
 from bench.reference.precision import PRECISIONS
 from bench.reference.workload import Workload
 from bench.turns.environment import describe, peak_resident_bytes, resident_bytes
-from bench.turns.turn import TAIL_LINES, Turn
+from bench.turns.turn import Turn
 
 Load = Callable[[], Framework]
 Make = Callable[[], Workload]
 Note = Callable[[Moment, Framework], None]
-
-
-class PhaseClock:
-    """Adds up the wall time of each phase and announces the phase under way."""
-
-    def __init__(self, clock: Clock, announce: Callable[[str], None], startup_ns: int) -> None:
-        self.clock = clock
-        self.announce = announce
-        self.current = "startup"
-        self.spent = {field.name: 0 for field in dataclasses.fields(Phases)}
-        self.spent["startup_ns"] = startup_ns
-        self.last_end = clock()
-
-    @contextlib.contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        """Count the time from the end of the phase before to the end of this one."""
-        self.current = phase
-        self.announce(phase)
-        try:
-            yield
-        finally:
-            end = self.clock()
-            self.spent[f"{phase}_ns"] += end - self.last_end
-            self.last_end = end
-
-    def phases(self) -> Phases:
-        """Return what was counted so far."""
-        return Phases(**self.spent)
 
 
 def measure(
@@ -160,19 +131,6 @@ def export(
     status, reason, failure = ending(phase, run)
     record = replicate.record(status, reason, failure)
     return dataclasses.replace(record, export=written[0] if written else None, phases=phase.phases())
-
-
-def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
-    """Return how `run` ended: a reason that it returns means skipped, and whatever it raises is a result."""
-    try:
-        reason = run()
-    except InvalidResultError as error:
-        return "invalid", str(error), Failure(phase=phase.current)
-    except Exception as error:  # noqa: BLE001 - the boundary: a framework may raise anything, and that is a result
-        last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-        failure = Failure(phase=phase.current, tail=tuple(traceback.format_exc().splitlines()[-TAIL_LINES:]))
-        return "failed", f"{phase.current}: {last}", failure
-    return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)
 
 
 class Replicate:

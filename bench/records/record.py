@@ -10,26 +10,11 @@ Standard library only, so that every interpreter on either side can import it. T
 """
 
 import dataclasses
-import json
-import types
-import typing
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 from bench.records.observation import Energy, Observation
-
-# History of the schema
-#   1  the first: one process running one cell, or one idiomatic program
-#   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
-#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
-#      gradient too; a fingerprint is of the gate's first steps, before of all of them
-#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
-#      limits of the machine
-#   5  a gradient's deviation is the worst parameter's, before of the largest element of all;
-#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it;
-#      tracks for the A/A twin and the sentinel; second attempts; the allocator's policy in the proof
-SCHEMA: Final = 5
+from bench.records.schema import SCHEMA
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
 Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy"]
@@ -37,47 +22,8 @@ CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
 Moment = Literal["import", "device", "build", "first step", "warm-up", "round", "deleted", "emptied"]
-T = TypeVar("T")
 
 FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
-
-
-def _from_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Rename what was called "keras": it was Keras on TensorFlow, through `train_on_batch`."""
-    cell = data.get("cell")
-    if isinstance(cell, dict) and cell.get("framework") == "keras":
-        modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
-        cell |= {"framework": "keras_tensorflow", "mode": modes.get(str(cell.get("mode")), cell.get("mode"))}
-        if isinstance(proof := data.get("proof"), dict):
-            proof |= {"mode": modes.get(str(proof.get("mode")), proof.get("mode"))}
-    return {**data, "schema": 2}
-
-
-def _from_2(data: dict[str, Any]) -> dict[str, Any]:
-    """Nothing is called otherwise; what schema 3 adds was not measured."""
-    return {**data, "schema": 3}
-
-
-def _from_3(data: dict[str, Any]) -> dict[str, Any]:
-    """When a round began was not kept, and no limits were measured."""
-    return {**data, "schema": 4}
-
-
-def _from_4(data: dict[str, Any]) -> dict[str, Any]:
-    """Nothing is called otherwise; what schema 5 adds was not measured."""
-    return {**data, "schema": 5}
-
-
-UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    1: _from_1,
-    2: _from_2,
-    3: _from_3,
-    4: _from_4,
-}
-
-
-class RecordError(ValueError):
-    """A record that cannot be read: damaged, or written by a newer samestep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,60 +302,3 @@ class Record:
     observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None
     schema: int = SCHEMA
-
-
-def to_json(value: Any) -> str:
-    """Return one line of JSON for a dataclass of this module (or any frozen dataclass of plain fields)."""
-    return json.dumps(dataclasses.asdict(value), separators=(",", ":"))
-
-
-def from_json(line: str) -> Record:
-    """Return the record that `line` holds, upgraded to the present schema.
-
-    Raises:
-        RecordError: the line is not JSON, lacks a field, or comes from a newer schema.
-    """
-    try:
-        data = json.loads(line)
-    except ValueError as error:
-        raise RecordError(f"not JSON: {error}") from error
-    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
-        raise RecordError("not a record: it has no schema number")
-    if data["schema"] > SCHEMA:
-        raise RecordError(f"schema {data['schema']} is newer than this samestep reads ({SCHEMA}): update samestep")
-    while data["schema"] < SCHEMA:
-        data = UPGRADES[data["schema"]](data)
-    return decode(Record, data)
-
-
-def decode(kind: type[T], data: Any) -> T:
-    """Build the dataclass `kind` from plain JSON data.
-
-    Raises:
-        RecordError: it is no object, or its fields are not the known ones.
-    """
-    if not isinstance(data, dict):
-        raise RecordError(f"{kind.__name__} should be an object, not {type(data).__name__}")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(data) - set(hints))
-    if unknown:
-        raise RecordError(f"{kind.__name__} has no field {unknown[0]!r}")
-    try:
-        return kind(**{name: _value(hints[name], item) for name, item in data.items()})
-    except TypeError as error:
-        raise RecordError(f"{kind.__name__}: {error}") from error
-
-
-def _value(hint: Any, item: Any) -> Any:
-    """Turn JSON's lists and objects into the tuples and dataclasses that `hint` names."""
-    origin = typing.get_origin(hint)
-    if origin in (types.UnionType, typing.Union):
-        if item is None:
-            return None
-        (hint,) = (option for option in typing.get_args(hint) if option is not types.NoneType)
-        return _value(hint, item)
-    if origin is tuple:
-        return tuple(_value(typing.get_args(hint)[0], one) for one in item)
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return decode(hint, item)
-    return item

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.records.record import FORWARD_ONLY, Accuracy
 from bench.reference.precision import Precision
-from bench.reference.workload import Array64, Trajectory, Workload, as_float64, sha256
+from bench.reference.trajectory import Trajectory
+from bench.reference.workload import Array64, Workload, as_float64, sha256
 
 LEAST_SLOPE: Final = 1e-3  # of the steepest parameter's: a flatter one is held to this, its own may be rounding alone
 

@@ -138,54 +138,6 @@ class Workload:
         return loss, gradient
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trajectory:
-    """What the reference computed."""
-
-    losses: tuple[float, ...]  # before each update, shape (steps,)
-    parameters: Arrays64  # after the last update
-
-
-def reference(workload: Workload, formula: str, steps: int | None = None) -> Trajectory:
-    """Train `workload` for `steps` updates, or all, in float64 NumPy with the rule `formula`, from its float32 bytes.
-
-    Raises:
-        ValueError: no such formula.
-    """
-    inputs = {name: as_float64(array) for name, array in workload.inputs.items()}
-    parameters = {name: array.astype(np.float64) for name, array in workload.parameters.items()}
-    first = {name: np.zeros_like(array) for name, array in parameters.items()}
-    second = {name: np.zeros_like(array) for name, array in parameters.items()}
-    losses = []
-    for step in range(1, (workload.steps if steps is None else steps) + 1):
-        loss, gradient = workload.slope(parameters, inputs)
-        losses.append(loss)
-        for name, g in gradient.items():
-            if isinstance(workload.optimizer, Adam):
-                b1, b2 = workload.optimizer.beta1, workload.optimizer.beta2
-                first[name] = b1 * first[name] + (1 - b1) * g
-                second[name] = b2 * second[name] + (1 - b2) * g * g
-                update = _adam_update(workload.optimizer, formula, step, first[name], second[name])
-            elif formula == "sgd":
-                update = workload.optimizer.learning_rate * g
-            else:
-                raise ValueError(f"{formula!r} is no formula of SGD")
-            parameters[name] = parameters[name] - update
-    return Trajectory(losses=tuple(losses), parameters=parameters)
-
-
-def _adam_update(adam: Adam, formula: str, step: int, m: Array64, v: Array64) -> Array64:
-    correction1 = 1 - adam.beta1**step
-    correction2 = 1 - adam.beta2**step
-    if formula == KINGMA_BA:
-        update = adam.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + adam.epsilon)
-    elif formula == EPSILON_HAT:
-        update = adam.learning_rate * np.sqrt(correction2) / correction1 * m / (np.sqrt(v) + adam.epsilon)
-    else:
-        raise ValueError(f"{formula!r} is no formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
-    return np.asarray(update)
-
-
 def as_float64(array: NDArray[Any]) -> NDArray[Any]:
     """Return numbers in float64; labels stay integers."""
     return array.astype(np.float64) if array.dtype.kind == "f" else array

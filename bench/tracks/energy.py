@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench.protocol.gate import require_mode
-from bench.protocol.replicate import PhaseClock, Replicate, ending
+from bench.protocol.phases import PhaseClock, ending
+from bench.protocol.replicate import Replicate
+from bench.protocol.required import require_mode
 from bench.protocol.rounds import Clock, RoundTimer, warm_up
 from bench.records.observation import Energy
 from bench.records.record import Record

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Final
 
 from bench.interface import Framework, Probes, Task
-from bench.protocol.replicate import PhaseClock, ending
+from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.rounds import Clock
 from bench.records.record import Limit, LimitKind, Memory, Record
 from bench.reference.precision import PRECISIONS

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Final
 
 from bench.interface import Framework, Step
-from bench.protocol.gate import require_mode
-from bench.protocol.replicate import Load, Make, PhaseClock, Replicate, ending
+from bench.protocol.phases import PhaseClock, ending
+from bench.protocol.replicate import Load, Make, Replicate
+from bench.protocol.required import require_mode
 from bench.protocol.rounds import MOST_CALLS, Clock
 from bench.records.record import Accuracy, Allocator, Memory, Moment, Reading, Record
 from bench.reference.workload import Workload

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from bench.catalogue import framework_offer, policy_offer
-from bench.protocol import caches
 from bench.records.record import Cell
 from bench.turns.turn import Turn
 from bench.workloads import make
@@ -51,7 +50,7 @@ def scratch() -> Path:
 
 def cache_entries() -> int:
     """Return how many files lie in the scratch folder."""
-    return caches.entries(scratch())
+    return entries(scratch())
 
 
 def framework_of(cell: Cell) -> Framework:
@@ -73,3 +72,8 @@ class PhaseFile:
     def __call__(self, phase: str) -> None:
         """Note that `phase` begins."""
         self.path.write_text(phase, encoding="utf-8")
+
+
+def entries(folder: Path) -> int:
+    """Return how many files lie under the scratch folder, where every compile cache is told to be."""
+    return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

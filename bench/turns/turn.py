@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Cell, Failure, Record, RepeatKind, Status
 
 TURN_FILE: Final = "turn.json"
@@ -82,20 +82,20 @@ def to_json(turn: Turn | Outcome) -> str:
 
 
 def turn_from_json(text: str) -> Turn:
-    """Return the turn in `text`; raises `bench.records.record.RecordError`."""
-    return record.decode(Turn, _parsed(text))
+    """Return the turn in `text`; raises `bench.records.codec.RecordError`."""
+    return codec.decode(Turn, _parsed(text))
 
 
 def outcome_from_json(text: str) -> Outcome:
-    """Return the outcome in `text`; raises `bench.records.record.RecordError`."""
-    return record.decode(Outcome, _parsed(text))
+    """Return the outcome in `text`; raises `bench.records.codec.RecordError`."""
+    return codec.decode(Outcome, _parsed(text))
 
 
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise record.RecordError(f"not JSON: {error}") from error
+        raise codec.RecordError(f"not JSON: {error}") from error
 
 
 def last_phase(folder: Path) -> str:
@@ -110,8 +110,8 @@ def to_record(turn: Turn, outcome: Outcome) -> Record:
     """Return the record of a turn: the one its process wrote, or one that says why there is none."""
     if outcome.record and (outcome.phase == REPEATS or not outcome.timed_out):
         try:
-            written = record.from_json(outcome.record)
-        except record.RecordError as error:
+            written = codec.from_json(outcome.record)
+        except codec.RecordError as error:
             return _failed(turn, outcome, "failed", f"its process wrote a damaged record: {error}")
         return dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
     if outcome.timed_out:

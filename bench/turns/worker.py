@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from bench.records import record
+from bench.records import codec
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn, last_phase
@@ -117,8 +117,8 @@ def take_turns(channel: Channel, hello: Hello) -> None:
         if kind != "turn" or not isinstance(body, dict):
             raise LostError(f"unknown message {kind!r}")
         try:
-            turn = record.decode(Turn, body)
-        except record.RecordError as error:
+            turn = codec.decode(Turn, body)
+        except codec.RecordError as error:
             raise LostError(f"a turn that cannot be read: {error}") from error
         channel.send("outcome", dataclasses.asdict(run(turn, channel)))
 

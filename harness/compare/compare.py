@@ -17,11 +17,11 @@ from harness.compare import sessions
 from harness.compare.choice import Choice
 from harness.compare.match import Match, Side, Unmatched
 from harness.errors import SelectionError
-from harness.report.facts import Run
-from harness.report.rows import StepRow
-from harness.stats import estimate, pairs
+from harness.report.tables.steps import StepRow
+from harness.stats import estimate, pairs, welch
 from harness.stats.estimate import Cost, Estimate, Verdict
 from harness.stats.pairs import Pair
+from harness.validity.results import Run
 
 NOT_COMPARABLE: Final = "not comparable"
 CONDITIONS: Final = ("slower", "faster", "undetermined", NOT_COMPARABLE, "unmatched")  # of --fail-on
@@ -161,7 +161,7 @@ def _judged(found: Sequence[tuple[Compared, Pair]], floor: float) -> tuple[Compa
 
 def _pair(b: StepRow, a: StepRow, ground: Ground, *, first: bool) -> Pair:
     if not ground.paired:
-        return sessions.unpaired(*(list(_values(row.costs, first=first).values()) for row in (b, a)))
+        return welch.unpaired(*(list(_values(row.costs, first=first).values()) for row in (b, a)))
     found = pairs.pair(_values(b.paired, first=first), _values(a.paired, first=first))
     assert found is not None, "matched rows share a block"
     return found

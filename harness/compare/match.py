@@ -7,9 +7,9 @@ from typing import Final
 from bench.records.record import Cell, Record
 from harness.compare.choice import FIELDS, Choice
 from harness.errors import SelectionError
-from harness.report.facts import Run
-from harness.report.rows import StepRow, step_rows
-from harness.run.progress import name
+from harness.plan.label import name
+from harness.report.tables.steps import StepRow, step_rows
+from harness.validity.results import Run
 
 NEAR: Final = ("precision", "size", "optimizer", "device", "allocator")  # that a cell of the other side may differ in
 

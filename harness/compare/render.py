@@ -3,19 +3,22 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from harness.compare.choice import FIELDS
+from harness.compare.choice import FIELDS, Choice
 from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison
 from harness.compare.match import Side, Unmatched
+from harness.plan.label import name
 from harness.report.exporters.markdown import escape
-from harness.run.progress import name
 from harness.stats import estimate as stats
 from harness.stats.estimate import Estimate
+from harness.store.folder import RunFolder
+from harness.validity.results import load
 
 FORMATS: Final = ("csv", "md", "json", "line")
 VERDICTS: Final = ("slower", "faster", "same", "undetermined", NOT_COMPARABLE)
@@ -24,6 +27,8 @@ COLUMNS: Final = (
     *("verdict", "reason", "a_step_us", "b_step_us", "ratio", "ci_low", "ci_high", "blocks", "p"),
     *("first_step_ratio", "first_step_ci_low", "first_step_ci_high"),
 )
+
+UNFOLDED = 200  # characters of a line: a file or a pipe has no edge to fold at
 
 
 def show(found: Comparison, console: Console) -> None:
@@ -161,3 +166,22 @@ def _line(found: Comparison) -> str:
 def _change(cell: Compared) -> str:
     low, high = (cell.step.interval.low, cell.step.interval.high) if cell.step.interval else (cell.step.value,) * 2
     return f"{cell.what} {cell.step.value - 1:+.1%} ({low - 1:+.1%} to {high - 1:+.1%})"
+
+
+def compare_folders(
+    a: RunFolder, b: RunFolder, chosen: tuple[Choice, Choice] = (Choice(), Choice()), format: str | None = None
+) -> "Comparison":
+    """Print how the chosen cells of run `b` compare with those of run `a`; return what was found."""
+    from harness.compare import compare as comparing
+    # moved
+
+    run_a = load(a)
+    found = comparing.compare(run_a, run_a if a.path == b.path else load(b), chosen)
+    if format is not None:
+        sys.stdout.write(render(found, format))
+        return found
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = UNFOLDED
+    show(found, console)
+    return found

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.records import record
-from bench.records.record import RecordError
+from bench.records import codec
+from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
@@ -145,7 +145,7 @@ class WorkersLauncher:
             while True:
                 kind, body = worker.channel.receive(max(0.0, deadline - time.monotonic()))
                 if kind == "outcome":
-                    return record.decode(Outcome, body)
+                    return codec.decode(Outcome, body)
                 if kind == "phase":
                     phase = str(body)
         except TimeoutError:
@@ -164,7 +164,7 @@ class WorkersLauncher:
             connection, _ = self._listener.accept()
             channel = Channel(connection)
             try:
-                worker = Worker(record.decode(Hello, channel.expect("hello", HELLO_S)), channel)
+                worker = Worker(codec.decode(Hello, channel.expect("hello", HELLO_S)), channel)
             except (TimeoutError, LostError, RecordError):
                 channel.close()
                 continue

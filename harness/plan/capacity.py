@@ -6,18 +6,20 @@ has the allowance of `harness.launchers.hardening`, whoever starts it.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
-from harness.errors import SetupError
+from bench.catalogue import WorkloadOffer
+from bench.records.record import Cell
+from harness.errors import SelectionError, SetupError
+from harness.format import words
 from harness.host import nvidia
 from harness.launchers.hardening import Allowance
 
-GIB: Final = 2**30
 IN_CONTAINERS: Final = ("docker", "workers")  # launchers
 UNITS: Final[Mapping[str, int]] = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
 CONTROLLERS: Final = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}  # of cgroup 2 and of 1
@@ -90,14 +92,32 @@ def _limit(file: Path) -> int | None:
     return int(text) if text.isdigit() else None  # "max": none
 
 
-def words(bytes_: int) -> str:
-    """Return an amount for people, to three digits: 1.63 GiB, 512 MiB."""
-    return f"{bytes_ / GIB:.3g} GiB" if bytes_ >= GIB else f"{bytes_ / (1 << 20):.3g} MiB"
-
-
 def bytes_of(amount: str) -> int:
     """Return the bytes of an amount as Docker writes it: "16g", "512m", "1.5GiB"; raises SetupError."""
     parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", amount.strip().lower())
     if parts is None:
         raise SetupError(f"SAMESTEP_MEMORY is {amount!r}, which is no amount of memory: write it as 16g.")
     return int(float(parts[1]) * 2 ** UNITS[parts[2]])
+
+
+def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]:
+    """Return the least bytes that a step holds, by workload and size."""
+    return {(offer.name, work.name): work.footprint for offer in offers for work in offer.works}
+
+
+def fitting(cells: Sequence[Cell], offers: Iterable[WorkloadOffer], room: Room, *, typed: bool) -> tuple[Cell, ...]:
+    """Return the cells whose size can fit into `room`.
+
+    Raises:
+        SelectionError: one cannot, and sizes were `typed`; or none can.
+    """
+    needed = footprints(offers)
+    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= room.bytes)
+    if small and (len(small) == len(cells) or not typed):
+        return small
+    first = next(cell for cell in cells if cell not in small)
+    bytes_ = needed[first.workload, first.size]
+    raise SelectionError(
+        f"{first.workload} {first.size} holds at least {words(bytes_)} in a step, more than"
+        f" {room}: name smaller sizes with --size."
+    )

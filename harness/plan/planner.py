@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from bench.catalogue import Catalogue, catalogue
 from bench.records.record import Cell
 from harness.launchers import choose
-from harness.plan import capacity, companions, request, selection
+from harness.plan import capacity, companions, models, request, selection
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import Profile
 from harness.plan.request import Asked
-from harness.run import ladders, models, progress
-from harness.validity import drift, noise_floor, roofline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +22,7 @@ class Planned:
     device: str
     launchers: tuple[str, ...]  # several: side by side
     plan: Plan
+    left_out: str  # the sentence on the sizes that cannot fit into memory; empty: all can
 
 
 def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
@@ -49,23 +48,24 @@ def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callab
     used = models.needed(offer.frameworks, picked)
     resolved = tuple(choose.resolve(name, used, device, say) for name in named)
     room = capacity.room(device, resolved)
-    cells = ladders.fitting(picked, offer.workloads, room, typed=asked.size is not None)
+    cells = capacity.fitting(picked, offer.workloads, room, typed=asked.size is not None)
+    left_out = ""
     if len(cells) < len(picked):
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
-        progress.say(f"Left out, larger than {room}: {', '.join(large)}.")
+        left_out = f"Left out, larger than {room}: {', '.join(large)}."
     seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
     measured = companions.measures(asked.measure, profile)
     looks = () if blocks else profile.looks
     timed_blocks = blocks or _blocks(profile, cells, offer)
     whole = with_company(cells, offer, timed_blocks, measured)
     plan = _plan(whole, blocks, timed_blocks, seed, profile, looks)
-    return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan)
+    return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan, left_out=left_out)
 
 
 def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]) -> tuple[Cell, ...]:
     """Return all cells of a run: those `measured`, and beside those that are timed limits, A/A twin and sentinel."""
-    company = noise_floor.beside(roofline.beside(cells, offer.frameworks), offer.frameworks, blocks)
-    return companions.beside(drift.beside(company, offer.frameworks, blocks), measured)
+    company = companions.with_control(companions.with_limits(cells, offer.frameworks), offer.frameworks, blocks)
+    return companions.with_measures(companions.with_drift_probe(company, offer.frameworks, blocks), measured)
 
 
 def _plan(

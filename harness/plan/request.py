@@ -1,12 +1,9 @@
 """What was typed on the command line, checked: the CPU set, the device, the launcher."""
 
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.errors import SelectionError
 from harness.plan import selection
 from harness.plan.selection import Selection
 
@@ -76,23 +73,3 @@ def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:
     """Return `name` when it is valid; raises SelectionError."""
     selection.known(kind, name, dict.fromkeys(valid))
     return name
-
-
-def cpu_set(typed: str) -> tuple[int, ...]:
-    """Return the processors in a list such as "1-3,6".
-
-    Raises:
-        SelectionError: it is no such list, or this process may not use one of them.
-    """
-    found: list[int] = []
-    for part in typed.split(","):
-        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if bounds is None:
-            raise SelectionError(f"{typed!r} is no CPU set: write it as 1-3 or 1,3.")
-        found += range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
-    allowed = os.sched_getaffinity(0)
-    missing = sorted(set(found) - allowed)
-    if missing or not found:
-        usable = ", ".join(str(cpu) for cpu in sorted(allowed))
-        raise SelectionError(f"CPU {missing[0] if missing else typed!r} cannot be used here; usable: {usable}.")
-    return tuple(sorted(set(found)))

@@ -27,9 +27,9 @@ from typing import Any, Final
 import pandas as pd
 
 from bench.records.record import Memory, Record
-from harness.report.facts import Run
-from harness.report.rows import step_rows
+from harness.report.tables.steps import step_rows
 from harness.stats import estimate
+from harness.validity.results import Run
 
 CELL: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "track")
 WHO: Final = (*CELL, "block", "attempt")
@@ -71,10 +71,10 @@ def load(run: Path | str | Run) -> Frames:
         StoreError: the folder is no run, or a record in it is damaged or of a newer samestep.
     """
     if not isinstance(run, Run):
-        from harness import outputs
         from harness.store import folder
+        from harness.validity import results
 
-        run = outputs.load(folder.find(Path(), str(run)))
+        run = results.load(folder.find(Path(), str(run)))
     stand, everything = {id(record) for record in run.records}, (*run.records, *run.replaced)
     of_processes = replicates(everything)
     of_processes.insert(len(WHO), "stands", [id(record) in stand for record in everything])

@@ -7,16 +7,53 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.format import listed, rounded, scientific, significant
-from harness.report.facts import Run
-from harness.report.memory_words import memory_words
-from harness.report.rows import Row, StepRow, floor_of
+from harness.format import duration, listed, mebibytes, rounded, scientific, significant
 from harness.report.tables.all import Tables
-from harness.run.loop import own_share
+from harness.report.tables.memory import MemoryRow
+from harness.report.tables.row import Row
+from harness.report.tables.steps import StepRow
 from harness.stats import pairs
 from harness.stats.breakeven import NEVER, BreakEven
+from harness.stats.overhead import own_share
+from harness.validity.noise_floor import floor_of
+from harness.validity.results import Run
 
 FEW: Final = 4  # as many are named one by one in a sentence
+
+
+def memory_words(run: Run, rows: Sequence[MemoryRow]) -> str:
+    """Return who takes most and least, of the device where it was seen, and whose memory grows; empty of a timed run.
+
+    A timed run opens with its times, and its memory has a table.
+    """
+    known = [(_peak(row), row) for row in rows if row.status == "ok" and _peak(row)]
+    if run.is_timed or not known:
+        return ""
+    (least, low), (most, high) = (pick(known, key=lambda one: one[0]) for pick in (min, max))
+    what = "the allocator's" if any(row.figures.reserved_peak_bytes for _, row in known) else "the resident set's"
+    span = f"{mebibytes(most)} MiB ({_mode_name(high)})"
+    span = span if len(known) == 1 else f"from {mebibytes(least)} MiB ({_mode_name(low)}) to {span}"
+    growing = [row for _, row in known if _grows(row)]
+    told = listed([f"{_mode_name(row)} by {_slope(row)} KiB" for row in growing])
+    grow = f"With every step grows {told}." if growing else "None is seen to grow from step to step."
+    return f"Peak memory, {what}: {span}. {grow}"
+
+
+def _peak(row: MemoryRow) -> int:
+    return row.figures.reserved_peak_bytes or row.figures.host_peak_rss_bytes or 0
+
+
+def _grows(row: MemoryRow) -> bool:
+    return any(found is not None and found.is_seen for found in (row.figures.growth, row.figures.host_growth))
+
+
+def _slope(row: MemoryRow) -> str:
+    seen = [one.per_step for one in (row.figures.growth, row.figures.host_growth) if one is not None and one.is_seen]
+    return significant(max(seen) / 1024)
+
+
+def _mode_name(row: MemoryRow) -> str:
+    return f"{row.title} {row.cell.mode}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +278,6 @@ def _first_look(run: Run) -> str:
         f"This is a first look: {_count(run.facts.blocks, 'block')} cannot make narrow intervals, so nothing here is"
         " a verdict; samestep run --profile default makes six."
     )
-
-
-def duration(ns: float) -> str:
-    """Return a duration in the unit that reads best: 912 ns, 104 µs, 3.7 ms, 7.1 s."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if ns >= size:
-            return f"{significant(ns / size)} {unit}"
-    return f"{significant(ns)} ns"
 
 
 def about_run(run: Run) -> tuple[Fact, ...]:

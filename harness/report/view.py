@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.report.columns import Column
-from harness.report.rows import Row
-from harness.report.tables.all import Table, TableName
+from harness.report.tables.column import Column
+from harness.report.tables.row import Row
+from harness.report.tables.table import Table, TableName
 from harness.stats.flags import Flag
 
 R = TypeVar("R", bound=Row)

@@ -1,35 +1,10 @@
 """Workloads in a ladder of sizes: what cannot fit is not begun, and where memory ran out nobody climbs on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bench.catalogue import WorkloadOffer
 from bench.records.record import Cell, Record
-from harness.errors import SelectionError
-from harness.plan.capacity import Room, words
-
-
-def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]:
-    """Return the least bytes that a step holds, by workload and size."""
-    return {(offer.name, work.name): work.footprint for offer in offers for work in offer.works}
-
-
-def fitting(cells: Sequence[Cell], offers: Iterable[WorkloadOffer], room: Room, *, typed: bool) -> tuple[Cell, ...]:
-    """Return the cells whose size can fit into `room`.
-
-    Raises:
-        SelectionError: one cannot, and sizes were `typed`; or none can.
-    """
-    needed = footprints(offers)
-    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= room.bytes)
-    if small and (len(small) == len(cells) or not typed):
-        return small
-    first = next(cell for cell in cells if cell not in small)
-    bytes_ = needed[first.workload, first.size]
-    raise SelectionError(
-        f"{first.workload} {first.size} holds at least {words(bytes_)} in a step, more than"
-        f" {room}: name smaller sizes with --size."
-    )
 
 
 class Ends:

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from bench.records.record import Cell, Failure, Record, RepeatKind
 from bench.turns import turn as turns
 from bench.turns.turn import Model, Settings, Turn
-from harness.environments import checkout
-from harness.host import gpus
+from harness.host import gpus, processors
 from harness.launchers.base import Launcher
+from harness.plan.label import name
 from harness.plan.plan import Place, Plan
-from harness.report.facts import RunFacts
 from harness.run.ladders import Ends
 from harness.run.models import Exports
-from harness.run.progress import Show, name
+from harness.run.progress import Show
 from harness.run.reruns import Reruns
 from harness.run.stopping import Stop
 from harness.samplers.observer import Observer
+from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder
 from harness.store.samples import Sample
 from harness.validity.validity import GOOD
@@ -40,7 +40,7 @@ class Run:
 
 def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
     """Run every replicate of the plan that has no record yet; see `steps`."""
-    checkout.leave(run.facts.cpus)
+    processors.leave(run.facts.cpus)
     for _ in steps(run, launcher, unprepared, show):
         pass
 
@@ -231,15 +231,6 @@ def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFa
         versions=tuple(f"{name}: {found}" for name, found in versions.items()),
         images=tuple(f"{name}: {digest}" for name, digest in images.items()),
     )
-
-
-def own_share(records: Sequence[Record], wall_s: float) -> float:
-    """Return the harness's own share of `wall_s`: what the phases of the replicates do not account for, 0 to 1.
-
-    A replicate that was killed could not hand over its phases: its whole life counts as theirs.
-    """
-    phases_ns = sum(record.phases.total_ns() if record.phases else record.wall_ns for record in records)
-    return max(0.0, 1 - phases_ns / 1e9 / wall_s) if wall_s > 0 else 0.0
 
 
 def bad_cells(records: Sequence[Record]) -> list[Cell]:

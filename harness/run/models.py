@@ -8,8 +8,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer
-from bench.records.record import Cell, Record
+from bench.records.record import Record
 from bench.turns.turn import Model
+from harness.plan.models import sources
 from harness.plan.plan import Place
 
 Make = Callable[[Place], Record]  # runs one turn and keeps its record
@@ -33,19 +34,6 @@ class Exports:
         if cell not in self._made:
             self._made[cell] = self._make(dataclasses.replace(place, cell=cell))
         return _model(self._made[cell])
-
-
-def sources(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
-    """Return, by framework and mode, the framework that trains the model."""
-    return {(offer.name, mode.name): mode.source for offer in offers for mode in offer.modes if mode.source}
-
-
-def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return every framework that `cells` need: their own, and those that train for them."""
-    known = sources(offers)
-    trained = (known.get((cell.framework, cell.mode)) for cell in cells)
-    own = (cell.framework for cell in cells)
-    return tuple(dict.fromkeys([*own, *(name for name in trained if name)]))
 
 
 def _model(record: Record) -> Model | str:

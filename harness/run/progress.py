@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
-from bench.catalogue import DEFAULT_POLICY
 from bench.records.record import Cell, Record
-from bench.reference.precision import FLOAT32
+from harness.format import minutes
+from harness.plan.label import name
 from harness.plan.plan import Place, Plan, is_planned
 from harness.stats import estimate
 
@@ -76,32 +76,7 @@ class Estimate:
     def words(self) -> str:
         """Return the estimate for a person."""
         seconds = self.seconds()
-        return "time left not known yet" if seconds is None else f"{self._most}about {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """Return "42 s" or "3 min 20 s", rounded to what an estimate can carry."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds / 10) * 10, 60)
-    if minutes >= 60:
-        return f"{minutes // 60:.0f} h {minutes % 60:.0f} min"
-    return f"{minutes:.0f} min {rest:.0f} s" if rest else f"{minutes:.0f} min"
-
-
-def name(cell: Cell) -> str:
-    """Return the cell as progress and messages call it."""
-    if cell.track == "idiomatic":
-        return f"{cell.framework} hello world"
-    if cell.track == "export":
-        return f"{cell.framework} export {cell.workload} {cell.optimizer}"
-    if cell.track in ("limits", "sentinel"):
-        return f"{cell.framework} {cell.track}"
-    size = "" if cell.size == "base" else f" {cell.size}"  # a workload in one size does not say which
-    precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
-    policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
-    what = {"twin": ", A/A twin", "memory": " memory", "energy": " energy"}.get(cell.track, "")
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{policy}{what}"
+        return "time left not known yet" if seconds is None else f"{self._most}about {minutes(seconds)} left"
 
 
 def result(record: Record) -> str:

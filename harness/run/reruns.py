@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bench.catalogue import SENTINEL
 from bench.records.record import Record
 from harness.plan.plan import Place
-from harness.report.facts import RunFacts
+from harness.store.facts import RunFacts
 from harness.validity import validity
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from bench.records.record import Cell, Record
 from harness.plan.plan import Place, Plan
-from harness.report.facts import RunFacts
 from harness.stats import estimate
 from harness.stats.flags import is_precise
+from harness.store.facts import RunFacts
 
 
 class Stop:

@@ -17,11 +17,11 @@ from bench.records.observation import Energy, Observation
 from harness.host import gpus
 from harness.host.nvidia import NvidiaError
 from harness.samplers import calls
+from harness.samplers import counter as energy
 from harness.samplers.base import STEADY_PHASES, Costs, Probe, Sampler, Watched
 from harness.samplers.nvml import Device, NvmlProbe
 from harness.samplers.owner import Owner
 from harness.samplers.process import ProcessProbe
-from harness.stats import energy
 from harness.store.samples import Sample
 
 Series = list[tuple[int, float]]  # (Unix time in ns, value), in the order of time

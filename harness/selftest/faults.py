@@ -18,9 +18,9 @@ from bench.catalogue import SENTINEL
 from bench.records.observation import Observation
 from bench.records.record import Cell, Record
 from harness.errors import OK, SOME_FAILED, StoreError
-from harness.report.facts import RunFacts, upgraded
 from harness.selftest.figures import Figure
 from harness.store import folder as store
+from harness.store.facts import RunFacts, upgraded
 from harness.validity import validity
 
 FEWEST_FOUND: Final = 19  # of 20

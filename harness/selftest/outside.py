@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.environments import checkout
+from harness.host import processors
 from harness.selftest import allocation as memory
 from harness.selftest import sampler as watching
 from harness.selftest.figures import Figure
@@ -12,7 +12,7 @@ STRETCH_S: Final = 1.0
 
 def sampler(pairs: int) -> Figure:
     """Compare steps with the sampler and without it."""
-    return judged_cost(watching.measure(pairs, STRETCH_S, "cpu", checkout.default_cpus()))
+    return judged_cost(watching.measure(pairs, STRETCH_S, "cpu", processors.default_cpus()))
 
 
 def judged_cost(found: watching.Cost) -> Figure:

@@ -6,10 +6,10 @@ from typing import Final
 
 from bench.interface import Step
 from bench.records.record import ModeProof, Record
-from harness.report.facts import RunFacts
-from harness.run.loop import own_share
 from harness.selftest.checkout import Checkout
 from harness.selftest.figures import Figure
+from harness.stats.overhead import own_share
+from harness.store.facts import RunFacts
 
 COMPILED: Final = ("jax", "jit")  # a mode with a compile cache, whose first step takes a second and not twenty
 LEAST_ACCOUNTED: Final = 0.95

@@ -28,8 +28,7 @@ from scipy import stats
 from bench.turns.turn import PHASE_FILE
 from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED, SetupError
-from harness.host import gpus
-from harness.plan import request
+from harness.host import gpus, processors
 from harness.run import progress
 from harness.samplers.base import UNDISTURBED
 from harness.samplers.observer import Observer
@@ -76,9 +75,9 @@ class Cost:
 
 def run(pairs: int, seconds: float, device: str, cpus: str | None) -> int:
     """Measure, print, and return the exit code: 3 when the target is missed."""
-    chosen = request.cpu_set(cpus) if cpus else checkout.default_cpus()
+    chosen = processors.cpu_set(cpus) if cpus else processors.default_cpus()
     progress.say(f"{pairs} pairs of {seconds:g} s on CPU {','.join(map(str, chosen))}: {2 * pairs * seconds:.0f} s")
-    checkout.leave(chosen)
+    processors.leave(chosen)
     found = measure(pairs, seconds, device, chosen)
     print(f"step without the sampler  {found.step_ns / 1e3:.2f} µs")
     print(f"with it                   {found.change:+.2%} ({found.change_ns / 1e3:+.3f} µs)", end="")

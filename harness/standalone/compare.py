@@ -24,12 +24,13 @@ from bench.turns.turn import Settings
 from harness.environments import checkout
 from harness.environments.venvs import Environments
 from harness.errors import SamestepError, SetupError
+from harness.host import machine, processors
 from harness.launchers.local import LocalLauncher
-from harness.plan import request, selection
+from harness.plan import models as plan_models
+from harness.plan import selection
 from harness.plan.plan import Place, make_plan
 from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
-from harness.report.facts import RunFacts
 from harness.run import models as exports
 from harness.run import progress
 from harness.run.loop import Run, Runner
@@ -37,6 +38,7 @@ from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, 
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
 from harness.stats import estimate
 from harness.store import folder as store
+from harness.store.facts import RunFacts
 
 WITHIN: Final = 0.10  # the ratio's limit
 ROUNDS: Final = 400  # of some 5 ms
@@ -177,7 +179,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
     asked = parser.parse_args(arguments)
     try:
-        cpus = request.cpu_set(asked.cpus) if asked.cpus else checkout.default_cpus()
+        cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
         chosen = Selection(
             frameworks=selection.names(asked.framework),
             modes=selection.names(asked.mode),
@@ -198,12 +200,12 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -
     cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())
     environments = Environments(checkout.ROOT, "cpu")
     launcher = LocalLauncher("venv", environments)
-    needed = exports.needed(offer.frameworks, cells)
+    needed = plan_models.needed(offer.frameworks, cells)
     if failed := launcher.prepare(needed, progress.say):
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
     python = {name: path for name in needed if (path := environments.python(name))}
     plan = make_plan(cells, blocks, seed)
-    checkout.leave(cpus)
+    processors.leave(cpus)
     measured = []
     with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:
         folder = store.create(Path(name), "run")
@@ -215,7 +217,7 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -
             replicates=plan.replicates,
             started_unix_ns=0,
             wall_s=0.0,
-            host=checkout.host_facts("cpu"),
+            host=machine.host_facts("cpu"),
             commit=checkout.commit()[0],
             dirty=checkout.commit()[1],
             launcher="venv",

@@ -14,7 +14,7 @@ from bench.records.record import Cell
 from bench.turns.supervise import DROPPED, end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
-from harness.run import models as exports
+from harness.plan import models as exports
 from harness.standalone.alternate import Round, Side
 from harness.store.folder import RunFolder
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,50 +29,51 @@ class Flag:
     sentence: str  # in the legend
 
 
-NOSTEADY: Final = Flag(
-    name="NOSTEADY",
-    letter="N",
-    sentence="the warm-up reached its time limit before the rounds agreed in some replicate",
-)
 FEW: Final = Flag(
     name=f"B<{FEW_BLOCKS}",
     letter="B",
     sentence=f"fewer than {FEW_BLOCKS} blocks: a first look, its interval is wide and no verdict rests on it",
-)
-IMPRECISE: Final = Flag(
-    name="IMPRECISE",
-    letter="I",
-    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences are out of sight",
-)
-AUTOCORR: Final = Flag(
-    name="AUTOCORR",
-    letter="A",
-    sentence=f"neighbouring rounds resemble each other: lag-1 autocorrelation beyond ±{AUTOCORRELATION_LIMIT}",
-)
-SHIFT: Final = Flag(
-    name="SHIFT",
-    letter="S",
-    sentence="the level of the rounds moved by more than 1 % within some replicate (Pettitt's test)",
-)
-STOLEN: Final = Flag(
-    name="STOLEN",
-    letter="C",
-    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor",
 )
 NOSLOPE: Final = Flag(
     name="NOSLOPE",
     letter="L",
     sentence="fits of twice the steps took no longer in some replicate, so there is no time per step",
 )
+STOLEN: Final = Flag(
+    name="STOLEN",
+    letter="C",
+    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor",
+)
+IMPRECISE: Final = Flag(
+    name="IMPRECISE",
+    letter="I",
+    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences are out of sight",
+)
 BIMODAL: Final = Flag(
     name="BIMODAL",
     letter="M",
     sentence="the replicates lie around two levels more than 1 % apart: a mean between them is the time of none",
 )
+
+NOSTEADY: Final = Flag(
+    name="NOSTEADY",
+    letter="N",
+    sentence="the warm-up reached its time limit before the rounds agreed in some replicate",
+)
 OUTLIER: Final = Flag(
     name="OUTLIER",
     letter="O",
     sentence="one replicate lies farther from the others than chance explains (Grubbs' test); it counts all the same",
+)
+SHIFT: Final = Flag(
+    name="SHIFT",
+    letter="S",
+    sentence="the level of the rounds moved by more than 1 % within some replicate (Pettitt's test)",
+)
+AUTOCORR: Final = Flag(
+    name="AUTOCORR",
+    letter="A",
+    sentence=f"neighbouring rounds resemble each other: lag-1 autocorrelation beyond ±{AUTOCORRELATION_LIMIT}",
 )
 FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, STOLEN, NOSLOPE, BIMODAL, OUTLIER)
 
@@ -133,3 +134,26 @@ def all_flags(raised: Iterable[Flag]) -> tuple[Flag, ...]:
     """Return the distinct flags among `raised`, in the order of `FLAGS`."""
     seen = set(raised)
     return tuple(flag for flag in FLAGS if flag in seen)
+
+
+DRIFT: Final = Flag(
+    name="DRIFT", letter="D", sentence="the machine itself changed by more than 2 % within some block (its sentinels)"
+)
+WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.validity.machine
+    "shared gpu": Flag(name="SHARED", letter="G", sentence="another program used the GPU as well, as was allowed"),
+    "power cap": Flag(name="POWERCAP", letter="P", sentence="the power limit held the GPU's clocks down"),
+    "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
+    "sampler": Flag(name="SAMPLER", letter="X", sentence="the sampler took more than 0.5 % of a processor"),
+}
+
+RERUN: Final = Flag(
+    name="RERUN",
+    letter="R",
+    sentence="some replicate was invalid and was run once more in its block; the good one stands",
+)
+
+
+def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Return the distinct flags among `raised`: those of the statistics in their order, then the others."""
+    found = list(raised)
+    return tuple(dict.fromkeys([*all_flags(found), *found]))

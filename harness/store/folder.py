@@ -22,10 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-from bench.records.record import Record, RecordError, decode, from_json, to_json
+from bench.records.codec import RecordError, decode, from_json, to_json
+from bench.records.record import Record
 from harness.errors import StoreError
 from harness.plan.plan import Plan
-from harness.report.facts import RunFacts
+from harness.store.facts import RunFacts
 from harness.store.samples import Sample, Samples
 
 RUN_FILE: Final = "run.json"

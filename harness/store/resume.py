@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from bench.records.record import Cell, Record
 from harness.errors import StoreError
+from harness.plan.label import name
 from harness.plan.plan import Plan, is_planned, make_plan
-from harness.report.facts import RunFacts
-from harness.run.progress import name
+from harness.store.facts import RunFacts
 
 SHOWN = 3  # differences named in a message
 

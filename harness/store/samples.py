@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
@@ -26,6 +28,32 @@ MERGED_FILE: Final = "samples.parquet"
 PARTS_FOLDER: Final = "samples"
 MERGED_TO: Final = b"samestep.merged_to"  # metadata: number of the last part that the merged file holds
 GROUP_ROWS: Final = 1 << 17  # least rows of a row group; twice as many are the most in memory at one time
+
+
+def taken(samples: Path | None, metric: str) -> pd.DataFrame:
+    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where nothing was sampled.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if samples is None:
+        return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
+    return _metric(samples, metric)
+
+
+def _metric(samples: Path, metric: str) -> pd.DataFrame:
+    """Return t_ns, subject (a categorical) and value of one metric, read a chunk of the file at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = ["t_ns", "subject", "value"]
+    with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
+        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
+        batches = file.iter_batches(columns=[*columns, "metric"])
+        kept = [one.filter(pc.equal(one.column("metric"), metric)).select(columns) for one in batches]
+    taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
+    return taken
 
 
 class Samples:

@@ -5,15 +5,16 @@ median of its rounds (`sentinel`), a block's drift the relative change of that f
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.catalogue import SENTINEL, FrameworkOffer
-from bench.records.record import Cell, LimitKind, Record
+from bench.catalogue import SENTINEL
+from bench.records.record import LimitKind, Record
+from harness.stats.flags import DRIFT
+from harness.store.facts import RunFacts
+from harness.validity.finding import Finding, key_of
 
-PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}  # by what it loads
-FEWEST_BLOCKS: Final = 2  # with one there is nothing to drift between
 LIMIT: Final = 0.02  # drift beyond it is more than a block may have
 ON_DEVICE: Final[tuple[LimitKind, ...]] = ("matmul", "convolution", "triad")  # of a GPU; a launch is its host's work
 
@@ -41,7 +42,7 @@ class Drift:
         return max(self.changes, key=lambda one: abs(one[1]))
 
 
-def severity(drift: Drift, device: str, *, isolated: bool) -> Severity:
+def severity_of(drift: Drift, device: str, *, isolated: bool) -> Severity:
     """Return what a block's drift means for its replicates.
 
     Beyond 2 % a block is invalid where the machine is the run's alone: what a GPU computes, or processors that the
@@ -52,22 +53,6 @@ def severity(drift: Drift, device: str, *, isolated: bool) -> Severity:
         return ""
     owned = any(kind in ON_DEVICE for kind in beyond) if device == "cuda" else isolated
     return "invalid" if owned else "warn"
-
-
-def beside(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:
-    """Return `cells` and the sentinel: of NumPy where it is among them (on a GPU PyTorch), else of the first library.
-
-    With one block there is none, nor where no framework among them has probes.
-    """
-    has_probes = {one.name for one in frameworks if one.limits}
-    able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
-    if blocks < FEWEST_BLOCKS or not able:
-        return tuple(cells)
-    device = cells[0].device
-    name = next((one for one in PREFERRED.get(device, ()) if one in able), able[0])
-    model = next(cell for cell in cells if cell.framework == name)
-    empty = replace(model, mode=SENTINEL, workload="", optimizer="", size="", precision="", track=SENTINEL)
-    return (*cells, empty)
 
 
 def readings(records: Iterable[Record]) -> dict[Probe, dict[int, float]]:
@@ -89,3 +74,17 @@ def drift(records: Iterable[Record]) -> dict[int, Drift]:
             if after := by_block.get(block + 1):
                 changes.setdefault(block, []).append((probe, after / before - 1))
     return {block: Drift(tuple(those)) for block, those in sorted(changes.items())}
+
+
+def judge(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield a finding for each timed replicate of a block in which the machine drifted too far (`sentinel`)."""
+    drifts = drift(records)
+    for record in records:
+        if record.block not in drifts or record.cell.track not in ("identical", "twin"):
+            continue
+        seen = drifts[record.block]
+        severity = severity_of(seen, record.cell.device, isolated=facts.isolated)
+        if severity:
+            probe, change = seen.largest
+            reason = f"machine: it changed by {change:+.1%} within the block ({probe.kind})"
+            yield Finding(key=key_of(record), reason=reason, flag=None if severity == "invalid" else DRIFT)

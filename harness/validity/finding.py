@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.records.record import Cell, Record
-from harness.report.facts import RunFacts
 from harness.stats.flags import Flag
+from harness.store.facts import RunFacts
 
 Key = tuple[Cell, int, int]  # cell, block, attempt: one process
 

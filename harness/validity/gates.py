@@ -7,9 +7,9 @@ record of somebody else, of an older bench or of a damaged process does not pass
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bench.protocol.gate import InvalidResultError, require_mode, require_no_allocations, require_threads
+from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Record
-from harness.report.facts import RunFacts
+from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
 TRACKS = ("identical", "twin")

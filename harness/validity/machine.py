@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.records.observation import Observation
+from bench.records.record import Record
+from harness.stats.flags import WARNINGS
+from harness.store.facts import RunFacts
+from harness.validity.finding import Finding, key_of
 
 Severity = Literal["invalid", "warn"]
 
@@ -23,7 +27,7 @@ FATAL_EVENTS: Final = ("hw slowdown", "sw thermal slowdown", "hw thermal slowdow
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Disturbance:
     """One thing that was not as it should be."""
 
     severity: Severity
@@ -31,7 +35,7 @@ class Finding:
     sentence: str  # names the thing and its figure
 
 
-def findings(seen: Observation, block: Sequence[Observation] = ()) -> tuple[Finding, ...]:
+def disturbances(seen: Observation, block: Sequence[Observation] = ()) -> tuple[Disturbance, ...]:
     """Return what was wrong while one replicate ran.
 
     Args:
@@ -41,9 +45,9 @@ def findings(seen: Observation, block: Sequence[Observation] = ()) -> tuple[Find
     return (*_invalid(seen, block), *_warnings(seen))
 
 
-def _invalid(seen: Observation, block: Sequence[Observation]) -> Iterator[Finding]:
-    def found(name: str, sentence: str) -> Finding:
-        return Finding("invalid", name, sentence)
+def _invalid(seen: Observation, block: Sequence[Observation]) -> Iterator[Disturbance]:
+    def found(name: str, sentence: str) -> Disturbance:
+        return Disturbance("invalid", name, sentence)
 
     if seen.foreign and not seen.shared_gpu:
         yield found("foreign process", f"{', '.join(seen.foreign)} used the GPU as well")
@@ -61,17 +65,17 @@ def _invalid(seen: Observation, block: Sequence[Observation]) -> Iterator[Findin
         yield found("gpu error", f"the driver reported Xid {', '.join(map(str, seen.xids))}")
 
 
-def _warnings(seen: Observation) -> Iterator[Finding]:
+def _warnings(seen: Observation) -> Iterator[Disturbance]:
     if seen.foreign and seen.shared_gpu:
-        yield Finding("warn", "shared gpu", f"{', '.join(seen.foreign)} used the GPU as well, as was allowed")
+        yield Disturbance("warn", "shared gpu", f"{', '.join(seen.foreign)} used the GPU as well, as was allowed")
     if POWER_CAP in seen.clock_events or seen.power_violation_ns:
         limit = f" of {seen.power_limit_mw / 1000:.0f} W" if seen.power_limit_mw else ""
-        yield Finding("warn", "power cap", f"the power limit{limit} held the GPU's clocks down")
+        yield Disturbance("warn", "power cap", f"the power limit{limit} held the GPU's clocks down")
     if seen.sm_clock_median_mhz is not None and LOCKED not in seen.clock_events:
-        yield Finding("warn", "unlocked clocks", "the GPU's clocks are not locked (nvidia-smi --lock-gpu-clocks)")
+        yield Disturbance("warn", "unlocked clocks", "the GPU's clocks are not locked (nvidia-smi --lock-gpu-clocks)")
     share = sampler_share(seen)
     if share is not None and share > MOST_SAMPLER_SHARE:
-        yield Finding("warn", "sampler", f"the sampler took {share:.1%} of a processor")
+        yield Disturbance("warn", "sampler", f"the sampler took {share:.1%} of a processor")
 
 
 def sampler_share(seen: Observation) -> float | None:
@@ -92,3 +96,17 @@ def _low_clock(seen: Observation, block: Iterable[Observation]) -> str:
     return (
         f"the GPU ran at {seen.sm_clock_median_mhz} MHz, {seen.sm_clock_median_mhz / usual:.0%} of its block's median"
     )
+
+
+def judge(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield what was wrong with the machine while each replicate ran (`harness.validity.machine`)."""
+    blocks: dict[int, list[Observation]] = {}
+    for record in records:
+        if record.observation is not None:
+            blocks.setdefault(record.block, []).append(record.observation)
+    for record in records:
+        if record.observation is None:
+            continue
+        for found in disturbances(record.observation, blocks[record.block]):
+            flag = None if found.severity == "invalid" else WARNINGS[found.name]
+            yield Finding(key=key_of(record), reason=f"machine: {found.sentence}", flag=flag)

@@ -19,8 +19,9 @@ from typing import Final, Literal
 from bench.catalogue import LIMITS, FrameworkOffer, SizeOffer
 from bench.records.record import FORWARD_ONLY, Cell, Failure, LimitKind, Record
 from bench.reference.precision import BFLOAT16, FLOAT32
-from harness.report.facts import RunFacts
+from harness.format import size_words
 from harness.stats import estimate
+from harness.store.facts import RunFacts
 
 LAUNCH_BOUND_NS: Final = 100_000  # a step below this is bound by launches
 LEAST_SHARE: Final = 0.01  # of a limit that binds
@@ -142,22 +143,6 @@ class Limits:
         return Bound(kind=BINDS[nearest.limit.kind], share=nearest)
 
 
-def beside(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]) -> tuple[Cell, ...]:
-    """Return `cells` and, for each library that they train with, the turn of its first framework that measures it."""
-    libraries = {
-        (one.name, mode.name): one.limits for one in frameworks if one.limits for mode in one.modes if not mode.source
-    }
-    first: dict[str, Cell] = {}
-    for cell in cells:
-        if (cell.framework, cell.mode) in libraries:  # a hello world is none of the modes
-            first.setdefault(libraries[cell.framework, cell.mode], cell)
-    turns = (
-        replace(cell, mode=LIMITS, workload="", optimizer="", size="", precision="", track=LIMITS)
-        for cell in first.values()
-    )
-    return (*cells, *turns)
-
-
 def judged(records: Sequence[Record], facts: RunFacts) -> tuple[Record, ...]:
     """Return the records, those of a cell that is above a measured limit as invalid, with the reason."""
     limits = Limits(records, facts.frameworks)
@@ -186,14 +171,6 @@ def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
         moments = 2 * 4 * work.parameters
         return replace(work, bytes=work.bytes - 2 * moments, footprint=work.footprint - moments)
     return replace(work, flops=work.forward_flops, bytes=work.forward_bytes, footprint=work.forward_bytes)
-
-
-def size_words(bytes_: int) -> str:
-    """Return a working set for people: 64 KiB, 4 MiB, 2 GiB."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
-        if bytes_ >= size:
-            return f"{bytes_ // size} {unit}"
-    return f"{bytes_ // 2**10} KiB"
 
 
 def _judge(record: Record, reason: str) -> Record:

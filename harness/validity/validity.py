@@ -1,12 +1,13 @@
 """Which replicates count: INVALID and WARN, as the protocol lists them, from what was recorded. Pure.
 
-    bench             wrong result, device, precision or threads; a recompile, an undeclared graph break, a device
-                      allocation in the timed rounds: its records come as invalid
-    durations         a time that is no number, zero or negative
-    harness.judges    what the record says itself, held against bench's gates once more; the state of the machine as the
-                      harness saw it from outside; the drift of the sentinels
-    harness.validity.agreement  apart from the other frameworks
-    harness.validity.roofline    above what the machine can do
+    bench       wrong result, device, precision or threads; a recompile, an undeclared graph break, a device allocation
+                in the timed rounds: its records come as invalid
+    durations   a time that is no number, zero or negative
+    gates       what the record itself says, held against bench's gates once more
+    machine     the state of the machine as the harness saw it from outside
+    drift       the machine changed within the block, by its drift probes
+    agreement   differs from the frameworks' median; each framework counts once
+    roofline    above what the machine can do
 
 A replicate that is invalid is run once more at the end of its block (`reruns`), and both are kept. Of the two
 the first that is good stands for its block; the other is counted. A cell with a block without a valid replicate is
@@ -18,20 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.records.record import Cell, Failure, Record, Status
-from harness.judges import JUDGES
-from harness.report.facts import RunFacts
-from harness.stats.flags import Flag, all_flags
-from harness.validity import agreement, durations, roofline
+from harness.stats.flags import RERUN, Flag
+from harness.store.facts import RunFacts
+from harness.validity import agreement, drift, durations, gates, machine, roofline
 from harness.validity.finding import Finding, Judge, Key, key_of
+
+JUDGES: Final[tuple[Judge, ...]] = (gates.mode, gates.bytes_, gates.caches, machine.judge, drift.judge)
 
 WORST_FIRST: Final[tuple[Status, ...]] = ("invalid", "failed", "oom", "timeout", "skipped", "ok")
 GOOD: Final = ("ok", "skipped")  # a cell that cannot run here says so and is no failure
-
-RERUN: Final = Flag(
-    name="RERUN",
-    letter="R",
-    sentence="some replicate was invalid and was run once more in its block; the good one stands",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +50,6 @@ def judged(records: Sequence[Record], facts: RunFacts, judges: Sequence[Judge] =
     found = agreement.judged([_invalid(record, faults.get(key_of(record), "")) for record in sound])
     standing, replaced = _settled(roofline.judged(found, facts))
     return Judgement(records=standing, replaced=replaced, warnings=_warnings(findings, standing, replaced))
-
-
-def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:
-    """Return the distinct flags among `raised`: those of the statistics in their order, then the others."""
-    found = list(raised)
-    return tuple(dict.fromkeys([*all_flags(found), *found]))
 
 
 def incomplete(records: Iterable[Record], planned: Iterable[tuple[Cell, int]]) -> tuple[int, ...]:

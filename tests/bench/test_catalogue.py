@@ -11,7 +11,7 @@ import pytest
 from bench.catalogue import Catalogue, catalogue, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.interface import Framework
-from bench.records import record
+from bench.records import codec, record
 from bench.workloads import WORKLOADS
 
 BENCH = Path(record.__file__).parents[1]
@@ -66,7 +66,7 @@ def test_the_command_prints_the_catalogue_and_loads_no_framework() -> None:
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=BENCH.parent
     ).stdout.splitlines()
-    assert record.decode(Catalogue, json.loads(printed[0])) == catalogue()
+    assert codec.decode(Catalogue, json.loads(printed[0])) == catalogue()
     assert printed[1] == "[]"
 
 

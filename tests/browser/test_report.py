@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from harness import report
+from harness.report import write
 from tests.harness.report.example import example
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return report.write(example("quick", 3), tmp_path_factory.mktemp("run") / "report").as_uri()
+    return write.write(example("quick", 3), tmp_path_factory.mktemp("run") / "report").as_uri()
 
 
 @pytest.fixture

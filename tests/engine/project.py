@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Record
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -106,7 +106,7 @@ class Project:
         path = folder / "records.jsonl" if folder else None
         if path is None or not path.exists():
             return []
-        return [record.from_json(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        return [codec.from_json(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
     def statuses(self) -> list[str]:
         return [each.status for each in self.records()]

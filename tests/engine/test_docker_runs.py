@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.records import record
+from bench.records import codec
 from bench.turns.turn import Turn, to_record
 from harness.launchers.docker import OWNER, DockerLauncher, why_not
 from harness.launchers.hardening import Allowance
@@ -118,4 +118,4 @@ def test_a_harness_that_is_killed_leaves_a_container_that_the_next_start_removes
     assert ours(engine) == []
     assert [path.exists() for path in folders if path.name == "turn"] == [False]
     assert records()[: len(kept)] == kept
-    assert [record.from_json(line).status for line in records()] == ["ok"] * 27  # as DEFAULT in test_compose_up
+    assert [codec.from_json(line).status for line in records()] == ["ok"] * 27  # as DEFAULT in test_compose_up

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.onnx import ExportError
-from bench.reference.workload import KINGMA_BA, Workload, reference
+from bench.reference.trajectory import reference
+from bench.reference.workload import KINGMA_BA, Workload
 from bench.workloads import regression
 
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from bench.catalogue import framework_offer
 from bench.interface import Framework, Skip, Step
-from bench.reference.workload import Array32, Trajectory, Workload, reference, sha256
+from bench.reference.trajectory import Trajectory, reference
+from bench.reference.workload import Array32, Workload, sha256
 from bench.workloads import regression
 
 THREADS: Final = 1

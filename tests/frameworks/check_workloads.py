@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bench.catalogue import framework_offer
 from bench.interface import Framework, Skip
-from bench.protocol.gate import Gate, InvalidResultError
+from bench.protocol.gate import Gate
+from bench.protocol.required import InvalidResultError
 from bench.reference.precision import PRECISIONS
 from bench.workloads import WORKLOADS
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import Record, from_json
+from bench.records.codec import from_json
+from bench.records.record import Record
 from harness.environments.checkout import ROOT
 from tests.copies import copy_of_the_checkout, run
 

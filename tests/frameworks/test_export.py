@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench.catalogue import framework_offer
-from bench.reference.workload import KINGMA_BA, reference
+from bench.reference.trajectory import reference
+from bench.reference.workload import KINGMA_BA
 from bench.workloads import regression
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import python_of, run_in

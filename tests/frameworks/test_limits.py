@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import catalogue
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Record
 from bench.turns import turn
 from bench.turns.turn import Settings, Turn
@@ -36,7 +36,7 @@ def asked(framework: str, track: str) -> Turn:
 def measured(framework: str, track: str, folder: Path) -> Record:
     (folder / turn.TURN_FILE).write_text(turn.to_json(asked(framework, track)), encoding="utf-8")
     run_in(framework, folder, "-m", "bench", "turn", str(folder))
-    found = record.from_json((folder / turn.RECORD_FILE).read_text(encoding="utf-8"))
+    found = codec.from_json((folder / turn.RECORD_FILE).read_text(encoding="utf-8"))
     assert (found.status, found.reason) == ("ok", "")
     return found
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Record
 from bench.turns import turn
 from bench.turns.turn import Settings, Turn
-from harness.report import sampled
-from harness.report.tables.memory import figures
+from harness.stats.memory import figures
+from harness.store import samples as sampled
 from tests.factories import cell
 from tests.frameworks.check_arena import ELEMENTS
 from tests.frameworks.interpreters import run_in
@@ -46,7 +46,7 @@ def looked_at(scratch: Path, **changes: Any) -> Record:
     )
     (scratch / turn.TURN_FILE).write_text(turn.to_json(asked), encoding="utf-8")
     run_in(asked.cell.framework, scratch, "-m", "bench", "turn", str(scratch))
-    return record.from_json((scratch / turn.RECORD_FILE).read_text(encoding="utf-8"))
+    return codec.from_json((scratch / turn.RECORD_FILE).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

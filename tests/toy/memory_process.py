@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench.interface import Framework, Skip, Step
-from bench.records import record
+from bench.records import codec, record
 from bench.reference.workload import Workload
 from bench.tracks import memory
 from bench.turns.turn import Settings, Turn
@@ -88,7 +88,7 @@ def main(name: str) -> None:
     )  # fmt: skip
     appetite = {"none": clean, "leak": leak, "pattern": pattern}[name]
     found = memory.measure(turn, load=lambda: hungry(appetite), make=lambda: regression.make("base", "adam"))
-    print(record.to_json(found))
+    print(codec.to_json(found))
 
 
 if __name__ == "__main__":

@@ -5,20 +5,17 @@ is in Dynamo's counters though the step goes on working; a call that no compiled
 """
 
 import copy
-import dataclasses
 import shutil
 import sysconfig
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch._dynamo.utils import counters, get_compilation_metrics, guard_failures
 from torch._inductor import config as inductor_config
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.frameworks._torch import training as backend
-from bench.records.record import ModeProof
+from bench.frameworks._torch import device as backend
 
 HEADERS: Final = "Python.h"
 
@@ -45,103 +42,6 @@ def placement(
 
 def _joined(values: Iterable[object]) -> str:
     return ", ".join(sorted({str(value).removeprefix("torch.") for value in values}))
-
-
-def inductor_proof(compiled: Any, placement: Mapping[str, Any]) -> ModeProof:
-    """Return the proof of what `torch.compile` returned: Dynamo's and Inductor's counters, and CUDA graphs if asked."""
-    frames, inductor = counters["frames"], counters["inductor"]
-    misses = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
-    graphs = inductor["fxgraph_cache_hit"] + misses  # a forward and a backward are two
-    mode, with_cuda_graphs = _inductor_mode(compiled)
-    recorded = _recorded_graphs() if with_cuda_graphs and backend.on_cuda() else 0
-    return ModeProof(
-        mode=mode,
-        compilations=frames["total"] + graphs,
-        traces=frames["total"],
-        graph_breaks=counters["graph_break"].total(),
-        guard_failures=sum(map(len, guard_failures.values())),
-        graphs=graphs,
-        cache_hits=inductor["fxgraph_cache_hit"],
-        cache_misses=misses,
-        cuda_graphs=recorded if with_cuda_graphs else None,
-        cuda_graphs_skipped=_why_skipped() if with_cuda_graphs and not recorded else "",
-        evidence=f"Dynamo compiled {frames['ok']} of {frames['total']} frames, Inductor {graphs} graphs{_complaints()}",
-        **placement,
-    )
-
-
-def trainer_proof(
-    mode: str, computed: Any, placement: Mapping[str, Any], *, complete: bool, evidence: str
-) -> ModeProof:
-    """Return the proof of a trainer's "fit" or "fit-compile", whose loss or model is computed by `computed`.
-
-    Args:
-        mode: the mode that was asked for.
-        computed: what `torch.compile` may have returned.
-        placement: as `placement` gives it.
-        complete: whether the trainer saw as many batches as it was asked for.
-        evidence: a sentence about those batches.
-    """
-    if mode == "fit":
-        told = ModeProof(mode="fit", compilations=None, evidence=evidence, **placement)
-    else:
-        told = inductor_proof(computed, placement)
-        ran = "fit-compile" if told.mode == "compile" else "fit"
-        told = dataclasses.replace(told, mode=ran, evidence=f"{told.evidence}; {evidence}")
-    return told if complete else dataclasses.replace(told, mode=f"incomplete {told.mode}")
-
-
-def graph_breaks_at(place: str) -> int:
-    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `place`."""
-    return sum(count for reason, count in counters["graph_break"].items() if place in reason)
-
-
-def _complaints() -> str:
-    """Return the first line of the first guard that failed and of the first graph break, in Dynamo's words."""
-    failed = [reason for reasons in guard_failures.values() for reason in reasons]
-    first = [("failed guard", reasons[0]) for reasons in (failed,) if reasons]
-    first += [("graph break", reason) for reason in list(counters["graph_break"])[:1]]
-    return "".join(f"; {what}: {reason.partition(chr(10))[0]}" for what, reason in first)
-
-
-def _inductor_mode(compiled: Any) -> tuple[str, bool]:
-    """Return the mode whose settings the compiled callable holds, and whether it asks for CUDA graphs.
-
-    "eager" when Dynamo left the callable as it was, or left one of its frames to Python.
-    """
-    frames = counters["frames"]
-    settings_of = getattr(compiled, "get_compiler_config", None)
-    if settings_of is None or not 0 < frames["total"] == frames["ok"]:
-        return "eager", False
-    settings = settings_of()
-    with_cuda_graphs = bool(settings["triton.cudagraphs"])
-    if settings["max_autotune"]:
-        return "max-autotune" if with_cuda_graphs else "max-autotune-no-cudagraphs", with_cuda_graphs
-    return "reduce-overhead" if with_cuda_graphs else "compile", with_cuda_graphs
-
-
-def _recorded_graphs() -> int:
-    """Count the nodes of the trees in which Inductor keeps the CUDA graphs it has recorded."""
-    from torch._inductor.cudagraph_trees import get_manager  # imports Inductor, too early on a CPU
-
-    manager = get_manager(torch.cuda.current_device(), create_if_none_exists=False)
-    waiting = [] if manager is None else list(manager.get_roots())
-    recorded = 0
-    while waiting:
-        recorded += 1
-        waiting += [node for children in waiting.pop().children.values() for node in children]
-    return recorded
-
-
-def _why_skipped() -> str:
-    """Return Inductor's reason; it keeps one for a GPU only, on a CPU it counts the skip."""
-    reasons = {entry.cudagraph_skip_reason for entry in get_compilation_metrics()} - {None}
-    skips = counters["inductor"]["cudagraph_skips"]
-    if reasons:
-        return "; ".join(sorted(reason.partition("\n")[0] for reason in reasons))
-    if not backend.on_cuda() and skips:
-        return f"Inductor skipped them (cudagraph_skips {skips}): the graph has no CUDA device, it is on the CPU"
-    return f"none recorded; cudagraph_skips {skips}"
 
 
 class _Dispatched(TorchDispatchMode):  # type: ignore[misc]

@@ -5,42 +5,21 @@ stay in float32. The loss is computed from float32 predictions.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import numpy as np
 import torch
 from torch import nn
 
+from bench.frameworks._torch.device import _device, on_cuda
 from bench.frameworks._torch.models import FORWARD
-from bench.interface import Output, Probes, Task
-from bench.records.record import Allocator
 from bench.reference.precision import BFLOAT16, TF32
-from bench.reference.workload import Adam, Array32, Array64, Sgd, Workload
+from bench.reference.workload import Adam, Array32, Sgd, Workload
 
 WITHOUT_PRODUCTS: Final = ("pointwise",)  # autocast rounds the operands of products, and there are none
 
 Predict = Callable[[torch.Tensor], torch.Tensor]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-_device = torch.device("cpu")
-
-
-def start(device: str, threads: int) -> None:
-    """Choose the device, set the threads and strict float32 (no TF32)."""
-    global _device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("PyTorch finds no CUDA device")
-    torch.set_num_threads(threads)
-    torch.set_num_interop_threads(threads)
-    torch.backends.fp32_precision = "ieee"
-    _device = torch.device(device)
-    torch.zeros(1, device=_device)  # creates the CUDA context
-
-
-def on_cuda() -> bool:
-    """Return whether `start` was told to use a CUDA device."""
-    return bool(_device.type == "cuda")
 
 
 def lacking(workload: Workload, precision: str) -> str:
@@ -149,95 +128,3 @@ def forget(optimizer: torch.optim.Optimizer) -> None:
         for value in state.values():
             if isinstance(value, torch.Tensor):
                 value.zero_()
-
-
-def wait(outputs: Sequence[Output]) -> None:
-    """Wait for every stream of the CUDA device; on the CPU PyTorch has returned when it has computed."""
-    if on_cuda():
-        torch.cuda.synchronize(_device)
-
-
-def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the losses, shape (steps,); of forward passes all predictions in a row."""
-    return np.concatenate([output.reshape(-1).float().cpu().numpy() for output in outputs]).astype(np.float64)
-
-
-def memory() -> Allocator:
-    """Return the statistics of the CUDA allocator; cudaMallocAsync keeps bytes alone, and zeros for all else."""
-    if not on_cuda():
-        return Allocator(why="PyTorch keeps statistics of its CUDA allocator alone; this is the CPU")
-    told = torch.cuda.memory_stats(_device)
-    bytes_: dict[str, Any] = {
-        "allocated_bytes": told["allocated_bytes.all.current"],
-        "allocated_peak_bytes": told["allocated_bytes.all.peak"],
-        "reserved_bytes": told["reserved_bytes.all.current"],
-        "reserved_peak_bytes": told["reserved_bytes.all.peak"],
-    }
-    backend = torch.cuda.get_allocator_backend()
-    if backend != "native":
-        return Allocator(policy=backend, **bytes_, why=f"{backend} counts no allocations and shows no blocks")
-    segments = torch.cuda.memory_snapshot()
-    free = (one["size"] for segment in segments for one in segment["blocks"] if one["state"] == "inactive")
-    return Allocator(
-        **bytes_,
-        policy="expandable_segments" if any(one["is_expandable"] for one in segments) else "default",
-        requests=told["allocation.all.allocated"],
-        device_allocations=told["num_device_alloc"],
-        largest_free_bytes=max(free, default=0),
-        inactive_bytes=told["inactive_split_bytes.all.current"],
-    )
-
-
-def empty_cache() -> bool:
-    """Give the CUDA allocator's unused segments back; on the CPU PyTorch keeps none."""
-    if on_cuda():
-        torch.cuda.empty_cache()
-    return on_cuda()
-
-
-def probes() -> Probes:
-    """Return PyTorch's own calls for the limits of the device."""
-    one = torch.ones(1, device=_device)
-    return Probes(
-        matmul=_product,
-        triad=_triad,
-        launch=Task(one.neg_, 1),
-        convolution=_convolution,
-        replay=Task(_recorded(one), 1) if on_cuda() else None,
-    )
-
-
-def _product(n: int, precision: str) -> Task | None:
-    if precision == TF32 and not on_cuda():
-        return None
-    a, b = (_random((n, n), precision) for _ in range(2))
-    product = torch.empty_like(a)
-    return Task(lambda: torch.mm(a, b, out=product), 2 * n**3)
-
-
-def _convolution(batch: int, channels: int, precision: str) -> Task | None:
-    if precision == TF32 and not on_cuda():
-        return None
-    x, weight = (_random(shape, precision) for shape in ((batch, channels, 32, 32), (channels, channels, 3, 3)))
-    x, weight = (one.to(memory_format=torch.channels_last) for one in (x, weight))
-    return Task(lambda: nn.functional.conv2d(x, weight, padding=1), 2 * 9 * channels**2 * batch * 32**2)
-
-
-def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
-    """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
-    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
-    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
-
-
-def _triad(size: int) -> Task:
-    """Return a += s·b, three passes over an array; on a GPU the copy of one array into the other, two passes."""
-    a, b = (torch.ones(size // 8, device=_device) for _ in range(2))
-    return Task(lambda: a.copy_(b), size) if on_cuda() else Task(lambda: a.add_(b, alpha=1e-6), size * 3 // 2)
-
-
-def _recorded(one: torch.Tensor) -> Callable[[], None]:
-    one.neg_()  # a kernel cannot be loaded while it is recorded
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        one.neg_()
-    return graph.replay  # type: ignore[no-any-return]  # PyTorch is not typed here

@@ -11,13 +11,13 @@ from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
 from harness.report import summary
-from harness.report.facts import Run
 from harness.report.plots.all import hue_number, plots
 from harness.report.plots.style import Plot
-from harness.report.rows import CLAIMED_LINES
 from harness.report.tables.all import Tables
+from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.models import exported
 from harness.report.view import view
+from harness.validity.results import Run
 
 TEMPLATE: Final = "page.html"
 BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts that open it

@@ -1,10 +1,10 @@
 """The tables as Markdown, one file each, and a page that leads to them."""
 
-from harness.report.facts import Run
 from harness.report.summary import about_run, summary
 from harness.report.tables.all import Tables
 from harness.report.tables.models import exported
 from harness.report.view import Heading, View, ViewRow
+from harness.validity.results import Run
 
 
 def section(view: View) -> str:

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 
 from bench.records.record import Cell
-from harness.report.facts import Run
-from harness.report.rows import StepRow, step_rows
-from harness.run.progress import name
+from harness.plan.label import name
+from harness.report.tables.steps import StepRow, step_rows
+from harness.validity.results import Run
 
 LAYOUT: Final = "5.2.0"  # the pytest-benchmark whose files these are
 

@@ -1,6 +1,5 @@
 """The plots of the page, in its order, each from its own module; what they share is `harness.report.plots.style`."""
 
-from harness.report.facts import Run
 from harness.report.plots.costs import costs
 from harness.report.plots.growth import growth
 from harness.report.plots.losses import losses
@@ -10,6 +9,7 @@ from harness.report.plots.steps import steps
 from harness.report.plots.style import Plot
 from harness.report.plots.svg import HUES
 from harness.report.tables.all import Tables
+from harness.validity.results import Run
 
 
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot, counts, durations
 from harness.report.plots.svg import GROUND, HUES, INK, QUIET, to_svg
-from harness.report.rows import StepRow
+from harness.report.tables.steps import StepRow
 from harness.stats.breakeven import BreakEven
 
 MANY_STEPS: Final = 1_000_000

@@ -7,9 +7,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.report import frames
-from harness.report.facts import Run
 from harness.report.plots.style import STYLE, WIDTH_IN, Plot, dash_of, key, powers
 from harness.report.plots.svg import INK, QUIET, to_svg
+from harness.validity.results import Run
 
 LOSS_GATE: Final = 1e-4  # bench.reference.workload.LOSS_TOLERANCE; a test holds the two together
 

@@ -19,11 +19,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bench.records.record import Cell, Moment, Reading, Record
-from harness.report import sampled
-from harness.report.facts import Run
 from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot
 from harness.report.plots.svg import GROUND, HUES, INK, QUIET, to_svg
-from harness.report.rows import by_cell, ordered
+from harness.report.tables.row import by_cell, ordered
+from harness.store import samples as sampled
+from harness.validity.results import Run
 
 MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
     "import": ("^", "imported"),

@@ -16,7 +16,8 @@ from matplotlib.ticker import FuncFormatter
 from harness.format import mebibytes
 from harness.report.plots.style import STYLE, WIDTH_IN, Plot
 from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
-from harness.report.tables.memory import Figures, MemoryRow
+from harness.report.tables.memory import MemoryRow
+from harness.stats.memory import Figures
 
 MIB: Final = 2**20
 ALPHAS: Final = (0.3, 0.6, 1.0, 0.15)  # of the parts, from the left

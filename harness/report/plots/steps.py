@@ -9,10 +9,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.format import duration
 from harness.report.plots.style import STYLE, WIDTH_IN, Plot, durations
 from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
-from harness.report.rows import StepRow
-from harness.report.summary import duration
+from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
 
 GAP: Final = 0.5  # lines between two frameworks

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from harness.report.facts import Run
+from harness.format import duration
 from harness.report.plots.svg import GRID, INK, QUIET
-from harness.report.summary import duration
+from harness.validity.results import Run
 
 WIDTH_IN: Final = 9.0
 NARROW: Final = 30  # an axis that spans less has ticks between the powers of ten, which may all lie outside

@@ -4,29 +4,22 @@ Of what the replicates of a cell read back, a row shows the highest count and th
 that differs cannot hide among the others.
 """
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Final, Literal
 
-from bench.records.record import Cell, CompileCache, ModeProof, Record, Repeat, RepeatKind
-from harness.report.facts import Run
-from harness.report.rows import Row, StepRow, by_cell, good_timings, head
+from bench.records.record import CompileCache, Record, Repeat, RepeatKind
+from harness.format import Value, rounded, significant, whole
+from harness.report.tables.column import CELL, WHO, Column, break_even_hint, break_even_steps, interval_hint
+from harness.report.tables.row import Row, by_cell
+from harness.report.tables.steps import StepRow
+from harness.report.tables.table import Table, rows_in_words
 from harness.stats import breakeven, estimate
 from harness.stats.breakeven import BreakEven
 from harness.stats.estimate import Cost, Estimate
-
-Verdict = Literal["proved", "invalid", ""]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProofRow(Row):
-    """What the framework was found to have run."""
-
-    proof: ModeProof | None  # None: no replicate came as far
-    threads_asked: int | None
-    threads_used: float | None  # CPU time over wall time of the timed rounds, the highest of the replicates
-    verdict: Verdict  # empty: there is no time, so nothing to be proved
+from harness.validity.results import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +34,15 @@ class Start:
     why: str  # there is no time; empty: there is one
 
 
+def _classes(start: Start) -> Value:
+    return ", ".join(start.found)
+
+
+def _counts(start: Start) -> Value:
+    counts = (start.hits, start.misses, start.entries)
+    return None if all(one is None for one in counts) else " · ".join(whole(one) for one in counts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileRow(Row):
     """What a compiled mode costs before it pays, with empty caches and on the caches that a process left."""
@@ -53,63 +55,134 @@ class CompileRow(Row):
     break_even_warm: BreakEven | Literal["never"] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """Whether several runs of a cell were bitwise equal: the losses of the first steps, the parameters after them."""
+def _start_columns(
+    state: str, who: Callable[[CompileRow], Start], says: str, excluded: str, counted: str
+) -> tuple[Column[CompileRow], ...]:
+    """Return the columns of the first steps that met the caches in `state`, "cold" or "warm"."""
 
-    equal: bool | None  # None: not checked
-    compared: int  # runs
-    why: str  # it was not checked; empty: it was
+    def first_step_ms(row: CompileRow) -> Value:
+        first = who(row).first_step_ns
+        return first.value / 1e6 if first else None
 
+    def count(row: CompileRow) -> Value:
+        first = who(row).first_step_ns
+        return first.count if first else 0
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReproducibilityRow(Row):
-    """What is bitwise equal when a cell is run again."""
+    def hint(row: CompileRow) -> str:
+        return who(row).why or interval_hint(who(row).first_step_ns, 1e6, "ms")
 
-    one_process: Check  # before and after the timed rounds, in every good replicate
-    two_processes: Check  # the good replicates among each other
-    other_threads: Check  # a replicate and its repeat with another number of threads
-    threads: int | None  # of the replicates
-    threads_of_repeat: int | None
-    largest_loss_difference: float | None  # between replicates, where they differ; None: they do not, or not known
-
-
-def proof_rows(run: Run) -> tuple[ProofRow, ...]:
-    """Return a row for each cell that was timed, or whose memory was looked at where nothing was timed."""
-    rows = []
-    for cell, records in (by_cell(run, "identical") or by_cell(run, "memory")).items():
-        begins = head(run, cell, records)
-        used = [estimate.threads_used(record.timing) for record in records if record.timing is not None]
-        asked = {record.environment.threads for record in records if record.environment is not None}
-        good = bool(good_timings(records)) or any(one.status == "ok" for one in records if one.cell.track == "memory")
-        rows.append(
-            ProofRow(
-                **begins,
-                proof=_merged(records),
-                threads_asked=max(asked, default=None),
-                threads_used=max((one for one in used if one is not None), default=None),
-                verdict="invalid" if begins["status"] == "invalid" else "proved" if good else "",
-            )
-        )
-    return tuple(rows)
-
-
-def _merged(records: Iterable[Record]) -> ModeProof | None:
-    """Return the highest counts and the distinct words of all proofs, with the evidence of the worst replicate."""
-    worst_first = sorted(records, key=lambda record: record.status != "invalid")
-    proofs = [record.proof for record in worst_first if record.proof is not None]
-    if not proofs:
-        return None
-    names = [field.name for field in dataclasses.fields(ModeProof)]
-    together: dict[str, Any] = {name: _together([getattr(proof, name) for proof in proofs]) for name in names}
-    return ModeProof(**{**together, "evidence": proofs[0].evidence})
+    return (
+        Column(
+            key=f"first_step_{state}_ms",
+            heading=state,
+            unit="ms",
+            format=significant,
+            get=first_step_ms,
+            hint=hint,
+            says=says,
+        ),
+        Column(key=f"{state}_count", heading=state, unit="n", format=whole, where="wide", folds="always", get=count),
+        Column(
+            key=f"{state}_class",
+            heading=state,
+            unit="found",
+            folds="always",
+            get=lambda row: _classes(who(row)),
+            says=f"What those processes found, derived from the counters beside it. {excluded} “none”: the mode keeps"
+            " nothing that a later process could use.",
+        ),
+        Column(
+            heading=state,
+            unit="hit · missed · new",
+            where="wide",
+            get=lambda row: _counts(who(row)),
+            says="Cache hits and misses as the framework counts them, and files that the first step added where every"
+            f" cache lies; the highest of the processes. {counted}",
+        ),
+        Column(key=f"{state}_cache_hits", get=lambda row: who(row).hits),
+        Column(key=f"{state}_cache_misses", get=lambda row: who(row).misses),
+        Column(key=f"{state}_cache_entries", get=lambda row: who(row).entries),
+    )
 
 
-def _together(values: Iterable[Any]) -> Any:
-    told = [value for value in values if value is not None]
-    if not told:
-        return None
-    return ", ".join(dict.fromkeys(filter(None, told))) if isinstance(told[0], str) else max(told)
+def _saving_us(row: CompileRow) -> Value:
+    return row.saving_ns.value / 1e3 if row.saving_ns else None
+
+
+def _saving_end(end: str) -> Callable[[CompileRow], Value]:
+    def get(row: CompileRow) -> Value:
+        interval = row.saving_ns.interval if row.saving_ns else None
+        return getattr(interval, end) / 1e3 if interval else None
+
+    return get
+
+
+def _saving_hint(row: CompileRow) -> str:
+    told = interval_hint(row.saving_ns, 1e3, "µs")
+    return f"against {row.baseline}, {told}" if told else ""
+
+
+def _even_columns(state: str, says: str) -> tuple[Column[CompileRow], ...]:
+    def found(row: CompileRow) -> Any:
+        return getattr(row, f"break_even_{state}")
+
+    def end(name: str) -> Callable[[CompileRow], Value]:
+        return lambda row: getattr(getattr(found(row), "interval", None), name, None)
+
+    return (
+        Column(
+            key=f"break_even_{state}_steps",
+            heading="break-even",
+            unit=f"{state}, steps",
+            format=rounded,
+            get=lambda row: break_even_steps(found(row)),
+            hint=lambda row: break_even_hint(found(row)),
+            says=says,
+        ),
+        Column(key=f"break_even_{state}_low", get=end("low")),
+        Column(key=f"break_even_{state}_high", get=end("high")),
+    )
+
+
+COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
+    *WHO,
+    *CELL,
+    Column(key="baseline", heading="against", where="wide", get=attrgetter("baseline")),
+    *_start_columns(
+        "cold",
+        attrgetter("cold"),
+        says="First step of a process whose caches were empty: trace, compile, run, waited for. Of a loop compiled as a"
+        " whole it is the whole loop.",
+        excluded="A process that found all of it compiled is not in the time.",
+        counted="Hits and misses are those of its whole life.",
+    ),
+    *_start_columns(
+        "warm",
+        attrgetter("warm"),
+        says="The same in a second process, on the caches that the first one left.",
+        excluded="A process that compiled everything anew is not in the time.",
+        counted="Hits and misses are those of its first step.",
+    ),
+    Column(
+        key="saving_us",
+        heading="saving",
+        unit="µs a step",
+        format=significant,
+        get=_saving_us,
+        hint=_saving_hint,
+        says="What a step takes less than one of the baseline: the mean of the differences within each block.",
+    ),
+    Column(key="saving_low_us", get=_saving_end("low")),
+    Column(key="saving_high_us", get=_saving_end("high")),
+    *_even_columns(
+        "cold",
+        "Steps after which the mode has earned back its dearer first step, from empty caches: Δ first step ÷ saving per"
+        " step. “never”: the interval of the saving includes zero, or lies below it.",
+    ),
+    *_even_columns(
+        "warm", "The same when the caches are already there. The baseline's first step is its own cold one."
+    ),
+)
 
 
 def compile_rows(run: Run, steps: Iterable[StepRow]) -> tuple[CompileRow, ...]:
@@ -130,7 +203,7 @@ def _compiles(records: Iterable[Record]) -> bool:
 
 def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Record]) -> CompileRow:
     good = [record for record in records if record.status == "ok"] if row.status != "invalid" else []
-    again = {record.block: one for record in good for one in _repeats(record, "warm")}
+    again = {record.block: one for record in good for one in repeats_of(record, "warm")}
     warm = {block: one for block, one in again.items() if one.status == "ok"}
     theirs = baseline.paired if baseline else {}
     cold_costs = {block: row.paired[block] for block in _cold(good) if block in row.paired}
@@ -168,9 +241,9 @@ def _cold_start(records: Sequence[Record]) -> Start:
     return Start(
         first_step_ns=estimate.estimate(firsts) if firsts else None,
         found=tuple(dict.fromkeys(timing.compile_cache for timing in timings)),
-        hits=_highest(proof.cache_hits for proof in proofs),
-        misses=_highest(proof.cache_misses for proof in proofs),
-        entries=_highest(timing.cache_entries for timing in timings),
+        hits=highest(proof.cache_hits for proof in proofs),
+        misses=highest(proof.cache_misses for proof in proofs),
+        entries=highest(timing.cache_entries for timing in timings),
         why="" if firsts else "no replicate met empty caches" if timings else "no good replicate",
     )
 
@@ -179,14 +252,14 @@ def _warm_start(repeats: Iterable[Repeat]) -> Start:
     repeats = list(repeats)
     told = [one for one in repeats if one.status == "ok"]
     firsts = [one.first_step_ns for one in told if _is_warm(one) and one.first_step_ns is not None]
-    failed = next((_without_result(one) for one in repeats if one.status != "ok"), "")
+    failed = next((without_result(one) for one in repeats if one.status != "ok"), "")
     missing = "the second process compiled everything anew" if told else failed or "no second process on its caches"
     return Start(
         first_step_ns=estimate.estimate(firsts) if firsts else None,
         found=tuple(dict.fromkeys(one.compile_cache for one in told if one.compile_cache is not None)),
-        hits=_highest(one.cache_hits for one in told),
-        misses=_highest(one.cache_misses for one in told),
-        entries=_highest(one.cache_entries for one in told),
+        hits=highest(one.cache_hits for one in told),
+        misses=highest(one.cache_misses for one in told),
+        entries=highest(one.cache_entries for one in told),
         why="" if firsts else missing,
     )
 
@@ -218,74 +291,32 @@ def _break_even(
     return breakeven.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
 
 
-def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:
-    """Return a row for each cell of the identical track."""
-    return tuple(_reproducibility_row(run, *one) for one in by_cell(run, "identical").items())
-
-
-def _reproducibility_row(run: Run, cell: Cell, records: Sequence[Record]) -> ReproducibilityRow:
-    begins = head(run, cell, records)
-    good = [record for record in records if record.status == "ok"] if begins["status"] != "invalid" else []
-    between = _between_processes(good)
-    differ = between.equal is False
-    trajectories = [record.accuracy.losses for record in good if record.accuracy is not None]
-    repeats = [one for record in good for one in _repeats(record, "threads")]
-    return ReproducibilityRow(
-        **begins,
-        one_process=_in_one_process(good),
-        two_processes=between,
-        other_threads=_at_other_threads(good, repeats),
-        threads=_highest(record.environment.threads for record in good if record.environment is not None),
-        threads_of_repeat=_highest(one.threads for one in repeats),
-        largest_loss_difference=estimate.largest_difference(trajectories) if differ else None,
-    )
-
-
-def _in_one_process(good: Sequence[Record]) -> Check:
-    pairs = [(one.fingerprint, one.fingerprint_after) for record in good if (one := record.accuracy) is not None]
-    pairs = [pair for pair in pairs if all(pair)]
-    if not pairs:
-        return _unchecked(good, "the run after timing left no fingerprint")
-    return Check(equal=all(before == after for before, after in pairs), compared=2 * len(pairs), why="")
-
-
-def _between_processes(good: Sequence[Record]) -> Check:
-    found = _fingerprints(good)
-    if len(found) < 2:
-        why = "only one replicate" if found else "its replicates left no fingerprint"
-        return _unchecked(good, why)
-    return Check(equal=len(set(found)) == 1, compared=len(found), why="")
-
-
-def _at_other_threads(good: Sequence[Record], repeats: Sequence[Repeat]) -> Check:
-    pairs = [
-        (fingerprint, one.fingerprint)
-        for record in good
-        for fingerprint in _fingerprints([record])
-        for one in _repeats(record, "threads")
-        if one.status == "ok" and one.fingerprint
-    ]
-    if pairs:
-        return Check(equal=all(mine == other for mine, other in pairs), compared=2 * len(pairs), why="")
-    why = next((_without_result(one) for one in repeats if one.status != "ok"), "")
-    return _unchecked(good, why or "not asked for (`--profile default` does)")
-
-
-def _without_result(repeat: Repeat) -> str:
+def without_result(repeat: Repeat) -> str:
+    """Return why a repeat has no result."""
     return repeat.reason if repeat.status == "skipped" else f"{repeat.status}: {repeat.reason}"
 
 
-def _unchecked(good: Sequence[Record], why: str) -> Check:
-    return Check(equal=None, compared=0, why=why if good else "no good replicate")
-
-
-def _fingerprints(records: Iterable[Record]) -> list[str]:
-    return [one.fingerprint for record in records if (one := record.accuracy) is not None and one.fingerprint]
-
-
-def _repeats(record: Record, kind: RepeatKind) -> list[Repeat]:
+def repeats_of(record: Record, kind: RepeatKind) -> list[Repeat]:
+    """Return the repeats of `kind` that belong to `record`."""
     return [one for one in record.repeats if one.kind == kind]
 
 
-def _highest(values: Iterable[int | None]) -> int | None:
+def highest(values: Iterable[int | None]) -> int | None:
+    """Return the largest of the values that are known; None when none is."""
     return max((value for value in values if value is not None), default=None)
+
+
+def table(found: tuple[CompileRow, ...]) -> Table[CompileRow]:
+    """Return the table of compile cost."""
+    missing = Counter(row.warm.why for row in found if row.warm.why and not row.cold.why)
+    return Table(
+        name="compile",
+        title="Compile cost",
+        about="What each compiled mode costs before it pays: its first step with empty caches, and in a second process"
+        " on the caches that the first one left.",
+        columns=COMPILE_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.cold.first_step_ns is None and row.warm.first_step_ns is None,
+        tells_reasons=False,
+        remarks=tuple(f"No warm first step in {rows_in_words(count)}: {why}." for why, count in missing.items()),
+    )

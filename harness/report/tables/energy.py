@@ -9,10 +9,11 @@ from typing import Final
 
 from bench.records.record import Record
 from harness.format import significant, whole
-from harness.report.columns import CELL, WHO, Column
-from harness.report.facts import Run
-from harness.report.rows import Row, by_cell, head
+from harness.report.tables.column import CELL, WHO, Column
+from harness.report.tables.row import Row, by_cell, head
+from harness.report.tables.table import Table
 from harness.stats import energy
+from harness.validity.results import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +88,17 @@ ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
     Column(key="energy_replicates", heading="replicates", format=whole, where="wide", get=attrgetter("replicates")),
     Column(key="energy_missing", get=lambda row: row.why or None),
 )
+
+
+def table(found: tuple[EnergyRow, ...]) -> Table[EnergyRow]:
+    """Return the table of energy."""
+    return Table(
+        name="energy",
+        title="Energy",
+        about="What a step takes of the GPU's energy above rest, in replicates of their own.",
+        columns=ENERGY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_uj is None and row.turn_j is None,
+        tells_reasons=False,
+        remarks=remarks(found),
+    )

@@ -1,13 +1,20 @@
 """Records of a run → how a mode's cost grows with the work: rates at each size, and where it overtakes its baseline."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final
 
 from bench.catalogue import SizeOffer
 from bench.records.record import Cell
-from harness.report.facts import Run
-from harness.report.rows import Row, StepRow
+from harness.format import Value, percent, significant, times
+from harness.report.tables.column import CELL, WHO, Column, context
+from harness.report.tables.row import Row
+from harness.report.tables.steps import StepRow
+from harness.report.tables.table import Table, rows_in_words
 from harness.stats.estimate import Estimate
+from harness.validity.results import Run
 from harness.validity.roofline import Bound, Limits, work_of
 
 
@@ -25,6 +32,92 @@ class GrowthRow(Row):
         return amount / self.step_ns.value * 1e9 if self.step_ns else None
 
 
+def _rate(amount: Callable[[GrowthRow], int], scale: float = 1.0) -> Callable[[GrowthRow], Value]:
+    def per_second(row: GrowthRow) -> Value:
+        found = row.per_second(amount(row))
+        return None if found is None else found / scale
+
+    return per_second
+
+
+def _binds(bound: Bound | None) -> Value:
+    """Return what binds and how much of it is used, in a few words."""
+    if bound is None or not bound.kind:
+        return None
+    if bound.launches is not None:
+        return f"{times(bound.launches)} launch"
+    return f"{bound.kind} {percent(bound.share.value)}" if bound.share else bound.kind
+
+
+GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
+    *WHO,
+    *CELL,
+    Column(
+        key="step_us",
+        heading="step",
+        unit="µs",
+        format=significant,
+        get=lambda row: row.step_ns.value / 1e3 if row.step_ns else None,
+    ),
+    Column(
+        key="steps_per_s", heading="steps", unit="per s", format=significant, where="wide", get=_rate(lambda row: 1)
+    ),
+    Column(
+        key="samples_per_s",
+        heading="samples",
+        unit="per s",
+        format=significant,
+        where="wide",
+        get=_rate(lambda row: row.work.samples),
+    ),
+    Column(
+        key="gflop_per_s",
+        heading="Gflop",
+        unit="per s",
+        format=significant,
+        where="wide",
+        get=_rate(lambda row: row.work.flops, 1e9),
+    ),
+    Column(
+        key="gbyte_per_s",
+        heading="GB",
+        unit="per s",
+        format=significant,
+        where="wide",
+        get=_rate(lambda row: row.work.bytes, 1e9),
+    ),
+    Column(
+        key="speedup_vs_eager",
+        heading="speed-up",
+        unit="vs base",
+        format=times,
+        get=lambda row: row.speedup.value if row.speedup else None,
+    ),
+    Column(heading="bound by", where="narrow", get=lambda row: _binds(row.bound)),
+    Column(
+        key="bound", heading="bound", unit="by", where="wide", get=lambda row: row.bound.kind if row.bound else None
+    ),
+    Column(
+        key="share_of_limit",
+        heading="of limit",
+        unit="that binds",
+        format=percent,
+        where="wide",
+        get=lambda row: row.bound.share.value if row.bound and row.bound.share else None,
+        hint=lambda row: row.bound.share.sentence if row.bound and row.bound.share else "",
+    ),
+    Column(
+        key="times_launch",
+        heading="launches",
+        unit="emptiest",
+        format=times,
+        where="wide",
+        get=lambda row: row.bound.launches if row.bound else None,
+    ),
+    Column(key="limit_missing", get=lambda row: row.bound.why if row.bound else None),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossoverRow(Row):
     """A mode over all its sizes; `cell` has the size that it is ahead from, empty when there is none."""
@@ -33,6 +126,21 @@ class CrossoverRow(Row):
     sizes: tuple[str, ...]  # those with a time of both, from the smallest
     ahead_from: str  # smallest size from which it is faster than its baseline, at all larger ones too; empty: none
     speedups: tuple[float, ...]  # baseline / this at `sizes`
+
+
+CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
+    *WHO,
+    *context("workload", "optimizer", "precision", "device"),
+    Column(key="baseline", heading="against", get=attrgetter("baseline")),
+    Column(key="sizes", heading="sizes", get=lambda row: " ".join(row.sizes)),
+    Column(
+        key="speedups",
+        heading="speed-up",
+        unit="at each",
+        get=lambda row: " ".join(f"{speedup:.3g}" for speedup in row.speedups),
+    ),
+    Column(key="ahead_from", heading="ahead", unit="from", get=lambda row: row.ahead_from or None),
+)
 
 
 def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
@@ -103,4 +211,34 @@ def _crossover(line: Sequence[GrowthRow], baseline: str) -> CrossoverRow:
         sizes=tuple(size for size, _ in speedups),
         ahead_from=ahead,
         speedups=tuple(speedup for _, speedup in speedups),
+    )
+
+
+def table(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
+    """Return the table of growth."""
+    missing = Counter(row.bound.why for row in found if row.bound and row.bound.why)
+    return Table(
+        name="growth",
+        title="Growth",
+        about="What each mode gets done in a second as the work grows: operations as declared for the workload's step,"
+        " bytes as the least that it has to read and to write. Of the measured limits the one that it comes nearest to"
+        " binds; below 100 µs a step, and where it comes to no hundredth of any, the launches.",
+        columns=GROWTH_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_ns is None,
+        tells_reasons=False,
+        remarks=tuple(f"No limit in {rows_in_words(count)}: {why}." for why, count in missing.items()),
+    )
+
+
+def crossovers_table(found: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
+    """Return the table of crossovers."""
+    return Table(
+        name="crossovers",
+        title="Crossovers",
+        about="From which size on a mode is faster than the one that it compares with; no verdict, the step alone.",
+        columns=CROSSOVER_COLUMNS,
+        rows=found,
+        is_hole=lambda row: not row.ahead_from,
+        tells_reasons=False,
     )

@@ -6,11 +6,12 @@ from operator import attrgetter
 from typing import Final
 
 from bench.records.record import LimitKind
-from harness.format import Value, significant, whole
-from harness.report.columns import Column
-from harness.report.facts import Run
-from harness.report.rows import Row, by_cell, head
-from harness.validity.roofline import Best, Limits, size_words
+from harness.format import Value, significant, size_words, whole
+from harness.report.tables.column import Column
+from harness.report.tables.row import Row, by_cell, head
+from harness.report.tables.table import Table
+from harness.validity.results import Run
+from harness.validity.roofline import Best, Limits
 
 WORDS: Final[dict[LimitKind, str]] = {
     "matmul": "matrix product",
@@ -79,3 +80,16 @@ LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
     Column(key="launch_us", heading="launch", unit="µs", format=significant, get=_launch_us),
     Column(key="rounds", heading="best of", unit="rounds", format=whole, get=_of("rounds")),
 )
+
+
+def table(found: tuple[LimitRow, ...]) -> Table[LimitRow]:
+    """Return the table of the machine's limits."""
+    return Table(
+        name="limits",
+        title="Limits",
+        about="What each library got out of this machine at most, by its own calls: the best round of the run. A cell"
+        " above a limit is invalid.",
+        columns=LIMIT_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.best is None,
+    )

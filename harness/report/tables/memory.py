@@ -10,73 +10,22 @@ On a CPU the process itself stands in for the device: resident sets after each p
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from operator import attrgetter
+from typing import Final
 
-import numpy as np
-import pandas as pd
-from scipy.stats import theilslopes
+from bench.records.record import Memory
+from harness.format import Value, mebibytes, percent, significant, times, whole
+from harness.report.tables.column import WHO, Column, context
+from harness.report.tables.row import Row, by_cell, head, ordered
+from harness.report.tables.table import Table, rows_in_words
+from harness.stats.memory import Figures, Growth, figures, most
+from harness.store import samples as sampled
+from harness.validity.results import Run
 
-from bench.records.record import Memory, Moment, Reading, Record
-from harness.report import sampled
-from harness.report.facts import Run
-from harness.report.rows import Row, by_cell, head, ordered
-
-CONFIDENCE: Final = 0.95
-FEWEST_READINGS: Final = 5  # that a slope is drawn through
-# The kernel adds up a process's pages in batches for each processor, so that a resident set is off by tens of pages
-# (proc(5), statm): what grows by less in all rounds together has not been seen to grow.
-RESIDENT_WITHIN: Final = 256 << 10
-N = TypeVar("N", int, float)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """What a step adds, by the Theil-Sen estimator (Sen 1968): one reading that is off does not move it."""
-
-    per_step: float  # bytes
-    low: float  # of its 95 % interval
-    high: float
-    is_seen: bool  # the interval lies above nothing, and the growth in all rounds above what a reading may be off
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """The memory of one replicate; None: not applicable or not measured."""
-
-    context_bytes: int | None = None
-    allocated_peak_bytes: int | None = None
-    reserved_peak_bytes: int | None = None
-    device_peak_bytes: int | None = None  # O
-    device_allocations_warmup: int | None = None
-    device_allocations_timed: int | None = None
-    residue_bytes: int | None = None  # of the allocator's, once the model was deleted
-    emptied_bytes: int | None = None  # reserved once the cache was emptied
-    exit_bytes: int | None = None  # on the device once the process had gone, above what was there before
-    fragmentation: float | None = None  # share of what is reserved and free that is not in its largest block
-    host_peak_rss_bytes: int | None = None  # of the whole life of the process
-    import_rss_bytes: int | None = None
-    build_rss_bytes: int | None = None
-    training_peak_rss_bytes: int | None = None  # from the first step to the last, the check left out
-    host_residue_bytes: int | None = None  # resident once the model was deleted, above what was before it was built
-    own_bytes: int | None = None  # of the suite's own, among the host's figures from the build on
-    growth: Growth | None = None  # of what the allocator has handed out
-    host_growth: Growth | None = None  # of the resident set
-    why: str = ""  # why the allocator's figures are missing; empty: none is
-
-    @property
-    def reserved_per_allocated(self) -> float | None:
-        """Return R / A."""
-        a, r = self.allocated_peak_bytes, self.reserved_peak_bytes
-        return r / a if a and r is not None else None
-
-    @property
-    def unexplained_bytes(self) -> int | None:
-        """Return O − R − context."""
-        parts = self.device_peak_bytes, self.reserved_peak_bytes, self.context_bytes
-        outer, reserved, context = parts
-        return None if outer is None or reserved is None or context is None else outer - reserved - context
+NONE_SEEN: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +33,107 @@ class MemoryRow(Row):
     """One cell: the highest of each figure over its replicates."""
 
     figures: Figures
+
+
+def _bytes(key: str, heading: str, unit: str, says: str, *, wide: bool = False) -> Column[MemoryRow]:
+    """Return a column of bytes, shown in MiB."""
+    return Column(
+        key=key,
+        heading=heading,
+        unit=unit,
+        format=mebibytes,
+        where="wide" if wide else "all",
+        get=attrgetter(f"figures.{key}"),
+        says=says,
+    )
+
+
+def _count(key: str, unit: str, says: str) -> Column[MemoryRow]:
+    return Column(key=key, heading="allocations", unit=unit, format=whole, get=attrgetter(f"figures.{key}"), says=says)
+
+
+def _growth(name: str, prefix: str, heading: str, says: str) -> tuple[Column[MemoryRow], ...]:
+    """Return the columns of what a step adds: for people in KiB, or that nothing is seen; the rest for the CSV."""
+
+    def found(row: MemoryRow) -> Growth | None:
+        growth: Growth | None = getattr(row.figures, name)
+        return growth
+
+    def part(of: str) -> Callable[[MemoryRow], Value]:
+        return lambda row: getattr(found(row), of, None)
+
+    def shown(row: MemoryRow) -> Value:
+        growth = found(row)
+        return None if growth is None else growth.per_step / 1024 if growth.is_seen else NONE_SEEN
+
+    def hint(row: MemoryRow) -> str:
+        growth = found(row)
+        return "" if growth is None else f"95 % interval {growth.low:,.1f} to {growth.high:,.1f} bytes per step"
+
+    return (
+        Column(heading=heading, unit="KiB per step", format=significant, get=shown, hint=hint, says=says),
+        Column(key=f"{prefix}growth_bytes_per_step", get=part("per_step")),
+        Column(key=f"{prefix}growth_low_bytes_per_step", get=part("low")),
+        Column(key=f"{prefix}growth_high_bytes_per_step", get=part("high")),
+    )
+
+
+MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
+    *WHO,
+    *context("workload", "allocator"),
+    _bytes("context_bytes", "context", "MiB", "What the device held for the process once it was initialised, before"
+           " the model: the driver's context and, where the framework takes it at once, its pool."),
+    _bytes("allocated_peak_bytes", "allocated", "peak, MiB", "The most that the framework's allocator handed out, by"
+           " its own count."),
+    _bytes("reserved_peak_bytes", "reserved", "peak, MiB", "The most that it took from the device, by its own count."),
+    _bytes("device_peak_bytes", "device", "peak, MiB", "The most that the device was seen to hold for the process"
+           " from outside, ten times a second: a lower bound."),
+    _bytes("host_peak_rss_bytes", "peak RSS", "host, MiB", "The peak resident set of the whole life of the process,"
+           " as the kernel keeps it."),
+    _count("device_allocations_warmup", "warm-up", "How often the allocator asked the device for memory until the end"
+           " of the warm-up."),
+    _count("device_allocations_timed", "timed", "The same in the rounds after it: should be none."),
+    _bytes("residue_bytes", "residue", "MiB", "What the allocator still had handed out once the model was deleted and"
+           " garbage collected."),
+    *context("optimizer", "size", "precision", "device"),
+    Column(key="status", get=attrgetter("status")),
+    Column(key="reason", get=attrgetter("reason")),
+    Column(
+        key="reserved_per_allocated",
+        heading="reserved",
+        unit="÷ allocated",
+        format=times,
+        where="wide",
+        get=attrgetter("figures.reserved_per_allocated"),
+    ),
+    _bytes("unexplained_bytes", "unexplained", "MiB", "Device's peak less reserved less context: kernels, workspaces"
+           " and pools that the allocator does not know of.", wide=True),
+    *_growth("growth", "", "growth", "What a step adds to what is allocated: Theil-Sen slope through the readings of"
+             " the rounds, of which the highest replicate; none where its 95 % interval includes zero."),
+    Column(
+        key="fragmentation",
+        heading="fragmented",
+        format=percent,
+        where="wide",
+        get=attrgetter("figures.fragmentation"),
+        says="Of what is reserved and not handed out the share outside its largest block, after the last round.",
+    ),
+    _bytes("emptied_bytes", "emptied", "MiB", "What the allocator still reserved once its cache was emptied.",
+           wide=True),
+    _bytes("exit_bytes", "after exit", "MiB", "What the device held once the process had gone, above what it held"
+           " before: should be none.", wide=True),
+    _bytes("import_rss_bytes", "imported", "host, MiB", "Resident set once the framework was imported."),
+    _bytes("build_rss_bytes", "built", "host, MiB", "Resident set once the model was built, before its first step.",
+           wide=True),
+    _bytes("training_peak_rss_bytes", "training", "peak, MiB", "Peak resident set from the first step to the last,"
+           " with compiling; the check between them is left out.", wide=True),
+    *_growth("host_growth", "host_", "host growth", "What a step adds to the resident set, by the same slope; none also"
+             " where that is less in all rounds than the 256 KiB that the kernel's count may be off by."),
+    _bytes("host_residue_bytes", "kept", "host, MiB", "Resident once the model was deleted, above what was before it"
+           " was built: compiled code, caches, and what an allocator keeps."),
+    _bytes("own_bytes", "own", "host, MiB", "Inputs and initial parameters that the suite itself keeps as NumPy arrays,"
+           " in the host's figures from the build on.", wide=True),
+)  # fmt: skip
 
 
 def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
@@ -100,114 +150,11 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
     return tuple(rows)
 
 
-def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used`: the samples of device memory (`sampled.taken`)."""
-    memory = record.memory
-    if memory is None:
-        return Figures()
-    if not memory.readings:
-        return _unread(memory)
-    readings = memory.readings
-    rounds = [one for one in readings if one.moment == "round"]
-    last = rounds[-1] if rounds else readings[-1]
-    deleted, emptied = at(readings, "deleted"), at(readings, "emptied")
-    imported, device, built = (at(readings, moment) for moment in ("import", "device", "build"))
-    warm = at(readings, "warm-up")
-    training = [one.rss_peak_bytes for one in readings if one.moment in ("first step", "warm-up", "round")]
-    earlier = warm.allocator.device_allocations if warm else None
-    observed = record.observation
-    before, after = (observed.device_before_bytes, observed.device_after_bytes) if observed else (None, None)
-    return Figures(
-        context_bytes=_context(memory, device, used, before),
-        allocated_peak_bytes=_most(one.allocator.allocated_peak_bytes for one in readings),
-        reserved_peak_bytes=_most(one.allocator.reserved_peak_bytes for one in readings),
-        device_peak_bytes=_outer_peak(record),
-        device_allocations_warmup=earlier,
-        device_allocations_timed=_less(last.allocator.device_allocations, earlier),
-        residue_bytes=deleted.allocator.allocated_bytes if deleted else None,
-        emptied_bytes=emptied.allocator.reserved_bytes if emptied else None,
-        exit_bytes=_less(after, before),
-        fragmentation=_fragmentation(last),
-        host_peak_rss_bytes=memory.host_peak_rss_bytes,
-        import_rss_bytes=imported.rss_bytes if imported else None,
-        build_rss_bytes=built.rss_bytes if built else None,
-        training_peak_rss_bytes=_most(training) if None not in training else None,
-        host_residue_bytes=deleted.rss_bytes - device.rss_bytes if deleted and device else None,
-        own_bytes=memory.own_bytes,
-        growth=growth(rounds, [one.allocator.allocated_bytes for one in rounds]),
-        host_growth=growth(rounds, [one.rss_bytes for one in rounds], RESIDENT_WITHIN),
-        why=last.allocator.why,
-    )
-
-
-def at(readings: Iterable[Reading], moment: Moment) -> Reading | None:
-    """Return the last reading of `moment`."""
-    return next((one for one in reversed(tuple(readings)) if one.moment == moment), None)
-
-
-def growth(rounds: Sequence[Reading], held: Sequence[int | None], within: int = 0) -> Growth | None:
-    """Return what a step adds to what was `held` after each of `rounds`; None of too few, or where one is missing.
-
-    Args:
-        rounds: the readings, of one replicate.
-        held: bytes, for each of them.
-        within: bytes that one may be off.
-    """
-    known = [one for one in held if one is not None]
-    if len(known) < max(FEWEST_READINGS, len(rounds)):
-        return None
-    steps = np.array([one.steps for one in rounds], dtype=np.float64)
-    found = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
-    low = float(found[2])
-    is_seen = low > 0 and low * (steps[-1] - steps[0]) > within
-    return Growth(per_step=float(found[0]), low=low, high=float(found[3]), is_seen=bool(is_seen))
-
-
-def _unread(memory: Memory) -> Figures:
-    """Return what is known of a replicate that was timed."""
-    return Figures(
-        context_bytes=memory.context_bytes,
-        allocated_peak_bytes=memory.allocated_peak_bytes,
-        reserved_peak_bytes=memory.reserved_peak_bytes,
-        device_peak_bytes=memory.device_peak_bytes,
-        device_allocations_warmup=memory.device_allocations_warmup,
-        device_allocations_timed=memory.device_allocations_timed,
-        residue_bytes=memory.residue_bytes,
-        host_peak_rss_bytes=memory.host_peak_rss_bytes,
-        import_rss_bytes=memory.host_rss_after_import_bytes,
-    )
-
-
-def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before: int | None) -> int | None:
-    """Return what the device held, above `before`, while the replicate rested after its initialisation."""
-    if device is None or memory.unix_offset_ns is None or before is None or used.empty:
-        return None
-    begin = device.at_ns + memory.unix_offset_ns
-    resting = used[(used["t_ns"] >= begin) & (used["t_ns"] <= begin + device.rested_ns)]
-    return None if resting.empty else int(resting["value"].max()) - before
-
-
-def _outer_peak(record: Record) -> int | None:
-    """Return the larger of two lower bounds: the device's use above what it was before, and the process's own."""
-    seen = record.observation
-    if seen is None:
-        return record.memory.device_peak_bytes if record.memory else None
-    return _most((_less(seen.device_peak_bytes, seen.device_before_bytes), seen.device_process_peak_bytes))
-
-
-def _fragmentation(reading: Reading) -> float | None:
-    allocator = reading.allocator
-    free = _less(allocator.reserved_bytes, allocator.allocated_bytes)
-    if not free or allocator.largest_free_bytes is None:
-        return None
-    return max(0.0, 1 - allocator.largest_free_bytes / free)
-
-
 def _highest(seen: Sequence[Figures]) -> Figures:
     """Return the highest of each figure, and the steepest growth."""
     numbers = [one.name for one in dataclasses.fields(Figures) if one.name not in ("growth", "host_growth", "why")]
     return Figures(
-        **{name: _most(getattr(one, name) for one in seen) for name in numbers},
+        **{name: most(getattr(one, name) for one in seen) for name in numbers},
         growth=_steepest(one.growth for one in seen),
         host_growth=_steepest(one.host_growth for one in seen),
         why=next((one.why for one in seen if one.why), ""),
@@ -217,16 +164,24 @@ def _highest(seen: Sequence[Figures]) -> Figures:
 def _while_timed(found: Figures, timed: Sequence[Memory]) -> Figures:
     """Return the figures with the device allocations that fell into timed rounds, where there were any."""
     seen = [one.device_allocations_timed for one in timed]
-    return replace(found, device_allocations_timed=_most((found.device_allocations_timed, *seen)))
+    return replace(found, device_allocations_timed=most((found.device_allocations_timed, *seen)))
 
 
 def _steepest(found: Iterable[Growth | None]) -> Growth | None:
     return max((one for one in found if one is not None), key=lambda one: one.per_step, default=None)
 
 
-def _most(values: Iterable[N | None]) -> N | None:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _less(value: int | None, by: int | None) -> int | None:
-    return None if value is None or by is None else value - by
+def table(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
+    """Return the table of memory; `timed`: the run has a table of steps that gives the reasons."""
+    missing = Counter(row.figures.why for row in found if row.figures.why)
+    told = "; ".join(f"in {rows_in_words(count)} since {why}" for why, count in missing.items())
+    return Table(
+        name="memory",
+        title="Memory",
+        about="The highest figure seen in any replicate for memory; a replicate is a fresh process, and none is timed.",
+        columns=MEMORY_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.figures.host_peak_rss_bytes is None or row.status == "skipped",
+        tells_reasons=not timed,
+        remarks=(f"Figures of the allocator are missing: {told}.",) if missing else (),
+    )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bench.records.record import Status
-from harness.report.facts import Run
-from harness.report.rows import by_cell, head
+from harness.report.tables.row import by_cell, head
+from harness.validity.results import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

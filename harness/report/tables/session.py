@@ -6,17 +6,17 @@ from typing import Final
 
 from bench.catalogue import SENTINEL
 from bench.records.record import Record
-from harness.format import Value, listed, percent, ratio, whole
-from harness.report.columns import Column
-from harness.report.facts import Run
-from harness.report.rows import Row, by_cell, head
+from harness.format import Value, listed, percent, ratio, size_words, whole
+from harness.report.tables.column import Column
 from harness.report.tables.limits import WORDS
+from harness.report.tables.row import Row, by_cell, head
+from harness.report.tables.table import Table
 from harness.stats.estimate import Estimate
 from harness.validity import drift as sentinel
 from harness.validity import noise_floor
 from harness.validity.drift import Probe
 from harness.validity.noise_floor import Floor
-from harness.validity.roofline import size_words
+from harness.validity.results import Run
 
 AA: Final = "A/A"
 
@@ -157,3 +157,17 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="largest_drift", heading="drift", unit="at most", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
 )
+
+
+def table(found: tuple[NoiseRow, ...]) -> Table[NoiseRow]:
+    """Return the table of the session."""
+    return Table(
+        name="session",
+        title="Session",
+        about="How far this session can be trusted: one cell measured under two labels (A/A), which can differ by noise"
+        " alone, and by how much the machine changed within a block, seen by probes before each block and after the"
+        " last.",
+        columns=NOISE_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.ratio is None and row.probe is None,
+    )

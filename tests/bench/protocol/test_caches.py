@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.protocol.caches import entries, finding
+from bench.protocol.caches import finding
 from bench.records.record import ModeProof
+from bench.turns.prepare import entries
 
 
 def proof(hits: int | None, misses: int | None) -> ModeProof:

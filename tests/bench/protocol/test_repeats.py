@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import Record, RepeatKind, to_json
+from bench.records.codec import to_json
+from bench.records.record import Record, RepeatKind
 from bench.turns import turn as turns
 from bench.turns.supervise import supervise
 from bench.turns.turn import REPEATS, Outcome, Settings, Turn

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from bench.records import codec, schema
 from bench.records import record as records
-from bench.records.record import RecordError, from_json, to_json
+from bench.records.codec import RecordError, from_json, to_json
 from tests import factories
 
 
@@ -37,15 +38,15 @@ def test_a_damaged_line_is_refused_with_what_is_wrong(line: str, message: str) -
 
 
 def test_a_newer_schema_is_refused() -> None:
-    newer = json.dumps({**json.loads(to_json(factories.record())), "schema": records.SCHEMA + 1, "future": True})
+    newer = json.dumps({**json.loads(to_json(factories.record())), "schema": schema.SCHEMA + 1, "future": True})
     with pytest.raises(RecordError, match="newer than this samestep reads"):
         from_json(newer)
 
 
 def test_older_schemas_are_upgraded_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "SCHEMA", 3)
+    monkeypatch.setattr(codec, "SCHEMA", 3)
     monkeypatch.setattr(
-        records,
+        codec,
         "UPGRADES",
         {
             1: lambda data: {**data, "reason": data["reason"] + " one", "schema": 2},
@@ -62,7 +63,7 @@ def test_a_record_of_schema_3_has_no_beginnings_of_rounds() -> None:
     assert from_json(json.dumps(data)) == today
     del data["timing"]["round_begin_ns"]
     older = from_json(json.dumps({**data, "schema": 3}))
-    assert older.schema == records.SCHEMA
+    assert older.schema == schema.SCHEMA
     assert older.timing
     assert older.timing.round_begin_ns == ()
 

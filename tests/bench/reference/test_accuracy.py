@@ -9,7 +9,8 @@ from bench.records.record import Accuracy
 from bench.reference import accuracy
 from bench.reference.accuracy import compare, fault, loss_deviation
 from bench.reference.precision import FLOAT32, PRECISIONS
-from bench.reference.workload import KINGMA_BA, reference
+from bench.reference.trajectory import reference
+from bench.reference.workload import KINGMA_BA
 from bench.workloads import regression
 
 WORKLOAD = regression.make("base", "adam")

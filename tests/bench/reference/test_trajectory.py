@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Workload, reference, sha256
+from bench.reference.trajectory import reference
+from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Workload, sha256
 from bench.workloads import regression
 
 

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from bench.interface import Step
-from bench.protocol.replicate import PhaseClock
+from bench.protocol.phases import PhaseClock
 from bench.protocol.rounds import RoundTimer
+from bench.records.codec import from_json, to_json
 from bench.records.observation import Energy, Observation
-from bench.records.record import Record, from_json, to_json
+from bench.records.record import Record
 from bench.reference.workload import KINGMA_BA
 from bench.tracks import energy as inside
 from bench.turns.turn import Settings, Turn
 from bench.workloads import make
+from harness.samplers import counter as samplers_counter
 from harness.stats import energy
 from tests import factories
 from tests.fakes import FakeClock, FakeFramework
@@ -74,20 +76,20 @@ def test_a_counter_that_ticks_now_and_then_gives_5_s_within_2_percent(tick_s: fl
     reads = np.arange(0, 10, 0.1)
     counter = [(round(t * S), 250_000 * tick_s * np.floor(t / tick_s + 1e-9)) for t in reads]
     for begin_s in np.arange(2, 3, 0.03):
-        found = energy.between(counter, round(begin_s * S), round((begin_s + 5.13) * S))
+        found = samplers_counter.between(counter, round(begin_s * S), round((begin_s + 5.13) * S))
         assert found == pytest.approx(250_000 * 5.13, rel=0.02)
 
 
 def test_a_window_that_was_not_watched_has_no_energy() -> None:
     counter = [(t * S, 1000.0 * t) for t in range(3, 8)]
-    assert energy.between(counter, 2 * S, 5 * S) is None
-    assert energy.between(counter, 4 * S, 9 * S) is None
-    assert energy.between([], 0, 1) is None
-    assert energy.between(counter, 4 * S, 6 * S) == 2000
+    assert samplers_counter.between(counter, 2 * S, 5 * S) is None
+    assert samplers_counter.between(counter, 4 * S, 9 * S) is None
+    assert samplers_counter.between([], 0, 1) is None
+    assert samplers_counter.between(counter, 4 * S, 6 * S) == 2000
 
 
 def test_a_counter_that_stands_still_gives_nothing() -> None:
-    assert energy.between([(t * S, 5.0) for t in range(10)], S, 7 * S) == 0
+    assert samplers_counter.between([(t * S, 5.0) for t in range(10)], S, 7 * S) == 0
 
 
 def test_the_window_is_filled_with_whole_rounds_after_a_rest() -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from bench.records import record
+from bench.records import codec
 from bench.records.record import Allocator, Memory, Reading, Record
 from bench.tracks import memory
 from bench.tracks.memory import FEWEST_ROUNDS, ROUNDS
 from bench.turns.turn import Turn
 from bench.workloads import regression
 from harness.environments.checkout import ROOT
-from harness.report import sampled
-from harness.report.tables.memory import at, figures, growth
+from harness.stats.memory import at, figures, growth
+from harness.store import samples as sampled
 from tests import factories
 from tests.bench.protocol.test_replicate import turn
 from tests.fakes import FakeClock, FakeFramework
@@ -89,7 +89,7 @@ class TestRecord:
 
     def test_survives_being_written(self) -> None:
         found = looked_at(fake(allocations=3, has_cache=True))
-        assert record.from_json(record.to_json(found)) == found
+        assert codec.from_json(codec.to_json(found)) == found
 
     def test_says_what_the_suite_itself_holds(self) -> None:
         found = looked_at(fake())
@@ -148,7 +148,7 @@ def eaten(appetite: str) -> Record:
         text=True,
         check=True,
     )
-    return record.from_json(done.stdout.strip())
+    return codec.from_json(done.stdout.strip())
 
 
 def near(bytes_: int, expected: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.records.record import RecordError
+from bench.records.codec import RecordError
 from bench.turns import turn as turns
 from bench.turns.supervise import environment, supervise
 from bench.turns.turn import Turn

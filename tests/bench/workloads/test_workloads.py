@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.reference.workload import KINGMA_BA, Workload, reference
+from bench.reference.trajectory import reference
+from bench.reference.workload import KINGMA_BA, Workload
 from bench.workloads import NEEDED, WORKLOADS, WorkloadError, load, make
 from harness.environments.checkout import ROOT
 from tests.copies import run

@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.records.record import SCHEMA, Record
+from bench.records.record import Record
+from bench.records.schema import SCHEMA
 from harness import commands
 from harness.compare import render
 from harness.compare.choice import parsed
 from harness.compare.compare import CONDITIONS, Comparison, compare
 from harness.errors import SelectionError, StoreError
 from harness.plan.plan import make_plan
-from harness.report.facts import Run
 from harness.store import folder as store
+from harness.validity.results import Run
 from tests import factories
 from tests.harness.compare.test_sessions import sentinel
 

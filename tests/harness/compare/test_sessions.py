@@ -9,8 +9,9 @@ import pytest
 from scipy import stats as scipy_stats
 
 from bench.records.record import Limit, LimitKind, Record
-from harness.compare.sessions import floor, moved, same_session, unpaired
-from harness.report.facts import Run
+from harness.compare.sessions import floor, moved, same_session
+from harness.stats.welch import unpaired
+from harness.validity.results import Run
 from tests import factories
 from tests.factories import cell, record
 

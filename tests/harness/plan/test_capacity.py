@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from harness.errors import SelectionError, SetupError
+from harness.format import GIB
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, Nvidia
 from harness.plan import capacity, planner
-from harness.plan.capacity import GIB, Room, bytes_of, limits, room
+from harness.plan.capacity import Room, bytes_of, limits, room
 from harness.plan.request import Asked
 
 
@@ -98,17 +99,19 @@ def test_what_is_no_amount_is_one_sentence(amount: str) -> None:
         bytes_of(amount)
 
 
-def planned(size: str | None = None) -> list[tuple[str, str]]:
+def planned(size: str | None = None) -> planner.Planned:
     asked = Asked(framework="numpy", workload="regression_wide", profile="quick", size=size)
-    found = planner.planned(asked, "here", 1, lambda line: None)
-    return [(cell.workload, cell.size) for cell in found.plan.cells if cell.track == "identical"]
+    return planner.planned(asked, "here", 1, lambda line: None)
 
 
 def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_not(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(capacity, "room", lambda device, launchers: Room(1 << 20, "that this host has free"))
     with pytest.raises(SelectionError, match=r"regression_wide XL holds at least 500 MiB .* the 1 MiB that this host"):
         planned("XL")
-    assert planned() == [("regression_wide", "S")]
-    assert "Left out, larger than the 1 MiB that this host has free: regression_wide M." in capsys.readouterr().out
+    found = planned()
+    assert [(cell.workload, cell.size) for cell in found.plan.cells if cell.track == "identical"] == [
+        ("regression_wide", "S")
+    ]
+    assert found.left_out == "Left out, larger than the 1 MiB that this host has free: regression_wide M."

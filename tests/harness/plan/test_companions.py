@@ -25,7 +25,7 @@ CELLS = (cell(), cell(mode="compile"), cell(mode="hello", track="idiomatic"), ce
 
 
 def tracks(measured: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(one.mode, one.track) for one in companions.beside(CELLS, measured)]
+    return [(one.mode, one.track) for one in companions.with_measures(CELLS, measured)]
 
 
 def planned(*, blocks: int | None = None, **asked: Any) -> Plan:
@@ -72,10 +72,10 @@ class TestPlan:
         assert [len(block) for block in planned(measure="memory", blocks=5).order] == [2] * 5
 
     def test_a_run_is_resumed_with_the_same_measures_alone(self) -> None:
-        plan = make_plan(companions.beside(CELLS, ("time", "memory")), 3, 42, memory_blocks=1, energy_blocks=1)
+        plan = make_plan(companions.with_measures(CELLS, ("time", "memory")), 3, 42, memory_blocks=1, energy_blocks=1)
         require_fit("run", plan, run_facts(), (), (), plan.cells)
         with pytest.raises(StoreError, match=r"torch eager regression adam memory is planned but not selected now"):
-            require_fit("run", plan, run_facts(), (), (), companions.beside(CELLS, ("time",)))
+            require_fit("run", plan, run_facts(), (), (), companions.with_measures(CELLS, ("time",)))
 
     def test_ids_of_cells_and_their_replicates_for_memory_differ(self) -> None:
         assert cell(track="memory").id == f"{cell().id}/memory"

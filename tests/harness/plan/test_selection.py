@@ -7,7 +7,8 @@ import pytest
 
 from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
 from harness.errors import SelectionError
-from harness.plan import request, selection
+from harness.host import processors
+from harness.plan import selection
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Asked
 
@@ -80,12 +81,12 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 @pytest.mark.parametrize("typed", ["", "a", "0-", "-1", "0-x", "9999"])
 def test_a_cpu_set_that_is_none_or_not_here_is_refused(typed: str) -> None:
     with pytest.raises(SelectionError):
-        request.cpu_set(typed)
+        processors.cpu_set(typed)
 
 
 def test_a_cpu_set_is_a_list_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
-    assert request.cpu_set("1-3,6,2") == (1, 2, 3, 6)
+    assert processors.cpu_set("1-3,6,2") == (1, 2, 3, 6)
 
 
 def ladder() -> Catalogue:

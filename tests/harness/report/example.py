@@ -28,10 +28,12 @@ from bench.records.record import (
     Repeat,
     Timing,
 )
-from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Trajectory, reference
+from bench.reference.trajectory import Trajectory, reference
+from bench.reference.workload import EPSILON_HAT, KINGMA_BA
 from bench.workloads import regression
-from harness.report import write
-from harness.report.facts import HostFacts, Run
+from harness.host.machine import HostFacts
+from harness.report.write import write
+from harness.validity.results import Run
 from tests import factories
 
 # framework: {mode: (step in µs, first step in ms, peak resident memory in MiB)}

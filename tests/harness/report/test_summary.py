@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 
 from bench.records.record import Record
-from harness import report
+from harness.format import duration
+from harness.report import write
 from harness.report.exporters import markdown
-from harness.report.facts import Run
-from harness.report.summary import about_run, duration, summary
+from harness.report.summary import about_run, summary
 from harness.report.tables.all import tables
 from harness.report.view import view
+from harness.validity.results import Run
 from tests import factories
 from tests.factories import cell, record, run, timing
 from tests.harness.report.example import example
@@ -133,7 +134,7 @@ class TestSummary:
 
 def printed(shown: Run, width: int = 80, *, terminal: bool = False) -> str:
     text = io.StringIO()
-    report.terminal(shown, Console(file=text, width=width, force_terminal=terminal))
+    write.terminal(shown, Console(file=text, width=width, force_terminal=terminal))
     return text.getvalue()
 
 
@@ -166,7 +167,7 @@ class TestTerminal:
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
         assert printed(run([])).count("No such record in this run.") == len(
-            set(report.TABLES) - {*report.OPTIONAL, *report.UNPRINTED}
+            set(write.TABLES) - {*write.OPTIONAL, *write.UNPRINTED}
         )
 
     def test_names_a_framework_once_above_its_modes(self) -> None:
@@ -199,39 +200,39 @@ class TestMarkdown:
             assert len(lines) == (2 + len(table.rows) if table.rows else 0)
 
     def test_an_invalid_row_is_struck_through_and_its_reason_told(self) -> None:
-        text = report.render(example(), "md", "steps")
+        text = write.render(example(), "md", "steps")
         assert "| ~~Keras on TensorFlow~~ | ~~batch-jit~~ | invalid |" in text
         assert "- Keras on TensorFlow batch-jit: invalid: 1 of 6 replicates: the losses leave" in text
 
     def test_a_reason_cannot_break_the_table_or_become_markup(self) -> None:
         broken = record(status="failed", reason="a | b\n<script>alert(1)</script> *c*")
-        text = report.render(run([broken]), "md", "steps")
+        text = write.render(run([broken]), "md", "steps")
         assert "a \\| b \\<script\\>alert(1)\\</script\\> \\*c\\*" in text
 
     def test_what_all_rows_share_is_told_once(self) -> None:
-        text = report.render(example(), "md", "steps")
+        text = write.render(example(), "md", "steps")
         assert "All rows: workload regression, optimizer adam, size base" in text
         assert "| optimizer |" not in text
 
     def test_what_differs_between_rows_is_a_column(self) -> None:
-        text = report.render(run([record(EAGER), record(cell(optimizer="sgd"))]), "md", "steps")
+        text = write.render(run([record(EAGER), record(cell(optimizer="sgd"))]), "md", "steps")
         assert "| framework | mode | optimizer |" in text
 
 
 class TestRender:
     def test_csv_is_the_steps_unless_another_table_is_named(self) -> None:
-        assert report.render(example(), "csv").startswith("framework,mode,workload,optimizer,size,")
-        assert report.render(example(), "csv", "code").startswith("framework,lines,")
+        assert write.render(example(), "csv").startswith("framework,mode,workload,optimizer,size,")
+        assert write.render(example(), "csv", "code").startswith("framework,lines,")
 
     def test_markdown_is_all_tables_unless_one_is_named(self) -> None:
-        assert report.render(example(), "md").count("\n## ") == len(report.TABLES) - 1 + 1  # and the exported models
-        assert report.render(example(), "md", "memory").count("## ") == 1
+        assert write.render(example(), "md").count("\n## ") == len(write.TABLES) - 1 + 1  # and the exported models
+        assert write.render(example(), "md", "memory").count("## ") == 1
 
     def test_html_is_the_page(self) -> None:
-        assert report.render(example(), "html").startswith("<!doctype html>")
+        assert write.render(example(), "html").startswith("<!doctype html>")
 
     def test_an_unknown_format_or_table_is_refused(self) -> None:
         with pytest.raises(KeyError):
-            report.render(run([]), "pdf")
+            write.render(run([]), "pdf")
         with pytest.raises(KeyError):
-            report.render(run([]), "csv", "power")
+            write.render(run([]), "csv", "power")

@@ -5,8 +5,9 @@ import pytest
 from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
 from harness.errors import SelectionError
-from harness.plan.capacity import GIB, Room
-from harness.run.ladders import Ends, fitting
+from harness.format import GIB
+from harness.plan.capacity import Room, fitting
+from harness.run.ladders import Ends
 from tests.factories import cell, record
 
 SIZES = ("S", "M", "L")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import Cell, Record, to_json
+from bench.records.codec import to_json
+from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.errors import StoreError
 from harness.plan.plan import Place, Plan, make_plan
-from harness.run.loop import Run, bad_cells, execute, finished, interleave, own_share, steps, subject_of
+from harness.run.loop import Run, bad_cells, execute, finished, interleave, steps, subject_of
+from harness.stats.overhead import own_share
 from harness.store import folder as store
 from harness.store.resume import require_fit
 from tests import factories

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from bench.catalogue import FrameworkOffer, ModeOffer
-from bench.records.record import Cell, Export, Record, to_json
+from bench.records.codec import to_json
+from bench.records.record import Cell, Export, Record
 from bench.turns.turn import Model, Outcome, Settings, Turn
+from harness.plan import models
 from harness.plan.plan import make_plan
-from harness.run import models
 from harness.run.loop import Run, bad_cells, execute
 from harness.store import folder
 from harness.store.resume import require_fit

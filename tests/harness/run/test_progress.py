@@ -7,9 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.records.record import Record
+from harness.format import minutes
+from harness.plan import label
 from harness.plan.plan import make_plan
-from harness.run import progress
-from harness.run.progress import Estimate, PlainProgress, TerminalProgress, duration, result
+from harness.run.progress import Estimate, PlainProgress, TerminalProgress, result
 from harness.store import folder as store
 from harness.store import history
 from tests import factories
@@ -69,7 +70,7 @@ def test_two_runs_of_a_plan_take_twice_as_long() -> None:
 
 
 def test_durations_are_rounded_to_what_an_estimate_can_carry() -> None:
-    assert [duration(seconds) for seconds in (0.4, 89.4, 200, 240, 7290)] == [
+    assert [minutes(seconds) for seconds in (0.4, 89.4, 200, 240, 7290)] == [
         "0 s",
         "89 s",
         "3 min 20 s",
@@ -107,6 +108,6 @@ def test_a_hello_world_tells_its_whole_time() -> None:
 
 
 def test_a_cell_is_named_by_what_is_not_usual() -> None:
-    assert progress.name(factories.cell()) == "torch eager regression adam"
+    assert label.name(factories.cell()) == "torch eager regression adam"
     scaled = factories.cell(workload="mlp", size="S", optimizer="none", precision="bfloat16")
-    assert progress.name(scaled) == "torch eager mlp S none bfloat16"
+    assert label.name(scaled) == "torch eager mlp S none bfloat16"

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import Cell, Record, from_json, to_json
+from bench.records.codec import from_json, to_json
+from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
-from harness import outputs
 from harness.plan.plan import make_plan
 from harness.run.loop import Run, bad_cells, execute, interleave, steps
 from harness.run.progress import PlainProgress
 from harness.store import folder
 from harness.store.resume import require_fit
+from harness.validity import results
 from tests import factories
 from tests.fakes import FakeLauncher
 
@@ -79,7 +80,7 @@ def test_it_is_run_once_more_at_the_end_of_its_block_and_both_are_kept(tmp_path:
     assert lines[-1].startswith("[9/9]")
     logs = {path.name for path in (run.folder.path / "logs").iterdir()}
     assert {f"{last.position:04}-torch-eager.log", f"{last.position:04}-torch-eager-2.log"} <= logs
-    found = outputs.load(run.folder)
+    found = results.load(run.folder)
     assert (len(found.records), len(found.replaced)) == (9, 1)
     assert bad_cells(found.records) == []
 
@@ -92,7 +93,7 @@ def test_a_cell_that_stays_invalid_is_tried_twice_once_and_then_left(tmp_path: P
     assert [(one.block, one.attempt) for one in run.folder.records() if one.cell == EAGER] == [
         (1, 1), (1, 2), (2, 1), (3, 1),
     ]  # fmt: skip
-    assert bad_cells(outputs.load(run.folder).records) == [EAGER]
+    assert bad_cells(results.load(run.folder).records) == [EAGER]
 
 
 def test_an_interruption_before_the_second_attempt_does_not_lose_it(

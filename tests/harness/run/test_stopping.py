@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import Cell, Record, to_json
+from bench.records.codec import to_json
+from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Turn
 from harness.plan.plan import Plan, make_plan
 from harness.run.loop import Run, execute

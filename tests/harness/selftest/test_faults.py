@@ -10,10 +10,10 @@ from rich.console import Console
 from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Limit, Record
 from harness.errors import StoreError
-from harness.report.facts import RunFacts
 from harness.selftest import faults
 from harness.selftest.faults import FAULTS, FEWEST_FOUND, Clean, Fault, alarms, damageable, found
 from harness.store import folder as store
+from harness.store.facts import RunFacts
 from harness.validity import validity
 from tests import factories
 from tests.factories import cell, proof, record, timing

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.record import to_json
+from bench.records.codec import to_json
 from harness.errors import StoreError
 from harness.plan.plan import make_plan
 from harness.store import folder as store

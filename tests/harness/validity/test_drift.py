@@ -10,7 +10,8 @@ import pytest
 from bench.interface import Framework, Probes, Task
 from bench.records.record import Limit, Record
 from bench.tracks import sentinel as probing
-from harness.environments import checkout
+from harness.host import processors
+from harness.plan.companions import with_drift_probe
 from harness.plan.plan import make_plan
 from harness.validity import drift
 from harness.validity.drift import Drift, Probe
@@ -26,19 +27,19 @@ LAUNCH, PRODUCT = Probe("launch", "", 1), Probe("matmul", "float32", 512)
 
 class TestWhere:
     def test_numpy_watches_a_processor_and_pytorch_a_gpu(self) -> None:
-        assert drift.beside(CELLS, OFFERS, 3)[3:] == (cell(framework="numpy", **EMPTY),)
+        assert with_drift_probe(CELLS, OFFERS, 3)[3:] == (cell(framework="numpy", **EMPTY),)
         on_gpu = tuple(dataclasses.replace(one, device="cuda") for one in CELLS)
-        assert drift.beside(on_gpu, OFFERS, 3)[3:] == (cell(framework="torch", device="cuda", **EMPTY),)
+        assert with_drift_probe(on_gpu, OFFERS, 3)[3:] == (cell(framework="torch", device="cuda", **EMPTY),)
 
     def test_else_the_first_framework_that_has_probes(self) -> None:
-        assert drift.beside(CELLS[:2], OFFERS, 3)[2:] == (cell(framework="jax", **EMPTY),)
-        assert drift.beside((cell(framework="onnxruntime"),), OFFERS, 3)[1:] == ()
+        assert with_drift_probe(CELLS[:2], OFFERS, 3)[2:] == (cell(framework="jax", **EMPTY),)
+        assert with_drift_probe((cell(framework="onnxruntime"),), OFFERS, 3)[1:] == ()
 
     def test_none_with_one_block(self) -> None:
-        assert drift.beside(CELLS, OFFERS, 1) == CELLS
+        assert with_drift_probe(CELLS, OFFERS, 1) == CELLS
 
     def test_one_opens_each_block_and_one_closes_the_last(self) -> None:
-        plan = make_plan(drift.beside(CELLS, OFFERS, 3), 3, 1)
+        plan = make_plan(with_drift_probe(CELLS, OFFERS, 3), 3, 1)
         tracks = [(place.block, place.cell.track) for place in plan.places()]
         assert [at for at, (_, track) in enumerate(tracks) if track == "sentinel"] == [0, 4, 8, 12]
         assert tracks[-1] == (4, "sentinel")
@@ -46,7 +47,7 @@ class TestWhere:
         assert str(plan) == "3 cells × 3 blocks + 4 turns for the sentinel = 13 replicates, seed 1"
 
     def test_the_order_of_the_cells_is_as_without_it(self) -> None:
-        with_it = make_plan(drift.beside(CELLS, OFFERS, 3), 3, 42)
+        with_it = make_plan(with_drift_probe(CELLS, OFFERS, 3), 3, 42)
         cells = [place.cell for place in with_it.places() if place.cell.track == "identical"]
         assert cells == [place.cell for place in make_plan(CELLS, 3, 42).places()]
 
@@ -130,7 +131,7 @@ class TestDrift:
     def test_makes_a_block_invalid_where_the_machine_is_the_run_s_alone(
         self, probe: Probe, change: float, device: str, isolated: bool, said: str
     ) -> None:
-        assert drift.severity(Drift(((probe, change),)), device, isolated=isolated) == said
+        assert drift.severity_of(Drift(((probe, change),)), device, isolated=isolated) == said
 
 
 @pytest.mark.parametrize(
@@ -141,5 +142,5 @@ def test_isolated_processors_are_those_that_the_kernel_lists(
     tmp_path: Path, listed: str, cpus: tuple[int, ...], expected: bool
 ) -> None:
     (tmp_path / "isolated").write_text(listed)
-    assert checkout.isolated(cpus, tmp_path / "isolated") is expected
-    assert checkout.isolated(cpus, tmp_path / "none") is False
+    assert processors.isolated(cpus, tmp_path / "isolated") is expected
+    assert processors.isolated(cpus, tmp_path / "none") is False

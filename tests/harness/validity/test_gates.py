@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench.records.record import Memory, Record, from_json, to_json
+from bench.records.codec import from_json, to_json
+from bench.records.record import Memory, Record
 from harness.validity.validity import judged
 from tests import factories
 from tests.factories import accuracy, cell, proof, record, timing

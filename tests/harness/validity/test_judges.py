@@ -6,7 +6,8 @@ import pytest
 
 from bench.records.observation import Observation
 from bench.records.record import Cell, Record
-from harness.judges import DRIFT, WARNINGS, drift, machine
+from harness.stats.flags import DRIFT, WARNINGS
+from harness.validity import drift, machine
 from harness.validity.finding import key_of
 from harness.validity.validity import judged
 from tests import factories
@@ -53,7 +54,7 @@ class TestMachine:
         assert found.warnings == {CUDA: (WARNINGS["power cap"],)}
 
     def test_a_replicate_that_nobody_looked_at_has_no_finding(self) -> None:
-        assert list(machine([record()], factories.run_facts())) == []
+        assert list(machine.judge([record()], factories.run_facts())) == []
 
 
 class TestDrift:
@@ -66,7 +67,7 @@ class TestDrift:
 
     def test_on_a_gpu_what_was_timed_in_that_block_is_invalid(self) -> None:
         records = self.session("cuda", 103)
-        (found,) = drift(records, factories.run_facts())
+        (found,) = drift.judge(records, factories.run_facts())
         assert found.key == key_of(records[3])
         assert (found.reason, found.flag) == ("machine: it changed by +3.0% within the block (triad)", None)
 
@@ -80,12 +81,11 @@ class TestDrift:
         assert [one.status for one in found.records if one.cell == cell()] == ["invalid", "ok"]
 
     def test_less_than_2_percent_is_none(self) -> None:
-        assert list(drift(self.session("cuda", 101), factories.run_facts())) == []
+        assert list(drift.judge(self.session("cuda", 101), factories.run_facts())) == []
 
 
 def test_letters_are_told_apart() -> None:
-    from harness.stats.flags import FLAGS
-    from harness.validity.validity import RERUN
+    from harness.stats.flags import FLAGS, RERUN
 
     letters = [flag.letter for flag in (*FLAGS, RERUN, DRIFT, *WARNINGS.values())]
     assert len(letters) == len(set(letters))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.records.observation import Observation
-from harness.validity.machine import findings, sampler_share
+from harness.validity.machine import disturbances, sampler_share
 
 CLEAN = Observation(
     gpu="GPU-1",
@@ -25,12 +25,12 @@ CLEAN = Observation(
 
 def named(**changes: Any) -> list[tuple[str, str]]:
     seen = dataclasses.replace(CLEAN, **changes)
-    return [(one.severity, one.name) for one in findings(seen, [CLEAN, CLEAN, seen])]
+    return [(one.severity, one.name) for one in disturbances(seen, [CLEAN, CLEAN, seen])]
 
 
 def test_a_clean_replicate_has_no_finding_and_neither_has_one_of_which_nothing_is_known() -> None:
-    assert findings(CLEAN, [CLEAN] * 3) == ()
-    assert findings(Observation(), [Observation()]) == ()
+    assert disturbances(CLEAN, [CLEAN] * 3) == ()
+    assert disturbances(Observation(), [Observation()]) == ()
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_a_clock_at_97_percent_of_the_blocks_median_will_do() -> None:
 
 def test_a_clock_is_held_to_replicates_on_the_same_gpu() -> None:
     slow = dataclasses.replace(CLEAN, gpu="GPU-2", sm_clock_median_mhz=1200)
-    assert findings(slow, [CLEAN, CLEAN, slow]) == ()
+    assert disturbances(slow, [CLEAN, CLEAN, slow]) == ()
 
 
 def test_a_finding_is_a_sentence_with_its_figure() -> None:
     seen = dataclasses.replace(CLEAN, sm_clock_median_mhz=1485, foreign=("python (4711)", "Xorg (812)"))
-    assert [one.sentence for one in findings(seen, [CLEAN, CLEAN, seen])] == [
+    assert [one.sentence for one in disturbances(seen, [CLEAN, CLEAN, seen])] == [
         "python (4711), Xorg (812) used the GPU as well",
         "the GPU ran at 1485 MHz, 75% of its block's median",
     ]

@@ -6,6 +6,7 @@ import pytest
 
 from bench.catalogue import ModeOffer
 from bench.records.record import Cell, Record
+from harness.plan.companions import with_control
 from harness.plan.plan import make_plan
 from harness.stats import estimate
 from harness.validity import noise_floor
@@ -25,7 +26,7 @@ COMPILE, EAGER = cell(mode="compile"), cell()
 
 
 def twins(*cells: Cell, blocks: int = 3) -> tuple[Cell, ...]:
-    return tuple(one for one in noise_floor.beside(cells, OFFERS, blocks) if one.track == "twin")
+    return tuple(one for one in with_control(cells, OFFERS, blocks) if one.track == "twin")
 
 
 class TestWhich:
@@ -46,7 +47,7 @@ class TestWhich:
         assert twins(COMPILE, blocks=1) == ()
 
     def test_it_stands_in_every_block_as_a_cell_of_its_own(self) -> None:
-        plan = make_plan(noise_floor.beside((EAGER, COMPILE), OFFERS, 3), 3, 1)
+        plan = make_plan(with_control((EAGER, COMPILE), OFFERS, 3), 3, 1)
         places = [place for place in plan.places() if place.cell.track == "twin"]
         assert [place.block for place in places] == [1, 2, 3]
         assert {place.cell.id for place in places} == {f"{COMPILE.id}/twin"}

@@ -9,12 +9,14 @@ import pytest
 
 from bench.catalogue import FrameworkOffer, ModeOffer, SizeOffer, WorkloadOffer
 from bench.interface import Probes, Task
-from bench.records.record import Cell, Limit, LimitKind, Record, from_json, to_json
+from bench.records.codec import from_json, to_json
+from bench.records.record import Cell, Limit, LimitKind, Record
 from bench.tracks import limits as measuring
+from harness.plan.companions import with_limits
 from harness.plan.plan import make_plan
-from harness.report.facts import RunFacts
+from harness.store.facts import RunFacts
 from harness.validity import roofline
-from harness.validity.roofline import Limits, beside, work_of
+from harness.validity.roofline import Limits, work_of
 from tests import factories
 from tests.factories import cell, framework, record
 from tests.fakes import FakeClock, FakeFramework
@@ -247,16 +249,16 @@ class TestJudged:
 class TestPlan:
     def test_each_library_is_measured_by_its_first_framework_that_was_selected(self) -> None:
         cells = tuple(cell(framework=name, mode="fit") for name in ("lightning", "torch", "jax", "toy"))
-        assert beside(cells[:1], FRAMEWORKS) == (*cells[:1], cell(framework="lightning", **TURN))
+        assert with_limits(cells[:1], FRAMEWORKS) == (*cells[:1], cell(framework="lightning", **TURN))
         modes = (cell(framework="lightning", mode="fit"), cell(), cell(framework="jax", mode="jit"))
-        assert [one.framework for one in beside(modes, FRAMEWORKS)[3:]] == ["lightning", "jax"]
+        assert [one.framework for one in with_limits(modes, FRAMEWORKS)[3:]] == ["lightning", "jax"]
 
     def test_hello_worlds_and_libraries_without_probes_need_none(self) -> None:
         cells: tuple[Cell, ...] = (cell(mode="hello", track="idiomatic"), cell(framework="toy", mode="loop"))
-        assert beside(cells, FRAMEWORKS) == cells
+        assert with_limits(cells, FRAMEWORKS) == cells
 
     def test_they_stand_in_the_blocks_that_the_profile_names(self) -> None:
-        cells = beside((cell(), cell(framework="jax", mode="jit")), FRAMEWORKS)
+        cells = with_limits((cell(), cell(framework="jax", mode="jit")), FRAMEWORKS)
         plan = make_plan(cells, 3, 42, limits_blocks=1)
         assert [place.block for place in plan.places() if place.cell.track == "limits"] == [1, 1]
         assert str(plan) == "2 cells × 3 blocks + 2 turns for limits = 8 replicates, seed 42"

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from bench.records.record import Limit, Record, from_json, to_json
-from harness.report.facts import RunFacts
-from harness.stats.flags import FLAGS, SHIFT, Flag
+from bench.records.codec import from_json, to_json
+from bench.records.record import Limit, Record
+from harness.stats.flags import FLAGS, RERUN, SHIFT, Flag, legend
+from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
-from harness.validity.validity import RERUN, incomplete, judged, legend
+from harness.validity.validity import incomplete, judged
 from tests import factories
 from tests.factories import again, cell, record, timing
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bench.records.record import Record
 from bench.reference.workload import LOSS_TOLERANCE
 from harness import report
-from harness.report import frames
+from harness.report import frames, write
 from harness.report.exporters.html import page
 from harness.report.plots import all as plots
 from harness.report.plots import losses, svg
@@ -130,20 +130,20 @@ class TestPage:
 
 class TestWrite:
     def test_leaves_the_page_markdown_and_csv(self, tmp_path: Path) -> None:
-        opened = report.write(example(), tmp_path / "report")
+        opened = write.write(example(), tmp_path / "report")
         assert opened == tmp_path / "report" / "index.html"
         found = {str(path.relative_to(tmp_path / "report")) for path in tmp_path.rglob("*") if path.is_file()}
-        names = report.TABLES
+        names = write.TABLES
         assert found == {"index.html", "index.md", *(f"{n}.md" for n in names), *(f"csv/{n}.csv" for n in names)}
 
     def test_twice_gives_the_same_bytes(self, tmp_path: Path) -> None:
-        first, second = (report.write(example(), tmp_path / name) for name in ("a", "b"))
+        first, second = (write.write(example(), tmp_path / name) for name in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
 
     def test_a_folder_that_cannot_be_written_is_an_os_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(OSError, match="file"):
-            report.write(example(), tmp_path / "file" / "report")
+            write.write(example(), tmp_path / "file" / "report")
 
 
 class TestPlots:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.report import FORMATS, render
 from harness.report.exporters.pytest_benchmark import to_json
+from harness.report.write import FORMATS, render
 from tests import factories
 from tests.factories import cell, record
 

@@ -8,8 +8,9 @@ import pytest
 
 from bench.records.observation import Energy, Observation
 from bench.records.record import Record
+from harness.report.exporters.csv import to_csv
 from harness.report.exporters.html import page
-from harness.report.tables.all import tables, to_csv
+from harness.report.tables.all import tables
 from tests.factories import cell, record, run
 
 S = 10**9

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
-from harness import report
-from harness.report.facts import Run
+from harness.report import write
+from harness.report.exporters.csv import to_csv
 from harness.report.plots import all as plots
 from harness.report.plots import style
-from harness.report.tables.all import Table, tables, to_csv
+from harness.report.tables.all import tables
+from harness.report.tables.table import Table
+from harness.validity.results import Run
 from tests import factories
 from tests.factories import accuracy, cell, record, timing
 
@@ -134,7 +136,7 @@ def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> Non
     offers = tuple(dataclasses.replace(MLP, name=name) for name in names)
     shown = dataclasses.replace(made, facts=dataclasses.replace(made.facts, workloads=offers))
     text = io.StringIO()
-    report.terminal(shown, Console(file=text, width=80))
+    write.terminal(shown, Console(file=text, width=80))
     assert "Growth." in text.getvalue()
     assert "…" not in text.getvalue()
 

@@ -7,12 +7,14 @@ import pytest
 
 from bench.records.record import Limit, Record
 from harness.report.exporters import markdown
+from harness.report.exporters.csv import to_csv
 from harness.report.exporters.html import page
-from harness.report.facts import Run
 from harness.report.summary import summary
-from harness.report.tables.all import Table, tables, to_csv
+from harness.report.tables.all import tables
+from harness.report.tables.table import Table
 from harness.report.view import view
 from harness.validity import roofline
+from harness.validity.results import Run
 from tests import factories
 from tests.factories import cell, framework, record
 from tests.harness.report.tables.test_growth import MLP, timed

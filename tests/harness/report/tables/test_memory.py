@@ -13,16 +13,17 @@ from rich.console import Console
 
 from bench.records.observation import Observation
 from bench.records.record import Allocator, Cell, Memory, Moment, Reading, Record
-from harness import report
-from harness.report import sampled
+from harness.report import write
 from harness.report.exporters import markdown
-from harness.report.facts import Run
+from harness.report.exporters.csv import to_csv
 from harness.report.plots import all
 from harness.report.plots.memory_parts import parts_of
 from harness.report.summary import summary
-from harness.report.tables.all import tables, to_csv
-from harness.report.tables.memory import Figures, figures, growth
+from harness.report.tables.all import tables
 from harness.report.view import view
+from harness.stats.memory import Figures, figures, growth
+from harness.store import samples as sampled
+from harness.validity.results import Run
 from tests.factories import cell, framework, record, run
 from tests.harness.report.tables.test_all import read
 
@@ -245,14 +246,14 @@ class TestARunWithoutTimes:
         assert to_csv(found.steps).count("\n") == 1, "the file is there, with its header"
 
     def test_the_page_the_text_and_the_terminal_have_no_empty_table(self, tmp_path: Path) -> None:
-        page = report.write(self.RUN, tmp_path).read_text(encoding="utf-8")
+        page = write.write(self.RUN, tmp_path).read_text(encoding="utf-8")
         assert re.findall(r'<section id="(\w+)">', page) == ["proof", "memory", "modes", "method", "run"]
         assert "No such record" not in page
         assert 'href="#steps"' not in page
-        assert "No such record" not in report.render(self.RUN, "md")
+        assert "No such record" not in write.render(self.RUN, "md")
         assert "steps.md" not in markdown.index(self.RUN, tables(self.RUN))
         console = Console(width=80, record=True, quiet=True)
-        report.terminal(self.RUN, console)
+        write.terminal(self.RUN, console)
         assert "No such record" not in console.export_text()
 
     def test_says_who_takes_most_and_what_grows(self) -> None:

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from bench.catalogue import ModeOffer
-from bench.records.record import Record, from_json
-from harness import outputs
+from bench.records.codec import from_json
+from bench.records.record import Record
 from harness.report.exporters import markdown
-from harness.report.facts import Run
-from harness.report.tables.all import Table, Tables, tables, to_csv
+from harness.report.exporters.csv import to_csv
+from harness.report.tables.all import Tables, tables
 from harness.report.tables.models import exported
+from harness.report.tables.table import Table
 from harness.report.view import view
 from harness.store import folder
+from harness.validity import results
+from harness.validity.results import Run
 from tests import factories
 from tests.factories import accuracy, cell, environment, proof, record, repeat, run, timing
 
@@ -318,7 +321,7 @@ class TestOlderRuns:
     PUBLISHED = Path(__file__).parents[4] / "results" / "published" / "20261120-cpu-quick"
 
     def test_the_published_run_of_the_first_schema_still_has_its_baselines_and_titles(self) -> None:
-        found = tables(outputs.load(folder.RunFolder(self.PUBLISHED)))
+        found = tables(results.load(folder.RunFolder(self.PUBLISHED)))
         keras = [row for row in found.steps.rows if row.cell.framework == "keras_tensorflow"]
         assert [(row.title, row.cell.mode, row.is_baseline) for row in keras] == [
             ("Keras", "batch-eager", True), ("Keras", "batch", False), ("Keras", "batch-jit", False),

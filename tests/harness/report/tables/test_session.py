@@ -8,14 +8,15 @@ import pytest
 from rich.console import Console
 
 from bench.records.record import Record
-from harness import report
+from harness.report import write
 from harness.report.exporters import markdown
+from harness.report.exporters.csv import to_csv
 from harness.report.exporters.html import page
-from harness.report.facts import Run
-from harness.report.rows import StepRow
 from harness.report.summary import summary
-from harness.report.tables.all import Tables, tables, to_csv
+from harness.report.tables.all import Tables, tables
+from harness.report.tables.steps import StepRow
 from harness.report.view import view
+from harness.validity.results import Run
 from tests.factories import cell, record, run
 from tests.harness.report.example import example
 from tests.harness.validity.test_drift import sentinels
@@ -143,7 +144,7 @@ def test_the_twin_is_in_no_other_table() -> None:
 
 def printed(shown: Run) -> str:
     written = io.StringIO()
-    report.terminal(shown, Console(file=written, width=80))
+    write.terminal(shown, Console(file=written, width=80))
     return written.getvalue()
 
 

@@ -7,10 +7,10 @@ import pytest
 from bench.records.record import Cell, Record
 from harness.report.exporters import markdown
 from harness.report.exporters.html import page
-from harness.report.facts import Run
 from harness.report.tables.all import tables
 from harness.report.view import view
 from harness.stats.flags import Flag
+from harness.validity.results import Run
 from harness.validity.validity import judged
 from tests import factories
 from tests.factories import again, cell, record

@@ -1,0 +1,63 @@
+"""Where JAX computes: device, threads, memory of the allocator, versions."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from bench.interface import Output
+from bench.records.record import Allocator
+from bench.reference.workload import Array64
+
+
+def start(device: str, threads: int) -> None:
+    """Choose the platform and strict float32 (no TF32); the thread count comes from the environment."""
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_default_matmul_precision", "float32")
+    jax.config.update("jax_default_device", jax.devices(device)[0])  # RuntimeError where there is none
+
+
+def to_numpy(outputs: Sequence[Output]) -> Array64:
+    """Return the losses, shape (steps,), or the last predictions, shape (n,)."""
+    kept = outputs[-1:] if outputs[-1].ndim > 1 else outputs  # losses have no columns
+    return np.asarray(jax.device_get(list(kept)), dtype=np.float64).ravel()
+
+
+def memory() -> Allocator:
+    """Return the allocator's statistics; XLA keeps none on the CPU, nor of CUDA's own allocation ("platform")."""
+    device = jax.devices()[0]
+    statistics = device.memory_stats()
+    if statistics is None:
+        what = "of this allocator" if device.platform == "gpu" else "but of its GPU allocators; this is the CPU"
+        return Allocator(why=f"XLA keeps no statistics {what}")
+    told = {name: value for name, value in statistics.items() if value >= 0}  # PJRT writes -1 for what it does not know
+    return Allocator(
+        policy=_policy(told),
+        allocated_bytes=told.get("bytes_in_use"),
+        allocated_peak_bytes=told.get("peak_bytes_in_use"),
+        reserved_bytes=told.get("pool_bytes"),
+        reserved_peak_bytes=told.get("peak_pool_bytes"),
+        requests=told.get("num_allocs"),
+        largest_free_bytes=told.get("largest_free_block_bytes"),
+        why="XLA does not count how often it asks the device for memory",
+    )
+
+
+def _policy(told: Mapping[str, int]) -> str:
+    """Return the policy as the pool shows it: whole from its first use, or growing; empty where it shows neither."""
+    pool, most = told.get("pool_bytes"), told.get("bytes_limit")
+    if not pool or not most or {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"} & set(os.environ):
+        return ""
+    return "default" if pool >= most else "no_preallocation"
+
+
+def empty_cache() -> bool:
+    """XLA has no call for it."""
+    return False
+
+
+def versions() -> Sequence[str]:
+    """JAX, and the XLA it brings."""
+    return (f"jax=={jax.__version__}", f"jaxlib=={jax.lib.__version__}", f"numpy=={np.__version__}")

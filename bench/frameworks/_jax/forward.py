@@ -1,0 +1,41 @@
+"""A forward pass without training, in each mode."""
+
+from functools import cache
+
+import jax
+
+from bench.frameworks._jax.held import _held, _initial, _parameters, _weight
+from bench.frameworks._jax.models import Arrays, Model
+from bench.frameworks._jax.precision import products
+from bench.frameworks._jax.proof import Body, found
+from bench.interface import Step
+from bench.records.record import ModeProof
+from bench.reference.workload import Workload
+
+
+def _predicting(workload: Workload, mode: str, model: Model) -> Step:
+    """Return the forward pass of `model`; the parameters are arguments, so that XLA folds nothing into the program."""
+    body, held = Body(), _held
+
+    def forward(parameters: Arrays, x: jax.Array) -> jax.Array:
+        predictions = model.predict(parameters, x)
+        body.ran(predictions)
+        return predictions
+
+    advance = {"op-by-op": forward, "jit": jax.jit(forward)}[mode]
+    x = jax.device_put(workload.inputs["x"])
+    held.state = _initial(workload)
+    compute = cache(lambda: products(model.predict, workload.parameters, x))
+
+    def call() -> jax.Array:
+        held.output = advance(held.state.parameters, x)
+        return held.output
+
+    def proof() -> ModeProof:
+        entries = None if mode == "op-by-op" else advance._cache_size()
+        taken = mode if body.compiled else "op-by-op"
+        return found(taken, body, _weight(), held.output, entries, compute=compute())
+
+    return Step(
+        call=call, reset=lambda: None, parameters=_parameters, proof=proof, inference=True, release=held.release
+    )

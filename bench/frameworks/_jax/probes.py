@@ -1,0 +1,60 @@
+"""JAX's calls for the limits of the machine: product, convolution, traffic, emptiest launch."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bench.interface import Probes, Task
+
+
+def probes() -> Probes:
+    """Return JAX's own calls, jitted, for the limits of the device."""
+    launch = Task(_onward(jnp.ones(1), jax.jit(jnp.negative)), 1)
+    return Probes(matmul=_product, triad=_triad, launch=launch, convolution=_convolution)
+
+
+ROUNDING: Final = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default"}
+
+
+def _product(n: int, precision: str) -> Task | None:
+    if precision == "tf32" and jax.config.jax_default_device.platform == "cpu":
+        return None
+    a, b = (_random((n, n), precision) for _ in range(2))
+    product = jax.jit(partial(jnp.matmul, precision=ROUNDING[precision]))
+    return Task(lambda: product(a, b), 2 * n**3)
+
+
+def _convolution(batch: int, channels: int, precision: str) -> Task | None:
+    if precision == "tf32" and jax.config.jax_default_device.platform == "cpu":
+        return None
+    x, weight = (_random(shape, precision) for shape in ((batch, 32, 32, channels), (3, 3, channels, channels)))
+    layout: dict[str, Any] = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "precision": ROUNDING[precision]}
+    convolve = jax.jit(partial(jax.lax.conv_general_dilated, window_strides=(1, 1), padding="SAME", **layout))
+    return Task(lambda: convolve(x, weight), 2 * 9 * channels**2 * batch * 32**2)
+
+
+def _random(shape: Sequence[int], precision: str) -> jax.Array:
+    numbers = np.random.default_rng(42).random(shape, np.float32)
+    return jnp.asarray(numbers, jnp.bfloat16 if precision == "bfloat16" else jnp.float32)
+
+
+def _triad(size: int) -> Task:
+    """Return a += s·b, three passes over an array: XLA writes the sum into the donated a."""
+    b = jnp.ones(size // 8, jnp.float32)
+    add = jax.jit(lambda a: a + np.float32(1e-6) * b, donate_argnums=0)
+    return Task(_onward(jnp.zeros(size // 8, jnp.float32), add), size * 3 // 2)
+
+
+def _onward(array: jax.Array, function: Callable[[jax.Array], jax.Array]) -> Callable[[], jax.Array]:
+    """Return calls of `function`, each on what the one before it returned, so that to wait for the last is enough."""
+
+    def call() -> jax.Array:
+        nonlocal array
+        array = function(array)
+        return array
+
+    return call

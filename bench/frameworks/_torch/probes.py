@@ -1,0 +1,58 @@
+"""PyTorch's calls for the limits of the machine: product, convolution, traffic, emptiest launch."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from bench.frameworks._torch.device import _device, on_cuda
+from bench.interface import Probes, Task
+from bench.reference.precision import BFLOAT16, TF32
+
+
+def probes() -> Probes:
+    """Return PyTorch's own calls for the limits of the device."""
+    one = torch.ones(1, device=_device)
+    return Probes(
+        matmul=_product,
+        triad=_triad,
+        launch=Task(one.neg_, 1),
+        convolution=_convolution,
+        replay=Task(_recorded(one), 1) if on_cuda() else None,
+    )
+
+
+def _product(n: int, precision: str) -> Task | None:
+    if precision == TF32 and not on_cuda():
+        return None
+    a, b = (_random((n, n), precision) for _ in range(2))
+    product = torch.empty_like(a)
+    return Task(lambda: torch.mm(a, b, out=product), 2 * n**3)
+
+
+def _convolution(batch: int, channels: int, precision: str) -> Task | None:
+    if precision == TF32 and not on_cuda():
+        return None
+    x, weight = (_random(shape, precision) for shape in ((batch, channels, 32, 32), (channels, channels, 3, 3)))
+    x, weight = (one.to(memory_format=torch.channels_last) for one in (x, weight))
+    return Task(lambda: nn.functional.conv2d(x, weight, padding=1), 2 * 9 * channels**2 * batch * 32**2)
+
+
+def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
+    """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
+    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
+    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
+
+
+def _triad(size: int) -> Task:
+    """Return a += s·b, three passes over an array; on a GPU the copy of one array into the other, two passes."""
+    a, b = (torch.ones(size // 8, device=_device) for _ in range(2))
+    return Task(lambda: a.copy_(b), size) if on_cuda() else Task(lambda: a.add_(b, alpha=1e-6), size * 3 // 2)
+
+
+def _recorded(one: torch.Tensor) -> Callable[[], None]:
+    one.neg_()  # a kernel cannot be loaded while it is recorded
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        one.neg_()
+    return graph.replay  # type: ignore[no-any-return]  # PyTorch is not typed here

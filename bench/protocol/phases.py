@@ -1,0 +1,52 @@
+"""The phases of a replicate: when each began and ended, and in which one an error was raised."""
+
+import contextlib
+import dataclasses
+import traceback
+from collections.abc import Callable, Iterator
+
+from bench.protocol.required import InvalidResultError
+from bench.protocol.rounds import Clock
+from bench.records.record import Failure, Phases, Status
+from bench.turns.turn import TAIL_LINES
+
+
+class PhaseClock:
+    """Adds up the wall time of each phase and announces the phase under way."""
+
+    def __init__(self, clock: Clock, announce: Callable[[str], None], startup_ns: int) -> None:
+        self.clock = clock
+        self.announce = announce
+        self.current = "startup"
+        self.spent = {field.name: 0 for field in dataclasses.fields(Phases)}
+        self.spent["startup_ns"] = startup_ns
+        self.last_end = clock()
+
+    @contextlib.contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time from the end of the phase before to the end of this one."""
+        self.current = phase
+        self.announce(phase)
+        try:
+            yield
+        finally:
+            end = self.clock()
+            self.spent[f"{phase}_ns"] += end - self.last_end
+            self.last_end = end
+
+    def phases(self) -> Phases:
+        """Return what was counted so far."""
+        return Phases(**self.spent)
+
+
+def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
+    """Return how `run` ended: a reason that it returns means skipped, and whatever it raises is a result."""
+    try:
+        reason = run()
+    except InvalidResultError as error:
+        return "invalid", str(error), Failure(phase=phase.current)
+    except Exception as error:  # noqa: BLE001 - the boundary: a framework may raise anything, and that is a result
+        last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+        failure = Failure(phase=phase.current, tail=tuple(traceback.format_exc().splitlines()[-TAIL_LINES:]))
+        return "failed", f"{phase.current}: {last}", failure
+    return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)

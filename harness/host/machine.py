@@ -1,0 +1,53 @@
+"""What this computer is: the facts that `run.json` keeps of it."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+import psutil
+
+from bench.turns.environment import cpu_model
+from harness.host import nvidia
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """The machine, without anything that names it or its owner."""
+
+    cpu: str  # model name of the processor
+    cores: int  # logical processors
+    memory_bytes: int  # physical memory
+    os: str  # such as "Debian GNU/Linux 12, Linux 6.1"
+    python: str  # the harness's interpreter; each replicate's own is in its record
+    gpu: str = ""  # name of the accelerator; empty: none
+    driver: str = ""  # version of its driver
+
+
+def host_facts(device: str) -> HostFacts:
+    """Return the machine's facts; nothing that names it or its owner."""
+    gpu, driver = _gpu() if device == "cuda" else ("", "")
+    return HostFacts(
+        gpu=gpu,
+        driver=driver,
+        cpu=cpu_model(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        os=f"{_distribution()}, {platform.system()} {platform.release()}",
+        python=platform.python_version(),
+    )
+
+
+def _gpu() -> tuple[str, str]:
+    """Return the names of the GPUs and the driver's version; both empty where NVML does not answer."""
+    try:
+        found = nvidia.look()
+    except nvidia.NvidiaError:
+        return "", ""
+    return ", ".join(dict.fromkeys(gpu.name for gpu in found.gpus)), found.driver
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown distribution")
+    except OSError:
+        return "unknown distribution"

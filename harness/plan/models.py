@@ -1,0 +1,19 @@
+"""Which frameworks train and export a model that others of the run infer with."""
+
+from collections.abc import Sequence
+
+from bench.catalogue import FrameworkOffer
+from bench.records.record import Cell
+
+
+def sources(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
+    """Return, by framework and mode, the framework that trains the model."""
+    return {(offer.name, mode.name): mode.source for offer in offers for mode in offer.modes if mode.source}
+
+
+def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return every framework that `cells` need: their own, and those that train for them."""
+    known = sources(offers)
+    trained = (known.get((cell.framework, cell.mode)) for cell in cells)
+    own = (cell.framework for cell in cells)
+    return tuple(dict.fromkeys([*own, *(name for name in trained if name)]))

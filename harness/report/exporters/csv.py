@@ -1,0 +1,25 @@
+"""CSV: the columns of the contract, values in the unit of their name."""
+
+import csv
+import io
+
+from harness.format import Value
+from harness.report.tables.table import R, Table
+
+
+def to_csv(table: Table[R]) -> str:
+    """Return the table as CSV: the contract's columns, values in the unit of their name, an empty field for nothing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.header)
+    columns = [column for column in table.columns if column.key]
+    writer.writerows([_field(column.get(row)) for column in columns] for row in table.rows)
+    return text.getvalue()
+
+
+def _field(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,88 @@
+"""Code: the hello world of each framework, how long it is and what it comes to."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+from bench.records.record import Cell, Idiomatic, Record
+from harness.format import Value, parameter, significant, whole
+from harness.report.tables.column import FRAMEWORK, TITLE, Column
+from harness.report.tables.row import Row, by_cell, worst_status
+from harness.validity.results import Run
+
+# What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
+CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeRow(Row):
+    """The hello world: how much code, and what it comes to from a cold start; medians over the blocks."""
+
+    lines: int | None
+    claimed_lines: int | None
+    total_ns: float | None
+    weight: float | None
+    bias: float | None
+    within_tolerance: bool | None  # in every block
+
+
+def _total_seconds(row: CodeRow) -> Value:
+    return row.total_ns / 1e9 if row.total_ns is not None else None
+
+
+CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
+    FRAMEWORK,
+    TITLE,
+    Column(key="lines", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
+    Column(heading="claimed", unit="in a talk", format=whole, get=attrgetter("claimed_lines")),
+    Column(key="total_seconds", heading="total", unit="s", format=significant, get=_total_seconds),
+    Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
+    Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
+    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
+)
+
+
+def code_rows(run: Run) -> tuple[CodeRow, ...]:
+    """Return a row for each framework of the run that has a hello world; none in a run without their problem."""
+    measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
+    workloads = run.facts.workloads
+    if not measured and workloads and all(workload.is_ladder for workload in workloads):
+        return ()
+    lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
+    names = [*lines, *(name for name in measured if name not in lines)]
+    return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
+
+
+def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:
+    status, reason = worst_status(records) if records else ("ok", "")
+    seen: list[Idiomatic] = [record.idiomatic for record in records if record.idiomatic is not None]
+    cell = records[0].cell if records else _hello_cell(framework)
+    return CodeRow(
+        cell=cell,
+        title=run.title(framework),
+        status=status,
+        reason=reason,
+        lines=seen[0].lines if seen else lines,
+        claimed_lines=CLAIMED_LINES.get(framework),
+        total_ns=statistics.median(one.total_ns for one in seen) if seen else None,
+        weight=statistics.median(one.weight for one in seen) if seen else None,
+        bias=statistics.median(one.bias for one in seen) if seen else None,
+        within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
+    )
+
+
+def _hello_cell(framework: str) -> Cell:
+    """Return the cell of a hello world that was not run: only its framework is shown."""
+    return Cell(
+        framework=framework,
+        mode="hello",
+        workload="",
+        optimizer="",
+        size="",
+        precision="",
+        device="",
+        allocator="",
+        track="idiomatic",
+    )

@@ -1,0 +1,315 @@
+"""Steps: what a training step costs once it runs, and what the first one costs before that."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final, Literal
+
+from bench.records.record import Cell, Record
+from harness.format import Value, listed, percent, rounded, shortened, significant, times, whole
+from harness.plan.label import name
+from harness.report.tables.column import CELL, WHO, Column, break_even_hint, break_even_steps, interval_hint
+from harness.report.tables.row import Row, by_cell, good_timings, head
+from harness.report.tables.table import Table, inference_remark
+from harness.stats import breakeven, estimate, flags, pairs, rounds, spread
+from harness.stats.breakeven import BreakEven
+from harness.stats.estimate import Cost, Estimate, Verdict
+from harness.stats.flags import Flag, legend
+from harness.stats.pairs import Pair
+from harness.validity.noise_floor import floor_of
+from harness.validity.results import Run
+from harness.validity.roofline import LAUNCH_BOUND_NS, Limits
+
+NAMED = 4  # replicates that are named one by one
+
+
+def remarks(run: Run) -> tuple[str, ...]:
+    """Return the sentence, none for a run that went by without any."""
+    standing = {(record.cell, record.block): record.status for record in run.records}
+    told = [
+        f"{name(one.cell)}, block {one.block} ({one.reason.rstrip('.')})"
+        for one in run.replaced
+        if standing.get((one.cell, one.block)) != "invalid"
+    ]
+    if not told:
+        return ()
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return (f"Invalid, run once more in the same block, and good then: {listed(told[:NAMED])}{more}.",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow(Row):
+    """What a training step costs."""
+
+    step_ns: Estimate | None  # time per step
+    first_step_ns: Estimate | None  # the first call: trace, compile, run; of a whole compiled loop all its steps
+    replicates: int  # good ones: the estimate rests on them
+    rounds: int | None  # timed rounds of one replicate
+    steps_per_round: int | None
+    speedup: Estimate | None  # baseline / this; None: no baseline, or none measured
+    baseline: str  # the mode that it compares with; empty: none
+    break_even: BreakEven | Literal["never"] | None
+    flags: tuple[Flag, ...]
+    costs: Mapping[int, Cost]  # what each good replicate paid, by block
+    paired: Mapping[int, Cost]  # of these, in the blocks that were finished: what comparisons rest on
+    replaced: int = 0  # replicates that were invalid and run once more
+    fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
+    spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
+    spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
+    shape: str = ""  # of the rounds, as `harness.stats.rounds`; "inconsistent": not the same in all replicates
+    verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run too small for verdicts
+    launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
+
+    @property
+    def steps_ns(self) -> dict[int, float]:
+        """Time per step of each good replicate, by block, in the blocks that were finished."""
+        return {block: cost.step_ns for block, cost in self.paired.items()}
+
+    @property
+    def is_baseline(self) -> bool:
+        """Others compare with it."""
+        return self.cell.mode == self.baseline
+
+
+def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
+    """Return the sentence on cells with too few replicates for an interval; none where all have one."""
+    alone = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
+    if not alone:
+        return ()
+    more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
+    return (f"No interval, which needs two replicates: {listed(alone[:NAMED])}{more}.",)
+
+
+def _step_us(row: StepRow) -> Value:
+    return row.step_ns.value / 1e3 if row.step_ns else None
+
+
+def _ci_low_us(row: StepRow) -> Value:
+    return row.step_ns.interval.low / 1e3 if row.step_ns and row.step_ns.interval else None
+
+
+def _ci_high_us(row: StepRow) -> Value:
+    return row.step_ns.interval.high / 1e3 if row.step_ns and row.step_ns.interval else None
+
+
+def _interval_us(row: StepRow) -> Value:
+    low, high = _ci_low_us(row), _ci_high_us(row)
+    return None if low is None else f"{significant(low)} – {significant(high)}"
+
+
+def _half_width(row: StepRow) -> Value:
+    return row.step_ns.half_width if row.step_ns else None
+
+
+def _first_step_ms(row: StepRow) -> Value:
+    return row.first_step_ns.value / 1e6 if row.first_step_ns else None
+
+
+def _first_step_hint(row: StepRow) -> str:
+    return interval_hint(row.first_step_ns, 1e6, "ms")
+
+
+def _speedup(row: StepRow) -> Value:
+    if row.is_baseline and row.step_ns:
+        return 1
+    return row.speedup.value if row.speedup else None
+
+
+def _speedup_hint(row: StepRow) -> str:
+    if row.is_baseline or row.speedup is None or row.speedup.interval is None:
+        return ""
+    low, high = row.speedup.interval.low, row.speedup.interval.high
+    return f"against {row.baseline}, 95 % interval {times(low)} to {times(high)}"
+
+
+def _replicates(row: StepRow) -> Value:
+    """Return the good replicates, and how many invalid ones were run once more."""
+    return f"{row.replicates} (+{row.replaced} invalid)" if row.replaced else row.replicates
+
+
+def _fit_overhead_ms(row: StepRow) -> Value:
+    return row.fit_overhead_ns.value / 1e6 if row.fit_overhead_ns else None
+
+
+def _flag_names(row: StepRow) -> Value:
+    return " ".join(flag.name for flag in row.flags)
+
+
+def _flag_letters(row: StepRow) -> Value:
+    return " ".join(flag.letter for flag in row.flags)
+
+
+STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
+    *WHO,
+    *CELL,
+    Column(key="step_us", heading="step", unit="µs", format=significant, get=_step_us),
+    Column(heading="95 % interval", unit="µs", where="wide", get=_interval_us),
+    Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
+    Column(key="ci_low_us", get=_ci_low_us),
+    Column(key="ci_high_us", get=_ci_high_us),
+    Column(key="replicates", get=attrgetter("replicates")),
+    Column(heading="replicates", where="wide", get=_replicates),
+    Column(
+        key="rounds",
+        heading="rounds",
+        unit="each",
+        format=whole,
+        where="wide",
+        folds="always",
+        get=attrgetter("rounds"),
+    ),
+    Column(key="steps_per_round", get=attrgetter("steps_per_round")),
+    Column(
+        key="first_step_ms",
+        heading="first step",
+        unit="ms",
+        format=significant,
+        get=_first_step_ms,
+        hint=_first_step_hint,
+    ),
+    Column(
+        key="speedup_vs_eager",
+        heading="speed-up",
+        unit="vs base",
+        format=times,
+        get=_speedup,
+        hint=_speedup_hint,
+    ),
+    Column(heading="verdict", unit="vs base", where="wide", get=attrgetter("verdict")),
+    Column(heading="is", where="narrow", format=shortened, get=attrgetter("verdict")),
+    Column(
+        key="break_even_steps",
+        heading="break-even",
+        unit="steps",
+        where="wide",
+        format=rounded,
+        get=lambda row: break_even_steps(row.break_even),
+        hint=lambda row: break_even_hint(row.break_even),
+    ),
+    Column(  # in two words, which a terminal sets one below the other
+        heading="break even",
+        unit="steps",
+        where="narrow",
+        format=rounded,
+        get=lambda row: break_even_steps(row.break_even),
+    ),
+    Column(key="flags", get=_flag_names),
+    Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),
+    Column(
+        heading="steps",
+        unit="per round",
+        format=whole,
+        where="wide",
+        get=attrgetter("steps_per_round"),
+    ),
+    Column(
+        key="fit_overhead_ms",
+        heading="fit overhead",
+        unit="ms",
+        format=significant,
+        where="wide",
+        get=_fit_overhead_ms,
+        hint=lambda row: interval_hint(row.fit_overhead_ns, 1e6, "ms"),
+    ),
+    Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
+    Column(key="verdict", get=attrgetter("verdict")),
+    Column(key="spread_within", get=attrgetter("spread_within")),
+    Column(key="spread_between", get=attrgetter("spread_between")),
+    Column(key="rounds_shape", get=attrgetter("shape")),
+    Column(key="replicates_invalid", get=attrgetter("replaced")),
+)
+
+
+def step_rows(run: Run) -> tuple[StepRow, ...]:
+    """Return a row for each cell of the identical track."""
+    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    found = {row.cell: row for row in rows}
+    limits = Limits(run.records, run.facts.frameworks)
+    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
+    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+    begins = head(run, cell, records)
+    good = good_timings(records) if begins["status"] != "invalid" else {}
+    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
+    whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    seen = flags.alike(good.values()) if whole else []
+    spreads = [float(one) for some in seen for one in rounds.spread(some)]
+    overheads = [one for timing in good.values() if (one := estimate.fit_overhead_ns(timing)) is not None]
+    return StepRow(
+        **begins,
+        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
+        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        replicates=len(good),
+        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
+        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
+        speedup=None,
+        baseline=run.baseline(cell.framework, cell.mode),
+        break_even=None,
+        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
+        costs=costs if whole else {},
+        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
+        replaced=sum(record.cell == cell for record in run.replaced),
+        fit_overhead_ns=estimate.level(overheads) if overheads else None,
+        spread_within=statistics.median(spreads) if spreads else None,
+        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
+        shape=_shape(flags.shapes(seen)),
+    )
+
+
+def _shape(seen: Sequence[str]) -> str:
+    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
+
+
+def _launches(row: StepRow, limits: Limits) -> float | None:
+    launch_ns = limits.launch_ns(row.cell.framework)
+    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
+        return None
+    return row.step_ns.value / launch_ns
+
+
+def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
+    """Return `row` beside its own baseline, paired by block."""
+    if baseline is None or row.step_ns is None:
+        return row
+    return replace(
+        row,
+        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
+        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
+    )
+
+
+def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+    """Return `rows` with their verdicts against their baselines, all of one printed table."""
+    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
+    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
+    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
+
+
+def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
+    baseline = found.get(replace(row.cell, mode=row.baseline))
+    if baseline is None or row.is_baseline:
+        return None
+    return pairs.pair(row.steps_ns, baseline.steps_ns)
+
+
+def table(run: Run, found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
+    """Return the table of steps."""
+    return Table(
+        name="steps",
+        title="Steps",
+        about="What one training step costs once it runs, and what the first one costs before that.",
+        columns=STEP_COLUMNS,
+        rows=found,
+        is_hole=lambda row: row.step_ns is None,
+        flags=legend(flag for row in found for flag in row.flags),
+        remarks=(
+            *inference_remark(found, "a step of theirs is one forward pass, not to be compared with a training step"),
+            *remarks(run),
+            *without_interval(found),
+            *verdicts,
+        ),
+    )

@@ -1,0 +1,35 @@
+"""A counter that only grows, read over a window: how much it grew, and over which of its ticks."""
+
+import itertools
+from collections.abc import Sequence
+
+
+def between(counter: Sequence[tuple[int, float]], begin_ns: int, end_ns: int) -> int | None:
+    """Return what a counter grew between two moments, None where it was not read before the first and after the last.
+
+    Args:
+        counter: (time in ns, value), in the order of time; between two ticks it is taken to grow evenly.
+        begin_ns: on the same clock.
+        end_ns: on the same clock.
+    """
+    ticks = _ticks(counter)
+    if not ticks or not ticks[0][0] <= begin_ns <= end_ns <= max(t_ns for t_ns, _ in counter):
+        return None
+    return round(_at(ticks, end_ns) - _at(ticks, begin_ns))
+
+
+def _ticks(counter: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return the readings at which the counter had just moved, and the first."""
+    found: list[tuple[int, float]] = []
+    for t_ns, value in counter:
+        if not found or value != found[-1][1]:
+            found.append((t_ns, value))
+    return found
+
+
+def _at(ticks: Sequence[tuple[int, float]], t_ns: int) -> float:
+    """Return the counter at a moment, by a straight line through the ticks around it; after the last: the last."""
+    for (before_ns, before), (after_ns, after) in itertools.pairwise(ticks):
+        if before_ns <= t_ns <= after_ns:
+            return before + (after - before) * (t_ns - before_ns) / (after_ns - before_ns)
+    return ticks[-1][1]

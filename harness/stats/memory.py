@@ -1,0 +1,178 @@
+"""Figures of memory from the readings of a process: peaks, growth with every step, fragmentation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+import pandas as pd
+from scipy.stats import theilslopes
+
+from bench.records.record import Memory, Moment, Reading, Record
+
+CONFIDENCE: Final = 0.95
+FEWEST_READINGS: Final = 5  # that a slope is drawn through
+# The kernel adds up a process's pages in batches for each processor, so that a resident set is off by tens of pages
+# (proc(5), statm): what grows by less in all rounds together has not been seen to grow.
+RESIDENT_WITHIN: Final = 256 << 10
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """What a step adds, by the Theil-Sen estimator (Sen 1968): one reading that is off does not move it."""
+
+    per_step: float  # bytes
+    low: float  # of its 95 % interval
+    high: float
+    is_seen: bool  # the interval lies above nothing, and the growth in all rounds above what a reading may be off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The memory of one replicate; None: not applicable or not measured."""
+
+    context_bytes: int | None = None
+    allocated_peak_bytes: int | None = None
+    reserved_peak_bytes: int | None = None
+    device_peak_bytes: int | None = None  # O
+    device_allocations_warmup: int | None = None
+    device_allocations_timed: int | None = None
+    residue_bytes: int | None = None  # of the allocator's, once the model was deleted
+    emptied_bytes: int | None = None  # reserved once the cache was emptied
+    exit_bytes: int | None = None  # on the device once the process had gone, above what was there before
+    fragmentation: float | None = None  # share of what is reserved and free that is not in its largest block
+    host_peak_rss_bytes: int | None = None  # of the whole life of the process
+    import_rss_bytes: int | None = None
+    build_rss_bytes: int | None = None
+    training_peak_rss_bytes: int | None = None  # from the first step to the last, the check left out
+    host_residue_bytes: int | None = None  # resident once the model was deleted, above what was before it was built
+    own_bytes: int | None = None  # of the suite's own, among the host's figures from the build on
+    growth: Growth | None = None  # of what the allocator has handed out
+    host_growth: Growth | None = None  # of the resident set
+    why: str = ""  # why the allocator's figures are missing; empty: none is
+
+    @property
+    def reserved_per_allocated(self) -> float | None:
+        """Return R / A."""
+        a, r = self.allocated_peak_bytes, self.reserved_peak_bytes
+        return r / a if a and r is not None else None
+
+    @property
+    def unexplained_bytes(self) -> int | None:
+        """Return O − R − context."""
+        parts = self.device_peak_bytes, self.reserved_peak_bytes, self.context_bytes
+        outer, reserved, context = parts
+        return None if outer is None or reserved is None or context is None else outer - reserved - context
+
+
+def figures(record: Record, used: pd.DataFrame) -> Figures:
+    """Return the figures of one replicate; `used`: the samples of device memory (`sampled.taken`)."""
+    memory = record.memory
+    if memory is None:
+        return Figures()
+    if not memory.readings:
+        return _unread(memory)
+    readings = memory.readings
+    rounds = [one for one in readings if one.moment == "round"]
+    last = rounds[-1] if rounds else readings[-1]
+    deleted, emptied = at(readings, "deleted"), at(readings, "emptied")
+    imported, device, built = (at(readings, moment) for moment in ("import", "device", "build"))
+    warm = at(readings, "warm-up")
+    training = [one.rss_peak_bytes for one in readings if one.moment in ("first step", "warm-up", "round")]
+    earlier = warm.allocator.device_allocations if warm else None
+    observed = record.observation
+    before, after = (observed.device_before_bytes, observed.device_after_bytes) if observed else (None, None)
+    return Figures(
+        context_bytes=_context(memory, device, used, before),
+        allocated_peak_bytes=most(one.allocator.allocated_peak_bytes for one in readings),
+        reserved_peak_bytes=most(one.allocator.reserved_peak_bytes for one in readings),
+        device_peak_bytes=_outer_peak(record),
+        device_allocations_warmup=earlier,
+        device_allocations_timed=_less(last.allocator.device_allocations, earlier),
+        residue_bytes=deleted.allocator.allocated_bytes if deleted else None,
+        emptied_bytes=emptied.allocator.reserved_bytes if emptied else None,
+        exit_bytes=_less(after, before),
+        fragmentation=_fragmentation(last),
+        host_peak_rss_bytes=memory.host_peak_rss_bytes,
+        import_rss_bytes=imported.rss_bytes if imported else None,
+        build_rss_bytes=built.rss_bytes if built else None,
+        training_peak_rss_bytes=most(training) if None not in training else None,
+        host_residue_bytes=deleted.rss_bytes - device.rss_bytes if deleted and device else None,
+        own_bytes=memory.own_bytes,
+        growth=growth(rounds, [one.allocator.allocated_bytes for one in rounds]),
+        host_growth=growth(rounds, [one.rss_bytes for one in rounds], RESIDENT_WITHIN),
+        why=last.allocator.why,
+    )
+
+
+def at(readings: Iterable[Reading], moment: Moment) -> Reading | None:
+    """Return the last reading of `moment`."""
+    return next((one for one in reversed(tuple(readings)) if one.moment == moment), None)
+
+
+def growth(rounds: Sequence[Reading], held: Sequence[int | None], within: int = 0) -> Growth | None:
+    """Return what a step adds to what was `held` after each of `rounds`; None of too few, or where one is missing.
+
+    Args:
+        rounds: the readings, of one replicate.
+        held: bytes, for each of them.
+        within: bytes that one may be off.
+    """
+    known = [one for one in held if one is not None]
+    if len(known) < max(FEWEST_READINGS, len(rounds)):
+        return None
+    steps = np.array([one.steps for one in rounds], dtype=np.float64)
+    found = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
+    low = float(found[2])
+    is_seen = low > 0 and low * (steps[-1] - steps[0]) > within
+    return Growth(per_step=float(found[0]), low=low, high=float(found[3]), is_seen=bool(is_seen))
+
+
+def _unread(memory: Memory) -> Figures:
+    """Return what is known of a replicate that was timed."""
+    return Figures(
+        context_bytes=memory.context_bytes,
+        allocated_peak_bytes=memory.allocated_peak_bytes,
+        reserved_peak_bytes=memory.reserved_peak_bytes,
+        device_peak_bytes=memory.device_peak_bytes,
+        device_allocations_warmup=memory.device_allocations_warmup,
+        device_allocations_timed=memory.device_allocations_timed,
+        residue_bytes=memory.residue_bytes,
+        host_peak_rss_bytes=memory.host_peak_rss_bytes,
+        import_rss_bytes=memory.host_rss_after_import_bytes,
+    )
+
+
+def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before: int | None) -> int | None:
+    """Return what the device held, above `before`, while the replicate rested after its initialisation."""
+    if device is None or memory.unix_offset_ns is None or before is None or used.empty:
+        return None
+    begin = device.at_ns + memory.unix_offset_ns
+    resting = used[(used["t_ns"] >= begin) & (used["t_ns"] <= begin + device.rested_ns)]
+    return None if resting.empty else int(resting["value"].max()) - before
+
+
+def _outer_peak(record: Record) -> int | None:
+    """Return the larger of two lower bounds: the device's use above what it was before, and the process's own."""
+    seen = record.observation
+    if seen is None:
+        return record.memory.device_peak_bytes if record.memory else None
+    return most((_less(seen.device_peak_bytes, seen.device_before_bytes), seen.device_process_peak_bytes))
+
+
+def _fragmentation(reading: Reading) -> float | None:
+    allocator = reading.allocator
+    free = _less(allocator.reserved_bytes, allocator.allocated_bytes)
+    if not free or allocator.largest_free_bytes is None:
+        return None
+    return max(0.0, 1 - allocator.largest_free_bytes / free)
+
+
+def most(values: Iterable[N | None]) -> N | None:
+    """Return the largest of the values that are known; None when none is."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def _less(value: int | None, by: int | None) -> int | None:
+    return None if value is None or by is None else value - by

@@ -1,0 +1,66 @@
+"""The facts of a run, apart from its records: what `run.json` holds."""
+
+from dataclasses import dataclass, replace
+
+from bench.catalogue import FrameworkOffer, WorkloadOffer
+from bench.records.record import Cell
+from bench.records.schema import UPGRADES
+from bench.turns.turn import Settings
+from harness.host.machine import HostFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """One run, apart from its records."""
+
+    id: str  # name of the run's folder
+    profile: str  # "quick", "default" or "publish"
+    seed: int  # of the order within the blocks
+    blocks: int  # blocks planned: replicates of each cell
+    replicates: int  # replicates planned, of all cells together
+    started_unix_ns: int  # when the run began, time.time_ns
+    wall_s: float  # time spent running, over all sessions of the run
+    host: HostFacts
+    commit: str  # git commit of samestep; empty: not run from a repository
+    dirty: bool  # that repository had changes that were not committed
+    launcher: str  # "venv", "here", "docker" or "workers"
+    cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
+    threads: int  # threads that every framework was told to use
+    frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
+    workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
+    selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
+    device: str = "cpu"  # "cpu" or "cuda"
+    settings: Settings | None = None  # the protocol's numbers
+    timeout_s: float = 300.0  # of one replicate
+    shared_gpu: bool = False  # other programs were allowed on the GPU
+    interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
+    versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
+    images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
+    blocks_run: int = 0  # blocks of which every replicate has a record; 0 while the run goes on
+    ended: str = ""  # why there are no more blocks; empty: it was interrupted, or is of a samestep that did not say
+    code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
+
+
+def upgraded(facts: RunFacts) -> RunFacts:
+    """Return `facts` of an older run in the names that its records have once the schema's upgrades have run."""
+    return replace(facts, frameworks=tuple(_renamed(framework) for framework in facts.frameworks))
+
+
+def renamed(cell: Cell) -> Cell:
+    """Return `cell` of an older plan by its present names."""
+    names = UPGRADES[1]({"cell": {"framework": cell.framework, "mode": cell.mode}})["cell"]
+    return replace(cell, framework=names["framework"], mode=names["mode"])
+
+
+def _renamed(offer: FrameworkOffer) -> FrameworkOffer:
+    def cell(mode: str) -> dict[str, str]:
+        data: dict[str, dict[str, str]] = UPGRADES[1]({"cell": {"framework": offer.name, "mode": mode}})
+        return data["cell"]
+
+    return replace(
+        offer,
+        name=cell("")["framework"],
+        modes=tuple(replace(mode, name=cell(mode.name)["mode"]) for mode in offer.modes),
+        baseline=cell(offer.baseline)["mode"],
+    )
