@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 LOCKS := images/locks
+DOCS ?= localhost:8000
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
 	'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null),$(name))))
 
@@ -13,7 +14,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help bench test test-frameworks test-engine test-browser standalone lock clean
+.PHONY: help bench test test-frameworks test-engine test-browser standalone docs docs-build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -39,6 +40,12 @@ test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, alternating (some 45 minutes)
 	$(BIN)/python -m harness.standalone.compare
 
+docs: $(BIN)/.docs ## set up, then serve the pages of docs/ on this host, new with every edit (DOCS=localhost:8000)
+	$(BIN)/mkdocs serve --strict --dev-addr $(DOCS)
+
+docs-build: $(BIN)/.docs ## set up, then build the pages into build/site; a broken link or anchor fails
+	$(BIN)/mkdocs build --strict
+
 lock: $(BIN)/.harness ## resolve every lock file anew
 	$(BIN)/python -m harness.environments.locks
 
@@ -54,6 +61,12 @@ $(BIN)/.harness: $(LOCKS)/harness.txt pyproject.toml | $(BIN)/uv
 
 $(BIN)/.dev: $(LOCKS)/dev.txt $(BIN)/.harness
 	@echo "Installing the tools of the tests into .venv"
+	@$(UV_INSTALL) --require-hashes -r $<
+	@touch $@
+
+# The site needs nothing of the harness: only uv, to be installed.
+$(BIN)/.docs: $(LOCKS)/docs.txt | $(BIN)/uv
+	@echo "Installing what makes the pages of docs/ into .venv"
 	@$(UV_INSTALL) --require-hashes -r $<
 	@touch $@
 

@@ -3,7 +3,7 @@
 images/<framework>.in                   what we ask for; `-r other.in` builds on another framework's layer
 images/<device>/<framework>.in          takes its place on that device, also where another one names it
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
-images/locks/{harness,dev}.txt          the same for the harness and its tests, for any Python
+images/locks/{harness,dev,docs}.txt     the same for the harness, its tests and the site of docs/, for any Python
 
     make lock                           resolves every lock anew
     python -m harness.environments.locks flax    those named, and all that build on them; pins that still serve are kept
@@ -164,10 +164,13 @@ def _effective(root: Path, device: str) -> Iterator[Path]:
 
 
 def _resolve_harness(root: Path) -> int:
-    options = ["--upgrade", "--universal", "--python-version", "3.11", "pyproject.toml", "images/harness.in"]
-    harness, dev = (root / "images" / "locks" / name for name in ("harness.txt", "dev.txt"))
-    code = _compile(root, harness, options)
-    return max(code, _compile(root, dev, [*options, "--group", "dev", "--constraints", str(harness)]))
+    options = ["--upgrade", "--universal", "--python-version", "3.11"]
+    asked = [*options, "pyproject.toml", "images/harness.in"]
+    harness, dev, docs = (root / "images" / "locks" / f"{name}.txt" for name in ("harness", "dev", "docs"))
+    code = _compile(root, harness, asked)
+    code = max(code, _compile(root, dev, [*asked, "--group", "dev", "--constraints", str(harness)]))
+    # The site needs nothing of the harness, but shares its .venv: where both hold a package, it is the same one.
+    return max(code, _compile(root, docs, [*options, "--group", "docs", "--constraints", str(dev)]))
 
 
 def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:

@@ -32,7 +32,7 @@ def test_every_framework_asks_for_something_and_is_locked(framework: str, device
 
 def test_no_lock_and_no_requirement_is_left_over() -> None:
     expected = {locks.lock_file(locks.ROOT, framework, device).name for framework, device in EVERY}
-    assert {lock.name for lock in LOCKS} == expected | {"harness.txt", "dev.txt"}
+    assert {lock.name for lock in LOCKS} == expected | {"harness.txt", "dev.txt", "docs.txt"}
     asked = {path.relative_to(locks.ROOT / "images").parts for path in (locks.ROOT / "images").rglob("*.in")}
     assert {name for *_, name in asked} == {f"{name}.in" for name in (*FRAMEWORKS, "bench", "harness")}
     assert {folder for *folders, _ in asked for folder in folders} <= set(DEVICES)
@@ -92,6 +92,13 @@ def test_the_harness_lock_holds_every_dependency_of_pyproject_and_the_dev_lock_t
     assert harness.items() <= dev.items()
 
 
+def test_the_docs_lock_holds_what_pyproject_asks_for_and_shares_its_environment_with_the_dev_lock() -> None:
+    project = tomllib.loads((locks.ROOT / "pyproject.toml").read_text())
+    dev, docs = (pins(locks.ROOT / "images" / "locks" / name) for name in ("dev.txt", "docs.txt"))
+    assert {re.split(r"[<>=~!\[]", line)[0] for line in project["dependency-groups"]["docs"]} <= docs.keys()
+    assert [name for name in docs.keys() & dev.keys() if docs[name] != dev[name]] == []
+
+
 def test_the_digest_follows_the_content_of_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "a.txt"
     lock.write_text("numpy==1\n")
@@ -124,8 +131,8 @@ class Shelf:
         self.wheels = root / "wheels"
         for folder in (self.wheels, root / "images" / "locks", root / "images" / "cpu", root / "images" / "cuda"):
             folder.mkdir(parents=True)
-        project = '[project]\nname = "ours"\nversion = "1"\nrequires-python = ">=3.11"\n[dependency-groups]\ndev = []\n'
-        (root / "pyproject.toml").write_text(project)
+        project = '[project]\nname = "ours"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        (root / "pyproject.toml").write_text(project + "[dependency-groups]\ndev = []\ndocs = []\n")
         (root / "uv.toml").write_text('no-index = true\nfind-links = ["wheels"]\n')
         for name, asked in (("bench", "np"), ("harness", ""), ("numpy", "-r bench.in")):
             self.ask(name, asked)
