@@ -1,93 +1,114 @@
-"""The command line: parse, plan, run, report. What each command does is in the module it calls."""
+"""The command line: parse, plan, run, report. What each command does is in the module it calls.
+
+That module is imported when its command runs: `samestep --help` waits for nothing heavy.
+"""
 
 import contextlib
+import inspect
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from bench.workloads import WorkloadError
-from harness import commands, session
 from harness.errors import USAGE, SamestepError
-from harness.plan.request import Asked, Where
-from harness.report.write import TABLES
+from harness.launchers.choose import AUTO, LAUNCHERS
+from harness.plan import request
+from harness.plan.profiles import PROFILES
+from harness.plan.request import Setting
+from harness.report.exporters import EXPORTERS
 from harness.selftest import commands as selftest
 
 app = typer.Typer(
     help="The same training step in every deep-learning framework and compile mode, and what it costs.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(selftest.app, name="selftest")
 
-Framework = Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")]
-Mode = Annotated[str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")]
-Workload = Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")]
-Size = Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")]
-Optimizer = Annotated[
-    str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
-]
-Precision = Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")]
-Allocator = Annotated[str | None, typer.Option(help="Policies of the device allocator, by commas. [default: default]")]
-Measure = Annotated[str | None, typer.Option(help="time, memory, energy, by commas. [default: the profile's]")]
-ProfileName = Annotated[str | None, typer.Option(help="How often and how long: quick or default. [default: default]")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")]
-Seed = Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")]
-Launcher = Annotated[str | None, typer.Option(help="auto, docker, venv, here, workers; two: side by side.")]
+
+Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
+Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two: side by side.")]
+REQUEST: Final[Mapping[str, Any]] = {  # the options that say what to run
+    "framework": Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")],
+    "workload": Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")],
+    "mode": Annotated[
+        str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")
+    ],
+    "optimizer": Annotated[
+        str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
+    ],
+    "size": Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")],
+    "precision": Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")],
+    "allocator": Annotated[
+        str | None, typer.Option(help="Policies of the device allocator, by commas. [default: default]")
+    ],
+    "measure": Annotated[str | None, typer.Option(help="time, memory, energy, by commas. [default: the profile's]")],
+    "profile": Annotated[
+        str | None,
+        typer.Option(help=f"How often and how long: {', '.join(PROFILES)}. [default: {request.DEFAULT_PROFILE}]"),
+    ],
+    "device": Device,
+    "seed": Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")],
+}
 Results = Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")]
 RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]
+
+
+def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options of REQUEST; it is called with the request that they make."""
+
+    def with_request(**typed: Any) -> None:
+        fields = {name: typed.pop(name) for name in REQUEST}
+        command(request.parsed(**fields), **typed)
+
+    own = list(inspect.signature(command).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in REQUEST.items()
+    ]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    with_request.__signature__ = inspect.Signature([*shared, *own])  # type: ignore[attr-defined]
+    with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in (*shared, *own)}
+    with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
+    return with_request
 
 
 @app.command()
 def doctor() -> None:
     """Say what this host can run, and the remedy for each thing it cannot."""
+    from harness import commands
+
     raise typer.Exit(commands.doctor())
 
 
 @app.command("list")
 def list_() -> None:
     """List frameworks, modes, workloads, optimizers and profiles."""
+    from harness import commands
+
     commands.list_offer()
 
 
 @app.command()
-def plan(
-    framework: Framework = None,
-    workload: Workload = None,
-    mode: Mode = None,
-    optimizer: Optimizer = None,
-    size: Size = None,
-    precision: Precision = None,
-    allocator: Allocator = None,
-    measure: Measure = None,
-    profile: ProfileName = None,
-    device: Device = None,
-    seed: Seed = None,
-    launcher: Launcher = None,
-    results: Results = Path("results"),
-) -> None:
+@takes_request
+def plan(requested: request.Request, launcher: Launcher = None, results: Results = Path("results")) -> None:
     """Show what a run would do, in which order and how long; run nothing."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
-    commands.show_plan(asked, launcher, results)
+    from harness import commands
+
+    commands.show_plan(requested, launcher, results)
 
 
 @app.command()
+@takes_request
 def run(
-    framework: Framework = None,
-    workload: Workload = None,
-    mode: Mode = None,
-    optimizer: Optimizer = None,
-    size: Size = None,
-    precision: Precision = None,
-    allocator: Allocator = None,
-    measure: Measure = None,
-    profile: ProfileName = None,
-    device: Device = None,
-    seed: Seed = None,
+    requested: request.Request,
     results: Results = Path("results"),
     launcher: Launcher = None,
     python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
@@ -99,10 +120,19 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells, block by block, and write the report."""
-    asked = Asked(framework, workload, mode, optimizer, profile, device, seed, size, precision, allocator, measure)
-    python = python and python.absolute()  # replicates start in folders of their own
-    place = Where(results, launcher, python, cpus, threads, timeout, blocks, allow_shared_gpu)
-    raise typer.Exit(session.resume(resume, asked, place) if resume else session.run(asked, place))
+    from harness import session
+
+    setting = Setting(
+        results=results,
+        launcher=launcher,
+        python=python and python.absolute(),  # replicates start in folders of their own
+        cpus=cpus,
+        threads=threads,
+        timeout_s=timeout,
+        blocks=blocks,
+        shared_gpu=allow_shared_gpu,
+    )
+    raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
 
 
 @app.command()
@@ -111,19 +141,21 @@ def build(
     device: Device = None,
 ) -> None:
     """Build the container images that --launcher docker runs."""
+    from harness import commands
+
     raise typer.Exit(commands.build(tuple(frameworks or ()), device))
 
 
 @app.command()
 def report(
     run: RunName = "latest",
-    format: Annotated[
-        str | None, typer.Option(help="Print as csv, md, html or pytest-benchmark. [default: tables]")
-    ] = None,
-    table: Annotated[str | None, typer.Option(help=f"With csv or md: only this table, of {', '.join(TABLES)}.")] = None,
+    format: Annotated[str | None, typer.Option(help=f"Print as {', '.join(EXPORTERS)}. [default: tables]")] = None,
+    table: Annotated[str | None, typer.Option(help="With csv or md: only this table, such as steps or memory.")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Make the report of a run anew and print it."""
+    from harness import commands
+
     commands.report(run, format, table, results)
 
 
@@ -139,6 +171,8 @@ def compare(
     results: Results = Path("results"),
 ) -> None:
     """Compare two runs, or two selections of one, cell by cell: ratios, intervals, verdicts."""
+    from harness import commands
+
     raise typer.Exit(commands.compare(a, b, fail_on, results, format))
 
 
@@ -147,6 +181,8 @@ def show(
     frameworks: Annotated[list[str] | None, typer.Argument(help="Frameworks. [default: all with one]")] = None,
 ) -> None:
     """Print the hello worlds side by side."""
+    from harness import commands
+
     commands.show(tuple(frameworks or ()))
 
 

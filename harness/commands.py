@@ -10,17 +10,17 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
-from harness import format as formats
 from harness.compare import choice
 from harness.errors import OK, SOME_FAILED, USAGE
+from harness.format import minutes
 from harness.plan import label, request, selection
 from harness.plan.planner import planned
 from harness.plan.profiles import PROFILES
-from harness.plan.request import Asked
+from harness.plan.request import Request
 from harness.run import progress
 from harness.store import folder as store
 from harness.store import history
-from harness.validity import results as validity_results
+from harness.validity.results import load
 
 
 def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | None = None) -> int:
@@ -75,9 +75,9 @@ def list_offer() -> None:
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)
 
 
-def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
+def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
     """Print the cells and the order of a run, and how long it would take by what was measured before."""
-    found = planned(asked, launcher, None, say=lambda line: None)
+    found = planned(requested, launcher, None, say=lambda line: None)
     plan = found.plan
     if found.left_out:
         print(found.left_out)
@@ -88,7 +88,7 @@ def show_plan(asked: Asked, launcher: str | None, results: Path) -> None:
     if seconds is not None:
         most = "at most " if plan.looks else ""
         guessed = f"; {new} of the cells were not, and are taken as the mean of the others" if new else ""
-        print(f"{most}about {formats.minutes(seconds)}, as measured in {results}{guessed}")
+        print(f"{most}about {minutes(seconds)}, as measured in {results}{guessed}")
     for place in plan.places():
         print(f"{place.position:>4}  block {place.block}  {label.name(place.cell)}")
 
@@ -111,18 +111,20 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
 def report(name: str, format: str | None, table: str | None, results: Path) -> None:
     """Make the report of a run anew and print it."""
     from harness.report import write
+    from harness.report.exporters import EXPORTERS
+    from harness.report.tables.all import TABLES
 
     if format is not None:
-        request.one_of("format", format, write.FORMATS)
+        request.one_of("format", format, tuple(EXPORTERS))
     if table is not None:
-        request.one_of("table", table, write.TABLES)
+        request.one_of("table", table, TABLES)
     folder = store.find(results, name)
     page = write.write_report(folder)
     if format is None:
         write.print_report(folder)
         print(f"Report: {page}")
     else:
-        sys.stdout.write(write.render(validity_results.load(folder), format, table))
+        sys.stdout.write(write.render(load(folder), format, table))
 
 
 def show(frameworks: tuple[str, ...]) -> None:

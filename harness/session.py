@@ -1,4 +1,4 @@
-"""A run from the command line to the report: what was asked for → plan → launchers → loop → tables, exit code."""
+"""A run from the command line to the report: request → plan → launchers → loop → tables, exit code."""
 
 import os
 import sys
@@ -17,8 +17,8 @@ from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.plan import companions, label, models, selection
 from harness.plan.plan import is_planned
-from harness.plan.planner import Planned, planned, with_company
-from harness.plan.request import Asked, Where
+from harness.plan.planner import Planned, planned, with_companions
+from harness.plan.request import Request, Setting
 from harness.report import write
 from harness.run import progress, stopping
 from harness.run.loop import Run, bad_cells, execute, finished, interleave, steps
@@ -38,21 +38,25 @@ class Job:
     launcher: Launcher
 
 
-def run(asked: Asked, where: Where) -> int:
+def run(requested: Request, setting: Setting) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
-    cpus = processors.cpu_set(where.cpus) if where.cpus else processors.default_cpus()
-    found = planned(asked, where.launcher, where.blocks, progress.say)
+    cpus = processors.cpu_set(setting.cpus) if setting.cpus else processors.default_cpus()
+    found = planned(requested, setting.launcher, setting.blocks, progress.say)
     profile, plan = found.profile, found.plan
     if found.left_out:
         progress.say(found.left_out)
     for name in found.launchers if found.device == "cuda" else ():
-        gpus.require_free(gpus.wanted(name, os.environ), progress.say, shared=where.shared_gpu)
+        gpus.require_free(
+            gpus.wanted(os.environ, in_container=choose.LAUNCHERS[name].in_container),
+            progress.say,
+            shared=setting.shared_gpu,
+        )
     begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
-    for launcher in [choose.launcher(name, found.device, where.python) for name in found.launchers]:
-        folder = store.create(where.results, begun if len(found.launchers) == 1 else f"{begun}-{launcher.name}")
+    for launcher in [choose.launcher(name, found.device, setting.python) for name in found.launchers]:
+        folder = store.create(setting.results, begun if len(found.launchers) == 1 else f"{begun}-{launcher.name}")
         folder.lock()
-        facts = _facts(folder, asked, where, found, cpus, launcher.name)
+        facts = _facts(folder, requested, setting, found, cpus, launcher.name)
         folder.write_plan(plan)
         folder.write_facts(facts)
         jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -60,39 +64,43 @@ def run(asked: Asked, where: Where) -> int:
     return _session(jobs)
 
 
-def resume(name: str, asked: Asked, where: Where) -> int:
+def resume(name: str, requested: Request, setting: Setting) -> int:
     """Go on with a run that was interrupted; return the exit code."""
-    folder = store.find(where.results, name)
+    folder = store.find(setting.results, name)
     facts, plan, records = folder.facts(), folder.plan(), folder.records()
     device = facts.device
-    _require_same("profile", asked.profile, facts.profile, folder)
-    _require_same("seed", asked.seed, facts.seed, folder)
-    _require_same("device", asked.device, device, folder)
-    if where.blocks is not None and not plan.looks:
-        _require_same("blocks", where.blocks, plan.blocks, folder)
-    if (where.blocks or 0) > plan.blocks:
-        raise StoreError(f"{folder.id} cannot go on to block {where.blocks}: its plan has {plan.blocks}.")
-    if where.launcher not in (None, "auto"):
-        _require_same("launcher", where.launcher, facts.launcher, folder)
+    _require_same("profile", requested.profile, facts.profile, folder)
+    _require_same("seed", requested.seed, facts.seed, folder)
+    _require_same("device", requested.device, device, folder)
+    if setting.blocks is not None and not plan.looks:
+        _require_same("blocks", setting.blocks, plan.blocks, folder)
+    if (setting.blocks or 0) > plan.blocks:
+        raise StoreError(f"{folder.id} cannot go on to block {setting.blocks}: its plan has {plan.blocks}.")
+    if setting.launcher not in (None, choose.AUTO):
+        _require_same("launcher", setting.launcher, facts.launcher, folder)
     selected = None
-    if asked.words():
+    if requested.words:
         offer = catalogue()
         profile = selection.profile(facts.profile)
-        chosen = selection.cells(offer, asked.selection(), profile, device)
-        selected = with_company(chosen, offer, plan.blocks, companions.measures(asked.measure, profile))
+        chosen = selection.cells(offer, requested.selection, profile, device)
+        selected = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
     code = checkout.code(set(models.needed(facts.frameworks, plan.cells)), device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
-    shared = where.shared_gpu or facts.shared_gpu
+    shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
-        gpus.require_free(gpus.wanted(facts.launcher, os.environ), progress.say, shared=shared)
+        gpus.require_free(
+            gpus.wanted(os.environ, in_container=choose.LAUNCHERS[facts.launcher].in_container),
+            progress.say,
+            shared=shared,
+        )
     facts = replace(facts, shared_gpu=shared)
     settings = facts.settings or selection.profile(facts.profile).settings
-    python = where.python or (Path(facts.interpreter) if facts.interpreter else None)
+    python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
     launcher = choose.launcher(facts.launcher, device, python)
     folder.lock()
     progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
-    run = Run(folder=folder, plan=plan, facts=facts, settings=settings, until=where.blocks)
+    run = Run(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
     return _session([Job(run, launcher)])
 
 
@@ -199,7 +207,7 @@ def _verdict(records: tuple[Record, ...]) -> int:
 
 
 def _facts(
-    folder: RunFolder, asked: Asked, where: Where, found: Planned, cpus: tuple[int, ...], launcher: str
+    folder: RunFolder, requested: Request, setting: Setting, found: Planned, cpus: tuple[int, ...], launcher: str
 ) -> RunFacts:
     profile, plan, device = found.profile, found.plan, found.device
     commit, dirty = checkout.commit()
@@ -217,16 +225,16 @@ def _facts(
         dirty=dirty,
         launcher=launcher,
         cpus=cpus,
-        threads=where.threads or len(cpus),
+        threads=setting.threads or len(cpus),
         frameworks=tuple(one for one in found.offer.frameworks if one.name in used),
         workloads=tuple(one for one in found.offer.workloads if one.name in {cell.workload for cell in plan.cells}),
-        selection=asked.words(),
+        selection=requested.words,
         device=device,
         settings=profile.settings,
-        timeout_s=where.timeout or profile.timeout_s,
+        timeout_s=setting.timeout_s or profile.timeout_s,
         isolated=processors.isolated(cpus),
-        shared_gpu=where.shared_gpu,
-        interpreter=str(where.python or sys.executable) if launcher == "here" else "",
+        shared_gpu=setting.shared_gpu,
+        interpreter=str(setting.python or sys.executable) if choose.LAUNCHERS[launcher].takes_python else "",
         code=checkout.code(used, device),
     )
 

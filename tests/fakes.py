@@ -165,6 +165,7 @@ class FakeLauncher:
     """Answers every turn by `answer`; remembers the turns."""
 
     name = "fake"
+    in_container = False
 
     def __init__(self, answer: Callable[[Turn], Outcome], unprepared: Mapping[str, str] | None = None) -> None:
         self.answer = answer

@@ -7,13 +7,11 @@ host with GPUs of different kinds, name one by its UUID (`nvidia-smi -L`), and n
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from harness.errors import SetupError
 from harness.host import nvidia
 from harness.host.nvidia import NvidiaError
-
-IN_CONTAINERS: Final = ("docker", "workers")  # launchers that hand out the GPU that SAMESTEP_GPU names
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,9 @@ class Gpu:
             self.nvml.nvmlShutdown()
 
 
-def wanted(launcher: str, variables: Mapping[str, str]) -> str:
-    """Return the GPU that replicates of `launcher` run on, as it was named: an index, a UUID or "GPU:instance"."""
-    if launcher in IN_CONTAINERS:
+def wanted(variables: Mapping[str, str], *, in_container: bool) -> str:
+    """Return the GPU that replicates run on, as it was named: an index, a UUID or "GPU:instance"."""
+    if in_container:
         return variables.get("SAMESTEP_GPU") or "0"
     return variables.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
 

@@ -14,7 +14,8 @@ Say = Callable[[str], None]  # takes one plain line of progress for a person
 class Launcher(Protocol):
     """Runs turns one at a time, each in a fresh process. Tests give a fake of it."""
 
-    name: str  # "venv", "here", "docker" or "workers": what records and the command line call it
+    name: str  # its key in `choose.LAUNCHERS`: what records and the command line call it
+    in_container: bool  # replicates run in containers
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make each framework's environment ready, with progress; return why for those that cannot be.

@@ -1,19 +1,65 @@
-"""Which launcher: by name, or the one that this host can do best."""
+"""The launchers: what each is called, what is known of it before it is made, and which one this host can do best."""
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from harness.environments import checkout
 from harness.errors import SetupError
 from harness.launchers.base import Launcher
-from harness.launchers.local import LocalLauncher, OneInterpreter
+
+AUTO: Final = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A launcher before it is made."""
+
+    make: Callable[[str, Path | None], Launcher]  # from the device and the interpreter that was named, if any
+    in_container: bool  # replicates have the GPU and the memory that SAMESTEP_GPU and SAMESTEP_MEMORY name
+    takes_python: bool = False  # the interpreter is the caller's
+
+
+# What a launcher needs is imported when it is made: Docker's SDK takes 0.2 s to load, and may be missing.
+def _docker(device: str, python: Path | None) -> Launcher:
+    from harness.launchers.docker import DockerLauncher
+
+    return DockerLauncher(device, code=checkout.ROOT, gpu=os.environ.get("SAMESTEP_GPU", "0"))
+
+
+def _venv(device: str, python: Path | None) -> Launcher:
+    from harness.environments.venvs import Environments
+    from harness.launchers.local import LocalLauncher
+
+    return LocalLauncher("venv", Environments(checkout.ROOT, device))
+
+
+def _here(device: str, python: Path | None) -> Launcher:
+    from harness.launchers.local import LocalLauncher, OneInterpreter
+
+    return LocalLauncher("here", OneInterpreter(python or Path(sys.executable)))
+
+
+def _workers(device: str, python: Path | None) -> Launcher:
+    from harness.launchers.workers import WorkersLauncher
+
+    return WorkersLauncher()
+
+
+LAUNCHERS: Final[Mapping[str, Kind]] = {
+    "docker": Kind(make=_docker, in_container=True),
+    "venv": Kind(make=_venv, in_container=False),
+    "here": Kind(make=_here, in_container=False, takes_python=True),
+    "workers": Kind(make=_workers, in_container=True),
+}
 
 
 def resolve(name: str, frameworks: Sequence[str], device: str, say: Callable[[str], None]) -> str:
-    """Return `name`, or what "auto" comes to: docker where an engine answers and has the images, else venv."""
-    if name != "auto":
+    """Return `name`; of "auto" docker where an engine answers and has the images, else venv."""
+    if name != AUTO:
         return name
     if not _engine_is_likely():
         return "venv"
@@ -32,21 +78,10 @@ def launcher(name: str, device: str, python: Path | None) -> Launcher:
     Raises:
         SetupError: an interpreter is named for a launcher that has its own.
     """
-    if python is not None and name != "here":
+    kind = LAUNCHERS[name]
+    if python is not None and not kind.takes_python:
         raise SetupError("--python belongs to --launcher here: the other launchers have their own interpreters.")
-    if name == "here":
-        return LocalLauncher("here", OneInterpreter(python or Path(sys.executable)))
-    if name == "docker":
-        from harness.launchers.docker import DockerLauncher
-
-        return DockerLauncher(device, code=checkout.ROOT, gpu=os.environ.get("SAMESTEP_GPU", "0"))
-    if name == "workers":
-        from harness.launchers.workers import WorkersLauncher
-
-        return WorkersLauncher()
-    from harness.environments.venvs import Environments
-
-    return LocalLauncher("venv", Environments(checkout.ROOT, device))
+    return kind.make(device, python)
 
 
 def _engine_is_likely() -> bool:

@@ -111,6 +111,7 @@ class DockerLauncher:
     """Runs each turn in a container of its framework's image."""
 
     name = "docker"
+    in_container = True
 
     def __init__(
         self,

@@ -33,6 +33,8 @@ class Interpreters(Protocol):
 class LocalLauncher:
     """Runs each turn in a fresh process of its framework's interpreter."""
 
+    in_container = False
+
     def __init__(self, name: str, interpreters: Interpreters) -> None:
         self.name = name
         self._interpreters = interpreters

@@ -51,6 +51,7 @@ class WorkersLauncher:
     """Hands turns to connected workers."""
 
     name = "workers"
+    in_container = True
 
     def __init__(self, address: Path = ADDRESS, limits: Limits | None = None) -> None:
         self.address = address

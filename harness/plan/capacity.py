@@ -20,13 +20,12 @@ from harness.format import words
 from harness.host import nvidia
 from harness.launchers.hardening import Allowance
 
-IN_CONTAINERS: Final = ("docker", "workers")  # launchers
 UNITS: Final[Mapping[str, int]] = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
 CONTROLLERS: Final = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}  # of cgroup 2 and of 1
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """Memory that a replicate can have."""
 
     bytes: int
@@ -37,19 +36,19 @@ class Room:
         return f"the {words(self.bytes)} {self.whose}"
 
 
-def room(device: str, launchers: Sequence[str], variables: Mapping[str, str] = os.environ) -> Room:
-    """Return what a replicate can have in whichever of `launchers` gives it least.
+def available(device: str, *, in_container: Sequence[bool], variables: Mapping[str, str] = os.environ) -> Capacity:
+    """Return what a replicate can have in the launcher that gives it least; `in_container` has an entry for each.
 
     Raises:
         SetupError: SAMESTEP_MEMORY, which limits a container, is no amount of memory.
     """
     if device == "cuda" and (gpus := _gpus()):
-        return Room(max(gpus), "that the GPU has")
-    found = [Room(psutil.virtual_memory().available, "that this host has free")]
-    if any(launcher in IN_CONTAINERS for launcher in launchers):
-        found.append(Room(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
-    if any(launcher not in IN_CONTAINERS for launcher in launchers):
-        found += [Room(limit, "that this process's control group allows") for limit in limits()]
+        return Capacity(max(gpus), "that the GPU has")
+    found = [Capacity(psutil.virtual_memory().available, "that this host has free")]
+    if any(in_container):
+        found.append(Capacity(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
+    if not all(in_container):
+        found += [Capacity(limit, "that this process's control group allows") for limit in limits()]
     return min(found, key=lambda one: one.bytes)
 
 
@@ -105,19 +104,21 @@ def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]
     return {(offer.name, work.name): work.footprint for offer in offers for work in offer.works}
 
 
-def fitting(cells: Sequence[Cell], offers: Iterable[WorkloadOffer], room: Room, *, typed: bool) -> tuple[Cell, ...]:
+def fitting(
+    cells: Sequence[Cell], offers: Iterable[WorkloadOffer], available: Capacity, *, typed: bool
+) -> tuple[Cell, ...]:
     """Return the cells whose size can fit into `room`.
 
     Raises:
         SelectionError: one cannot, and sizes were `typed`; or none can.
     """
     needed = footprints(offers)
-    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= room.bytes)
+    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= available.bytes)
     if small and (len(small) == len(cells) or not typed):
         return small
     first = next(cell for cell in cells if cell not in small)
     bytes_ = needed[first.workload, first.size]
     raise SelectionError(
         f"{first.workload} {first.size} holds at least {words(bytes_)} in a step, more than"
-        f" {room}: name smaller sizes with --size."
+        f" {available}: name smaller sizes with --size."
     )

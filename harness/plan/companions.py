@@ -1,4 +1,8 @@
-"""What a run measures: time, memory, energy. Each has replicates of its own, so that none disturbs another."""
+"""The cells that a run has besides the selected ones.
+
+Memory and energy have replicates of their own, so that none disturbs another. The A/A control, the limits of the
+machine and the drift probe say how far the times can be trusted.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,23 +14,23 @@ from harness.plan import selection
 from harness.plan.profiles import Profile
 
 TIME: Final = "time"
-BESIDE: Final[dict[str, Track]] = {"memory": "memory", "energy": "energy"}  # the tracks that repeat a cell
-MEASURES: Final = (TIME, *BESIDE)
+REPEATING: Final[dict[str, Track]] = {"memory": "memory", "energy": "energy"}  # the tracks that repeat a cell
+MEASURES: Final = (TIME, *REPEATING)
 
 PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}  # by what it loads
 PROBE_FEWEST_BLOCKS: Final = 2  # with one there is nothing to drift between
 
-TWIN: Final = "twin"
-CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and so no floor
+CONTROL: Final = "twin"
+CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and so no noise floor
 
 
-def measures(typed: str | None, profile: Profile) -> tuple[str, ...]:
-    """Return what is to be measured: what was typed, else what the profile measures.
+def measures(given: tuple[str, ...], profile: Profile) -> tuple[str, ...]:
+    """Return what is to be measured: what was `given`, else what the profile measures.
 
     Raises:
         SelectionError: an unknown name.
     """
-    chosen = selection.names(typed) or profile.measures
+    chosen = given or profile.measures
     for name in chosen:
         selection.known("measure", name, dict.fromkeys(MEASURES))
     return tuple(name for name in MEASURES if name in chosen)
@@ -40,7 +44,7 @@ def with_measures(cells: Sequence[Cell], measured: Sequence[str]) -> tuple[Cell,
     timed = tuple(cells) if TIME in measured else ()
     again = (
         replace(cell, track=track)
-        for name, track in BESIDE.items()
+        for name, track in REPEATING.items()
         if name in measured
         for cell in cells
         if cell.track == "identical"
@@ -49,9 +53,9 @@ def with_measures(cells: Sequence[Cell], measured: Sequence[str]) -> tuple[Cell,
 
 
 def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:
-    """Return `cells` and the sentinel: of NumPy where it is among them (on a GPU PyTorch), else of the first library.
+    """Return `cells` and the drift probe: NumPy's if it is among them (on a GPU PyTorch's), else the first library's.
 
-    With one block there is none, nor where no framework among them has probes.
+    With one block there is none, and none where no framework among them has probes.
     """
     has_probes = {one.name for one in frameworks if one.limits}
     able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
@@ -65,7 +69,7 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
 
 
 def with_control(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:
-    """Return `cells` and the twin of one of them.
+    """Return `cells` and the A/A control, one of them under a second label.
 
     It is the first, in the order of the tables, of a library itself rather than of a layer upon it, in a mode that
     compares with another; where there is none, the first cell that trains. With one block there is none.
@@ -74,7 +78,7 @@ def with_control(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], bl
     training = [cell for cell in cells if _trains(cell, offers)]
     typical = [cell for cell in training if _is_typical(cell, offers[cell.framework])]
     chosen = (typical or training)[:1] if blocks >= CONTROL_FEWEST_BLOCKS else []
-    return (*cells, *(replace(cell, track=TWIN) for cell in chosen))
+    return (*cells, *(replace(cell, track=CONTROL) for cell in chosen))
 
 
 def _trains(cell: Cell, offers: Mapping[str, FrameworkOffer]) -> bool:

@@ -99,6 +99,7 @@ def is_planned(record: Record) -> bool:
 
 def make_plan(
     cells: tuple[Cell, ...],
+    *,
     blocks: int,
     seed: int,
     hello_blocks: int | None = None,

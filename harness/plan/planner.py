@@ -10,7 +10,7 @@ from harness.launchers import choose
 from harness.plan import capacity, companions, models, request, selection
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import Profile
-from harness.plan.request import Asked
+from harness.plan.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,47 +25,49 @@ class Planned:
     left_out: str  # the sentence on the sizes that cannot fit into memory; empty: all can
 
 
-def planned(asked: Asked, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
-    """Return what a run of `asked` does.
+def planned(requested: Request, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
+    """Return what a run of `requested` does.
 
     Args:
-        asked: the selection.
+        requested: what to run.
         launchers: names as they were typed; None: auto.
         blocks: how many; None: the profile's.
         say: told what "auto" came to.
 
     Raises:
         SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
-        SetupError: a limit of memory is no amount.
+        SetupError: a limit of memory is not an amount.
     """
-    profile = selection.profile(asked.profile or request.DEFAULT_PROFILE)
-    device = request.one_of("device", asked.device or "cpu", request.DEVICES)
-    named = selection.names(launchers or "auto")
+    profile = selection.profile(requested.profile or request.DEFAULT_PROFILE)
+    device = request.one_of("device", requested.device or "cpu", request.DEVICES)
+    named = selection.names(launchers or choose.AUTO)
     for name in named:
-        request.one_of("launcher", name, request.LAUNCHERS)
+        request.one_of("launcher", name, (choose.AUTO, *choose.LAUNCHERS))
     offer = catalogue()
-    picked = selection.cells(offer, asked.selection(), profile, device)
+    picked = selection.cells(offer, requested.selection, profile, device)
     used = models.needed(offer.frameworks, picked)
     resolved = tuple(choose.resolve(name, used, device, say) for name in named)
-    room = capacity.room(device, resolved)
-    cells = capacity.fitting(picked, offer.workloads, room, typed=asked.size is not None)
+    available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
+    cells = capacity.fitting(picked, offer.workloads, available, typed=bool(requested.selection.size))
     left_out = ""
     if len(cells) < len(picked):
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
-        left_out = f"Left out, larger than {room}: {', '.join(large)}."
-    seed = random.SystemRandom().randrange(2**31) if asked.seed is None else asked.seed
-    measured = companions.measures(asked.measure, profile)
+        left_out = f"Left out, larger than {available}: {', '.join(large)}."
+    seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
+    measured = companions.measures(requested.measures, profile)
     looks = () if blocks else profile.looks
     timed_blocks = blocks or _blocks(profile, cells, offer)
-    whole = with_company(cells, offer, timed_blocks, measured)
+    whole = with_companions(cells, offer, timed_blocks, measured)
     plan = _plan(whole, blocks, timed_blocks, seed, profile, looks)
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan, left_out=left_out)
 
 
-def with_company(cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]) -> tuple[Cell, ...]:
-    """Return all cells of a run: those `measured`, and beside those that are timed limits, A/A twin and sentinel."""
-    company = companions.with_control(companions.with_limits(cells, offer.frameworks), offer.frameworks, blocks)
-    return companions.with_measures(companions.with_drift_probe(company, offer.frameworks, blocks), measured)
+def with_companions(
+    cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]
+) -> tuple[Cell, ...]:
+    """Return all cells of a run: the `measured` ones; timed ones with limits, A/A control and drift probe."""
+    companied = companions.with_control(companions.with_limits(cells, offer.frameworks), offer.frameworks, blocks)
+    return companions.with_measures(companions.with_drift_probe(companied, offer.frameworks, blocks), measured)
 
 
 def _plan(
@@ -78,13 +80,13 @@ def _plan(
         aside, looks = dict.fromkeys(aside, asked or usual), ()
     return make_plan(
         cells,
-        asked or usual,
-        seed,
-        profile.hello_blocks,
-        profile.limits_blocks,
-        looks,
-        aside["memory"],
-        aside["energy"],
+        blocks=asked or usual,
+        seed=seed,
+        hello_blocks=profile.hello_blocks,
+        limits_blocks=profile.limits_blocks,
+        looks=looks,
+        memory_blocks=aside["memory"],
+        energy_blocks=aside["energy"],
     )
 
 

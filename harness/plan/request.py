@@ -1,6 +1,6 @@
-"""What was typed on the command line, checked: the CPU set, the device, the launcher."""
+"""What a person asks for on the command line, parsed: what to run, and where and with what to run it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -9,64 +9,66 @@ from harness.plan.selection import Selection
 
 DEFAULT_PROFILE: Final = "default"
 DEVICES: Final = ("cpu", "cuda")
-LAUNCHERS: Final = ("auto", "docker", "venv", "here", "workers")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What to run, as it was typed; None: not given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to run; None or empty: not given."""
 
-    framework: str | None = None
-    workload: str | None = None
-    mode: str | None = None
-    optimizer: str | None = None
+    selection: Selection = field(default_factory=Selection)
+    measures: tuple[str, ...] = ()  # of "time", "memory", "energy"
     profile: str | None = None
     device: str | None = None
     seed: int | None = None
-    size: str | None = None
-    precision: str | None = None
-    allocator: str | None = None
-    measure: str | None = None
 
-    def selection(self) -> Selection:
-        """Return the names; raises SelectionError."""
-        return Selection(
-            frameworks=selection.names(self.framework),
-            modes=selection.names(self.mode),
-            workloads=selection.names(self.workload),
-            optimizers=selection.names(self.optimizer),
-            sizes=selection.names(self.size),
-            precisions=selection.names(self.precision),
-            allocators=selection.names(self.allocator),
-        )
-
+    @property
     def words(self) -> tuple[str, ...]:
-        """Return what was given, as run.json keeps it."""
-        given = (
-            ("framework", self.framework),
-            ("workload", self.workload),
-            ("mode", self.mode),
-            ("optimizer", self.optimizer),
-            ("size", self.size),
-            ("precision", self.precision),
-            ("allocator", self.allocator),
-            ("measure", self.measure),
-        )
-        return tuple(f"{kind}={value}" for kind, value in given if value is not None)
+        """What was given, as run.json keeps it: "framework=torch,jax"."""
+        given = {**self.selection.given, **({"measure": self.measures} if self.measures else {})}
+        return tuple(f"{name}={','.join(names)}" for name, names in given.items())
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """Where and with what to run, as it was typed; None: not given."""
+def parsed(
+    *,
+    measure: str | None = None,
+    profile: str | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+    **fields: str | None,
+) -> Request:
+    """Return the request that was typed: lists of names separated by commas; None: not given.
+
+    Args:
+        measure: what to measure.
+        profile: name of the profile.
+        device: "cpu" or "cuda".
+        seed: of the order within the blocks.
+        fields: names by field of `Selection`.
+
+    Raises:
+        SelectionError: a list names nothing.
+    """
+    return Request(
+        selection=Selection(**{name: selection.names(typed) for name, typed in fields.items()}),
+        measures=selection.names(measure),
+        profile=profile,
+        device=device,
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where and with what to run; None: not given."""
 
     results: Path = Path("results")
     launcher: str | None = None
-    python: Path | None = None
+    python: Path | None = None  # interpreter of the launcher "here"
     cpus: str | None = None
     threads: int | None = None
-    timeout: float | None = None
+    timeout_s: float | None = None  # of one replicate
     blocks: int | None = None
-    shared_gpu: bool = False  # others may use the GPU
+    shared_gpu: bool = False  # other programs may use the GPU
 
 
 def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:

@@ -1,12 +1,13 @@
-"""From what a person asked for to cells: pure, with the nearest valid name for whatever is unknown."""
+"""From a selection to cells. Pure; an unknown name is answered with the nearest valid ones."""
 
+import dataclasses
 import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypedDict, TypeVar
 
-from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer
+from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 from harness.errors import SelectionError
@@ -17,19 +18,32 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Names as they were typed; an empty tuple means all.
+    """The names to run, by field of a cell; an empty tuple: the usual ones.
 
-    Optimizers: those of the profile. Precisions: strict float32. Allocators: the default policy. Workloads: those that
-    are no ladder of sizes. On a ladder, modes: those that the framework offers for it; sizes: those of the device.
+    Usual are all frameworks; all modes, on a ladder of sizes those that the framework offers for it; the workloads that
+    are not a ladder; the profile's optimizers; the device's sizes; strict float32; the default allocator policy.
     """
 
-    frameworks: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
-    workloads: tuple[str, ...] = ()
-    optimizers: tuple[str, ...] = ()
-    sizes: tuple[str, ...] = ()
-    precisions: tuple[str, ...] = ()
-    allocators: tuple[str, ...] = ()
+    framework: tuple[str, ...] = ()
+    workload: tuple[str, ...] = ()
+    mode: tuple[str, ...] = ()
+    optimizer: tuple[str, ...] = ()
+    size: tuple[str, ...] = ()
+    precision: tuple[str, ...] = ()
+    allocator: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, tuple[str, ...]]:
+        """The names of each field that has some."""
+        return {field: names for field in FIELDS if (names := getattr(self, field))}
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Selection))
+
+
+class _Common(TypedDict):
+    framework: str
+    device: str
 
 
 def names(typed: str | None) -> tuple[str, ...]:
@@ -70,45 +84,40 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     Raises:
         SelectionError: an unknown name, or no cell is left.
     """
-    frameworks = {one.name: one for one in offer.frameworks}
+    frameworks = {framework.name: framework for framework in offer.frameworks}
     selection = replace(
         selection,
-        frameworks=tuple(name.replace("-", "_") for name in selection.frameworks),
-        workloads=tuple(name.replace("-", "_") for name in selection.workloads),
+        framework=tuple(name.replace("-", "_") for name in selection.framework),
+        workload=tuple(name.replace("-", "_") for name in selection.workload),
     )
-    workloads = {one.name: one for one in offer.workloads}
-    all_modes = dict.fromkeys(mode for one in offer.frameworks for mode in _modes(one))
-    all_optimizers = dict.fromkeys(optimizer for one in offer.workloads for optimizer in one.optimizers)
-    _check("framework", selection.frameworks, frameworks)
-    _check("workload", selection.workloads, workloads)
-    _check("mode", selection.modes, all_modes)
-    _check("optimizer", selection.optimizers, all_optimizers)
-    _check("size", selection.sizes, (size for one in offer.workloads for size in one.sizes))
-    _check("precision", selection.precisions, offer.precisions)
-    policies = [policy.name for one in offer.frameworks for policy in one.allocators]
-    _check("allocator", selection.allocators, (DEFAULT_POLICY, *policies))
+    valid = _valid(offer)
+    for field, names in selection.given.items():
+        for name in names:
+            known(field, name, valid[field])
     picked = tuple(
         cell
         for framework in frameworks.values()
-        if not selection.frameworks or framework.name in selection.frameworks
+        if _is_selected(framework.name, selection.framework, usual=True)
         for cell in _cells_of(framework, offer, selection, chosen, device)
     )
     if not picked:
-        asked = "; ".join(
-            f"{kind} {', '.join(given)}"
-            for kind, given in (
-                ("framework", selection.frameworks),
-                ("mode", selection.modes),
-                ("workload", selection.workloads),
-                ("optimizer", selection.optimizers),
-                ("size", selection.sizes),
-                ("precision", selection.precisions),
-                ("allocator", selection.allocators),
-            )
-            if given
-        )
-        raise SelectionError(f"The selection is empty: no cell has {asked}. `samestep list` shows what there is.")
+        given = "; ".join(f"{field} {', '.join(names)}" for field, names in selection.given.items())
+        raise SelectionError(f"The selection is empty: no cell has {given}. `samestep list` shows what there is.")
     return picked
+
+
+def _valid(offer: Catalogue) -> dict[str, dict[str, None]]:
+    """Return the names that each field of a selection may have."""
+    policies = (policy.name for framework in offer.frameworks for policy in framework.allocators)
+    return {
+        "framework": dict.fromkeys(framework.name for framework in offer.frameworks),
+        "workload": dict.fromkeys(workload.name for workload in offer.workloads),
+        "mode": dict.fromkeys(mode for framework in offer.frameworks for mode in _modes(framework)),
+        "optimizer": dict.fromkeys(name for workload in offer.workloads for name in workload.optimizers),
+        "size": dict.fromkeys(size for workload in offer.workloads for size in workload.sizes),
+        "precision": dict.fromkeys(offer.precisions),
+        "allocator": dict.fromkeys((DEFAULT_POLICY, *policies)),
+    }
 
 
 def _modes(framework: FrameworkOffer) -> list[str]:
@@ -119,30 +128,33 @@ def _modes(framework: FrameworkOffer) -> list[str]:
 def _cells_of(
     framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
 ) -> Iterator[Cell]:
-    optimizers = selection.optimizers or chosen.optimizers
-    common: dict[str, Any] = {"framework": framework.name, "device": device}
-    policies = [DEFAULT_POLICY, *(one.name for one in framework.allocators)]
-    policies = [one for one in policies if _is_asked(one, selection.allocators, one == DEFAULT_POLICY)]
-    workloads = [one for one in offer.workloads if _is_asked(one.name, selection.workloads, not one.is_ladder)]
-    for mode in framework.modes:
-        for workload in workloads:
-            if workload.is_ladder and mode.source:  # nobody exports it
-                continue
-            if not _is_asked(mode.name, selection.modes, mode.on_ladders or not workload.is_ladder):
-                continue
-            usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
-            for optimizer in (one for one in workload.optimizers if one in optimizers):
-                for size in (one for one in workload.sizes if _is_asked(one, selection.sizes, one in usual)):
-                    for precision, policy in itertools.product(selection.precisions or (FLOAT32,), policies):
-                        yield Cell(
-                            **common,
-                            mode=mode.name,
-                            workload=workload.name,
-                            optimizer=optimizer,
-                            size=size,
-                            precision=precision,
-                            allocator=policy,
-                        )
+    optimizers = selection.optimizer or chosen.optimizers
+    common = _Common(framework=framework.name, device=device)
+    policies = [DEFAULT_POLICY, *(policy.name for policy in framework.allocators)]
+    policies = [name for name in policies if _is_selected(name, selection.allocator, usual=name == DEFAULT_POLICY)]
+    workloads = [
+        workload
+        for workload in offer.workloads
+        if _is_selected(workload.name, selection.workload, usual=not workload.is_ladder)
+    ]
+    for mode, workload in itertools.product(framework.modes, workloads):
+        if not _runs(mode, workload, selection):
+            continue
+        for optimizer, size, precision, policy in itertools.product(
+            [name for name in workload.optimizers if name in optimizers],
+            _sizes(workload, selection, device),
+            selection.precision or (FLOAT32,),
+            policies,
+        ):
+            yield Cell(
+                **common,
+                mode=mode.name,
+                workload=workload.name,
+                optimizer=optimizer,
+                size=size,
+                precision=precision,
+                allocator=policy,
+            )
     # The hello world is the regression with Adam, whatever its author's documentation calls it.
     hello = Cell(
         **common,
@@ -154,24 +166,30 @@ def _cells_of(
         allocator=DEFAULT_POLICY,
         track="idiomatic",
     )
-    wanted = (
-        _is_asked(HELLO, selection.modes, True)
-        and _is_asked("base", selection.sizes, True)
-        and _is_asked(FLOAT32, selection.precisions, True)
+    is_selected = (
+        _is_selected(HELLO, selection.mode, usual=True)
+        and _is_selected("base", selection.size, usual=True)
+        and _is_selected(FLOAT32, selection.precision, usual=True)
         and "adam" in optimizers
         and DEFAULT_POLICY in policies
-        and any(one.name == hello.workload for one in workloads)
+        and any(workload.name == hello.workload for workload in workloads)
     )
-    if framework.hello and wanted:
+    if framework.hello and is_selected:
         yield hello
 
 
-def _is_asked(name: str, typed: Sequence[str], usual: bool) -> bool:
-    """Return whether `name` was typed or, where nothing was, is what usually runs."""
-    return name in typed if typed else usual
+def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection) -> bool:
+    """Return whether the selection has `workload` in `mode`."""
+    if workload.is_ladder and mode.source:  # no framework exports a ladder's models
+        return False
+    return _is_selected(mode.name, selection.mode, usual=mode.on_ladders or not workload.is_ladder)
 
 
-def _check(kind: str, given: Sequence[str], valid: Iterable[str]) -> None:
-    table = dict.fromkeys(valid)
-    for name in given:
-        known(kind, name, table)
+def _sizes(workload: WorkloadOffer, selection: Selection, device: str) -> list[str]:
+    usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
+    return [size for size in workload.sizes if _is_selected(size, selection.size, usual=size in usual)]
+
+
+def _is_selected(name: str, selected: Sequence[str], *, usual: bool) -> bool:
+    """Return whether `name` is selected or, where the selection is empty, is among the `usual` ones."""
+    return name in selected if selected else usual

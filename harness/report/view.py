@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from harness.report.tables.column import Column
 from harness.report.tables.row import Row
-from harness.report.tables.table import Table, TableName
+from harness.report.tables.table import Table
 from harness.stats.flags import Flag
 
 R = TypeVar("R", bound=Row)
@@ -68,7 +68,7 @@ class Explained:
 class View:
     """One table as text."""
 
-    name: TableName
+    name: str
     title: str
     about: str
     names: tuple[Heading, ...]

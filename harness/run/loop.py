@@ -59,7 +59,7 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
     Raises:
         StoreError: a record could not be kept.
     """
-    gpu = gpus.wanted(launcher.name, os.environ)
+    gpu = gpus.wanted(os.environ, in_container=launcher.in_container)
     with contextlib.closing(Observer(run.facts.device, gpu, show.say, shared_gpu=run.facts.shared_gpu)) as observer:
         yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
 

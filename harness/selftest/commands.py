@@ -8,6 +8,7 @@ import typer
 app = typer.Typer(
     help="Measure the suite itself, against the figures that it has to keep.",
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 

@@ -181,11 +181,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
         chosen = Selection(
-            frameworks=selection.names(asked.framework),
-            modes=selection.names(asked.mode),
-            workloads=selection.names(asked.workload),
-            sizes=selection.names(asked.size),
-            optimizers=("adam",),
+            framework=selection.names(asked.framework),
+            mode=selection.names(asked.mode),
+            workload=selection.names(asked.workload),
+            size=selection.names(asked.size),
+            optimizer=("adam",),
         )
         return _compare(chosen, asked.blocks, asked.seed, cpus)
     except SamestepError as error:
@@ -204,7 +204,7 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -
     if failed := launcher.prepare(needed, progress.say):
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
     python = {name: path for name in needed if (path := environments.python(name))}
-    plan = make_plan(cells, blocks, seed)
+    plan = make_plan(cells, blocks=blocks, seed=seed)
     processors.leave(cpus)
     measured = []
     with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:

@@ -49,13 +49,13 @@ def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
     found = []
     again = make_plan(
         plan.cells,
-        plan.blocks,
-        plan.seed,
-        plan.hello_blocks,
-        plan.limits_blocks,
-        plan.looks,
-        plan.memory_blocks,
-        plan.energy_blocks,
+        blocks=plan.blocks,
+        seed=plan.seed,
+        hello_blocks=plan.hello_blocks,
+        limits_blocks=plan.limits_blocks,
+        looks=plan.looks,
+        memory_blocks=plan.memory_blocks,
+        energy_blocks=plan.energy_blocks,
     )
     if plan != again:
         found.append(f"plan.json is not what seed {plan.seed} gives")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.records.record import Cell, Record
-from harness.plan.companions import TWIN
+from harness.plan.companions import CONTROL
 from harness.stats import estimate, pairs
 from harness.stats.pairs import Pair
 from harness.validity.results import Run
@@ -37,7 +37,7 @@ class Floor:
 
 def floor(records: Sequence[Record]) -> Floor | None:
     """Return what the session of `records` cannot tell apart; None when it ran no cell under two labels."""
-    twin = next((record.cell for record in records if record.cell.track == TWIN), None)
+    twin = next((record.cell for record in records if record.cell.track == CONTROL), None)
     if twin is None:
         return None
     cell = replace(twin, track="identical")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from harness import cli, session
-from harness.plan.request import Asked, Where
+from harness.plan.request import Request, Setting
 from tests.check_run import faults
 from tests.fake_nvml import FakeGpu, FakeNvml
 
@@ -297,8 +297,8 @@ def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monke
     (tmp_path / "results").mkdir()
     seen: list[Path | None] = []
 
-    def run(asked: Asked, where: Where) -> int:
-        seen.append(where.python)
+    def run(requested: Request, setting: Setting) -> int:
+        seen.append(setting.python)
         return 0
 
     monkeypatch.chdir(tmp_path)

@@ -1,1 +1,37 @@
-"""The formats of a report, a file each."""
+"""The formats of a report, a file each.
+
+A new one is a module here with the two functions of `Exporter`, and its line in `EXPORTERS`. A module is imported when
+its format is wanted: the command line lists the formats without loading what they need.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from harness.report.tables.all import Tables
+    from harness.validity.results import Run
+
+EXPORTERS: Final[Mapping[str, str]] = {  # module by name of the format
+    "csv": "csv",
+    "md": "markdown",
+    "html": "html",
+    "pytest-benchmark": "pytest_benchmark",
+}
+
+
+class Exporter(Protocol):
+    """What the module of a format has."""
+
+    def files(self, run: "Run", tables: "Tables") -> Mapping[str, str]:
+        """Return what it adds to the folder of a report: text by path."""
+        ...
+
+    def render(self, run: "Run", tables: "Tables", table: str | None) -> str:
+        """Return the report as text; `table`: only that one, where the format has single tables."""
+        ...
+
+
+def exporter(name: str) -> Exporter:
+    """Return the exporter of the format called `name`; raises KeyError."""
+    return cast("Exporter", importlib.import_module(f"{__name__}.{EXPORTERS[name]}"))

@@ -2,9 +2,22 @@
 
 import csv
 import io
+from collections.abc import Mapping
 
 from harness.format import Value
+from harness.report.tables.all import Tables
 from harness.report.tables.table import R, Table
+from harness.validity.results import Run
+
+
+def files(run: Run, tables: Tables) -> Mapping[str, str]:
+    """Return a file for each table."""
+    return {f"csv/{table.name}.csv": to_csv(table) for table in tables}
+
+
+def render(run: Run, tables: Tables, table: str | None) -> str:
+    """Return one table: that of the steps unless another is named."""
+    return to_csv(tables.named(table or "steps"))
 
 
 def to_csv(table: Table[R]) -> str:

@@ -1,5 +1,6 @@
 """The page: one HTML file that opens offline, asks nobody for anything, and reads without JavaScript."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,16 @@ class Modes:
     title: str
     hue: int  # number of its CSS variable
     modes: tuple[tuple[str, str], ...]  # (mode, sentence)
+
+
+def files(run: Run, tables: Tables) -> Mapping[str, str]:
+    """Return the page."""
+    return {"index.html": page(run, tables)}
+
+
+def render(run: Run, tables: Tables, table: str | None) -> str:
+    """Return the page, always whole."""
+    return page(run, tables)
 
 
 def page(run: Run, tables: Tables) -> str:

@@ -1,10 +1,29 @@
 """The tables as Markdown, one file each, and a page that leads to them."""
 
+from collections.abc import Mapping
+
 from harness.report.summary import about_run, summary
 from harness.report.tables.all import Tables
 from harness.report.tables.models import exported
-from harness.report.view import Heading, View, ViewRow
+from harness.report.view import Heading, View, ViewRow, view
 from harness.validity.results import Run
+
+
+def files(run: Run, tables: Tables) -> Mapping[str, str]:
+    """Return a file for each table, and one that leads to them."""
+    head = f"# samestep: {run.facts.id}\n\n"
+    return {
+        "index.md": index(run, tables),
+        **{f"{table.name}.md": head + section(view(table, wide=True)) for table in tables},
+    }
+
+
+def render(run: Run, tables: Tables, table: str | None) -> str:
+    """Return one table, or all that people see and the exported models."""
+    if table:
+        return section(view(tables.named(table), wide=True))
+    sections = [section(view(shown, wide=True)) for shown in tables.shown(run)]
+    return "\n".join(filter(None, [*sections, exports(run)]))
 
 
 def section(view: View) -> str:

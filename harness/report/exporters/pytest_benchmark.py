@@ -9,17 +9,28 @@ rounds within a process are in records.jsonl. Cells without a valid time are lef
 import datetime
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from bench.records.record import Cell
 from harness.plan.label import name
+from harness.report.tables.all import Tables
 from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
 
 LAYOUT: Final = "5.2.0"  # the pytest-benchmark whose files these are
+
+
+def files(run: Run, tables: Tables) -> Mapping[str, str]:
+    """Return nothing: it is made when it is asked for."""
+    return {}
+
+
+def render(run: Run, tables: Tables, table: str | None) -> str:
+    """Return the steps as pytest-benchmark's JSON."""
+    return to_json(run)
 
 
 def to_json(run: Run) -> str:

@@ -1,38 +1,36 @@
-"""The tables of a run: which rows stand in which columns, and how to read them."""
+"""The tables of a run, in the order of the report. Each is made in the module of its name."""
 
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from harness.report.tables import accuracy as tables_accuracy
-from harness.report.tables import code as tables_code
-from harness.report.tables import compile as evidence
 from harness.report.tables import (
+    accuracy,
+    code,
+    compile,
     energy,
     growth,
     limits,
     memory,
+    proof,
+    reproducibility,
+    session,
+    steps,
 )
-from harness.report.tables import proof as tables_proof
-from harness.report.tables import reproducibility as tables_reproducibility
-from harness.report.tables import session as noise
-from harness.report.tables import steps as tables_steps
 from harness.report.tables.accuracy import AccuracyRow
-from harness.report.tables.code import CODE_COLUMNS, CodeRow
+from harness.report.tables.code import CodeRow
 from harness.report.tables.compile import CompileRow
 from harness.report.tables.energy import EnergyRow
-from harness.report.tables.growth import CrossoverRow, GrowthRow, crossovers_table
-from harness.report.tables.limits import LimitRow, limit_rows
-from harness.report.tables.memory import MemoryRow, memory_rows
+from harness.report.tables.growth import CrossoverRow, GrowthRow
+from harness.report.tables.limits import LimitRow
+from harness.report.tables.memory import MemoryRow
 from harness.report.tables.proof import ProofRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.session import NoiseRow
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table
 from harness.validity.results import Run
-
-UNTIMED_TABLES = ("proof", "memory", "energy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,35 +52,38 @@ class Tables:
 
     def __iter__(self) -> Iterator[Table[Any]]:
         """Yield them in the order of the report."""
-        return iter(getattr(self, field.name) for field in dataclasses.fields(self))
+        return iter(self.named(name) for name in TABLES)
+
+    def named(self, name: str) -> Table[Any]:
+        """Return the table called `name`; raises KeyError."""
+        if name not in TABLES:
+            raise KeyError(name)
+        table: Table[Any] = getattr(self, name)
+        return table
 
     def shown(self, run: Run) -> tuple[Table[Any], ...]:
         """Return those that people see: of a run without times no table that is about them."""
-        return tuple(table for table in self if run.is_timed or (table.rows and table.name in UNTIMED_TABLES))
+        return tuple(table for table in self if run.is_timed or (table.rows and not table.is_timed))
+
+
+TABLES: Final = tuple(field.name for field in dataclasses.fields(Tables))
 
 
 def tables(run: Run) -> Tables:
     """Compute the tables."""
-    steps = tables_steps.step_rows(run)
-    sizes = growth.growth_rows(run, steps)
+    step_rows = steps.step_rows(run)
+    sizes = growth.growth_rows(run, step_rows)
     return Tables(
-        steps=tables_steps.table(run, steps, noise.verdict_sentences(run)),
+        steps=steps.table(run, step_rows, session.verdict_sentences(run)),
         growth=growth.table(sizes),
-        crossovers=crossovers_table(growth.crossover_rows(sizes, steps)),
-        limits=limits.table(limit_rows(run)),
-        compile=evidence.table(evidence.compile_rows(run, steps)),
-        proof=tables_proof.table(tables_proof.proof_rows(run)),
-        reproducibility=tables_reproducibility.table(tables_reproducibility.reproducibility_rows(run)),
-        accuracy=tables_accuracy.table(tables_accuracy.accuracy_rows(run)),
-        memory=memory.table(memory_rows(run), timed=run.is_timed),
+        crossovers=growth.crossovers_table(growth.crossover_rows(sizes, step_rows)),
+        limits=limits.table(limits.limit_rows(run)),
+        compile=compile.table(compile.compile_rows(run, step_rows)),
+        proof=proof.table(proof.proof_rows(run)),
+        reproducibility=reproducibility.table(reproducibility.reproducibility_rows(run)),
+        accuracy=accuracy.table(accuracy.accuracy_rows(run)),
+        memory=memory.table(memory.memory_rows(run), timed=run.is_timed),
         energy=energy.table(energy.energy_rows(run)),
-        code=Table(
-            name="code",
-            title="Code",
-            about="The hello world as each framework's own documentation would write it, from a cold start to its end.",
-            columns=CODE_COLUMNS,
-            rows=tables_code.code_rows(run),
-            is_hole=lambda row: row.total_ns is None and row.status != "ok",
-        ),
-        session=noise.table(noise.noise_rows(run)),
+        code=code.table(code.code_rows(run)),
+        session=session.table(session.noise_rows(run)),
     )

@@ -10,6 +10,7 @@ from bench.records.record import Cell, Idiomatic, Record
 from harness.format import Value, parameter, significant, whole
 from harness.report.tables.column import FRAMEWORK, TITLE, Column
 from harness.report.tables.row import Row, by_cell, worst_status
+from harness.report.tables.table import Table
 from harness.validity.results import Run
 
 # What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
@@ -85,4 +86,16 @@ def _hello_cell(framework: str) -> Cell:
         device="",
         allocator="",
         track="idiomatic",
+    )
+
+
+def table(rows: tuple[CodeRow, ...]) -> Table[CodeRow]:
+    """Return the table of the hello worlds."""
+    return Table(
+        name="code",
+        title="Code",
+        about="The hello world as each framework's own documentation would write it, from a cold start to its end.",
+        columns=CODE_COLUMNS,
+        rows=rows,
+        is_hole=lambda row: row.total_ns is None and row.status != "ok",
     )

@@ -98,6 +98,8 @@ def table(found: tuple[EnergyRow, ...]) -> Table[EnergyRow]:
         about="What a step takes of the GPU's energy above rest, in replicates of their own.",
         columns=ENERGY_COLUMNS,
         rows=found,
+        is_optional=True,
+        is_timed=False,
         is_hole=lambda row: row.step_uj is None and row.turn_j is None,
         tells_reasons=False,
         remarks=remarks(found),

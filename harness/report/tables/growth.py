@@ -225,6 +225,7 @@ def table(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
         " binds; below 100 µs a step, and where it comes to no hundredth of any, the launches.",
         columns=GROWTH_COLUMNS,
         rows=found,
+        is_optional=True,
         is_hole=lambda row: row.step_ns is None,
         tells_reasons=False,
         remarks=tuple(f"No limit in {rows_in_words(count)}: {why}." for why, count in missing.items()),
@@ -239,6 +240,7 @@ def crossovers_table(found: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
         about="From which size on a mode is faster than the one that it compares with; no verdict, the step alone.",
         columns=CROSSOVER_COLUMNS,
         rows=found,
+        is_optional=True,
         is_hole=lambda row: not row.ahead_from,
         tells_reasons=False,
     )

@@ -91,5 +91,6 @@ def table(found: tuple[LimitRow, ...]) -> Table[LimitRow]:
         " above a limit is invalid.",
         columns=LIMIT_COLUMNS,
         rows=found,
+        is_printed=False,
         is_hole=lambda row: row.best is None,
     )

@@ -181,6 +181,7 @@ def table(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:
         about="The highest figure seen in any replicate for memory; a replicate is a fresh process, and none is timed.",
         columns=MEMORY_COLUMNS,
         rows=found,
+        is_timed=False,
         is_hole=lambda row: row.figures.host_peak_rss_bytes is None or row.status == "skipped",
         tells_reasons=not timed,
         remarks=(f"Figures of the allocator are missing: {told}.",) if missing else (),

@@ -265,6 +265,7 @@ def table(found: tuple[ProofRow, ...]) -> Table[ProofRow]:
         " highest of the replicates, a dash says that the mode or the framework has no such thing.",
         columns=PROOF_COLUMNS,
         rows=found,
+        is_timed=False,
         is_hole=lambda row: row.proof is None,
         tells_reasons=False,
     )

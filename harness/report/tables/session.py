@@ -169,5 +169,6 @@ def table(found: tuple[NoiseRow, ...]) -> Table[NoiseRow]:
         " last.",
         columns=NOISE_COLUMNS,
         rows=found,
+        is_optional=True,
         is_hole=lambda row: row.ratio is None and row.probe is None,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from harness.format import listed
 from harness.report.tables.column import Column
@@ -10,27 +10,13 @@ from harness.report.tables.row import Row
 from harness.stats.flags import Flag
 
 R = TypeVar("R", bound=Row)
-TableName = Literal[
-    "steps",
-    "growth",
-    "crossovers",
-    "limits",
-    "compile",
-    "proof",
-    "reproducibility",
-    "accuracy",
-    "memory",
-    "energy",
-    "code",
-    "session",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table(Generic[R]):
     """One table of a run."""
 
-    name: TableName
+    name: str  # that of its field in `Tables`, of its files, and on the command line
     title: str
     about: str  # how to read it, a sentence or two
     columns: tuple[Column[R], ...]
@@ -38,6 +24,9 @@ class Table(Generic[R]):
     is_hole: Callable[[R], bool]  # the row has no result to show, only its reason
     flags: tuple[Flag, ...] = ()  # that some row raised
     tells_reasons: bool = True  # False: another table says why a row is missing
+    is_timed: bool = True  # False: it says something in a run that measured no time, too
+    is_optional: bool = False  # left out of a terminal where the run has nothing for it
+    is_printed: bool = True  # False: in a terminal a sentence says what matters of it
     remarks: tuple[str, ...] = ()  # what a reader of these rows has to know, a sentence each
 
     @property

@@ -196,7 +196,12 @@ def test_a_command_says_what_a_file_lacks_in_one_line(checkout: Path, tmp_path: 
 
 
 def test_the_page_names_all_that_a_file_needs_and_only_files_that_are_there() -> None:
-    section = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8").partition("## Add a workload\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "docs" / "adding.md")
+        .read_text(encoding="utf-8")
+        .partition("## Add a workload\n")[2]
+        .partition("\n## ")[0]
+    )
     assert {name for name in NEEDED if f"`{name}" not in section} == set()
     files = re.findall(r"`([\w/]+\.py)`", section)
     assert {"bench/workloads/mlp.py", "tests/toy/workload.py"} <= set(files)

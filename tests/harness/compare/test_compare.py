@@ -257,7 +257,7 @@ class TestCommand:
             run = made([factor * step for step in steps], launcher=launcher, id=run_id)
             folder = store.create(tmp_path, run_id)
             folder.write_facts(run.facts)
-            folder.write_plan(make_plan((factories.cell(),), 6, 42))
+            folder.write_plan(make_plan((factories.cell(),), blocks=6, seed=42))
             for record in run.records:
                 folder.append(record)
         return tmp_path

@@ -11,9 +11,10 @@ from harness.errors import SelectionError, SetupError
 from harness.format import GIB
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, Nvidia
+from harness.launchers.choose import LAUNCHERS
 from harness.plan import capacity, planner
-from harness.plan.capacity import Room, bytes_of, limits, room
-from harness.plan.request import Asked
+from harness.plan.capacity import Capacity, available, bytes_of, limits
+from harness.plan.request import parsed
 
 
 def host(monkeypatch: pytest.MonkeyPatch, *, free: int, groups: Sequence[int] = ()) -> None:
@@ -36,22 +37,29 @@ def test_a_limit_counts_for_those_whom_it_limits(
     monkeypatch: pytest.MonkeyPatch, launchers: list[str], gives: int, sentence: str
 ) -> None:
     host(monkeypatch, free=20, groups=[14, 12])
-    assert room("cpu", launchers, {}) == Room(gives * GIB, sentence)
+    assert available("cpu", in_container=containers(launchers), variables={}) == Capacity(gives * GIB, sentence)
 
 
 def test_the_smallest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, free=10, groups=[12])
-    assert str(room("cpu", ["venv"], {})) == "the 10 GiB that this host has free"
-    assert room("cpu", ["docker"], {"SAMESTEP_MEMORY": "3g"}).bytes == 3 * GIB
-    assert room("cpu", ["docker"], {"SAMESTEP_MEMORY": "30g"}).bytes == 10 * GIB
-    assert room("cpu", ["venv", "docker"], {"SAMESTEP_MEMORY": "3g"}).bytes == 3 * GIB
+    assert (
+        str(available("cpu", in_container=containers(["venv"]), variables={})) == "the 10 GiB that this host has free"
+    )
+    assert available("cpu", in_container=containers(["docker"]), variables={"SAMESTEP_MEMORY": "3g"}).bytes == 3 * GIB
+    assert available("cpu", in_container=containers(["docker"]), variables={"SAMESTEP_MEMORY": "30g"}).bytes == 10 * GIB
+    assert (
+        available("cpu", in_container=containers(["venv", "docker"]), variables={"SAMESTEP_MEMORY": "3g"}).bytes
+        == 3 * GIB
+    )
 
 
 def test_on_a_gpu_it_is_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     host(monkeypatch, free=1, groups=[1])
     gpu = Gpu(uuid="GPU-1", name="NVIDIA H100", memory_bytes=80 * GIB, users=())
     monkeypatch.setattr(nvidia, "look", lambda: Nvidia(driver="580", gpus=(gpu,)))
-    assert room("cuda", ["docker"], {}) == Room(80 * GIB, "that the GPU has")
+    assert available("cuda", in_container=containers(["docker"]), variables={}) == Capacity(
+        80 * GIB, "that the GPU has"
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,15 +107,21 @@ def test_what_is_no_amount_is_one_sentence(amount: str) -> None:
         bytes_of(amount)
 
 
+def containers(launchers: list[str]) -> list[bool]:
+    return [LAUNCHERS[name].in_container for name in launchers]
+
+
 def planned(size: str | None = None) -> planner.Planned:
-    asked = Asked(framework="numpy", workload="regression_wide", profile="quick", size=size)
+    asked = parsed(framework="numpy", workload="regression_wide", profile="quick", size=size)
     return planner.planned(asked, "here", 1, lambda line: None)
 
 
 def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(capacity, "room", lambda device, launchers: Room(1 << 20, "that this host has free"))
+    monkeypatch.setattr(
+        capacity, "available", lambda device, in_container: Capacity(1 << 20, "that this host has free")
+    )
     with pytest.raises(SelectionError, match=r"regression_wide XL holds at least 500 MiB .* the 1 MiB that this host"):
         planned("XL")
     found = planned()

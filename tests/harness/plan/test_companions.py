@@ -16,7 +16,7 @@ from harness.errors import SelectionError, StoreError
 from harness.plan import companions, planner, selection
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import PROFILES
-from harness.plan.request import Asked
+from harness.plan.request import parsed
 from harness.store.resume import require_fit
 from tests.bench.protocol.test_replicate import turn
 from tests.factories import cell, run_facts
@@ -30,7 +30,7 @@ def tracks(measured: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def planned(*, blocks: int | None = None, **asked: Any) -> Plan:
     names = {"framework": "torch", "mode": "eager,compile", "profile": "quick", **asked}
-    return planner.planned(Asked(**names), "here", blocks, lambda line: None).plan
+    return planner.planned(parsed(**names), "here", blocks, lambda line: None).plan
 
 
 class TestMeasures:
@@ -42,15 +42,15 @@ class TestMeasures:
 
     def test_come_from_the_profile_when_none_is_named(self) -> None:
         for profile in PROFILES.values():
-            assert companions.measures(None, profile) == ("time", "memory")
-        assert companions.measures("energy,time", PROFILES["quick"]) == ("time", "energy")
+            assert companions.measures((), profile) == ("time", "memory")
+        assert companions.measures(("energy", "time"), PROFILES["quick"]) == ("time", "energy")
 
     def test_an_unknown_one_is_one_sentence(self) -> None:
         with pytest.raises(SelectionError, match=r"There is no measure 'memroy'. Did you mean memory"):
-            companions.measures("memroy", PROFILES["quick"])
+            companions.measures(("memroy",), PROFILES["quick"])
 
     def test_are_in_the_words_of_a_run(self) -> None:
-        assert Asked(measure="memory", allocator="default").words() == ("allocator=default", "measure=memory")
+        assert parsed(measure="memory", allocator="default").words == ("allocator=default", "measure=memory")
 
 
 class TestPlan:
@@ -72,7 +72,9 @@ class TestPlan:
         assert [len(block) for block in planned(measure="memory", blocks=5).order] == [2] * 5
 
     def test_a_run_is_resumed_with_the_same_measures_alone(self) -> None:
-        plan = make_plan(companions.with_measures(CELLS, ("time", "memory")), 3, 42, memory_blocks=1, energy_blocks=1)
+        plan = make_plan(
+            companions.with_measures(CELLS, ("time", "memory")), blocks=3, seed=42, memory_blocks=1, energy_blocks=1
+        )
         require_fit("run", plan, run_facts(), (), (), plan.cells)
         with pytest.raises(StoreError, match=r"torch eager regression adam memory is planned but not selected now"):
             require_fit("run", plan, run_facts(), (), (), companions.with_measures(CELLS, ("time",)))
@@ -143,4 +145,4 @@ class TestPolicies:
 
 
 def selected(**asked: Any) -> tuple[Cell, ...]:
-    return selection.cells(catalogue(), Asked(**asked).selection(), PROFILES["quick"], "cpu")
+    return selection.cells(catalogue(), parsed(**asked).selection, PROFILES["quick"], "cpu")

@@ -10,7 +10,7 @@ from harness.errors import SelectionError
 from harness.host import processors
 from harness.plan import selection
 from harness.plan.profiles import PROFILES
-from harness.plan.request import Asked
+from harness.plan.request import parsed
 
 
 def offer() -> Catalogue:
@@ -28,7 +28,7 @@ def offer() -> Catalogue:
 
 
 def chosen(profile: str = "quick", **asked: Any) -> list[tuple[str, str, str]]:
-    cells = selection.cells(offer(), Asked(**asked).selection(), PROFILES[profile], "cpu")
+    cells = selection.cells(offer(), parsed(**asked).selection, PROFILES[profile], "cpu")
     return [(cell.framework, cell.mode, cell.optimizer) for cell in cells]
 
 
@@ -51,7 +51,7 @@ def test_names_are_separated_by_commas() -> None:
 
 
 def test_the_hello_world_is_a_mode_of_the_idiomatic_track() -> None:
-    (cell,) = selection.cells(offer(), Asked(mode="hello").selection(), PROFILES["quick"], "cpu")
+    (cell,) = selection.cells(offer(), parsed(mode="hello").selection, PROFILES["quick"], "cpu")
     assert (cell.framework, cell.track) == ("torch", "idiomatic")
 
 
@@ -102,7 +102,7 @@ def ladder() -> Catalogue:
 
 
 def rungs(device: str = "cpu", **asked: Any) -> list[tuple[str, ...]]:
-    found = selection.cells(ladder(), Asked(**asked).selection(), PROFILES["quick"], device)
+    found = selection.cells(ladder(), parsed(**asked).selection, PROFILES["quick"], device)
     return [(cell.framework, cell.mode, cell.workload, cell.size) for cell in found]
 
 
@@ -117,7 +117,7 @@ def test_a_ladder_runs_when_it_is_named_in_its_own_modes_and_the_sizes_of_the_de
 
 def test_precisions_are_axes_of_a_cell_and_the_hello_world_has_one() -> None:
     def precisions(**asked: Any) -> list[tuple[str, str]]:
-        found = selection.cells(offer(), Asked(framework="torch", **asked).selection(), PROFILES["quick"], "cpu")
+        found = selection.cells(offer(), parsed(framework="torch", **asked).selection, PROFILES["quick"], "cpu")
         return [(cell.mode, cell.precision) for cell in found]
 
     assert set(precisions()) == {("eager", "float32"), ("compile", "float32"), ("hello", "float32")}

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A run of three blocks: in the second the replicate was invalid and run again, in the third a round is NaN."""
     kept = store.create(tmp_path, "run")
     kept.write_facts(factories.run_facts(id="run"))
-    kept.write_plan(make_plan((EAGER,), 3, 42))
+    kept.write_plan(make_plan((EAGER,), blocks=3, seed=42))
     wrong = record(block=2, status="invalid", reason="it fell back")
     probe = Limit(kind="launch", precision="", size=1, work=4, round_ns=(100, 200))
     turn = record(cell(mode="limits", track="limits"), timing=None, memory=None, accuracy=None, limits=(probe,))

@@ -12,7 +12,7 @@ from harness.format import duration
 from harness.report import write
 from harness.report.exporters import markdown
 from harness.report.summary import about_run, summary
-from harness.report.tables.all import tables
+from harness.report.tables.all import TABLES, tables
 from harness.report.view import view
 from harness.validity.results import Run
 from tests import factories
@@ -134,7 +134,7 @@ class TestSummary:
 
 def printed(shown: Run, width: int = 80, *, terminal: bool = False) -> str:
     text = io.StringIO()
-    write.terminal(shown, Console(file=text, width=width, force_terminal=terminal))
+    write.show(shown, Console(file=text, width=width, force_terminal=terminal))
     return text.getvalue()
 
 
@@ -167,7 +167,7 @@ class TestTerminal:
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
         assert printed(run([])).count("No such record in this run.") == len(
-            set(write.TABLES) - {*write.OPTIONAL, *write.UNPRINTED}
+            [table for table in tables(run([])) if table.is_printed and not table.is_optional]
         )
 
     def test_names_a_framework_once_above_its_modes(self) -> None:
@@ -225,7 +225,7 @@ class TestRender:
         assert write.render(example(), "csv", "code").startswith("framework,lines,")
 
     def test_markdown_is_all_tables_unless_one_is_named(self) -> None:
-        assert write.render(example(), "md").count("\n## ") == len(write.TABLES) - 1 + 1  # and the exported models
+        assert write.render(example(), "md").count("\n## ") == len(TABLES) - 1 + 1  # and the exported models
         assert write.render(example(), "md", "memory").count("## ") == 1
 
     def test_html_is_the_page(self) -> None:

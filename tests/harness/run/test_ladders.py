@@ -6,7 +6,7 @@ from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
 from harness.errors import SelectionError
 from harness.format import GIB
-from harness.plan.capacity import Room, fitting
+from harness.plan.capacity import Capacity, fitting
 from harness.run.ladders import Ends
 from tests.factories import cell, record
 
@@ -25,8 +25,8 @@ MLP = WorkloadOffer(
 CELLS = tuple(cell(workload="mlp", size=size) for size in SIZES)
 
 
-def room(gib: float) -> Room:
-    return Room(int(gib * GIB), "that this host has free")
+def room(gib: float) -> Capacity:
+    return Capacity(int(gib * GIB), "that this host has free")
 
 
 def oom(size: str, **changes: str) -> Record:

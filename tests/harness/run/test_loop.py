@@ -50,7 +50,7 @@ def good(turn: Turn) -> Outcome:
 
 
 def start(tmp_path: Path) -> Run:
-    plan = make_plan(CELLS, 3, 42)
+    plan = make_plan(CELLS, blocks=3, seed=42)
     folder = store.create(tmp_path, "run")
     return Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=(), code=CODE), settings=SETTINGS)
 
@@ -103,7 +103,7 @@ def test_an_interrupted_run_goes_on_without_repeating(tmp_path: Path) -> None:
 
 
 def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Path) -> None:
-    plan = make_plan(tuple(factories.cell(mode=f"mode{number}") for number in range(8)), 3, 42)
+    plan = make_plan(tuple(factories.cell(mode=f"mode{number}") for number in range(8)), blocks=3, seed=42)
     taken: list[tuple[str, int]] = []
 
     def job(name: str) -> Iterator[Record]:
@@ -217,7 +217,7 @@ def fit(plan: Plan, **changes: object) -> None:
 
 
 def test_a_run_that_still_fits_may_go_on() -> None:
-    plan = make_plan(CELLS, 3, 42)
+    plan = make_plan(CELLS, blocks=3, seed=42)
     fit(plan)
     fit(plan, cells=CELLS, records=(factories.record(CELLS[0], block=3),))
 
@@ -235,11 +235,11 @@ def test_a_run_that_still_fits_may_go_on() -> None:
 )
 def test_a_run_that_no_longer_fits_is_refused_with_the_difference(changes: dict[str, object], difference: str) -> None:
     with pytest.raises(StoreError, match=difference):
-        fit(make_plan(CELLS, 3, 42), **changes)
+        fit(make_plan(CELLS, blocks=3, seed=42), **changes)
 
 
 def test_a_plan_that_was_edited_is_refused() -> None:
-    plan = make_plan(CELLS, 3, 42)
+    plan = make_plan(CELLS, blocks=3, seed=42)
     with pytest.raises(StoreError, match=r"plan\.json is not what seed 42 gives"):
         fit(dataclasses.replace(plan, order=(plan.order[1], plan.order[0], plan.order[2])))
 

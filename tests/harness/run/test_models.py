@@ -42,7 +42,9 @@ def good(turn: Turn) -> Outcome:
 
 def start(tmp_path: Path, cells: tuple[Cell, ...] = CELLS) -> Run:
     facts = factories.run_facts(cpus=(), code=CODE, frameworks=(RUNS_MODELS,))
-    return Run(folder=folder.create(tmp_path, "run"), plan=make_plan(cells, 2, 42), facts=facts, settings=SETTINGS)
+    return Run(
+        folder=folder.create(tmp_path, "run"), plan=make_plan(cells, blocks=2, seed=42), facts=facts, settings=SETTINGS
+    )
 
 
 def exported(records: tuple[Record, ...]) -> list[str]:

@@ -16,7 +16,7 @@ from harness.store import history
 from tests import factories
 
 CELLS = (factories.cell(), factories.cell(mode="compile"))
-PLAN = make_plan(CELLS, 3, 1)
+PLAN = make_plan(CELLS, blocks=3, seed=1)
 
 
 def took(seconds: float, mode: str = "eager", **changes: object) -> Record:
@@ -46,7 +46,7 @@ def test_before_anything_has_ended_it_goes_by_earlier_runs() -> None:
 
 
 def test_a_run_that_may_end_at_a_look_takes_at_most_so_long() -> None:
-    estimate = Estimate(make_plan(CELLS, 20, 1, looks=(10, 15)))
+    estimate = Estimate(make_plan(CELLS, blocks=20, seed=1, looks=(10, 15)))
     estimate.count(took(2.0))
     assert estimate.words() == "at most about 78 s left"
 

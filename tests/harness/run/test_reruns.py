@@ -27,7 +27,7 @@ Wrong = Callable[[Cell, int, int], bool]  # cell, block, which time it is run
 def start(tmp_path: Path, name: str = "run", blocks: int = 3) -> Run:
     run = Run(
         folder=folder.create(tmp_path, name),
-        plan=make_plan(CELLS, blocks, 42),
+        plan=make_plan(CELLS, blocks=blocks, seed=42),
         facts=factories.run_facts(cpus=(), blocks=blocks),
         settings=Settings(rounds=5, warmup_floor_ns=0, warmup_cap_ns=1),
     )
@@ -158,7 +158,7 @@ def test_runs_side_by_side_keep_in_step_when_one_repeats_a_replicate(tmp_path: P
 
 def test_a_sentinel_is_not_run_again(tmp_path: Path) -> None:
     sentinel = factories.cell(mode="sentinel", track="sentinel")
-    run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, sentinel), 2, 42))
+    run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, sentinel), blocks=2, seed=42))
     turns = launcher(lambda cell, block, time: cell == sentinel)
 
     execute(run, turns, {}, shown(run)[0])
@@ -168,7 +168,7 @@ def test_a_sentinel_is_not_run_again(tmp_path: Path) -> None:
 
 def test_a_look_counts_what_stands_so_a_second_attempt_ends_no_run(tmp_path: Path) -> None:
     run = start(tmp_path)
-    run = dataclasses.replace(run, plan=make_plan((EAGER,), 3, 42, looks=(2,)))
+    run = dataclasses.replace(run, plan=make_plan((EAGER,), blocks=3, seed=42, looks=(2,)))
     turns = launcher(in_block_2)
     answer = turns.answer
 

@@ -20,7 +20,7 @@ from tests.harness.run.test_loop import SETTINGS, Quiet
 
 CELLS = (cell(), cell(mode="compile"))
 SENTINEL = cell(mode="sentinel", workload="", optimizer="", size="", precision="", track="sentinel")
-PLAN = make_plan((*CELLS, SENTINEL), 20, 1, looks=(10, 15))
+PLAN = make_plan((*CELLS, SENTINEL), blocks=20, seed=1, looks=(10, 15))
 QUIET, NOISY = 0.01, 0.10  # half the difference between replicates in odd and in even blocks
 
 
@@ -100,7 +100,7 @@ def test_a_run_interrupted_across_a_look_goes_on_as_if_it_had_not_been(tmp_path:
 
 
 def test_without_looks_every_block_is_run(tmp_path: Path) -> None:
-    plan = make_plan(CELLS, 12, 1)
+    plan = make_plan(CELLS, blocks=12, seed=1)
     run, launcher = start(tmp_path, plan), answering({})
     execute(run, launcher, {}, Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 13))

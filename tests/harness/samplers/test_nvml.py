@@ -13,6 +13,7 @@ from harness.errors import SetupError
 from harness.host import gpus
 from harness.host.gpus import open_gpu, require_free, wanted
 from harness.host.nvidia import NvidiaError
+from harness.launchers.choose import LAUNCHERS
 from harness.samplers import observer as observing
 from harness.samplers.base import Costs, Watched
 from harness.samplers.nvml import Device, NvmlProbe
@@ -286,7 +287,7 @@ def test_gpus_are_told_apart_by_index_and_uuid() -> None:
     ],
 )
 def test_the_gpu_is_the_launchers(launcher: str, variables: dict[str, str], gpu: str) -> None:
-    assert wanted(launcher, variables) == gpu
+    assert wanted(variables, in_container=LAUNCHERS[launcher].in_container) == gpu
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_records_come_back_in_the_order_they_were_added(folder: RunFolder) -> No
 
 
 def test_facts_and_plan_come_back(folder: RunFolder) -> None:
-    plan = make_plan((factories.cell(), factories.cell(mode="compile")), 3, 7)
+    plan = make_plan((factories.cell(), factories.cell(mode="compile")), blocks=3, seed=7)
     facts = factories.run_facts(code=(("bench/records/record.py", "00"),))
     folder.write_plan(plan)
     folder.write_facts(facts)

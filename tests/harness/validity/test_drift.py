@@ -39,7 +39,7 @@ class TestWhere:
         assert with_drift_probe(CELLS, OFFERS, 1) == CELLS
 
     def test_one_opens_each_block_and_one_closes_the_last(self) -> None:
-        plan = make_plan(with_drift_probe(CELLS, OFFERS, 3), 3, 1)
+        plan = make_plan(with_drift_probe(CELLS, OFFERS, 3), blocks=3, seed=1)
         tracks = [(place.block, place.cell.track) for place in plan.places()]
         assert [at for at, (_, track) in enumerate(tracks) if track == "sentinel"] == [0, 4, 8, 12]
         assert tracks[-1] == (4, "sentinel")
@@ -47,9 +47,9 @@ class TestWhere:
         assert str(plan) == "3 cells × 3 blocks + 4 turns for the sentinel = 13 replicates, seed 1"
 
     def test_the_order_of_the_cells_is_as_without_it(self) -> None:
-        with_it = make_plan(with_drift_probe(CELLS, OFFERS, 3), 3, 42)
+        with_it = make_plan(with_drift_probe(CELLS, OFFERS, 3), blocks=3, seed=42)
         cells = [place.cell for place in with_it.places() if place.cell.track == "identical"]
-        assert cells == [place.cell for place in make_plan(CELLS, 3, 42).places()]
+        assert cells == [place.cell for place in make_plan(CELLS, blocks=3, seed=42).places()]
 
 
 def offered(clock: FakeClock, trail: list[str]) -> Probes:

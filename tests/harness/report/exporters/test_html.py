@@ -17,7 +17,7 @@ from harness.report import frames, write
 from harness.report.exporters.html import page
 from harness.report.plots import all as plots
 from harness.report.plots import losses, svg
-from harness.report.tables.all import tables
+from harness.report.tables.all import TABLES, tables
 from tests import factories
 from tests.factories import cell, record, run
 from tests.harness.report.example import example, samples
@@ -133,7 +133,7 @@ class TestWrite:
         opened = write.write(example(), tmp_path / "report")
         assert opened == tmp_path / "report" / "index.html"
         found = {str(path.relative_to(tmp_path / "report")) for path in tmp_path.rglob("*") if path.is_file()}
-        names = write.TABLES
+        names = TABLES
         assert found == {"index.html", "index.md", *(f"{n}.md" for n in names), *(f"csv/{n}.csv" for n in names)}
 
     def test_twice_gives_the_same_bytes(self, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from harness.report.exporters import EXPORTERS
 from harness.report.exporters.pytest_benchmark import to_json
-from harness.report.write import FORMATS, render
+from harness.report.write import render
 from tests import factories
 from tests.factories import cell, record
 
@@ -82,5 +83,5 @@ def test_what_the_common_action_reads_is_there() -> None:
 
 
 def test_it_is_a_format_of_the_report() -> None:
-    assert "pytest-benchmark" in FORMATS
+    assert "pytest-benchmark" in EXPORTERS
     assert json.loads(render(factories.run([record()]), "pytest-benchmark"))["benchmarks"]

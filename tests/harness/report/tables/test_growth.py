@@ -136,7 +136,7 @@ def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> Non
     offers = tuple(dataclasses.replace(MLP, name=name) for name in names)
     shown = dataclasses.replace(made, facts=dataclasses.replace(made.facts, workloads=offers))
     text = io.StringIO()
-    write.terminal(shown, Console(file=text, width=80))
+    write.show(shown, Console(file=text, width=80))
     assert "Growth." in text.getvalue()
     assert "…" not in text.getvalue()
 

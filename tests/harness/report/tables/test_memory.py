@@ -253,7 +253,7 @@ class TestARunWithoutTimes:
         assert "No such record" not in write.render(self.RUN, "md")
         assert "steps.md" not in markdown.index(self.RUN, tables(self.RUN))
         console = Console(width=80, record=True, quiet=True)
-        write.terminal(self.RUN, console)
+        write.show(self.RUN, console)
         assert "No such record" not in console.export_text()
 
     def test_says_who_takes_most_and_what_grows(self) -> None:

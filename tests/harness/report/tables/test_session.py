@@ -144,7 +144,7 @@ def test_the_twin_is_in_no_other_table() -> None:
 
 def printed(shown: Run) -> str:
     written = io.StringIO()
-    write.terminal(shown, Console(file=written, width=80))
+    write.show(shown, Console(file=written, width=80))
     return written.getvalue()
 
 
