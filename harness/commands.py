@@ -14,7 +14,7 @@ from harness.compare import choice
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.format import minutes
 from harness.plan import label, request, selection
-from harness.plan.planner import planned
+from harness.plan.planner import planned_run
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Request
 from harness.run import progress
@@ -77,20 +77,20 @@ def list_offer() -> None:
 
 def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
     """Print the cells and the order of a run, and how long it would take by what was measured before."""
-    found = planned(requested, launcher, None, say=lambda line: None)
+    found = planned_run(requested, launcher, None, say=lambda line: None)
     plan = found.plan
     if found.left_out:
         print(found.left_out)
     print(plan)
     known = history.seconds(results, found.profile.name, found.device)
     new = sum(cell not in known for cell in plan.cells)
-    seconds = progress.Estimate(plan, earlier=known).seconds()
+    seconds = progress.TimeLeft(plan, earlier=known).seconds()
     if seconds is not None:
         most = "at most " if plan.looks else ""
         guessed = f"; {new} of the cells were not, and are taken as the mean of the others" if new else ""
         print(f"{most}about {minutes(seconds)}, as measured in {results}{guessed}")
-    for place in plan.places():
-        print(f"{place.position:>4}  block {place.block}  {label.name(place.cell)}")
+    for planned in plan.in_order():
+        print(f"{planned.position:>4}  block {planned.block}  {label.name(planned.cell)}")
 
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:

@@ -16,12 +16,12 @@ from harness.host import gpus, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.plan import companions, label, models, selection
-from harness.plan.plan import is_planned
-from harness.plan.planner import Planned, planned, with_companions
+from harness.plan.plan import Plan, is_planned
+from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
 from harness.report import write
 from harness.run import progress, stopping
-from harness.run.loop import Run, bad_cells, execute, finished, interleave, steps
+from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps
 from harness.stats.overhead import own_share
 from harness.store import folder as store
 from harness.store.facts import RunFacts
@@ -34,14 +34,14 @@ from harness.validity import results, validity
 class Job:
     """A run and what runs it."""
 
-    run: Run
+    run: ActiveRun
     launcher: Launcher
 
 
 def run(requested: Request, setting: Setting) -> int:
     """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
     cpus = processors.cpu_set(setting.cpus) if setting.cpus else processors.default_cpus()
-    found = planned(requested, setting.launcher, setting.blocks, progress.say)
+    found = planned_run(requested, setting.launcher, setting.blocks, progress.say)
     profile, plan = found.profile, found.plan
     if found.left_out:
         progress.say(found.left_out)
@@ -59,7 +59,7 @@ def run(requested: Request, setting: Setting) -> int:
         facts = _facts(folder, requested, setting, found, cpus, launcher.name)
         folder.write_plan(plan)
         folder.write_facts(facts)
-        jobs.append(Job(Run(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
+        jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
         progress.say(f"{folder.id}: {plan}, CPU set {','.join(map(str, cpus))}, launcher {launcher.name}")
     return _session(jobs)
 
@@ -84,7 +84,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
         selected = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
-    code = checkout.code(set(models.needed(facts.frameworks, plan.cells)), device)
+    code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
     require_fit(folder.id, plan, facts, records, code, selected)
     store.require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
@@ -100,7 +100,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
     launcher = choose.launcher(facts.launcher, device, python)
     folder.lock()
     progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
-    run = Run(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
+    run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
     return _session([Job(run, launcher)])
 
 
@@ -235,8 +235,13 @@ def _facts(
         isolated=processors.isolated(cpus),
         shared_gpu=setting.shared_gpu,
         interpreter=str(setting.python or sys.executable) if choose.LAUNCHERS[launcher].takes_python else "",
-        code=checkout.code(used, device),
+        code=_code(used, plan, device),
     )
+
+
+def _code(used: set[str], plan: Plan, device: str) -> tuple[tuple[str, str], ...]:
+    hello = {cell.framework for cell in plan.cells if cell.track == "idiomatic"}
+    return checkout.code(used, device, hello=hello)
 
 
 def _frameworks(job: Job) -> tuple[str, ...]:

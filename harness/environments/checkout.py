@@ -27,8 +27,25 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
 
 
-def code(frameworks: Iterable[str], device: str, root: Path = ROOT) -> tuple[tuple[str, str], ...]:
-    """Return (file, SHA-256) of what decides a replicate's result: bench/ and the locks of `frameworks`."""
-    files = sorted((root / "bench").rglob("*.py"))
+NOT_RUN: Final = ("hello", "selftest")  # of bench/: no timed replicate runs it
+
+
+def code(
+    frameworks: Iterable[str], device: str, *, hello: Iterable[str] = (), root: Path = ROOT
+) -> tuple[tuple[str, str], ...]:
+    """Return (file, SHA-256) of all that the replicates of a run execute, and of the locks of their environments.
+
+    Args:
+        frameworks: those of the run.
+        device: "cpu" or "cuda".
+        hello: frameworks whose hello world the run has; the other hello worlds may change under it.
+        root: the checkout.
+    """
+    files = [
+        path
+        for path in sorted((root / "bench").rglob("*.py"))
+        if path.relative_to(root / "bench").parts[0] not in NOT_RUN
+    ]
+    files += [root / "bench" / "hello" / f"{name}.py" for name in sorted(hello)]
     files += [lock for name in frameworks if (lock := locks.lock_file(root, name, device)).is_file()]
     return tuple((str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)

@@ -21,7 +21,7 @@ from harness.environments import interpreters, locks
 from harness.errors import SetupError
 
 Say = Callable[[str], None]
-Run = Callable[[Sequence[str]], tuple[int, str]]  # runs a command; its exit code, and what it wrote to stderr
+RunCommand = Callable[[Sequence[str]], tuple[int, str]]  # runs a command; its exit code, and what it wrote to stderr
 
 FOLDER: Final = ".envs"
 MARKER: Final = "samestep-complete"
@@ -50,7 +50,7 @@ class Environments:
     """The local environments of one device in the repository at `root`."""
 
     def __init__(
-        self, root: Path, device: str, find: Callable[[str], Path] = interpreters.find, run: Run = run_uv
+        self, root: Path, device: str, find: Callable[[str], Path] = interpreters.find, run: RunCommand = run_uv
     ) -> None:
         self._root = root
         self._device = device

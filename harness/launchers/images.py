@@ -38,7 +38,9 @@ NO_NETWORK: Final = (
     "Connection refused",
 )
 
-Run = Callable[[Sequence[str], Callable[[str], None]], int]  # runs a command, hands on its lines, returns its exit code
+RunCommand = Callable[
+    [Sequence[str], Callable[[str], None]], int
+]  # runs a command, hands on its lines, returns its exit code
 
 
 def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
@@ -89,7 +91,7 @@ def build(
     *,
     root: Path = locks.ROOT,
     environ: Mapping[str, str] = os.environ,
-    run: Run = run,
+    run: RunCommand = run,
     client: docker.DockerClient | None = None,
 ) -> Mapping[str, str]:
     """Build the image of each framework, with progress; return the reason for each that cannot be built.

@@ -29,7 +29,7 @@ DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Patience:
     """How long to wait, in seconds."""
 
     worker: float = 60.0  # for a worker to connect, at the start and after its death
@@ -53,9 +53,9 @@ class WorkersLauncher:
     name = "workers"
     in_container = True
 
-    def __init__(self, address: Path = ADDRESS, limits: Limits | None = None) -> None:
+    def __init__(self, address: Path = ADDRESS, limits: Patience | None = None) -> None:
         self.address = address
-        self.limits = limits or Limits()
+        self.limits = limits or Patience()
         self.workers: list[Worker] = []
         self.given_up: set[str] = set()  # frameworks whose workers were waited for in vain
         self._listener: socket.socket | None = None

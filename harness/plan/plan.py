@@ -26,7 +26,7 @@ ASIDE: Final[Mapping[str, str]] = {  # tracks whose turns are told apart from th
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class PlannedReplicate:
     """One replicate of the plan."""
 
     position: int  # from 1
@@ -35,8 +35,8 @@ class Place:
     hash_seed: int  # PYTHONHASHSEED of its process, different for every replicate
     attempt: int = 1  # 2: once more, since the first was invalid
 
-    def again(self) -> "Place":
-        """Return the second attempt: the same place, in a process with another hash seed."""
+    def again(self) -> "PlannedReplicate":
+        """Return the second attempt: the same planned, in a process with another hash seed."""
         return replace(self, attempt=2, hash_seed=random.Random(f"{self.hash_seed}/2").randrange(1, 2**32))
 
 
@@ -65,7 +65,7 @@ class Plan:
 
     def __str__(self) -> str:
         """Say how much it is, in one line."""
-        turns: Counter[str] = Counter(place.cell.track for place in self.places())
+        turns: Counter[str] = Counter(planned.cell.track for planned in self.in_order())
         cells = [cell for cell in self.cells if cell.track in ("identical", "idiomatic")]
         is_short = turns["identical"] + turns["idiomatic"] < len(cells) * self.blocks
         short = f" (hello worlds in {self.hello_blocks} of them)" if is_short else ""
@@ -74,19 +74,19 @@ class Plan:
         sizes += [f"{_count(turns[track], 'turn')} for {what}" for track, what in ASIDE.items() if turns[track]]
         return f"{' + '.join(sizes)} = {_count(self.replicates, 'replicate')}, seed {self.seed}"
 
-    def in_blocks(self) -> Iterator[tuple[Place, ...]]:
+    def in_blocks(self) -> Iterator[tuple[PlannedReplicate, ...]]:
         """Yield the replicates of each block in the order in which they run."""
-        for _, places in itertools.groupby(self.places(), key=lambda place: place.block):
+        for _, places in itertools.groupby(self.in_order(), key=lambda planned: planned.block):
             yield tuple(places)
 
-    def places(self) -> Iterator[Place]:
+    def in_order(self) -> Iterator[PlannedReplicate]:
         """Yield the replicates in the order in which they run."""
         closing = tuple(self._sentinels())
         in_order = [(number, index) for number, block in enumerate(self.order, start=1) for index in block]
         in_order += [(self.blocks + 1, index) for index in closing]
         for position, (number, index) in enumerate(in_order, start=1):
             hash_seed = random.Random(f"{self.seed}/{position}").randrange(1, 2**32)
-            yield Place(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
+            yield PlannedReplicate(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
 
     def _sentinels(self) -> list[int]:
         return [index for index, cell in enumerate(self.cells) if cell.track == SENTINEL]

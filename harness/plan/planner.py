@@ -25,7 +25,7 @@ class Planned:
     left_out: str  # the sentence on the sizes that cannot fit into memory; empty: all can
 
 
-def planned(requested: Request, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
+def planned_run(requested: Request, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
     """Return what a run of `requested` does.
 
     Args:

@@ -14,7 +14,7 @@ from bench.turns.turn import Model, Settings, Turn
 from harness.host import gpus, processors
 from harness.launchers.base import Launcher
 from harness.plan.label import name
-from harness.plan.plan import Place, Plan
+from harness.plan.plan import Plan, PlannedReplicate
 from harness.run.ladders import Ends
 from harness.run.models import Exports
 from harness.run.progress import Show
@@ -28,7 +28,7 @@ from harness.validity.validity import GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ActiveRun:
     """What is to be run, and where its results go."""
 
     folder: RunFolder
@@ -38,14 +38,14 @@ class Run:
     until: int | None = None  # the block that a person asked for, beyond a look that ended the run; None: as planned
 
 
-def execute(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
+def execute(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
     """Run every replicate of the plan that has no record yet; see `steps`."""
     processors.leave(run.facts.cpus)
     for _ in steps(run, launcher, unprepared, show):
         pass
 
 
-def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
+def steps(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
     """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
 
     The run ends with its plan, or at a look after which its intervals are narrow enough.
@@ -64,7 +64,7 @@ def steps(run: Run, launcher: Launcher, unprepared: Mapping[str, str], show: Sho
         yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
 
 
-def _steps(run: Run, runner: "Runner", show: Show) -> Iterator[Record]:
+def _steps(run: ActiveRun, runner: "Runner", show: Show) -> Iterator[Record]:
     kept = run.folder.records()
     done = {(record.cell, record.block) for record in kept}
     reruns = Reruns(run.facts, kept)
@@ -73,29 +73,29 @@ def _steps(run: Run, runner: "Runner", show: Show) -> Iterator[Record]:
     ends = Ends(run.facts.workloads, kept)
     stop = Stop(looks=run.plan.looks, until=run.until)
 
-    def take(place: Place) -> Record:
-        show.begin(place)
-        if above := ends.above(place.cell):
-            record = runner.leave_out(place, above)
+    def take(planned: PlannedReplicate) -> Record:
+        show.begin(planned)
+        if above := ends.above(planned.cell):
+            record = runner.leave_out(planned, above)
         else:
-            record = runner.keep(place, frozen.get(place.cell), exports.model(place))
+            record = runner.keep(planned, frozen.get(planned.cell), exports.model(planned))
         ends.note(record)
         reruns.note(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
         return record
 
-    def take_again(block: Sequence[Place]) -> None:
-        for place, reason in reruns.due(block):
-            show.say(f"Once more, in block {place.block}: {name(place.cell)}, {reason}")
-            take(place)
+    def take_again(block: Sequence[PlannedReplicate]) -> None:
+        for planned, reason in reruns.due(block):
+            show.say(f"Once more, in block {planned.block}: {name(planned.cell)}, {reason}")
+            take(planned)
 
     for block in run.plan.in_blocks():
         standing = reruns.standing()
-        over = [place for place in block if stop.is_before(place, standing)]
-        left = [place for place in block if place not in over and (place.cell, place.block) not in done]
-        for place in left[:-1]:
-            yield take(place)
+        over = [planned for planned in block if stop.is_before(planned, standing)]
+        left = [planned for planned in block if planned not in over and (planned.cell, planned.block) not in done]
+        for planned in left[:-1]:
+            yield take(planned)
         last = take(left[-1]) if left else None
         take_again(block)  # before the last is yielded: runs side by side keep in step
         if last:
@@ -109,7 +109,7 @@ class Runner:
 
     def __init__(
         self,
-        run: Run,
+        run: ActiveRun,
         launcher: Launcher,
         unprepared: Mapping[str, str],
         show: Show,
@@ -122,11 +122,13 @@ class Runner:
         self._show = show
         self._observer = observer or Observer("cpu", "", show.say)
 
-    def keep(self, place: Place, calls_per_round: int | None = None, model: Model | str | None = None) -> Record:
+    def keep(
+        self, planned: PlannedReplicate, calls_per_round: int | None = None, model: Model | str | None = None
+    ) -> Record:
         """Run one replicate; its record, samples and log are on disk when this returns.
 
         Args:
-            place: the replicate.
+            planned: the replicate.
             calls_per_round: frozen in an earlier block; None: to be calibrated.
             model: what it runs when it trains nothing; a string says why there is none.
 
@@ -137,25 +139,25 @@ class Runner:
         samples: Sequence[Sample] = ()
         log = ""
         if isinstance(model, str):
-            record = not_started(place, model)
-        elif reason := self._unprepared.get(place.cell.framework):
-            record = not_started(place, reason)
+            record = not_started(planned, model)
+        elif reason := self._unprepared.get(planned.cell.framework):
+            record = not_started(planned, reason)
         else:
-            turn = turn_of(self._run, place, self._launcher.name, calls_per_round, model)
-            with self._observer.watch(subject_of(place)) as watch:
+            turn = turn_of(self._run, planned, self._launcher.name, calls_per_round, model)
+            with self._observer.watch(subject_of(planned)) as watch:
                 outcome = self._launcher.take(turn, watch.started)
             record, samples, log = turns.to_record(turn, outcome), watch.samples, outcome.log
             observation = watch.observation(record.energy)
-            record = dataclasses.replace(record, attempt=place.attempt, observation=observation)
+            record = dataclasses.replace(record, attempt=planned.attempt, observation=observation)
         folder.append(record)
         folder.append_samples(samples)
         folder.write_log(record, log)
         self._show.end(record)
         return record
 
-    def leave_out(self, place: Place, reason: str) -> Record:
+    def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
         """Keep a record of a replicate that is not run since a smaller size of it ran out of memory."""
-        record = dataclasses.replace(not_started(place, reason), status="oom", reason=reason)
+        record = dataclasses.replace(not_started(planned, reason), status="oom", reason=reason)
         self._run.folder.append(record)
         self._show.end(record)
         return record
@@ -170,45 +172,47 @@ def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
         sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
 
 
-def turn_of(run: Run, place: Place, launcher: str, calls_per_round: int | None, model: Model | None) -> Turn:
+def turn_of(
+    run: ActiveRun, planned: PlannedReplicate, launcher: str, calls_per_round: int | None, model: Model | None
+) -> Turn:
     """Return the turn of one replicate."""
     return Turn(
-        cell=place.cell,
-        block=place.block,
-        position=place.position,
+        cell=planned.cell,
+        block=planned.block,
+        position=planned.position,
         settings=run.settings,
         calls_per_round=calls_per_round,
         cpus=run.facts.cpus,
         threads=run.facts.threads,
-        hash_seed=place.hash_seed,
+        hash_seed=planned.hash_seed,
         timeout_s=run.facts.timeout_s,
         launcher=launcher,
-        repeats=repeats_of(place, run.settings),
+        repeats=repeats_of(planned, run.settings),
         model=model,
     )
 
 
-def repeats_of(place: Place, settings: Settings) -> tuple[RepeatKind, ...]:
+def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:
     """Return what a replicate is to run once more: on warm caches as the profile says, on other threads once."""
-    if place.cell.track != "identical":
+    if planned.cell.track != "identical":
         return ()
-    warm: tuple[RepeatKind, ...] = ("warm",) if place.block <= settings.warm_blocks else ()
-    return (*warm, "threads") if settings.other_threads and place.block == 1 else warm
+    warm: tuple[RepeatKind, ...] = ("warm",) if planned.block <= settings.warm_blocks else ()
+    return (*warm, "threads") if settings.other_threads and planned.block == 1 else warm
 
 
-def subject_of(place: Place) -> str:
+def subject_of(planned: PlannedReplicate) -> str:
     """Return what samples call a replicate: its cell, block, and second attempt."""
-    again = f"/{place.attempt}" if place.attempt > 1 else ""
-    return f"{place.cell.id}#{place.block}{again}"
+    again = f"/{planned.attempt}" if planned.attempt > 1 else ""
+    return f"{planned.cell.id}#{planned.block}{again}"
 
 
-def not_started(place: Place, reason: str) -> Record:
+def not_started(planned: PlannedReplicate, reason: str) -> Record:
     """Return the record of a replicate whose framework has no environment."""
     return Record(
-        cell=place.cell,
-        block=place.block,
-        position=place.position,
-        attempt=place.attempt,
+        cell=planned.cell,
+        block=planned.block,
+        position=planned.position,
+        attempt=planned.attempt,
         status="failed",
         reason=f"launch: {reason}",
         started_unix_ns=time.time_ns(),

@@ -11,9 +11,9 @@ from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer
 from bench.records.record import Record
 from bench.turns.turn import Model
 from harness.plan.models import sources
-from harness.plan.plan import Place
+from harness.plan.plan import PlannedReplicate
 
-Make = Callable[[Place], Record]  # runs one turn and keeps its record
+Make = Callable[[PlannedReplicate], Record]  # runs one turn and keeps its record
 
 
 class Exports:
@@ -25,14 +25,14 @@ class Exports:
         self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
         self._make = make
 
-    def model(self, place: Place) -> Model | str | None:
+    def model(self, planned: PlannedReplicate) -> Model | str | None:
         """Return the model that a replicate runs, why there is none, or None when it needs none."""
-        source = self._sources.get((place.cell.framework, place.cell.mode))
+        source = self._sources.get((planned.cell.framework, planned.cell.mode))
         if source is None:
             return None
-        cell = dataclasses.replace(place.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
+        cell = dataclasses.replace(planned.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
         if cell not in self._made:
-            self._made[cell] = self._make(dataclasses.replace(place, cell=cell))
+            self._made[cell] = self._make(dataclasses.replace(planned, cell=cell))
         return _model(self._made[cell])
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from bench.records.record import Cell, Record
 from harness.format import minutes
 from harness.plan.label import name
-from harness.plan.plan import Place, Plan, is_planned
+from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.stats import estimate
 
 
@@ -24,7 +24,7 @@ class Show(Protocol):
         """Take one line for a person."""
         ...
 
-    def begin(self, place: Place) -> None:
+    def begin(self, planned: PlannedReplicate) -> None:
         """Take the replicate that starts now."""
         ...
 
@@ -37,7 +37,7 @@ class Show(Protocol):
         ...
 
 
-class Estimate:
+class TimeLeft:
     """How long the rest will take: each cell as its own replicates did, an unseen cell as the mean of the others."""
 
     def __init__(
@@ -51,8 +51,8 @@ class Estimate:
         self._earlier = earlier or {}
         self._most = "at most " if plan.looks else ""  # it may end earlier
         self._left: dict[Cell, int] = defaultdict(int)
-        for place in plan.places():
-            self._left[place.cell] += copies
+        for planned in plan.in_order():
+            self._left[planned.cell] += copies
         self._seconds: dict[Cell, list[float]] = defaultdict(list)
         for record in records:
             self.count(record)
@@ -98,22 +98,22 @@ class PlainProgress:
         self._write = write
         self._total = plan.replicates * copies
         self._done = sum(map(is_planned, records))
-        self._estimate = Estimate(plan, records, copies)
+        self._time_left = TimeLeft(plan, records, copies)
 
     def say(self, line: str) -> None:
         """Write the line."""
         self._write(line)
 
-    def begin(self, place: Place) -> None:
+    def begin(self, planned: PlannedReplicate) -> None:
         """Nothing: the line comes with the result."""
 
     def end(self, record: Record) -> None:
         """Write which replicate ended, how, and what is left."""
         self._done += is_planned(record)
-        self._estimate.count(record)
+        self._time_left.count(record)
         self._write(
             f"[{self._done:>{len(str(self._total))}}/{self._total}] block {record.block}  {name(record.cell)}:"
-            f" {result(record)} ({record.wall_ns / 1e9:.1f} s; {self._estimate.words()})"
+            f" {result(record)} ({record.wall_ns / 1e9:.1f} s; {self._time_left.words()})"
         )
 
     def close(self) -> None:
@@ -124,7 +124,7 @@ class TerminalProgress:
     """A bar with what runs now; a line above it for each replicate that has ended."""
 
     def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console, copies: int = 1) -> None:
-        self._estimate = Estimate(plan, records, copies)
+        self._time_left = TimeLeft(plan, records, copies)
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -141,14 +141,14 @@ class TerminalProgress:
         """Write the line above the bar."""
         self._progress.console.print(line, highlight=False, markup=False)
 
-    def begin(self, place: Place) -> None:
+    def begin(self, planned: PlannedReplicate) -> None:
         """Show what runs now."""
-        what = f"block {place.block}: {name(place.cell)}, {self._estimate.words()}"
+        what = f"block {planned.block}: {name(planned.cell)}, {self._time_left.words()}"
         self._progress.update(self._task, description=what)
 
     def end(self, record: Record) -> None:
         """Write how it ended and move the bar."""
-        self._estimate.count(record)
+        self._time_left.count(record)
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
         mark = ("✓ " if record.status == "ok" else "✗ ", style)
         what = f"block {record.block}  {name(record.cell)}: "
@@ -163,7 +163,7 @@ class TerminalProgress:
 
 
 def progress(plan: Plan, records: tuple[Record, ...], copies: int = 1) -> Show:
-    """Return what fits the place that standard output goes to; `copies` runs of the plan go side by side."""
+    """Return what fits standard output, a terminal or a file; `copies` runs of the plan go side by side."""
     console = Console(file=sys.stdout)
     if console.is_terminal:
         return TerminalProgress(plan, records, console, copies)

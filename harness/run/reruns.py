@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bench.catalogue import SENTINEL
 from bench.records.record import Record
-from harness.plan.plan import Place
+from harness.plan.plan import PlannedReplicate
 from harness.store.facts import RunFacts
 from harness.validity import validity
 
@@ -30,14 +30,14 @@ class Reruns:
         """Return what counts so far, one record for each replicate."""
         return validity.judged(self._records, self._facts).records
 
-    def due(self, block: Sequence[Place]) -> Iterator[tuple[Place, str]]:
+    def due(self, block: Sequence[PlannedReplicate]) -> Iterator[tuple[PlannedReplicate, str]]:
         """Yield the second attempts of a block whose replicates have all ended, each with the reason."""
         number = block[0].block
         if any(record.block > number for record in self._records):
             return
         invalid = {(one.cell, one.block): one.reason for one in self.standing() if one.status == "invalid"}
         tried_in_vain = {one.cell for one in self._records if one.attempt > 1 and (one.cell, one.block) in invalid}
-        for place in block:
-            reason = invalid.get((place.cell, number))
-            if reason and place.cell not in tried_in_vain and place.cell.track != SENTINEL:
-                yield place.again(), reason
+        for planned in block:
+            reason = invalid.get((planned.cell, number))
+            if reason and planned.cell not in tried_in_vain and planned.cell.track != SENTINEL:
+                yield planned.again(), reason

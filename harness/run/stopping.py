@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bench.records.record import Cell, Record
-from harness.plan.plan import Place, Plan
+from harness.plan.plan import Plan, PlannedReplicate
 from harness.stats import estimate
 from harness.stats.flags import is_precise
 from harness.store.facts import RunFacts
@@ -24,13 +24,13 @@ class Stop:
         self._until = until
         self._narrow: dict[int, bool] = {}  # what each look said
 
-    def is_before(self, place: Place, records: Sequence[Record]) -> bool:
-        """Return whether the run is over before `place`; the sentinel that closes its last block belongs to it."""
-        if place.cell.track == "sentinel":
+    def is_before(self, planned: PlannedReplicate, records: Sequence[Record]) -> bool:
+        """Return whether the run is over before `planned`; the sentinel that closes its last block belongs to it."""
+        if planned.cell.track == "sentinel":
             return False
         if self._until is not None:
-            return place.block > self._until
-        return any(self._is_narrow(look, records) for look in self._looks if place.block > look)
+            return planned.block > self._until
+        return any(self._is_narrow(look, records) for look in self._looks if planned.block > look)
 
     def _is_narrow(self, look: int, records: Sequence[Record]) -> bool:
         if look not in self._narrow:
@@ -61,7 +61,7 @@ def _is_wide(seen: Sequence[float | None], device: str) -> bool:
 def noted(facts: RunFacts, plan: Plan, records: Sequence[Record], until: int | None) -> RunFacts:
     """Return `facts` with the blocks that were run and why no more were; of an interrupted run without a reason."""
     done = {(record.cell, record.block) for record in records}
-    missing = [place.block for place in plan.places() if (place.cell, place.block) not in done]
+    missing = [planned.block for planned in plan.in_order() if (planned.cell, planned.block) not in done]
     blocks = min(missing, default=plan.blocks + 1) - 1
     return replace(facts, blocks_run=blocks, ended=_why(facts.device, plan, records, blocks, until))
 

@@ -28,12 +28,12 @@ from harness.host import machine, processors
 from harness.launchers.local import LocalLauncher
 from harness.plan import models as plan_models
 from harness.plan import selection
-from harness.plan.plan import Place, make_plan
+from harness.plan.plan import PlannedReplicate, make_plan
 from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
 from harness.run import models as exports
 from harness.run import progress
-from harness.run.loop import Run, Runner
+from harness.run.loop import ActiveRun, Runner
 from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
 from harness.stats import estimate
@@ -60,13 +60,13 @@ class Pair:
     reason: str = ""  # why one is missing
 
 
-def pairs(run: Run, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
+def pairs(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
     """Measure every replicate of the plan by both at once."""
     silent = progress.PlainProgress(run.plan, (), lambda line: None)
     runner = Runner(run, launcher, {}, silent)
     models = exports.Exports(run.facts.frameworks, (), runner.keep)
     fit_steps: dict[Cell, int] = {}
-    for place in run.plan.places():
+    for place in run.plan.in_order():
         if _is_fit(place.cell) and place.cell not in fit_steps:
             brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
             found = brief.keep(place)
@@ -83,7 +83,7 @@ def _is_fit(cell: Cell) -> bool:
     return cell.mode.startswith("fit")
 
 
-def _pair(run: Run, place: Place, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
+def _pair(run: ActiveRun, place: PlannedReplicate, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
     # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
     mine = multiprocessing.get_context("fork").Process(target=keep)
     mine.start()
@@ -226,7 +226,7 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -
             frameworks=offer.frameworks,
         )
         folder.write_facts(facts)
-        run = Run(folder=folder, plan=plan, facts=facts, settings=SETTINGS)
+        run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=SETTINGS)
         for pair in pairs(run, launcher, Scripts(python, cpus, Path(name), folder)):
             measured.append(pair)
             both = [f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns)]

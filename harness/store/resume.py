@@ -59,7 +59,7 @@ def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
     )
     if plan != again:
         found.append(f"plan.json is not what seed {plan.seed} gives")
-    planned = {(place.cell, place.block) for place in plan.places()}
+    planned = {(planned.cell, planned.block) for planned in plan.in_order()}
     measured = (record for record in records if record.attempt > 1 or is_planned(record))
     strangers = [record for record in measured if (record.cell, record.block) not in planned]
     found += [f"records.jsonl has {name(one.cell)}, block {one.block}, which is not planned" for one in strangers]

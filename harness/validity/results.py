@@ -62,7 +62,7 @@ def load(folder: RunFolder) -> Run:
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
     found = validity.judged(folder.records(), facts)
-    planned = ((renamed(place.cell), place.block) for place in folder.plan().places())
+    planned = ((renamed(place.cell), place.block) for place in folder.plan().in_order())
     return Run(
         facts=facts,
         records=found.records,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.environments import locks
-from harness.environments.venvs import MARKER, Environments, Run, run_uv
+from harness.environments.venvs import MARKER, Environments, RunCommand, run_uv
 from harness.errors import SetupError
 
 
@@ -45,7 +45,7 @@ def usr_bin(version: str) -> Path:
     return Path("/usr/bin") / f"python{version}"
 
 
-def environments(root: Path, run: Run, find: Callable[[str], Path] = usr_bin) -> Environments:
+def environments(root: Path, run: RunCommand, find: Callable[[str], Path] = usr_bin) -> Environments:
     return Environments(root, "cpu", find, run)
 
 

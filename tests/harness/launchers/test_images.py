@@ -69,7 +69,7 @@ class Buildx:
         return 0
 
 
-def build(engine: Engine, buildx: images.Run, *frameworks: str) -> tuple[list[str], Mapping[str, str]]:
+def build(engine: Engine, buildx: images.RunCommand, *frameworks: str) -> tuple[list[str], Mapping[str, str]]:
     lines: list[str] = []
     client: Any = engine
     return lines, images.build(frameworks, "cpu", lines.append, environ=CPU, run=buildx, client=client)

@@ -13,10 +13,10 @@ from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Settings, Turn, to_record
 from harness.errors import SetupError
 from harness.launchers import workers
-from harness.launchers.workers import Limits, WorkersLauncher
+from harness.launchers.workers import Patience, WorkersLauncher
 from tests.factories import cell
 
-QUICK = Limits(worker=0.2, grace=0.1, shutdown=0.0)
+QUICK = Patience(worker=0.2, grace=0.1, shutdown=0.0)
 ENDED = Outcome(started_unix_ns=1, wall_ns=2, exit_code=0, record="the record")
 
 

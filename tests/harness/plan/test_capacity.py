@@ -113,7 +113,7 @@ def containers(launchers: list[str]) -> list[bool]:
 
 def planned(size: str | None = None) -> planner.Planned:
     asked = parsed(framework="numpy", workload="regression_wide", profile="quick", size=size)
-    return planner.planned(asked, "here", 1, lambda line: None)
+    return planner.planned_run(asked, "here", 1, lambda line: None)
 
 
 def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_not(

@@ -30,7 +30,7 @@ def tracks(measured: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def planned(*, blocks: int | None = None, **asked: Any) -> Plan:
     names = {"framework": "torch", "mode": "eager,compile", "profile": "quick", **asked}
-    return planner.planned(parsed(**names), "here", blocks, lambda line: None).plan
+    return planner.planned_run(parsed(**names), "here", blocks, lambda line: None).plan
 
 
 class TestMeasures:
@@ -56,8 +56,8 @@ class TestMeasures:
 class TestPlan:
     def test_memory_has_the_first_blocks_of_the_profile(self) -> None:
         for profile, blocks in (("quick", [1]), ("default", [1, 2])):
-            places = planned(profile=profile, optimizer="adam").places()
-            assert sorted({place.block for place in places if place.cell.track == "memory"}) == blocks
+            places = planned(profile=profile, optimizer="adam").in_order()
+            assert sorted({planned.block for planned in places if planned.cell.track == "memory"}) == blocks
 
     def test_says_how_many_turns_are_for_what(self) -> None:
         said = str(planned(measure="time,memory,energy", seed=1))

@@ -10,8 +10,8 @@ from bench.records.codec import to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.errors import StoreError
-from harness.plan.plan import Place, Plan, make_plan
-from harness.run.loop import Run, bad_cells, execute, finished, interleave, steps, subject_of
+from harness.plan.plan import Plan, PlannedReplicate, make_plan
+from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps, subject_of
 from harness.stats.overhead import own_share
 from harness.store import folder as store
 from harness.store.resume import require_fit
@@ -32,8 +32,8 @@ class Quiet:
 
     def say(self, line: str) -> None: ...
 
-    def begin(self, place: Place) -> None:
-        self.told.append(("begin", place.cell))
+    def begin(self, planned: PlannedReplicate) -> None:
+        self.told.append(("begin", planned.cell))
 
     def end(self, record: Record) -> None:
         self.told.append((record.status, record.cell))
@@ -49,10 +49,10 @@ def good(turn: Turn) -> Outcome:
     return Outcome(started_unix_ns=1, wall_ns=2_000_000_000, exit_code=0, record=written)
 
 
-def start(tmp_path: Path) -> Run:
+def start(tmp_path: Path) -> ActiveRun:
     plan = make_plan(CELLS, blocks=3, seed=42)
     folder = store.create(tmp_path, "run")
-    return Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=(), code=CODE), settings=SETTINGS)
+    return ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=(), code=CODE), settings=SETTINGS)
 
 
 def keys(records: tuple[Record, ...]) -> list[tuple[Cell, int]]:
@@ -60,7 +60,7 @@ def keys(records: tuple[Record, ...]) -> list[tuple[Cell, int]]:
 
 
 def planned(plan: Plan) -> list[tuple[Cell, int]]:
-    return [(place.cell, place.block) for place in plan.places()]
+    return [(planned.cell, planned.block) for planned in plan.in_order()]
 
 
 def test_replicates_run_in_the_order_of_the_plan(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Pat
             return good(turn)
 
         folder = store.create(tmp_path, name)
-        run = Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS)
+        run = ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS)
         return steps(run, FakeLauncher(answer), {}, Quiet())
 
     interleave([job("a"), job("b")], seed=1)
@@ -261,7 +261,7 @@ def test_what_a_replicate_printed_is_kept_in_the_run_folder(tmp_path: Path) -> N
 
     logs = sorted((run.folder.path / "logs").iterdir())
     assert len(logs) == run.plan.replicates
-    first = next(run.plan.places()).cell
+    first = next(run.plan.in_order()).cell
     assert logs[0].name == f"0001-{first.framework}-{first.mode}.log"
     assert logs[0].read_text() == "said 1\n"
 
@@ -283,7 +283,7 @@ def test_what_the_host_saw_is_in_the_record_and_its_samples_are_kept(tmp_path: P
 
 
 def test_replicates_of_one_cell_on_two_tracks_are_told_apart_in_the_samples() -> None:
-    usual = Place(position=1, block=2, cell=factories.cell(), hash_seed=1)
+    usual = PlannedReplicate(position=1, block=2, cell=factories.cell(), hash_seed=1)
     memory = dataclasses.replace(usual, cell=factories.cell(track="memory"))
     assert subject_of(usual) == f"{usual.cell.id}#2"
     assert subject_of(usual) != subject_of(memory)

@@ -12,7 +12,7 @@ from bench.records.record import Cell, Export, Record
 from bench.turns.turn import Model, Outcome, Settings, Turn
 from harness.plan import models
 from harness.plan.plan import make_plan
-from harness.run.loop import Run, bad_cells, execute
+from harness.run.loop import ActiveRun, bad_cells, execute
 from harness.store import folder
 from harness.store.resume import require_fit
 from tests import factories
@@ -40,9 +40,9 @@ def good(turn: Turn) -> Outcome:
     return Outcome(started_unix_ns=1, wall_ns=2, exit_code=0, record=to_json(record))
 
 
-def start(tmp_path: Path, cells: tuple[Cell, ...] = CELLS) -> Run:
+def start(tmp_path: Path, cells: tuple[Cell, ...] = CELLS) -> ActiveRun:
     facts = factories.run_facts(cpus=(), code=CODE, frameworks=(RUNS_MODELS,))
-    return Run(
+    return ActiveRun(
         folder=folder.create(tmp_path, "run"), plan=make_plan(cells, blocks=2, seed=42), facts=facts, settings=SETTINGS
     )
 

@@ -10,7 +10,7 @@ from bench.records.record import Record
 from harness.format import minutes
 from harness.plan import label
 from harness.plan.plan import make_plan
-from harness.run.progress import Estimate, PlainProgress, TerminalProgress, result
+from harness.run.progress import PlainProgress, TerminalProgress, TimeLeft, result
 from harness.store import folder as store
 from harness.store import history
 from tests import factories
@@ -25,7 +25,7 @@ def took(seconds: float, mode: str = "eager", **changes: object) -> Record:
 
 
 def test_the_estimate_takes_each_cell_as_it_was_and_an_unseen_one_as_the_mean() -> None:
-    estimate = Estimate(PLAN)
+    estimate = TimeLeft(PLAN)
     assert estimate.words() == "time left not known yet"
     estimate.count(took(2.0))
     assert estimate.seconds() == 2 * 2.0 + 3 * 2.0  # nothing is known of compile but what eager took
@@ -35,18 +35,18 @@ def test_the_estimate_takes_each_cell_as_it_was_and_an_unseen_one_as_the_mean() 
 
 
 def test_an_estimate_after_resuming_knows_what_was_kept() -> None:
-    assert Estimate(PLAN, (took(2.0), took(10.0, "compile"))).seconds() == 24.0
+    assert TimeLeft(PLAN, (took(2.0), took(10.0, "compile"))).seconds() == 24.0
 
 
 def test_before_anything_has_ended_it_goes_by_earlier_runs() -> None:
-    estimate = Estimate(PLAN, earlier={CELLS[0]: 2.0, factories.cell(mode="not planned"): 99.0})
+    estimate = TimeLeft(PLAN, earlier={CELLS[0]: 2.0, factories.cell(mode="not planned"): 99.0})
     assert estimate.seconds() == 6 * 2.0
     estimate.count(took(10.0, "compile"))
     assert estimate.seconds() == 3 * 2.0 + 2 * 10.0
 
 
 def test_a_run_that_may_end_at_a_look_takes_at_most_so_long() -> None:
-    estimate = Estimate(make_plan(CELLS, blocks=20, seed=1, looks=(10, 15)))
+    estimate = TimeLeft(make_plan(CELLS, blocks=20, seed=1, looks=(10, 15)))
     estimate.count(took(2.0))
     assert estimate.words() == "at most about 78 s left"
 
@@ -66,7 +66,7 @@ def test_earlier_runs_are_those_of_the_same_profile_and_device(tmp_path: Path) -
 
 
 def test_two_runs_of_a_plan_take_twice_as_long() -> None:
-    assert Estimate(PLAN, (took(1.0), took(1.0, "compile")), copies=2).seconds() == 10.0
+    assert TimeLeft(PLAN, (took(1.0), took(1.0, "compile")), copies=2).seconds() == 10.0
 
 
 def test_durations_are_rounded_to_what_an_estimate_can_carry() -> None:
@@ -82,8 +82,8 @@ def test_durations_are_rounded_to_what_an_estimate_can_carry() -> None:
 def test_plain_progress_is_one_line_for_each_replicate() -> None:
     lines: list[str] = []
     show = PlainProgress(PLAN, (), lines.append)
-    place = next(iter(PLAN.places()))
-    show.begin(place)
+    planned = next(iter(PLAN.in_order()))
+    show.begin(planned)
     show.end(took(2.0, block=1))
     show.end(took(1.0, "compile", block=1, status="failed", reason="build: it broke"))
     assert lines == [
@@ -96,7 +96,7 @@ def test_the_terminal_shows_what_runs_and_a_whole_line_for_what_has_ended() -> N
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, color_system=None)
     show = TerminalProgress(PLAN, (), console)
-    show.begin(next(iter(PLAN.places())))
+    show.begin(next(iter(PLAN.in_order())))
     show.end(took(2.0, block=1))
     show.close()
     assert "✓ block 1  torch eager regression adam: ok, 100 µs a step (2.0 s)" in text.getvalue()

@@ -11,7 +11,7 @@ from bench.records.codec import from_json, to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.plan.plan import make_plan
-from harness.run.loop import Run, bad_cells, execute, interleave, steps
+from harness.run.loop import ActiveRun, bad_cells, execute, interleave, steps
 from harness.run.progress import PlainProgress
 from harness.store import folder
 from harness.store.resume import require_fit
@@ -24,8 +24,8 @@ CELLS = (EAGER, COMPILE, JIT)
 Wrong = Callable[[Cell, int, int], bool]  # cell, block, which time it is run
 
 
-def start(tmp_path: Path, name: str = "run", blocks: int = 3) -> Run:
-    run = Run(
+def start(tmp_path: Path, name: str = "run", blocks: int = 3) -> ActiveRun:
+    run = ActiveRun(
         folder=folder.create(tmp_path, name),
         plan=make_plan(CELLS, blocks=blocks, seed=42),
         facts=factories.run_facts(cpus=(), blocks=blocks),
@@ -57,7 +57,7 @@ def in_block_2(cell: Cell, block: int, time: int) -> bool:
     return (cell, block, time) == (EAGER, 2, 1)
 
 
-def shown(run: Run) -> tuple[PlainProgress, list[str]]:
+def shown(run: ActiveRun) -> tuple[PlainProgress, list[str]]:
     lines: list[str] = []
     return PlainProgress(run.plan, run.folder.records(), lines.append), lines
 
@@ -137,7 +137,7 @@ def test_a_block_that_was_left_behind_is_not_gone_back_to(tmp_path: Path) -> Non
 def test_runs_side_by_side_keep_in_step_when_one_repeats_a_replicate(tmp_path: Path) -> None:
     taken: list[tuple[str, int, Cell]] = []
 
-    def job(name: str, wrong: Wrong) -> tuple[Run, FakeLauncher]:
+    def job(name: str, wrong: Wrong) -> tuple[ActiveRun, FakeLauncher]:
         turns = launcher(wrong)
         answer = turns.answer
 

@@ -10,7 +10,7 @@ from bench.records.codec import to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Turn
 from harness.plan.plan import Plan, make_plan
-from harness.run.loop import Run, execute
+from harness.run.loop import ActiveRun, execute
 from harness.run.stopping import imprecise, noted
 from harness.store import folder as store
 from tests import factories
@@ -24,9 +24,9 @@ PLAN = make_plan((*CELLS, SENTINEL), blocks=20, seed=1, looks=(10, 15))
 QUIET, NOISY = 0.01, 0.10  # half the difference between replicates in odd and in even blocks
 
 
-def start(tmp_path: Path, plan: Plan = PLAN, until: int | None = None) -> Run:
+def start(tmp_path: Path, plan: Plan = PLAN, until: int | None = None) -> ActiveRun:
     folder = store.create(tmp_path, "run")
-    return Run(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS, until=until)
+    return ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS, until=until)
 
 
 def answering(noise: dict[str, float], quiet_after: int = 20) -> FakeLauncher:

@@ -40,16 +40,16 @@ class TestWhere:
 
     def test_one_opens_each_block_and_one_closes_the_last(self) -> None:
         plan = make_plan(with_drift_probe(CELLS, OFFERS, 3), blocks=3, seed=1)
-        tracks = [(place.block, place.cell.track) for place in plan.places()]
+        tracks = [(place.block, place.cell.track) for place in plan.in_order()]
         assert [at for at, (_, track) in enumerate(tracks) if track == "sentinel"] == [0, 4, 8, 12]
         assert tracks[-1] == (4, "sentinel")
-        assert [place.position for place in plan.places()] == list(range(1, 14))
+        assert [place.position for place in plan.in_order()] == list(range(1, 14))
         assert str(plan) == "3 cells × 3 blocks + 4 turns for the sentinel = 13 replicates, seed 1"
 
     def test_the_order_of_the_cells_is_as_without_it(self) -> None:
         with_it = make_plan(with_drift_probe(CELLS, OFFERS, 3), blocks=3, seed=42)
-        cells = [place.cell for place in with_it.places() if place.cell.track == "identical"]
-        assert cells == [place.cell for place in make_plan(CELLS, blocks=3, seed=42).places()]
+        cells = [place.cell for place in with_it.in_order() if place.cell.track == "identical"]
+        assert cells == [place.cell for place in make_plan(CELLS, blocks=3, seed=42).in_order()]
 
 
 def offered(clock: FakeClock, trail: list[str]) -> Probes:

@@ -48,7 +48,7 @@ class TestWhich:
 
     def test_it_stands_in_every_block_as_a_cell_of_its_own(self) -> None:
         plan = make_plan(with_control((EAGER, COMPILE), OFFERS, 3), blocks=3, seed=1)
-        places = [place for place in plan.places() if place.cell.track == "twin"]
+        places = [place for place in plan.in_order() if place.cell.track == "twin"]
         assert [place.block for place in places] == [1, 2, 3]
         assert {place.cell.id for place in places} == {f"{COMPILE.id}/twin"}
         assert str(plan) == "2 cells × 3 blocks + 3 turns for A/A = 9 replicates, seed 1"

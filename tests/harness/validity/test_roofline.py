@@ -260,7 +260,7 @@ class TestPlan:
     def test_they_stand_in_the_blocks_that_the_profile_names(self) -> None:
         cells = with_limits((cell(), cell(framework="jax", mode="jit")), FRAMEWORKS)
         plan = make_plan(cells, blocks=3, seed=42, limits_blocks=1)
-        assert [place.block for place in plan.places() if place.cell.track == "limits"] == [1, 1]
+        assert [place.block for place in plan.in_order() if place.cell.track == "limits"] == [1, 1]
         assert str(plan) == "2 cells × 3 blocks + 2 turns for limits = 8 replicates, seed 42"
         assert (
             str(make_plan(cells, blocks=2, seed=42))
