@@ -23,6 +23,7 @@ from tests.fake_nvml import FakeGpu, FakeNvml
 
 OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
+of_one_run = pytest.mark.xdist_group("results")  # in one worker, so that there is one such run
 
 
 def samestep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -52,7 +53,7 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one finished run of NumPy."""
     folder = tmp_path_factory.mktemp("results")
@@ -70,11 +71,13 @@ def only_run(results: Path) -> Path:
     return run
 
 
+@of_one_run
 def test_a_run_leaves_what_the_contract_says(results: Path) -> None:
     found = [fault for fault in faults(only_run(results)) if "is not in nan to nan" not in fault]
     assert found == []  # one block gives no interval
 
 
+@of_one_run
 def test_the_report_is_made_anew_in_each_format(results: Path, here: Here) -> None:
     printed = {}
     for form in ("csv", "html", "md"):
@@ -87,6 +90,7 @@ def test_the_report_is_made_anew_in_each_format(results: Path, here: Here) -> No
     assert "| numpy" in printed["md"].lower()
 
 
+@of_one_run
 def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     before = (only_run(results) / "records.jsonl").read_bytes()
     ended = samestep("run", "--resume", "latest", "--results", results)
@@ -95,6 +99,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     assert (only_run(results) / "records.jsonl").read_bytes() == before
 
 
+@of_one_run
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -147,6 +152,7 @@ def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path, h
     assert "cannot be written" in printed
 
 
+@of_one_run
 @pytest.mark.parametrize("blocks", ["2", "30"])
 def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, here: Here, blocks: str) -> None:
     code, _, printed = here("run", "--resume", "latest", "--results", results, "--blocks", blocks)
@@ -221,6 +227,7 @@ def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Pat
     assert list(faults(only_run(tmp_path))) == []
 
 
+@of_one_run
 def test_a_damaged_line_stops_report_and_resume_and_stays(results: Path, tmp_path: Path, here: Here) -> None:
     shutil.copytree(results, tmp_path, dirs_exist_ok=True)
     path = only_run(tmp_path) / "records.jsonl"

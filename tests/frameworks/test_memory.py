@@ -12,6 +12,7 @@ from bench.turn import Settings, Turn
 from harness.report import sampled
 from harness.report.memory import figures
 from tests.factories import cell
+from tests.frameworks import sampling
 from tests.frameworks.check_arena import ELEMENTS
 from tests.frameworks.interpreters import run_in
 
@@ -50,11 +51,11 @@ def looked_at(scratch: Path, **changes: Any) -> Record:
 
 @pytest.mark.parametrize(
     ("framework", "mode"),
-    [
+    sampling.sampled([
         ("numpy", "eager"), ("torch", "eager"), ("tensorflow", "function"), ("jax", "jit"), ("flax", "jit"),
         ("keras_tensorflow", "batch"), ("keras_jax", "fit"), ("keras_torch", "batch"), ("lightning", "fit"),
         ("fastai", "fit"),
-    ],
+    ], ("torch", "eager"), ("tensorflow", "function"), ("jax", "jit"), ("keras_jax", "fit")),
 )  # fmt: skip
 def test_every_framework_is_read_at_every_moment(framework: str, mode: str, tmp_path: Path) -> None:
     found = looked_at(tmp_path, framework=framework, mode=mode)
