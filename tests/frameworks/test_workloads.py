@@ -86,7 +86,6 @@ def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: 
             ("torch", "eager", ""),
         ],
         ("keras_jax", "batch-jit", "bias leaves the float64 reference"),
-        ("jax", "jit", ""),
     ),
 )
 def test_a_bias_gradient_that_xla_sums_in_bfloat16_is_not_let_pass(
