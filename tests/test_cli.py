@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -197,6 +198,12 @@ def going_on(results: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
+def good(lines: str) -> set[tuple[str, int]]:
+    """Cell and block of the replicates that are no longer to be run."""
+    records = [json.loads(line) for line in lines.splitlines()]
+    return {(json.dumps(record["cell"]), record["block"]) for record in records if record["status"] == "ok"}
+
+
 def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Path) -> None:
     started = ("--launcher", "here", "--profile", "quick", "--framework", "numpy")
     kept, done = "", 0
@@ -216,6 +223,7 @@ def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Pat
         assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
         now = (only_run(tmp_path) / "records.jsonl").read_text()
         assert now.startswith(kept)
+        assert good(kept).isdisjoint(good(now.removeprefix(kept)))
         assert done < now.count("\n") < OF_NUMPY
         kept, done = now, now.count("\n")
 
@@ -223,7 +231,9 @@ def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Pat
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"{done} of {OF_NUMPY} replicates are done" in ended.stdout
-    assert (only_run(tmp_path) / "records.jsonl").read_text().startswith(kept)
+    now = (only_run(tmp_path) / "records.jsonl").read_text()
+    assert now.startswith(kept)
+    assert good(kept).isdisjoint(good(now.removeprefix(kept)))
     assert list(faults(only_run(tmp_path))) == []
 
 
