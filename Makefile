@@ -13,23 +13,31 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 # Like pip, curl and git, trust the authorities that this machine trusts (a company's own, too).
 export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
+IN_TWO := --numprocesses 2 --dist loadgroup
 
-.PHONY: help bench test test-frameworks test-engine test-browser standalone docs docs-build lock clean
+.PHONY: help bench test test-frameworks test-frameworks-all test-engine test-browser standalone docs docs-build lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
 bench: $(BIN)/.harness ## set up, run the quick profile of every framework, print the tables and the report's path
 	$(BIN)/samestep run --profile quick
 
+# All of them run, whatever one has found; the type checker beside the tests, and speaks after them.
 test: $(BIN)/.dev ## set up, then lint, types and the fast tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/pytest -m "not frameworks and not engine and not browser" --numprocesses 2
+	@failed=; said=$$(mktemp); $(BIN)/mypy >$$said 2>&1 & types=$$!; \
+	$(BIN)/ruff check || failed+=', ruff check'; \
+	$(BIN)/ruff format --check || failed+=', ruff format'; \
+	$(BIN)/pytest -m "not frameworks and not engine and not browser" $(IN_TWO) || failed+=', pytest'; \
+	wait $$types || failed+=', mypy'; \
+	cat $$said; rm $$said; \
+	[ -z "$$failed" ] || { echo "make test failed: $${failed#, }" >&2; exit 1; }
 
-test-frameworks: $(BIN)/.dev ## the tests that run the real frameworks (minutes)
-	$(BIN)/pytest -m frameworks --numprocesses 2 --durations 20
+test-frameworks: $(BIN)/.dev ## every real framework, in a sample of its modes and faults (ten minutes)
+	$(BIN)/pytest -m "frameworks and not whole" $(IN_TWO) --durations 20
+
+test-frameworks-all: $(BIN)/.dev ## every mode and every planted fault of the real frameworks (half an hour)
+	$(BIN)/pytest -m frameworks $(IN_TWO) --durations 20
 
 test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 	$(BIN)/pytest -m engine

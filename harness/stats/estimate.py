@@ -126,9 +126,14 @@ def estimate(values: Sequence[float]) -> Estimate:
     mean = math.fsum(logs) / len(logs)
     if len(logs) < 2:
         return Estimate(value=math.exp(mean), interval=None, count=1)
-    half = t_quantile(len(logs)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    half = t_quantile(len(logs)) * _deviation(logs, mean) / math.sqrt(len(logs))
     interval = Interval(math.exp(mean - half), math.exp(mean + half))
     return Estimate(value=math.exp(mean), interval=interval, count=len(logs))
+
+
+def _deviation(values: Sequence[float], mean: float) -> float:
+    """Return the standard deviation of a sample; that of `statistics`, in fractions, takes ten times as long."""
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def level(values: Sequence[float]) -> Estimate:
@@ -142,7 +147,7 @@ def level(values: Sequence[float]) -> Estimate:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Estimate(value=mean, interval=None, count=1)
-    half = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
+    half = t_quantile(len(values)) * _deviation(values, mean) / math.sqrt(len(values))
     return Estimate(value=mean, interval=Interval(mean - half, mean + half), count=len(values))
 
 

@@ -16,8 +16,13 @@ from bench.reference.workload import KINGMA_BA
 from bench.workloads import regression
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import python_of, run_in
+from tests.frameworks.sampling import sampled
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.frameworks,
+    pytest.mark.timeout(1200),
+    pytest.mark.xdist_group("exports"),  # in one worker, so that each model is exported once
+]
 
 SOURCES = {mode.name: mode.source for mode in framework_offer("onnxruntime").modes}
 PRODUCERS = {"torch": "pytorch 2.", "keras_tensorflow": "tf2onnx 1.", "jax": "jax2onnx 0."}
@@ -77,11 +82,14 @@ def test_an_export_has_the_pinned_versions_and_says_who_wrote_it(framework: str,
 
 @pytest.mark.parametrize(
     ("framework", "title", "operator"),
-    [
-        ("torch", "PyTorch", "prims.bessel_j0"),
+    sampled(
+        [
+            ("torch", "PyTorch", "prims.bessel_j0"),
+            ("keras_tensorflow", "Keras on TensorFlow", "BesselJ0"),
+            ("jax", "JAX", "pure_callback"),
+        ],
         ("keras_tensorflow", "Keras on TensorFlow", "BesselJ0"),
-        ("jax", "JAX", "pure_callback"),
-    ],
+    ),
 )
 def test_an_operator_that_onnx_lacks_is_named_with_framework_and_versions(
     framework: str, title: str, operator: str, tmp_path: Path
@@ -110,8 +118,14 @@ def test_onnx_runtime_predicts_as_numpy_does_in_float64(
     assert "CUDAExecutionProvider" in found["cuda"], "a build for the CPU must refuse CUDA"
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(("mode", "framework"), SOURCES.items())
+@pytest.mark.parametrize(
+    ("mode", "framework", "threads"),
+    sampled(
+        [(*source, threads) for source in SOURCES.items() for threads in (1, 2)],
+        ("from-torch", "torch", 1),
+        ("from-keras", "keras_tensorflow", 2),
+    ),
+)
 def test_a_mode_is_proved_by_the_models_producer_and_the_sessions_options(
     mode: str, framework: str, threads: int, folder: Path, tmp_path: Path
 ) -> None:
@@ -154,7 +168,7 @@ def test_without_the_switch_it_would(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("onnxruntime.db"))
 
 
-@pytest.mark.parametrize(("mode", "framework"), SOURCES.items())
+@pytest.mark.parametrize(("mode", "framework"), sampled(SOURCES.items(), ("from-jax", "jax")))
 def test_the_stand_alone_script_runs_the_same_model(mode: str, framework: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(model_of(framework, folder))
     script = ROOT / "bench" / "standalone" / "onnxruntime.py"

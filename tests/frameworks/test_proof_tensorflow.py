@@ -8,6 +8,7 @@ import pytest
 
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import run_in
+from tests.frameworks.sampling import sampled
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 
@@ -20,7 +21,7 @@ def proof(scratch: Path, mode: str, fault: str = "") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("mode", [*TRACED, "session"])
+@pytest.mark.parametrize("mode", sampled([*TRACED, "session"], "session"))
 def test_a_graph_is_traced_once_and_fits_every_call(mode: str, tmp_path: Path) -> None:
     found = proof(tmp_path, mode)
 
@@ -30,7 +31,7 @@ def test_a_graph_is_traced_once_and_fits_every_call(mode: str, tmp_path: Path) -
     assert (found["threads"], found["tf32"], found["deterministic"]) == (1, False, False)
 
 
-@pytest.mark.parametrize("mode", TRACED)
+@pytest.mark.parametrize("mode", sampled(TRACED, "loop-xla"))
 def test_a_retrace_by_a_changed_shape_is_counted(mode: str, tmp_path: Path) -> None:
     found = proof(tmp_path, mode, "shape")
 
@@ -38,26 +39,34 @@ def test_a_retrace_by_a_changed_shape_is_counted(mode: str, tmp_path: Path) -> N
     assert found["compilations"] >= 5
 
 
-@pytest.mark.parametrize("mode", TRACED)
+@pytest.mark.parametrize("mode", sampled(TRACED, "function"))
 def test_a_function_that_ran_eagerly_is_called_eager(mode: str, tmp_path: Path) -> None:
     assert proof(tmp_path, mode, "eagerly")["mode"] == "eager"
 
 
-@pytest.mark.parametrize(("mode", "ran"), [("xla", "function"), ("loop-xla", "loop")])
+@pytest.mark.parametrize(("mode", "ran"), sampled([("xla", "function"), ("loop-xla", "loop")], ("xla", "function")))
 def test_a_function_that_xla_did_not_compile_is_a_plain_one(mode: str, ran: str, tmp_path: Path) -> None:
     assert proof(tmp_path, mode, "no-xla")["mode"] == ran
 
 
-@pytest.mark.parametrize("mode", ["eager", "function", "session"])
 @pytest.mark.parametrize(
-    ("fault", "field", "seen"),
-    [("threads", "threads", 0), ("tf32", "tf32", True), ("deterministic", "deterministic", True)],
+    ("fault", "field", "seen", "mode"),
+    sampled(
+        [
+            (*setting, mode)
+            for mode in ("eager", "function", "session")
+            for setting in (("threads", "threads", 0), ("tf32", "tf32", True), ("deterministic", "deterministic", True))
+        ],
+        ("threads", "threads", 0, "eager"),
+        ("tf32", "tf32", True, "function"),
+        ("deterministic", "deterministic", True, "session"),
+    ),
 )
 def test_a_setting_that_is_not_as_asked_is_seen(mode: str, fault: str, field: str, seen: Any, tmp_path: Path) -> None:
     assert proof(tmp_path, mode, fault)[field] == seen
 
 
-@pytest.mark.parametrize("mode", ["xla", "loop-xla"])
+@pytest.mark.parametrize("mode", sampled(["xla", "loop-xla"], "xla"))
 def test_a_second_process_finds_what_xla_compiled_on_disk(mode: str, tmp_path: Path) -> None:
     cold, warm = proof(tmp_path, mode), proof(tmp_path, mode)
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import run_in
+from tests.frameworks.sampling import sampled
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 
@@ -21,7 +22,7 @@ def spoiled(scratch: Path, *arguments: str, **environment: str) -> dict[str, Any
     return found
 
 
-@pytest.mark.parametrize(("framework", "mode"), COMPILED)
+@pytest.mark.parametrize(("framework", "mode"), sampled(COMPILED, ("torch", "compile-step")))
 def test_a_graph_break_is_in_the_proof(framework: str, mode: str, tmp_path: Path) -> None:
     proof = spoiled(tmp_path, framework, mode, "break")["after"]
 
@@ -29,7 +30,7 @@ def test_a_graph_break_is_in_the_proof(framework: str, mode: str, tmp_path: Path
     assert "graph break: " in proof["evidence"]
 
 
-@pytest.mark.parametrize("mode", ["compile", "compile-step"])
+@pytest.mark.parametrize("mode", sampled(["compile", "compile-step"], "compile"))
 def test_a_changed_shape_is_a_failed_guard_and_a_compilation(mode: str, tmp_path: Path) -> None:
     found = spoiled(tmp_path, "torch", mode, "shape")
 
@@ -41,14 +42,17 @@ def test_a_changed_shape_is_a_failed_guard_and_a_compilation(mode: str, tmp_path
 
 @pytest.mark.parametrize(
     ("framework", "mode", "ran"),
-    [
-        ("torch", "compile", "eager"),
-        ("torch", "reduce-overhead", "eager"),
-        ("torch", "max-autotune", "eager"),
+    sampled(
+        [
+            ("torch", "compile", "eager"),
+            ("torch", "reduce-overhead", "eager"),
+            ("torch", "max-autotune", "eager"),
+            ("torch", "compile-step", "eager"),
+            ("lightning", "fit-compile", "fit"),
+            ("fastai", "fit-compile", "fit"),
+        ],
         ("torch", "compile-step", "eager"),
-        ("lightning", "fit-compile", "fit"),
-        ("fastai", "fit-compile", "fit"),
-    ],
+    ),
 )
 def test_a_compiler_that_was_switched_off_is_found(framework: str, mode: str, ran: str, tmp_path: Path) -> None:
     proof = spoiled(tmp_path, framework, mode, TORCHDYNAMO_DISABLE="1")["after"]
@@ -73,6 +77,7 @@ def test_a_thread_count_that_was_changed_is_found(tmp_path: Path) -> None:
     assert (found["before"]["threads"], found["after"]["threads"]) == (1, 2)
 
 
+@pytest.mark.whole
 def test_cuda_graphs_that_a_cpu_cannot_record_are_skipped_with_the_reason(tmp_path: Path) -> None:
     proof = spoiled(tmp_path, "torch", "reduce-overhead")["after"]
 
@@ -84,7 +89,7 @@ def test_the_cuda_graph_mode_is_skipped_on_a_cpu(tmp_path: Path) -> None:
     assert "NVIDIA GPU" in spoiled(tmp_path, "torch", "cuda-graph")["skipped"]
 
 
-@pytest.mark.parametrize(("framework", "mode"), COMPILED)
+@pytest.mark.parametrize(("framework", "mode"), sampled(COMPILED, ("lightning", "fit-compile")))
 def test_a_missing_compiler_names_its_package(framework: str, mode: str, tmp_path: Path) -> None:
     reason = spoiled(tmp_path, framework, mode, PATH="/nonexistent")["skipped"]
 
@@ -92,7 +97,7 @@ def test_a_missing_compiler_names_its_package(framework: str, mode: str, tmp_pat
     assert "apt install g++" in reason
 
 
-@pytest.mark.parametrize(("framework", "mode"), COMPILED)
+@pytest.mark.parametrize(("framework", "mode"), sampled(COMPILED, ("fastai", "fit-compile")))
 def test_missing_headers_name_their_package(framework: str, mode: str, tmp_path: Path) -> None:
     reason = spoiled(tmp_path, framework, mode, "no-headers")["skipped"]
 

@@ -1,14 +1,17 @@
 """The command line as a person uses it: real processes, exit codes, what is printed and what is left on disk."""
 
+import contextlib
 import csv
 import io
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,7 @@ from tests.fake_nvml import FakeGpu, FakeNvml
 
 OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
+of_one_run = pytest.mark.xdist_group("results")  # in one worker, so that there is one such run
 
 
 def samestep(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -32,7 +36,25 @@ def environment() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "200"}
 
 
-@pytest.fixture(scope="module")
+Here = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    """Runs samestep in this process, which takes no second to start; gives exit code, stdout and stderr."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["samestep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one finished run of NumPy."""
     folder = tmp_path_factory.mktemp("results")
@@ -50,21 +72,18 @@ def only_run(results: Path) -> Path:
     return run
 
 
+@of_one_run
 def test_a_run_leaves_what_the_contract_says(results: Path) -> None:
     found = [fault for fault in faults(only_run(results)) if "is not in nan to nan" not in fault]
     assert found == []  # one block gives no interval
 
 
-def test_the_report_is_made_anew_in_each_format(
-    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@of_one_run
+def test_the_report_is_made_anew_in_each_format(results: Path, here: Here) -> None:
     printed = {}
     for form in ("csv", "html", "md"):
-        monkeypatch.setattr(sys, "argv", ["samestep", "report", "--results", str(results), "--format", form])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert ended.value.code == 0
-        printed[form] = capsys.readouterr().out
+        code, printed[form], _ = here("report", "--results", results, "--format", form)
+        assert code == 0
 
     (row,) = csv.DictReader(io.StringIO(printed["csv"]))
     assert (row["framework"], row["status"], row["replicates"]) == ("numpy", "ok", "1")
@@ -72,6 +91,7 @@ def test_the_report_is_made_anew_in_each_format(
     assert "| numpy" in printed["md"].lower()
 
 
+@of_one_run
 def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     before = (only_run(results) / "records.jsonl").read_bytes()
     ended = samestep("run", "--resume", "latest", "--results", results)
@@ -80,6 +100,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
     assert (only_run(results) / "records.jsonl").read_bytes() == before
 
 
+@of_one_run
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -107,40 +128,37 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
         ("plan --framework jaxx", "Did you mean jax"),
     ],
 )
-def test_bad_input_gets_one_sentence_and_exit_1(
-    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str, sentence: str
-) -> None:
+def test_bad_input_gets_one_sentence_and_exit_1(results: Path, here: Here, arguments: str, sentence: str) -> None:
     before = sorted(results.rglob("*"))
     with_results = ["--results", str(results)] if arguments.split()[0] in ("run", "report", "compare") else []
-    monkeypatch.setattr(sys, "argv", ["samestep", *arguments.split(), *with_results])
 
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
+    code, _, printed = here(*arguments.split(), *with_results)
 
-    printed = capsys.readouterr().err
-    assert ended.value.code == 1
+    assert code == 1
     assert re.search(sentence, printed)
     assert printed.startswith("samestep: ")
     assert len(printed.strip().splitlines()) == 1
     assert sorted(results.rglob("*")) == before
 
 
-def test_a_misspelt_option_is_a_usage_error() -> None:
-    assert samestep("run", "--framewrok", "numpy").returncode == 2
+def test_a_misspelt_option_is_a_usage_error(here: Here) -> None:
+    code, _, _ = here("run", "--framewrok", "numpy")
+    assert code == 2
 
 
-def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path) -> None:
+def test_a_results_folder_that_cannot_be_written_is_said_first(tmp_path: Path, here: Here) -> None:
     (tmp_path / "file").write_text("")
-    ended = samestep("run", *QUICK, "--framework", "numpy", "--results", tmp_path / "file")
-    assert ended.returncode == 1
-    assert "cannot be written" in ended.stderr
+    code, _, printed = here("run", *QUICK, "--framework", "numpy", "--results", tmp_path / "file")
+    assert code == 1
+    assert "cannot be written" in printed
 
 
+@of_one_run
 @pytest.mark.parametrize("blocks", ["2", "30"])
-def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, blocks: str) -> None:
-    ended = samestep("run", "--resume", "latest", "--results", results, "--blocks", blocks)
-    assert ended.returncode == 1
-    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in ended.stderr
+def test_a_finished_run_takes_no_further_blocks_than_its_plan_has(results: Path, here: Here, blocks: str) -> None:
+    code, _, printed = here("run", "--resume", "latest", "--results", results, "--blocks", blocks)
+    assert code == 1
+    assert f"cannot be resumed with blocks {blocks}: it was started with 1." in printed
 
 
 def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Path) -> None:
@@ -156,12 +174,12 @@ def test_a_framework_that_does_not_import_fails_and_the_others_run(tmp_path: Pat
     assert "No module named 'jax'" in rows["jax"]["reason"]
 
 
-@pytest.fixture
-def half_done(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    """A run of three blocks that has kept its first record and goes on."""
-    command = [sys.executable, "-m", "harness.cli", "run", "--launcher", "here", "--profile", "quick"]
+@contextlib.contextmanager
+def going_on(results: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A run that has kept one more record and goes on."""
+    kept = sum(path.read_text().count("\n") for path in results.glob("*/records.jsonl"))
     process = subprocess.Popen(
-        [*command, "--framework", "numpy", "--results", str(tmp_path)],
+        [sys.executable, "-m", "harness.cli", "run", *arguments, "--results", str(results)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -170,64 +188,76 @@ def half_done(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in tmp_path.glob("*/records.jsonl")):
+    while not any(path.read_text().count("\n") > kept for path in results.glob("*/records.jsonl")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    time.sleep(0.2)  # into the second replicate
-    yield tmp_path, process
+    time.sleep(0.2)  # into the next replicate
+    yield process
     process.kill()
     process.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_run_that_was_stopped_is_resumed_without_repeating(
-    half_done: tuple[Path, subprocess.Popen[str]], number: signal.Signals, code: int
-) -> None:
-    results, process = half_done
-    children = psutil.Process(process.pid).children(recursive=True)
+def good(lines: str) -> set[tuple[str, int]]:
+    """Cell and block of the replicates that are no longer to be run."""
+    records = [json.loads(line) for line in lines.splitlines()]
+    return {(json.dumps(record["cell"]), record["block"]) for record in records if record["status"] == "ok"}
 
-    process.send_signal(number)
-    printed, _ = process.communicate(timeout=30)
 
-    assert process.returncode == code
-    assert (f"samestep run --resume {only_run(results)}\n" in printed) == (number != signal.SIGKILL)
-    _, left = psutil.wait_procs(children, timeout=5)
-    assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
-    kept = (only_run(results) / "records.jsonl").read_text()
-    done = kept.count("\n")
-    assert 1 <= done < OF_NUMPY
+def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Path) -> None:
+    started = ("--launcher", "here", "--profile", "quick", "--framework", "numpy")
+    kept, done = "", 0
+    for number, code, arguments in (
+        (signal.SIGINT, 130, started),
+        (signal.SIGKILL, -signal.SIGKILL, ("--resume", "latest")),
+    ):
+        with going_on(tmp_path, *arguments) as process:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(number)
+            printed, _ = process.communicate(timeout=30)
 
-    ended = samestep("run", "--resume", "latest", "--results", results)
+        assert process.returncode == code
+        assert (f"samestep run --resume {only_run(tmp_path)}\n" in printed) == (number != signal.SIGKILL)
+        assert not done or f"{done} of {OF_NUMPY} replicates are done" in printed
+        _, left = psutil.wait_procs(children, timeout=5)
+        assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
+        now = (only_run(tmp_path) / "records.jsonl").read_text()
+        assert now.startswith(kept)
+        assert good(kept).isdisjoint(good(now.removeprefix(kept)))
+        assert done < now.count("\n") < OF_NUMPY
+        kept, done = now, now.count("\n")
+
+    ended = samestep("run", "--resume", "latest", "--results", tmp_path)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert f"{done} of {OF_NUMPY} replicates are done" in ended.stdout
-    now = (only_run(results) / "records.jsonl").read_text()
+    now = (only_run(tmp_path) / "records.jsonl").read_text()
     assert now.startswith(kept)
-    assert list(faults(only_run(results))) == []
+    assert good(kept).isdisjoint(good(now.removeprefix(kept)))
+    assert list(faults(only_run(tmp_path))) == []
 
 
-def test_a_damaged_line_stops_report_and_resume_and_stays(half_done: tuple[Path, subprocess.Popen[str]]) -> None:
-    results, process = half_done
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
-    path = only_run(results) / "records.jsonl"
-    path.write_text('{"schema": 1, "cel\n' + path.read_text())
+@of_one_run
+def test_a_damaged_line_stops_report_and_resume_and_stays(results: Path, tmp_path: Path, here: Here) -> None:
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    path = only_run(tmp_path) / "records.jsonl"
+    first, *_ = path.read_text().splitlines(keepends=True)  # there is something left to run
+    path.write_text('{"schema": 1, "cel\n' + first)
     before = path.read_bytes()
 
     for arguments in (["report", "latest"], ["run", "--resume", "latest"]):
-        ended = samestep(*arguments, "--results", results)
-        assert ended.returncode == 1
-        assert re.search(r"records\.jsonl, line 1: not JSON.*sed -i 1d", ended.stderr)
+        code, _, printed = here(*arguments, "--results", tmp_path)
+        assert code == 1
+        assert re.search(r"records\.jsonl, line 1: not JSON.*sed -i 1d", printed)
         assert path.read_bytes() == before
 
 
-def test_list_and_plan_run_nothing() -> None:
-    listed = samestep("list")
-    assert listed.returncode == 0
+def test_list_and_plan_run_nothing(here: Here) -> None:
+    code, listed, _ = here("list")
+    assert code == 0
     for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
-        assert word in listed.stdout
-    planned = samestep(
+        assert word in listed
+    code, planned, _ = here(
         "plan",
         "--framework",
         "jax",
@@ -240,13 +270,13 @@ def test_list_and_plan_run_nothing() -> None:
         "--results",
         "none",
     )
-    assert planned.returncode == 0
+    assert code == 0
     turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel + 2 turns for memory"
-    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned.stdout
-    assert len(planned.stdout.splitlines()) == 1 + 17
+    assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned
+    assert len(planned.splitlines()) == 1 + 17
 
 
-def test_a_first_look_at_ladders_is_one_block() -> None:
+def test_a_first_look_at_ladders_is_one_block(here: Here) -> None:
     def planned(workload: str, *more: str) -> str:
         mode = [
             "--framework",
@@ -260,7 +290,7 @@ def test_a_first_look_at_ladders_is_one_block() -> None:
             "--launcher",
             "venv",
         ]
-        return samestep("plan", "--workload", workload, *mode, *more).stdout.partition(" + ")[0]
+        return here("plan", "--workload", workload, *mode, *more)[1].partition(" + ")[0]
 
     assert planned("mlp,convnet") == "2 cells × 1 block"
     assert planned("mlp,regression") == "2 cells × 3 blocks"

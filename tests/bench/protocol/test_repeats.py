@@ -27,8 +27,15 @@ def replicate(folder: Path, of: Turn) -> tuple[Record, Outcome]:
     return turns.to_record(of, outcome), outcome
 
 
-def test_a_repeat_at_other_threads_has_the_fingerprint_of_its_own_run(tmp_path: Path) -> None:
-    record, outcome = replicate(tmp_path / "turn", numpy_turn(repeats=BOTH))
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Outcome, Path]:
+    """A replicate with both repeats, and its folder."""
+    folder = tmp_path_factory.mktemp("good") / "turn"
+    return *replicate(folder, numpy_turn(repeats=BOTH)), folder
+
+
+def test_a_repeat_at_other_threads_has_the_fingerprint_of_its_own_run(good: tuple[Record, Outcome, Path]) -> None:
+    record, outcome, _ = good
 
     assert (record.status, record.reason, outcome.exit_code) == ("ok", "", 0)
     warm, threads = record.repeats
@@ -61,20 +68,20 @@ def test_a_replicate_that_gave_nothing_is_not_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["kill -SEGV $$", "exit 3"])
-def test_a_repeat_that_dies_leaves_the_replicate_as_it_was(tmp_path: Path, ending: str) -> None:
-    good, _ = replicate(tmp_path / "good", numpy_turn(repeats=BOTH))
+def test_a_repeat_that_dies_leaves_the_replicate_as_it_was(
+    good: tuple[Record, Outcome, Path], tmp_path: Path, ending: str
+) -> None:
+    before, _, left = good
     of = numpy_turn(repeats=BOTH)
     folder = tmp_path / "turn"
     python = tmp_path / "python"
-    python.write_text(
-        f'#!/bin/sh\ncp {tmp_path}/good/record.json "$4/record.json"; echo {REPEATS} >"$4/phase"; {ending}\n'
-    )
+    python.write_text(f'#!/bin/sh\ncp {left}/record.json "$4/record.json"; echo {REPEATS} >"$4/phase"; {ending}\n')
     python.chmod(0o755)
 
     record = turns.to_record(of, supervise(of, folder, python=str(python)))
 
     assert record.status == "ok"
-    assert record.timing == good.timing
+    assert record.timing == before.timing
 
 
 def test_a_repeat_that_never_ends_leaves_the_replicate_as_it_was() -> None:

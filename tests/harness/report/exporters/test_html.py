@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import math
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ from harness.report import frames, write
 from harness.report.exporters.html import page
 from harness.report.plots import all as plots
 from harness.report.plots import losses, svg
+from harness.report.plots.style import Plot
 from harness.report.tables.all import TABLES, tables
 from tests import factories
 from tests.factories import cell, record, run
@@ -24,9 +26,21 @@ from tests.harness.report.example import example, samples
 
 
 @pytest.fixture(scope="module")
-def html() -> str:
-    shown = example()
-    return page(shown, tables(shown))
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the example's report, with nothing else in it."""
+    opened = write.write(example(), tmp_path_factory.mktemp("written") / "report")
+    assert opened.name == "index.html"
+    return opened.parent
+
+
+@pytest.fixture(scope="module")
+def html(written: Path) -> str:
+    return (written / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Sequence[Plot]:
+    return plots.plots(example(), tables(example()))
 
 
 class Tags(HTMLParser):
@@ -84,7 +98,7 @@ class TestPage:
         assert "the losses leave the float64 reference by 7.10e-03" in row[0]
 
     def test_only_a_quick_run_is_called_a_first_look(self, html: str) -> None:
-        quick = example("quick", 3)
+        quick = run([record(block=block) for block in (1, 2, 3)], profile="quick", blocks=3)
         assert 'class="look"' in page(quick, tables(quick))
         assert 'class="look"' not in html
 
@@ -129,16 +143,15 @@ class TestPage:
 
 
 class TestWrite:
-    def test_leaves_the_page_markdown_and_csv(self, tmp_path: Path) -> None:
-        opened = write.write(example(), tmp_path / "report")
-        assert opened == tmp_path / "report" / "index.html"
-        found = {str(path.relative_to(tmp_path / "report")) for path in tmp_path.rglob("*") if path.is_file()}
+    def test_leaves_the_page_markdown_and_csv(self, written: Path) -> None:
+        found = {str(path.relative_to(written)) for path in written.parent.rglob("*") if path.is_file()}
         names = TABLES
         assert found == {"index.html", "index.md", *(f"{n}.md" for n in names), *(f"csv/{n}.csv" for n in names)}
 
-    def test_twice_gives_the_same_bytes(self, tmp_path: Path) -> None:
-        first, second = (write.write(example(), tmp_path / name) for name in ("a", "b"))
-        assert first.read_bytes() == second.read_bytes()
+    def test_twice_gives_the_same_bytes(self, written: Path, tmp_path: Path) -> None:
+        opened = write.write(example(), tmp_path / "report")
+        assert opened == tmp_path / "report" / "index.html"
+        assert opened.read_bytes() == (written / "index.html").read_bytes()
 
     def test_a_folder_that_cannot_be_written_is_an_os_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
@@ -150,29 +163,29 @@ class TestPlots:
     def test_of_a_whole_run(self, tmp_path: Path) -> None:
         shown = example("quick", 3)
         shown = dataclasses.replace(shown, samples=samples(shown, tmp_path / "samples.parquet"))
-        drawn = plots.plots(shown, tables(shown))
-        assert [plot.name for plot in drawn] == ["steps", "costs", "losses", "memory"]
+        found = plots.plots(shown, tables(shown))
+        assert [plot.name for plot in found] == ["steps", "costs", "losses", "memory"]
 
-    def test_take_every_colour_and_font_from_the_page(self) -> None:
+    def test_take_every_colour_and_font_from_the_page(self, drawn: Sequence[Plot]) -> None:
         css = (Path(report.__file__).parent / "exporters" / "templates" / "style.css").read_text(encoding="utf-8")
-        for plot in plots.plots(example(), tables(example())):
+        for plot in drawn:
             assert re.findall(r"#[0-9a-f]{6}|rgb|font-family", plot.svg) == []
             assert {name for name in re.findall(r"var\((--[a-z0-9-]+)\)", plot.svg) if f"{name}:" not in css} == set()
 
-    def test_are_named_for_those_who_do_not_see_them(self) -> None:
-        for plot in plots.plots(example(), tables(example())):
+    def test_are_named_for_those_who_do_not_see_them(self, drawn: Sequence[Plot]) -> None:
+        for plot in drawn:
             assert re.match(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', plot.svg)
 
-    def test_print_every_value_and_every_hole_as_text(self) -> None:
-        (steps, *_) = plots.plots(example(), tables(example()))
+    def test_print_every_value_and_every_hole_as_text(self, drawn: Sequence[Plot]) -> None:
+        (steps, *_) = drawn
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", steps.svg)
         rows = tables(example()).steps.rows
         holes = [row.status for row in rows if row.step_ns is None]
         assert [text for text in texts if text in ("failed", "invalid", "skipped")] == holes
         assert len([text for text in texts if re.fullmatch(r"[\d.,]+ (ns|µs|ms)", text)]) >= len(rows) - len(holes)
 
-    def test_of_steps_name_a_framework_once_and_mark_inference(self) -> None:
-        (steps, *_) = plots.plots(example(), tables(example()))
+    def test_of_steps_name_a_framework_once_and_mark_inference(self, drawn: Sequence[Plot]) -> None:
+        (steps, *_) = drawn
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", steps.svg)
         assert texts.count("PyTorch") == 1
         assert texts.count("ONNX Runtime, inference") == 1
@@ -188,8 +201,8 @@ class TestPlots:
 
         assert height(48) - height(24) == pytest.approx(24 * 0.24 * 72)
 
-    def test_of_costs_leave_inference_out(self) -> None:
-        (costs,) = (plot for plot in plots.plots(example(), tables(example())) if plot.name == "costs")
+    def test_of_costs_leave_inference_out(self, drawn: Sequence[Plot]) -> None:
+        (costs,) = (plot for plot in drawn if plot.name == "costs")
         assert "ONNX" not in costs.svg
 
     def test_of_nothing_are_none(self) -> None:
@@ -201,9 +214,9 @@ class TestPlots:
     def test_round_coordinates_but_never_text(self) -> None:
         figure = Figure()
         figure.text(0.123456, 0.5, "0.00012345")
-        drawn = svg.to_svg(figure, "x", "a text")
-        assert ">0.00012345</text>" in drawn
-        assert not re.search(r' [dxy]="[^"]*\d\.\d{3}', drawn)
+        made = svg.to_svg(figure, "x", "a text")
+        assert ">0.00012345</text>" in made
+        assert not re.search(r' [dxy]="[^"]*\d\.\d{3}', made)
 
     def test_there_are_hues_for_the_frameworks_and_a_page_variable_for_each(self) -> None:
         css = (Path(report.__file__).parent / "exporters" / "templates" / "style.css").read_text(encoding="utf-8")

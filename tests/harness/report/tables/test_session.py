@@ -153,5 +153,6 @@ def test_it_fits_a_terminal_and_stands_on_the_page() -> None:
     lines = text[text.index("Session. ") :].splitlines()
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
-    assert '<section id="session">' in page(example(), tables(example()))
+    with_it = run([*pair(0.9), *noisy(*QUIET)])
+    assert '<section id="session">' in page(with_it, tables(with_it))
     assert '<section id="session">' not in page(run(pair(0.9)), tables(run(pair(0.9))))
