@@ -20,7 +20,6 @@ CACHE_HIT: Final = "/jax/compilation_cache/cache_hits"
 CACHE_MISS: Final = "/jax/compilation_cache/cache_misses"
 POOL_THREAD: Final = "tf_XLAEigen"  # the name of each thread in XLA's pool on the CPU
 
-
 _events = Counter[str]()  # of this process, by JAX's names
 _files_at_start = sum(1 for _ in Path(jax.config.jax_compilation_cache_dir or os.devnull).glob("*"))
 

@@ -27,6 +27,6 @@ class Backend:
     uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
     prove: Callable[[keras.Model], ModeProof]  # how the step ran; the proof's mode is EAGER, GRAPH or COMPILED
     products: Callable[[keras.Model, Any], set[str]]  # dtypes that the model multiplies, for a batch
-    round_to_tf32: Callable[[], str]  # switch it on; why that cannot be, as one sentence, or nothing
+    round_to_tf32: Callable[[], str]  # switch it on; why that cannot be, as one sentence; empty: done
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
     feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays  # x and y as `fit` takes them fastest, one batch an epoch

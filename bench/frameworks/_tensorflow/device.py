@@ -30,7 +30,7 @@ def start(device: str, threads: int) -> None:
 
 
 def round_to_tf32() -> str:
-    """Let products of float32 be rounded to TF32; return why they cannot be, as one sentence, or nothing."""
+    """Let products of float32 be rounded to TF32; return why that cannot be, as one sentence; empty: done."""
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return "TF32 needs an NVIDIA GPU: TensorFlow computes on the CPU"
@@ -47,7 +47,7 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 def memory() -> Allocator:
-    """Return what the GPU's allocator has handed out; TensorFlow counts nothing on the CPU."""
+    """Return the bytes that the GPU's allocator has given out; TensorFlow counts nothing on the CPU."""
     if not tf.config.get_visible_devices("GPU"):
         return Allocator(why="TensorFlow keeps statistics of its GPU allocator alone; this is the CPU")
     statistics = tf.config.experimental.get_memory_info("GPU:0")

@@ -69,10 +69,10 @@ def trainer_proof(
     """Return the proof of a trainer's "fit" or "fit-compile", whose loss or model is computed by `computed`.
 
     Args:
-        mode: the mode that was asked for.
+        mode: the requested mode.
         computed: what `torch.compile` may have returned.
         placement: as `placement_of` gives it.
-        complete: whether the trainer has trained on as many batches as it was asked for.
+        complete: whether the trainer has trained on as many batches as requested.
         evidence: a sentence about those batches.
     """
     if mode == "fit":
@@ -84,9 +84,9 @@ def trainer_proof(
     return proof if complete else dataclasses.replace(proof, mode=f"incomplete {proof.mode}")
 
 
-def graph_breaks_at(place: str) -> int:
-    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `place`."""
-    return sum(count for reason, count in counters["graph_break"].items() if place in reason)
+def graph_breaks_at(call: str) -> int:
+    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `call`."""
+    return sum(count for reason, count in counters["graph_break"].items() if call in reason)
 
 
 def _complaints() -> str:

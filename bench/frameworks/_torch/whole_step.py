@@ -45,9 +45,9 @@ def compiled_step(workload: Workload, precision: str) -> Step:
             tensor.zero_()
 
     def proof() -> ModeProof:
-        found = inductor_proof(whole, placement_of(parameters, last, products))
-        in_one = found.mode == "compile" and found.graphs == found.traces  # no frame has a backward graph of its own
-        return dataclasses.replace(found, mode="compile-step" if in_one else found.mode)
+        compiled = inductor_proof(whole, placement_of(parameters, last, products))
+        in_one = compiled.mode == "compile" and compiled.graphs == compiled.traces  # no frame has a backward graph of its own
+        return dataclasses.replace(compiled, mode="compile-step" if in_one else compiled.mode)
 
     return Step(
         call=step,
@@ -63,7 +63,7 @@ def _functional(
 ) -> tuple[list[torch.Tensor], Callable[[list[torch.Tensor]], None]]:
     """Return the optimiser's state and its update from the gradients, by the functions behind `torch.optim`."""
     options: dict[str, Any] = {"lr": optimizer.learning_rate, "weight_decay": 0.0, "maximize": False}
-    options["foreach"] = device.on_cuda()  # on a GPU Inductor fuses across tensors what comes as one operator
+    options["foreach"] = device.on_cuda()  # on a GPU Inductor fuses a foreach operator across tensors
     if isinstance(optimizer, Sgd):
         options |= {"fused": False, "momentum": 0.0, "dampening": 0.0, "nesterov": False}
         momenta: list[None] = [None] * len(parameters)
