@@ -110,10 +110,9 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         ran = mode if body.compiled else "op-by-op"
         if ran == "jit-donate" and not all(deleted):
             ran = "jit"
-        detail = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
-        return proof_of(
-            ran, body, held.weight(), held.output, entries, detail if mode == "jit-donate" else "", compute=compute()
-        )
+        donated = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
+        detail = donated if mode == "jit-donate" else ""
+        return proof_of(ran, body, held.weight(), held.output, entries, detail, compute=compute())
 
     def gradient() -> Mapping[str, Array32]:
         return {name: np.array(g) for name, g in jax.jit(jax.grad(model.loss))(held.state.parameters, x, y).items()}

@@ -46,7 +46,8 @@ def compiled_step(workload: Workload, precision: str) -> Step:
 
     def proof() -> ModeProof:
         compiled = inductor_proof(whole, placement_of(parameters, last, products))
-        in_one = compiled.mode == "compile" and compiled.graphs == compiled.traces  # no frame has a backward graph of its own
+        # as many graphs as frames: no frame has a backward graph of its own
+        in_one = compiled.mode == "compile" and compiled.graphs == compiled.traces
         return dataclasses.replace(compiled, mode="compile-step" if in_one else compiled.mode)
 
     return Step(
