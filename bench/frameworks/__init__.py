@@ -1,4 +1,6 @@
-"""The frameworks: one module each, listed nowhere else. A file whose name opens with "_" is shared by several.
+"""The frameworks: one module each, listed nowhere else.
+
+A package or file whose name begins with "_" is a part of frameworks, shared by several or by one that is long.
 
 Nothing is imported here, so that a host without any framework can list them all.
 """

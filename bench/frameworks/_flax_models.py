@@ -1,4 +1,4 @@
-"""The forward pass of each workload as a Flax NNX module."""
+"""The workloads in Flax: each a module of `nnx`, with the loss of its predictions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from bench.workloads import pointwise, transformer
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One workload's model and what its predictions are held to."""
+    """One workload's model and the loss of its predictions."""
 
     model: Callable[[Workload, Any, nnx.Rngs], Any]  # (workload, dtype of its layers, seeds) -> model
     criterion: Callable[[jax.Array, jax.Array], jax.Array]  # (predictions, y) -> mean loss, ()

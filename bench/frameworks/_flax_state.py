@@ -1,21 +1,23 @@
-"""The state of a Flax model: its parameters in the workload's order, its optimizer."""
+"""The state of a Flax model: its variables by the workload's names, and Optax's optimiser.
+
+The variables of the one step that a process runs are held in the module, so that `wait` can wait for them.
+"""
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import jax
 import numpy as np
 import optax
 from flax import nnx
 
-from bench.interface import Output
 from bench.reference.workload import Adam, Array32, Sgd, Workload
 
-NAMES = {"weight": "kernel", "bias": "bias", "gain": "scale", "shift": "bias"}  # the workload's, and Flax's
+NAMES: Final = {"weight": "kernel", "bias": "bias", "gain": "scale", "shift": "bias"}  # the workload's, and Flax's
 
 
-class _Held:
+class Held:
     """The variables that a step writes to, where `wait` finds them, and its last output."""
 
     variables: Sequence[Any] = ()
@@ -26,29 +28,28 @@ class _Held:
         self.variables, self.output = (), None
 
 
-_held = _Held()
+held = Held()
 
 
-def _parameters(workload: Workload, model: Any) -> Mapping[str, Array32]:
-    return {name: np.array(_variable(model, name).get_value()) for name in workload.parameters}
+def parameters_of(workload: Workload, model: Any) -> Mapping[str, Array32]:
+    """Return copies of the model's parameters by the workload's names."""
+    return {name: np.array(variable_of(model, name).get_value()) for name in workload.parameters}
 
 
-def _variable(model: Any, name: str) -> Any:
+def variable_of(model: Any, name: str) -> Any:
     """Return the variable that the workload calls "layer1.weight"."""
     *modules, last = name.split(".")
     return functools.reduce(getattr, (*modules, NAMES[last]), model)
 
 
-def _is_variable(leaf: Any) -> bool:
-    return isinstance(leaf, nnx.Variable)
+def variables_of(node: Any) -> Sequence[Any]:
+    """Return all variables of a model, or of the pair of a model and its optimiser."""
+    variables: Sequence[Any] = jax.tree.leaves(nnx.state(node), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    return variables
 
 
-def _transformation(optimizer: Adam | Sgd) -> Any:
+def transformation_of(optimizer: Adam | Sgd) -> Any:
+    """Return Optax's optimiser with the workload's constants."""
     if isinstance(optimizer, Sgd):
         return optax.sgd(optimizer.learning_rate)
     return optax.adam(optimizer.learning_rate, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
-
-
-def wait(outputs: Sequence[Output]) -> None:
-    """Block until every output and every variable is computed."""
-    jax.block_until_ready((outputs, [variable.get_value() for variable in _held.variables]))

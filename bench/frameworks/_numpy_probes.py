@@ -1,14 +1,14 @@
-"""NumPy's calls for the limits of the machine: product, traffic, emptiest launch."""
+"""NumPy's own calls for the limits of the processor: product, memory traffic, smallest call."""
 
 import numpy as np
 
 from bench.interface import Probes, Task
 
 
-def probes() -> Probes:
-    """Return NumPy's own calls for the limits of the processor."""
-    one = np.ones(1, np.float32)
-    return Probes(matmul=_product, triad=_triad, launch=Task(lambda: np.negative(one, out=one), 1))
+def numpy_probes() -> Probes:
+    """Return them."""
+    element = np.ones(1, np.float32)
+    return Probes(matmul=_product, triad=_triad, launch=Task(lambda: np.negative(element, out=element), 1))
 
 
 def _product(n: int, precision: str) -> Task | None:

@@ -1,7 +1,7 @@
 """fastai: `Learner.fit` over a one-batch DataLoader, one epoch an update, on PyTorch.
 
 fastai's defaults are overridden where they differ from the workload's arithmetic: momenta, epsilon and weight decay.
-Its Recorder stays, as it does for everyone, and fetches the smoothed loss in every batch.
+Its Recorder stays, as in every default Learner, and fetches the smoothed loss in every batch.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ import torch
 from fastai.basics import SGD, Callback, DataLoader, DataLoaders, Learner, noop
 from fastai.basics import Adam as FastaiAdam
 
-from bench.frameworks._torch import device, inductor, models
-from bench.frameworks._torch import probes as _torch_probes
-from bench.frameworks._torch import proof as found
-from bench.frameworks._torch import training as backend
+from bench.frameworks._torch import device, models, training
+from bench.frameworks._torch.inductor import compiler_missing, trainer_proof
+from bench.frameworks._torch.probes import torch_probes
+from bench.frameworks._torch.proof import placement_of
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.precision import BFLOAT16
@@ -45,10 +45,10 @@ FORWARD = models.FORWARD
 
 
 class _Losses(Callback):  # type: ignore[misc]
-    """Keeps each batch's own loss on the device, without waiting for it; the Recorder keeps a smoothed one."""
+    """Keeps each batch's own loss on the device, without waiting for it: the Recorder's loss is smoothed."""
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.batches = 0
         self.of_this_fit: list[torch.Tensor] = []
 
     def before_fit(self) -> None:
@@ -56,22 +56,22 @@ class _Losses(Callback):  # type: ignore[misc]
 
     def after_batch(self) -> None:
         self.of_this_fit.append(self.learn.loss.detach())
-        self.seen += 1
+        self.batches += 1
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the Learner's fit, of the model as it is or compiled."""
     if not workload.trains:
         return Skip("fastai's forward pass is PyTorch's own: its Learner adds a loop and callbacks, not a mode")
-    if lacking := backend.lacking(workload, precision):
+    if lacking := training.lacking(workload, precision):
         return Skip(lacking)
     if precision == BFLOAT16 and not device.on_cuda():
         return Skip("fastai's MixedPrecision opens CUDA's autocast whatever the device: on a CPU it does nothing")
     compiles = mode == "fit-compile"
-    if compiles and (missing := found.compiler_missing()):
+    if compiles and (missing := compiler_missing()):
         return Skip(missing)
-    model, x, y = backend.placed(workload, precision)
-    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    model, x, y = training.placed(workload, precision)
+    products = training.products_of(training.predict_of(model, precision), x, precision)
     whole_batch = DataLoader([(x, y)], bs=None, device=x.device)
     losses = _Losses()
     trained = torch.compile(model) if compiles else model
@@ -88,30 +88,30 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     if precision == BFLOAT16:
         learner.to_bf16()
     learner.create_opt()
-    asked = 0
+    updates_asked = 0
 
     def fit(updates: int) -> torch.Tensor:
-        nonlocal asked
-        asked += updates
+        nonlocal updates_asked
+        updates_asked += updates
         learner.fit(updates)
         return torch.stack(losses.of_this_fit)  # (updates,)
 
     def reset() -> None:
-        backend.load(model, workload.parameters)
+        training.load(model, workload.parameters)
         learner.create_opt()
 
     def proof() -> ModeProof:
         hyper = ", ".join(f"{name} {value:g}" for name, value in learner.opt.hypers[0].items())
-        evidence = f"{losses.seen} batches seen in {asked} updates asked for; optimiser with {hyper}"
+        evidence = f"{losses.batches} batches seen in {updates_asked} updates asked for; optimiser with {hyper}"
         output = losses.of_this_fit[-1] if losses.of_this_fit else None
-        placement = found.placement(model.parameters(), output, products)
-        return inductor.trainer_proof(mode, trained, placement, complete=losses.seen == asked, evidence=evidence)
+        placement = placement_of(model.parameters(), output, products)
+        return trainer_proof(mode, trained, placement, complete=losses.batches == updates_asked, evidence=evidence)
 
     return Step(
         fit=fit,
         reset=reset,
-        parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, backend.loss_of(workload, model, precision), x, y),
+        parameters=lambda: training.parameters_of(model),
+        gradient=lambda: training.gradient_of(model, training.loss_of(workload, model, precision), x, y),
         proof=proof,
     )
 
@@ -124,7 +124,7 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
 
 start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
 empty_cache = device.empty_cache
-probes = _torch_probes.probes
+probes = torch_probes
 
 
 def versions() -> Sequence[str]:

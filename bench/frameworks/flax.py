@@ -4,8 +4,8 @@
 through them once. Optax's Adam is Kingma and Ba's. The arrays are strong float32: a weakly typed one would be traced
 a second time. In bfloat16 every layer has dtype=bfloat16 and param_dtype=float32, Flax's own way: layers cast their
 parameters and inputs, layer norms take their statistics in float32. In float32 are also the softmax of the attention,
-the loss and the addition of a bias, for the reason that `_jax_models` gives; Flax has a hook for it.
-The caches on disk are JAX's, see there.
+the loss and the addition of a bias, for the reason that `_jax/models.py` gives; Flax has a hook for it.
+The caches on disk are those of JAX, see `jax.py`.
 """
 
 import functools
@@ -21,12 +21,12 @@ import optax
 from flax import nnx
 
 from bench.frameworks._flax_models import FORWARD
-from bench.frameworks._flax_state import _held, _is_variable, _parameters, _transformation, _variable
+from bench.frameworks._flax_state import held, parameters_of, transformation_of, variable_of, variables_of
 from bench.frameworks._jax import device
-from bench.frameworks._jax import probes as _jax_probes
-from bench.frameworks._jax import proof as _jax_proof
 from bench.frameworks._jax.precision import COMPUTE, cast, choose, lacks, products
-from bench.interface import Skip, Step
+from bench.frameworks._jax.probes import jax_probes
+from bench.frameworks._jax.proof import Body, proof_of
+from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Workload
 
@@ -46,6 +46,7 @@ ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 ADAM = KINGMA_BA
+
 Predict = Callable[[Any, jax.Array], jax.Array]  # (model, x) -> predictions
 
 
@@ -57,7 +58,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     dtype = COMPUTE[precision]
     model = FORWARD[workload.name].model(workload, dtype, nnx.Rngs(0))
     for name, array in workload.parameters.items():
-        _variable(model, name).set_value(jnp.asarray(array, dtype=jnp.float32))
+        variable_of(model, name).set_value(jnp.asarray(array, dtype=jnp.float32))
 
     def predict(model: Any, x: jax.Array) -> jax.Array:
         predictions: jax.Array = model(cast(x, dtype))
@@ -68,10 +69,10 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> Step:
     """Return the training step of `model` in `mode`."""
-    body, held = _jax_proof.Body(), _held
+    body = Body()
     criterion = FORWARD[workload.name].criterion
-    optimizer = nnx.Optimizer(model, _transformation(workload.optimizer), wrt=nnx.Param)
-    held.variables = jax.tree.leaves(nnx.state((model, optimizer)), is_leaf=_is_variable)
+    optimizer = nnx.Optimizer(model, transformation_of(workload.optimizer), wrt=nnx.Param)
+    held.variables = variables_of((model, optimizer))
     initial = [variable.get_value() for variable in held.variables]
     x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
 
@@ -99,12 +100,12 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
 
     def gradient() -> Mapping[str, Array32]:
         slopes = nnx.jit(nnx.grad(loss_of))(model, x, y)
-        return {name: np.array(_variable(slopes, name).get_value()) for name in workload.parameters}
+        return {name: np.array(variable_of(slopes, name).get_value()) for name in workload.parameters}
 
     return Step(
         call=call,
         reset=reset,
-        parameters=lambda: _parameters(workload, model),
+        parameters=lambda: parameters_of(workload, model),
         gradient=gradient,
         proof=_proof(mode, body, jitted, model, predict, x),
         release=held.release,
@@ -113,8 +114,8 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
 
 def _predicting(workload: Workload, mode: str, model: Any, predict: Predict) -> Step:
     """Return the forward pass of `model`, its variables an argument of the program."""
-    body, held = _jax_proof.Body(), _held
-    held.variables = jax.tree.leaves(nnx.state(model), is_leaf=_is_variable)
+    body = Body()
+    held.variables = variables_of(model)
     x = jax.device_put(workload.inputs["x"])
 
     def forward(model: Any, x: jax.Array) -> jax.Array:
@@ -132,7 +133,7 @@ def _predicting(workload: Workload, mode: str, model: Any, predict: Predict) -> 
     return Step(
         call=call,
         reset=lambda: None,
-        parameters=lambda: _parameters(workload, model),
+        parameters=lambda: parameters_of(workload, model),
         proof=_proof(mode, body, jitted, model, predict, x),
         inference=True,
         release=held.release,
@@ -142,30 +143,33 @@ def _predicting(workload: Workload, mode: str, model: Any, predict: Predict) -> 
 def _bound(mode: str, step: Callable[..., jax.Array], jitted: Any, *objects: Any) -> Callable[..., jax.Array]:
     """Return the mode's step with its objects: handed over in each call, or held."""
     if mode == "cached-partial":
-        held: Callable[..., jax.Array] = nnx.cached_partial(jitted, *objects)
-        return held
+        bound: Callable[..., jax.Array] = nnx.cached_partial(jitted, *objects)
+        return bound
     return partial(step if mode == "eager" else jitted, *objects)
 
 
-def _proof(
-    mode: str, body: _jax_proof.Body, jitted: Any, model: Any, predict: Predict, x: jax.Array
-) -> Callable[[], ModeProof]:
-    """Return what says how the step ran; the model's products are looked at once."""
+def _proof(mode: str, body: Body, jitted: Any, model: Any, predict: Predict, x: jax.Array) -> Callable[[], ModeProof]:
+    """Return the function that says how the step ran; the dtypes of the model's products are read once."""
     graph, state = nnx.split(model)
     compute = functools.cache(lambda: products(lambda state, x: predict(nnx.merge(graph, state), x), state, x))
 
     def proof() -> ModeProof:
         entries = None if mode == "eager" else jitted.jitted_fn._cache_size()
-        taken = mode if body.compiled else "eager"
-        parameter = _held.variables[0].get_value()
-        return _jax_proof.found(taken, body, parameter, _held.output, entries, compute=compute())
+        ran = mode if body.compiled else "eager"
+        parameter = held.variables[0].get_value()
+        return proof_of(ran, body, parameter, held.output, entries, compute=compute())
 
     return proof
 
 
+def wait(outputs: Sequence[Output]) -> None:
+    """Block until every output and every variable is computed."""
+    jax.block_until_ready((outputs, [variable.get_value() for variable in held.variables]))
+
+
 start, to_numpy, memory = device.start, device.to_numpy, device.memory
-probes = _jax_probes.probes
 empty_cache = device.empty_cache
+probes = jax_probes
 
 
 def versions() -> Sequence[str]:

@@ -1,11 +1,11 @@
 """JAX: a pure function from state to state, run op by op, as one jitted step, or as a whole loop in `lax.scan`.
 
-The forward passes stand in `_jax_models`, which says what is float32 beside products of bfloat16. Adam is written out
+The forward passes are in `_jax/models.py`, which says what is float32 beside products of bfloat16. Adam is written out
 here, Kingma and Ba's algorithm 1, so that JAX alone is measured. Every array is made with an explicit dtype: a weakly
 typed one would be traced a second time once it came back strong.
 
-JAX keeps no compiled program on disk unless it is told to. It is told to here, for programs of any size and compile
-time, so that a second process can show what a warm start costs. Making the keys and writing the entries is 1 to 2 % of
+By default JAX keeps no compiled program on disk. ENVIRONMENT makes it keep all, of any size and compile time, so that a
+second process can show what a warm start costs. Making the keys and writing the entries is 1 to 2 % of
 the cold first step of a compiled mode, and 6 % of the cold first step op by op, which writes one entry an operation.
 """
 
@@ -16,12 +16,14 @@ from typing import Final
 import jax
 import numpy as np
 
-from bench.frameworks._jax.forward import _predicting
-from bench.frameworks._jax.held import _held, _initial, _parameters, _weight
+from bench.frameworks._jax import device
+from bench.frameworks._jax.forward import forward_step
+from bench.frameworks._jax.held import held, initial
 from bench.frameworks._jax.models import FORWARD, Model
-from bench.frameworks._jax.optimizers import State, _adam, _sgd
+from bench.frameworks._jax.optimizers import State, adam, sgd
 from bench.frameworks._jax.precision import COMPUTE, choose, lacks, products
-from bench.frameworks._jax.proof import Body, _count_duration, _count_event, found
+from bench.frameworks._jax.probes import jax_probes
+from bench.frameworks._jax.proof import Body, proof_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Adam, Array32, Workload
@@ -49,14 +51,10 @@ ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
 ADAM = KINGMA_BA
-# what only an update has
-TRAINING_ONLY: Final = {
+TRAINING_ONLY: Final = {  # why a forward pass has no such mode
     "jit-donate": "a forward pass has no state to donate",
     "scan": "a forward pass has no updates to loop over",
 }
-
-jax.monitoring.register_event_listener(_count_event)
-jax.monitoring.register_event_duration_secs_listener(_count_duration)
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
@@ -65,15 +63,15 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip(reason)
     choose(precision)
     model = FORWARD[workload.name].mixed(COMPUTE[precision])
-    return _training(workload, mode, model) if workload.trains else _predicting(workload, mode, model)
+    return _training(workload, mode, model) if workload.trains else forward_step(workload, mode, model)
 
 
 def _training(workload: Workload, mode: str, model: Model) -> Step:
     """Return the training step of `model` in `mode`."""
     optimizer = workload.optimizer
     loss_and_gradient = jax.value_and_grad(model.loss)
-    update = partial(_adam, optimizer) if isinstance(optimizer, Adam) else partial(_sgd, optimizer)
-    body, held = Body(), _held
+    update = partial(adam, optimizer) if isinstance(optimizer, Adam) else partial(sgd, optimizer)
+    body = Body()
 
     def step(state: State, x: jax.Array, y: jax.Array) -> tuple[State, jax.Array]:
         loss, gradient = loss_and_gradient(state.parameters, x, y)
@@ -91,7 +89,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         "scan": jax.jit(loop),
     }[mode]
     x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
-    held.state = _initial(workload)
+    held.state = initial(workload)
     compute = cache(lambda: products(model.predict, workload.parameters, x))
 
     def call() -> jax.Array:
@@ -104,18 +102,17 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         return held.output
 
     def reset() -> None:
-        held.state = _initial(workload)
+        held.state = initial(workload)
 
     def proof() -> ModeProof:
         entries = None if mode == "op-by-op" else advance._cache_size()
         deleted = [array.is_deleted() for array in jax.tree.leaves(held.given)]
-        taken = mode if body.compiled else "op-by-op"
-        if taken == "jit-donate" and not all(deleted):
-            taken = "jit"
-        detail = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
-        return found(
-            taken, body, _weight(), held.output, entries, detail if mode == "jit-donate" else "", compute=compute()
-        )
+        ran = mode if body.compiled else "op-by-op"
+        if ran == "jit-donate" and not all(deleted):
+            ran = "jit"
+        donated = f"{sum(deleted)} of {len(deleted)} arrays deleted that the last call was given"
+        detail = donated if mode == "jit-donate" else ""
+        return proof_of(ran, body, held.weight(), held.output, entries, detail, compute=compute())
 
     def gradient() -> Mapping[str, Array32]:
         return {name: np.array(g) for name, g in jax.jit(jax.grad(model.loss))(held.state.parameters, x, y).items()}
@@ -124,7 +121,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         call=call_donated if mode == "jit-donate" else call,
         steps_per_call=workload.steps if mode == "scan" else 1,
         reset=reset,
-        parameters=_parameters,
+        parameters=held.parameters,
         gradient=gradient,
         proof=proof,
         release=held.release,
@@ -133,4 +130,9 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
 
 def wait(outputs: Sequence[Output]) -> None:
     """Block until every output and the newest state are computed."""
-    jax.block_until_ready((outputs, _held.state))
+    jax.block_until_ready((outputs, held.state))
+
+
+start, to_numpy, memory = device.start, device.to_numpy, device.memory
+empty_cache, versions = device.empty_cache, device.versions
+probes = jax_probes

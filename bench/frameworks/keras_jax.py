@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import keras
 
-from bench.frameworks._jax import device as _jax_device
-from bench.frameworks._jax import probes as _jax_probes
-from bench.frameworks._jax import proof as _jax_proof
-from bench.frameworks._keras import models
-from bench.frameworks._keras import proof as _keras_proof
-from bench.frameworks._keras import step as _keras
+from bench.frameworks._jax import device
+from bench.frameworks._jax.probes import jax_probes
+from bench.frameworks._jax.proof import Body, proof_of
+from bench.frameworks._keras import models, step
+from bench.frameworks._keras.backend import COMPILED, EAGER, Backend
+from bench.frameworks._keras.proof import step_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import EPSILON_HAT, Workload
@@ -50,40 +50,40 @@ ENVIRONMENT = {
 ADAM = EPSILON_HAT
 FORWARD = models.FORWARD
 AMPERE = 8.0  # the first compute capability with TF32
-# the dtypes of the two that StableHLO multiplies
+# the dtypes of the two arrays that a product of StableHLO multiplies
 PRODUCT = r"stablehlo\.(?:dot_general|convolution).*: \(tensor<(?:\d+x)*(\w+)>, tensor<(?:\d+x)*(\w+)>\) ->"
 DTYPES = {"bf16": "bfloat16", "f32": "float32"}
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    keras_on_jax = _keras_proof.Backend(
+    keras_on_jax = Backend(
         gradient=_gradient,
-        uncompiled=_keras_proof.EAGER,
+        uncompiled=EAGER,
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
     )
-    return _keras.build(workload, mode, precision, keras_on_jax)
+    return step.build(workload, mode, precision, keras_on_jax)
 
 
 def _round_to_tf32() -> str:
-    device = jax.config.jax_default_device
-    if device.platform != "gpu":
+    gpu = jax.config.jax_default_device
+    if gpu.platform != "gpu":
         return "TF32 needs an NVIDIA GPU: JAX computes on the CPU"
-    if float(device.compute_capability) < AMPERE:
-        return f"TF32 needs an NVIDIA GPU of compute capability {AMPERE}, this one has {device.compute_capability}"
+    if float(gpu.compute_capability) < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability {AMPERE}, this one has {gpu.compute_capability}"
     jax.config.update("jax_default_matmul_precision", "tensorfloat32")
     return ""
 
 
 def _products(model: keras.Model, x: jax.Array) -> set[str]:
-    """Return the dtypes of what products take in the model's StableHLO, lowered and not compiled."""
+    """Return the dtypes that products take in the model's StableHLO, lowered and not compiled."""
     trained, others = (
         [variable.value for variable in each] for each in (model.trainable_variables, model.non_trainable_variables)
     )
     text = jax.jit(lambda *values: model.stateless_call(*values)[0]).lower(trained, others, x).as_text()
-    return {DTYPES.get(found, found) for both in re.findall(PRODUCT, text) for found in both}
+    return {DTYPES.get(name, name) for both in re.findall(PRODUCT, text) for name in both}
 
 
 def _gradient(model: keras.Model, loss: models.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
@@ -101,13 +101,13 @@ def _gradient(model: keras.Model, loss: models.Loss, x: jax.Array, y: jax.Array)
 
 def _prove(model: keras.Model) -> ModeProof:
     """Return what JAX ran of Keras' step, by the programs that `jax.jit` keeps for it."""
-    step = _keras_proof.step_of(model)
-    programs = _jitted(step)._cache_size() if step and model.jit_compile else 0
-    body = _jax_proof.Body()
+    keras_step = step_of(model)
+    programs = _jitted(keras_step)._cache_size() if keras_step and model.jit_compile else 0
+    body = Body()
     body.on_tracers = programs
     return dataclasses.replace(
-        _jax_proof.found(
-            _keras_proof.COMPILED if programs else _keras_proof.EAGER,
+        proof_of(
+            COMPILED if programs else EAGER,
             body,
             parameter=model.trainable_variables[0].value,
             loss=None,
@@ -123,18 +123,16 @@ def _jitted(step: Callable[..., Any]) -> Any:
     return hidden["step_function"] if "step_function" in hidden else _jitted(hidden["_step_function"])
 
 
-start, memory, probes = _jax_device.start, _jax_device.memory, _jax_probes.probes
-empty_cache = _jax_device.empty_cache
-
-
 def wait(outputs: Sequence[Output]) -> None:
-    """Block until every array is computed: what Keras hands out is a number, its newest state is inside the model."""
+    """Block until every array is computed: Keras returns a number, and its newest state is inside the model."""
     jax.block_until_ready(jax.live_arrays())
 
 
-to_numpy = _keras.to_numpy
+start, to_numpy, memory = device.start, step.to_numpy, device.memory
+empty_cache = device.empty_cache
+probes = jax_probes
 
 
 def versions() -> tuple[str, ...]:
     """Keras, JAX and its XLA, and NumPy for the inputs."""
-    return _keras.versions(f"jax=={jax.__version__}", f"jaxlib=={jax.lib.__version__}")
+    return step.versions(f"jax=={jax.__version__}", f"jaxlib=={jax.lib.__version__}")

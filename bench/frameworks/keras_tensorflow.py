@@ -7,13 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bench.frameworks._keras import models
-from bench.frameworks._keras import proof as _keras_proof
-from bench.frameworks._keras import step as _keras
+from bench.frameworks._keras import models, step
+from bench.frameworks._keras.backend import COMPILED, EAGER, GRAPH, Backend
+from bench.frameworks._keras.proof import step_of
 from bench.frameworks._tensorflow import device
-from bench.frameworks._tensorflow import probes as _tensorflow_probes
-from bench.frameworks._tensorflow import proof as _tensorflow_proof
-from bench.frameworks._tensorflow.proof import Graphs
+from bench.frameworks._tensorflow.probes import tensorflow_probes
+from bench.frameworks._tensorflow.proof import Graphs, compiled_by_xla, products, prove
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import EPSILON_HAT, Workload
@@ -53,15 +52,15 @@ FORWARD = models.FORWARD
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    backend = _keras_proof.Backend(
+    keras_on_tensorflow = Backend(
         gradient=_gradient,
-        uncompiled=_keras_proof.GRAPH,
+        uncompiled=GRAPH,
         prove=_prove,
         products=_products,
         round_to_tf32=device.round_to_tf32,
         feed=_repeated,
     )
-    return _keras.build(workload, mode, precision, backend)
+    return step.build(workload, mode, precision, keras_on_tensorflow)
 
 
 def _repeated(x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def _gradient(model: keras.Model, loss: models.Loss, x: tf.Tensor, y: tf.Tensor)
 
 
 def _products(model: keras.Model, x: tf.Tensor) -> set[str]:
-    return _tensorflow_proof.products(tf.function(model).get_concrete_function(x).graph)
+    return products(tf.function(model).get_concrete_function(x).graph)
 
 
 def _prove(model: keras.Model) -> ModeProof:
@@ -94,10 +93,10 @@ def _prove(model: keras.Model) -> ModeProof:
     if traces:
         newest = functions[STEP if STEP in functions else PREDICT]._list_all_concrete_functions()[-1]
         used = sum(count > 0 for count in counts)
-        graphs = Graphs(functions=used, traces=traces, xla=_tensorflow_proof.compiled_by_xla(newest))
-    ran = _keras_proof.EAGER if graphs is None else _keras_proof.COMPILED if graphs.xla else _keras_proof.GRAPH
+        graphs = Graphs(functions=used, traces=traces, xla=compiled_by_xla(newest))
+    ran = EAGER if graphs is None else COMPILED if graphs.xla else GRAPH
     weight = model.trainable_variables[0]
-    return _tensorflow_proof.prove(
+    return prove(
         ran,
         graphs,
         device=weight.value.device,
@@ -109,11 +108,11 @@ def _prove(model: keras.Model) -> ModeProof:
 
 def _functions(model: keras.Model) -> dict[str, Any]:
     """Return the `tf.function`s that are Keras' step or hidden in its closure; none before a step."""
-    step = _keras_proof.step_of(model)
-    if step is None:
+    keras_step = step_of(model)
+    if keras_step is None:
         return {}
-    outer = {PREDICT: step} if _traces(step) else {}
-    body = inspect.unwrap(step.python_function if outer else step)
+    outer = {PREDICT: keras_step} if _traces(keras_step) else {}
+    body = inspect.unwrap(keras_step.python_function if outer else keras_step)
     hidden = inspect.getclosurevars(body).nonlocals
     functions = {name: inspect.unwrap(value, stop=_traces) for name, value in hidden.items() if callable(value)}
     return outer | {name: function for name, function in functions.items() if _traces(function)}
@@ -125,10 +124,10 @@ def _traces(value: Any) -> bool:
 
 start, wait, memory = device.start, device.wait, device.memory
 empty_cache = device.empty_cache
-probes = _tensorflow_probes.probes
-to_numpy = _keras.to_numpy
+probes = tensorflow_probes
+to_numpy = step.to_numpy
 
 
 def versions() -> tuple[str, ...]:
     """Keras, TensorFlow, and NumPy for the inputs."""
-    return _keras.versions(f"tensorflow=={tf.__version__}")
+    return step.versions(f"tensorflow=={tf.__version__}")

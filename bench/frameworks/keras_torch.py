@@ -15,11 +15,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.frameworks._keras import models, step
-from bench.frameworks._keras import proof as _keras_proof
-from bench.frameworks._torch import device as _torch_device
-from bench.frameworks._torch import inductor
-from bench.frameworks._torch import probes as _torch_probes
-from bench.frameworks._torch import proof as _torch_proof
+from bench.frameworks._keras.backend import COMPILED, EAGER, Backend
+from bench.frameworks._keras.proof import step_of
+from bench.frameworks._torch import device as torch_device
+from bench.frameworks._torch.inductor import compiler_missing, graph_breaks_at, inductor_proof
+from bench.frameworks._torch.probes import torch_probes
+from bench.frameworks._torch.proof import placement_of
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import EPSILON_HAT, Workload
@@ -64,17 +65,17 @@ _scope = contextlib.ExitStack()
 
 def start(device: str, threads: int) -> None:
     """Choose the device for PyTorch and for Keras, set the threads and strict float32 (no TF32)."""
-    _torch_device.start(device, threads)
+    torch_device.start(device, threads)
     _scope.enter_context(keras.device(device))  # "cpu:0" would be another device than "cpu" to PyTorch
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    if mode.endswith("-jit") and (missing := _torch_proof.compiler_missing()):
+    if mode.endswith("-jit") and (missing := compiler_missing()):
         return Skip(missing)
-    keras_on_torch = _keras_proof.Backend(
+    keras_on_torch = Backend(
         gradient=_gradient,
-        uncompiled=_keras_proof.EAGER,
+        uncompiled=EAGER,
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
@@ -96,16 +97,17 @@ def _gradient(model: keras.Model, loss: models.Loss, x: torch.Tensor, y: torch.T
 
 
 def _round_to_tf32() -> str:
-    if not _torch_device.on_cuda():
+    if not torch_device.on_cuda():
         return "TF32 needs an NVIDIA GPU: PyTorch computes on the CPU"
-    if (found := torch.cuda.get_device_capability()) < AMPERE:
-        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {found[0]}.{found[1]}"
+    major, minor = torch.cuda.get_device_capability()
+    if (major, minor) < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {major}.{minor}"
     torch.backends.fp32_precision = "tf32"
     return ""
 
 
 class _Products(TorchDispatchMode):  # type: ignore[misc]
-    """Notes the dtypes of what matrix products, convolutions and fused attention take."""
+    """Records the dtypes that matrix products, convolutions and fused attention take."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +121,7 @@ class _Products(TorchDispatchMode):  # type: ignore[misc]
 
 
 def _products(model: keras.Model, x: torch.Tensor) -> set[str]:
-    """Return the dtypes of what products take while the model predicts from one sample."""
+    """Return the dtypes that products take while the model predicts from one sample."""
     products = _Products()
     with torch.no_grad(), products:
         model(x[:1], training=False)
@@ -128,20 +130,20 @@ def _products(model: keras.Model, x: torch.Tensor) -> set[str]:
 
 def _prove(model: keras.Model) -> ModeProof:
     """Return what PyTorch ran of Keras' step."""
-    placement = _torch_proof.placement(model.parameters(), output=None)
+    placement = placement_of(model.parameters(), output=None)
     if not model.jit_compile:
-        return ModeProof(mode=_keras_proof.EAGER, compilations=None, evidence="the step is not compiled", **placement)
-    proof = inductor.inductor_proof(_keras_proof.step_of(model), placement)
+        return ModeProof(mode=EAGER, compilations=None, evidence="the step is not compiled", **placement)
+    proof = inductor_proof(step_of(model), placement)
     return dataclasses.replace(
         proof,
-        mode=_keras_proof.COMPILED if proof.graphs else _keras_proof.EAGER,
-        graph_breaks_declared=inductor.graph_breaks_at("Tensor.backward()"),
+        mode=COMPILED if proof.graphs else EAGER,
+        graph_breaks_declared=graph_breaks_at("Tensor.backward()"),
     )
 
 
-wait, memory, probes = _torch_device.wait, _torch_device.memory, _torch_probes.probes
-empty_cache = _torch_device.empty_cache
-to_numpy = step.to_numpy
+wait, to_numpy, memory = torch_device.wait, step.to_numpy, torch_device.memory
+empty_cache = torch_device.empty_cache
+probes = torch_probes
 
 
 def versions() -> tuple[str, ...]:

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bench.frameworks._torch import device, inductor, models
-from bench.frameworks._torch import probes as _torch_probes
-from bench.frameworks._torch import proof as found
-from bench.frameworks._torch import training as backend
+from bench.frameworks._torch import device, models, training
+from bench.frameworks._torch.inductor import compiler_missing, trainer_proof
+from bench.frameworks._torch.probes import torch_probes
+from bench.frameworks._torch.proof import placement_of
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Workload
@@ -53,33 +53,33 @@ class _Module(lightning.LightningModule):  # type: ignore[misc]
         self.compute_loss = compute_loss
         self.optimizer = optimizer
         self.losses: list[torch.Tensor] = []
-        self.seen = 0
+        self.batches = 0
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         x, y = batch
         loss = self.compute_loss(x, y)
         self.losses.append(loss.detach())
-        self.seen += 1
+        self.batches += 1
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optimizer  # the same one in each fit, so that its state goes on
+        return self.optimizer  # the same in each fit, so that its state is kept
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the Trainer's fit, of the model as it is or compiled."""
     if not workload.trains:
         return Skip("Lightning's forward pass is PyTorch's own: its Trainer adds loops and loaders, not a mode")
-    if lacking := backend.lacking(workload, precision):
+    if lacking := training.lacking(workload, precision):
         return Skip(lacking)
     compiles = mode == "fit-compile"
-    if compiles and (missing := found.compiler_missing()):
+    if compiles and (missing := compiler_missing()):
         return Skip(missing)
-    model, x, y = backend.placed(workload, precision)
-    eager = backend.loss_of(workload, model, precision)
-    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    model, x, y = training.placed(workload, precision)
+    eager = training.loss_of(workload, model, precision)
+    products = training.products_of(training.predict_of(model, precision), x, precision)
     compute_loss = torch.compile(eager) if compiles else eager
-    optimizer = backend.optimizer_of(workload.optimizer, model.parameters())
+    optimizer = training.optimizer_of(workload.optimizer, model.parameters())
     module = _Module(model, compute_loss, optimizer)
     whole_batch = DataLoader([(x, y)], batch_size=None)
     trainer = lightning.Trainer(
@@ -91,38 +91,38 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    asked = 0
+    updates_asked = 0
 
     def fit(updates: int) -> torch.Tensor:
-        nonlocal asked
-        asked += updates
+        nonlocal updates_asked
+        updates_asked += updates
         module.losses = []
         trainer.fit_loop.max_epochs = trainer.current_epoch + updates
         trainer.fit(module, whole_batch)
         return torch.stack(module.losses)  # (updates,)
 
     def reset() -> None:
-        backend.load(model, workload.parameters)
-        backend.forget(optimizer)
+        training.load(model, workload.parameters)
+        training.forget(optimizer)
 
     def proof() -> ModeProof:
         output = module.losses[-1] if module.losses else None
-        evidence = f"{module.seen} batches seen in {asked} updates asked for"
-        placement = found.placement(model.parameters(), output, products)
-        return inductor.trainer_proof(mode, compute_loss, placement, complete=module.seen == asked, evidence=evidence)
+        evidence = f"{module.batches} batches seen in {updates_asked} updates asked for"
+        placement = placement_of(model.parameters(), output, products)
+        return trainer_proof(mode, compute_loss, placement, complete=module.batches == updates_asked, evidence=evidence)
 
     return Step(
         fit=fit,
         reset=reset,
-        parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, eager, x, y),
+        parameters=lambda: training.parameters_of(model),
+        gradient=lambda: training.gradient_of(model, eager, x, y),
         proof=proof,
     )
 
 
 start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
 empty_cache = device.empty_cache
-probes = _torch_probes.probes
+probes = torch_probes
 
 
 def versions() -> Sequence[str]:

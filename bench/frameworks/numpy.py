@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from bench.frameworks._numpy_probes import numpy_probes
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.precision import FLOAT32
@@ -119,7 +120,7 @@ class _AdamState:
 
 
 def wait(outputs: Sequence[Output]) -> None:
-    """NumPy has returned when it has computed."""
+    """NumPy returns when it has computed."""
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
@@ -140,3 +141,6 @@ def empty_cache() -> bool:
 def versions() -> Sequence[str]:
     """NumPy itself."""
     return (f"numpy=={np.__version__}",)
+
+
+probes = numpy_probes

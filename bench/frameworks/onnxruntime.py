@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "SAMESTEP_MODEL": "{scratch}/model.onnx",
 }
 ALLOCATORS = {
-    "kNextPowerOfTwo": {"ORT_ARENA_EXTEND_STRATEGY": "0"},  # of this file alone: ONNX Runtime reads no variable
+    "kNextPowerOfTwo": {"ORT_ARENA_EXTEND_STRATEGY": "0"},  # read by this file: ONNX Runtime reads no variable
     "kSameAsRequested": {"ORT_ARENA_EXTEND_STRATEGY": "1"},
 }
 ALLOCATOR_DEVICES = ("cpu", "cuda")
@@ -110,15 +110,15 @@ def _session(model: str) -> ort.InferenceSession:
 
 
 def _share_arena(strategy: int) -> None:
-    """Register the process's arena on the CPU: a session's own cannot be told how to grow."""
+    """Register an arena of the process on the CPU: how a session's own grows cannot be set."""
     memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": strategy}))
 
 
 def _policy_of(session: ort.InferenceSession) -> str:
-    """Return how the session's arena grows: "default" for its own on the CPU and where nothing was asked for."""
-    asked = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
-    if asked is None:
+    """Return how the session's arena grows: "default" where none was requested, and for its own arena on the CPU."""
+    strategy = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
+    if strategy is None:
         return "default"
     if _device == "cuda":
         return str(session.get_provider_options()[PROVIDERS["cuda"]]["arena_extend_strategy"])
@@ -126,13 +126,14 @@ def _policy_of(session: ort.InferenceSession) -> str:
         shared = session.get_session_options().get_session_config_entry(USE_ENV_ALLOCATORS)
     except RuntimeError:  # it has no such entry
         shared = "0"
-    return tuple(ALLOCATORS)[int(asked)] if shared == "1" else "default"
+    return tuple(ALLOCATORS)[int(strategy)] if shared == "1" else "default"
 
 
 def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
-    """Read weight and bias off the predictions, for a session does not show its initializers.
+    """Read weight and bias off the predictions: a session does not show its initializers.
 
-    At 0 stands the bias. At 2^40 the bias is less than half a unit in the last place: there stands the weight, exactly.
+    The prediction at 0 is the bias. At 2^40 the bias is less than half a unit in the last place, so that the quotient
+    is exactly the weight.
     """
     far = np.float32(2**40)
     x = np.zeros(shape, np.float32)  # (n, 1)
@@ -168,7 +169,7 @@ def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:
 
 
 def _dtype(kind: str) -> str:
-    """Return NumPy's name of ONNX Runtime's `kind` of tensor, or `kind` where nobody here asks for it."""
+    """Return NumPy's name of ONNX Runtime's `kind` of tensor, or `kind` itself where it is not in use here."""
     return {"tensor(float)": "float32"}.get(kind, kind)
 
 
@@ -177,7 +178,7 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
-    """Return the predictions of the last inference, shape (n,): all are written to the same place."""
+    """Return the predictions of the last inference, shape (n,): each inference writes to the same memory."""
     return np.asarray(outputs[-1].numpy(), dtype=np.float64).ravel()
 
 

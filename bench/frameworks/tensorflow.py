@@ -15,13 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bench.frameworks._keras import step as _keras
+from bench.frameworks._keras.optimizers import optimizer_of
 from bench.frameworks._tensorflow import device
-from bench.frameworks._tensorflow import probes as _tensorflow_probes
-from bench.frameworks._tensorflow.forward import _arrays, _in_mode, _inference, _placed
+from bench.frameworks._tensorflow.forward import arrays_of, forward_step, in_mode, placed
 from bench.frameworks._tensorflow.models import FORWARD, Forward, Tensors
-from bench.frameworks._tensorflow.proof import Body, _proof, _trace_of
-from bench.frameworks._tensorflow.session import _session
+from bench.frameworks._tensorflow.probes import tensorflow_probes
+from bench.frameworks._tensorflow.proof import Body, proof_of, trace_of
+from bench.frameworks._tensorflow.session import session_step
 from bench.interface import Output, Skip, Step
 from bench.reference.precision import PRECISIONS, TF32
 from bench.reference.workload import EPSILON_HAT, Array32, Array64, Workload
@@ -63,14 +63,15 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip("a loop repeats updates: there is none in a forward pass")
     forward = replace(FORWARD[workload.name], dtype=tf.as_dtype(PRECISIONS[precision].products))
     if mode == "session":
-        return _session(workload, forward)
-    return _training(workload, forward, mode) if workload.trains else _inference(workload, forward, mode)
+        return session_step(workload, forward)
+    return _training(workload, forward, mode) if workload.trains else forward_step(workload, forward, mode)
 
 
 def _training(workload: Workload, forward: Forward, mode: str) -> Step:
-    inputs, parameters = _placed(workload)
+    """Return the training step or the loop over all steps, eager, traced or compiled."""
+    inputs, parameters = placed(workload)
     variables = list(parameters.values())
-    optimizer = _keras.optimizer_of(workload.optimizer)
+    optimizer = optimizer_of(workload.optimizer)
     optimizer.build(variables)
     fresh = [variable.numpy() for variable in optimizer.variables]
     body = Body()
@@ -91,7 +92,7 @@ def _training(workload: Workload, forward: Forward, mode: str) -> Step:
         return losses.stack()  # (steps,)
 
     whole = loop if mode.startswith("loop") else step
-    advance = _in_mode(whole, mode)
+    advance = in_mode(whole, mode)
 
     def call() -> tf.Tensor:
         nonlocal last
@@ -104,14 +105,14 @@ def _training(workload: Workload, forward: Forward, mode: str) -> Step:
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(value)
 
-    trace = _trace_of(forward, parameters, inputs["x"])
+    trace = trace_of(forward, parameters, inputs["x"])
     return Step(
         call=call,
         steps_per_call=workload.steps if whole is loop else 1,
         reset=reset,
-        parameters=lambda: _arrays(parameters),
+        parameters=lambda: arrays_of(parameters),
         gradient=lambda: _gradient(forward, parameters, inputs),
-        proof=lambda: _proof(body, advance, trace, variables[0], last),
+        proof=lambda: proof_of(body, advance, trace, variables[0], last),
     )
 
 
@@ -123,14 +124,14 @@ def _gradient(forward: Forward, parameters: Tensors, inputs: Tensors) -> Mapping
 
 start, wait, memory = device.start, device.wait, device.memory
 empty_cache = device.empty_cache
-probes = _tensorflow_probes.probes
+probes = tensorflow_probes
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
     """Return the losses, shape (steps,), or the last predictions, shape (n,): these have a row for each sample."""
     last = np.asarray(outputs[-1])
-    told = last if last.ndim > 1 else np.asarray([np.asarray(losses) for losses in outputs])
-    return told.astype(np.float64).ravel()
+    kept = last if last.ndim > 1 else np.asarray([np.asarray(losses) for losses in outputs])
+    return kept.astype(np.float64).ravel()
 
 
 def versions() -> Sequence[str]:

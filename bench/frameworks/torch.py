@@ -12,14 +12,15 @@ from typing import Final
 import numpy as np
 import torch
 
-from bench.frameworks._torch import device, inductor, models
-from bench.frameworks._torch import probes as _torch_probes
-from bench.frameworks._torch import proof as found
-from bench.frameworks._torch import training as backend
-from bench.frameworks._torch.cuda_graph import _captured
-from bench.frameworks._torch.forward import INDUCTOR, _copied, _forward, _run_as
+from bench.frameworks._torch import device, models, training
+from bench.frameworks._torch.cuda_graph import captured_step
+from bench.frameworks._torch.forward import forward_step
+from bench.frameworks._torch.inductor import compiler_missing, inductor_proof
+from bench.frameworks._torch.modes import INDUCTOR, keep_as, run_as
+from bench.frameworks._torch.probes import torch_probes
+from bench.frameworks._torch.proof import optimizer_kernels, placement_of
 from bench.frameworks._torch.script import Script
-from bench.frameworks._torch.whole_step import _compiled
+from bench.frameworks._torch.whole_step import compiled_step
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Workload
@@ -48,7 +49,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     # a precompiled header is 150 MB in the temporary folder, more than a small tmpfs holds
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
-    # the processor says what it can, not seconds of trial compilations, which a machine needs once (decision 9)
+    # trust the processor's flags instead of seconds of trial compilations, which a machine needs once (decision 9)
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
 ADAM = KINGMA_BA
@@ -63,27 +64,27 @@ OPTIMIZER: Final[dict[str, dict[str, bool]]] = {  # modes that are not named tak
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the training step of `mode`."""
-    if lacking := backend.lacking(workload, precision):
+    if lacking := training.lacking(workload, precision):
         return Skip(lacking)
     if mode == "cuda-graph" and not device.on_cuda():
         return Skip("a CUDA graph needs an NVIDIA GPU; this is the CPU")
-    if mode in {*INDUCTOR, "compile-step"} and (missing := found.compiler_missing()):
+    if mode in {*INDUCTOR, "compile-step"} and (missing := compiler_missing()):
         return Skip(missing)
     if not workload.trains:
-        return _forward(workload, mode, precision)
+        return forward_step(workload, mode, precision)
     if mode == "cuda-graph":
-        return _captured(workload, precision)
-    return _compiled(workload, precision) if mode == "compile-step" else _loop(workload, mode, precision)
+        return captured_step(workload, precision)
+    return compiled_step(workload, precision) if mode == "compile-step" else _loop(workload, mode, precision)
 
 
 def _loop(workload: Workload, mode: str, precision: str) -> Step:
-    """Return the loop that everyone writes; the modes differ in how the loss is computed and in the optimiser."""
-    model, x, y = backend.placed(workload, precision)
-    optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **OPTIMIZER.get(mode, {}))
-    eager = backend.loss_of(workload, model, precision)
-    compute_loss = _run_as(mode, eager, model)
-    products = backend.products_of(backend.predict_of(model, precision), x, precision)
-    kept = _copied if mode in INDUCTOR and device.on_cuda() else torch.Tensor.detach
+    """Return the usual training loop; the modes differ in how the loss is computed and in the optimiser."""
+    model, x, y = training.placed(workload, precision)
+    optimizer = training.optimizer_of(workload.optimizer, model.parameters(), **OPTIMIZER.get(mode, {}))
+    eager = training.loss_of(workload, model, precision)
+    compute_loss = run_as(mode, eager, model)
+    products = training.products_of(training.predict_of(model, precision), x, precision)
+    keep = keep_as(mode)
     last: torch.Tensor | None = None
 
     def step() -> torch.Tensor:
@@ -92,35 +93,35 @@ def _loop(workload: Workload, mode: str, precision: str) -> Step:
         loss = compute_loss(x, y)
         loss.backward()
         optimizer.step()
-        last = kept(loss)
+        last = keep(loss)
         return last
 
     def reset() -> None:
-        backend.load(model, workload.parameters)
-        backend.forget(optimizer)
+        training.load(model, workload.parameters)
+        training.forget(optimizer)
         optimizer.zero_grad()
 
     def proof() -> ModeProof:
-        placement = found.placement(model.parameters(), last, products)
+        placement = placement_of(model.parameters(), last, products)
         if mode in INDUCTOR:
-            return inductor.inductor_proof(compute_loss, placement)
+            return inductor_proof(compute_loss, placement)
         if isinstance(compute_loss, Script):
             return compute_loss.proof(placement)
-        kernels, evidence = found.optimizer_kernels(optimizer)
+        kernels, evidence = optimizer_kernels(optimizer)
         return ModeProof(mode=kernels, compilations=None, evidence=evidence, **placement)
 
     return Step(
         call=step,
         reset=reset,
-        parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, eager, x, y),
+        parameters=lambda: training.parameters_of(model),
+        gradient=lambda: training.gradient_of(model, eager, x, y),
         proof=proof,
     )
 
 
 start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
 empty_cache = device.empty_cache
-probes = _torch_probes.probes
+probes = torch_probes
 
 
 def versions() -> Sequence[str]:

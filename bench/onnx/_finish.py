@@ -8,7 +8,7 @@ from bench.onnx import INPUT, IR_VERSION, OPSET, OUTPUT, ExportError
 def finished(model: onnx.ModelProto, framework: str) -> bytes:
     """Return the file of `model` with its one input and one output named, at the suite's versions of ONNX.
 
-    A newer IR version is a superset of an older one, so that only the number is raised; an opset cannot be changed so.
+    A newer IR version is a superset of an older one, so only its number is set; an opset cannot be changed like that.
 
     Raises:
         ExportError: an operator that ONNX does not have in this opset.

@@ -38,15 +38,15 @@ def donate_nothing() -> None:
 
 def reshape_bias() -> None:
     """Give the next step a bias of shape (1, 1), which broadcasts as (1,) does."""
-    jax = importlib.import_module("bench.frameworks.jax")
-    state = jax._held.state
-    jax._held.state = state._replace(parameters={**state.parameters, "bias": state.parameters["bias"].reshape(1, 1)})
+    held = importlib.import_module("bench.frameworks._jax.held").held
+    state = held.state
+    held.state = state._replace(parameters={**state.parameters, "bias": state.parameters["bias"].reshape(1, 1)})
 
 
 def reshape_variables() -> None:
     """The same for Flax, whose bias is a variable."""
-    flax = importlib.import_module("bench.frameworks.flax")
-    for variable in flax._held.variables:
+    held = importlib.import_module("bench.frameworks._flax_state").held
+    for variable in held.variables:
         if variable.get_value().shape == (1,):
             variable.set_value(variable.get_value().reshape(1, 1))
 

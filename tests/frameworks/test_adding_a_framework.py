@@ -19,6 +19,10 @@ SERVICE = (
     '  toy: { extends: numpy, image: "samestep/toy:${SAMESTEP_DEVICE:-cuda}", '
     "build: { args: { FRAMEWORK: toy, PARENT: numpy } }, command: toy }\n"
 )
+TESTS = (
+    "bench/test_catalogue", "harness/launchers/test_compose", "harness/launchers/test_images",
+    "harness/environments/test_locks", "harness/plan/test_selection",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +40,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
-    files = [f"tests/test_{name}.py" for name in ("catalogue", "compose", "images", "locks", "selection")]
-
-    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/{file}.py" for file in TESTS))
     assert (checkout / "images" / "locks" / "toy.cpu-py311.txt").is_file()
 
 

@@ -15,31 +15,35 @@ from tests.frameworks.interpreters import python_of
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 FORWARDS = {  # file: (the forward pass, its entry in FORWARD)
-    "_torch_models": (
+    "_torch/models": (
         """def _logistic(workload: Workload) -> nn.Module:
     return nn.Linear(*workload.parameters["weight"].shape)
 """,
         "Forward(_logistic, nn.functional.cross_entropy)",
     ),
-    "_keras": (
+    "_keras/models": (
         """def _logistic(workload: Workload) -> keras.Model:
     return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), keras.layers.Dense(3)])
 """,
         "Forward(_logistic, CROSS_ENTROPY)",
     ),
-    "_jax_models": (
+    "_jax/models": (
         """def _logistic(parameters: Arrays, x: jax.Array) -> jax.Array:
     return x @ parameters["weight"] + parameters["bias"]
 """,
         "Model(_logistic, _cross_entropy)",
     ),
-    "tensorflow": (
+    "_tensorflow/models": (
         """def _logistic(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
     return tf.matmul(x, parameters["weight"]) + parameters["bias"]
 """,
         "Forward(_logistic, _cross_entropy)",
     ),
 }
+TESTS = (
+    "bench/test_catalogue", "bench/reference/test_derivative", "bench/reference/test_trajectory",
+    "bench/workloads/test_workloads", "harness/plan/test_selection",
+)  # fmt: skip
 EXPRESSED = {"torch": "eager", "lightning": "fit", "keras_jax": "batch", "tensorflow": "eager", "jax": "jit"}
 
 
@@ -58,9 +62,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
-    files = [f"tests/test_{name}.py" for name in ("catalogue", "derivative", "selection", "workload", "workloads")]
-
-    printed = run(checkout, "-m", "pytest", "-v", "-p", "no:cacheprovider", *files)
+    printed = run(checkout, "-m", "pytest", "-v", "-p", "no:cacheprovider", *(f"tests/{file}.py" for file in TESTS))
 
     quotient = "test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directions"
     assert f"{quotient}[logistic] PASSED" in printed

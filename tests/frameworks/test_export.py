@@ -171,7 +171,7 @@ def test_without_the_switch_it_would(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "framework"), sampled(SOURCES.items(), ("from-jax", "jax")))
 def test_the_stand_alone_script_runs_the_same_model(mode: str, framework: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(model_of(framework, folder))
-    script = ROOT / "bench" / "standalone" / "onnxruntime.py"
+    script = ROOT / "harness" / "standalone" / "programs" / "onnxruntime.py"
     printed = run_in("onnxruntime", tmp_path, "-P", str(script), mode, str(tmp_path / "model.onnx"))
     found = json.loads(printed.splitlines()[-1])
 

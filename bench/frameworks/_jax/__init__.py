@@ -1,1 +1,1 @@
-"""What JAX and the layers upon it share: device, optimizers, models, precision, proof of mode, probes."""
+"""What JAX, Flax and Keras on JAX share: device, models, optimisers, state, precision, proof of mode, probes."""

@@ -1,4 +1,4 @@
-"""Where JAX computes: device, threads, memory of the allocator, versions."""
+"""Where JAX computes: the platform, what its allocator says, how results reach NumPy, and the versions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -32,25 +32,25 @@ def memory() -> Allocator:
     if statistics is None:
         what = "of this allocator" if device.platform == "gpu" else "but of its GPU allocators; this is the CPU"
         return Allocator(why=f"XLA keeps no statistics {what}")
-    told = {name: value for name, value in statistics.items() if value >= 0}  # PJRT writes -1 for what it does not know
+    known = {name: value for name, value in statistics.items() if value >= 0}  # PJRT writes -1 for unknown
     return Allocator(
-        policy=_policy(told),
-        allocated_bytes=told.get("bytes_in_use"),
-        allocated_peak_bytes=told.get("peak_bytes_in_use"),
-        reserved_bytes=told.get("pool_bytes"),
-        reserved_peak_bytes=told.get("peak_pool_bytes"),
-        requests=told.get("num_allocs"),
-        largest_free_bytes=told.get("largest_free_block_bytes"),
+        policy=_policy(known),
+        allocated_bytes=known.get("bytes_in_use"),
+        allocated_peak_bytes=known.get("peak_bytes_in_use"),
+        reserved_bytes=known.get("pool_bytes"),
+        reserved_peak_bytes=known.get("peak_pool_bytes"),
+        requests=known.get("num_allocs"),
+        largest_free_bytes=known.get("largest_free_block_bytes"),
         why="XLA does not count how often it asks the device for memory",
     )
 
 
-def _policy(told: Mapping[str, int]) -> str:
+def _policy(statistics: Mapping[str, int]) -> str:
     """Return the policy as the pool shows it: whole from its first use, or growing; empty where it shows neither."""
-    pool, most = told.get("pool_bytes"), told.get("bytes_limit")
-    if not pool or not most or {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"} & set(os.environ):
+    pool, limit = statistics.get("pool_bytes"), statistics.get("bytes_limit")
+    if not pool or not limit or {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"} & set(os.environ):
         return ""
-    return "default" if pool >= most else "no_preallocation"
+    return "default" if pool >= limit else "no_preallocation"
 
 
 def empty_cache() -> bool:

@@ -1,21 +1,21 @@
-"""A forward pass without training, in each mode."""
+"""The forward pass of a trained model on JAX: op by op, or jitted."""
 
 from functools import cache
 
 import jax
 
-from bench.frameworks._jax.held import _held, _initial, _parameters, _weight
+from bench.frameworks._jax.held import held, initial
 from bench.frameworks._jax.models import Arrays, Model
 from bench.frameworks._jax.precision import products
-from bench.frameworks._jax.proof import Body, found
+from bench.frameworks._jax.proof import Body, proof_of
 from bench.interface import Step
 from bench.records.record import ModeProof
 from bench.reference.workload import Workload
 
 
-def _predicting(workload: Workload, mode: str, model: Model) -> Step:
+def forward_step(workload: Workload, mode: str, model: Model) -> Step:
     """Return the forward pass of `model`; the parameters are arguments, so that XLA folds nothing into the program."""
-    body, held = Body(), _held
+    body = Body()
 
     def forward(parameters: Arrays, x: jax.Array) -> jax.Array:
         predictions = model.predict(parameters, x)
@@ -24,7 +24,7 @@ def _predicting(workload: Workload, mode: str, model: Model) -> Step:
 
     advance = {"op-by-op": forward, "jit": jax.jit(forward)}[mode]
     x = jax.device_put(workload.inputs["x"])
-    held.state = _initial(workload)
+    held.state = initial(workload)
     compute = cache(lambda: products(model.predict, workload.parameters, x))
 
     def call() -> jax.Array:
@@ -33,9 +33,9 @@ def _predicting(workload: Workload, mode: str, model: Model) -> Step:
 
     def proof() -> ModeProof:
         entries = None if mode == "op-by-op" else advance._cache_size()
-        taken = mode if body.compiled else "op-by-op"
-        return found(taken, body, _weight(), held.output, entries, compute=compute())
+        ran = mode if body.compiled else "op-by-op"
+        return proof_of(ran, body, held.weight(), held.output, entries, compute=compute())
 
     return Step(
-        call=call, reset=lambda: None, parameters=_parameters, proof=proof, inference=True, release=held.release
+        call=call, reset=lambda: None, parameters=held.parameters, proof=proof, inference=True, release=held.release
     )

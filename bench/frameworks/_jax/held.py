@@ -1,4 +1,4 @@
-"""What a training step keeps between calls: parameters and the optimizer's state."""
+"""The state of the one step that a process runs: held in the module, so that `wait` can wait for the newest."""
 
 from collections.abc import Mapping
 
@@ -9,33 +9,33 @@ from bench.frameworks._jax.optimizers import State
 from bench.reference.workload import Adam, Array32, Workload
 
 
-class _Held:
+class Held:
     """The newest state, where `wait` finds it: a step's loss is ready before its last update is."""
 
     state = State({}, {}, {}, np.float32(0))
     output: jax.Array | None = None  # of the last call
     given: State | None = None  # what the last call took, where it was to be donated
 
+    def parameters(self) -> Mapping[str, Array32]:
+        """Return copies of the newest parameters."""
+        return {name: np.array(p) for name, p in self.state.parameters.items()}
+
+    def weight(self) -> jax.Array:
+        """Return the first of the newest parameters, on the device."""
+        return next(iter(self.state.parameters.values()))
+
     def release(self) -> None:
         """Let go of every array."""
         self.state, self.output, self.given = State({}, {}, {}, np.float32(0)), None, None
 
 
-_held = _Held()
+held = Held()
 
 
-def _initial(workload: Workload) -> State:
+def initial(workload: Workload) -> State:
     """Return the state before the first step, on the device."""
     zeros = {name: np.zeros_like(array) for name, array in workload.parameters.items()}
     moments = zeros if isinstance(workload.update, Adam) else {}
     # An array that lies in NumPy's memory is never written to: XLA copies it when it is donated.
     state: State = jax.device_put(State(dict(workload.parameters), moments, moments, np.float32(0)))
     return state
-
-
-def _parameters() -> Mapping[str, Array32]:
-    return {name: np.array(p) for name, p in _held.state.parameters.items()}
-
-
-def _weight() -> jax.Array:
-    return next(iter(_held.state.parameters.values()))

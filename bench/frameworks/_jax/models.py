@@ -3,7 +3,7 @@
 In bfloat16 the weights and x are cast as the forward pass begins, inside what is differentiated, so that gradients come
 back in float32. In float32 are layer norms, the softmax of the attention, the loss, and the addition of a bias: the
 gradient of a bias is a sum over all samples and pixels, which XLA on the CPU would make in bfloat16, where it stops
-growing: of the convnet's at S 90 % was lost.
+growing: the convnet at S lost 90 % of such a gradient.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ Arrays = Mapping[str, jax.Array]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One workload's forward pass and what its predictions are held to."""
+    """One workload's forward pass and the loss of its predictions."""
 
     predict: Callable[[Arrays, jax.Array], jax.Array]
     criterion: Callable[[jax.Array, jax.Array], jax.Array]  # (predictions, y) -> mean loss, ()
@@ -116,13 +116,13 @@ def _transformer(attend: Callable[..., jax.Array], parameters: Arrays, x: jax.Ar
 def attend_naively(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
     """Return causal attention of (n, tokens, heads, d), each operation by itself."""
     scores = cast(jnp.einsum("nqhd,nkhd->nhqk", q, k), jnp.float32) / np.float32(q.shape[-1] ** 0.5)
-    seen = jnp.tril(jnp.ones((q.shape[1], q.shape[1]), dtype=bool))
-    weights = cast(jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)), v.dtype)
+    visible = jnp.tril(jnp.ones((q.shape[1], q.shape[1]), dtype=bool))
+    weights = cast(jax.nn.softmax(jnp.where(visible, scores, -jnp.inf)), v.dtype)
     return jnp.einsum("nhqk,nkhd->nqhd", weights, v)
 
 
 def attend_fused(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
-    """Return the same by JAX's own function; cuDNN's kernel takes bfloat16 only and has to be asked for."""
+    """Return the same by JAX's own function; cuDNN's kernel takes bfloat16 only and has to be requested."""
     on_gpu = jax.config.jax_default_device.platform == "gpu"
     kernel = "cudnn" if on_gpu and q.dtype == jnp.bfloat16 else None
     return jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation=kernel)

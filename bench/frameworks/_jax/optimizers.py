@@ -1,4 +1,4 @@
-"""Adam and SGD as pure functions of parameters, gradient and state."""
+"""SGD and Adam as pure functions from state and gradient to the next state."""
 
 from functools import partial
 from typing import NamedTuple
@@ -19,19 +19,21 @@ class State(NamedTuple):
     count: jax.Array  # updates made; float32, since jnp.power compiles anew for each value of an eager integer
 
 
-def _sgd(sgd: Sgd, state: State, gradient: Arrays) -> State:
-    parameters = jax.tree.map(lambda p, g: p - sgd.learning_rate * g, state.parameters, gradient)
+def sgd(constants: Sgd, state: State, gradient: Arrays) -> State:
+    """Return the state after one update of gradient descent."""
+    parameters = jax.tree.map(lambda p, g: p - constants.learning_rate * g, state.parameters, gradient)
     return state._replace(parameters=parameters)
 
 
-def _adam(adam: Adam, state: State, gradient: Arrays) -> State:
+def adam(constants: Adam, state: State, gradient: Arrays) -> State:
+    """Return the state after one update by Kingma and Ba's algorithm 1."""
     count = state.count + 1
-    first = jax.tree.map(partial(_average, adam.beta1), state.first, gradient)
-    second = jax.tree.map(partial(_average, adam.beta2), state.second, jax.tree.map(jnp.square, gradient))
-    correction1, correction2 = 1 - adam.beta1**count, 1 - adam.beta2**count
+    first = jax.tree.map(partial(_average, constants.beta1), state.first, gradient)
+    second = jax.tree.map(partial(_average, constants.beta2), state.second, jax.tree.map(jnp.square, gradient))
+    correction1, correction2 = 1 - constants.beta1**count, 1 - constants.beta2**count
 
     def moved(p: jax.Array, m: jax.Array, v: jax.Array) -> jax.Array:
-        return p - adam.learning_rate * (m / correction1) / (jnp.sqrt(v / correction2) + adam.epsilon)
+        return p - constants.learning_rate * (m / correction1) / (jnp.sqrt(v / correction2) + constants.epsilon)
 
     return State(jax.tree.map(moved, state.parameters, first, second), first, second, count)
 

@@ -1,6 +1,6 @@
 """What JAX computes in: a dtype for the arrays, a setting for products of float32, and both read back.
 
-On a GPU XLA rounds products of float32 to TF32 unless it is told "float32" or "highest"; "tensorfloat32" asks for it.
+On a GPU XLA rounds products of float32 to TF32 unless it is set to "float32" or "highest"; "tensorfloat32" asks for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,19 +38,19 @@ def choose(precision: str) -> None:
 
 
 def cast(array: Any, dtype: Any) -> Any:
-    """Return `array` in `dtype`; nothing is dispatched where it is that already."""
+    """Return `array` in `dtype`; nothing is dispatched where it has that dtype already."""
     return array if array.dtype == dtype else array.astype(dtype)
 
 
 def products(predict: Callable[..., jax.Array], *arguments: Any) -> str:
-    """Trace `predict` with `arguments` and return the dtypes that its products are of, "bfloat16" or a list.
+    """Trace `predict` with `arguments` and return the dtypes that its products take, "bfloat16" or a list.
 
-    A model without products, such as a chain of elementwise operations, is called by what it predicts. Nothing is
-    compiled or run.
+    For a model without products, such as a chain of elementwise operations, it is the dtype of the predictions.
+    Nothing is compiled or run.
     """
     traced = jax.make_jaxpr(predict)(*arguments)
-    found = {str(operand.aval.dtype) for product in _products_in(traced.jaxpr) for operand in product.invars}
-    return ", ".join(sorted(found or {str(out.dtype) for out in traced.out_avals}))
+    dtypes = {str(operand.aval.dtype) for product in _products_in(traced.jaxpr) for operand in product.invars}
+    return ", ".join(sorted(dtypes or {str(out.dtype) for out in traced.out_avals}))
 
 
 def _products_in(jaxpr: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""JAX's calls for the limits of the machine: product, convolution, traffic, emptiest launch."""
+"""JAX's own calls, jitted, for the limits of the device: product, convolution, memory traffic, smallest launch."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,14 +10,13 @@ import numpy as np
 
 from bench.interface import Probes, Task
 
-
-def probes() -> Probes:
-    """Return JAX's own calls, jitted, for the limits of the device."""
-    launch = Task(_onward(jnp.ones(1), jax.jit(jnp.negative)), 1)
-    return Probes(matmul=_product, triad=_triad, launch=launch, convolution=_convolution)
-
-
 ROUNDING: Final = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default"}
+
+
+def jax_probes() -> Probes:
+    """Return them for the device that `start` has chosen."""
+    launch = Task(_chained(jnp.ones(1), jax.jit(jnp.negative)), 1)
+    return Probes(matmul=_product, triad=_triad, launch=launch, convolution=_convolution)
 
 
 def _product(n: int, precision: str) -> Task | None:
@@ -46,11 +45,11 @@ def _triad(size: int) -> Task:
     """Return a += s·b, three passes over an array: XLA writes the sum into the donated a."""
     b = jnp.ones(size // 8, jnp.float32)
     add = jax.jit(lambda a: a + np.float32(1e-6) * b, donate_argnums=0)
-    return Task(_onward(jnp.zeros(size // 8, jnp.float32), add), size * 3 // 2)
+    return Task(_chained(jnp.zeros(size // 8, jnp.float32), add), size * 3 // 2)
 
 
-def _onward(array: jax.Array, function: Callable[[jax.Array], jax.Array]) -> Callable[[], jax.Array]:
-    """Return calls of `function`, each on what the one before it returned, so that to wait for the last is enough."""
+def _chained(array: jax.Array, function: Callable[[jax.Array], jax.Array]) -> Callable[[], jax.Array]:
+    """Return calls of `function`, each on the result of the call before, so that waiting for the last is enough."""
 
     def call() -> jax.Array:
         nonlocal array

@@ -1,4 +1,8 @@
-"""Proof of mode: what JAX traced, compiled, took from its cache and donated, by its own events."""
+"""Proof of mode: what JAX traced, compiled and took from its cache on disk, by its own events and arrays.
+
+JAX's events are counted from the import of this module on, and so are the files that lie in the cache before anything
+is compiled.
+"""
 
 import os
 import re
@@ -16,16 +20,32 @@ CACHE_HIT: Final = "/jax/compilation_cache/cache_hits"
 CACHE_MISS: Final = "/jax/compilation_cache/cache_misses"
 POOL_THREAD: Final = "tf_XLAEigen"  # the name of each thread in XLA's pool on the CPU
 
+_events = Counter[str]()  # of this process, by JAX's names
+_files_at_start = sum(1 for _ in Path(jax.config.jax_compilation_cache_dir or os.devnull).glob("*"))
+
+
+def _count_event(event: str, **details: Any) -> None:
+    _events[event] += 1
+
+
+def _count_duration(event: str, duration: float, **details: Any) -> None:
+    _events[event] += 1
+
+
+# at import: whatever compiles first, in any framework on JAX, is counted
+jax.monitoring.register_event_listener(_count_event)
+jax.monitoring.register_event_duration_secs_listener(_count_duration)
+
 
 class Body:
-    """How the Python of a step ran: on values, or on tracers."""
+    """How the Python code of a step ran: on values, or on tracers."""
 
     def __init__(self) -> None:
         self.on_values = 0
         self.on_tracers = 0
 
     def ran(self, output: jax.Array) -> None:
-        """Count one run of the step, by what its loss or its predictions are."""
+        """Count one run of the step, which returned `output`: its loss or its predictions."""
         if isinstance(output, jax.core.Tracer):
             self.on_tracers += 1
         else:
@@ -37,19 +57,7 @@ class Body:
         return self.on_tracers > 0 and self.on_values == 0
 
 
-_events = Counter[str]()
-_inherited = sum(1 for _ in Path(jax.config.jax_compilation_cache_dir or os.devnull).glob("*"))
-
-
-def _count_event(event: str, **details: Any) -> None:
-    _events[event] += 1
-
-
-def _count_duration(event: str, duration: float, **details: Any) -> None:
-    _events[event] += 1
-
-
-def found(
+def proof_of(
     mode: str,
     body: Body,
     parameter: jax.Array,
@@ -62,18 +70,18 @@ def found(
     """Return the proof of a step that runs on JAX.
 
     Args:
-        mode: the mode it was found to run in.
+        mode: the mode that it ran in.
         body: how the step's Python ran.
         parameter: one of the trained parameters.
         loss: the last output, predictions where nothing is trained; None before the first step.
         entries: programs that jax.jit keeps for the step; None where nothing was to be compiled as a whole.
-        detail: what else was looked at.
+        detail: further evidence.
         compute: dtype of the model's products.
     """
     rounding = jax.config.jax_default_matmul_precision
     cached = jax.config.jax_compilation_cache_dir is not None
-    # A program that this process has kept and met again says nothing about what it was left: Flax has such a pair.
-    hits = _events[CACHE_HIT] if _inherited else 0
+    # A hit on a program that this process itself has written is not a warm start: Flax compiles such a pair.
+    hits = _events[CACHE_HIT] if _files_at_start else 0
     return ModeProof(
         mode=mode,
         device=_device_of(parameter),

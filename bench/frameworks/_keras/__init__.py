@@ -1,1 +1,1 @@
-"""Keras on any backend: the models, the training step, the proof of its mode."""
+"""What Keras on every backend shares: models, optimisers, training step, what a backend adds, proof of mode."""

@@ -1,16 +1,24 @@
-"""The forward pass of each workload as a Keras model, and its loss."""
+"""The workloads in Keras, for every backend: each a model whose weights come in the workload's order, and its loss."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import keras
 
-from bench.frameworks._keras.step import Forward
 from bench.reference.workload import Workload
 from bench.workloads import pointwise, transformer
 
 Loss = Callable[[Any, Any], Any]  # of target and prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One workload's model, whose weights come in the order of the workload's parameters, and its loss."""
+
+    model: Callable[[Workload], keras.Model]
+    loss: Loss
 
 
 def _regression(workload: Workload) -> keras.Model:
@@ -37,8 +45,8 @@ def _convnet(workload: Workload) -> keras.Model:
     return keras.Model(x, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(h)))
 
 
-def _as_the_layers(x: Any) -> Any:
-    """Return a model's input in the dtype that layers cast theirs to; `keras.ops` would take it as it comes."""
+def _as_layers_do(x: Any) -> Any:
+    """Return a model's input in the dtype that layers cast their inputs to; `keras.ops` casts nothing."""
     return _cast(x, keras.config.dtype_policy().compute_dtype)
 
 
@@ -56,7 +64,7 @@ class _Bias(keras.layers.Layer):  # type: ignore[misc]
 
 def _pointwise(workload: Workload) -> keras.Model:
     x = keras.Input(workload.inputs["x"].shape[1:])
-    h = _as_the_layers(x)
+    h = _as_layers_do(x)
     for _ in pointwise.BLOCKS:
         h = keras.ops.gelu(_Bias()(h), approximate=True) + h
         h = keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
@@ -71,11 +79,11 @@ def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
         return keras.layers.LayerNormalization(epsilon=pointwise.EPSILON)(h)
 
     x = keras.Input((tokens, width))
-    h = _as_the_layers(x)
+    h = _as_layers_do(x)
     for _ in transformer.blocks(workload.parameters):
         qkv = keras.layers.Dense(3 * width, use_bias=False)(normal(h))
         qkv = keras.ops.reshape(qkv, (-1, tokens, 3, heads, width // heads))
-        mixed = attend(*(qkv[:, :, which] for which in range(3)))  # (n, tokens, heads, d)
+        mixed = attend(*(qkv[:, :, part] for part in range(3)))  # (n, tokens, heads, d)
         h = h + keras.layers.Dense(width)(keras.ops.reshape(mixed, (-1, tokens, width)))
         up = keras.layers.Dense(4 * width)(normal(h))
         h = h + keras.layers.Dense(width)(keras.ops.gelu(up, approximate=True))
@@ -91,13 +99,13 @@ class _NaiveAttention(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, q: Any, k: Any, v: Any) -> Any:
         scores = keras.ops.einsum("nqhd,nkhd->nhqk", q, k) / q.shape[-1] ** 0.5
-        seen = keras.ops.tril(keras.ops.ones((q.shape[1], q.shape[1]), dtype="bool"))
-        share = keras.ops.softmax(keras.ops.where(seen, keras.ops.cast(scores, "float32"), float("-inf")))
+        visible = keras.ops.tril(keras.ops.ones((q.shape[1], q.shape[1]), dtype="bool"))
+        share = keras.ops.softmax(keras.ops.where(visible, keras.ops.cast(scores, "float32"), float("-inf")))
         return keras.ops.einsum("nhqk,nkhd->nqhd", keras.ops.cast(share, v.dtype), v)
 
 
 def _attend_fused(q: Any, k: Any, v: Any) -> Any:
-    # PyTorch looks by itself whether a flash kernel fits; the same question asked by Keras, Dynamo cannot trace
+    # PyTorch chooses a flash kernel by itself; the same check made by Keras cannot be traced by Dynamo
     flash = False if keras.backend.backend() == "torch" else None
     return keras.ops.dot_product_attention(q, k, v, is_causal=True, flash_attention=flash)
 

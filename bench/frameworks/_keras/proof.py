@@ -1,60 +1,38 @@
-"""Proof of mode: what Keras handed to its backend, and what that made of it."""
+"""Proof of mode: how Keras' step ran on its backend, in the names of MODES, and the dtypes of the model's products."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
 import keras
 
-from bench.frameworks._keras.models import Loss
+from bench.frameworks._keras.backend import COMPILED, EAGER, GRAPH, Backend
 from bench.records.record import ModeProof
 
-# How a step ran, as a backend finds it, and the ending of the mode that this is by itself
-EAGER: Final = "eager"  # its Python ran in every step
-GRAPH: Final = "graph"  # traced into a graph, not compiled
-COMPILED: Final = "jit"
-ENDING: Final[Mapping[str, str]] = {EAGER: "-eager", GRAPH: "", COMPILED: "-jit"}
+ENDING: Final[Mapping[str, str]] = {EAGER: "-eager", GRAPH: "", COMPILED: "-jit"}  # of the mode that runs so
 
 
-def _arrays(x: Any, y: Any) -> Mapping[str, Any]:
-    return {"x": x, "y": y, "batch_size": len(x)}
+def compute_precisions(model: keras.Model, x: Any, backend: Backend) -> Callable[[], str]:
+    """Return a function that reads, once, the dtypes of layers with weights and of the model's products.
 
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """What Keras does not say of the library that computes for it."""
-
-    gradient: Callable[[keras.Model, Loss, Any, Any], Sequence[Any]]  # of the loss by the trainable variables
-    uncompiled: str  # how a step runs that `compile` leaves uncompiled: EAGER or GRAPH
-    prove: Callable[[keras.Model], ModeProof]  # as found; its mode is EAGER, GRAPH or COMPILED
-    products: Callable[[keras.Model, Any], set[str]]  # dtypes of what the model multiplies, for a batch
-    round_to_tf32: Callable[[], str]  # let it; why it cannot be, as one sentence, or nothing
-    prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
-    feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays  # x and y, as `fit` takes them fastest, an epoch a batch
-
-
-def _precisions(model: keras.Model, x: Any, backend: Backend) -> Callable[[], str]:
-    """Return what looks, once, at the dtypes that layers with weights say and that the model's products take.
-
-    What Keras compiles or runs is hidden in its step: the backend shows the products of the same model called by
-    itself.
+    What Keras compiles or runs is hidden in its step: the backend reads the products off the same model, called
+    without that step.
     """
     layers = [layer for layer in model.layers if layer.weights]
     return cache(lambda: ", ".join(sorted({layer.compute_dtype for layer in layers} | backend.products(model, x))))
 
 
-def _proof(model: keras.Model, method: str, ending: str, backend: Backend, compute_precision: str) -> ModeProof:
-    """Return what the backend found, in the words of MODES."""
-    found = backend.prove(model)
-    asked_for = {"eager": EAGER, "jit": COMPILED, "": COMPILED if model.jit_compile else backend.uncompiled}
-    took = f"-{ending}".rstrip("-") if found.mode == asked_for[ending] else ENDING[found.mode]
+def proof_of(model: keras.Model, method: str, ending: str, backend: Backend, compute_precision: str) -> ModeProof:
+    """Return the backend's proof with its mode as MODES names it."""
+    proof = backend.prove(model)
+    expected = {"eager": EAGER, "jit": COMPILED, "": COMPILED if model.jit_compile else backend.uncompiled}
+    ran = f"-{ending}".rstrip("-") if proof.mode == expected[ending] else ENDING[proof.mode]
     return dataclasses.replace(
-        found,
-        mode=method + took,
+        proof,
+        mode=method + ran,
         compute_precision=compute_precision,
-        evidence=f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {found.evidence}; "
+        evidence=f"run_eagerly is {model.run_eagerly}, jit_compile came out as {model.jit_compile}; {proof.evidence}; "
         f"the policy of new layers is {keras.config.dtype_policy().name}",
     )
 

@@ -1,32 +1,33 @@
-"""Keras, whatever computes for it: `compile`, `fit`, `train_on_batch` and `predict_on_batch` of a model.
+"""The step of Keras on every backend: `compile`, `fit`, `train_on_batch` and `predict_on_batch` of a model.
 
 `train_on_batch` is one optimiser update in Keras' own step; it resets the loss metric first, so that the value is this
-step's, and hands it out as a Python float: it waits for the device in every step. `fit` makes one batch an epoch and
+step's, and returns it as a Python float: it waits for the device in every step. `fit` makes one batch an epoch and
 adds what Keras does around an epoch: its data adapter, its callbacks, its history. Each backend's file has its own
 MODES, the threads and caches of its backend, and the proof of what its backend ran.
 
-A forward pass is `predict_on_batch`, the sibling of `train_on_batch` under the same `compile`: it hands the predictions
-out as NumPy's, so it waits and copies in every step. A fit has no forward pass.
+A forward pass is `predict_on_batch`, the counterpart of `train_on_batch` under the same `compile`: it returns the
+predictions as NumPy's arrays, so it waits and copies in every step. A fit has no forward pass.
 
 bfloat16 is Keras' policy "mixed_bfloat16": variables in float32, layers in bfloat16, and, as its guide advises, a last
-layer that hands the predictions out in float32. Layer norms and the fused attention widen what they need themselves;
-what is written with `keras.ops` does as the layers do: inputs are cast to the policy's dtype, a softmax is in float32.
+layer that returns the predictions in float32. Layer norms and the fused attention widen what they need themselves; code
+written with `keras.ops` does what layers do: inputs are cast to the policy's dtype, a softmax is in float32.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import keras
 import numpy as np
 
-from bench.frameworks._keras.models import FORWARD, Loss
-from bench.frameworks._keras.proof import Backend, _precisions, _proof
+from bench.frameworks._keras.backend import Backend
+from bench.frameworks._keras.models import FORWARD
+from bench.frameworks._keras.optimizers import optimizer_of
+from bench.frameworks._keras.proof import compute_precisions, proof_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.precision import BFLOAT16, FLOAT32, TF32
-from bench.reference.workload import Adam, Array32, Array64, Sgd, Workload
+from bench.reference.workload import Array32, Array64, Workload
 
 COMPILE: Final[Mapping[str, Mapping[str, bool]]] = {
     "eager": {"run_eagerly": True},
@@ -35,14 +36,6 @@ COMPILE: Final[Mapping[str, Mapping[str, bool]]] = {
 }
 
 POLICY: Final[Mapping[str, str]] = {FLOAT32: "float32", TF32: "float32", BFLOAT16: "mixed_bfloat16"}
-
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """One workload's model, whose weights come in the order of the workload's parameters, and its loss."""
-
-    model: Callable[[Workload], keras.Model]
-    loss: Loss
 
 
 def build(workload: Workload, mode: str, precision: str, backend: Backend) -> Step | Skip:
@@ -63,6 +56,7 @@ def build(workload: Workload, mode: str, precision: str, backend: Backend) -> St
 
 
 def _training(workload: Workload, model: keras.Model, method: str, ending: str, backend: Backend) -> Step:
+    """Return `fit`, one epoch an update, or `train_on_batch`."""
     loss = FORWARD[workload.name].loss
     initial = list(workload.parameters.values())
     optimizer = optimizer_of(workload.optimizer)
@@ -86,18 +80,19 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
         slopes = backend.gradient(model, loss, x, y)
         return dict(zip(workload.parameters, _copies(slopes), strict=True))
 
-    precisions = _precisions(model, x, backend)
+    precisions = compute_precisions(model, x, backend)
     return Step(
         call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
         fit=fit if method == "fit" else None,
         reset=reset,
         parameters=lambda: _parameters(workload, model),
         gradient=gradient,
-        proof=lambda: _proof(model, method, ending, backend, precisions()),
+        proof=lambda: proof_of(model, method, ending, backend, precisions()),
     )
 
 
 def _inference(workload: Workload, model: keras.Model, ending: str, backend: Backend) -> Step:
+    """Return `predict_on_batch`."""
     model.compile(**COMPILE[ending])
     x = keras.ops.convert_to_tensor(workload.inputs["x"])
     last: Any = None
@@ -108,10 +103,10 @@ def _inference(workload: Workload, model: keras.Model, ending: str, backend: Bac
         return last
 
     def proof() -> ModeProof:
-        found = _proof(model, "batch", ending, backend, precisions())
-        return dataclasses.replace(found, output_precision="" if last is None else last.dtype.name)
+        inferred = proof_of(model, "batch", ending, backend, precisions())
+        return dataclasses.replace(inferred, output_precision="" if last is None else last.dtype.name)
 
-    precisions = _precisions(model, x, backend)
+    precisions = compute_precisions(model, x, backend)
     return Step(
         call=call,
         reset=lambda: None,  # nothing is trained
@@ -126,23 +121,14 @@ def _parameters(workload: Workload, model: keras.Model) -> Mapping[str, Array32]
 
 
 def _copies(variables: Sequence[Any]) -> list[Array32]:
-    """Return the variables' values; on PyTorch NumPy would otherwise look into the very memory that is trained."""
+    """Return copies of the variables' values: on PyTorch NumPy's array would share the memory that is trained."""
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def optimizer_of(optimizer: Adam | Sgd) -> Any:
-    """Return Keras' optimiser with the workload's constants."""
-    if isinstance(optimizer, Sgd):
-        return keras.optimizers.SGD(optimizer.learning_rate)
-    return keras.optimizers.Adam(
-        optimizer.learning_rate, beta_1=optimizer.beta1, beta_2=optimizer.beta2, epsilon=optimizer.epsilon
-    )
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
     """Return the losses, shape (steps,), or the last predictions, shape (n,): these have a row for each sample."""
-    told = outputs[-1:] if np.ndim(outputs[-1]) > 1 else outputs
-    return np.concatenate([np.ravel(each) for each in told]).astype(np.float64)
+    kept = outputs[-1:] if np.ndim(outputs[-1]) > 1 else outputs
+    return np.concatenate([np.ravel(each) for each in kept]).astype(np.float64)
 
 
 def versions(*computing: str) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""What TensorFlow and the layers upon it share: device, models, sessions, proof of mode, probes."""
+"""What TensorFlow and Keras on TensorFlow share: device, models, steps, Session, proof of mode, probes."""

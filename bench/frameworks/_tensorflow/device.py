@@ -1,9 +1,9 @@
-"""What TensorFlow and Keras on TensorFlow share: device, threads, waiting, and the evidence of what ran."""
+"""Where TensorFlow computes: device and threads, how to wait for it, its allocator, and XLA's cache on disk."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tensorflow as tf
 
@@ -30,13 +30,13 @@ def start(device: str, threads: int) -> None:
 
 
 def round_to_tf32() -> str:
-    """Let products of float32 be rounded to TF32; return why they cannot be, as one sentence, or nothing."""
+    """Let products of float32 be rounded to TF32; return why that cannot be, as one sentence; empty: done."""
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return "TF32 needs an NVIDIA GPU: TensorFlow computes on the CPU"
-    found = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-    if found < AMPERE:
-        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {found[0]}.{found[1]}"
+    major, minor = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    if (major, minor) < AMPERE:
+        return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {major}.{minor}"
     tf.config.experimental.enable_tensor_float_32_execution(True)
     return ""
 
@@ -47,13 +47,13 @@ def wait(outputs: Sequence[Output]) -> None:
 
 
 def memory() -> Allocator:
-    """Return what the GPU's allocator has handed out; TensorFlow counts nothing on the CPU."""
+    """Return the bytes that the GPU's allocator has given out; TensorFlow counts nothing on the CPU."""
     if not tf.config.get_visible_devices("GPU"):
         return Allocator(why="TensorFlow keeps statistics of its GPU allocator alone; this is the CPU")
-    told = tf.config.experimental.get_memory_info("GPU:0")
+    statistics = tf.config.experimental.get_memory_info("GPU:0")
     return Allocator(
-        allocated_bytes=told["current"],
-        allocated_peak_bytes=told["peak"],
+        allocated_bytes=statistics["current"],
+        allocated_peak_bytes=statistics["peak"],
         why="TensorFlow says what it has handed out, not what it holds of the device, nor by which policy",
     )
 
@@ -69,18 +69,6 @@ def xla_entries() -> int:
     return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
-def session_config() -> Any:
-    """Return the configuration that gives a version-1 Session the device and the threads of `start`."""
-    return tf.compat.v1.ConfigProto(
-        device_count={"GPU": len(tf.config.get_visible_devices("GPU"))},
-        intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
-        inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
-    )
-
-
-def placed(session: Any, variable: Any) -> str:
-    """Return where a Session has put a variable, in TensorFlow's words, by the graph that it made of the reading."""
-    metadata = tf.compat.v1.RunMetadata()
-    session.run(variable, options=tf.compat.v1.RunOptions(output_partition_graphs=True), run_metadata=metadata)
-    nodes = (node for graph in metadata.partition_graphs for node in graph.node)
-    return next(str(node.device) for node in nodes if node.name == variable.op.name)
+def executables_written() -> int:
+    """Return how many of them XLA has written since `start`."""
+    return xla_entries() - _entries_at_start

@@ -1,4 +1,4 @@
-"""A forward pass without training, in each mode."""
+"""The forward pass of a trained model on TensorFlow, and what it shares with the training step."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import tensorflow as tf
 
 from bench.frameworks._tensorflow.models import Forward, Tensors
-from bench.frameworks._tensorflow.proof import Body, _proof, _trace_of
+from bench.frameworks._tensorflow.proof import Body, proof_of, trace_of
 from bench.interface import Step
 from bench.reference.workload import Array32, Workload
 
 
-def _inference(workload: Workload, forward: Forward, mode: str) -> Step:
-    inputs, parameters = _placed(workload)
+def forward_step(workload: Workload, forward: Forward, mode: str) -> Step:
+    """Return the forward pass, eager, traced or compiled."""
+    inputs, parameters = placed(workload)
     body = Body()
     last: Any = None
 
@@ -21,32 +22,34 @@ def _inference(workload: Workload, forward: Forward, mode: str) -> Step:
         body.ran(predictions)
         return predictions
 
-    advance = _in_mode(step, mode)
+    advance = in_mode(step, mode)
 
     def call() -> tf.Tensor:
         nonlocal last
         last = advance()
         return last
 
-    trace = _trace_of(forward, parameters, inputs["x"])
+    trace = trace_of(forward, parameters, inputs["x"])
     return Step(
         call=call,
         reset=lambda: None,  # nothing is trained
-        parameters=lambda: _arrays(parameters),
-        proof=lambda: _proof(body, advance, trace, next(iter(parameters.values())), last),
+        parameters=lambda: arrays_of(parameters),
+        proof=lambda: proof_of(body, advance, trace, next(iter(parameters.values())), last),
         inference=True,
     )
 
 
-def _placed(workload: Workload) -> tuple[Tensors, Tensors]:
+def placed(workload: Workload) -> tuple[Tensors, Tensors]:
     """Return the inputs as constants and the parameters as variables, on the device."""
     inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
     return inputs, {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
 
 
-def _in_mode(whole: Callable[[], tf.Tensor], mode: str) -> Any:
+def in_mode(whole: Callable[[], tf.Tensor], mode: str) -> Any:
+    """Return `whole`, a step or a loop, as `mode` runs it."""
     return whole if mode == "eager" else tf.function(whole, jit_compile=mode.endswith("xla"))
 
 
-def _arrays(parameters: Tensors) -> Mapping[str, Array32]:
+def arrays_of(parameters: Tensors) -> Mapping[str, Array32]:
+    """Return the parameters' values."""
     return {name: variable.numpy() for name, variable in parameters.items()}

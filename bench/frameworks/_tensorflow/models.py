@@ -1,13 +1,15 @@
-"""The forward pass and the loss of each workload, as functions of parameters and x."""
+"""The workloads in plain TensorFlow: functions from parameters and x to predictions, and the loss of those."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
 from bench.workloads import pointwise, transformer
+
+NORMS: Final = (".gain", ".shift")  # endings of the parameters of layer norms, which stay in float32
 
 Tensors = Mapping[str, Any]
 Predict = Callable[[Tensors, tf.Tensor], tf.Tensor]
@@ -16,10 +18,10 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """One workload's forward pass, its loss of prediction and target, and the dtype of its products."""
+    """One workload's forward pass, the loss of its predictions, and the dtype of its products."""
 
     model: Predict
-    of: Loss
+    criterion: Loss  # (predictions, y) -> mean loss, ()
     dtype: tf.DType = tf.float32
 
     def predict(self, parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
@@ -31,14 +33,11 @@ class Forward:
 
     def loss(self, predictions: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Return the loss, computed in float32."""
-        return self.of(_cast(predictions, tf.float32), y)
-
-
-NORMS = (".gain", ".shift")  # parameters of layer norms, whatever the dtype of products
+        return self.criterion(_cast(predictions, tf.float32), y)
 
 
 def _cast(tensor: Any, dtype: tf.DType) -> Any:
-    """Return the tensor in this dtype; the variable itself where it has it."""
+    """Return the tensor in this dtype; the tensor or variable itself where it has that dtype already."""
     return tensor if tensor.dtype == dtype else tf.cast(tensor, dtype)
 
 
@@ -96,12 +95,12 @@ def _transformer(parameters: Tensors, x: tf.Tensor) -> tf.Tensor:
     h = x
     n, tokens, width = h.shape
     heads = transformer.heads(width)
-    seen = tf.linalg.band_part(tf.ones((tokens, tokens), dtype=tf.bool), -1, 0)
+    visible = tf.linalg.band_part(tf.ones((tokens, tokens), dtype=tf.bool), -1, 0)
     for block in transformer.blocks(parameters):
         qkv = tf.matmul(_normal(parameters, f"{block}.norm1", h), parameters[f"{block}.qkv.weight"])
         q, k, v = tf.unstack(tf.transpose(tf.reshape(qkv, (n, tokens, 3, heads, width // heads)), (2, 0, 3, 1, 4)))
         scores = _cast(tf.matmul(q, k, transpose_b=True), tf.float32)  # (n, heads, tokens, tokens)
-        share = tf.nn.softmax(tf.where(seen, scores / np.float32((width // heads) ** 0.5), -np.inf))
+        share = tf.nn.softmax(tf.where(visible, scores / np.float32((width // heads) ** 0.5), -np.inf))
         mixed = tf.matmul(_cast(share, v.dtype), v)
         h += dense(f"{block}.out", tf.reshape(tf.transpose(mixed, (0, 2, 1, 3)), (n, tokens, width)))
         up = dense(f"{block}.up", _normal(parameters, f"{block}.norm2", h))

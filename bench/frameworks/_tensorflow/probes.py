@@ -1,4 +1,4 @@
-"""TensorFlow's calls for the limits of the machine: product, convolution, traffic, emptiest launch."""
+"""TensorFlow's own eager calls for the limits of the device: product, convolution, memory traffic, smallest launch."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ import tensorflow as tf
 from bench.interface import Probes, Task
 
 
-def probes() -> Probes:
-    """Return TensorFlow's own calls, eager, for the limits of the device."""
-    one = tf.ones(1)
-    launch = Task(lambda: tf.negative(one), 1)
+def tensorflow_probes() -> Probes:
+    """Return them for the device that `start` has chosen."""
+    element = tf.ones(1)
+    launch = Task(lambda: tf.negative(element), 1)
     return Probes(matmul=_product, triad=_triad, launch=launch, convolution=_convolution)
 
 

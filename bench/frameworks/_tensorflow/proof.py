@@ -1,4 +1,4 @@
-"""Proof of mode: the graphs that TensorFlow traced, and which of them XLA compiled."""
+"""Proof of mode: what TensorFlow traced into graphs, what XLA compiled of them, and the dtypes of their products."""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any, Final
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from bench.frameworks._tensorflow.device import _entries_at_start, xla_entries
+from bench.frameworks._tensorflow.device import executables_written, xla_entries
 from bench.frameworks._tensorflow.models import Forward, Tensors
 from bench.records.record import ModeProof
 
@@ -22,12 +22,12 @@ PRODUCTS: Final = {
     "MatMul",
 }
 
-# (a loop in the trace, compiled by XLA) -> the mode that this is
-FOUND = {(False, False): "function", (False, True): "xla", (True, False): "loop", (True, True): "loop-xla"}
+# (a loop in the trace, compiled by XLA) -> mode
+MODE_OF: Final = {(False, False): "function", (False, True): "xla", (True, False): "loop", (True, True): "loop-xla"}
 
 
 class Body:
-    """How the Python of a step ran: eagerly, or into a graph; and the dtypes that its predictions had."""
+    """How the Python code of a step ran: eagerly, or into a graph; and the dtypes that its predictions had."""
 
     def __init__(self) -> None:
         self.eager = 0
@@ -53,23 +53,23 @@ class Graphs:
 
 
 def compiled_by_xla(trace: Any) -> bool:
-    """Return whether XLA had to compile a concrete function, by its attribute and by what lies in XLA's cache.
+    """Return whether XLA had to compile a concrete function, by its attribute and by the files in XLA's cache.
 
-    XLA writes each executable into the persistent cache that ENVIRONMENT gives it: an empty one means that it compiled
-    nothing, whatever the attribute says.
+    XLA writes each executable into the persistent cache that ENVIRONMENT gives it: where that is empty, XLA has
+    compiled nothing, whatever the attribute says.
     """
     return bool(trace.function_def.attr["_XlaMustCompile"].b) and xla_entries() > 0
 
 
 def products(graph: tf.Graph) -> set[str]:
-    """Return the dtypes of what a graph's matrix products and convolutions multiply, those in its loops too."""
-    found: set[str] = set()
+    """Return the dtypes that a graph's matrix products and convolutions multiply, in its loops too."""
+    dtypes: set[str] = set()
     for operation in graph.get_operations():
         if operation.type in PRODUCTS:
-            found.add(operation.get_attr("T").name)
+            dtypes.add(operation.get_attr("T").name)
         elif operation.type in ("While", "StatelessWhile"):
-            found |= products(graph._get_function(operation.get_attr("body").name).graph)
-    return found
+            dtypes |= products(graph._get_function(operation.get_attr("body").name).graph)
+    return dtypes
 
 
 def prove(
@@ -85,15 +85,15 @@ def prove(
     """Return the proof of a step whose parameters have this device (TensorFlow's string) and dtype.
 
     Args:
-        mode: as found.
+        mode: the mode that it ran in.
         graphs: what the step was traced into; None when it ran eagerly.
         device: where the parameters lie, in TensorFlow's words.
         precision: dtype of the parameters.
-        output: the last loss or losses, a tensor or an array; None when Python numbers are handed out.
-        evidence: what was looked at beside the settings.
-        compute_precision: dtype of what the products multiply; several joined by commas.
+        output: the last loss or losses, a tensor or an array; None when the step returns Python numbers.
+        evidence: what the mode was read from.
+        compute_precision: dtype that the products multiply; several joined by commas.
     """
-    written = xla_entries() - _entries_at_start
+    written = executables_written()
     clusters = graphs.traces if graphs and graphs.xla else 0
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     inter = tf.config.threading.get_inter_op_parallelism_threads()
@@ -125,22 +125,22 @@ def device_of(words: str) -> str:
     return f"cuda:{place.device_index}" if place.device_type == "GPU" else (place.device_type or "").lower()
 
 
-def _trace_of(forward: Forward, parameters: Tensors, x: tf.Tensor) -> Callable[[], tf.Graph]:
-    """Return what traces the forward pass, once: an eager step leaves no graph to look at."""
+def trace_of(forward: Forward, parameters: Tensors, x: tf.Tensor) -> Callable[[], tf.Graph]:
+    """Return a function that traces the forward pass, once: an eager step leaves no graph to read."""
     return functools.cache(lambda: tf.function(forward.predict).get_concrete_function(parameters, x).graph)
 
 
-def _proof(
-    body: Body, advance: Any, trace_of_forward: Callable[[], tf.Graph], variable: tf.Variable, last: Any
+def proof_of(
+    body: Body, advance: Any, trace_forward: Callable[[], tf.Graph], variable: tf.Variable, last: Any
 ) -> ModeProof:
     """Return what ran: eagerly, or by the newest trace of the function `advance`."""
     if body.traced and not body.eager:
         trace = advance.get_concrete_function()
         graphs = Graphs(functions=1, traces=body.traced, xla=compiled_by_xla(trace))
-        ran = FOUND[any(operation.type == "While" for operation in trace.graph.get_operations()), graphs.xla]
+        ran = MODE_OF[any(operation.type == "While" for operation in trace.graph.get_operations()), graphs.xla]
         graph = trace.graph
     else:
-        ran, graphs, graph = "eager", None, trace_of_forward()
+        ran, graphs, graph = "eager", None, trace_forward()
     return prove(
         ran,
         graphs,

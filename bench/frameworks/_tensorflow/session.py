@@ -1,14 +1,12 @@
-"""A version-1 static graph that a Session runs."""
+"""TensorFlow's version 1: a static graph with its own optimiser, run by a Session."""
 
 import functools
 from typing import Any
 
 import tensorflow as tf
 
-from bench.frameworks._tensorflow import device
-from bench.frameworks._tensorflow import proof as _tensorflow_proof
 from bench.frameworks._tensorflow.models import Forward
-from bench.frameworks._tensorflow.proof import Body, Graphs
+from bench.frameworks._tensorflow.proof import Body, Graphs, products, prove
 from bench.interface import Step
 from bench.records.record import ModeProof
 from bench.reference.workload import Adam, Sgd, Workload
@@ -16,17 +14,17 @@ from bench.reference.workload import Adam, Sgd, Workload
 v1 = tf.compat.v1
 
 
-def _session(workload: Workload, forward: Forward) -> Step:
+def session_step(workload: Workload, forward: Forward) -> Step:
     """Return version 1's step; what trains is added to the graph by the first call, as `tf.function` traces in it."""
     graph = tf.Graph()
     with graph.as_default():
         inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
         parameters = {name: v1.Variable(array, name=name) for name, array in workload.parameters.items()}
         initialize = v1.global_variables_initializer()
-    session = v1.Session(graph=graph, config=device.session_config())
+    session = v1.Session(graph=graph, config=_config())
     session.run(initialize)
     first = next(iter(parameters.values()))
-    place = functools.cache(lambda: device.placed(session, first))
+    place = functools.cache(lambda: _place_of(session, first))
     body = Body()
     advance: Any = None
     last: Any = None
@@ -53,12 +51,12 @@ def _session(workload: Workload, forward: Forward) -> Step:
         return last
 
     def proof() -> ModeProof:
-        return _tensorflow_proof.prove(
+        return prove(
             "session" if graph.finalized else "none",
             Graphs(functions=1, traces=int(graph.finalized)),
             device=place(),
             precision=first.dtype.base_dtype.name,
-            compute_precision=", ".join(sorted(body.predicted | _tensorflow_proof.products(graph))),
+            compute_precision=", ".join(sorted(body.predicted | products(graph))),
             output=last,
             evidence=f"the Session's graph is finalized: {graph.finalized}; the device is that of the weight's node",
         )
@@ -76,3 +74,20 @@ def _optimizer(optimizer: Adam | Sgd) -> Any:
     if isinstance(optimizer, Sgd):
         return v1.train.GradientDescentOptimizer(optimizer.learning_rate)
     return v1.train.AdamOptimizer(optimizer.learning_rate, optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+
+
+def _config() -> Any:
+    """Return the configuration that gives a version-1 Session the device and the threads of `start`."""
+    return v1.ConfigProto(
+        device_count={"GPU": len(tf.config.get_visible_devices("GPU"))},
+        intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
+        inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
+    )
+
+
+def _place_of(session: Any, variable: Any) -> str:
+    """Return where a Session has put a variable, in TensorFlow's words, by the graph that it made of the reading."""
+    metadata = v1.RunMetadata()
+    session.run(variable, options=v1.RunOptions(output_partition_graphs=True), run_metadata=metadata)
+    nodes = (node for graph in metadata.partition_graphs for node in graph.node)
+    return next(str(node.device) for node in nodes if node.name == variable.op.name)

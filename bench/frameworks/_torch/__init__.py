@@ -1,1 +1,1 @@
-"""What PyTorch and the layers upon it share: device, models, training step, proof of mode, probes."""
+"""What PyTorch and the trainers on top of it share: device, models, parts of a step, modes, proof of mode, probes."""

@@ -1,12 +1,12 @@
-"""A training step captured once as a CUDA graph and replayed."""
+"""CUDA graphs: a function or the whole eager training step, captured once and replayed."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import torch
 
-from bench.frameworks._torch import proof as found
-from bench.frameworks._torch import training as backend
+from bench.frameworks._torch import training
+from bench.frameworks._torch.proof import placement_of
 from bench.interface import Step
 from bench.records.record import ModeProof
 from bench.reference.workload import Adam, Workload
@@ -14,11 +14,11 @@ from bench.reference.workload import Adam, Workload
 WARM_UPS: Final = 3  # steps on a side stream before a capture, as PyTorch's notes on CUDA graphs do it
 
 
-class _Graph:
+class CudaGraph:
     """A function captured as a CUDA graph by the first replay, after warm-ups on a side stream."""
 
     def __init__(self, eagerly: Callable[[], torch.Tensor], restore: Callable[[], None] = lambda: None) -> None:
-        """Capture `eagerly`; `restore` takes back what the warm-ups changed."""
+        """Capture `eagerly`; `restore` undoes what the warm-ups changed."""
         self.eagerly = eagerly
         self.restore = restore
         self.graph = torch.cuda.CUDAGraph()
@@ -54,13 +54,13 @@ class _Graph:
         )
 
 
-def _captured(workload: Workload, precision: str) -> Step:
+def captured_step(workload: Workload, precision: str) -> Step:
     """Return the replay of a CUDA graph that holds the whole eager step."""
-    model, x, y = backend.placed(workload, precision)
-    eager = backend.loss_of(workload, model, precision)
-    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    model, x, y = training.placed(workload, precision)
+    eager = training.loss_of(workload, model, precision)
+    products = training.products_of(training.predict_of(model, precision), x, precision)
     adam_only = {"capturable": True} if isinstance(workload.optimizer, Adam) else {}
-    optimizer = backend.optimizer_of(workload.optimizer, model.parameters(), **adam_only)
+    optimizer = training.optimizer_of(workload.optimizer, model.parameters(), **adam_only)
     last: torch.Tensor | None = None
 
     def eagerly() -> torch.Tensor:
@@ -71,10 +71,10 @@ def _captured(workload: Workload, precision: str) -> Step:
         return loss.detach()
 
     def reset() -> None:
-        backend.load(model, workload.parameters)
-        backend.forget(optimizer)
+        training.load(model, workload.parameters)
+        training.forget(optimizer)
 
-    graph = _Graph(eagerly, reset)
+    graph = CudaGraph(eagerly, reset)
 
     def step() -> torch.Tensor:
         nonlocal last
@@ -84,7 +84,7 @@ def _captured(workload: Workload, precision: str) -> Step:
     return Step(
         call=step,
         reset=reset,
-        parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, eager, x, y),
-        proof=lambda: graph.proof(found.placement(model.parameters(), last, products)),
+        parameters=lambda: training.parameters_of(model),
+        gradient=lambda: training.gradient_of(model, eager, x, y),
+        proof=lambda: graph.proof(placement_of(model.parameters(), last, products)),
     )

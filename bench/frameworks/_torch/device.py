@@ -1,4 +1,4 @@
-"""Where PyTorch computes: device, threads, waiting, memory of the allocator."""
+"""Where PyTorch computes: the device and its threads, how to wait for it, and what its allocator says."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,8 +25,13 @@ def start(device: str, threads: int) -> None:
     torch.zeros(1, device=_device)  # creates the CUDA context
 
 
+def chosen() -> torch.device:
+    """Return the device that `start` has chosen; the CPU before that."""
+    return _device
+
+
 def on_cuda() -> bool:
-    """Return whether `start` was told to use a CUDA device."""
+    """Return whether that is a CUDA device."""
     return bool(_device.type == "cuda")
 
 
@@ -42,28 +47,29 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
 
 
 def memory() -> Allocator:
-    """Return the statistics of the CUDA allocator; cudaMallocAsync keeps bytes alone, and zeros for all else."""
+    """Return the statistics of the CUDA allocator; cudaMallocAsync counts bytes only and writes zero for the rest."""
     if not on_cuda():
         return Allocator(why="PyTorch keeps statistics of its CUDA allocator alone; this is the CPU")
-    told = torch.cuda.memory_stats(_device)
+    statistics = torch.cuda.memory_stats(_device)
     bytes_: dict[str, Any] = {
-        "allocated_bytes": told["allocated_bytes.all.current"],
-        "allocated_peak_bytes": told["allocated_bytes.all.peak"],
-        "reserved_bytes": told["reserved_bytes.all.current"],
-        "reserved_peak_bytes": told["reserved_bytes.all.peak"],
+        "allocated_bytes": statistics["allocated_bytes.all.current"],
+        "allocated_peak_bytes": statistics["allocated_bytes.all.peak"],
+        "reserved_bytes": statistics["reserved_bytes.all.current"],
+        "reserved_peak_bytes": statistics["reserved_bytes.all.peak"],
     }
-    backend = torch.cuda.get_allocator_backend()
-    if backend != "native":
-        return Allocator(policy=backend, **bytes_, why=f"{backend} counts no allocations and shows no blocks")
+    allocator = torch.cuda.get_allocator_backend()
+    if allocator != "native":
+        return Allocator(policy=allocator, **bytes_, why=f"{allocator} counts no allocations and shows no blocks")
     segments = torch.cuda.memory_snapshot()
-    free = (one["size"] for segment in segments for one in segment["blocks"] if one["state"] == "inactive")
+    blocks = (block for segment in segments for block in segment["blocks"])
+    free = (block["size"] for block in blocks if block["state"] == "inactive")
     return Allocator(
         **bytes_,
-        policy="expandable_segments" if any(one["is_expandable"] for one in segments) else "default",
-        requests=told["allocation.all.allocated"],
-        device_allocations=told["num_device_alloc"],
+        policy="expandable_segments" if any(segment["is_expandable"] for segment in segments) else "default",
+        requests=statistics["allocation.all.allocated"],
+        device_allocations=statistics["num_device_alloc"],
         largest_free_bytes=max(free, default=0),
-        inactive_bytes=told["inactive_split_bytes.all.current"],
+        inactive_bytes=statistics["inactive_split_bytes.all.current"],
     )
 
 

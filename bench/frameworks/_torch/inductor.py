@@ -1,23 +1,52 @@
-"""What torch.compile did, read back from Dynamo and Inductor: frames, graph breaks, guards, CUDA graphs."""
+"""torch.compile: what it needs on this host, and what it did, by the counters of Dynamo and Inductor.
+
+Dynamo and Inductor count per process, and one process runs one cell, so their totals belong to the cell. A graph break
+is in Dynamo's counters though the step goes on working; a call that no compiled graph fits fails a guard.
+"""
 
 import dataclasses
+import shutil
+import sysconfig
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from torch._dynamo.utils import counters, get_compilation_metrics, guard_failures
+from torch._inductor import config as inductor_config
 
-from bench.frameworks._torch import device as backend
+from bench.frameworks._torch import device
 from bench.records.record import ModeProof
+
+HEADERS: Final = "Python.h"
+
+
+def compiler_missing() -> str:
+    """Return what torch.compile lacks on this host and the package that has it, as one sentence; empty: nothing.
+
+    On a GPU Inductor writes Triton instead of C++ and needs neither. Inductor's own search for a compiler would import
+    half of Inductor, which belongs to the first step: the names in its list are looked up instead.
+    """
+    if device.on_cuda():
+        return ""
+    if not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
+        return "torch.compile needs a C++ compiler: install g++ (Debian, Ubuntu: apt install g++)"
+    folders = {sysconfig.get_path("include"), sysconfig.get_path("include", scheme="posix_prefix")}
+    if not any((Path(folder) / HEADERS).exists() for folder in folders):
+        return (
+            f"torch.compile needs {HEADERS}, which is not in {sorted(folders)[0]}: install Python's headers "
+            "(Debian, Ubuntu: apt install libpython3-dev or python3-dev)"
+        )
+    return ""
 
 
 def inductor_proof(compiled: Any, placement: Mapping[str, Any]) -> ModeProof:
-    """Return the proof of what `torch.compile` returned: Dynamo's and Inductor's counters, and CUDA graphs if asked."""
+    """Return the proof of what `torch.compile` returned; with the recorded CUDA graphs where its mode asks for them."""
     frames, inductor = counters["frames"], counters["inductor"]
     misses = inductor["fxgraph_cache_miss"] + inductor["fxgraph_cache_bypass"]
     graphs = inductor["fxgraph_cache_hit"] + misses  # a forward and a backward are two
     mode, with_cuda_graphs = _inductor_mode(compiled)
-    recorded = _recorded_graphs() if with_cuda_graphs and backend.on_cuda() else 0
+    recorded = _recorded_graphs() if with_cuda_graphs and device.on_cuda() else 0
     return ModeProof(
         mode=mode,
         compilations=frames["total"] + graphs,
@@ -40,24 +69,24 @@ def trainer_proof(
     """Return the proof of a trainer's "fit" or "fit-compile", whose loss or model is computed by `computed`.
 
     Args:
-        mode: the mode that was asked for.
+        mode: the requested mode.
         computed: what `torch.compile` may have returned.
-        placement: as `placement` gives it.
-        complete: whether the trainer saw as many batches as it was asked for.
+        placement: as `placement_of` gives it.
+        complete: whether the trainer has trained on as many batches as requested.
         evidence: a sentence about those batches.
     """
     if mode == "fit":
-        told = ModeProof(mode="fit", compilations=None, evidence=evidence, **placement)
+        proof = ModeProof(mode="fit", compilations=None, evidence=evidence, **placement)
     else:
-        told = inductor_proof(computed, placement)
-        ran = "fit-compile" if told.mode == "compile" else "fit"
-        told = dataclasses.replace(told, mode=ran, evidence=f"{told.evidence}; {evidence}")
-    return told if complete else dataclasses.replace(told, mode=f"incomplete {told.mode}")
+        proof = inductor_proof(computed, placement)
+        ran = "fit-compile" if proof.mode == "compile" else "fit"
+        proof = dataclasses.replace(proof, mode=ran, evidence=f"{proof.evidence}; {evidence}")
+    return proof if complete else dataclasses.replace(proof, mode=f"incomplete {proof.mode}")
 
 
-def graph_breaks_at(place: str) -> int:
-    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `place`."""
-    return sum(count for reason, count in counters["graph_break"].items() if place in reason)
+def graph_breaks_at(call: str) -> int:
+    """Return how many of the graph breaks have a reason, in Dynamo's words, that names `call`."""
+    return sum(count for reason, count in counters["graph_break"].items() if call in reason)
 
 
 def _complaints() -> str:
@@ -89,20 +118,20 @@ def _recorded_graphs() -> int:
     from torch._inductor.cudagraph_trees import get_manager  # imports Inductor, too early on a CPU
 
     manager = get_manager(torch.cuda.current_device(), create_if_none_exists=False)
-    waiting = [] if manager is None else list(manager.get_roots())
+    pending = [] if manager is None else list(manager.get_roots())
     recorded = 0
-    while waiting:
+    while pending:
         recorded += 1
-        waiting += [node for children in waiting.pop().children.values() for node in children]
+        pending += [node for children in pending.pop().children.values() for node in children]
     return recorded
 
 
 def _why_skipped() -> str:
-    """Return Inductor's reason; it keeps one for a GPU only, on a CPU it counts the skip."""
+    """Return Inductor's reason for no CUDA graph; on a CPU it keeps none and only counts the skip."""
     reasons = {entry.cudagraph_skip_reason for entry in get_compilation_metrics()} - {None}
     skips = counters["inductor"]["cudagraph_skips"]
     if reasons:
         return "; ".join(sorted(reason.partition("\n")[0] for reason in reasons))
-    if not backend.on_cuda() and skips:
+    if not device.on_cuda() and skips:
         return f"Inductor skipped them (cudagraph_skips {skips}): the graph has no CUDA device, it is on the CPU"
     return f"none recorded; cudagraph_skips {skips}"

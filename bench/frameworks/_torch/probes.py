@@ -1,29 +1,29 @@
-"""PyTorch's calls for the limits of the machine: product, convolution, traffic, emptiest launch."""
+"""PyTorch's own calls for the limits of the device: product, convolution, memory traffic, smallest launch."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
-from bench.frameworks._torch.device import _device, on_cuda
+from bench.frameworks._torch import device
 from bench.interface import Probes, Task
 from bench.reference.precision import BFLOAT16, TF32
 
 
-def probes() -> Probes:
-    """Return PyTorch's own calls for the limits of the device."""
-    one = torch.ones(1, device=_device)
+def torch_probes() -> Probes:
+    """Return them for the device that `start` has chosen."""
+    element = torch.ones(1, device=device.chosen())
     return Probes(
         matmul=_product,
         triad=_triad,
-        launch=Task(one.neg_, 1),
+        launch=Task(element.neg_, 1),
         convolution=_convolution,
-        replay=Task(_recorded(one), 1) if on_cuda() else None,
+        replay=Task(_recorded(element), 1) if device.on_cuda() else None,
     )
 
 
 def _product(n: int, precision: str) -> Task | None:
-    if precision == TF32 and not on_cuda():
+    if precision == TF32 and not device.on_cuda():
         return None
     a, b = (_random((n, n), precision) for _ in range(2))
     product = torch.empty_like(a)
@@ -31,28 +31,28 @@ def _product(n: int, precision: str) -> Task | None:
 
 
 def _convolution(batch: int, channels: int, precision: str) -> Task | None:
-    if precision == TF32 and not on_cuda():
+    if precision == TF32 and not device.on_cuda():
         return None
     x, weight = (_random(shape, precision) for shape in ((batch, channels, 32, 32), (channels, channels, 3, 3)))
-    x, weight = (one.to(memory_format=torch.channels_last) for one in (x, weight))
+    x, weight = (tensor.to(memory_format=torch.channels_last) for tensor in (x, weight))
     return Task(lambda: nn.functional.conv2d(x, weight, padding=1), 2 * 9 * channels**2 * batch * 32**2)
 
 
 def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
     """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
     torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
-    return torch.rand(shape, device=_device).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
+    return torch.rand(shape, device=device.chosen()).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
 
 
 def _triad(size: int) -> Task:
     """Return a += s·b, three passes over an array; on a GPU the copy of one array into the other, two passes."""
-    a, b = (torch.ones(size // 8, device=_device) for _ in range(2))
-    return Task(lambda: a.copy_(b), size) if on_cuda() else Task(lambda: a.add_(b, alpha=1e-6), size * 3 // 2)
+    a, b = (torch.ones(size // 8, device=device.chosen()) for _ in range(2))
+    return Task(lambda: a.copy_(b), size) if device.on_cuda() else Task(lambda: a.add_(b, alpha=1e-6), size * 3 // 2)
 
 
-def _recorded(one: torch.Tensor) -> Callable[[], None]:
-    one.neg_()  # a kernel cannot be loaded while it is recorded
+def _recorded(element: torch.Tensor) -> Callable[[], None]:
+    element.neg_()  # a kernel cannot be loaded while it is recorded
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        one.neg_()
+        element.neg_()
     return graph.replay  # type: ignore[no-any-return]  # PyTorch is not typed here

@@ -1,31 +1,21 @@
-"""What PyTorch says it did: its own counters, settings and tensors, read back for the proof of a mode.
-
-Dynamo and Inductor count per process, and one process runs one cell, so their totals belong to the cell. A graph break
-is in Dynamo's counters though the step goes on working; a call that no compiled graph fits fails a guard.
-"""
+"""Proof of mode: device, dtypes and settings read back from PyTorch, and the operators that an optimiser dispatches."""
 
 import copy
-import shutil
-import sysconfig
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from torch._inductor import config as inductor_config
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.frameworks._torch import device as backend
-
-HEADERS: Final = "Python.h"
+from bench.frameworks._torch import device
 
 
-def placement(
+def placement_of(
     parameters: Iterable[torch.Tensor], output: torch.Tensor | None, products: Callable[[], str] = str
 ) -> dict[str, Any]:
     """Return the fields of `ModeProof` that every mode fills: where, in which precision, with which settings."""
     placed = list(parameters)
-    matmul = torch.backends.cuda.matmul if backend.on_cuda() else torch.backends.mkldnn.matmul
+    matmul = torch.backends.cuda.matmul if device.on_cuda() else torch.backends.mkldnn.matmul
     float32 = (matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision)
     return {
         "device": _joined(p.device for p in placed),
@@ -45,7 +35,7 @@ def _joined(values: Iterable[object]) -> str:
 
 
 class _Dispatched(TorchDispatchMode):  # type: ignore[misc]
-    """Notes the names of the operators that PyTorch dispatches."""
+    """Records the names of the operators that PyTorch dispatches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +47,7 @@ class _Dispatched(TorchDispatchMode):  # type: ignore[misc]
 
 
 def optimizer_kernels(optimizer: torch.optim.Optimizer) -> tuple[str, str]:
-    """Return which implementation the optimiser takes, and a sentence: the operators of one step of a copy of it.
+    """Return the optimiser's implementation, read off one step of a copy of it, and a sentence of evidence.
 
     "fused": one kernel for everything; "foreach": each operator over all tensors; "eager": tensor by tensor.
     """
@@ -71,22 +61,3 @@ def optimizer_kernels(optimizer: torch.optim.Optimizer) -> tuple[str, str]:
     kinds = [kind for kind in ("fused", "foreach") if any(f"_{kind}_" in name for name in names)]
     sentence = f"one step of a copy of the optimiser dispatched {len(names)} operators, the last {names[-1]}"
     return (kinds or ["eager"])[0], sentence
-
-
-def compiler_missing() -> str:
-    """Return what torch.compile lacks on this host and the package that has it, as one sentence; empty: nothing.
-
-    On a GPU Inductor writes Triton instead of C++, so nothing is asked for there. Inductor's own search for a compiler
-    imports half of it, which belongs to the first step: its list of names is looked up instead.
-    """
-    if backend.on_cuda():
-        return ""
-    if not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
-        return "torch.compile needs a C++ compiler: install g++ (Debian, Ubuntu: apt install g++)"
-    folders = {sysconfig.get_path("include"), sysconfig.get_path("include", scheme="posix_prefix")}
-    if not any((Path(folder) / HEADERS).exists() for folder in folders):
-        return (
-            f"torch.compile needs {HEADERS}, which is not in {sorted(folders)[0]}: install Python's headers "
-            "(Debian, Ubuntu: apt install libpython3-dev or python3-dev)"
-        )
-    return ""

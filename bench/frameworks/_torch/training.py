@@ -1,4 +1,4 @@
-"""What every framework on PyTorch shares: the device, the precision, the optimisers and the results.
+"""The parts of a training step on PyTorch: model and data on the device, precision, loss, gradient, optimiser.
 
 bfloat16 is PyTorch's autocast: products take bfloat16 copies of their operands; parameters, sums, norms and the softmax
 stay in float32. The loss is computed from float32 predictions.
@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from bench.frameworks._torch.device import _device, on_cuda
+from bench.frameworks._torch import device
 from bench.frameworks._torch.models import FORWARD
 from bench.reference.precision import BFLOAT16, TF32
 from bench.reference.workload import Adam, Array32, Sgd, Workload
@@ -25,14 +25,14 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def lacking(workload: Workload, precision: str) -> str:
     """Return why this device or workload has no such precision, as one sentence; empty: it has."""
     if precision == TF32:
-        if not on_cuda():
+        if not device.on_cuda():
             return "TF32 is a format of NVIDIA's GPUs; this is the CPU"
-        if torch.cuda.get_device_capability(_device) < (8, 0):
-            return f"TF32 needs compute capability 8.0; this GPU has {torch.cuda.get_device_capability(_device)}"
+        if (capability := torch.cuda.get_device_capability(device.chosen())) < (8, 0):
+            return f"TF32 needs compute capability 8.0; this GPU has {capability}"
     if precision == BFLOAT16:
         if workload.name in WITHOUT_PRODUCTS:
             return f"PyTorch's autocast rounds products, and the {workload.name} has none"
-        if on_cuda() and not torch.cuda.is_bf16_supported(including_emulation=False):
+        if device.on_cuda() and not torch.cuda.is_bf16_supported(including_emulation=False):
             return "this GPU computes no bfloat16"
     return ""
 
@@ -42,9 +42,11 @@ def predict_of(model: nn.Module, precision: str) -> Predict:
     if precision != BFLOAT16:
         return model  # type: ignore[no-any-return]
 
+    kind = device.chosen().type
+
     def mixed(x: torch.Tensor) -> torch.Tensor:
         # a pass uses each weight once, so a cache of the copies gains nothing, and a trace must not hold them
-        with torch.autocast(_device.type, torch.bfloat16, cache_enabled=False):
+        with torch.autocast(kind, torch.bfloat16, cache_enabled=False):
             return model(x)
 
     return mixed
@@ -60,19 +62,19 @@ def loss_of(workload: Workload, model: nn.Module, precision: str) -> Loss:
 
 
 def products_of(predict: Predict, x: torch.Tensor, precision: str) -> Callable[[], str]:
-    """Return who says in what the products ran: the dtype of one more forward pass, made when it is first asked for.
+    """Return a function that gives the dtype of the products: that of one more forward pass, made at its first call.
 
-    Empty in float32 and TF32, where the dtype says nothing.
+    Empty in float32 and TF32, where the dtype does not tell the two apart.
     """
 
     @functools.cache
-    def look() -> str:
+    def dtype() -> str:
         if precision != BFLOAT16:
             return ""
         with torch.no_grad():
             return str(predict(x).dtype).removeprefix("torch.")
 
-    return look
+    return dtype
 
 
 def placed(workload: Workload, precision: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -81,9 +83,9 @@ def placed(workload: Workload, precision: str) -> tuple[nn.Module, torch.Tensor,
     TF32 is a switch of the process: it is set here.
     """
     torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
-    model = FORWARD[workload.name].model(workload).to(_device)
+    model = FORWARD[workload.name].model(workload).to(device.chosen())
     load(model, workload.parameters)
-    x, y = (torch.tensor(workload.inputs[name], device=_device) for name in ("x", "y"))
+    x, y = (torch.tensor(workload.inputs[name], device=device.chosen()) for name in ("x", "y"))
     return model, x, y if y.is_floating_point() else y.long()
 
 
@@ -93,7 +95,7 @@ def load(model: nn.Module, parameters: Mapping[str, Array32]) -> None:
 
 
 def gradient_of(model: nn.Module, compute_loss: Loss, x: torch.Tensor, y: torch.Tensor) -> Mapping[str, Array32]:
-    """Return the gradient of the loss by the model's parameters, eager, and leave `.grad` alone."""
+    """Return the gradient of the loss by the model's parameters, computed eagerly; `.grad` is not touched."""
     names, parameters = zip(*model.named_parameters(), strict=True)
     slopes = torch.autograd.grad(compute_loss(x, y), parameters)
     return {name: from_torch(slope.cpu().numpy()).copy() for name, slope in zip(names, slopes, strict=True)}
@@ -123,7 +125,7 @@ def optimizer_of(optimizer: Adam | Sgd, parameters: Iterable[nn.Parameter], **op
 
 
 def forget(optimizer: torch.optim.Optimizer) -> None:
-    """Set the optimiser's state to zero in place: as fresh, and what was compiled or captured for it stays valid."""
+    """Set the optimiser's state to zero in place: as new, and what was compiled or captured for it stays valid."""
     for state in optimizer.state.values():
         for value in state.values():
             if isinstance(value, torch.Tensor):

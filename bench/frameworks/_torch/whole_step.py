@@ -1,4 +1,4 @@
-"""The whole training step, optimizer included, compiled as one graph."""
+"""The whole training step, the optimiser's update included, as one compiled function."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,19 +8,19 @@ import torch
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from bench.frameworks._torch import device, inductor
-from bench.frameworks._torch import proof as found
-from bench.frameworks._torch import training as backend
+from bench.frameworks._torch import device, training
+from bench.frameworks._torch.inductor import inductor_proof
+from bench.frameworks._torch.proof import placement_of
 from bench.interface import Step
 from bench.records.record import ModeProof
 from bench.reference.workload import Adam, Sgd, Workload
 
 
-def _compiled(workload: Workload, precision: str) -> Step:
+def compiled_step(workload: Workload, precision: str) -> Step:
     """Return the step as one compiled function. Its state lives in plain tensors, which are cheap to guard."""
-    model, x, y = backend.placed(workload, precision)
-    eager = backend.loss_of(workload, model, precision)
-    products = backend.products_of(backend.predict_of(model, precision), x, precision)
+    model, x, y = training.placed(workload, precision)
+    eager = training.loss_of(workload, model, precision)
+    products = training.products_of(training.predict_of(model, precision), x, precision)
     parameters = list(model.parameters())
     state, update = _functional(workload.optimizer, parameters)
     last: torch.Tensor | None = None
@@ -40,20 +40,21 @@ def _compiled(workload: Workload, precision: str) -> Step:
         return last
 
     def reset() -> None:
-        backend.load(model, workload.parameters)
+        training.load(model, workload.parameters)
         for tensor in state:
             tensor.zero_()
 
     def proof() -> ModeProof:
-        told = inductor.inductor_proof(whole, found.placement(parameters, last, products))
-        in_one = told.mode == "compile" and told.graphs == told.traces  # no frame has a backward graph of its own
-        return dataclasses.replace(told, mode="compile-step" if in_one else told.mode)
+        compiled = inductor_proof(whole, placement_of(parameters, last, products))
+        # as many graphs as frames: no frame has a backward graph of its own
+        in_one = compiled.mode == "compile" and compiled.graphs == compiled.traces
+        return dataclasses.replace(compiled, mode="compile-step" if in_one else compiled.mode)
 
     return Step(
         call=step,
         reset=reset,
-        parameters=lambda: backend.parameters_of(model),
-        gradient=lambda: backend.gradient_of(model, eager, x, y),
+        parameters=lambda: training.parameters_of(model),
+        gradient=lambda: training.gradient_of(model, eager, x, y),
         proof=proof,
     )
 
@@ -63,7 +64,7 @@ def _functional(
 ) -> tuple[list[torch.Tensor], Callable[[list[torch.Tensor]], None]]:
     """Return the optimiser's state and its update from the gradients, by the functions behind `torch.optim`."""
     options: dict[str, Any] = {"lr": optimizer.learning_rate, "weight_decay": 0.0, "maximize": False}
-    options["foreach"] = device.on_cuda()  # on a GPU Inductor fuses across tensors what comes as one operator
+    options["foreach"] = device.on_cuda()  # on a GPU Inductor fuses a foreach operator across tensors
     if isinstance(optimizer, Sgd):
         options |= {"fused": False, "momentum": 0.0, "dampening": 0.0, "nesterov": False}
         momenta: list[None] = [None] * len(parameters)
