@@ -35,13 +35,13 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench.tracks import energy, export, idiomatic, limits, memory, sentinel
+        from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory
 
         runs = {
             "idiomatic": idiomatic.run,
             "export": export.run,
             "limits": limits.run,
-            "sentinel": sentinel.run,
+            "sentinel": drift_probe.run,
             "memory": memory.run,
             "energy": energy.run,
         }

@@ -20,7 +20,7 @@ from bench.workloads import WORKLOADS, load
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
 LIMITS: Final = "limits"  # the mode of the turn that measures what a library gets out of the machine
-SENTINEL: Final = "sentinel"  # the mode of the short turn that sees whether the machine is as fast as before
+DRIFT_PROBE: Final = "sentinel"  # the mode of the short turn that sees whether the machine is as fast as before
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
 )  # fmt: skip

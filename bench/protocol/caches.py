@@ -6,7 +6,7 @@ from bench.records.record import CompileCache, ModeProof
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Finding:
+class CacheUse:
     """What the caches did in a first step."""
 
     compile_cache: CompileCache
@@ -15,14 +15,14 @@ class Finding:
     entries: int  # files that it added
 
 
-def finding(proof: ModeProof, before: int, after: int) -> Finding:
+def cache_use(proof: ModeProof, before: int, after: int) -> CacheUse:
     """Return what a first step found: `proof` was taken after it, `before` and `after` are the entries around it.
 
     Hits alone are warm; misses, or new files without a hit, are cold. A mode that counts neither hits nor misses keeps
     no compile cache: what files it adds are something else, such as a list of fonts.
     """
     hits, misses, added = proof.cache_hits, proof.cache_misses, max(0, after - before)
-    return Finding(_class(hits, misses, added), hits, misses, added)
+    return CacheUse(_class(hits, misses, added), hits, misses, added)
 
 
 def _class(hits: int | None, misses: int | None, added: int) -> CompileCache:

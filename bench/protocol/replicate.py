@@ -154,7 +154,7 @@ class Replicate:
         self.memory = Memory()
         self.versions: Sequence[str] = ()
         self.first_step_ns: int | None = None
-        self.cache: caches.Finding | None = None
+        self.cache: caches.CacheUse | None = None
         self.timing: Timing | None = None
         self.start: Accuracy | None = None  # of the gate's first steps
         self.accuracy: Accuracy | None = None
@@ -212,7 +212,7 @@ class Replicate:
             self.first_step_ns = self.clock() - begin
             self.note("first step", framework)
         with phase("check"):
-            self.cache = caches.finding(step.proof(), entries, self.cache_entries())
+            self.cache = caches.cache_use(step.proof(), entries, self.cache_entries())
             self.start = gate.start("before timing")
             if whole:
                 found = gate.whole("before timing")

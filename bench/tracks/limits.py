@@ -46,7 +46,7 @@ Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its 
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class LimitProbe:
     """One limit to be measured; `make` returns None where it does not exist."""
 
     kind: LimitKind
@@ -94,7 +94,7 @@ def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: 
 
 def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
     """Yield the limits of `device` ("cpu" or "cuda") by the calls of `offered`, one after the other."""
-    for probe in probes(offered, device):
+    for probe in limit_probes(offered, device):
         task = probe.make()
         if task is None:
             continue
@@ -104,17 +104,17 @@ def measure(framework: Framework, offered: Probes, device: str, clock: Clock = t
         )
 
 
-def probes(offered: Probes, device: str) -> Iterator[Probe]:
+def limit_probes(offered: Probes, device: str) -> Iterator[LimitProbe]:
     """Yield what is measured on `device`, the small before the large."""
-    yield Probe("launch", "", 1, lambda: offered.launch)
-    yield Probe("replay", "", 1, lambda: offered.replay)
+    yield LimitProbe("launch", "", 1, lambda: offered.launch)
+    yield LimitProbe("replay", "", 1, lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:
-        yield Probe("triad", "", bytes_, partial(offered.triad, bytes_))
+        yield LimitProbe("triad", "", bytes_, partial(offered.triad, bytes_))
     for precision in PRECISIONS:
         for n in PRODUCTS[device]:
-            yield Probe("matmul", precision, n, partial(offered.matmul, n, precision))
+            yield LimitProbe("matmul", precision, n, partial(offered.matmul, n, precision))
         batch, channels = IMAGES[device]
-        yield Probe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
+        yield LimitProbe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
 
 
 def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:

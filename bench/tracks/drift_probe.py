@@ -29,7 +29,9 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
 def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
     """Yield the probes of `device`, after rounds that take turns until the time is spent."""
-    chosen = [one for one in limits.probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]]
+    chosen = [
+        one for one in limits.limit_probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]
+    ]
     tasks = [(probe, task) for probe in chosen if (task := probe.make()) is not None]
     calls = [limits.calls_of(framework, task, clock) for _, task in tasks]
     rounds: list[list[int]] = [[] for _ in tasks]
