@@ -20,7 +20,10 @@ from bench.workloads import WORKLOADS, load
 HELLO: Final = "hello"  # the mode of the idiomatic track
 EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
 LIMITS: Final = "limits"  # the mode of the turn that measures what a library gets out of the machine
-DRIFT_PROBE: Final = "sentinel"  # the mode of the short turn that sees whether the machine is as fast as before
+DRIFT_PROBE: Final = (
+    "sentinel"  # mode and track of the short turn that measures whether the machine is as fast as before
+)
+CONTROL: Final = "twin"  # the track of the A/A control
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
 )  # fmt: skip

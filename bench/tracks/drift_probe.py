@@ -37,9 +37,9 @@ def measure(framework: Framework, offered: Probes, device: str, clock: Clock = t
     rounds: list[list[int]] = [[] for _ in tasks]
     spent = 0
     while spent < SPENT_NS:
-        for (_, task), count, seen in zip(tasks, calls, rounds, strict=True):
-            seen.append(limits.time_of(framework, task, count, clock))
-            spent += seen[-1]
-    for (probe, task), count, seen in zip(tasks, calls, rounds, strict=True):
+        for (_, task), count, durations in zip(tasks, calls, rounds, strict=True):
+            durations.append(limits.time_of(framework, task, count, clock))
+            spent += durations[-1]
+    for (probe, task), count, durations in zip(tasks, calls, rounds, strict=True):
         work = count * task.work
-        yield Limit(kind=probe.kind, precision=probe.precision, size=probe.size, work=work, round_ns=tuple(seen))
+        yield Limit(kind=probe.kind, precision=probe.precision, size=probe.size, work=work, round_ns=tuple(durations))

@@ -45,7 +45,7 @@ MOST_ROUNDS: Final = 100
 Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its calls, device
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitProbe:
     """One limit to be measured; `make` returns None where it does not exist."""
 
@@ -106,15 +106,16 @@ def measure(framework: Framework, offered: Probes, device: str, clock: Clock = t
 
 def limit_probes(offered: Probes, device: str) -> Iterator[LimitProbe]:
     """Yield what is measured on `device`, the small before the large."""
-    yield LimitProbe("launch", "", 1, lambda: offered.launch)
-    yield LimitProbe("replay", "", 1, lambda: offered.replay)
+    yield LimitProbe(kind="launch", precision="", size=1, make=lambda: offered.launch)
+    yield LimitProbe(kind="replay", precision="", size=1, make=lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:
-        yield LimitProbe("triad", "", bytes_, partial(offered.triad, bytes_))
+        yield LimitProbe(kind="triad", precision="", size=bytes_, make=partial(offered.triad, bytes_))
     for precision in PRECISIONS:
         for n in PRODUCTS[device]:
-            yield LimitProbe("matmul", precision, n, partial(offered.matmul, n, precision))
+            yield LimitProbe(kind="matmul", precision=precision, size=n, make=partial(offered.matmul, n, precision))
         batch, channels = IMAGES[device]
-        yield LimitProbe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
+        convolution = partial(offered.convolution, batch, channels, precision)
+        yield LimitProbe(kind="convolution", precision=precision, size=channels, make=convolution)
 
 
 def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:

@@ -96,7 +96,7 @@ def measure(
     """Run one memory replicate and return its record; the arguments are those of `bench.protocol.replicate.measure`."""
     phase = PhaseClock(clock, announce, startup_ns)
     watch = MemoryWatch(clock, REST_NS if turn.cell.device == "cuda" else 0)
-    replicate = Replicate(turn, phase, clock, cache_entries, note=watch.read)
+    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries, note=watch.read)
     own: list[int] = []
     status, reason, failure = ending(phase, lambda: _observe(replicate, watch, load, make, own))
     with phase("teardown"):
