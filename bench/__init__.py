@@ -1,1 +1,1 @@
-"""What runs beside a framework: the workloads, the protocol, the proofs. Never imports `harness`."""
+"""What runs in the process of a framework: workloads, protocol, reference, records. Never imports `harness`."""

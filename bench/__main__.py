@@ -16,7 +16,8 @@ def cells() -> None:
 
 
 def turn(folder: Path) -> NoReturn:
-    """Run the turn in `folder` in this process and end it."""
+    """Run the turn in `folder` in this process and end it; the timed tracks run under pytest-benchmark."""
+    from bench.catalogue import CONTROL
     from bench.protocol import repeats
     from bench.records import codec
     from bench.turns import turn
@@ -26,7 +27,7 @@ def turn(folder: Path) -> NoReturn:
     inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
     prepare(job)
-    if job.cell.track in ("identical", "twin"):
+    if job.cell.track in ("identical", CONTROL):
         import pytest
 
         here = Path(__file__).parent
@@ -35,13 +36,13 @@ def turn(folder: Path) -> NoReturn:
         )
         repeats.promise(job, folder)
     else:
-        from bench.tracks import energy, export, idiomatic, limits, memory, sentinel
+        from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory
 
         runs = {
             "idiomatic": idiomatic.run,
             "export": export.run,
             "limits": limits.run,
-            "sentinel": sentinel.run,
+            "sentinel": drift_probe.run,
             "memory": memory.run,
             "energy": energy.run,
         }
@@ -52,7 +53,7 @@ def turn(folder: Path) -> NoReturn:
 
 
 def repeat(folder: Path) -> NoReturn:
-    """Run what the turn in `folder` is to run once more, in this process, and end it."""
+    """Run the next repeat of the turn in `folder` in this process and end it."""
     from bench.protocol import repeats
 
     inherited = dict(os.environ)
@@ -67,9 +68,9 @@ def leave(folder: Path, environment: Mapping[str, str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     if repeats.is_pending(folder):
-        # Another program in the same process: the launcher watches it on, and all that the framework held is free.
+        # Another program in the same process: the launcher still watches it, and the memory of the framework is free.
         os.execve(sys.executable, [sys.executable, "-m", "bench", "repeat", str(folder)], environment)
-    # The record is written. Frameworks take up to a second to unload, and some crash in it: nobody measures that.
+    # The record is written. Unloading a framework takes up to a second and may crash: it is not part of the result.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What this suite can run, as data: the answer to `python -m bench cells`.
+"""What this suite can run, as data: the output of `python -m bench cells`.
 
 Read from the syntax tree of each framework's file, never by importing it: a host without PyTorch lists PyTorch's cells,
 and a framework that does not import still has cells that can be recorded as failed.
@@ -17,10 +17,13 @@ from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
 from bench.workloads import WORKLOADS, load
 
-HELLO: Final = "hello"  # the mode of the idiomatic track
-EXPORT: Final = "export"  # the mode of the turn that trains and writes a model for another framework
-LIMITS: Final = "limits"  # the mode of the turn that measures what a library gets out of the machine
-SENTINEL: Final = "sentinel"  # the mode of the short turn that sees whether the machine is as fast as before
+HELLO: Final = "hello"  # mode of the idiomatic track
+EXPORT: Final = "export"  # mode of the turn that trains and writes a model for another framework
+LIMITS: Final = "limits"  # mode of the turn that measures the most that a library reaches on this machine
+DRIFT_PROBE: Final = (
+    "sentinel"  # mode and track of the short turn that measures whether the machine is as fast as before
+)
+CONTROL: Final = "twin"  # track of the A/A control
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
 )  # fmt: skip
@@ -33,18 +36,18 @@ class ModeOffer:
 
     name: str
     sentence: str  # what happens in it
-    baseline: str = ""  # mode that its speed-up and break-even compare with; empty: none
-    source: str = ""  # framework whose exported model it runs; empty: it trains its own
+    baseline: str = ""  # the mode that its speed-up and break-even compare with; empty: none
+    source: str = ""  # the framework whose exported model it runs; empty: it trains its own
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOffer:
-    """One policy of a framework's device allocator beside its default."""
+    """One policy of a framework's device allocator, other than its default."""
 
-    name: str  # in the framework's own words
-    environment: tuple[tuple[str, ...], ...]  # (name, value) of each variable that asks for it
-    devices: tuple[str, ...]  # those that have it
+    name: str  # the framework's own name for it
+    environment: tuple[tuple[str, ...], ...]  # (name, value) of each variable that sets it
+    devices: tuple[str, ...]  # the devices that have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +55,15 @@ class FrameworkOffer:
     """One framework, as its file declares it."""
 
     name: str
-    title: str  # what people call it, such as "PyTorch": the words before the colon of the file's first line
+    title: str  # its usual name, such as "PyTorch": the words before the colon of the file's first line
     modes: tuple[ModeOffer, ...]  # in the order of the tables
     baseline: str  # the baseline that all modes share; empty: none, or each has its own
     sentence: str = ""  # first line of the file's docstring
     environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of each variable set before the import
     hello: str = ""  # source of its hello world; empty: it has none
     hello_lines: int = 0  # logical lines of that source
-    limits: str = ""  # library whose limits it can measure, shared by all that compute with it; empty: it cannot
-    allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator beside the default
+    limits: str = ""  # library whose limits it can measure, shared by all frameworks on that library; empty: none
+    allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator other than the default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +88,13 @@ class WorkloadOffer:
     sentence: str
     sizes: tuple[str, ...]
     optimizers: tuple[str, ...]
-    sizes_on_cpu: tuple[str, ...] = ()  # those run on this device when none is named; empty: all
+    sizes_on_cpu: tuple[str, ...] = ()  # sizes that run on this device when none is named; empty: all
     sizes_on_cuda: tuple[str, ...] = ()
-    works: tuple[SizeOffer, ...] = ()  # what a step of each size amounts to
+    works: tuple[SizeOffer, ...] = ()  # the work of a step of each size
 
     @property
     def is_ladder(self) -> bool:
-        """It grows from size to size; run when it is named."""
+        """Whether it has a ladder of sizes; such a workload runs only when it is named."""
         return bool(self.sizes_on_cpu)
 
 
@@ -108,7 +111,7 @@ def catalogue() -> Catalogue:
     """Read all frameworks and workloads.
 
     Raises:
-        WorkloadError: a workload's file lacks something.
+        WorkloadError: a workload's file is incomplete or contradicts itself.
     """
     return Catalogue(
         frameworks=tuple(framework_offer(name) for name in FRAMEWORKS),
@@ -152,18 +155,18 @@ def framework_offer(name: str) -> FrameworkOffer:
 
 
 def plain_mode(offer: FrameworkOffer) -> str:
-    """Return a mode that compiles nothing: the last of those that others are compared with, else the first."""
-    own = [mode.name for mode in offer.modes if mode.baseline == mode.name]
-    return own[-1] if own else offer.modes[0].name
+    """Return a mode that compiles nothing: the last mode that is its own baseline, else the first mode."""
+    baselines = [mode.name for mode in offer.modes if mode.baseline == mode.name]
+    return baselines[-1] if baselines else offer.modes[0].name
 
 
 def policy_offer(offer: FrameworkOffer, name: str) -> PolicyOffer | None:
     """Return the policy called `name`; None: the framework has none of that name, or it is its default."""
-    return next((one for one in offer.allocators if one.name == name), None)
+    return next((policy for policy in offer.allocators if policy.name == name), None)
 
 
 def policy_lacking(cell: Cell) -> str:
-    """Return why the cell's device has no such allocator policy, as one sentence; empty: it has."""
+    """Return why the cell's device has no such allocator policy, as one sentence; empty: it has it."""
     if cell.allocator == DEFAULT_POLICY:
         return ""
     policy = policy_offer(framework_offer(cell.framework), cell.allocator)
@@ -174,24 +177,24 @@ def policy_lacking(cell: Cell) -> str:
 
 
 def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
-    told = literals.get("ALLOCATORS", {})
-    if isinstance(told, str):
-        return framework_offer(told).allocators
+    policies = literals.get("ALLOCATORS", {})
+    if isinstance(policies, str):
+        return framework_offer(policies).allocators
     devices = tuple(literals.get("ALLOCATOR_DEVICES", ("cuda",)))
     return tuple(
         PolicyOffer(name=name, environment=tuple(variables.items()), devices=devices)
-        for name, variables in told.items()
+        for name, variables in policies.items()
     )
 
 
 def _literals(tree: ast.Module) -> dict[str, Any]:
-    found = {}
+    literals = {}
     for node in tree.body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in LITERALS:
             assert node.value is not None
-            found[target.id] = ast.literal_eval(node.value)
-    return found
+            literals[target.id] = ast.literal_eval(node.value)
+    return literals
 
 
 def _workload_offer(name: str) -> WorkloadOffer:

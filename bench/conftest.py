@@ -12,17 +12,17 @@ from bench.turns.turn import Turn
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the folder of the turn."""
+    """Add the option for the folder of the turn."""
     parser.addoption("--turn", type=Path, help="folder with turn.json; see bench/turns/turn.py")
 
 
 @pytest.fixture
 def folder(request: pytest.FixtureRequest) -> Path:
     """Return the folder of the turn."""
-    given: Path | None = request.config.getoption("--turn")
-    if given is None:
-        pytest.skip("needs --turn FOLDER; `samestep run` gives it")
-    return given
+    path: Path | None = request.config.getoption("--turn")
+    if path is None:
+        pytest.skip("needs --turn FOLDER, which `samestep run` passes")
+    return path
 
 
 @pytest.fixture
@@ -42,6 +42,6 @@ def rounds(benchmark: BenchmarkFixture) -> Rounds:
         benchmark.pedantic(run, setup=before, rounds=count, iterations=1, warmup_rounds=0)  # type: ignore[no-untyped-call]
         assert benchmark.stats is not None
         seconds: list[float] = benchmark.stats.stats.data
-        return [round(one * 1e9) for one in seconds]
+        return [round(duration * 1e9) for duration in seconds]
 
     return timed

@@ -1,22 +1,22 @@
-"""The one interface that a framework satisfies: a module under `bench/frameworks`, no class hierarchy.
+"""The one interface that a framework satisfies: it is a module under `bench/frameworks`, not a class.
 
-A framework's file opens with three literals, read from its syntax tree by `bench.catalogue` so that a host without the
-framework can still list its cells:
+A framework's file opens with these literals; the first three are required. `bench.catalogue` reads them from the syntax
+tree, so that a host without the framework can list its cells:
 
     MODES = {"eager": "one sentence", …}    in the order of the tables
     BASELINE = "eager"                      the mode that speed-ups and break-even compare with; "" for none; a
-                                            dictionary where modes differ in it: {"fit-jit": "fit-eager", …}
+                                            dictionary where modes have different ones: {"fit-jit": "fit-eager", …}
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
-    LADDER = ("eager", "compile")           only where a workload of many sizes is not to run in all modes by default
-    LIMITS = "torch"                        the library that it computes with, when it has `probes` for its limits
-    ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator beside the default, in its own words,
-                                            with the variables that ask for each; "torch": those of that file
-    ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; left out: "cuda" alone
+    LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
+    LIMITS = "torch"                        the library that it computes with, where the file has `probes` for its limits
+    ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator other than the default, by its own names,
+                                            with the variables that set each; "torch": those of that file
+    ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; if left out, only "cuda"
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
-forward pass per workload, written in its own idiom. `probes() -> Probes` hands out the library's own calls for the
-limits that cells are held to (`bench.tracks.limits`); all that compute with one library share them.
+forward pass per workload, written in its own idiom. `probes() -> Probes` returns the library's own calls that measure
+the limits of the machine (`bench.tracks.limits`); all frameworks that compute with one library share them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,12 +52,10 @@ class Step:
     steps_per_call: int = 1  # updates that one `call` makes: 1, or the length of a whole compiled loop
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
-    proof: Callable[[], ModeProof]  # what the framework says it did; cheap enough to be asked between rounds
-    gradient: Callable[[], Mapping[str, NDArray[np.float32]]] | None = (
-        None  # of the loss, by the parameters as they are
-    )
+    proof: Callable[[], ModeProof]  # what the framework says it did; cheap enough to be called between rounds
+    gradient: Callable[[], Mapping[str, NDArray[np.float32]]] | None = None  # of the loss, by the current parameters
     inference: bool = False  # a call is a forward pass of a trained model: it returns predictions, no loss
-    release: Callable[[], None] = lambda: None  # let go of what the framework's module itself holds of this step
+    release: Callable[[], None] = lambda: None  # drop the references to this step that the framework's module holds
 
     def __post_init__(self) -> None:
         if (self.call is None) == (self.fit is None):
@@ -74,7 +72,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One call of a library and what it gets done: floating-point operations, bytes read and written, or launches."""
+    """One call of a library and its work: a number of floating-point operations, of bytes read and written, or of launches."""
 
     call: Callable[[], Output]  # returns without waiting for the device; the last output is waited for
     work: int
@@ -82,31 +80,29 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """A library's own calls for its limits, as its users would write them; each is measured before the next is made."""
+    """A library's own calls that measure limits, as its users would write them; each is measured before the next is made."""
 
-    matmul: Callable[[int, str], Task | None]  # product of two n × n matrices in a precision; None: it is not there
-    triad: Callable[[int], Task]  # on two arrays of float32 that take so many bytes together
+    matmul: Callable[[int, str], Task | None]  # product of two n × n matrices in a precision; None: it has none
+    triad: Callable[[int], Task]  # on two arrays of float32, of so many bytes together
     launch: Task  # the smallest operation on one element
     # 3 × 3, channels to channels, of a batch of 32 × 32 images: (batch, channels, precision); None: it has none
     convolution: Callable[[int, int, str], Task | None] = lambda batch, channels, precision: None
-    replay: Task | None = None  # of a recorded graph of that operation; None: the device has no such thing
+    replay: Task | None = None  # of a recorded graph of that operation; None: the device has no graphs
 
 
 class Framework(Protocol):
-    """What `bench.protocol.replicate` asks of a module under `bench/frameworks`."""
+    """What `bench.protocol.replicate` needs from a module under `bench/frameworks`."""
 
     MODES: Mapping[str, str]
     ENVIRONMENT: Mapping[str, str]
-    FORWARD: Mapping[
-        str, Any
-    ]  # the workloads that it expresses, each with its forward pass in the framework's own form
+    FORWARD: Mapping[str, Any]  # the workloads that it has, each with its forward pass in the framework's own form
     ADAM: str  # the formula of its Adam: "kingma-ba" or "epsilon-hat", see bench.reference.workload
 
     def start(self, device: str, threads: int) -> None:
         """Initialise `device` ("cpu" or "cuda") and set the thread counts, before anything is built.
 
         Raises:
-            RuntimeError: the device is not there.
+            RuntimeError: there is no such device.
         """
         ...
 
@@ -119,7 +115,7 @@ class Framework(Protocol):
         ...
 
     def to_numpy(self, outputs: Sequence[Output]) -> NDArray[np.float64]:
-        """Return the losses in `outputs` as one flat array, shape (steps,); of an inference step its last output."""
+        """Return the losses in `outputs` as one flat array, shape (steps,); of an inference step, its last output."""
         ...
 
     def memory(self) -> Allocator:
@@ -127,7 +123,7 @@ class Framework(Protocol):
         ...
 
     def empty_cache(self) -> bool:
-        """Give back to the device what the allocator keeps unused; return whether the framework has such a call."""
+        """Return the allocator's unused memory to the device; return whether the framework has such a call."""
         ...
 
     def versions(self) -> Sequence[str]:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 
 def logical_lines(source: str) -> int:
-    """Return the number of statements in `source`; a `def`, `for` or `with` counts one and its body's statements too.
+    """Return the number of statements in `source`; a `def`, `for` or `with` counts as one, and each statement of its body too.
 
     Comments, blank lines, line breaks inside a statement and docstrings (a bare string as a statement) do not count.
 
     Raises:
-        SyntaxError: `source` is no Python.
+        SyntaxError: `source` is not valid Python.
     """
     statements = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.stmt)]
     return sum(not _is_docstring(node) for node in statements)

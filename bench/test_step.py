@@ -12,10 +12,10 @@ from bench.turns.turn import PHASE_FILE, RECORD_FILE, Turn
 
 
 def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
-    """Measure the cell of `turn` and leave its record in `folder`.
+    """Measure the cell of `turn` and write its record into `folder`.
 
-    In a thread, whose stack is its own: fifty calls deep, as a test under pytest is, Python that calls a lot is up to a
-    quarter slower than in anybody's program (decision 1).
+    It runs in a thread, which has a stack of its own. A test under pytest is fifty calls deep: there, Python code with
+    many calls is up to a quarter slower than in an ordinary program (decision 1).
     """
     cell = turn.cell
     with ThreadPoolExecutor(max_workers=1) as own_stack:

@@ -1,13 +1,13 @@
-"""What a first step found in the compile caches, derived from what it did, never from "the folder is not empty"."""
+"""How a first step used the compile caches: from its hits, misses and new files, not from "the folder is not empty"."""
 
 import dataclasses
 
 from bench.records.record import CompileCache, ModeProof
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Finding:
-    """What the caches did in a first step."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """What the compile caches did in a first step."""
 
     compile_cache: CompileCache
     hits: int | None  # None: the framework does not count them
@@ -15,14 +15,14 @@ class Finding:
     entries: int  # files that it added
 
 
-def finding(proof: ModeProof, before: int, after: int) -> Finding:
-    """Return what a first step found: `proof` was taken after it, `before` and `after` are the entries around it.
+def cache_use(proof: ModeProof, *, before: int, after: int) -> CacheUse:
+    """Return how a first step used the caches: `proof` was taken after it, `before` and `after` count its files.
 
-    Hits alone are warm; misses, or new files without a hit, are cold. A mode that counts neither hits nor misses keeps
-    no compile cache: what files it adds are something else, such as a list of fonts.
+    Hits alone are warm. Misses, or new files without a hit, are cold. A mode that counts neither hits nor misses has
+    no compile cache: the files that it adds are of another kind, such as a list of fonts.
     """
     hits, misses, added = proof.cache_hits, proof.cache_misses, max(0, after - before)
-    return Finding(_class(hits, misses, added), hits, misses, added)
+    return CacheUse(compile_cache=_class(hits, misses, added), hits=hits, misses=misses, entries=added)
 
 
 def _class(hits: int | None, misses: int | None, added: int) -> CompileCache:

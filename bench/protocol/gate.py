@@ -20,7 +20,7 @@ from bench.reference.workload import Arrays64, Workload
 START_STEPS: Final = 20
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """The correctness gate of one built step."""
 
@@ -64,7 +64,7 @@ class Gate:
         losses = self.framework.to_numpy(outputs)
         trained = self.step.parameters()
         self._require_initial(restored, f"{when}: reset does not bring the initial parameters back")
-        return accuracy.compare(self.workload, self.formula, expected, losses, self.initial, trained)
+        return accuracy.compare(self.workload, self.formula, expected, losses, initial=self.initial, trained=trained)
 
     def _require_initial(self, found: Mapping[str, NDArray[np.float32]], otherwise: str) -> None:
         for name, value in self.workload.parameters.items():

@@ -70,7 +70,7 @@ def measure(
         startup_ns: age of the process when this was called.
     """
     phase = PhaseClock(clock, announce, startup_ns)
-    replicate = Replicate(turn, phase, clock, cache_entries, cpu_clock)
+    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries, cpu_clock=cpu_clock)
     status, reason, failure = ending(phase, lambda: replicate.run(load, make, rounds))
     with phase("teardown"):
         record = replicate.record(status, reason, failure)
@@ -88,7 +88,7 @@ def repeat(
 ) -> Repeat:
     """Run the first steps of `turn.cell` and their gate once more, whatever happens; `turn.threads` are asked for."""
     phase = PhaseClock(clock, lambda _: None, 0)
-    replicate = Replicate(turn, phase, clock, cache_entries)
+    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries)
     status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))
     found = replicate.cache
     return Repeat(
@@ -141,6 +141,7 @@ class Replicate:
         turn: Turn,
         phase: PhaseClock,
         clock: Clock,
+        *,
         cache_entries: Callable[[], int] = lambda: 0,
         cpu_clock: Clock = time.process_time_ns,
         note: Note = lambda moment, framework: None,
@@ -154,7 +155,7 @@ class Replicate:
         self.memory = Memory()
         self.versions: Sequence[str] = ()
         self.first_step_ns: int | None = None
-        self.cache: caches.Finding | None = None
+        self.cache: caches.CacheUse | None = None
         self.timing: Timing | None = None
         self.start: Accuracy | None = None  # of the gate's first steps
         self.accuracy: Accuracy | None = None
@@ -212,7 +213,7 @@ class Replicate:
             self.first_step_ns = self.clock() - begin
             self.note("first step", framework)
         with phase("check"):
-            self.cache = caches.finding(step.proof(), entries, self.cache_entries())
+            self.cache = caches.cache_use(step.proof(), before=entries, after=self.cache_entries())
             self.start = gate.start("before timing")
             if whole:
                 found = gate.whole("before timing")
@@ -227,7 +228,7 @@ class Replicate:
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
             cpu, wall = self.cpu_clock(), self.clock()
-            timed = timed_rounds(timer, warmup.calls, self.turn.settings.rounds, rounds)
+            timed = timed_rounds(timer, rounds, calls=warmup.calls, count=self.turn.settings.rounds)
             cpu, wall = self.cpu_clock() - cpu, self.clock() - wall
         assert self.cache
         assert self.first_step_ns is not None

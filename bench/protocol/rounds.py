@@ -86,7 +86,7 @@ class RoundTimer:
         return twice - once >= max(floor_ns, once / 2)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
     """How the warm-up ended."""
 
@@ -140,7 +140,7 @@ def _spread(durations: Sequence[int]) -> float:
     return statistics.median(abs(duration - middle) for duration in durations)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TimedRounds:
     """The timed rounds of one replicate, in ns."""
 
@@ -149,7 +149,7 @@ class TimedRounds:
     double_round_ns: tuple[int, ...]  # of a trainer only: a round of twice the calls after each round
 
 
-def timed_rounds(timer: RoundTimer, calls: int, count: int, rounds: Rounds) -> TimedRounds:
+def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int) -> TimedRounds:
     """Time `count` rounds of `calls` calls; for a trainer also as many rounds twice as long.
 
     The two lengths alternate, so that a drift meets both alike.
@@ -165,7 +165,11 @@ def timed_rounds(timer: RoundTimer, calls: int, count: int, rounds: Rounds) -> T
     with _collected_by_hand():
         durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
     double = len(lengths)
-    return TimedRounds(tuple(begun[::double]), durations[::double], durations[1::double] if double == 2 else ())
+    return TimedRounds(
+        begin_ns=tuple(begun[::double]),
+        round_ns=durations[::double],
+        double_round_ns=durations[1::double] if double == 2 else (),
+    )
 
 
 @contextlib.contextmanager

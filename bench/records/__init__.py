@@ -1,1 +1,1 @@
-"""What a replicate leaves: a frozen, typed, versioned record. Standard library only."""
+"""The result of a replicate: a frozen, typed, versioned record, and its JSON. Standard library only."""

@@ -1,4 +1,4 @@
-"""A record as JSON and back: strict about names and types, so that a damaged file is one sentence."""
+"""A record to JSON and back. Strict about names and types: a damaged file gives one sentence, the RecordError."""
 
 import dataclasses
 import json
@@ -17,12 +17,12 @@ class RecordError(ValueError):
 
 
 def to_json(value: Any) -> str:
-    """Return one line of JSON for a dataclass of this module (or any frozen dataclass of plain fields)."""
+    """Return one line of JSON for a record, or for any dataclass of plain fields."""
     return json.dumps(dataclasses.asdict(value), separators=(",", ":"))
 
 
 def from_json(line: str) -> Record:
-    """Return the record that `line` holds, upgraded to the present schema.
+    """Return the record that `line` holds, upgraded to the current schema.
 
     Raises:
         RecordError: the line is not JSON, lacks a field, or comes from a newer schema.
@@ -44,7 +44,7 @@ def decode(kind: type[T], data: Any) -> T:
     """Build the dataclass `kind` from plain JSON data.
 
     Raises:
-        RecordError: it is no object, or its fields are not the known ones.
+        RecordError: it is not an object, or its fields are not those of `kind`.
     """
     if not isinstance(data, dict):
         raise RecordError(f"{kind.__name__} should be an object, not {type(data).__name__}")
@@ -67,7 +67,7 @@ def _value(hint: Any, item: Any) -> Any:
         (hint,) = (option for option in typing.get_args(hint) if option is not types.NoneType)
         return _value(hint, item)
     if origin is tuple:
-        return tuple(_value(typing.get_args(hint)[0], one) for one in item)
+        return tuple(_value(typing.get_args(hint)[0], element) for element in item)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return decode(hint, item)
     return item

@@ -4,9 +4,9 @@ Standard library only, so that every interpreter on either side can import it. T
 
 * Raw integers with their unit in the name (`_ns`, `_bytes`); no statistic is stored, only what was measured.
 * `None` means "not applicable or not measured"; an empty tuple means "none seen". A number is never invented.
-* A cell that was skipped, failed, timed out or gave a wrong result is a record too: tables show holes with reasons.
-* `SCHEMA` is the number of the layout, with its history beside it. Older records are upgraded step by step in
-  `UPGRADES`, newer ones are refused with a sentence.
+* A cell that was skipped, failed, timed out or gave a wrong result has a record too: tables show the reason.
+* `SCHEMA` is the number of the layout (`bench.records.schema`, with its history). Reading a record upgrades an older
+  one step by step and refuses a newer one with a sentence (`bench.records.codec`).
 """
 
 import dataclasses
@@ -23,46 +23,46 @@ RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
 Moment = Literal["import", "device", "build", "first step", "warm-up", "round", "deleted", "emptied"]
 
-FORWARD_ONLY: Final = "none"  # the optimizer of a cell that trains nothing: a step is a forward pass
+FORWARD_ONLY: Final = "none"  # the optimizer of a cell that does not train: a step is a forward pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """The thing that gets a number; two cells are the same when all fields are equal."""
+    """One combination that is measured; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
     mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export", "limits", "sentinel" on theirs
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
-    precision: str  # one of PRECISIONS: what products are rounded to; parameters and loss are in float32
+    precision: str  # one of PRECISIONS: what products are rounded to; parameters and loss are float32
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
-    track: Track = "identical"  # "identical": proved the same arithmetic; "idiomatic": the hello world
-    # "memory" and "energy" are the identical cell once more, in replicates of their own that are not timed.
-    # On the tracks "limits" and "sentinel" workload, optimizer, size and precision are empty: they measure a library.
-    # "twin": an identical cell under a second label, measured as if it were another (`harness.validity.noise_floor`).
+    track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
+    # "memory" and "energy": the identical cell again, in separate replicates that are not timed.
+    # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
+    # "twin": the A/A control, an identical cell under a second label (`harness.validity.noise_floor`).
 
     @property
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
-        again = [self.track] if self.track in ("twin", "memory", "energy") else []  # others have modes of their own
-        return "/".join([*fields, self.allocator, *again])
+        track = [self.track] if self.track in ("twin", "memory", "energy") else []  # the mode names the other tracks
+        return "/".join([*fields, self.allocator, *track])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
     """Wall time of each phase of the process, on `time.perf_counter_ns`; together at least 95 % of its life."""
 
-    startup_ns: int  # from the creation of the process (10 ms resolution) to the protocol: Python, NumPy, pytest
+    startup_ns: int  # from the start of the process (10 ms resolution) to that of the protocol: Python, NumPy, pytest
     import_ns: int  # importing the framework
     device_ns: int = 0  # setting threads, initialising the device
     build_ns: int = 0  # inputs, reference, model, optimiser; for graph modes without the trace
-    first_step_ns: int = 0  # the first call: trace, compile, run, waited for
+    first_step_ns: int = 0  # the first call: trace, compile, run, wait
     check_ns: int = 0  # the correctness gate before and after the timed rounds, reading back the proof
     warmup_ns: int = 0  # from the end of the gate until the rounds agree
-    rounds_ns: int = 0  # the timed rounds with what lies between them
+    rounds_ns: int = 0  # the timed rounds and the time between them
     teardown_ns: int = 0  # from the last measurement to the writing of the record
     export_ns: int = 0  # writing the trained model for another framework
     repeats_ns: int = 0  # the further processes of `Record.repeats`
@@ -78,16 +78,16 @@ class Timing:
 
     steps_per_call: int  # optimiser updates that one call makes: 1, or the length of a whole compiled loop
     calls_per_round: int  # calls in one round; frozen for the cell in the first block
-    first_step_ns: int  # the first call, from before the trace until its result was waited for
-    compile_cache: CompileCache  # what the first step found, from the counters and the new entries below
+    first_step_ns: int  # the first call, from before the trace until the device finished
+    compile_cache: CompileCache  # how the first step used the caches, by their counters and new files
     warmup_rounds: int  # rounds run before the timed ones
     steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
     clock_ns: int  # median cost of reading the clock twice with one wait between
     round_ns: tuple[int, ...]  # duration of each timed round: calls_per_round calls, then the wait
-    round_begin_ns: tuple[int, ...] = ()  # when each began, by the monotonic clock that a host's processes share
+    round_begin_ns: tuple[int, ...] = ()  # when each began, by the monotonic clock that all processes of a host share
     double_round_ns: tuple[int, ...] = ()  # for a trainer that owns its loop: rounds of twice the calls, interleaved
     process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
-    process_wall_ns: int = 0  # wall time of the same stretch: CPU over wall is the number of threads used
+    process_wall_ns: int = 0  # wall time of the same phase: CPU over wall is the number of threads used
     cache_entries: int | None = None  # files that the first step added under the scratch folder, where every cache lies
 
     @property
@@ -98,31 +98,31 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocator:
-    """What a framework says of its device allocator at one moment; None: it keeps no such figure."""
+    """What a framework reports of its device allocator at one moment; None: it has no such figure."""
 
-    policy: str = ""  # as found, "default" or one of the framework's ALLOCATORS; empty: it does not say
+    policy: str = ""  # the one that ran, "default" or one of the framework's ALLOCATORS; empty: unknown
     allocated_bytes: int | None = None  # handed out now
     allocated_peak_bytes: int | None = None  # the most so far
     reserved_bytes: int | None = None  # taken from the device now
     reserved_peak_bytes: int | None = None  # the most so far
-    requests: int | None = None  # allocations asked of it since the process began
-    device_allocations: int | None = None  # times that it asked the device for more, since the process began
-    largest_free_bytes: int | None = None  # largest block that it has reserved and not handed out
-    inactive_bytes: int | None = None  # free beside live blocks, so that it cannot be given back (inactive splits)
-    why: str = ""  # one sentence: why figures are missing; empty: none is
+    requests: int | None = None  # allocations requested from it since the process began
+    device_allocations: int | None = None  # times that it requested memory from the device, since the process began
+    largest_free_bytes: int | None = None  # largest block that is reserved and not handed out
+    inactive_bytes: int | None = None  # free, but next to live blocks, so it cannot be returned (inactive splits)
+    why: str = ""  # one sentence: why figures are missing; empty: none is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """The memory of a process at a named moment of a replicate on the track "memory", garbage collected."""
 
-    moment: Moment  # what has just ended; "deleted": the model was, "emptied": the allocator's cache was
-    at_ns: int  # by the monotonic clock that a host's processes share
+    moment: Moment  # what has just ended; "deleted": the model, "emptied": the allocator's cache
+    at_ns: int  # by the monotonic clock that all processes of a host share
     steps: int  # optimiser updates, or inferences, that the process has made
     rss_bytes: int  # resident set of the process
-    rss_peak_bytes: int | None  # highest resident set since the reading before; None: the kernel does not start anew
-    allocator: Allocator = Allocator()  # before the device is initialised it says nothing
-    rested_ns: int = 0  # that the process then rested, for those who look from outside and seldom
+    rss_peak_bytes: int | None  # highest resident set since the last reading; None: the kernel cannot reset its peak
+    allocator: Allocator = Allocator()  # empty before the device is initialised
+    rested_ns: int = 0  # rest of the process after the reading, for a sampler outside that samples seldom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,16 +139,16 @@ class Memory:
     device_allocations_timed: int | None = None  # device allocations during the timed rounds; must be 0
     residue_bytes: int | None = None  # device memory still held after the last output was dropped
     readings: tuple[Reading, ...] = ()  # of a turn on the track "memory", in their order
-    own_bytes: int | None = None  # inputs and initial parameters that the suite itself holds on the host meanwhile
-    unix_offset_ns: int | None = None  # to be added to the clock of `readings` for time.time_ns; None: no readings
+    own_bytes: int | None = None  # inputs and initial parameters that the suite itself holds on the host
+    unix_offset_ns: int | None = None  # added to the clock of `readings` it gives time.time_ns; None: no readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """What was computed, against the float64 NumPy reference of the same formula."""
+    """What was computed, compared with the float64 NumPy reference of the same formula."""
 
-    formula: str  # the update rule the framework is held to: "kingma-ba", "epsilon-hat" or "sgd"
-    losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, as the framework gave it
+    formula: str  # the update rule of the framework and of its reference: "kingma-ba", "epsilon-hat" or "sgd"
+    losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, from the framework
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
     max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
     weight: float | None  # the trained weight (regression)
@@ -164,53 +164,53 @@ class Accuracy:
     max_gradient_deviation: float | None = None  # largest over parameters of rms(gradient - reference) / rms(reference)
     parameters: tuple[str, ...] = ()  # names of the workload's parameters, sorted
     gradient_norms: tuple[float, ...] = ()  # Euclidean norm of the gradient of each of them, in their order
-    worst_gradient: str = ""  # the parameter that is so far off; empty: nothing was compared
+    worst_gradient: str = ""  # the parameter with that deviation; empty: nothing was compared
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
     fingerprint_after: str = ""  # of the same steps after timing, in the same process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeProof:
-    """Evidence that the mode was taken, read back from the framework after the timed rounds."""
+    """Evidence that the mode ran, read back from the framework after the timed rounds."""
 
-    mode: str  # the mode that the framework was found to run, in the words of MODES
-    device: str  # where the framework says the parameters lie, such as "cpu" or "cuda:0"
+    mode: str  # the mode that the framework ran, by its name in MODES
+    device: str  # where the framework says the parameters are, such as "cpu" or "cuda:0"
     threads: int | None  # threads of one operation, as the framework reports them; None: it reports none
     precision: str  # dtype of the parameters
-    compute_precision: str = ""  # dtype that the model's products took; empty: nobody looked
+    compute_precision: str = ""  # dtype of the model's products; empty: unknown
     compilations: int | None  # traces and compilations seen in the life of the process; None: the mode has none
     compilations_timed: int | None = None  # those during the timed rounds; must be 0
     graph_breaks: int | None = None  # places where a compiled step returned to Python; None: not a compiled mode
-    graph_breaks_declared: int = 0  # of these, how many are the framework's own, as the mode's sentence says
+    graph_breaks_declared: int = 0  # how many of these the framework always makes, as the mode's sentence says
     cache_hits: int | None = None  # compile-cache hits, where the framework counts them
     cache_misses: int | None = None  # compile-cache misses, where the framework counts them
-    evidence: str = ""  # one sentence: what was looked at
-    output_device: str = ""  # where the last output lay; empty: the framework hands out Python numbers
+    evidence: str = ""  # one sentence: where this was read
+    output_device: str = ""  # where the last output was; empty: the framework returns Python numbers
     output_precision: str = ""  # dtype of the last output; empty: as above
-    matmul_precision: str = ""  # how the framework says it rounds float32 products, in its own words
-    tf32: bool | None = None  # whether float32 products may be rounded to TF32; None: it does not say
+    matmul_precision: str = ""  # how the framework rounds float32 products, in its own words
+    tf32: bool | None = None  # whether float32 products may be rounded to TF32; None: unknown
     deterministic: bool | None = None  # the framework's switch for deterministic kernels; None: it has none
-    traces: int | None = None  # times the step's Python ran to be traced; None: the mode traces nothing
+    traces: int | None = None  # times the step's Python code was traced; None: the mode traces nothing
     guard_failures: int | None = None  # compilations beyond the first because what was compiled did not fit; must be 0
-    graphs: int | None = None  # compiled graphs or XLA clusters that make up the step; None: not a compiled mode
-    cuda_graphs: int | None = None  # CUDA graphs recorded; None: the mode asks for none
-    cuda_graphs_skipped: str = ""  # why there are none although the mode asks for them, in the framework's words
-    allocator: str = ""  # policy of the device allocator as found, as in Cell; empty: the framework does not say
+    graphs: int | None = None  # compiled graphs or XLA clusters of the step; None: not a compiled mode
+    cuda_graphs: int | None = None  # CUDA graphs recorded; None: the mode does not use them
+    cuda_graphs_skipped: str = ""  # why there are none although the mode uses them, in the framework's words
+    allocator: str = ""  # policy of the device allocator that ran, as in Cell; empty: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """The same cell once more, in a further process: its first step and its gate, without timed rounds.
+    """The same cell again, in a further process: its first step and its gate, without timed rounds.
 
-    "warm" starts on the compile caches that the replicate left; "threads" asks for another number of threads.
+    "warm" starts with the compile caches of the replicate; "threads" uses another number of threads.
     """
 
     kind: RepeatKind  # what differs from the replicate
-    threads: int  # asked for
+    threads: int  # requested
     status: Status  # as in Record
     reason: str = ""  # one sentence; empty when the status is "ok"
-    first_step_ns: int | None = None  # None: it did not get there
-    compile_cache: CompileCache | None = None  # what its first step found
+    first_step_ns: int | None = None  # None: it ended before
+    compile_cache: CompileCache | None = None  # how its first step used the caches
     cache_hits: int | None = None  # up to the end of its first step
     cache_misses: int | None = None  # up to the end of its first step
     cache_entries: int | None = None  # files that its first step added under the scratch folder
@@ -225,14 +225,14 @@ class Export:
     ir_version: int  # of ONNX's intermediate representation
     opset: int  # of the default operator set
     operators: tuple[str, ...]  # of the graph, in its order
-    producer: str  # what wrote it, as the file says
+    producer: str  # the program that wrote it, as the file says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """The most that a library got out of the machine in one respect, as raw rounds (`bench.tracks.limits`)."""
+    """The most that a library reached on the machine in one kind of work, as raw rounds (`bench.tracks.limits`)."""
 
-    kind: LimitKind  # product of matrices, 3 × 3 convolution, a += s·b, emptiest launch, replay of a graph of that
+    kind: LimitKind  # product of matrices, 3 × 3 convolution, a += s·b, smallest launch, replay of a graph of it
     precision: str  # of the arithmetic, as in Cell; empty where it does not matter
     size: int  # matmul: n of the n × n matrices; convolution: channels; triad: bytes of both arrays; else elements
     work: int  # of one round: floating-point operations, bytes read and written, or launches
@@ -241,15 +241,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Where the process ran, read back from inside it."""
+    """Where the process ran, read inside the process."""
 
     python: str  # the interpreter's version, build and compiler: two builds of one version differ by 10 % and more
     platform: str  # kernel and C library, as platform.platform() says
     cpu: str  # model name of the processor
     cpus: tuple[int, ...]  # the CPU set this process was allowed
-    threads: int  # the thread count that was asked for
+    threads: int  # the requested thread count
     device_name: str  # name of the accelerator, or the processor's on the CPU
-    versions: tuple[str, ...]  # "name==version" of the framework and of what it computes with
+    versions: tuple[str, ...]  # "name==version" of the framework and of the libraries it computes with
     flags: tuple[str, ...]  # "NAME=value" of each environment variable that bench set, sorted
     launcher: str  # "venv", "here", "docker" or "workers"
     image: str = ""  # digest of the container image; empty outside a container
@@ -282,12 +282,12 @@ class Record:
 
     cell: Cell
     block: int  # replicate number of the cell, from 1; the block it belongs to
-    position: int  # place in the run's order, from 1
-    attempt: int = 1  # 2: run once more at the end of its block, since the first was invalid
+    position: int  # index in the run's order, from 1
+    attempt: int = 1  # 2: run again at the end of its block because the first was invalid
     status: Status  # "ok", or why there is no number
     reason: str = ""  # one sentence; empty when the status is "ok"
     started_unix_ns: int = 0  # when the process was started, time.time_ns
-    wall_ns: int = 0  # life of the process as the launcher saw it, from start to exit
+    wall_ns: int = 0  # life of the process, measured by the launcher from start to exit
     phases: Phases | None = None
     timing: Timing | None = None
     memory: Memory | None = None

@@ -1,23 +1,23 @@
-"""The number of the record's schema, and how a record of an older one is brought up to it, step by step."""
+"""The number of the record's schema, its history, and the steps that upgrade a record of an older schema."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 # History of the schema
-#   1  the first: one process running one cell, or one idiomatic program
+#   1  the first: one process runs one cell, or one idiomatic program
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
-#   3  workloads beside the regression: weight, bias and their truth may be missing, every parameter is compared, the
-#      gradient too; a fingerprint is of the gate's first steps, before of all of them
-#   4  when each timed round began; forward passes and precisions: the predictions' norm, what the products ran in;
-#      limits of the machine
-#   5  a gradient's deviation is the worst parameter's, before of the largest element of all;
-#      memory, energy and the state of the machine: replicates of their own, what the process and the host saw of it;
-#      tracks for the A/A twin and the sentinel; second attempts; the allocator's policy in the proof
+#   3  workloads in addition to the regression: weight, bias and their truth may be missing, every parameter is compared,
+#      the gradient too; a fingerprint covers the gate's first steps, in schema 2 all of them
+#   4  when each timed round began; forward passes and precisions: norm of the predictions, dtype of the
+#      products; limits of the machine
+#   5  the deviation of the gradient is that of the worst parameter, in schema 4 that of the largest element;
+#      memory, energy and the state of the machine: separate replicates, figures of the process and of the host;
+#      tracks for the A/A control and the drift probe; second attempts; the allocator's policy in the proof
 SCHEMA: Final = 5
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Rename what was called "keras": it was Keras on TensorFlow, through `train_on_batch`."""
+    """Rename "keras": it was Keras on TensorFlow, through `train_on_batch`."""
     cell = data.get("cell")
     if isinstance(cell, dict) and cell.get("framework") == "keras":
         modes = {"eager": "batch-eager", "default": "batch", "jit": "batch-jit"}
@@ -28,17 +28,17 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_2(data: dict[str, Any]) -> dict[str, Any]:
-    """Nothing is called otherwise; what schema 3 adds was not measured."""
+    """No name changed; what schema 3 adds was not measured."""
     return {**data, "schema": 3}
 
 
 def _from_3(data: dict[str, Any]) -> dict[str, Any]:
-    """When a round began was not kept, and no limits were measured."""
+    """The beginnings of rounds were not kept, and no limits were measured."""
     return {**data, "schema": 4}
 
 
 def _from_4(data: dict[str, Any]) -> dict[str, Any]:
-    """Nothing is called otherwise; what schema 5 adds was not measured."""
+    """No name changed; what schema 5 adds was not measured."""
     return {**data, "schema": 5}
 
 

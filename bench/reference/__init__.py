@@ -1,1 +1,1 @@
-"""The float64 reference in NumPy, and how far a framework may be from it."""
+"""The float64 reference in NumPy, and how far a framework may differ from it."""

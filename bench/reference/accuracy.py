@@ -22,6 +22,7 @@ def compare(
     formula: str,
     expected: Trajectory | None,
     losses: Array64,
+    *,
     initial: Mapping[str, NDArray[np.float32]],
     trained: Mapping[str, NDArray[np.float32]],
 ) -> Accuracy:
@@ -41,7 +42,7 @@ def compare(
         formula=formula,
         losses=tuple(float(loss) for loss in losses),
         reference_losses=expected.losses if expected else (),
-        max_loss_deviation=loss_deviation(losses, np.asarray(expected.losses)) if expected else None,
+        max_loss_deviation=loss_deviation(losses, expected=np.asarray(expected.losses)) if expected else None,
         max_parameter_deviation=parameter_deviation(trained, expected.parameters) if expected else None,
         weight=told.get("weight"),
         bias=told.get("bias"),
@@ -64,11 +65,11 @@ def compare_forward(
         predictions: what the framework returned, shape (n,).
         parameters: the model's, read back from the framework.
     """
-    compared = compare(workload, FORWARD_ONLY, None, np.zeros(0), parameters, parameters)
+    compared = compare(workload, FORWARD_ONLY, None, np.zeros(0), initial=parameters, trained=parameters)
     should_be = _predictions(workload, parameters) if workload.has_reference else None
     return dataclasses.replace(
         compared,
-        max_loss_deviation=None if should_be is None else loss_deviation(predictions, should_be),
+        max_loss_deviation=None if should_be is None else loss_deviation(predictions, expected=should_be),
         prediction_norm=float(np.linalg.norm(predictions)),
         fingerprint=fingerprint(predictions, parameters),
     )
@@ -97,11 +98,11 @@ def compare_inference(
         predictions: what the framework returned, shape (n,).
         trained: the model's parameters, read back from it.
     """
-    compared = compare(workload, formula, expected, np.zeros(0), workload.parameters, trained)
+    compared = compare(workload, formula, expected, np.zeros(0), initial=workload.parameters, trained=trained)
     return dataclasses.replace(
         compared,
         reference_losses=(),
-        max_loss_deviation=loss_deviation(predictions, _predictions(workload, trained)),
+        max_loss_deviation=loss_deviation(predictions, expected=_predictions(workload, trained)),
         fingerprint=fingerprint(predictions, trained),
     )
 
@@ -113,7 +114,7 @@ def fingerprint(numbers: Array64, parameters: Mapping[str, NDArray[np.float32]])
     return digest.hexdigest()
 
 
-def loss_deviation(losses: Array64, expected: Array64) -> float:
+def loss_deviation(losses: Array64, *, expected: Array64) -> float:
     """Return the largest |loss - reference| / max(1, |reference|) over the steps; infinite when steps are missing."""
     if losses.shape != expected.shape or not np.all(np.isfinite(losses)):
         return float("inf")

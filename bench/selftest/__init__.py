@@ -1,1 +1,1 @@
-"""Frameworks that only the self-test runs: it lays them beside the others in a copy of the code."""
+"""Frameworks that only the self-test runs: it copies them next to the others in a copy of the code."""

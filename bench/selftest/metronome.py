@@ -1,4 +1,4 @@
-"""Metronome: steps whose cost is known beforehand, to judge the clock and the statistics by (`samestep selftest`)."""
+"""Metronome: steps of known cost, which test the clock and the statistics (`samestep selftest`)."""
 
 import dataclasses
 import time
@@ -10,12 +10,12 @@ from bench.interface import Output, Skip, Step
 from bench.reference.workload import Workload
 
 MODES = {
-    "tick-100us": "one of NumPy's steps, then waiting until the kernel's raw clock has moved by 100 µs",
+    "tick-100us": "one NumPy step, then waiting until the kernel's raw clock has moved by 100 µs",
     "tick-1ms": "the same, by 1 ms",
     "tick-10ms": "the same, by 10 ms",
-    "work": "33 of NumPy's steps",
+    "work": "33 NumPy steps",
     "same": "the same work under another label",
-    "more": "34 of NumPy's steps: 3 % more",
+    "more": "34 NumPy steps: 3 % more",
 }
 BASELINE = "work"
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}
@@ -32,7 +32,7 @@ versions = base.versions
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
-    """Return NumPy's step of the regression, drawn out to the cost that the mode names."""
+    """Return NumPy's step of the regression, extended to the cost that the mode names."""
     step = base.build(workload, "eager", precision)
     if isinstance(step, Skip) or step.call is None:
         return step
@@ -44,7 +44,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 
 def _tick(call: Callable[[], Output], ns: int) -> Callable[[], Output]:
-    """Return `call`, drawn out to `ns` by a clock that is not the one samestep reads."""
+    """Return `call`, extended to `ns` by another clock than the one that samestep reads."""
     clock, raw = time.clock_gettime_ns, time.CLOCK_MONOTONIC_RAW
 
     def tick() -> Output:
@@ -58,7 +58,7 @@ def _tick(call: Callable[[], Output], ns: int) -> Callable[[], Output]:
 
 
 def _another(workload: Workload, precision: str) -> Callable[[], Output]:
-    """Return a step of a model of its own: the same work, which leaves the first model as it is."""
+    """Return the step of a second model: the same work, without changing the first model."""
     other = base.build(workload, "eager", precision)
     assert isinstance(other, Step)
     assert other.call

@@ -1,1 +1,1 @@
-"""What a replicate can be beside the timed step: hello world, export, limits, drift probe, memory, energy."""
+"""The replicates that are not timed: hello world, export, limits, drift probe, memory, energy."""

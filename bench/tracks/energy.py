@@ -31,7 +31,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     """Fill a window with the work of the cell; return the record, in any case."""
     clock = time.perf_counter_ns
     phase = PhaseClock(clock, announce, startup_ns)
-    replicate = Replicate(turn, phase, clock, prepare.cache_entries)
+    replicate = Replicate(turn, phase, clock, cache_entries=prepare.cache_entries)
     windows: list[Energy] = []
 
     def go() -> str | None:

@@ -45,8 +45,8 @@ MOST_ROUNDS: Final = 100
 Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its calls, device
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitProbe:
     """One limit to be measured; `make` returns None where it does not exist."""
 
     kind: LimitKind
@@ -94,7 +94,7 @@ def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: 
 
 def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
     """Yield the limits of `device` ("cpu" or "cuda") by the calls of `offered`, one after the other."""
-    for probe in probes(offered, device):
+    for probe in limit_probes(offered, device):
         task = probe.make()
         if task is None:
             continue
@@ -104,17 +104,18 @@ def measure(framework: Framework, offered: Probes, device: str, clock: Clock = t
         )
 
 
-def probes(offered: Probes, device: str) -> Iterator[Probe]:
+def limit_probes(offered: Probes, device: str) -> Iterator[LimitProbe]:
     """Yield what is measured on `device`, the small before the large."""
-    yield Probe("launch", "", 1, lambda: offered.launch)
-    yield Probe("replay", "", 1, lambda: offered.replay)
+    yield LimitProbe(kind="launch", precision="", size=1, make=lambda: offered.launch)
+    yield LimitProbe(kind="replay", precision="", size=1, make=lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:
-        yield Probe("triad", "", bytes_, partial(offered.triad, bytes_))
+        yield LimitProbe(kind="triad", precision="", size=bytes_, make=partial(offered.triad, bytes_))
     for precision in PRECISIONS:
         for n in PRODUCTS[device]:
-            yield Probe("matmul", precision, n, partial(offered.matmul, n, precision))
+            yield LimitProbe(kind="matmul", precision=precision, size=n, make=partial(offered.matmul, n, precision))
         batch, channels = IMAGES[device]
-        yield Probe("convolution", precision, channels, partial(offered.convolution, batch, channels, precision))
+        convolution = partial(offered.convolution, batch, channels, precision)
+        yield LimitProbe(kind="convolution", precision=precision, size=channels, make=convolution)
 
 
 def _rounds(framework: Framework, task: Task, clock: Clock) -> tuple[int, tuple[int, ...]]:

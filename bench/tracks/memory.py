@@ -31,7 +31,7 @@ SPENT_NS: Final = 5_000_000_000  # on more than the fewest
 REST_NS: Final = 300_000_000  # after a phase on a GPU, which is looked at from outside ten times a second
 
 
-class Watch:
+class MemoryWatch:
     """Takes the readings of one replicate."""
 
     def __init__(self, clock: Clock = time.perf_counter_ns, rest_ns: int = 0) -> None:
@@ -95,8 +95,8 @@ def measure(
 ) -> Record:
     """Run one memory replicate and return its record; the arguments are those of `bench.protocol.replicate.measure`."""
     phase = PhaseClock(clock, announce, startup_ns)
-    watch = Watch(clock, REST_NS if turn.cell.device == "cuda" else 0)
-    replicate = Replicate(turn, phase, clock, cache_entries, note=watch.read)
+    watch = MemoryWatch(clock, REST_NS if turn.cell.device == "cuda" else 0)
+    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries, note=watch.read)
     own: list[int] = []
     status, reason, failure = ending(phase, lambda: _observe(replicate, watch, load, make, own))
     with phase("teardown"):
@@ -111,7 +111,7 @@ def measure(
     return dataclasses.replace(record, memory=memory, accuracy=_first_steps(replicate.start), phases=phase.phases())
 
 
-def _observe(replicate: Replicate, watch: Watch, load: Load, make: Make, own: list[int]) -> str | None:
+def _observe(replicate: Replicate, watch: MemoryWatch, load: Load, make: Make, own: list[int]) -> str | None:
     """Go through the phases; return why the cell was skipped.
 
     Raises:
@@ -145,7 +145,7 @@ def _observe(replicate: Replicate, watch: Watch, load: Load, make: Make, own: li
     return None
 
 
-def _warm_up(framework: Framework, step: Step, watch: Watch) -> int:
+def _warm_up(framework: Framework, step: Step, watch: MemoryWatch) -> int:
     """Return the calls of a round that lasts long enough, the smallest power of two, once it did so three times."""
     calls, long_enough = 1, 0
     while long_enough < 3:
@@ -158,7 +158,7 @@ def _warm_up(framework: Framework, step: Step, watch: Watch) -> int:
     return calls
 
 
-def _rounds(framework: Framework, step: Step, watch: Watch, calls: int) -> None:
+def _rounds(framework: Framework, step: Step, watch: MemoryWatch, calls: int) -> None:
     begin = watch.clock()
     for number in range(1, ROUNDS + 1):
         _advance(framework, step, watch, calls)
@@ -167,7 +167,7 @@ def _rounds(framework: Framework, step: Step, watch: Watch, calls: int) -> None:
             return
 
 
-def _advance(framework: Framework, step: Step, watch: Watch, calls: int) -> None:
+def _advance(framework: Framework, step: Step, watch: MemoryWatch, calls: int) -> None:
     """Make `calls` calls, or a fit of as many updates, each output dropped once the next is there, and wait."""
     if step.fit is not None:
         outputs = step.run(calls)

@@ -60,7 +60,7 @@ def framework_of(cell: Cell) -> Framework:
 
 def workload_of(cell: Cell) -> Workload:
     """Make the cell's workload."""
-    return make(cell.workload, cell.size, cell.optimizer)
+    return make(cell.workload, size=cell.size, optimizer=cell.optimizer)
 
 
 class PhaseFile:

@@ -137,7 +137,7 @@ def run(turn: Turn, channel: Channel) -> Outcome:
 
 def _run_watched(turn: Turn, channel: Channel) -> tuple[Outcome, bool]:
     with tempfile.TemporaryDirectory(prefix="turn-", ignore_cleanup_errors=True) as name:
-        with Watch(channel, Path(name)) as watch:
+        with PhaseWatch(channel, Path(name)) as watch:
             try:
                 outcome = supervise(turn, Path(name), on_start=watch.started)
             finally:
@@ -145,7 +145,7 @@ def _run_watched(turn: Turn, channel: Channel) -> tuple[Outcome, bool]:
         return outcome, watch.lost
 
 
-class Watch:
+class PhaseWatch:
     """Tells the harness the phase of a running turn, and kills the turn when the connection drops."""
 
     def __init__(self, channel: Channel, folder: Path, every_s: float = PHASE_EVERY_S) -> None:

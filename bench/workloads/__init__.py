@@ -59,7 +59,7 @@ def _faults(module: Any) -> Iterator[str]:
             yield f"returns no Work from work({size!r})"
 
 
-def make(name: str, size: str, optimizer: str) -> Workload:
+def make(name: str, *, size: str, optimizer: str) -> Workload:
     """Return the workload `name` in one size.
 
     Raises:

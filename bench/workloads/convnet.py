@@ -35,9 +35,9 @@ from bench.reference.derivative import (
 from bench.reference.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What makes it large."""
+    """The dimensions that set how large the workload is."""
 
     batch: int
     channels: int  # c

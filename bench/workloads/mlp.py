@@ -18,9 +18,9 @@ from bench.reference.derivative import Arrays, Value, add, constant, cross_entro
 from bench.reference.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What makes it large."""
+    """The dimensions that set how large the workload is."""
 
     hidden: int
     batch: int

@@ -40,9 +40,9 @@ from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.pointwise import EPSILON
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """What makes it large."""
+    """The dimensions that set how large the workload is."""
 
     layers: int
     width: int

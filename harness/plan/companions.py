@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.catalogue import LIMITS, SENTINEL, FrameworkOffer
+from bench.catalogue import DRIFT_PROBE, LIMITS, FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Track
 from harness.plan import selection
 from harness.plan.profiles import Profile
@@ -64,7 +64,7 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
     device = cells[0].device
     name = next((one for one in PREFERRED.get(device, ()) if one in able), able[0])
     model = next(cell for cell in cells if cell.framework == name)
-    empty = replace(model, mode=SENTINEL, workload="", optimizer="", size="", precision="", track=SENTINEL)
+    empty = replace(model, mode=DRIFT_PROBE, workload="", optimizer="", size="", precision="", track=DRIFT_PROBE)
     return (*cells, empty)
 
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.catalogue import EXPORT, LIMITS, SENTINEL
+from bench.catalogue import DRIFT_PROBE, EXPORT, LIMITS
 from bench.records.record import Cell, Record
 
 ASIDE: Final[Mapping[str, str]] = {  # tracks whose turns are told apart from the cells, and what they are for
     LIMITS: "limits",
     "twin": "A/A",
-    SENTINEL: "the sentinel",
+    DRIFT_PROBE: "the sentinel",
     "memory": "memory",
     "energy": "energy",
 }
@@ -89,7 +89,7 @@ class Plan:
             yield PlannedReplicate(position=position, block=number, cell=self.cells[index], hash_seed=hash_seed)
 
     def _sentinels(self) -> list[int]:
-        return [index for index, cell in enumerate(self.cells) if cell.track == SENTINEL]
+        return [index for index, cell in enumerate(self.cells) if cell.track == DRIFT_PROBE]
 
 
 def is_planned(record: Record) -> bool:
@@ -115,7 +115,7 @@ def make_plan(
     After a block of `looks` the run may end.
     """
     rng = random.Random(seed)
-    sentinels = [index for index, cell in enumerate(cells) if cell.track == SENTINEL]
+    sentinels = [index for index, cell in enumerate(cells) if cell.track == DRIFT_PROBE]
     others = [index for index in range(len(cells)) if index not in sentinels]
     blocks_of: Mapping[str, int | None] = {
         "idiomatic": hello_blocks,

@@ -7,7 +7,7 @@ disturbance. A sentinel says how the machine was before a block: after it, it wo
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.catalogue import SENTINEL
+from bench.catalogue import DRIFT_PROBE
 from bench.records.record import Record
 from harness.plan.plan import PlannedReplicate
 from harness.store.facts import RunFacts
@@ -39,5 +39,5 @@ class Reruns:
         tried_in_vain = {one.cell for one in self._records if one.attempt > 1 and (one.cell, one.block) in invalid}
         for planned in block:
             reason = invalid.get((planned.cell, number))
-            if reason and planned.cell not in tried_in_vain and planned.cell.track != SENTINEL:
+            if reason and planned.cell not in tried_in_vain and planned.cell.track != DRIFT_PROBE:
                 yield planned.again(), reason

@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.catalogue import SENTINEL
+from bench.catalogue import DRIFT_PROBE
 from bench.records.observation import Observation
 from bench.records.record import Cell, Record
 from harness.errors import OK, SOME_FAILED, StoreError
@@ -133,7 +133,7 @@ def alarms(clean: Clean) -> tuple[str, ...]:
 
 def on_gpu(records: Sequence[Record]) -> tuple[Record, ...]:
     """Return the records as if a GPU had made them, without the sentinels: a processor's drift is no GPU's."""
-    return tuple(_moved(record) for record in records if record.cell.track != SENTINEL)
+    return tuple(_moved(record) for record in records if record.cell.track != DRIFT_PROBE)
 
 
 def _moved(record: Record) -> Record:

@@ -1,7 +1,7 @@
 """What the sentinels of a session say: by how much the machine was faster or slower at the end of a block.
 
 The sentinel of block k runs before it, that of the block after the last closes the session. A probe's figure is the
-median of its rounds (`sentinel`), a block's drift the relative change of that figure until the next sentinel.
+median of its rounds (`tracks.drift_probe`), a block's drift the relative change of that figure until the next sentinel.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.catalogue import SENTINEL
+from bench.catalogue import DRIFT_PROBE
 from bench.records.record import LimitKind, Record
 from harness.stats.flags import DRIFT
 from harness.store.facts import RunFacts
@@ -59,7 +59,7 @@ def readings(records: Iterable[Record]) -> dict[Probe, dict[int, float]]:
     """Return the median time of one unit of work in ns by probe, then by the block that the sentinel stood before."""
     found: dict[Probe, dict[int, float]] = {}
     for record in records:
-        if record.cell.track == SENTINEL and record.status == "ok":
+        if record.cell.track == DRIFT_PROBE and record.status == "ok":
             for one in record.limits:
                 probe = Probe(one.kind, one.precision, one.size)
                 found.setdefault(probe, {})[record.block] = statistics.median(one.round_ns) / one.work
@@ -77,7 +77,7 @@ def drift(records: Iterable[Record]) -> dict[int, Drift]:
 
 
 def judge(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
-    """Yield a finding for each timed replicate of a block in which the machine drifted too far (`sentinel`)."""
+    """Yield a finding for each timed replicate of a block in which the machine drifted too far."""
     drifts = drift(records)
     for record in records:
         if record.block not in drifts or record.cell.track not in ("identical", "twin"):

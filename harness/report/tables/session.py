@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.catalogue import SENTINEL
+from bench.catalogue import DRIFT_PROBE
 from bench.records.record import Record
 from harness.format import Value, listed, percent, ratio, size_words, whole
 from harness.report.tables.column import Column
@@ -34,7 +34,7 @@ class NoiseRow(Row):
     @property
     def figure(self) -> str:
         """What kind of row it is."""
-        return SENTINEL if self.cell.track == SENTINEL else AA
+        return DRIFT_PROBE if self.cell.track == DRIFT_PROBE else AA
 
     @property
     def ratio(self) -> Estimate | None:

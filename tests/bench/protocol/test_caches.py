@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.protocol.caches import finding
+from bench.protocol.caches import cache_use
 from bench.records.record import ModeProof
 from bench.turns.prepare import entries
 
@@ -37,7 +37,7 @@ def proof(hits: int | None, misses: int | None) -> ModeProof:
 def test_the_class_follows_from_what_happened(
     hits: int | None, misses: int | None, before: int, after: int, found: str
 ) -> None:
-    assert finding(proof(hits, misses), before, after).compile_cache == found
+    assert cache_use(proof(hits, misses), before=before, after=after).compile_cache == found
 
 
 def test_entries_are_files_at_any_depth(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def good(**off: float) -> Accuracy:
     """What a framework gives whose arithmetic is the reference's, in float32, its parameters `off` by so much."""
     trained = {name: (array + off.get(name, 0)).astype(np.float32) for name, array in EXPECTED.parameters.items()}
     losses = np.asarray(EXPECTED.losses, dtype=np.float32).astype(np.float64)
-    return compare(WORKLOAD, KINGMA_BA, EXPECTED, losses, WORKLOAD.parameters, trained)
+    return compare(WORKLOAD, KINGMA_BA, EXPECTED, losses, initial=WORKLOAD.parameters, trained=trained)
 
 
 def test_the_reference_itself_passes() -> None:
@@ -36,14 +36,14 @@ def test_the_reference_itself_passes() -> None:
 
 def test_deviation_is_relative_above_one_and_absolute_below() -> None:
     expected = np.array([10.0, 0.01])
-    assert loss_deviation(np.array([10.5, 0.01]), expected) == pytest.approx(0.05)
-    assert loss_deviation(np.array([10.0, 0.03]), expected) == pytest.approx(0.02)
-    assert loss_deviation(np.array([9.5, 0.01]), expected) == pytest.approx(0.05)
+    assert loss_deviation(np.array([10.5, 0.01]), expected=expected) == pytest.approx(0.05)
+    assert loss_deviation(np.array([10.0, 0.03]), expected=expected) == pytest.approx(0.02)
+    assert loss_deviation(np.array([9.5, 0.01]), expected=expected) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("losses", [[10.0], [10.0, float("nan")], [10.0, float("inf")], [10.0, 0.01, 0.01]])
 def test_losses_that_are_missing_or_not_finite_are_infinitely_far(losses: list[float]) -> None:
-    assert loss_deviation(np.array(losses), np.array([10.0, 0.01])) == float("inf")
+    assert loss_deviation(np.array(losses), expected=np.array([10.0, 0.01])) == float("inf")
 
 
 @pytest.mark.parametrize(

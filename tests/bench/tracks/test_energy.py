@@ -95,7 +95,7 @@ def test_a_counter_that_stands_still_gives_nothing() -> None:
 def test_the_window_is_filled_with_whole_rounds_after_a_rest() -> None:
     clock = FakeClock()
     framework = FakeFramework(clock, first_ns=100_000, wait_ns=0)
-    workload = make("regression", "base", "adam")
+    workload = make("regression", size="base", optimizer="adam")
     step = framework.build(workload, "eager", "float32")
     assert isinstance(step, Step)
     timer = RoundTimer(framework, step, clock)

@@ -135,12 +135,12 @@ def test_tells_the_phase_of_a_running_turn(harness: Harness, monkeypatch: pytest
         assert told.wait(5)
         return ENDED
 
-    class Quick(worker.Watch):
+    class Quick(worker.PhaseWatch):
         def __init__(self, channel: Channel, folder: Path) -> None:
             super().__init__(channel, folder, every_s=0.01)
 
     fake_supervise(monkeypatch, run)
-    monkeypatch.setattr(worker, "Watch", Quick)
+    monkeypatch.setattr(worker, "PhaseWatch", Quick)
     channel = harness.accept()
     channel.send("turn", dataclasses.asdict(turn()))
     phases = [channel.receive(5)]
@@ -185,7 +185,7 @@ def test_leaves_when_no_harness_answers(tmp_path: Path) -> None:
 
 def test_a_turn_that_starts_after_the_connection_was_lost_is_killed_at_once(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
-    with Channel(ours) as channel, worker.Watch(channel, tmp_path) as watch:
+    with Channel(ours) as channel, worker.PhaseWatch(channel, tmp_path) as watch:
         theirs.close()
         while not watch.lost:
             time.sleep(0.001)
@@ -199,7 +199,7 @@ def test_offers_the_turn_to_the_oom_killer_first(tmp_path: Path) -> None:
     with (
         Channel(ours) as channel,
         theirs,
-        worker.Watch(channel, tmp_path) as watch,
+        worker.PhaseWatch(channel, tmp_path) as watch,
         subprocess.Popen(["sleep", "60"], start_new_session=True) as process,
     ):
         watch.started(process.pid)

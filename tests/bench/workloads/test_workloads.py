@@ -31,7 +31,7 @@ def smallest(name: str) -> str:
     ("name", "optimizer"), [(name, which) for name in WORKLOADS for which in load(name).OPTIMIZERS]
 )
 def test_what_a_workload_makes_is_what_every_framework_is_promised(name: str, optimizer: str) -> None:
-    made = make(name, smallest(name), optimizer)
+    made = make(name, size=smallest(name), optimizer=optimizer)
     if not made.trains:
         assert made.predict
         at = {parameter: array.astype(np.float64) for parameter, array in made.parameters.items()}
@@ -43,7 +43,7 @@ def test_what_a_workload_makes_is_what_every_framework_is_promised(name: str, op
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directions(name: str) -> None:
-    made = make(name, smallest(name), "adam")
+    made = make(name, size=smallest(name), optimizer="adam")
     at = {parameter: array.astype(np.float64) for parameter, array in made.parameters.items()}
     _, gradient = made.slope(at, made.inputs)
     for _ in range(5):
@@ -73,7 +73,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_toy_keeps_them(added: ModuleType) -> None:
-    assert make("logistic", "tiny", "sgd").name == "logistic"
+    assert make("logistic", size="tiny", optimizer="sgd").name == "logistic"
 
 
 @pytest.mark.parametrize("needed", NEEDED)
@@ -139,7 +139,7 @@ def test_what_is_made_otherwise_is_said(
 ) -> None:
     vars(added)["make"] = lambda size, optimizer: spoil(toy.make(size, optimizer))
     with pytest.raises(WorkloadError, match=re.escape(f"what make('tiny', 'adam') returns {sentence}")):
-        make("logistic", "tiny", "adam")
+        make("logistic", size="tiny", optimizer="adam")
 
 
 def test_shapes_that_do_not_fit_each_other_are_named() -> None:

@@ -19,8 +19,8 @@ from tests.fakes import FakeLauncher
 from tests.harness.run.test_loop import SETTINGS, Quiet
 
 CELLS = (cell(), cell(mode="compile"))
-SENTINEL = cell(mode="sentinel", workload="", optimizer="", size="", precision="", track="sentinel")
-PLAN = make_plan((*CELLS, SENTINEL), blocks=20, seed=1, looks=(10, 15))
+DRIFT_PROBE = cell(mode="sentinel", workload="", optimizer="", size="", precision="", track="sentinel")
+PLAN = make_plan((*CELLS, DRIFT_PROBE), blocks=20, seed=1, looks=(10, 15))
 QUIET, NOISY = 0.01, 0.10  # half the difference between replicates in odd and in even blocks
 
 
@@ -49,8 +49,8 @@ def test_a_run_ends_at_the_first_look_when_every_interval_is_narrow(tmp_path: Pa
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": QUIET})
     execute(run, launcher, {}, Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 11))
-    assert launcher.turns[-1].cell == SENTINEL, "the sentinel that closes the last block was left out"
-    assert blocks(launcher, SENTINEL) == list(range(1, 12))
+    assert launcher.turns[-1].cell == DRIFT_PROBE, "the sentinel that closes the last block was left out"
+    assert blocks(launcher, DRIFT_PROBE) == list(range(1, 12))
 
 
 def test_it_goes_on_to_the_next_look_while_one_is_wide(tmp_path: Path) -> None:

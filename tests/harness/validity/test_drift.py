@@ -9,7 +9,7 @@ import pytest
 
 from bench.interface import Framework, Probes, Task
 from bench.records.record import Limit, Record
-from bench.tracks import sentinel as probing
+from bench.tracks import drift_probe as probing
 from harness.host import processors
 from harness.plan.companions import with_drift_probe
 from harness.plan.plan import make_plan

@@ -29,15 +29,17 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
 def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
     """Yield the probes of `device`, after rounds that take turns until the time is spent."""
-    chosen = [one for one in limits.probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]]
+    chosen = [
+        one for one in limits.limit_probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]
+    ]
     tasks = [(probe, task) for probe in chosen if (task := probe.make()) is not None]
     calls = [limits.calls_of(framework, task, clock) for _, task in tasks]
     rounds: list[list[int]] = [[] for _ in tasks]
     spent = 0
     while spent < SPENT_NS:
-        for (_, task), count, seen in zip(tasks, calls, rounds, strict=True):
-            seen.append(limits.time_of(framework, task, count, clock))
-            spent += seen[-1]
-    for (probe, task), count, seen in zip(tasks, calls, rounds, strict=True):
+        for (_, task), count, durations in zip(tasks, calls, rounds, strict=True):
+            durations.append(limits.time_of(framework, task, count, clock))
+            spent += durations[-1]
+    for (probe, task), count, durations in zip(tasks, calls, rounds, strict=True):
         work = count * task.work
-        yield Limit(kind=probe.kind, precision=probe.precision, size=probe.size, work=work, round_ns=tuple(seen))
+        yield Limit(kind=probe.kind, precision=probe.precision, size=probe.size, work=work, round_ns=tuple(durations))
