@@ -82,10 +82,3 @@ class TestDrift:
 
     def test_less_than_2_percent_is_none(self) -> None:
         assert list(drift.judge(self.session("cuda", 101), factories.run_facts())) == []
-
-
-def test_letters_are_told_apart() -> None:
-    from harness.stats.flags import FLAGS, RERUN
-
-    letters = [flag.letter for flag in (*FLAGS, RERUN, DRIFT, *WARNINGS.values())]
-    assert len(letters) == len(set(letters))
