@@ -1,9 +1,9 @@
 """Two runs, or two selections of one, cell by cell: the ratio of their steps with its interval and a verdict.
 
 Within a session (one run, or runs made side by side with `samestep run --launcher venv,docker`) replicate k of a cell
-met the same machine on both sides: ratios are paired by block (`harness.stats.pairs`). Runs of two sessions are compared
-as independent samples, with a noise floor of at least what the machine moved by between them (`sessions`), or called not
-comparable. Cells that cannot be matched are listed with the reason (`match`).
+met the same machine on both sides: ratios are paired by block (`harness.stats.pairs`). Runs of two sessions are
+compared as independent samples, with a noise floor of at least what the machine moved by between them (`sessions`), or
+called not comparable. Cells that cannot be matched are listed with the reason (`match`).
 """
 
 import statistics

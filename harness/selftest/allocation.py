@@ -52,7 +52,7 @@ def run() -> int:
 
 def measure() -> Found:
     """Run the pattern under the sampler."""
-    with Observer("cpu", "", print).watch("selftest") as watch:
+    with Observer(device="cpu", gpu="", say=print).watch("selftest") as watch:
         process = subprocess.Popen(
             [sys.executable, "-m", "harness.selftest.pattern"],
             stdout=subprocess.PIPE,

@@ -92,7 +92,7 @@ def measure(pairs: int, seconds: float, device: str, cpus: tuple[int, ...], seed
     rng = random.Random(seed)
     stretches: list[Stretch] = []
     cpu_ns = wall_ns = 0
-    observer = Observer(device, gpus.wanted("here", os.environ), progress.say)
+    observer = Observer(device=device, gpu=gpus.wanted("here", os.environ), say=progress.say)
     with tempfile.TemporaryDirectory() as name, _working(cpus) as process:
         folder = Path(name)
         (folder / PHASE_FILE).write_text(UNDISTURBED, encoding="utf-8")
