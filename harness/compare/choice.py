@@ -1,4 +1,4 @@
-"""What `samestep compare` is given: a run, or some cells of one, as RUN:field=value,value,field=value."""
+"""One side of `samestep compare` as typed: a run, or some cells of one, as RUN:field=value,value,field=value."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,14 @@ FIELDS: Final = ("framework", "mode", "workload", "optimizer", "size", "precisio
 class Choice:
     """Some cells of a run."""
 
-    run: str = ""  # as it was typed; empty: that of the other side
-    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # values by field; a field not in it: all
+    run: str = ""  # as typed; empty: that of the other side
+    fields: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # values by field; a field that is not in it: all
 
     @property
     def label(self) -> str:
-        """The chosen values, as a heading names them; empty when nothing was chosen."""
+        """The chosen values, for headings; empty when nothing was chosen."""
         return " ".join("/".join(values) for values in self.fields.values())
 
     def has(self, cell: Cell) -> bool:
@@ -28,7 +30,7 @@ class Choice:
         return all(getattr(cell, name) in values for name, values in self.fields.items())
 
     def require(self, cells: Iterable[Cell], run_id: str) -> None:
-        """Raise SelectionError when a value is that of no cell, or all of them together are."""
+        """Raise SelectionError when no cell has one of the values, or all of them together."""
         cells = list(cells)
         for name, values in self.fields.items():
             for value in values:

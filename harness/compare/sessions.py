@@ -1,9 +1,9 @@
-"""What lies between two sessions: how far the machine itself moved, as both their sentinels saw it.
+"""Whether two runs are one session; if not, how far the machine moved between them, by the drift probes of both.
 
-Replicates of two runs that were not made side by side share no blocks, so what drifts does not cancel. They are
-compared as independent samples (Welch 1947, "The generalization of 'Student's' problem", Biometrika 34), and a
-difference has to be larger than what the sentinels, the same probes in both sessions, differ by. Without sentinels in
-both nobody knows what the machine did between them, and nothing is said.
+Replicates of two runs that were not made side by side share no blocks, so drift does not cancel. They are compared as
+independent samples (Welch 1947, "The generalization of 'Student's' problem", Biometrika 34), and a difference has to be
+larger than that of the drift probes, which are the same in both sessions. Without drift probes in both it is not known
+how the machine changed between them, and there is no verdict.
 """
 
 import math
@@ -12,18 +12,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench.records.record import Record
-from harness.stats.estimate import VERDICT_FLOOR
-from harness.validity import drift, noise_floor
-from harness.validity.drift import Probe
+from harness.validity.drift import DriftProbe, readings
 from harness.validity.results import Run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
     """How far the machine moved between two sessions."""
 
     value: float  # relative change of the probe that moved farthest, as a ratio's distance from 1
-    probe: str
+    probe: str  # its kind
 
 
 def same_session(a: Run, b: Run) -> bool:
@@ -32,7 +30,7 @@ def same_session(a: Run, b: Run) -> bool:
         return True
     spans_a, spans_b = _spans(a.records), _spans(b.records)
     shared = spans_a.keys() & spans_b.keys()
-    overlap = (spans_a[one][0] <= spans_b[one][1] and spans_b[one][0] <= spans_a[one][1] for one in shared)
+    overlap = (spans_a[block][0] <= spans_b[block][1] and spans_b[block][0] <= spans_a[block][1] for block in shared)
     return a.facts.seed == b.facts.seed and bool(shared) and all(overlap)
 
 
@@ -46,23 +44,17 @@ def moved(a: Run, b: Run) -> Moved | None:
     return Moved(value=math.expm1(changes[farthest]), probe=farthest.kind)
 
 
-def floor(run: Run) -> float:
-    """Return what the run's own A/A pair, one cell under two labels, cannot tell apart; 1 % where there is none."""
-    found = noise_floor.floor(run.records)
-    return max(VERDICT_FLOOR, found.value) if found else VERDICT_FLOOR
-
-
 def _spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
     """Return when the timed replicates of each block began and ended, by time.time_ns."""
-    found: dict[int, tuple[int, int]] = {}
+    spans: dict[int, tuple[int, int]] = {}
     for record in records:
         if record.cell.track == "identical":
             begin, end = record.started_unix_ns, record.started_unix_ns + record.wall_ns
-            low, high = found.get(record.block, (begin, end))
-            found[record.block] = min(low, begin), max(high, end)
-    return found
+            low, high = spans.get(record.block, (begin, end))
+            spans[record.block] = min(low, begin), max(high, end)
+    return spans
 
 
-def _levels(records: Iterable[Record]) -> Mapping[Probe, float]:
-    """Return the time of each probe of the sentinels in ns per unit of work: the median over their turns."""
-    return {probe: statistics.median(seen.values()) for probe, seen in drift.readings(records).items()}
+def _levels(records: Iterable[Record]) -> Mapping[DriftProbe, float]:
+    """Return the time of each drift probe in ns per unit of work: the median over its turns."""
+    return {probe: statistics.median(by_block.values()) for probe, by_block in readings(records).items()}

@@ -1,13 +1,13 @@
-"""What this host can run, and the remedy for each thing it cannot.
+"""The doctor's checks: what this host can run, and the remedy for each thing it cannot.
 
-    symptoms.look() ─→ Found ─→ examine() ─→ checks ─→ ways(): what to type
+    survey.look() ─→ Host ─→ examine() ─→ checks ─→ ways(): what to type
 
     ok     as it should be
-    warn   not there, or not as good as it could be
-    fail   there and not working, or in the way of everything
+    warn   missing, or not as good as it could be
+    fail   there but not working, or an obstacle for everything
 
-`look` asks the host and decides nothing; what is here decides and asks nothing. A host without an engine and without a
-GPU is a good host: it runs everything from local environments on its processor.
+The survey only collects facts of the host, and this module only decides on them. A host without an engine and without
+a GPU is a good host: it runs everything from local environments on its processor.
 """
 
 import re
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.frameworks import FRAMEWORKS
-from harness.doctor.survey import Engine, Found
+from harness.doctor.survey import Engine, Host
 from harness.environments import locks
 
 GIGA: Final = 1_000_000_000
@@ -27,43 +27,6 @@ ENVIRONMENTS_BYTES: Final = 7 * GIGA  # all local environments together, on the 
 IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 50 * GIGA}
 # NVIDIA, "CUDA Compatibility", minor version compatibility: the least driver of each CUDA major version.
 LEAST_DRIVER: Final[Mapping[int, int]] = {12: 525, 13: 580}
-
-Status = Literal["ok", "warn", "fail"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the doctor's answer."""
-
-    name: str
-    status: Status
-    found: str
-    remedy: str = ""  # what to do; empty when ok
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to run the suite."""
-
-    command: str  # what to type
-    obstacle: str = ""  # the name of the check in the way; empty: it is open
-
-
-def examine(found: Found) -> tuple[Check, ...]:
-    """Return all checks, in the order in which a person would go about them."""
-    return tuple(check for decide in DECISIONS for check in decide(found))
-
-
-def ways(checks: Sequence[Check]) -> tuple[Way, ...]:
-    """Return each way to run the suite, with what is in its way."""
-    good = {check.name for check in checks if check.status == "ok"}
-    return tuple(Way(command, next((name for name in needs if name not in good), "")) for command, needs in WAYS)
-
-
-def can_run(checks: Sequence[Check]) -> bool:
-    """Return whether any way is open."""
-    return any(not way.obstacle for way in ways(checks))
-
 
 READABLE: Final = "code in containers"
 EVERYWHERE: Final = ("Python", "checkout", "results", "disk")
@@ -78,159 +41,201 @@ WAYS: Final = (
     ("docker compose up", (*CONTAINERS, "Docker Compose", *GPUS, "NVIDIA runtime")),
 )
 
-
-def _python(found: Found) -> list[Check]:
-    text = ".".join(map(str, found.python))
-    if found.python < LEAST_PYTHON:
-        return [Check("Python", "fail", text, "install Python 3.11 or newer, remove .venv and run make again")]
-    return [Check("Python", "ok", text)]
+Status = Literal["ok", "warn", "fail"]
 
 
-def _checkout(found: Found) -> list[Check]:
-    if found.missing:
-        lost = ", ".join(found.missing)
-        return [Check("checkout", "fail", f"{lost} not there", "git restore . in the checkout, or clone it again")]
-    if found.closed:
-        remedy = "chmod -R o+rX bench: a container's user is nobody on this host"
-        return [Check("checkout", "ok", "complete"), Check(READABLE, "fail", f"{found.closed} is private", remedy)]
-    return [Check("checkout", "ok", "complete"), Check(READABLE, "ok", "readable")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the doctor's answer."""
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""  # what to do; empty when ok
 
 
-def _results(found: Found) -> list[Check]:
-    if not found.results_writable:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to run the suite."""
+
+    command: str  # what to type
+    obstacle: str = ""  # the name of the check that prevents it; empty: it is open
+
+
+def examine(host: Host) -> tuple[Check, ...]:
+    """Return all checks, in the order in which a person would work through them."""
+    return tuple(check for decide in DECISIONS for check in decide(host))
+
+
+def ways(checks: Sequence[Check]) -> tuple[Way, ...]:
+    """Return each way to run the suite, with its first obstacle."""
+    good = {check.name for check in checks if check.status == "ok"}
+    return tuple(
+        Way(command=command, obstacle=next((name for name in needs if name not in good), "")) for command, needs in WAYS
+    )
+
+
+def can_run(checks: Sequence[Check]) -> bool:
+    """Return whether any way is open."""
+    return any(not way.obstacle for way in ways(checks))
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return (26, 1, 5) for "26.1.5+dfsg1", (0,) for text that is not a version."""
+    match = re.match(r"v?(\d+(?:\.\d+)*)", text)
+    return tuple(map(int, match[1].split("."))) if match else (0,)
+
+
+def _check(name: str, status: Status, found: str, remedy: str = "") -> Check:
+    return Check(name=name, status=status, found=found, remedy=remedy)
+
+
+def _python(host: Host) -> list[Check]:
+    text = ".".join(map(str, host.python))
+    if host.python < LEAST_PYTHON:
+        return [_check("Python", "fail", text, "install Python 3.11 or newer, remove .venv and run make again")]
+    return [_check("Python", "ok", text)]
+
+
+def _checkout(host: Host) -> list[Check]:
+    if host.missing:
+        lost = ", ".join(host.missing)
+        return [_check("checkout", "fail", f"{lost} not there", "git restore . in the checkout, or clone it again")]
+    if host.closed:
+        remedy = "chmod -R o+rX bench: a container's user has no account on this host"
+        return [_check("checkout", "ok", "complete"), _check(READABLE, "fail", f"{host.closed} is private", remedy)]
+    return [_check("checkout", "ok", "complete"), _check(READABLE, "ok", "readable")]
+
+
+def _results(host: Host) -> list[Check]:
+    if not host.results_writable:
         return [
-            Check("results", "fail", "the folder cannot be written", "give yourself results/, or use --results DIR")
+            _check("results", "fail", "the folder cannot be written", "give yourself results/, or use --results DIR")
         ]
-    return [Check("results", "ok", "the folder can be written")]
+    return [_check("results", "ok", "the folder can be written")]
 
 
-def _disk(found: Found) -> list[Check]:
-    free = f"{found.free_bytes / GIGA:.0f} GB free"
-    needed = ENVIRONMENTS_BYTES * (len(FRAMEWORKS) - len(found.environments)) // len(FRAMEWORKS)
-    if found.free_bytes < needed + GIGA:
+def _disk(host: Host) -> list[Check]:
+    free = f"{host.free_bytes / GIGA:.0f} GB free"
+    needed = ENVIRONMENTS_BYTES * (len(FRAMEWORKS) - len(host.environments)) // len(FRAMEWORKS)
+    if host.free_bytes < needed + GIGA:
         remedy = f"free {(needed + GIGA) / GIGA:.0f} GB for the environments, or move the checkout"
-        return [Check("disk", "fail", free, remedy)]
-    return [Check("disk", "ok", free)]
+        return [_check("disk", "fail", free, remedy)]
+    return [_check("disk", "ok", free)]
 
 
-def _processors(found: Found) -> list[Check]:
-    count = len(found.cpus)
+def _processors(host: Host) -> list[Check]:
+    count = len(host.cpus)
     if count < 2:
         remedy = "use a host with two or more: here the harness disturbs what it measures"
-        return [Check("processors", "warn", "1", remedy)]
-    if found.load > 0.5:
-        remedy = "end what else runs here: it disturbs the measurement"
-        return [Check("processors", "warn", f"{count}, {found.load:.1f} of them busy", remedy)]
-    return [Check("processors", "ok", str(count))]
+        return [_check("processors", "warn", "1", remedy)]
+    if host.load > 0.5:
+        remedy = "end other programs: they disturb the measurement"
+        return [_check("processors", "warn", f"{count}, {host.load:.1f} of them busy", remedy)]
+    return [_check("processors", "ok", str(count))]
 
 
-def _cgroup(found: Found) -> list[Check]:
-    if not found.cgroup:
-        return [Check("cgroup", "warn", "none", "containers need control groups: run on a Linux host with systemd")]
-    return [Check("cgroup", "ok", f"version {found.cgroup}")]
+def _cgroup(host: Host) -> list[Check]:
+    if not host.cgroup:
+        return [_check("cgroup", "warn", "none", "containers need control groups: run on a Linux host with systemd")]
+    return [_check("cgroup", "ok", f"version {host.cgroup}")]
 
 
-def _interpreters(found: Found) -> list[Check]:
+def _interpreters(host: Host) -> list[Check]:
     checks = []
     for device, version in locks.PYTHONS.items():
-        if device == "cuda" and not found.gpus:
+        if device == "cuda" and not host.gpus:
             continue
         name = f"Python for {device}"
-        if device in found.no_interpreter:
+        if device in host.no_interpreter:
             remedy = f"uv fetches it when it is first needed; without internet, install python{version} yourself"
-            checks.append(Check(name, "warn", f"no {version} on this host", remedy))
+            checks.append(_check(name, "warn", f"no {version} on this host", remedy))
         else:
-            checks.append(Check(name, "ok", version))
+            checks.append(_check(name, "ok", version))
     return checks
 
 
-def _environments(found: Found) -> list[Check]:
-    made = f"{len(found.environments)} of {len(FRAMEWORKS)} made"
-    if len(found.environments) < len(FRAMEWORKS):
-        return [Check("environments", "ok", f"{made}; the others when they are first needed")]
-    return [Check("environments", "ok", made)]
+def _environments(host: Host) -> list[Check]:
+    made = f"{len(host.environments)} of {len(FRAMEWORKS)} made"
+    if len(host.environments) < len(FRAMEWORKS):
+        return [_check("environments", "ok", f"{made}; the others when they are first needed")]
+    return [_check("environments", "ok", made)]
 
 
-def _engine(found: Found) -> list[Check]:
-    if found.engine is None:
-        sentence, _, remedy = found.engine_error.partition(": ")
+def _engine(host: Host) -> list[Check]:
+    if host.engine is None:
+        sentence, _, remedy = host.engine_error.partition(": ")
         status: Status = "warn" if sentence.startswith("No Docker engine") else "fail"
-        return [Check("Docker engine", status, sentence, remedy)]
-    if version_of(found.engine.version) < LEAST_ENGINE:
-        return [Check("Docker engine", "fail", found.engine.version, "install Docker Engine 23 or newer")]
-    return [Check("Docker engine", "ok", found.engine.version), *_images(found, found.engine)]
+        return [_check("Docker engine", status, sentence, remedy)]
+    if version_of(host.engine.version) < LEAST_ENGINE:
+        return [_check("Docker engine", "fail", host.engine.version, "install Docker Engine 23 or newer")]
+    return [_check("Docker engine", "ok", host.engine.version), *_images(host, host.engine)]
 
 
-def _images(found: Found, engine: Engine) -> list[Check]:
-    device = "cuda" if found.gpus else "cpu"
+def _images(host: Host, engine: Engine) -> list[Check]:
+    device = "cuda" if host.gpus else "cpu"
     missing = [name for name in FRAMEWORKS if f"samestep/{name}:{device}" not in engine.images]
     if not missing:
-        return [Check("images", "ok", f"all for {device}")]
+        return [_check("images", "ok", f"all for {device}")]
     needed = IMAGES_BYTES[device] * len(missing) // len(FRAMEWORKS)
     if engine.free_bytes is not None and engine.free_bytes < needed:
         remedy = f"free {needed / GIGA:.0f} GB on the engine's disk: docker system df shows what fills it"
-        return [Check("images", "fail", f"{engine.free_bytes / GIGA:.0f} GB free for {len(missing)} of them", remedy)]
+        return [_check("images", "fail", f"{engine.free_bytes / GIGA:.0f} GB free for {len(missing)} of them", remedy)]
     remedy = f"samestep build --device {device}, or docker compose up, builds them"
-    return [Check("images", "warn", f"not built for {device}: {', '.join(missing)}", remedy)]
+    return [_check("images", "warn", f"not built for {device}: {', '.join(missing)}", remedy)]
 
 
-def _compose(found: Found) -> list[Check]:
-    if found.engine is None:
+def _compose(host: Host) -> list[Check]:
+    if host.engine is None:
         return []
-    if not found.compose:
-        return [Check("Docker Compose", "warn", "not there", "install the package docker-compose-plugin")]
-    if version_of(found.compose) < LEAST_COMPOSE:
-        return [Check("Docker Compose", "fail", found.compose, "install Docker Compose 2.24 or newer")]
-    return [Check("Docker Compose", "ok", found.compose)]
+    if not host.compose:
+        return [_check("Docker Compose", "warn", "not there", "install the package docker-compose-plugin")]
+    if version_of(host.compose) < LEAST_COMPOSE:
+        return [_check("Docker Compose", "fail", host.compose, "install Docker Compose 2.24 or newer")]
+    return [_check("Docker Compose", "ok", host.compose)]
 
 
-def _gpus(found: Found) -> list[Check]:
-    if not found.gpus:
+def _gpus(host: Host) -> list[Check]:
+    if not host.gpus:
         remedy = (
             "none needed on the CPU; for a GPU install NVIDIA's driver, 580 or newer, and check that nvidia-smi works"
         )
-        return [Check("GPU", "warn", found.driver_error or "none", remedy)]
+        return [_check("GPU", "warn", host.driver_error or "none", remedy)]
     checks = []
-    for gpu in found.gpus:
+    for gpu in host.gpus:
         text = f"{gpu.name}, {gpu.memory_bytes / (1 << 30):.0f} GiB, {gpu.uuid}"
-        checks.append(Check("GPU", "ok", text))
+        checks.append(_check("GPU", "ok", text))
         if gpu.users:
             remedy = "end them, or name another GPU in SAMESTEP_GPU: they disturb the measurement"
-            checks.append(Check("GPU in use", "warn", f"{gpu.uuid}: {', '.join(gpu.users)}", remedy))
+            checks.append(_check("GPU in use", "warn", f"{gpu.uuid}: {', '.join(gpu.users)}", remedy))
     return checks
 
 
-def _driver(found: Found) -> list[Check]:
-    if not found.gpus:
+def _driver(host: Host) -> list[Check]:
+    if not host.gpus:
         return []
-    (major, *_) = version_of(found.driver)
-    short = {name: need for name, cuda in found.cuda.items() if major < (need := LEAST_DRIVER.get(cuda, 0))}
+    (major, *_) = version_of(host.driver)
+    short = {name: need for name, cuda in host.cuda.items() if major < (need := LEAST_DRIVER.get(cuda, 0))}
     if short:
         names = ", ".join(f"{name} ({need})" for name, need in short.items())
-        found_text = f"{found.driver}, too old for the images of {names}"
-        return [Check("driver", "fail", found_text, f"install NVIDIA's driver {max(short.values())} or newer")]
-    return [Check("driver", "ok", found.driver)]
+        found_text = f"{host.driver}, too old for the images of {names}"
+        return [_check("driver", "fail", found_text, f"install NVIDIA's driver {max(short.values())} or newer")]
+    return [_check("driver", "ok", host.driver)]
 
 
-def _runtime(found: Found) -> list[Check]:
-    if not found.gpus or found.engine is None:
+def _runtime(host: Host) -> list[Check]:
+    if not host.gpus or host.engine is None:
         return []
-    if not found.engine.nvidia:
+    if not host.engine.nvidia:
         remedy = (
             "install the NVIDIA Container Toolkit, sudo nvidia-ctk runtime configure --runtime=docker, "
             "then restart the engine"
         )
-        return [Check("NVIDIA runtime", "fail", "the engine cannot hand out GPUs", remedy)]
-    return [Check("NVIDIA runtime", "ok", "there")]
+        return [_check("NVIDIA runtime", "fail", "the engine cannot hand out GPUs", remedy)]
+    return [_check("NVIDIA runtime", "ok", "there")]
 
 
-DECISIONS: Final[tuple[Callable[[Found], list[Check]], ...]] = (
+DECISIONS: Final[tuple[Callable[[Host], list[Check]], ...]] = (
     _python, _checkout, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine, _compose, _gpus,
     _driver, _runtime,
 )  # fmt: skip
-
-
-def version_of(text: str) -> tuple[int, ...]:
-    """Return (26, 1, 5) for "26.1.5+dfsg1", (0,) for what is no version."""
-    found = re.match(r"v?(\d+(?:\.\d+)*)", text)
-    return tuple(map(int, found[1].split("."))) if found else (0,)

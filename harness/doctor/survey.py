@@ -1,4 +1,4 @@
-"""What this host is like: everything that the doctor wants to know, asked once. Decides nothing."""
+"""The facts of this host that the doctor's checks need, collected once. Decides nothing."""
 
 import contextlib
 import os
@@ -25,40 +25,40 @@ class Engine:
     """A Docker engine that answers."""
 
     version: str
-    nvidia: bool  # it can hand out NVIDIA GPUs
+    nvidia: bool  # it can give NVIDIA GPUs to containers
     free_bytes: int | None  # on the disk of its images; None: not on this host
     images: frozenset[str]  # samestep's own, such as "samestep/torch:cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What `look` saw. Where something could not be asked, `*_error` says why."""
+class Host:
+    """The facts of a host. Where one could not be read, `*_error` says why."""
 
     python: tuple[int, ...]
     cpus: tuple[int, ...]  # processors this process may use
     load: float  # average number of busy processors over the last minute
     cgroup: int  # version of the control groups; 0: none
     free_bytes: int  # on the disk of the checkout
-    missing: tuple[str, ...]  # parts of the checkout that are not there
+    missing: tuple[str, ...]  # missing parts of the checkout
     closed: str  # a file of bench/ that another user cannot read; empty: none
     results_writable: bool
-    environments: tuple[str, ...]  # frameworks whose local environment is made
+    environments: tuple[str, ...]  # frameworks with a local environment
     no_interpreter: tuple[str, ...]  # devices for whose locks there is no Python here
     engine: Engine | None
     engine_error: str
-    compose: str  # version; empty: not there
+    compose: str  # version; empty: not installed
     driver: str  # empty: none
     driver_error: str
     gpus: tuple[Gpu, ...]
     cuda: Mapping[str, int]  # CUDA major version that each framework's image brings
 
 
-def look(root: Path = checkout.ROOT, results: Path = Path("results")) -> Found:
-    """Ask this host; takes a second or two, and changes nothing."""
+def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host:
+    """Return the facts of this host; takes a second or two, and changes nothing."""
     engine, engine_error = _engine()
     gpus, driver_error = _gpus()
     needed = [root / name for name in ("bench", "harness", "images/locks", "pyproject.toml")]
-    return Found(
+    return Host(
         python=sys.version_info[:3],
         cpus=tuple(sorted(os.sched_getaffinity(0))),
         load=os.getloadavg()[0],
@@ -88,8 +88,8 @@ def cgroup_version(root: Path = Path("/sys/fs/cgroup")) -> int:
 
 def cuda_major(lock_text: str) -> int | None:
     """Return the major version of the CUDA runtime that a lock brings, None when it brings none."""
-    found = re.search(r"^nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.", lock_text, re.MULTILINE)
-    return int(found[1]) if found else None
+    match = re.search(r"^nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.", lock_text, re.MULTILINE)
+    return int(match[1]) if match else None
 
 
 def output(command: Sequence[str]) -> str:
@@ -105,14 +105,14 @@ def _engine() -> tuple[Engine | None, str]:
     try:
         from harness.launchers import docker
     except ImportError as error:
-        return None, f"No Docker engine can be asked: pip install docker ({error})"
+        return None, f"No Docker engine can be reached: pip install docker ({error})"
     try:
         client = docker.connect()
     except SetupError as error:
         return None, str(error)
     with contextlib.closing(client):
         facts: Mapping[str, Any] = client.info()
-        # The engine hands out GPUs when it finds this hook; nvidia-ctk also enters a runtime of this name.
+        # The engine gives GPUs to containers when it finds this hook; nvidia-ctk also adds a runtime of this name.
         nvidia_hook = "nvidia" in facts["Runtimes"] or shutil.which("nvidia-container-runtime-hook")
         answer = Engine(
             version=str(facts["ServerVersion"]),
@@ -164,9 +164,9 @@ def _without_installing(command: Sequence[str]) -> str:
 
 
 def _cuda(root: Path) -> Mapping[str, int]:
-    found = {}
+    majors = {}
     for name in FRAMEWORKS:
         with contextlib.suppress(OSError):
             if major := cuda_major(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8")):
-                found[name] = major
-    return found
+                majors[name] = major
+    return majors

@@ -1,4 +1,4 @@
-"""What this host is: facts for run.json, and the division of its processors."""
+"""The checkout that samestep runs from: its root, its commit, and the digests of its code."""
 
 import hashlib
 import os
@@ -9,22 +9,17 @@ from typing import Final
 
 from harness.environments import locks
 
-ROOT: Final = Path(__file__).resolve().parents[2]  # the checkout: bench/, harness/, images/
+ROOT: Final = locks.ROOT  # of bench/, harness/, images/
 
 
 def commit(root: Path = ROOT) -> tuple[str, bool]:
-    """Return the git commit of the checkout and whether it has changes; SAMESTEP_COMMIT stands in without git."""
+    """Return the git commit of the checkout and whether it has changes; without git, SAMESTEP_COMMIT."""
     given = os.environ.get("SAMESTEP_COMMIT", "")
     try:
         head = _git(root, "rev-parse", "HEAD").strip()
         return head, bool(_git(root, "status", "--porcelain", "--untracked-files=no").strip())
     except (OSError, subprocess.CalledProcessError):
         return given, False
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
 
 
 NOT_RUN: Final = ("hello", "selftest")  # of bench/: no timed replicate runs it
@@ -49,3 +44,8 @@ def code(
     files += [root / "bench" / "hello" / f"{name}.py" for name in sorted(hello)]
     files += [lock for name in frameworks if (lock := locks.lock_file(root, name, device)).is_file()]
     return tuple((str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout

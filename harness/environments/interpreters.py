@@ -1,6 +1,6 @@
-"""Find a CPython of the minor version that a lock was made for. Each candidate is verified by running it.
+"""Find a CPython of the minor version that a lock was made for. Each candidate is checked by running it.
 
-the one that runs us  →  PATH  →  pyenv's versions, newest patch first  →  uv: installed, or downloaded now
+the one that runs the harness  →  PATH  →  pyenv's versions, newest patch first  →  uv: installed, or downloaded now
 """
 
 import os
@@ -38,9 +38,9 @@ def find(version: str, environ: Mapping[str, str] = os.environ, output: Output =
         SetupError: there is none and none can be fetched; says how to get one.
     """
     for candidate in _candidates(version, environ, output):
-        told = output([str(candidate), "-I", "-c", PROBE]).splitlines()
-        if told[:2] == ["cpython", version]:
-            return Path(told[2])  # not the candidate: that may be a shim, which a change of directory would turn
+        answer = output([str(candidate), "-I", "-c", PROBE]).splitlines()
+        if answer[:2] == ["cpython", version]:
+            return Path(answer[2])  # not the candidate: it may be a shim, whose Python depends on the directory
     raise SetupError(
         f"Python {version} is needed for the locked environments and was not found on PATH, in pyenv or through uv; "
         f"install it (pyenv install {version}, uv python install {version}, or the system's package python{version})"

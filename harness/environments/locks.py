@@ -1,12 +1,12 @@
 """The lock files: which one a framework needs on a device, and how they are made.
 
-images/<framework>.in                   what we ask for; `-r other.in` builds on another framework's layer
-images/<device>/<framework>.in          takes its place on that device, also where another one names it
+images/<framework>.in                   its requirements; `-r other.in` builds on another framework's layer
+images/<device>/<framework>.in          replaces it on that device, also where another file names it
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
 images/locks/{harness,dev,docs}.txt     the same for the harness, its tests and the site of docs/, for any Python
 
     make lock                           resolves every lock anew
-    python -m harness.environments.locks flax    those named, and all that build on them; pins that still serve are kept
+    python -m harness.environments.locks flax    those named, and all that build on them; pins that still fit are kept
 """
 
 import configparser
@@ -32,17 +32,17 @@ PYTHONS: Final = {"cpu": "3.11", "cuda": "3.12"}  # the Python that a device's l
 BASE: Final = "numpy"  # what every other framework builds on: NumPy and what bench/ needs
 WHEELS_FOR: Final = "x86_64-manylinux_2_28"
 
-# PyTorch builds without CUDA are on PyTorch's own page only. Hashes are locked, so it matters not who serves them.
+# PyTorch builds without CUDA are on PyTorch's own page only. Hashes are locked, so any server may serve them.
 CPU_TORCH_PAGE: Final = "https://download.pytorch.org/whl/cpu/torch/"
 
 
 def tag(device: str) -> str:
-    """Return what a device's locks and environments are called by, such as "cpu-py311"."""
+    """Return the tag in the names of a device's locks and environments, such as "cpu-py311"."""
     return f"{device}-py{PYTHONS[device].replace('.', '')}"
 
 
 def lock_file(root: Path, framework: str, device: str) -> Path:
-    """Return where the lock of `framework` on `device` lies in the repository at `root`."""
+    """Return the path of the lock of `framework` on `device` in the repository at `root`."""
     return root / "images" / "locks" / f"{framework}.{tag(device)}.txt"
 
 
@@ -52,7 +52,7 @@ def digest(lock: Path) -> str:
 
 
 def requirements(root: Path, framework: str, device: str) -> Path:
-    """Return the file that says what `framework` asks for on `device`: the device's own, else the one for both."""
+    """Return the file with the requirements of `framework` on `device`: the device's own, or the one for both."""
     own = root / "images" / device / f"{framework}.in"
     return own if own.is_file() else root / "images" / f"{framework}.in"
 
@@ -61,15 +61,15 @@ def parent(root: Path, framework: str, device: str) -> str | None:
     """Return the framework whose lock and image this one builds on, None for the one at the root; raises OSError."""
     if framework == BASE:
         return None
-    asked = requirements(root, framework, device).read_text(encoding="utf-8")
-    found = re.search(r"^-r (?!bench\b)(\w+)\.in$", asked, re.MULTILINE)
-    return found[1] if found else BASE
+    text = requirements(root, framework, device).read_text(encoding="utf-8")
+    match = re.search(r"^-r (?!bench\b)(\w+)\.in$", text, re.MULTILINE)
+    return match[1] if match else BASE
 
 
 def wheel_sources(environ: Mapping[str, str], configs: Sequence[Path] | None = None) -> list[str]:
-    """Return the folders and pages, beside the index, that wheels may come from: pip's own, and PyTorch's if needed.
+    """Return the folders and pages that wheels may come from in addition to the index: pip's, and PyTorch's if needed.
 
-    A host without internet keeps its wheels in a folder that pip was told of (PIP_FIND_LINKS or a pip.conf).
+    A host without internet keeps its wheels in a folder that pip is configured for (PIP_FIND_LINKS or a pip.conf).
     """
     folders = environ.get("PIP_FIND_LINKS", "").split()
     for config in _pip_configs(environ) if configs is None else configs:
@@ -81,29 +81,27 @@ def wheel_sources(environ: Mapping[str, str], configs: Sequence[Path] | None = N
 
 
 def holds_torch(folder: str) -> bool:
-    """Return whether `folder`, as pip is told it, is one of this host with a PyTorch without CUDA."""
+    """Return whether `folder`, as in pip's configuration, is on this host and has a PyTorch without CUDA."""
     return "://" not in folder and any(Path(folder).glob("torch-*+cpu-*.whl"))
 
 
-def _pip_configs(environ: Mapping[str, str]) -> list[Path]:
-    home = Path(environ.get("HOME") or "/nonexistent")
-    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
-
-
 def find_links(requirements: str, environ: Mapping[str, str]) -> list[str]:
-    """Return uv's options for where the wheels of these requirements come from, beside the index."""
-    if "+cpu" not in requirements:  # all on the index: no page that might be out of reach
+    """Return uv's options for the sources of these requirements' wheels in addition to the index."""
+    if "+cpu" not in requirements:  # all are on the index: no page is needed that might be unreachable
         return []
     return [option for source in wheel_sources(environ) for option in ("--find-links", source)]
 
 
 def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str] = FRAMEWORKS) -> int:
-    """Resolve the locks of `names` and of all that build on them; without names every lock, upgraded."""
-    known = {name for name in _asked_for(root) if all(requirements(root, name, device).is_file() for device in PYTHONS)}
+    """Resolve the locks of `names` and of all that build on them; without names every lock, upgraded. Return 0 or 1."""
+    known = {
+        name
+        for name in _with_requirements(root)
+        if all(requirements(root, name, device).is_file() for device in PYTHONS)
+    }
     for name in names or frameworks:
         if name not in known:
-            print(f"Nothing to lock for {name}: images/{name}.in has to say what it asks for", file=sys.stderr)
+            print(f"Nothing to lock for {name}: images/{name}.in with its requirements is missing", file=sys.stderr)
             return 1
     code = 0 if names else _resolve_harness(root)
     for device in PYTHONS:
@@ -112,13 +110,19 @@ def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str]
     return code
 
 
-def _asked_for(root: Path) -> set[str]:
+def _pip_configs(environ: Mapping[str, str]) -> list[Path]:
+    home = Path(environ.get("HOME") or "/nonexistent")
+    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return [Path("/etc/pip.conf"), home / ".pip" / "pip.conf", user / "pip" / "pip.conf"]
+
+
+def _with_requirements(root: Path) -> set[str]:
     folders = [root / "images", *(root / "images" / device for device in PYTHONS)]
     return {path.stem for folder in folders for path in folder.glob("*.in")} - {"bench", "harness"}
 
 
 def _order(root: Path, known: Collection[str], names: Sequence[str], device: str) -> list[str]:
-    """Return `names` and all whose pins follow theirs, each after those that it follows."""
+    """Return `names` and all whose pins depend on theirs, each after those that it depends on."""
     follows = {name: _follows(root, name, device) for name in sorted(known)}
     order = [name for name in TopologicalSorter(follows).static_order() if name in known]
     chosen = set(names)
@@ -130,14 +134,14 @@ def _order(root: Path, known: Collection[str], names: Sequence[str], device: str
 
 def _follows(root: Path, framework: str, device: str) -> set[str]:
     """Return the frameworks whose locks decide this one's pins: its parent, and those that its `-c` lines name."""
-    asked = requirements(root, framework, device).read_text(encoding="utf-8")
+    text = requirements(root, framework, device).read_text(encoding="utf-8")
     base = parent(root, framework, device)
-    return {*re.findall(r"^-c locks/(\w+)\.", asked, re.MULTILINE), *([base] if base else [])}
+    return {*re.findall(r"^-c locks/(\w+)\.", text, re.MULTILINE), *([base] if base else [])}
 
 
 def _resolve(root: Path, framework: str, device: str, *, upgrade: bool) -> int:
     options = ["--python-version", PYTHONS[device], "--python-platform", WHEELS_FOR, "--no-build"]
-    options += find_links(_all_asked(root, framework, device), os.environ)
+    options += find_links(_all_requirements(root, framework, device), os.environ)
     if base := parent(root, framework, device):
         options += ["--constraints", str(lock_file(root, base, device))]
     options += ["--upgrade"] if upgrade else []
@@ -145,16 +149,16 @@ def _resolve(root: Path, framework: str, device: str, *, upgrade: bool) -> int:
         return _compile(root, lock_file(root, framework, device), [*options, str(folder / f"{framework}.in")])
 
 
-def _all_asked(root: Path, framework: str, device: str) -> str:
-    """Return what the framework asks for, and what those do that it builds on."""
+def _all_requirements(root: Path, framework: str, device: str) -> str:
+    """Return the requirements of the framework and of those that it builds on."""
     base = parent(root, framework, device)
-    asked = requirements(root, framework, device).read_text(encoding="utf-8")
-    return asked + (_all_asked(root, base, device) if base else "")
+    own = requirements(root, framework, device).read_text(encoding="utf-8")
+    return own + (_all_requirements(root, base, device) if base else "")
 
 
 @contextmanager
 def _effective(root: Path, device: str) -> Iterator[Path]:
-    """Make a folder in which each name is the file that counts on `device`, so that `-r other.in` finds that one."""
+    """Make a folder with the requirements that apply on `device`, so that `-r other.in` finds the right file."""
     with TemporaryDirectory(prefix="samestep-lock-") as name:
         folder = Path(name)
         for source in (*(root / "images").glob("*.in"), *(root / "images" / device).glob("*.in")):
@@ -176,7 +180,7 @@ def _resolve_harness(root: Path) -> int:
 def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     print(f"Resolving {lock.relative_to(root)}", flush=True)
     command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
-    # Any Python can resolve for another one; left to itself, uv would look for that one, and fetch it.
+    # Any Python can resolve for another one; without --python, uv would look for that one and download it.
     command += ["--no-header", "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
     return subprocess.run([*command, *options], cwd=root, stdout=subprocess.DEVNULL, check=False).returncode
 

@@ -1,8 +1,8 @@
 """One hash-locked environment per framework: .envs/<framework>-<device>-py3XX-<first 8 digits of its lock's SHA-256>/.
 
-Made when first needed, by the uv that is installed beside the harness. The folder's name follows the lock, so a new
-lock makes a new environment. An environment cannot be moved, so it is built in its place, and a marker written last
-tells a whole one from one whose making was cut short.
+An environment is made when it is first needed, by the uv that is installed with the harness. The folder's name has the
+lock's digest, so a new lock makes a new environment. An environment cannot be moved, so it is made in its final folder;
+a marker file, written last, shows that it is complete.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ UNREACHABLE: Final = ("failed to fetch", "dns error", "error sending request", "
 
 
 def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
-    """Run the uv that is installed beside the harness; return its exit code and what it wrote to stderr.
+    """Run the uv that is installed with the harness; return its exit code and what it wrote to stderr.
 
     Raises:
         SetupError: it is not there.
@@ -37,8 +37,8 @@ def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
     try:
         program = uv.find_uv_bin()
     except FileNotFoundError as error:
-        raise SetupError(f"uv is not installed beside the harness ({error}): run make, or pip install uv") from error
-    # Without colour and bars, which are for a terminal; trusting the authorities that this machine trusts.
+        raise SetupError(f"uv is not installed with the harness ({error}): run make, or pip install uv") from error
+    # Without colours and progress bars; trusting the certificate authorities that this machine trusts.
     environ = {"UV_SYSTEM_CERTS": "true", **os.environ, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
     done = subprocess.run(
         [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environ, check=False
@@ -67,24 +67,24 @@ class Environments:
         return self._root / FOLDER / f"{framework}-{locks.tag(self._device)}-{digest}"
 
     def python(self, framework: str) -> Path | None:
-        """Return the interpreter of the framework's environment, None when it is not made; starts no process."""
+        """Return the interpreter of the framework's environment, None when there is none; starts no process."""
         folder = self.folder(framework)
         return folder / "bin" / "python" if (folder / MARKER).is_file() else None
 
     def size_bytes(self, framework: str) -> int:
-        """Return what the files of a made environment hold; hard links to uv's cache are counted in full."""
+        """Return the size of an environment's files; hard links to uv's cache are counted in full."""
         return int((self.folder(framework) / MARKER).read_text())
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make what is not there yet, one after the other; return the reason for each that cannot be made."""
+        """Make the missing environments, one after the other; return the reason for each that cannot be made."""
         missing: list[str] = []
         failed: dict[str, str] = {}
         for framework in frameworks:
             with _reason_into(failed, framework):
                 if self.python(framework) is None:
                     missing.append(framework)
-        for place, framework in enumerate(missing, start=1):
-            say(f"Environment {place} of {len(missing)}: {framework} …")
+        for number, framework in enumerate(missing, start=1):
+            say(f"Environment {number} of {len(missing)}: {framework} …")
             started = time.monotonic()
             with _reason_into(failed, framework):
                 self._make_once(framework)
@@ -93,16 +93,16 @@ class Environments:
                 ending = f"failed after {seconds:.0f} s: {failed[framework]}"
             else:
                 ending = f"made in {seconds:.0f} s, {self.size_bytes(framework) / 1e9:.1f} GB"
-            say(f"Environment {place} of {len(missing)}: {framework} {ending}")
+            say(f"Environment {number} of {len(missing)}: {framework} {ending}")
         return failed
 
     def _make_once(self, framework: str) -> None:
         folder = self.folder(framework)
         folder.parent.mkdir(exist_ok=True)
         with _only_one(folder.with_name(f".{folder.name}.lock")):
-            if self.python(framework):  # another run made it while we waited
+            if self.python(framework):  # another run made it meanwhile
                 return
-            if folder.exists():  # cut short
+            if folder.exists():  # incomplete
                 shutil.rmtree(folder)
             self._make(locks.lock_file(self._root, framework, self._device), folder)
             (folder / MARKER).write_text(str(_size_bytes(folder)))
@@ -112,7 +112,7 @@ class Environments:
         self._uv("venv", "--quiet", "--no-project", "--python", str(base), str(folder))
         sources = locks.find_links(lock.read_text(), os.environ)
         install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *sources]
-        # Compiled here, so that no replicate's import pays for it.
+        # Compiled here, so that no replicate's import has to compile.
         self._uv(*install, "--require-hashes", "--no-deps", "--compile-bytecode", "--requirements", str(lock))
 
     def _uv(self, *arguments: str) -> None:
@@ -122,7 +122,7 @@ class Environments:
 
 
 def _explained(stderr: str) -> str:
-    """Return uv's last line of error and, where it is known, the remedy."""
+    """Return the last line of uv's error and, where it is known, the remedy."""
     lines = [line.strip(" ×╰─▶│├\t") for line in stderr.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("hint:")]
     first, last = (lines[0].removeprefix("error: "), lines[-1]) if lines else ("", "")
@@ -134,7 +134,7 @@ def _explained(stderr: str) -> str:
     if any(sign in text for sign in UNREACHABLE):
         return f"{first} ({last}): check the network, its proxy and its certificates, and run again"
     if "hash mismatch" in text:
-        return f"a package is not the one that was locked ({last}): run make lock if that is on purpose"
+        return f"a package is not the one that was locked ({last}): run make lock if you changed it on purpose"
     return last
 
 

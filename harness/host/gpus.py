@@ -1,7 +1,7 @@
-"""Which GPU, or MIG instance, a replicate runs on; NVML held open for a run; who else uses it.
+"""Which GPU or MIG instance a replicate runs on; NVML held open for it during a run; other programs that use it.
 
-NVML counts GPUs by their place on the PCI bus. CUDA counts the fastest first, unless CUDA_DEVICE_ORDER=PCI_BUS_ID: on a
-host with GPUs of different kinds, name one by its UUID (`nvidia-smi -L`), and nothing is left to a count.
+NVML numbers GPUs by their PCI bus address. CUDA numbers the fastest first, unless CUDA_DEVICE_ORDER=PCI_BUS_ID. On a
+host with GPUs of different kinds, name one by its UUID (`nvidia-smi -L`), which does not depend on any order.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from harness.host import nvidia
 from harness.host.nvidia import NvidiaError
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU, or one MIG instance of it, that is being watched."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenGpu:
+    """One GPU, or one MIG instance of it, with NVML open."""
 
     nvml: Any  # the library, initialised
-    uuid: str  # of the instance where it is one
-    handle: object  # memory and programs are asked of it
-    whole: object  # the GPU's own handle: clocks, power, temperature and errors are asked of it
+    uuid: str  # of the instance, if it is one
+    handle: object  # for memory and programs
+    whole: object  # the handle of the whole GPU, for clocks, power, temperature and errors
 
     @property
     def is_instance(self) -> bool:
@@ -34,12 +34,12 @@ class Gpu:
         Raises:
             NVMLError: of the library.
         """
-        # Not the name without a version: where the driver lacks it that raises what is no NVMLError.
+        # With the version in its name: without it, an old driver makes it raise something other than an NVMLError.
         listed = self.nvml.nvmlDeviceGetComputeRunningProcesses_v3(self.handle)
-        return {one.pid: one.usedGpuMemory for one in listed}
+        return {process.pid: process.usedGpuMemory for process in listed}
 
     def close(self) -> None:
-        """Give NVML back; a GPU that is lost changes nothing."""
+        """Close NVML; also when the GPU is lost."""
         with contextlib.suppress(self.nvml.NVMLError):
             self.nvml.nvmlShutdown()
 
@@ -51,7 +51,7 @@ def wanted(variables: Mapping[str, str], *, in_container: bool) -> str:
     return variables.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip() or "0"
 
 
-def open_gpu(name: str, nvml: Any = None) -> Gpu:
+def open_gpu(name: str, nvml: Any = None) -> OpenGpu:
     """Return the GPU called `name`, with NVML open.
 
     Raises:
@@ -64,14 +64,14 @@ def open_gpu(name: str, nvml: Any = None) -> Gpu:
         raise NvidiaError(nvidia.explain(error, nvml)) from error
     try:
         handle, whole = _handles(nvml, name)
-        return Gpu(nvml, nvml.nvmlDeviceGetUUID(handle), handle, whole)
+        return OpenGpu(nvml=nvml, uuid=nvml.nvmlDeviceGetUUID(handle), handle=handle, whole=whole)
     except nvml.NVMLError as error:
         nvml.nvmlShutdown()
         raise NvidiaError(f"there is no GPU {name!r}: {nvidia.explain(error, nvml)}") from error
 
 
 def require_free(name: str, say: Callable[[str], None], *, shared: bool, nvml: Any = None) -> None:
-    """See to it that nobody else uses the GPU called `name`; where NVML does not answer, nobody knows.
+    """Check that no other program uses the GPU called `name`; where NVML does not answer, nothing is checked.
 
     Raises:
         SetupError: a program uses it, and sharing was not allowed.
@@ -79,7 +79,7 @@ def require_free(name: str, say: Callable[[str], None], *, shared: bool, nvml: A
     try:
         gpu = open_gpu(name, nvml)
     except NvidiaError:
-        return  # the run says so itself when it begins
+        return  # the run itself says so when it begins
     try:
         users = [nvidia.program(pid) for pid in gpu.programs()]
     except gpu.nvml.NVMLError:
@@ -90,14 +90,14 @@ def require_free(name: str, say: Callable[[str], None], *, shared: bool, nvml: A
         return
     if not shared:
         raise SetupError(
-            f"GPU {gpu.uuid} is used by {', '.join(users)}, which disturbs every figure: end that, name another GPU, "
+            f"GPU {gpu.uuid} is used by {', '.join(users)}, which disturbs every figure: end them, name another GPU, "
             "or run with --allow-shared-gpu."
         )
     say(f"GPU {gpu.uuid} is used by {', '.join(users)} as well: its figures are marked")
 
 
 def _handles(nvml: Any, name: str) -> tuple[object, object]:
-    """Return the handle of what `name` means and that of its whole GPU; raises NVMLError."""
+    """Return the handle of the GPU or instance called `name`, and that of its whole GPU; raises NVMLError."""
     if name.startswith("MIG-"):
         instance = nvml.nvmlDeviceGetHandleByUUID(name)
         return instance, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(instance)
@@ -105,12 +105,12 @@ def _handles(nvml: Any, name: str) -> tuple[object, object]:
     whole = nvml.nvmlDeviceGetHandleByIndex(int(number)) if number.isdigit() else _by_uuid(nvml, number)
     if not _is_split(nvml, whole):
         return whole, whole
-    # What CUDA takes of a GPU that is split, unless an instance is named: the first.
+    # Like CUDA: the first instance, unless another one is named.
     return nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, int(instance_number or 0)), whole
 
 
 def _by_uuid(nvml: Any, uuid: str) -> object:
-    """Return the handle of the GPU whose UUID begins so, as CUDA_VISIBLE_DEVICES may have it; raises NVMLError."""
+    """Return the handle of the GPU whose UUID begins with `uuid`, as in CUDA_VISIBLE_DEVICES; raises NVMLError."""
     for index in range(nvml.nvmlDeviceGetCount()):
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         if nvml.nvmlDeviceGetUUID(handle).startswith(uuid):
@@ -122,4 +122,4 @@ def _is_split(nvml: Any, handle: object) -> bool:
     try:
         return bool(nvml.nvmlDeviceGetMigMode(handle)[0] == nvml.NVML_DEVICE_MIG_ENABLE)
     except nvml.NVMLError:
-        return False  # a GPU that knows no MIG
+        return False  # a GPU without MIG

@@ -1,4 +1,4 @@
-"""What this computer is: the facts that `run.json` keeps of it."""
+"""The facts of this computer that `run.json` keeps."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ from harness.host import nvidia
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostFacts:
-    """The machine, without anything that names it or its owner."""
+    """The machine, without anything that identifies it or its owner."""
 
     cpu: str  # model name of the processor
     cores: int  # logical processors
@@ -24,7 +24,7 @@ class HostFacts:
 
 
 def host_facts(device: str) -> HostFacts:
-    """Return the machine's facts; nothing that names it or its owner."""
+    """Return the facts of this machine; `device` "cuda": with its GPUs."""
     gpu, driver = _gpu() if device == "cuda" else ("", "")
     return HostFacts(
         gpu=gpu,
@@ -40,10 +40,10 @@ def host_facts(device: str) -> HostFacts:
 def _gpu() -> tuple[str, str]:
     """Return the names of the GPUs and the driver's version; both empty where NVML does not answer."""
     try:
-        found = nvidia.look()
+        answer = nvidia.look()
     except nvidia.NvidiaError:
         return "", ""
-    return ", ".join(dict.fromkeys(gpu.name for gpu in found.gpus)), found.driver
+    return ", ".join(dict.fromkeys(gpu.name for gpu in answer.gpus)), answer.driver
 
 
 def _distribution() -> str:

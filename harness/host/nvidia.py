@@ -1,4 +1,4 @@
-"""NVIDIA's management library (NVML), as much of it as is needed: the driver, the GPUs, and who uses them."""
+"""NVIDIA's management library (NVML), the part that is needed: the driver, the GPUs, and the programs on them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import psutil
 
 
 class NvidiaError(Exception):
-    """One sentence: why NVML says nothing."""
+    """NVML does not answer; one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def look(nvml: Any = None) -> Nvidia:
         raise NvidiaError(explain(error, nvml)) from error
     try:
         handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        return Nvidia(driver=nvml.nvmlSystemGetDriverVersion(), gpus=tuple(_gpu(nvml, each) for each in handles))
+        return Nvidia(driver=nvml.nvmlSystemGetDriverVersion(), gpus=tuple(_gpu(nvml, handle) for handle in handles))
     except nvml.NVMLError as error:
         raise NvidiaError(explain(error, nvml)) from error
     finally:
@@ -69,18 +69,18 @@ def library() -> Any:
     return pynvml
 
 
+def program(pid: int) -> str:
+    """Return a process as its name and PID, such as "python (4711)"."""
+    try:
+        return f"{psutil.Process(pid).name()} ({pid})"
+    except psutil.Error:
+        return f"process {pid}"
+
+
 def _gpu(nvml: Any, handle: object) -> Gpu:
     return Gpu(
         uuid=nvml.nvmlDeviceGetUUID(handle),
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
-        users=tuple(program(each.pid) for each in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)),
+        users=tuple(program(process.pid) for process in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)),
     )
-
-
-def program(pid: int) -> str:
-    """Return the process as a person knows it: "python (4711)"."""
-    try:
-        return f"{psutil.Process(pid).name()} ({pid})"
-    except psutil.Error:
-        return f"process {pid}"

@@ -60,7 +60,9 @@ def steps(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], sho
         StoreError: a record could not be kept.
     """
     gpu = gpus.wanted(os.environ, in_container=launcher.in_container)
-    with contextlib.closing(Observer(run.facts.device, gpu, show.say, shared_gpu=run.facts.shared_gpu)) as observer:
+    with contextlib.closing(
+        Observer(device=run.facts.device, gpu=gpu, say=show.say, shared_gpu=run.facts.shared_gpu)
+    ) as observer:
         yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
 
 
@@ -120,7 +122,7 @@ class Runner:
         self._launcher = launcher
         self._unprepared = unprepared
         self._show = show
-        self._observer = observer or Observer("cpu", "", show.say)
+        self._observer = observer or Observer(device="cpu", gpu="", say=show.say)
 
     def keep(
         self, planned: PlannedReplicate, calls_per_round: int | None = None, model: Model | str | None = None

@@ -1,1 +1,1 @@
-"""What is watched from the host while a replicate runs."""
+"""What the harness observes from the host while a replicate runs."""

@@ -1,9 +1,9 @@
-"""The only thread loop: looks at a replicate through its probes, at a steady, slow rate, and keeps what they say.
+"""The sampling thread: looks at a replicate through its probes at a steady, slow rate, and keeps their samples.
 
-    begin of every probe ─→ the replicate is started ─→ look, look, … (10 Hz) ─→ it has gone ─→ end of every probe
+    begin of every probe ─→ the replicate is started ─→ look, look, … (10 Hz) ─→ it has ended ─→ end of every probe
 
-What disturbs (process lists, walks through a process's pages) is asked at an edge between two phases only, and never
-while the timed rounds run.
+Calls that disturb (process lists, walks through a process's pages) are made between two phases only, and never while
+the timed rounds run.
 """
 
 import contextlib
@@ -21,21 +21,21 @@ from harness.samplers import procfs
 from harness.store.samples import Sample
 
 PERIOD_S: Final = 0.1  # 10 Hz: enough for a curve, too little to disturb
-SLOW_EVERY: Final = 10  # of so many looks one asks what need not be known so often
-UNDISTURBED: Final = "rounds"  # the phase at whose edge nothing is asked
+SLOW_EVERY: Final = 10  # the less urgent calls are made at one of so many looks
+UNDISTURBED: Final = "rounds"  # the phase at whose beginning no call that disturbs is made
 STEADY_PHASES: Final = ("warmup", "rounds")  # in these the device does the work that is measured
 
 T = TypeVar("T")
 
 
 class Watched:
-    """The replicate under the probes' eyes: its first process and the phase it is in."""
+    """The replicate that the probes observe: its first process and the phase it is in."""
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.pid: int | None = None  # of the host; None: not known
         self.phase = ""  # empty: not known
-        self.edge = False  # another phase has begun since the look before
+        self.edge = False  # another phase has begun since the previous look
         self.looks = 0
         self._file: str | None = None
 
@@ -45,7 +45,7 @@ class Watched:
         self.pid = pid
 
     def look(self) -> bool:
-        """See which phase it is in; return whether a new one has begun."""
+        """Read which phase it is in; return whether a new one has begun."""
         self.looks += 1
         before = self.phase
         if self._file:
@@ -56,12 +56,12 @@ class Watched:
 
     @property
     def is_tenth_look(self) -> bool:
-        """Whether this look asks what need not be known at every one."""
+        """Whether this look makes the less urgent calls."""
         return self.looks % SLOW_EVERY == 1
 
     @property
     def is_slow_look(self) -> bool:
-        """Whether this look asks what need not be known at every one and takes long: not in the timed rounds."""
+        """Whether this look makes the less urgent calls that take long, which never happens in the timed rounds."""
         return self.is_tenth_look and self.phase != UNDISTURBED
 
     @property
@@ -71,19 +71,19 @@ class Watched:
 
     @property
     def is_over(self) -> bool:
-        """Whether its record is written: what follows are further processes of the same turn."""
+        """Whether its record is written; further processes of the same turn follow."""
         return self.phase == REPEATS
 
 
 class Costs:
-    """How long each kind of call took."""
+    """The time that each kind of call took."""
 
     def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._clock = clock
         self._ns: dict[str, list[int]] = defaultdict(list)
 
     def of(self, kind: str, call: Callable[[], T]) -> T:
-        """Return what `call` returns, or let pass what it raises; keep how long it took."""
+        """Return what `call` returns, raise what it raises; keep the time it took."""
         begin = self._clock()
         try:
             return call()
@@ -91,14 +91,14 @@ class Costs:
             self._ns[kind].append(self._clock() - begin)
 
     def median_ns(self, kind: str) -> float:
-        """Return the median of a kind of call, 0 when there was none."""
+        """Return the median time of a kind of call, 0 when there was none."""
         return statistics.median(self._ns[kind]) if self._ns[kind] else 0.0
 
     def slowest(self) -> tuple[str, int | None]:
-        """Return the kind of the call that took longest and how long; ("", None) when there was none."""
+        """Return the kind and the time of the longest call; ("", None) when there was none."""
         if not self._ns:
             return "", None
-        kind = max(self._ns, key=lambda one: max(self._ns[one]))
+        kind = max(self._ns, key=lambda name: max(self._ns[name]))
         return kind, max(self._ns[kind])
 
     def samples(self, now_ns: int, subject: str) -> Iterable[Sample]:
@@ -109,7 +109,7 @@ class Costs:
 
 
 class Probe(Protocol):
-    """Looks at one side of a replicate; never raises."""
+    """Observes one side of a replicate; never raises."""
 
     def begin(self, now_ns: int) -> Iterable[Sample]:
         """Look before the replicate is started."""
@@ -120,7 +120,7 @@ class Probe(Protocol):
         ...
 
     def end(self, now_ns: int) -> Iterable[Sample]:
-        """Look once it has gone."""
+        """Look once it has ended."""
         ...
 
 

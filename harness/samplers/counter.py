@@ -1,14 +1,14 @@
-"""A counter that only grows, read over a window: how much it grew, and over which of its ticks."""
+"""How much a counter that only grows, such as that of energy, grew between two moments."""
 
 import itertools
 from collections.abc import Sequence
 
 
 def between(counter: Sequence[tuple[int, float]], begin_ns: int, end_ns: int) -> int | None:
-    """Return what a counter grew between two moments, None where it was not read before the first and after the last.
+    """Return a counter's growth between two moments; None where it was not read before the first and after the last.
 
     Args:
-        counter: (time in ns, value), in the order of time; between two ticks it is taken to grow evenly.
+        counter: (time in ns, value), in the order of time; between two ticks its growth is interpolated.
         begin_ns: on the same clock.
         end_ns: on the same clock.
     """
@@ -19,12 +19,12 @@ def between(counter: Sequence[tuple[int, float]], begin_ns: int, end_ns: int) ->
 
 
 def _ticks(counter: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return the readings at which the counter had just moved, and the first."""
-    found: list[tuple[int, float]] = []
+    """Return the first reading, and those at which the value had changed."""
+    ticks: list[tuple[int, float]] = []
     for t_ns, value in counter:
-        if not found or value != found[-1][1]:
-            found.append((t_ns, value))
-    return found
+        if not ticks or value != ticks[-1][1]:
+            ticks.append((t_ns, value))
+    return ticks
 
 
 def _at(ticks: Sequence[tuple[int, float]], t_ns: int) -> float:

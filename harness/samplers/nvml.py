@@ -1,8 +1,8 @@
-"""The GPU's side of a replicate, through NVML: cheap calls at every look, lists of programs at edges of phases only.
+"""The GPU during a replicate, through NVML: cheap calls at every look, lists of programs between phases only.
 
-A call that a GPU, its driver or this user's rights do not offer is asked once in a run: its figures stay empty, with
-the reason. One that fails now and then leaves a gap. One that takes long is asked at one look of ten. A GPU that is
-lost is asked nothing more: the run says so, and what the processor tells goes on.
+A call that the GPU, its driver or this user's rights do not allow is made once in a run: its figures stay empty, with
+the reason. One that fails now and then leaves a gap. One that takes long is made at one look of ten. Once a GPU is
+lost no call is made: the run says so, and the figures of the processor continue.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from harness.host import nvidia
-from harness.host.gpus import Gpu
+from harness.host.gpus import OpenGpu
 from harness.samplers import calls
 from harness.samplers.base import Costs, Watched
 from harness.samplers.calls import Call
@@ -36,24 +36,24 @@ T = TypeVar("T")
 
 
 class Device:
-    """One GPU for a whole run: remembers what it cannot tell, and says once when it is lost."""
+    """One GPU for a whole run: remembers the calls that it refuses, and reports once when it is lost."""
 
-    def __init__(self, gpu: Gpu, say: Callable[[str], None]) -> None:
+    def __init__(self, gpu: OpenGpu, say: Callable[[str], None]) -> None:
         self.gpu = gpu
-        self.refused: dict[str, str] = {}  # kind of call: why it is asked no more
-        self.failed: dict[str, str] = {}  # kind of call: why it was not answered the last time that it was not
-        self.lost = ""  # why nothing is asked any more; empty: it is there
+        self.refused: dict[str, str] = {}  # kind of call: why it is not made any more
+        self.failed: dict[str, str] = {}  # kind of call: why it failed last
+        self.lost = ""  # why no call is made any more; empty: the GPU is there
         self._say = say
         self._events = self._listen()
 
     def ask(self, call: Call, costs: Costs, question: Callable[[], T]) -> T | None:
-        """Return the answer to `question`; None when there is none."""
+        """Return what `question` returns; None when the GPU does not answer."""
         if self.lost or call.kind in self.refused:
             return None
         try:
             return costs.of(call.kind, question)
         except self.gpu.nvml.NVMLError as error:
-            self._take_note(call, error)
+            self._note(call, error)
             return None
 
     def figures(self, call: Call, costs: Costs) -> dict[str, int]:
@@ -61,7 +61,7 @@ class Device:
         return dict(self.ask(call, costs, lambda: call.ask(self.gpu)) or {})
 
     def missing(self, empty: Collection[str]) -> Iterator[str]:
-        """Yield why fields are missing: those of calls that are refused, and of others those that are `empty`."""
+        """Yield why fields are missing: those of refused calls, and those of failed calls that are `empty`."""
         if self.lost:
             yield f"gpu: {self.lost}"
         for call in (*calls.OFTEN, *calls.COUNTERS, *calls.ONCE, calls.PROGRAMS):
@@ -71,17 +71,17 @@ class Device:
                 yield f"{', '.join(fields)}: {self.failed[call.kind]}"
 
     def xids(self) -> list[int]:
-        """Return the critical errors that the driver has reported since this was asked last."""
-        nvml, found = self.gpu.nvml, []
+        """Return the critical errors that the driver has reported since the last call of this."""
+        nvml, xids = self.gpu.nvml, []
         while self._events is not None and not self.lost:
             try:
-                found.append(int(nvml.nvmlEventSetWait_v2(self._events, 0).eventData))
+                xids.append(int(nvml.nvmlEventSetWait_v2(self._events, 0).eventData))
             except nvml.NVMLError:  # a time-out: there is none; a lost GPU shows itself in the calls
                 break
-        return found
+        return xids
 
     def close(self) -> None:
-        """Give back what was opened."""
+        """Close what was opened."""
         nvml = self.gpu.nvml
         if self._events is not None:
             with contextlib.suppress(nvml.NVMLError):
@@ -99,19 +99,21 @@ class Device:
             return None
         return events
 
-    def _take_note(self, call: Call, error: Exception) -> None:
+    def _note(self, call: Call, error: Exception) -> None:
         nvml, value = self.gpu.nvml, getattr(error, "value", None)
         if value in [getattr(nvml, name) for name in LOSSES]:
             self.lost = f"GPU {self.gpu.uuid} was lost: {error}"
-            self._say(f"{self.lost}. Its figures are empty from here on, those of the processor go on; dmesg says why.")
+            self._say(
+                f"{self.lost}. Its figures are empty from now on, those of the processor continue; dmesg says why."
+            )
         elif value in [getattr(nvml, name) for name in REFUSALS]:
             self.refused[call.kind] = nvidia.explain(error, nvml)
         else:
-            self.failed[call.kind] = f"asked in vain, {error}"
+            self.failed[call.kind] = f"no answer, {error}"
 
 
 class NvmlProbe:
-    """Looks at the GPU of one replicate."""
+    """Observes the GPU of one replicate."""
 
     def __init__(self, device: Device, watched: Watched, owner: Owner, costs: Costs) -> None:
         self.device = device
@@ -126,7 +128,7 @@ class NvmlProbe:
         self._buffered: set[str] = set()  # kinds of calls whose figures come from the driver's buffer
 
     def begin(self, now_ns: int) -> Iterable[Sample]:
-        """Look before the process is there: memory, other programs, counters; empty the driver's buffers."""
+        """Look before the process exists: memory, other programs, counters; empty the driver's buffers."""
         self.device.xids()
         self.before = self._all(calls.MEMORY, *calls.COUNTERS, *calls.ONCE, calls.ENERGY)
         list(self._drain())
@@ -137,28 +139,28 @@ class NvmlProbe:
         """Look while it runs."""
         slow = self.watched.is_slow_look
         due = [call for call in calls.OFTEN if slow or self._is_cheap(call)]
-        found = self._rows(now_ns, self._all(*(call for call in due if call.kind not in self._buffered)))
+        samples = self._rows(now_ns, self._all(*(call for call in due if call.kind not in self._buffered)))
         if self.watched.is_tenth_look:  # a buffer holds a few seconds
-            found += self._drain()
+            samples += self._drain()
             self.xids += self.device.xids()
         if self.watched.edge:
-            found += self._programs(now_ns)
-        return found
+            samples += self._programs(now_ns)
+        return samples
 
     def end(self, now_ns: int) -> Iterable[Sample]:
-        """Look once it has gone, and its memory with it."""
-        found = self._drain()
-        if self.watched.pid is not None:  # else its own processes cannot be told from others
-            found += self._programs(now_ns)
+        """Look once it has ended and its memory is free."""
+        samples = self._drain()
+        if self.watched.pid is not None:  # otherwise own and other processes cannot be distinguished
+            samples += self._programs(now_ns)
         self.after = self._all(calls.MEMORY, *calls.COUNTERS, calls.ENERGY)
         deadline = time.monotonic() + RELEASE_S
-        while self._holds() and time.monotonic() < deadline:
+        while self._holds_memory() and time.monotonic() < deadline:
             time.sleep(RELEASE_EVERY_S)
             self.after |= self._all(calls.MEMORY)
         self.xids += self.device.xids()
-        return [*found, *self._rows(now_ns, self.after)]
+        return [*samples, *self._rows(now_ns, self.after)]
 
-    def _holds(self) -> bool:
+    def _holds_memory(self) -> bool:
         """Whether more of the memory is used than before."""
         name = "device_used_bytes"
         return self.after.get(name, 0) > self.before.get(name, 0) + RELEASED_BYTES
@@ -166,20 +168,22 @@ class NvmlProbe:
     def _is_cheap(self, call: Call) -> bool:
         return self._costs.median_ns(call.kind) <= SLOW_NS
 
-    def _all(self, *asked: Call) -> dict[str, int]:
-        return {name: value for call in asked for name, value in self.device.figures(call, self._costs).items()}
+    def _all(self, *kinds: Call) -> dict[str, int]:
+        return {name: value for call in kinds for name, value in self.device.figures(call, self._costs).items()}
 
     def _rows(self, now_ns: int, figures: dict[str, int]) -> list[Sample]:
         return [(now_ns, "nvml", self.watched.subject, name, float(value)) for name, value in figures.items()]
 
     def _drain(self) -> list[Sample]:
-        """Return what the driver has put into its buffers since the last time, with the driver's own time stamps."""
-        found = []
-        for call in (one for one in calls.OFTEN if one.buffer):
-            buffer = Call(f"{call.kind} buffer", call.ask, ())
+        """Return the new samples of the driver's buffers, with the driver's own time stamps."""
+        samples = []
+        for call in (call for call in calls.OFTEN if call.buffer):
+            buffer = Call(kind=f"{call.kind} buffer", ask=call.ask)
             read = self.device.ask(buffer, self._costs, partial(self._read, call)) or []
-            found += [(stamp * 1000, "nvml", self.watched.subject, call.metric, float(value)) for stamp, value in read]
-        return found
+            samples += [
+                (stamp * 1000, "nvml", self.watched.subject, call.metric, float(value)) for stamp, value in read
+            ]
+        return samples
 
     def _read(self, call: Call) -> list[tuple[int, int]]:
         """Return (microseconds of Unix time, value) of a buffer's new samples; raises NVMLError."""
@@ -190,14 +194,14 @@ class NvmlProbe:
             if error.value == nvml.NVML_ERROR_NOT_FOUND:  # nothing new
                 return []
             raise
-        found = [(one.timeStamp, one.sampleValue.uiVal) for one in samples]  # all unsigned
-        if found:
-            self._drained[call.buffer] = max(stamp for stamp, _ in found)
+        stamped = [(sample.timeStamp, sample.sampleValue.uiVal) for sample in samples]  # all unsigned
+        if stamped:
+            self._drained[call.buffer] = max(stamp for stamp, _ in stamped)
             self._buffered.add(call.kind)
-        return found
+        return stamped
 
     def _programs(self, now_ns: int) -> list[Sample]:
-        """Return what the replicate's own processes hold; take note of those of others."""
+        """Return the memory of the replicate's own processes; note those of others."""
         listed = self.device.ask(calls.PROGRAMS, self._costs, self.device.gpu.programs)
         if listed is None:
             return []
@@ -207,4 +211,4 @@ class NvmlProbe:
         held = [listed[pid] for pid in own]
         if not held or None in held:
             return []
-        return self._rows(now_ns, {"device_process_bytes": sum(one for one in held if one is not None)})
+        return self._rows(now_ns, {"device_process_bytes": sum(size for size in held if size is not None)})

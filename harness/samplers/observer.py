@@ -1,6 +1,6 @@
-"""A replicate seen from outside: probes before, while and after it runs; what they saw becomes an `Observation`.
+"""A replicate observed from outside: probes before, while and after it runs, and their samples as an `Observation`.
 
-    Observer (a run) ─→ Turn watch (a replicate): Watched, probes, Sampler ─→ samples ─→ Observation
+    Observer (a run) ─→ Watch (a replicate): Watched, probes, Sampler ─→ samples ─→ Observation
 
 The Observation is computed from the raw samples, which are kept as well.
 """
@@ -17,12 +17,19 @@ from bench.records.observation import Energy, Observation
 from harness.host import gpus
 from harness.host.nvidia import NvidiaError
 from harness.samplers import calls
-from harness.samplers import counter as energy
 from harness.samplers.base import STEADY_PHASES, Costs, Probe, Sampler, Watched
+from harness.samplers.counter import between
 from harness.samplers.nvml import Device, NvmlProbe
 from harness.samplers.owner import Owner
 from harness.samplers.process import ProcessProbe
 from harness.store.samples import Sample
+
+METRICS: Final = (
+    "device_used_bytes", "device_process_bytes", "sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_mw",
+    "clock_events", "energy_mj",
+)  # fmt: skip
+OF_THE_GPU: Final = ("device_", "sm_", "memory_", "temperature_", "power_", "thermal_", "ecc_", "energy_")
+IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_median_mhz", "power_median_mw")
 
 Series = list[tuple[int, float]]  # (Unix time in ns, value), in the order of time
 
@@ -32,14 +39,14 @@ class Observer:
 
     def __init__(
         self,
+        *,
         device: str,
         gpu: str,
         say: Callable[[str], None],
-        *,
         shared_gpu: bool = False,
         nvml: object = None,
     ) -> None:
-        """Watch the GPU called `gpu` on `device` "cuda"; `say` is told once what cannot be watched."""
+        """Observe the GPU called `gpu` on `device` "cuda"; `say` gets a sentence where that is impossible."""
         self._shared_gpu = shared_gpu
         self._device: Device | None = None
         self._no_gpu = "gpu: the run does not use one"
@@ -49,23 +56,23 @@ class Observer:
             self._device = Device(gpus.open_gpu(gpu, nvml), say)
         except NvidiaError as error:
             self._no_gpu = f"gpu: {error}"
-            say(f"The GPU cannot be watched: {error}. Its figures stay empty, those of the processor go on.")
+            say(f"The GPU cannot be observed: {error}. Its figures stay empty, those of the processor continue.")
 
     def watch(self, subject: str) -> "Watch":
-        """Return what watches one replicate while its `with` block runs."""
-        return Watch(subject, self._device, self._no_gpu, shared_gpu=self._shared_gpu)
+        """Return a watch over one replicate, for a `with` block."""
+        return Watch(subject, device=self._device, no_gpu=self._no_gpu, shared_gpu=self._shared_gpu)
 
     def close(self) -> None:
-        """Give NVML back; safe to call twice."""
+        """Close NVML; may be called twice."""
         if self._device:
             self._device.close()
             self._device = None
 
 
 class Watch:
-    """Watches one replicate."""
+    """Observes one replicate while its `with` block runs."""
 
-    def __init__(self, subject: str, device: Device | None, no_gpu: str, *, shared_gpu: bool = False) -> None:
+    def __init__(self, subject: str, *, device: Device | None, no_gpu: str, shared_gpu: bool = False) -> None:
         self._watched = Watched(subject)
         self._costs = Costs()
         self._no_gpu = no_gpu
@@ -94,9 +101,9 @@ class Watch:
         return self._sampler.samples
 
     def observation(self, window: Energy | None = None) -> Observation:
-        """Return what was seen, once the block has ended; `window` is the replicate's own word of when it worked."""
+        """Return what was observed, once the block has ended; `window`: when the replicate says that it worked."""
         kind, slowest_ns = self._costs.slowest()
-        seen = Observation(
+        observed = Observation(
             sampler_looks=self._sampler.looks,
             sampler_cpu_ns=self._sampler.cpu_ns,
             sampler_wall_ns=self._sampler.wall_ns,
@@ -104,18 +111,18 @@ class Watch:
             slowest_call_ns=slowest_ns,
             shared_gpu=self._shared_gpu,
         )
-        seen = dataclasses.replace(seen, **self._process.fields())
+        observed = dataclasses.replace(observed, **self._process.fields())
         missing = list(self._process.missing())
         if self._gpu is None:
             missing.append(self._no_gpu)
         else:
-            seen = with_gpu(seen, self._gpu, self.samples, window)
-            missing += gaps(seen, self._gpu, window)
-        return dataclasses.replace(seen, missing=tuple(missing))
+            observed = with_gpu(observed, self._gpu, self.samples, window)
+            missing += gaps(observed, self._gpu, window)
+        return dataclasses.replace(observed, missing=tuple(missing))
 
 
-def with_gpu(seen: Observation, probe: NvmlProbe, samples: Sequence[Sample], window: Energy | None) -> Observation:
-    """Return the observation with what the probe of the GPU found."""
+def with_gpu(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample], window: Energy | None) -> Observation:
+    """Return the observation with the figures of the GPU."""
     figures = {metric: series_of(samples, metric) for metric in METRICS}
     steady = {metric: during(figures[metric], samples) for metric in METRICS}
     ahead_ns = clock_offset_ns()
@@ -123,7 +130,7 @@ def with_gpu(seen: Observation, probe: NvmlProbe, samples: Sequence[Sample], win
     events = {name for _, mask in figures["clock_events"] for name in calls.event_names(probe.device.gpu, int(mask))}
     growth = {name: after - probe.before[name] for name, after in probe.after.items() if name in probe.before}
     return dataclasses.replace(
-        seen,
+        observed,
         gpu=probe.device.gpu.uuid,
         foreign=tuple(sorted(probe.foreign.values())),
         device_before_bytes=probe.before.get("device_used_bytes"),
@@ -145,37 +152,29 @@ def with_gpu(seen: Observation, probe: NvmlProbe, samples: Sequence[Sample], win
         ecc_uncorrected=growth.get("ecc_uncorrected"),
         xids=tuple(probe.xids),
         energy_mj=growth.get("energy_mj"),
-        energy_window_mj=energy.between(counter, window.begin_ns, window.end_ns) if window else None,
-        energy_idle_mj=energy.between(counter, window.idle_begin_ns, window.idle_end_ns) if window else None,
+        energy_window_mj=between(counter, window.begin_ns, window.end_ns) if window else None,
+        energy_idle_mj=between(counter, window.idle_begin_ns, window.idle_end_ns) if window else None,
     )
 
 
-METRICS: Final = (
-    "device_used_bytes", "device_process_bytes", "sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_mw",
-    "clock_events", "energy_mj",
-)  # fmt: skip
-OF_THE_GPU: Final = ("device_", "sm_", "memory_", "temperature_", "power_", "thermal_", "ecc_", "energy_")
-IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_median_mhz", "power_median_mw")
-
-
-def gaps(seen: Observation, probe: NvmlProbe, window: Energy | None) -> list[str]:
+def gaps(observed: Observation, probe: NvmlProbe, window: Energy | None) -> list[str]:
     """Return why fields of the GPU are empty, as `Observation.missing` has it."""
-    found = list(probe.device.missing([name for name in fields_of_the_gpu() if getattr(seen, name) is None]))
-    named = {field for line in found for field in line.partition(": ")[0].split(", ")}
-    short = [name for name in IN_STEADY if getattr(seen, name) is None and name not in named]
+    reasons = list(probe.device.missing([name for name in fields_of_the_gpu() if getattr(observed, name) is None]))
+    named = {field for line in reasons for field in line.partition(": ")[0].split(", ")}
+    short = [name for name in IN_STEADY if getattr(observed, name) is None and name not in named]
     if short and not probe.device.lost:
-        found.append(f"{', '.join(short)}: no sample is known to have fallen into warm-up or timed rounds")
-    if seen.device_process_peak_bytes is None and "device_process_peak_bytes" not in named:
-        found.append("device_process_peak_bytes: NVML listed no process of the replicate with what it holds")
-    if window and None in (seen.energy_window_mj, seen.energy_idle_mj) and "energy_window_mj" not in named:
-        found.append("energy_window_mj, energy_idle_mj: the counter was not read before and after them")
-    named |= {field for line in found for field in line.partition(": ")[0].split(", ")}
-    others = [name for name in fields_of_the_gpu() if getattr(seen, name) is None and name not in named]
+        reasons.append(f"{', '.join(short)}: no sample is known to be of warm-up or timed rounds")
+    if observed.device_process_peak_bytes is None and "device_process_peak_bytes" not in named:
+        reasons.append("device_process_peak_bytes: NVML listed no process of the replicate with its memory")
+    if window and None in (observed.energy_window_mj, observed.energy_idle_mj) and "energy_window_mj" not in named:
+        reasons.append("energy_window_mj, energy_idle_mj: the counter was not read before and after them")
+    named |= {field for line in reasons for field in line.partition(": ")[0].split(", ")}
+    others = [name for name in fields_of_the_gpu() if getattr(observed, name) is None and name not in named]
     if not window:
         others = [name for name in others if name not in ("energy_window_mj", "energy_idle_mj")]
     if others and not probe.device.lost:
-        found.append(f"{', '.join(others)}: the replicate was over before the GPU had answered")
-    return found
+        reasons.append(f"{', '.join(others)}: the replicate ended before the GPU had answered")
+    return reasons
 
 
 def fields_of_the_gpu() -> list[str]:
@@ -189,7 +188,7 @@ def series_of(samples: Sequence[Sample], metric: str) -> Series:
 
 
 def during(series: Series, samples: Sequence[Sample]) -> Series:
-    """Return the part of a series that fell into the phases in which the device did what is measured."""
+    """Return the part of a series in the phases in which the device does the work that is measured."""
     begun = sorted((t_ns, phase) for t_ns, source, _, phase, _ in samples if source == "turn")
     ends = [t_ns for t_ns, _ in begun[1:]] + [1 << 63]
     steady = [(begin, end) for (begin, phase), end in zip(begun, ends, strict=False) if phase in STEADY_PHASES]
@@ -197,7 +196,7 @@ def during(series: Series, samples: Sequence[Sample]) -> Series:
 
 
 def clock_offset_ns() -> int:
-    """Return what the Unix clock is ahead of the monotonic one, in which a replicate says when it worked."""
+    """Return by how much the Unix clock is ahead of the monotonic one, which replicates use."""
     return time.time_ns() - time.perf_counter_ns()
 
 

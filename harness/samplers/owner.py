@@ -1,8 +1,8 @@
-"""Whose are the processes that NVML lists? It gives the host's PIDs and knows nothing of containers or replicates.
+"""Which of the processes that NVML lists belong to the replicate? NVML knows the host's PIDs, but no containers.
 
 own      in the tree of the replicate's first process, or in its control group where that is not the harness's
 other    alive, and not own
-neither  gone before it could be asked: the driver lists a process for a moment longer than it lives
+neither  ended before it could be checked: the driver lists a process for a moment longer than it lives
 """
 
 import os
@@ -13,15 +13,15 @@ from harness.samplers.base import Watched
 
 
 class Owner:
-    """Tells a replicate's processes from others."""
+    """Separates a replicate's processes from others."""
 
     def __init__(self, watched: Watched, proc: str = procfs.PROC) -> None:
         self._watched = watched
         self._proc = proc
-        self._known: set[int] = set()  # own ones, seen while they lived
+        self._known: set[int] = set()  # own ones that were seen alive
 
     def own(self, pids: Iterable[int]) -> list[int]:
-        """Return those that belong to the replicate; none as long as its process is not known."""
+        """Return those that belong to the replicate; none while its process is not known."""
         first = self._watched.pid
         if first is not None:
             self._known |= set(procfs.tree(first, self._proc))
@@ -31,6 +31,6 @@ class Owner:
         return [pid for pid in pids if pid in self._known]
 
     def others(self, pids: Iterable[int]) -> list[int]:
-        """Return those that belong to somebody else and are alive."""
+        """Return those that do not belong to the replicate and are alive."""
         own = set(self.own(pids))
         return [pid for pid in pids if pid not in own and procfs.groups(pid, self._proc)]

@@ -4,7 +4,7 @@
     one look of ten     who belongs to the tree, processor time, major faults, throttling
     edge of two phases  all of these, unique and proportional set size, involuntary context switches
 
-Nothing but the first is asked in the timed rounds.
+In the timed rounds only the first is read.
 """
 
 import os
@@ -22,7 +22,7 @@ MOUNTS: Final = Path("/sys/fs/cgroup")
 
 
 class ProcessProbe:
-    """Sums over a process and its descendants; says nothing before the process is known or after it has gone."""
+    """Sums over a process and its descendants; no figures before the process is known or after it has ended."""
 
     def __init__(self, watched: Watched, costs: Costs, proc: str = procfs.PROC, mounts: Path = MOUNTS) -> None:
         self.watched = watched
@@ -30,8 +30,8 @@ class ProcessProbe:
         self._costs = costs
         self._proc = proc
         self._mounts = mounts
-        self._most: dict[str, int] = {}  # the largest value seen, by field of Observation
-        self._cpu_groups: list[Path] | None = None  # the process's and those around it, once they were looked for
+        self._most: dict[str, int] = {}  # the largest value so far, by field of Observation
+        self._cpu_groups: list[Path] | None = None  # the process's and their parents; None: not looked for yet
         self._own_group: Path | None = None  # of its memory; None: it shares the harness's, whose peak is not its own
         self._throttled_before: dict[Path, int] = {}
 
@@ -41,29 +41,29 @@ class ProcessProbe:
         return ()
 
     def look(self, now_ns: int) -> Iterable[Sample]:
-        """Return what the tree holds and has used."""
+        """Return what the process tree holds and has used."""
         pid, subject = self.watched.pid, self.watched.subject
         if pid is None:
             return []
         slow = self.watched.edge or self.watched.is_slow_look or not self.tree
-        found = list(self._resident(pid))
-        if found and slow:
+        figures = list(self._resident(pid))
+        if figures and slow:
             self.tree = self._costs.of("process tree", lambda: procfs.tree(pid, self._proc))
-            found += self._used(pid)
-        if found and self.watched.edge:
-            found += self._edge(pid)
-        return [(now_ns, "process", subject, metric, value) for metric, value in found]
+            figures += self._used(pid)
+        if figures and self.watched.edge:
+            figures += self._edge(pid)
+        return [(now_ns, "process", subject, metric, value) for metric, value in figures]
 
     def end(self, now_ns: int) -> Iterable[Sample]:
-        """Nothing is left to be asked."""
+        """Return nothing: the process has ended."""
         return ()
 
     def fields(self) -> Mapping[str, Any]:
-        """Return the fields of an Observation that were seen."""
+        """Return the fields of an Observation that are known."""
         return self._most
 
     def missing(self) -> Iterator[str]:
-        """Yield why the others were not."""
+        """Yield why the others are not known."""
         if self.watched.pid is None:
             yield "host_*: the harness sees no processes of this launcher"
             return
@@ -78,9 +78,9 @@ class ProcessProbe:
         first = self._costs.of("process status", lambda: procfs.resident(pid, self._proc))
         if first is None:
             return
-        others = (procfs.resident(one, self._proc) for one in self.tree if one != pid)
-        held = [first, *(one for one in others if one)]
-        rss, peak = sum(one.rss_bytes for one in held), max(one.peak_bytes for one in held)
+        others = (procfs.resident(child, self._proc) for child in self.tree if child != pid)
+        held = [first, *(size for size in others if size)]
+        rss, peak = sum(size.rss_bytes for size in held), max(size.peak_bytes for size in held)
         self._note(host_peak_rss_bytes=peak, host_tree_peak_rss_bytes=rss)
         yield "rss_bytes", float(rss)
         yield "peak_rss_bytes", float(peak)
@@ -109,15 +109,15 @@ class ProcessProbe:
             self._throttled_before = dict.fromkeys(self._cpu_groups[:1], 0)
 
     def _edge(self, pid: int) -> Iterator[tuple[str, float]]:
-        sizes = [self._costs.of("smaps_rollup", partial(procfs.rollup, one, self._proc)) for one in self.tree]
-        seen = [size for size in sizes if size]
-        if seen:
-            unique, proportional = sum(size[0] for size in seen), sum(size[1] for size in seen)
+        sizes = [self._costs.of("smaps_rollup", partial(procfs.rollup, member, self._proc)) for member in self.tree]
+        known = [size for size in sizes if size]
+        if known:
+            unique, proportional = sum(size[0] for size in known), sum(size[1] for size in known)
             self._note(host_peak_uss_bytes=unique, host_peak_pss_bytes=proportional)
             yield "uss_bytes", float(unique)
             yield "pss_bytes", float(proportional)
         switches = self._costs.of(
-            "context switches", lambda: sum(procfs.involuntary_switches(one, self._proc) for one in self.tree)
+            "context switches", lambda: sum(procfs.involuntary_switches(member, self._proc) for member in self.tree)
         )
         self._note(involuntary_switches=switches)
 

@@ -1,6 +1,6 @@
-"""What Linux says of a process under /proc: a few system calls each, for a sampler that may not disturb (proc(5)).
+"""What Linux says of a process under /proc, in a few system calls, for a sampler that must not disturb (proc(5)).
 
-psutil asks for more than is needed here, and finds a process's children by reading every process of the host.
+psutil reads more than is needed here, and finds a process's children by reading every process of the host.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ MOST_BYTES: Final = 1 << 16  # of one file
 TICK_NS: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
-    """What a process holds of the memory."""
+    """The memory that a process holds."""
 
     rss_bytes: int
     peak_bytes: int  # VmHWM
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
     """What a process has used so far, all its threads and the children that it waited for."""
 
@@ -40,25 +40,27 @@ def text(path: str) -> str:
 
 
 def resident(pid: int, proc: str = PROC) -> Resident | None:
-    """Return what a process holds, None when it has gone; a process that is ending holds nothing."""
-    found = _lines(f"{proc}/{pid}/status", ("VmRSS:", "VmHWM:"))
-    return Resident(found["VmRSS:"] * 1024, found["VmHWM:"] * 1024) if len(found) == 2 else None
+    """Return what a process holds, None when it has ended; a process that is ending holds nothing."""
+    sizes = _lines(f"{proc}/{pid}/status", ("VmRSS:", "VmHWM:"))
+    if len(sizes) < 2:
+        return None
+    return Resident(rss_bytes=sizes["VmRSS:"] * 1024, peak_bytes=sizes["VmHWM:"] * 1024)
 
 
 def rollup(pid: int, proc: str = PROC) -> tuple[int, int] | None:
-    """Return the unique and the proportional set size of a process in bytes; None: it has gone, or is not ours.
+    """Return the unique and the proportional set size of a process in bytes; None: it has ended, or is not ours.
 
     The kernel walks through all its pages for that: 5 ms for a gigabyte.
     """
-    found = _lines(f"{proc}/{pid}/smaps_rollup", ("Pss:", "Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"))
-    if "Pss:" not in found:
+    sizes = _lines(f"{proc}/{pid}/smaps_rollup", ("Pss:", "Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"))
+    if "Pss:" not in sizes:
         return None
-    unique = sum(kib for name, kib in found.items() if name.startswith("Private_"))
-    return unique * 1024, found["Pss:"] * 1024
+    unique = sum(kib for name, kib in sizes.items() if name.startswith("Private_"))
+    return unique * 1024, sizes["Pss:"] * 1024
 
 
 def used(pid: int, proc: str = PROC) -> Used | None:
-    """Return what a process has used so far, None when it has gone."""
+    """Return what a process has used so far, None when it has ended."""
     try:
         fields = text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
     except OSError:
@@ -69,7 +71,7 @@ def used(pid: int, proc: str = PROC) -> Used | None:
 
 
 def involuntary_switches(pid: int, proc: str = PROC) -> int:
-    """Return how often a thread of a process lost its processor; of threads that have ended nobody knows."""
+    """Return how often a thread of a process lost its processor; threads that have ended are not counted."""
     files = (f"{proc}/{pid}/task/{thread}/status" for thread in _threads(pid, proc))
     name = "nonvoluntary_ctxt_switches:"
     return sum(_lines(file, (name,)).get(name, 0) for file in files)
@@ -77,16 +79,16 @@ def involuntary_switches(pid: int, proc: str = PROC) -> int:
 
 def tree(pid: int, proc: str = PROC) -> list[int]:
     """Return a process and all that descend from it, itself first, as /proc/PID/task/TID/children has them."""
-    found = [pid]
-    for one in found:  # it grows as we go
-        for thread in _threads(one, proc):
+    pids = [pid]
+    for parent in pids:  # the list grows in the loop
+        for thread in _threads(parent, proc):
             with contextlib.suppress(OSError):
-                found += (int(child) for child in text(f"{proc}/{one}/task/{thread}/children").split())
-    return found
+                pids += (int(child) for child in text(f"{proc}/{parent}/task/{thread}/children").split())
+    return pids
 
 
 def groups(pid: int, proc: str = PROC) -> str:
-    """Return a process's control groups as the kernel lists them, empty when it has gone (cgroups(7))."""
+    """Return a process's control groups as the kernel lists them, empty when it has ended (cgroups(7))."""
     try:
         return text(f"{proc}/{pid}/cgroup")
     except OSError:
@@ -94,7 +96,7 @@ def groups(pid: int, proc: str = PROC) -> str:
 
 
 def folders(membership: str, controller: str, mounts: Path = Path("/sys/fs/cgroup")) -> list[Path]:
-    """Return the folders of the control group of `controller` in `groups`' text, then those of the groups around it.
+    """Return the folders of the control group of `controller` in the text of `groups`, then those of its parents.
 
     Version 2 has one hierarchy and no name of a controller, version 1 one for each.
     """
@@ -118,13 +120,12 @@ def peak_bytes(group: Path) -> int | None:
 
 def throttled_periods(group: Path) -> int | None:
     """Return how often a control group has used up its share of the processors; None: it has no such limit."""
-    found = _lines(str(group / "cpu.stat"), ("nr_throttled",))
-    return found.get("nr_throttled")
+    return _lines(str(group / "cpu.stat"), ("nr_throttled",)).get("nr_throttled")
 
 
 def _upwards(root: Path, path: str) -> list[Path]:
     inner = root / path.strip("/")
-    return [one for one in (inner, *inner.parents) if one.is_relative_to(root) and one.is_dir()]
+    return [folder for folder in (inner, *inner.parents) if folder.is_relative_to(root) and folder.is_dir()]
 
 
 def _threads(pid: int, proc: str) -> list[str]:
@@ -135,10 +136,10 @@ def _threads(pid: int, proc: str) -> list[str]:
 
 
 def _lines(path: str, names: tuple[str, ...]) -> dict[str, int]:
-    """Return the number behind each of `names` that opens a line of a file; none when the file is not there."""
+    """Return the number after each of `names` at the start of a line; none when the file is not there."""
     try:
-        found = "\n" + text(path)
+        content = "\n" + text(path)
     except OSError:
         return {}
-    starts = {name: found.find(f"\n{name}") for name in names}
-    return {name: int(found[at + 1 + len(name) :].split(maxsplit=1)[0]) for name, at in starts.items() if at >= 0}
+    starts = {name: content.find(f"\n{name}") for name in names}
+    return {name: int(content[at + 1 + len(name) :].split(maxsplit=1)[0]) for name, at in starts.items() if at >= 0}

@@ -1,1 +1,1 @@
-"""Measurements of the suite itself, against the figures that it has to keep: repeated runs, no unit tests."""
+"""Measurements of the suite itself, compared with its targets: repeated runs, not unit tests."""

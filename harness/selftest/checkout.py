@@ -1,4 +1,4 @@
-"""Runs of the self-test: samestep's own command, in a copy of its code that has the metronome among the frameworks."""
+"""Runs of the self-test: the command samestep, in a copy of its code with the metronome as one more framework."""
 
 import contextlib
 import os
@@ -13,18 +13,17 @@ from typing import Final
 from harness.environments.checkout import ROOT
 from harness.environments.venvs import Environments
 from harness.errors import SOME_FAILED, SetupError
-from harness.store import folder as store
-from harness.store.folder import RunFolder
+from harness.store.folder import RunFolder, find
 
 METRONOME: Final = "metronome"
 COPIED: Final = ("bench", "harness", "images")
 
 
 class Checkout:
-    """A copy of the code, and where its runs go."""
+    """A copy of the code, in which runs are made."""
 
-    def __init__(self, root: Path, python: Path, say: Callable[[str], None]) -> None:
-        """Run in `root`, the metronome in `python`, which has NumPy and pytest-benchmark."""
+    def __init__(self, *, root: Path, python: Path, say: Callable[[str], None]) -> None:
+        """Run in the copy at `root`; the metronome with `python`, which has NumPy and pytest-benchmark."""
         self.root = root
         self._python = python
         self._say = say
@@ -59,15 +58,15 @@ class Checkout:
         if done.returncode not in (0, SOME_FAILED):
             last = (done.stdout.strip().splitlines() or ["it printed nothing"])[-1]
             raise SetupError(f"A run of the self-test ended with exit code {done.returncode}: {last}")
-        return store.find(results, "latest")
+        return find(results, "latest")
 
 
 @contextlib.contextmanager
 def checkout(say: Callable[[str], None]) -> Iterator[Checkout]:
-    """Yield a copy of the code with the metronome; it is gone afterwards.
+    """Yield a copy of the code with the metronome; it is deleted afterwards.
 
     Raises:
-        SetupError: the environment of NumPy cannot be made.
+        SetupError: NumPy's environment cannot be made.
     """
     environments = Environments(ROOT, "cpu")
     unprepared = environments.make(["numpy"], say)
@@ -81,4 +80,4 @@ def checkout(say: Callable[[str], None]) -> Iterator[Checkout]:
         shutil.copy2(root / "bench" / "selftest" / f"{METRONOME}.py", root / "bench" / "frameworks")
         if (ROOT / ".envs").is_dir():
             (root / ".envs").symlink_to(ROOT / ".envs")
-        yield Checkout(root, python, say)
+        yield Checkout(root=root, python=python, say=say)

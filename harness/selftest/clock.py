@@ -1,4 +1,4 @@
-"""Figure 1: what samestep reports, beside steps that last as long as the kernel's raw clock says."""
+"""Figure 1: the reported time of steps whose length is known from the kernel's raw clock."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -6,16 +6,16 @@ from typing import Final
 from bench.records.record import Record
 from harness.selftest.checkout import Checkout
 from harness.selftest.figures import Figure
-from harness.stats import estimate
+from harness.stats.estimate import estimate, step_ns
 
 TICK_US: Final[Mapping[str, float]] = {"tick-100us": 100.0, "tick-1ms": 1000.0, "tick-10ms": 10_000.0}
 WITHIN_US: Final = 2.0  # below 200 µs
 WITHIN: Final = 0.01  # from 1 ms up
 
 
-def figure(made: Checkout, blocks: int) -> Figure:
+def figure(copy: Checkout, blocks: int) -> Figure:
     """Run steps of known length and compare."""
-    return judged(made.metronome(list(TICK_US), profile="quick", blocks=blocks, seed=1).records())
+    return judged(copy.metronome(list(TICK_US), profile="quick", blocks=blocks, seed=1).records())
 
 
 def judged(records: Iterable[Record]) -> Figure:
@@ -26,23 +26,23 @@ def judged(records: Iterable[Record]) -> Figure:
     near = all(
         abs(error) <= (WITHIN_US if TICK_US[mode] < 200 else WITHIN * TICK_US[mode]) for mode, error in off.items()
     )
-    told = ", ".join(f"{TICK_US[mode] / 1e3:g} ms {error:+.2f} µs" for mode, error in off.items())
+    errors = ", ".join(f"{TICK_US[mode] / 1e3:g} ms {error:+.2f} µs" for mode, error in off.items())
     return Figure(
         number=1,
         name="reported step against an independent clock",
         target="within 2 µs below 200 µs, within 1 % from 1 ms up",
-        found=f"no time of {', '.join(missing)}" if missing else told,
+        found=f"no time of {', '.join(missing)}" if missing else errors,
         met=near and not missing,
-        how="NumPy steps drawn out by CLOCK_MONOTONIC_RAW",
+        how="NumPy steps prolonged by CLOCK_MONOTONIC_RAW",
     )
 
 
 def step_us(records: Iterable[Record], mode: str) -> float | None:
-    """Return the step of a mode as the tables estimate it; None without a good replicate."""
-    told = [
+    """Return the time per step of a mode in µs, as the tables estimate it; None without a good replicate."""
+    steps = [
         step
         for record in records
         if record.cell.mode == mode and record.status == "ok" and record.timing
-        if (step := estimate.step_ns(record.timing)) is not None
+        if (step := step_ns(record.timing)) is not None
     ]
-    return estimate.estimate(told).value / 1e3 if told else None
+    return estimate(steps).value / 1e3 if steps else None

@@ -1,13 +1,13 @@
-"""The gate of seeded faults: a clean run is damaged in one way at a time, and has to be found out each time.
+"""The gate of seeded faults: a clean run is damaged in one way at a time, and each fault has to be found.
 
-The faults are put into the records of a run, not into a process: what is tested is that validity sees them.
-That bench itself refuses the same in a process is tested with its protocol. A fault of a GPU is put into the same
-records, once they say that a GPU made them. Without any fault the run has to pass, on both devices.
+The faults are put into the records of a run, not into a process, to test that the rules of validity find them. That
+bench itself refuses the same in a process is tested with its protocol. The fault of a GPU is put into the same records,
+changed as if a GPU had made them. Without a fault the run has to pass, on both devices.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +19,8 @@ from bench.records.observation import Observation
 from bench.records.record import Cell, Record
 from harness.errors import OK, SOME_FAILED, StoreError
 from harness.selftest.figures import Figure
-from harness.store import folder as store
 from harness.store.facts import RunFacts, upgraded
+from harness.store.folder import find
 from harness.validity import validity
 
 FEWEST_FOUND: Final = 19  # of 20
@@ -35,21 +35,22 @@ class Fault:
 
     name: str
     damage: Damage
+    _: KW_ONLY
     on_gpu: bool = False
-    every: bool = False  # it befalls every replicate of the cell, as what is wrong in the program does
+    every: bool = False  # every replicate of the cell has it, as with an error in the program
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clean:
-    """A run without a fault, of which one replicate will be damaged."""
+    """A run without a fault, and the replicate that will be damaged."""
 
     facts: RunFacts
     records: tuple[Record, ...]
-    at: int  # place of that replicate
+    at: int  # index of that replicate
 
 
 def _change(part: str, **changes: Any) -> Damage:
-    """Return what changes fields of one part of a record."""
+    """Return the damage that changes fields of one part of a record."""
     return lambda record: replace(record, **{part: replace(getattr(record, part), **changes)})
 
 
@@ -70,7 +71,7 @@ def _one_round(value: Any) -> Damage:
     return damage
 
 
-def _seen(**changes: Any) -> Damage:
+def _observed(**changes: Any) -> Damage:
     return lambda record: replace(record, observation=replace(record.observation or Observation(), **changes))
 
 
@@ -80,7 +81,7 @@ def _busy(record: Record) -> Record:
 
 
 def _called_cold(record: Record) -> Record:
-    """Return what a first step leaves that found all in its caches, under the wrong name."""
+    """Return the record of a first step that found everything in its caches, falsely called cold."""
     assert record.timing is not None
     assert record.proof is not None
     counted = record.proof.cache_misses is not None
@@ -109,30 +110,33 @@ FAULTS: Final = (
     Fault("no wait: a clock that stops early", _rounds(1e-4), every=True),
     Fault("a round of no time", _one_round(0)),
     Fault("a round that is no number", _one_round(math.nan)),
-    Fault("a CPU quota", _seen(throttled_periods=2)),
-    Fault("another process on the GPU", _seen(gpu=GPU, foreign=("python (4711)",)), on_gpu=True),
-    Fault("heat", _seen(gpu=GPU, clock_events=("hw thermal slowdown",)), on_gpu=True),
+    Fault("a CPU quota", _observed(throttled_periods=2)),
+    Fault("another process on the GPU", _observed(gpu=GPU, foreign=("python (4711)",)), on_gpu=True),
+    Fault("heat", _observed(gpu=GPU, clock_events=("hw thermal slowdown",)), on_gpu=True),
 )
 
 
-def found(fault: Fault, clean: Clean) -> str:
-    """Return the reason by which the damaged replicate was found out; empty when it was not."""
+def reason_found(fault: Fault, clean: Clean) -> str:
+    """Return the reason for which the damaged cell became invalid; empty when it did not."""
     records = on_gpu(clean.records) if fault.on_gpu else clean.records
-    hit = _moved(clean.records[clean.at]) if fault.on_gpu else clean.records[clean.at]
-    damaged = [fault.damage(one) if one == hit or (fault.every and one.cell == hit.cell) else one for one in records]
+    target = _moved(clean.records[clean.at]) if fault.on_gpu else clean.records[clean.at]
+    damaged = [
+        fault.damage(record) if record == target or (fault.every and record.cell == target.cell) else record
+        for record in records
+    ]
     judged = validity.judged(damaged, clean.facts).records
-    return next((one.reason for one in judged if one.cell == hit.cell and one.status == "invalid"), "")
+    return next((record.reason for record in judged if record.cell == target.cell and record.status == "invalid"), "")
 
 
 def alarms(clean: Clean) -> tuple[str, ...]:
-    """Return the reasons for which a clean run was found invalid, on a processor and on a GPU: none, or it is wrong."""
+    """Return the false alarms: reasons for which records of the clean run are invalid, on a processor and on a GPU."""
     devices = (clean.records, on_gpu(clean.records))
-    judged = (one for records in devices for one in validity.judged(records, clean.facts).records)
-    return tuple(f"{one.cell.id}: {one.reason}" for one in judged if one.status == "invalid")
+    judged = (record for records in devices for record in validity.judged(records, clean.facts).records)
+    return tuple(f"{record.cell.id}: {record.reason}" for record in judged if record.status == "invalid")
 
 
 def on_gpu(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records as if a GPU had made them, without the sentinels: a processor's drift is no GPU's."""
+    """Return the records as if a GPU had made them, without the drift probes, which measured the processor."""
     return tuple(_moved(record) for record in records if record.cell.track != DRIFT_PROBE)
 
 
@@ -150,7 +154,7 @@ def damageable(facts: RunFacts, records: Sequence[Record]) -> Clean:
         StoreError: no good replicate has all that the faults damage.
     """
     good = tuple(record for record in records if record.status == "ok" and record.attempt == 1)
-    able = [at for at, one in enumerate(good) if _is_whole(one) and _has_work(facts, one.cell)]
+    able = [at for at, record in enumerate(good) if _is_whole(record) and _has_work(facts, record.cell)]
     if not able:
         raise StoreError(f"{facts.id} has no good replicate whose work is declared: run --workload mlp --size tiny.")
     return Clean(facts=facts, records=good, at=able[0])
@@ -168,27 +172,27 @@ def _has_work(facts: RunFacts, cell: Cell) -> bool:
 
 
 def figure(facts: RunFacts, records: Sequence[Record]) -> Figure:
-    """Return how many of the faults were found in a run, and that none was without one; raises StoreError."""
+    """Return how many of the faults were found in a run, and the number of false alarms; raises StoreError."""
     clean = damageable(facts, records)
-    missed = [fault.name for fault in FAULTS if not found(fault, clean)]
+    missed = [fault.name for fault in FAULTS if not reason_found(fault, clean)]
     false = alarms(clean)
-    told = f"{len(FAULTS) - len(missed)} of {len(FAULTS)}, {len(false)} false alarms"
+    counts = f"{len(FAULTS) - len(missed)} of {len(FAULTS)}, {len(false)} false alarms"
     return Figure(
         number=11,
         name="gate: seeded faults flagged",
         target=f"≥ {FEWEST_FOUND} of {len(FAULTS)}, no false alarm",
-        found=f"{told}; missed: {', '.join(missed)}" if missed else told,
+        found=f"{counts}; missed: {', '.join(missed)}" if missed else counts,
         met=len(missed) <= len(FAULTS) - FEWEST_FOUND and not false,
         how="put into the records of a clean run, one at a time",
     )
 
 
 def run(name: str, results: Path, console: Console) -> int:
-    """Put each fault into the run called `name`, print what was found, return the exit code; raises StoreError."""
-    folder = store.find(results, name)
+    """Put each fault into the run called `name`, print the reasons found, return the exit code; raises StoreError."""
+    folder = find(results, name)
     clean = damageable(upgraded(folder.facts()), folder.records())
-    table = Table("fault", "put into", "found out by", box=None, header_style="bold", pad_edge=False)
-    reasons = [found(fault, clean) for fault in FAULTS]
+    table = Table("fault", "put into", "found by", box=None, header_style="bold", pad_edge=False)
+    reasons = [reason_found(fault, clean) for fault in FAULTS]
     for fault, reason in zip(FAULTS, reasons, strict=True):
         table.add_row(
             fault.name, f"a record{', as if on a GPU' if fault.on_gpu else ''}", reason or "[red]NOT FOUND[/]"

@@ -1,8 +1,8 @@
-"""Figures 2 to 5 and 7: sessions of the same work under two labels, and of 3 % more, measured here and drawn again.
+"""Figures 2 to 5 and 7: sessions of the same work under two labels and of 3 % more work, resampled by blocks.
 
-Each session is a run of its own. Its estimates tell the spread between sessions; the blocks of all sessions, drawn many
-times without replacement, tell how often identical work is called different, how often 3 % more is found, how often
-the interval holds the truth, and what a drift laid over the measured replicates would change.
+Each session is a separate run. The estimates give the spread between sessions. The blocks of all sessions, drawn many
+times without replacement, give how often identical work is called different, how often 3 % more work is found, how
+often the interval contains the truth, and how many verdicts a drift added to the measured replicates would change.
 """
 
 import random
@@ -15,10 +15,10 @@ from bench.records.record import Record
 from harness.selftest.checkout import Checkout
 from harness.selftest.clock import step_us
 from harness.selftest.figures import Figure
-from harness.stats import estimate
+from harness.stats.estimate import VERDICT_FLOOR, Estimate, Verdict, estimate, step_ns, verdict
 
 MODES: Final = ("work", "same", "more")
-PLANTED: Final = 34 / 33  # steps of "more" over those of "work"
+PLANTED: Final = 34 / 33  # steps of "more" ÷ those of "work"
 DRAWS: Final = 400
 DEFAULT_BLOCKS: Final = 6  # of the default profile
 DRIFT: Final = 0.04  # over a session
@@ -28,49 +28,70 @@ Block = Mapping[str, float]  # step in ns by mode
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """What was measured."""
+    """The records of all sessions."""
 
     sessions: tuple[tuple[Record, ...], ...]
 
     def blocks(self, change: Callable[[Record, float], float] = lambda record, step: step) -> list[Block]:
-        """Return the whole blocks of all sessions; `change` may alter a replicate's step."""
-        found: list[Block] = []
+        """Return the complete blocks of all sessions; `change` may alter a replicate's step."""
+        blocks: list[Block] = []
         for records in self.sessions:
             by_block: dict[int, dict[str, float]] = {}
             for record in records:
-                step = estimate.step_ns(record.timing) if record.status == "ok" and record.timing else None
+                step = step_ns(record.timing) if record.status == "ok" and record.timing else None
                 if step is not None and record.cell.mode in MODES:
                     by_block.setdefault(record.block, {})[record.cell.mode] = change(record, step)
-            found += [block for block in by_block.values() if len(block) == len(MODES)]
-        return found
+            blocks += [block for block in by_block.values() if len(block) == len(MODES)]
+        return blocks
 
     def drifting(self, by: float) -> list[Block]:
-        """Return the blocks as they were had the machine become slower by `by` during each session."""
+        """Return the blocks as if the machine had become slower by `by` during each session."""
         last = max(record.position for records in self.sessions for record in records)
         return self.blocks(lambda record, step: step * (1 + by * record.position / last))
 
 
-def measured(made: Checkout, sessions: int, blocks: int) -> Sessions:
+def measured(copy: Checkout, sessions: int, blocks: int) -> Sessions:
     """Run the sessions."""
-    folders = [made.metronome(MODES, profile="quick", blocks=blocks, seed=10 + at) for at in range(sessions)]
+    folders = [copy.metronome(MODES, profile="quick", blocks=blocks, seed=10 + at) for at in range(sessions)]
     return Sessions(tuple(tuple(folder.records()) for folder in folders))
 
 
-def figures(found: Sessions) -> Iterable[Figure]:
-    """Yield the figures; where a target is missed because this host is noisy, what it could have found is said."""
-    yield spread(found)
-    blocks = found.blocks()
-    how = f"{DRAWS} draws of {DEFAULT_BLOCKS} of {len(blocks)} blocks in {len(found.sessions)} sessions"
+def figures(sessions: Sessions) -> Iterable[Figure]:
+    """Yield the figures; where this host is too noisy for a target, the figure says which difference it could find."""
+    yield spread(sessions)
+    blocks = sessions.blocks()
+    how = f"{DRAWS} draws of {DEFAULT_BLOCKS} of {len(blocks)} blocks in {len(sessions.sessions)} sessions"
     if len(blocks) <= DEFAULT_BLOCKS:
         names = {3: "A/A pairs called different", 4: "3 % more work found", 5: "interval holds the truth"}
         for number, name in names.items():
             yield Figure(number=number, name=name, target="", found=f"{len(blocks)} whole blocks", met=None, how=how)
         return
     drawn = list(draws(blocks))
-    same = [ratio(one, "same") for one in drawn]
-    more = [ratio(one, "more") for one in drawn]
-    wrong = statistics.fmean(estimate.verdict(one) in ("faster", "slower") for one in same)
-    yield Figure(
+    same = [ratio(block, "same") for block in drawn]
+    yield false_alarms(same, how)
+    yield power([ratio(block, "more") for block in drawn], how)
+    yield coverage(same, how)
+    yield robustness(sessions, drawn, how)
+
+
+def spread(sessions: Sessions) -> Figure:
+    """Return the spread of the sessions' estimates."""
+    steps = [step for records in sessions.sessions if (step := step_us(records, "work")) is not None]
+    cv = statistics.stdev(steps) / statistics.fmean(steps) if len(steps) > 1 else None
+    return Figure(
+        number=2,
+        name="spread (CV) of an estimate over sessions",
+        target="≤ 1.5 % on a quiet CPU",
+        found="fewer than two sessions" if cv is None else f"{cv:.1%}",
+        met=None if cv is None else cv <= 0.015,
+        how=f"{len(steps)} sessions",
+    )
+
+
+def false_alarms(same: Sequence[Estimate], how: str) -> Figure:
+    """Return how often identical work is called different."""
+    wrong = statistics.fmean(verdict(ratio) in ("faster", "slower") for ratio in same)
+    return Figure(
         number=3,
         name="A/A pairs called different",
         target="≤ 5 %",
@@ -78,66 +99,53 @@ def figures(found: Sessions) -> Iterable[Figure]:
         met=wrong <= 0.05,
         how=how,
     )
-    yield power(more, how)
-    covered = statistics.fmean(one.interval is not None and one.interval.holds(1.0) for one in same)
-    yield Figure(
+
+
+def power(more: Sequence[Estimate], how: str) -> Figure:
+    """Return how often 3 % more work is called slower, and which difference this host could find."""
+    share = statistics.fmean(verdict(ratio) == "slower" for ratio in more)
+    effect = statistics.median(ratio.value for ratio in more)
+    half = statistics.median(ratio.half_width or float("inf") for ratio in more)
+    shown = f"{share:.0%}, effect {effect - 1:+.1%}"
+    met = share >= 0.9 and abs(effect - PLANTED) <= 0.01
+    return Figure(
+        number=4,
+        name="3 % more work found at default blocks",
+        target="≥ 90 %, effect within 1 point",
+        found=shown if met else f"{shown}; intervals are ±{half:.1%}, so some {half + VERDICT_FLOOR:.1%} would be",
+        met=met,
+        how=how,
+    )
+
+
+def coverage(same: Sequence[Estimate], how: str) -> Figure:
+    """Return how often the interval of identical work contains 1."""
+    covered = statistics.fmean(ratio.interval is not None and ratio.interval.holds(1.0) for ratio in same)
+    return Figure(
         number=5,
         name="coverage of the “95 %” interval",
         target="93–97 %",
         found=f"{covered:.1%}",
-        met=None if covered > 0.97 else covered >= 0.93,  # above: the draws share blocks, so they say no more
+        met=None if covered > 0.97 else covered >= 0.93,  # a higher value proves nothing: the draws share blocks
         how=f"{how}; they share blocks, so it may lie above",
     )
+
+
+def robustness(sessions: Sessions, drawn: Sequence[Sequence[Block]], how: str) -> Figure:
+    """Return how many verdicts change when the machine becomes slower or faster during each session."""
     changed = sum(
-        decided(estimate.verdict(plain), estimate.verdict(other))
+        decided(verdict(ratio(plain, mode)), verdict(ratio(other, mode)))
         for by in (DRIFT, -DRIFT)
         for mode in ("same", "more")
-        for plain, other in zip(
-            (ratio(one, mode) for one in drawn),
-            (ratio(one, mode) for one in draws(found.drifting(by))),
-            strict=True,
-        )
+        for plain, other in zip(drawn, draws(sessions.drifting(by)), strict=True)
     )
-    yield Figure(
+    return Figure(
         number=7,
         name="verdicts turned by 4 % drift, forwards or backwards",
         target="none",
         found=f"{changed} of {4 * DRAWS}",
         met=changed == 0,
-        how=f"{how}, a drift laid over each session",
-    )
-
-
-def spread(found: Sessions) -> Figure:
-    """Return how far the estimates of sessions lie apart."""
-    told = [step for records in found.sessions if (step := step_us(records, "work")) is not None]
-    cv = statistics.stdev(told) / statistics.fmean(told) if len(told) > 1 else None
-    return Figure(
-        number=2,
-        name="spread (CV) of an estimate over sessions",
-        target="≤ 1.5 % on a quiet CPU",
-        found="fewer than two sessions" if cv is None else f"{cv:.1%}",
-        met=None if cv is None else cv <= 0.015,
-        how=f"{len(told)} sessions",
-    )
-
-
-def power(more: Sequence[estimate.Estimate], how: str) -> Figure:
-    """Return how often 3 % more work is found slower, and what could have been found otherwise."""
-    found = statistics.fmean(estimate.verdict(one) == "slower" for one in more)
-    effect = statistics.median(one.value for one in more)
-    half = statistics.median(one.half_width or float("inf") for one in more)
-    seen = f"{found:.0%}, effect {effect - 1:+.1%}"
-    met = found >= 0.9 and abs(effect - PLANTED) <= 0.01
-    return Figure(
-        number=4,
-        name="3 % more work found at default blocks",
-        target="≥ 90 %, effect within 1 point",
-        found=seen
-        if met
-        else f"{seen}; intervals are ±{half:.1%}, so some {half + estimate.VERDICT_FLOOR:.1%} would be",
-        met=met,
-        how=how,
+        how=f"{how}, a drift added to each session",
     )
 
 
@@ -148,11 +156,11 @@ def draws(blocks: Sequence[Block]) -> Iterable[Sequence[Block]]:
         yield [blocks[at] for at in rng.sample(range(len(blocks)), DEFAULT_BLOCKS)]
 
 
-def ratio(blocks: Sequence[Block], mode: str) -> estimate.Estimate:
-    """Return a mode's step over that of "work", paired by block."""
-    return estimate.estimate([block[mode] / block["work"] for block in blocks])
+def ratio(blocks: Sequence[Block], mode: str) -> Estimate:
+    """Return a mode's step ÷ that of "work", paired by block."""
+    return estimate([block[mode] / block["work"] for block in blocks])
 
 
-def decided(plain: estimate.Verdict, other: estimate.Verdict) -> bool:
-    """Return whether a verdict was turned: faster into slower or same, not what nobody could tell before or after."""
+def decided(plain: Verdict, other: Verdict) -> bool:
+    """Return whether a decided verdict became another decided one, such as faster slower or same."""
     return "undetermined" not in (plain, other) and plain != other

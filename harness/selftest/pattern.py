@@ -1,6 +1,6 @@
 """A process that holds known amounts of memory: steps of 64 MiB, a spike of 512 MiB for 1 ms, a release.
 
-Run as `python -m harness.selftest.pattern`; prints bytes as JSON: what it knows of itself, from /proc.
+Run as `python -m harness.selftest.pattern`; prints its own sizes in bytes, from /proc, as JSON.
 """
 
 import json
@@ -12,12 +12,12 @@ from bench.turns.environment import peak_resident_bytes, resident_bytes
 STEP_BYTES = 64 << 20
 STEPS = 4
 SPIKE_BYTES = 512 << 20
-HOLD_S = 0.3  # each step: the sampler sees it
+HOLD_S = 0.3  # each step, long enough for the sampler
 SPIKE_S = 0.001
 
 
 def held(size: int) -> mmap.mmap:
-    """Return memory of which every page is there."""
+    """Return memory whose every page is resident."""
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
 
 

@@ -1,4 +1,4 @@
-"""Figures 9 and 10: phases accounted for, cold and warm told apart, and samestep's own share of the time."""
+"""Figures 9 and 10: phases accounted for, cold and warm distinguished, and samestep's own share of the time."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ from harness.selftest.figures import Figure
 from harness.stats.overhead import own_share
 from harness.store.facts import RunFacts
 
-COMPILED: Final = ("jax", "jit")  # a mode with a compile cache, whose first step takes a second and not twenty
+COMPILED: Final = ("jax", "jit")  # a mode with a compile cache whose first step takes about a second
 LEAST_ACCOUNTED: Final = 0.95
 MOST_OWN: Final = 0.10
 MOST_PER_CALL_NS: Final = 100.0
 CALLS: Final = 200_000
 
 
-def figures(made: Checkout, sessions: int, blocks: int) -> Iterable[Figure]:
+def figures(copy: Checkout, sessions: int, blocks: int) -> Iterable[Figure]:
     """Run a compiled mode in the default profile, each block cold and then warm, and judge its records."""
     framework, mode = COMPILED
     folders = [
-        made.run(
+        copy.run(
             *("--launcher", "venv", "--framework", framework, "--mode", mode),
             *("--profile", "default", "--blocks", str(blocks), "--seed", str(30 + at)),
         )
@@ -36,7 +36,7 @@ def figures(made: Checkout, sessions: int, blocks: int) -> Iterable[Figure]:
 
 
 def accounted(records: Sequence[Record]) -> Figure:
-    """Return the least share of a process's wall time that its phases account for."""
+    """Return the smallest share of a process's wall time that its phases account for."""
     shares = [record.phases.total_ns() / record.wall_ns for record in records if record.phases and record.wall_ns]
     return Figure(
         number=9,
@@ -49,16 +49,18 @@ def accounted(records: Sequence[Record]) -> Figure:
 
 
 def classes(records: Sequence[Record]) -> Figure:
-    """Return how many first steps were called what they were: a replicate's cold, its repeat's on its caches warm."""
-    told: list[tuple[str | None, str]] = [(one.timing.compile_cache, "cold") for one in records if one.timing]
-    told += [(one.compile_cache, "warm") for record in records for one in record.repeats if one.kind == "warm"]
-    right = sum(found == truth for found, truth in told)
+    """Return how many first steps were named right: a replicate's cold, its repeat's on the same caches warm."""
+    named: list[tuple[str | None, str]] = [(record.timing.compile_cache, "cold") for record in records if record.timing]
+    named += [
+        (repeat.compile_cache, "warm") for record in records for repeat in record.repeats if repeat.kind == "warm"
+    ]
+    right = sum(name == truth for name, truth in named)
     return Figure(
         number=9,
         name="cold or warm told right",
         target="all",
-        found=f"{right} of {len(told)}",
-        met=bool(told) and right == len(told),
+        found=f"{right} of {len(named)}",
+        met=bool(named) and right == len(named),
         how=f"{' '.join(COMPILED)}, cold and on the caches that it left",
     )
 
@@ -88,20 +90,20 @@ def per_call() -> Figure:
         for _ in range(CALLS):
             call()
         costs.append(((middle - begin) - (time.perf_counter_ns() - middle)) / CALLS)
-    found = sorted(costs)[len(costs) // 2]
+    median = sorted(costs)[len(costs) // 2]
     return Figure(
         number=10,
         name="cost per timed call",
         target="≤ 0.1 µs",
-        found=f"{max(found, 0.0) / 1e3:.3f} µs",
-        met=found <= MOST_PER_CALL_NS,
+        found=f"{max(median, 0.0) / 1e3:.3f} µs",
+        met=median <= MOST_PER_CALL_NS,
         how=f"median of {len(costs)} × {CALLS:,} calls of nothing, against a bare loop of them",
     )
 
 
 def _nothing() -> None:
-    """Stand in for a step."""
+    """Replace a step."""
 
 
 def _no_proof() -> ModeProof:
-    raise NotImplementedError("nobody asks a step that computes nothing")
+    raise NotImplementedError("a step that computes nothing has no proof")

@@ -1,4 +1,4 @@
-"""The self-test from beginning to end: what is measured, how long each form takes, the table."""
+"""The whole self-test: its parts, its two forms (short and full), its table."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -17,17 +17,19 @@ from harness.selftest.checkout import Checkout, checkout
 from harness.selftest.figures import Figure, answer, markdown
 from harness.store.folder import RunFolder
 
+Part = Callable[[], Iterable[Figure]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How much a form of the self-test runs."""
+    """How much one form of the self-test runs."""
 
     clock_blocks: int
     sessions: int
     blocks: int  # of each session
     compile_sessions: int
     compile_blocks: int  # of each of them; the default profile repeats six at most on warm caches
-    sampler_pairs: int  # stretches of a second with the sampler, and as many without
+    sampler_pairs: int  # of a second with the sampler and a second without
 
 
 # A run with work that is declared and long enough for a limit to bind it, for the seeded faults.
@@ -50,30 +52,27 @@ def run(form: Form, format: str | None) -> int:
     """
     if format is not None:
         request.one_of("format", format, ("md",))
-    found: list[Figure] = []
+    figures: list[Figure] = []
     try:
-        with checkout(progress.say if format is None else _aside) as made:
-            for number, name, part in parts(made, form):
-                found += measured(number, name, part)
+        with checkout(progress.say if format is None else _to_stderr) as copy:
+            for number, name, part in parts(copy, form):
+                figures += measured(number, name, part)
     except KeyboardInterrupt:
-        _show(found, format)
+        _show(figures, format)
         return INTERRUPTED
-    _show(found, format)
-    return SOME_FAILED if any(one.met is False for one in found) else OK
+    _show(figures, format)
+    return SOME_FAILED if any(figure.met is False for figure in figures) else OK
 
 
-Part = Callable[[], Iterable[Figure]]
-
-
-def parts(made: Checkout, form: Form) -> tuple[tuple[int, str, Part], ...]:
+def parts(copy: Checkout, form: Form) -> tuple[tuple[int, str, Part], ...]:
     """Return what is measured: the number of its first figure, its name, and how."""
     return (
-        (1, "independent clock", lambda: (clock.figure(made, form.clock_blocks),)),
-        (2, "sessions and pairs", lambda: pairs.figures(pairs.measured(made, form.sessions, form.blocks))),
+        (1, "independent clock", lambda: (clock.figure(copy, form.clock_blocks),)),
+        (2, "sessions and pairs", lambda: pairs.figures(pairs.measured(copy, form.sessions, form.blocks))),
         (6, "cost of the sampler", lambda: (outside.sampler(form.sampler_pairs),)),
         (8, "allocation pattern", lambda: (outside.allocation(),)),
-        (9, "phases and costs", lambda: phases.figures(made, form.compile_sessions, form.compile_blocks)),
-        (11, "gate: seeded faults", lambda: (_gate(made.run(*CLEAN)),)),
+        (9, "phases and costs", lambda: phases.figures(copy, form.compile_sessions, form.compile_blocks)),
+        (11, "gate: seeded faults", lambda: (_gate(copy.run(*CLEAN)),)),
     )
 
 
@@ -89,17 +88,17 @@ def _gate(clean: RunFolder) -> Figure:
     return faults.figure(clean.facts(), clean.records())
 
 
-def _show(found: Sequence[Figure], format: str | None) -> None:
-    told = sorted(found, key=lambda one: one.number)
+def _show(figures: Sequence[Figure], format: str | None) -> None:
+    in_order = sorted(figures, key=lambda figure: figure.number)
     if format == "md":
-        sys.stdout.write(markdown(told))
+        sys.stdout.write(markdown(in_order))
         return
     table = Table("#", "figure", "target", "found", "met", box=None, header_style="bold", pad_edge=False)
-    for one in told:
-        table.add_row(str(one.number), one.name, one.target, escape(one.found), answer(one))
+    for figure in in_order:
+        table.add_row(str(figure.number), figure.name, figure.target, escape(figure.found), answer(figure))
     Console(file=sys.stdout).print(table)
 
 
-def _aside(line: str) -> None:
-    """Say it where it does not get into the table that a file may be made of."""
+def _to_stderr(line: str) -> None:
+    """Print progress to standard error, so that standard output has the table alone."""
     print(line, file=sys.stderr, flush=True)

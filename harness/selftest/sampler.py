@@ -1,10 +1,10 @@
-"""What the sampler costs: one process steps all the time, the sampler beside it is on and off by turns.
+"""The cost of the sampler: one process steps all the time, while the sampler is switched on and off.
 
     on off │ off on │ off on │ …     pairs of neighbouring stretches, in random order within the pair
 
-A slow drift meets both halves of a pair alike. Of each half the median step is taken, as a replicate reports its median
-round, and of each pair the ratio; the pairs are the samples of the interval. All looks are those of the timed rounds,
-in which the sampler asks the least.
+A slow drift affects both stretches of a pair alike. Each stretch gives its median step, as a replicate gives its median
+round, and each pair a ratio; the interval is over the pairs. The sampler looks as in the timed rounds, where it reads
+the least.
 """
 
 import bisect
@@ -23,8 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scipy import stats
-
 from bench.turns.turn import PHASE_FILE
 from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED, SetupError
@@ -32,6 +30,7 @@ from harness.host import gpus, processors
 from harness.run import progress
 from harness.samplers.base import UNDISTURBED
 from harness.samplers.observer import Observer
+from harness.stats.distributions import student_quantile
 
 MOST_CHANGE: Final = 0.005  # of the step
 MOST_CHANGE_NS: Final = 1000.0
@@ -40,7 +39,7 @@ CONFIDENCE: Final = 0.95
 SETTLE_S: Final = 1.0  # before the first stretch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """A time in which the sampler was on, or off."""
 
@@ -51,18 +50,18 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What the sampler costs."""
+    """The cost of the sampler."""
 
     pairs: int
     step_ns: float  # median step without it
-    change: float  # of a step with it, relative: 0.01 is 1 % longer
+    change: float  # relative, of a step with it: 0.01 is 1 % longer
     low: float  # of its interval
     high: float
     cpu_share: float  # of one processor, while it was on
 
     @property
     def change_ns(self) -> float:
-        """Return what a step becomes longer by."""
+        """By how much a step becomes longer."""
         return self.change * self.step_ns
 
     def verdict(self) -> str:
@@ -78,21 +77,21 @@ def run(pairs: int, seconds: float, device: str, cpus: str | None) -> int:
     chosen = processors.cpu_set(cpus) if cpus else processors.default_cpus()
     progress.say(f"{pairs} pairs of {seconds:g} s on CPU {','.join(map(str, chosen))}: {2 * pairs * seconds:.0f} s")
     processors.leave(chosen)
-    found = measure(pairs, seconds, device, chosen)
-    print(f"step without the sampler  {found.step_ns / 1e3:.2f} µs")
-    print(f"with it                   {found.change:+.2%} ({found.change_ns / 1e3:+.3f} µs)", end="")
-    print(f", 95 % interval {found.low:+.2%} to {found.high:+.2%}")
-    print(f"the sampler's own time    {found.cpu_share:.2%} of a processor at 10 Hz")
-    print(f"target (at most 0.5 % and 1 µs of a step, 1 % of a processor): {found.verdict()}")
-    return SOME_FAILED if found.verdict() == "missed" else OK
+    measured = measure(pairs, seconds, device, chosen)
+    print(f"step without the sampler  {measured.step_ns / 1e3:.2f} µs")
+    print(f"with it                   {measured.change:+.2%} ({measured.change_ns / 1e3:+.3f} µs)", end="")
+    print(f", 95 % interval {measured.low:+.2%} to {measured.high:+.2%}")
+    print(f"the sampler's own time    {measured.cpu_share:.2%} of a processor at 10 Hz")
+    print(f"target (at most 0.5 % and 1 µs of a step, 1 % of a processor): {measured.verdict()}")
+    return SOME_FAILED if measured.verdict() == "missed" else OK
 
 
 def measure(pairs: int, seconds: float, device: str, cpus: tuple[int, ...], seed: int = 0) -> Cost:
-    """Return what the sampler costs; raises SetupError when the working process ends."""
+    """Measure the cost of the sampler; raises SetupError when the working process fails."""
     rng = random.Random(seed)
     stretches: list[Stretch] = []
     cpu_ns = wall_ns = 0
-    observer = Observer(device, gpus.wanted(os.environ, in_container=False), progress.say)
+    observer = Observer(device=device, gpu=gpus.wanted(os.environ, in_container=False), say=progress.say)
     with tempfile.TemporaryDirectory() as name, _working(cpus) as process:
         folder = Path(name)
         (folder / PHASE_FILE).write_text(UNDISTURBED, encoding="utf-8")
@@ -104,11 +103,11 @@ def measure(pairs: int, seconds: float, device: str, cpus: tuple[int, ...], seed
                         watch.started(process.pid, folder)
                     begin = time.perf_counter_ns()
                     time.sleep(seconds)
-                    stretches.append(Stretch(on, begin, time.perf_counter_ns()))
+                    stretches.append(Stretch(on=on, begin_ns=begin, end_ns=time.perf_counter_ns()))
                 if watch:
-                    seen = watch.observation()
-                    cpu_ns += seen.sampler_cpu_ns or 0
-                    wall_ns += seen.sampler_wall_ns or 0
+                    observed = watch.observation()
+                    cpu_ns += observed.sampler_cpu_ns or 0
+                    wall_ns += observed.sampler_wall_ns or 0
         printed, _ = process.communicate()
     observer.close()
     if process.returncode:
@@ -117,10 +116,10 @@ def measure(pairs: int, seconds: float, device: str, cpus: tuple[int, ...], seed
 
 
 def cost(begun_ns: Sequence[int], stretches: Sequence[Stretch], cpu_share: float) -> Cost:
-    """Return what the sampler costs.
+    """Return the cost of the sampler.
 
     Args:
-        begun_ns: when each step began, in order, and last when all ended.
+        begun_ns: when each step began, in order, and when the last ended.
         stretches: two for each pair, one of them with the sampler.
         cpu_share: of one processor that the sampler took.
     """
@@ -131,7 +130,7 @@ def cost(begun_ns: Sequence[int], stretches: Sequence[Stretch], cpu_share: float
         off.append(median[False])
     mean = statistics.fmean(ratios)
     spread = statistics.stdev(ratios) / math.sqrt(len(ratios))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(ratios) - 1)) * spread
+    half = student_quantile((1 + CONFIDENCE) / 2, freedom=len(ratios) - 1) * spread
     change, low, high = (math.expm1(value) for value in (mean, mean - half, mean + half))
     return Cost(
         pairs=len(ratios), step_ns=statistics.median(off), change=change, low=low, high=high, cpu_share=cpu_share

@@ -1,6 +1,6 @@
 """Work for `selftest sampler`: the same short step until standard input closes, then when each began, in ns.
 
-Run as `python -m harness.selftest.steps`. It prints nothing while it works: whoever reads would disturb.
+Run as `python -m harness.selftest.steps`. It prints nothing while it works, because a reader would disturb it.
 """
 
 import gc

@@ -1,1 +1,1 @@
-"""The suite's step beside the same step in a program without the suite."""
+"""The suite's step compared with the same step in a program without the suite."""

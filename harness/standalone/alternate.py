@@ -1,8 +1,8 @@
 """Two processes that take turns on the same processors, and the ratio of their times.
 
 On a shared machine a processor may be half as fast for a second, and fast again. Two processes measured one after the
-other then differ by a factor of two. Two that are stopped and continued in turn meet the same stretches: each slice of
-one is compared with the slices of the other beside it, and the median of these ratios is the result.
+other then differ by a factor of two. Two processes that are stopped and continued in turn meet the same slow seconds:
+each slice of one is compared with the next slice of the other, and the median of these ratios is the result.
 """
 
 import contextlib
@@ -13,19 +13,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import psutil
 
 from bench.turns.turn import TURN_FILE, last_phase, turn_from_json
 
-LOOK_S: Final = 0.005  # how often to look whether a process has begun its rounds
+LOOK_S: Final = 0.005  # between two checks whether a process has begun its rounds
 SLICE_S: Final = 0.1  # the shortest turn
-GROWTH: Final = 0.1  # a turn lasts this share of the time since the first: rounds of any length come to fit into one
+GROWTH: Final = (
+    0.1  # a turn lasts this share of the time since the first, so that in the end rounds of any length fit into one
+)
 LEAST_RATIOS: Final = 5  # of neighbouring slices
 
 
-class Round(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
     """One timed round; both times by the monotonic clock that all processes of a host share."""
 
     begin_ns: int
@@ -38,7 +41,7 @@ class Round(NamedTuple):
         return (self.end_ns - self.begin_ns) / self.steps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """A stretch of time in which one of the two ran."""
 
@@ -47,14 +50,14 @@ class Slice:
     end_ns: int
 
     def step_ns(self, rounds: Sequence[Round]) -> float | None:
-        """Return the median of the `rounds` that began and ended in it; None: there is no such round."""
-        whole = [one.step_ns for one in rounds if self.begin_ns <= one.begin_ns and one.end_ns <= self.end_ns]
+        """Return the median of the `rounds` that began and ended in it; None: there is none."""
+        whole = [each.step_ns for each in rounds if self.begin_ns <= each.begin_ns and each.end_ns <= self.end_ns]
         return statistics.median(whole) if whole else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two."""
+    """One of the two processes."""
 
     process: Callable[[], psutil.Process | None]  # leads its own process group; None: not started yet, or ended
     is_ready: Callable[[], bool]  # it has begun its rounds
@@ -70,7 +73,7 @@ class Side:
 def alternate(one: Side, other: Side, ended: Callable[[], bool]) -> list[Slice]:
     """Let the first that begins its rounds wait for the other, then continue them in turn until one has `ended`.
 
-    Returns what ran when.
+    Returns the slices: which of the two ran when.
     """
     slices: list[Slice] = []
     try:
@@ -85,7 +88,7 @@ def alternate(one: Side, other: Side, ended: Callable[[], bool]) -> list[Slice]:
             side.send(signal.SIGCONT)
             begin_ns = time.perf_counter_ns()
             time.sleep(max(SLICE_S, GROWTH * (begin_ns - slices[0].begin_ns) / 1e9 if slices else 0.0))
-            slices.append(Slice(number, begin_ns, time.perf_counter_ns()))
+            slices.append(Slice(side=number, begin_ns=begin_ns, end_ns=time.perf_counter_ns()))
             side.send(signal.SIGSTOP)
     finally:
         for side in (one, other):
@@ -95,7 +98,7 @@ def alternate(one: Side, other: Side, ended: Callable[[], bool]) -> list[Slice]:
 
 def ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round]]) -> float | None:
     """Return how many times as long a step of side 0 takes as one of side 1; None: too few rounds to tell."""
-    steps = [one.step_ns(rounds[one.side]) for one in slices]
+    steps = [each.step_ns(rounds[each.side]) for each in slices]
     ratios = []
     for left, right, first in zip(steps, steps[1:], slices, strict=False):
         if left is not None and right is not None:
@@ -106,46 +109,46 @@ def ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round
 def slope_ratio(slices: Sequence[Slice], rounds: tuple[Sequence[Round], Sequence[Round]]) -> float | None:
     """Return the same for fits of N and of 2N steps by both sides, whose step is the slope between the two.
 
-    Slopes are small differences of long fits, which a change of the machine's speed hits apart. So fits of one length
-    are compared with fits of that length, r(N) and r(2N), and with q = T(2N) / T(N) of side 1 the ratio of the slopes
-    is (r(2N) q - r(N)) / (q - 1). None: too few rounds to tell.
+    Slopes are small differences of long fits, and a change of the machine's speed may affect only one of two fits. So
+    fits of one length are compared with fits of that length, r(N) and r(2N), and with q = T(2N) / T(N) of side 1 the
+    ratio of the slopes is (r(2N) q - r(N)) / (q - 1). None: too few rounds to tell.
     """
-    lengths = sorted({one.steps for one in rounds[1]})
+    lengths = sorted({each.steps for each in rounds[1]})
     once, twice = (ratio(slices, (_of(rounds[0], steps), _of(rounds[1], steps))) for steps in lengths)
     if once is None or twice is None:
         return None
-    pairs = [
+    lengthening = [
         (right.end_ns - right.begin_ns) / (left.end_ns - left.begin_ns)
         for left, right in zip(rounds[1], rounds[1][1:], strict=False)
         if left.steps < right.steps
     ]
-    q = statistics.median(pairs)
+    q = statistics.median(lengthening)
     return (twice * q - once) / (q - 1)
-
-
-def _of(rounds: Sequence[Round], steps: int) -> list[Round]:
-    return [one for one in rounds if one.steps == steps]
 
 
 class Turns:
     """The turn that runs under a process, as a side."""
 
     def __init__(self, pid: int) -> None:
-        self._over = psutil.Process(pid)
+        self._parent = psutil.Process(pid)
 
     def side(self) -> Side:
         """Return the turn as a side."""
-        return Side(process=lambda: self._found()[0], is_ready=lambda: self._phase() == "rounds")
+        return Side(process=lambda: self._child()[0], is_ready=lambda: self._phase() == "rounds")
 
     def _phase(self) -> str:
-        folder = self._found()[1]
+        folder = self._child()[1]
         return last_phase(folder) if folder else ""
 
-    def _found(self) -> tuple[psutil.Process | None, Path | None]:
-        with contextlib.suppress(psutil.Error, OSError):  # it ended while we looked
-            for child in self._over.children():
+    def _child(self) -> tuple[psutil.Process | None, Path | None]:
+        with contextlib.suppress(psutil.Error, OSError):  # it ended meanwhile
+            for child in self._parent.children():
                 match child.cmdline()[1:]:
                     case ["-m", "bench", "turn", folder]:
                         if turn_from_json((Path(folder) / TURN_FILE).read_text()).cell.track == "identical":
                             return child, Path(folder)
         return None, None
+
+
+def _of(rounds: Sequence[Round], steps: int) -> list[Round]:
+    return [each for each in rounds if each.steps == steps]

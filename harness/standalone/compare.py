@@ -1,10 +1,10 @@
-"""Is samestep's step the step that an expert would get? Each cell against a stand-alone script of the same mode.
+"""Is samestep's step as fast as an expert's? Each cell is compared with a stand-alone script of the same mode.
 
     make standalone          or    python -m harness.standalone.compare --framework torch,jax --blocks 3
 
-The scripts under bench/standalone/ import nothing of samestep. In every block each cell is measured twice, by samestep
-and by the script, in two processes that take turns on the same processors while their rounds last; the ratio is that of
-neighbouring turns.
+The scripts under harness/standalone/programs/ import nothing of samestep. In every block each cell is measured twice,
+by samestep and by the script, in two processes that take turns on the same processors during their rounds; the ratio is
+that of neighbouring turns.
 """
 
 import argparse
@@ -12,13 +12,13 @@ import multiprocessing
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.catalogue import catalogue
+from bench.catalogue import FrameworkOffer, catalogue
 from bench.records.record import Cell, Record, Timing
 from bench.turns.turn import Settings
 from harness.environments import checkout
@@ -26,22 +26,22 @@ from harness.environments.venvs import Environments
 from harness.errors import SamestepError, SetupError
 from harness.host import machine, processors
 from harness.launchers.local import LocalLauncher
-from harness.plan import models as plan_models
 from harness.plan import selection
-from harness.plan.plan import PlannedReplicate, make_plan
+from harness.plan.models import needed as needed_frameworks
+from harness.plan.plan import Plan, PlannedReplicate, make_plan
 from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
-from harness.run import models as exports
 from harness.run import progress
 from harness.run.loop import ActiveRun, Runner
+from harness.run.models import Exports
 from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
-from harness.stats import estimate
-from harness.store import folder as store
+from harness.stats.estimate import estimate
 from harness.store.facts import RunFacts
+from harness.store.folder import RunFolder, create
 
-WITHIN: Final = 0.10  # the ratio's limit
-ROUNDS: Final = 400  # of some 5 ms
+WITHIN: Final = 0.10  # a ratio farther from 1 is a failure
+ROUNDS: Final = 400  # of about 5 ms
 ROUNDS_OF_FIT: Final = 60  # of 5 to 300 ms, and as many of twice that
 SETTINGS: Final = Settings(
     rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
@@ -49,42 +49,44 @@ SETTINGS: Final = Settings(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """One cell in one block, by both."""
+class ScriptRatio:
+    """One cell in one block, measured by samestep and by its script."""
 
     cell: Cell
     block: int
     samestep_ns: float | None  # time per step; None: no valid result
     script_ns: float | None
-    ratio: float | None  # of samestep's to the script's, by neighbouring slices
+    ratio: float | None  # samestep ÷ script, from neighbouring slices
     reason: str = ""  # why one is missing
 
 
-def pairs(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> Iterator[Pair]:
-    """Measure every replicate of the plan by both at once."""
+def script_ratios(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> Iterator[ScriptRatio]:
+    """Measure every replicate of the plan by samestep and by its script at the same time."""
     silent = progress.PlainProgress(run.plan, (), lambda line: None)
-    runner = Runner(run, launcher, {}, silent)
-    models = exports.Exports(run.facts.frameworks, (), runner.keep)
+    exporter = Runner(run, launcher, {}, silent)
+    models = Exports(run.facts.frameworks, (), exporter.keep)
     fit_steps: dict[Cell, int] = {}
     for place in run.plan.in_order():
         if _is_fit(place.cell) and place.cell not in fit_steps:
             brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
-            found = brief.keep(place)
-            fit_steps[place.cell] = found.timing.calls_per_round if found.timing else 1
+            record = brief.keep(place)
+            fit_steps[place.cell] = record.timing.calls_per_round if record.timing else 1
         rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
         steps = fit_steps.get(place.cell)
-        one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
-        keep = partial(one.keep, place, steps, models.model(place))
-        yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
+        runner = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
+        keep = partial(runner.keep, place, steps, models.model(place))
+        yield _script_ratio(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
 
 
 def _is_fit(cell: Cell) -> bool:
-    """A fit has a cost of its own, so its rounds are long; what is a fit is called so in every framework."""
+    """Return whether a mode is a trainer's fit, whose rounds are long; its name begins so in every framework."""
     return cell.mode.startswith("fit")
 
 
-def _pair(run: ActiveRun, place: PlannedReplicate, keep: Callable[[], Record], start: Callable[[], Script]) -> Pair:
-    # In a process of its own: whatever a launcher finds under its process when a turn ends, it kills as a stray.
+def _script_ratio(
+    run: ActiveRun, place: PlannedReplicate, keep: Callable[[], Record], start: Callable[[], Script]
+) -> ScriptRatio:
+    # In a process of its own: when a turn ends, a launcher kills all that it finds under its process as strays.
     mine = multiprocessing.get_context("fork").Process(target=keep)
     mine.start()
     assert mine.pid
@@ -101,28 +103,29 @@ def _pair(run: ActiveRun, place: PlannedReplicate, keep: Callable[[], Record], s
     mine.join()
     record = run.folder.records()[-1]
     ours = rounds_of(record.timing) if record.status == "ok" and record.timing else []
-    found = None
+    measured = None
     if ours and theirs:
-        found = (slope_ratio if _is_fit(place.cell) else ratio)(slices, (ours, theirs))
-        reason = "" if found else "too few rounds beside each other"
-    return Pair(
+        measured = (slope_ratio if _is_fit(place.cell) else ratio)(slices, (ours, theirs))
+        reason = "" if measured else "too few neighbouring rounds"
+    return ScriptRatio(
         cell=place.cell,
         block=place.block,
         samestep_ns=_step_ns(ours),
         script_ns=None if record.status == "skipped" else _step_ns(theirs),
-        ratio=found,
+        ratio=measured,
         reason=record.reason or reason,
     )
 
 
 def rounds_of(timing: Timing) -> list[Round]:
-    """Return the timed rounds of a replicate with their beginning and end, in their order."""
+    """Return the timed rounds of a replicate in their order."""
     steps = timing.steps_per_round
     rounds = []
     for at, (begin, once) in enumerate(zip(timing.round_begin_ns, timing.round_ns, strict=True)):
-        rounds.append(Round(begin, begin + once, steps))
-        if timing.double_round_ns:  # of a fit: the one of twice the steps follows, after a moment that is not known
-            rounds.append(Round(begin + once, begin + once + timing.double_round_ns[at], 2 * steps))
+        rounds.append(Round(begin_ns=begin, end_ns=begin + once, steps=steps))
+        if timing.double_round_ns:  # the fit of twice the steps follows, after a short time that is not known
+            end = begin + once + timing.double_round_ns[at]
+            rounds.append(Round(begin_ns=begin + once, end_ns=end, steps=2 * steps))
     return rounds
 
 
@@ -130,8 +133,8 @@ def _step_ns(rounds: Sequence[Round]) -> float | None:
     """Return the median time per step, of fits the median slope."""
     if not rounds:
         return None
-    if len({one.steps for one in rounds}) == 1:
-        return statistics.median(one.step_ns for one in rounds)
+    if len({each.steps for each in rounds}) == 1:
+        return statistics.median(each.step_ns for each in rounds)
     slopes = [
         (twice.end_ns - twice.begin_ns - once.end_ns + once.begin_ns) / once.steps
         for once, twice in zip(rounds[::2], rounds[1::2], strict=True)
@@ -139,7 +142,7 @@ def _step_ns(rounds: Sequence[Round]) -> float | None:
     return statistics.median(slopes)
 
 
-def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
+def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:
     """Return the Markdown table of ratios, and the cells whose ratio is farther than `WITHIN` from 1."""
     lines = [
         "| framework | mode | samestep, µs | script, µs | ratio | 95 % interval |",
@@ -147,21 +150,21 @@ def table(measured: Sequence[Pair]) -> tuple[list[str], list[str]]:
     ]
     far = []
     for cell in dict.fromkeys(pair.cell for pair in measured):
-        here = [pair for pair in measured if pair.cell == cell]
+        of_cell = [pair for pair in measured if pair.cell == cell]
         name = f"{cell.framework} | {cell.mode}"
-        ratios = [pair.ratio for pair in here if pair.ratio]
+        ratios = [pair.ratio for pair in of_cell if pair.ratio]
         if not ratios:
-            reason = next((pair.reason for pair in here if pair.reason), "")
+            reason = next((pair.reason for pair in of_cell if pair.reason), "")
             lines.append(f"| {name} | | | | {reason} |")
             continue
-        found = estimate.estimate(ratios)
-        interval = f"{found.interval.low:.3f} to {found.interval.high:.3f}" if found.interval else ""
-        ours = estimate.estimate([pair.samestep_ns for pair in here if pair.ratio and pair.samestep_ns])
-        own = estimate.estimate([pair.script_ns for pair in here if pair.ratio and pair.script_ns])
-        medians = f"{ours.value / 1e3:.4g} | {own.value / 1e3:.4g} | {found.value:.3f} | {interval}"
-        lines.append(f"| {name} | {medians} |")
-        if abs(found.value - 1) > WITHIN:
-            far.append(f"{cell.framework} {cell.mode}: {found.value:.3f}")
+        mean = estimate(ratios)
+        interval = f"{mean.interval.low:.3f} to {mean.interval.high:.3f}" if mean.interval else ""
+        samestep = estimate([pair.samestep_ns for pair in of_cell if pair.ratio and pair.samestep_ns])
+        script = estimate([pair.script_ns for pair in of_cell if pair.ratio and pair.script_ns])
+        figures = f"{samestep.value / 1e3:.4g} | {script.value / 1e3:.4g} | {mean.value:.3f} | {interval}"
+        lines.append(f"| {name} | {figures} |")
+        if abs(mean.value - 1) > WITHIN:
+            far.append(f"{cell.framework} {cell.mode}: {mean.value:.3f}")
     return lines, far
 
 
@@ -177,17 +180,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--blocks", type=int, default=3, help="how often each cell is measured [default: 3]")
     parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
     parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
+        cpus = processors.cpu_set(options.cpus) if options.cpus else processors.default_cpus()
         chosen = Selection(
-            framework=selection.names(asked.framework),
-            mode=selection.names(asked.mode),
-            workload=selection.names(asked.workload),
-            size=selection.names(asked.size),
+            framework=selection.names(options.framework),
+            mode=selection.names(options.mode),
+            workload=selection.names(options.workload),
+            size=selection.names(options.size),
             optimizer=("adam",),
         )
-        return _compare(chosen, asked.blocks, asked.seed, cpus)
+        return _compare(chosen, options.blocks, options.seed, cpus)
     except SamestepError as error:
         print(f"samestep: {error}", file=sys.stderr)
         return error.exit_code
@@ -195,48 +198,59 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -> int:
     offer = catalogue()
-    found = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
-    training = (cell for cell in found if cell.track == "identical")
+    offered = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
+    training = (cell for cell in offered if cell.track == "identical")
     cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())
     environments = Environments(checkout.ROOT, "cpu")
     launcher = LocalLauncher("venv", environments)
-    needed = plan_models.needed(offer.frameworks, cells)
+    needed = needed_frameworks(offer.frameworks, cells)
     if failed := launcher.prepare(needed, progress.say):
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
     python = {name: path for name in needed if (path := environments.python(name))}
     plan = make_plan(cells, blocks=blocks, seed=seed)
     processors.leave(cpus)
-    measured = []
     with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:
-        folder = store.create(Path(name), "run")
-        facts = RunFacts(
-            id=folder.id,
-            profile="standalone",
-            seed=seed,
-            blocks=blocks,
-            replicates=plan.replicates,
-            started_unix_ns=0,
-            wall_s=0.0,
-            host=machine.host_facts("cpu"),
-            commit=checkout.commit()[0],
-            dirty=checkout.commit()[1],
-            launcher="venv",
-            cpus=cpus,
-            threads=len(cpus),
-            frameworks=offer.frameworks,
-        )
+        folder = create(Path(name), "run")
+        facts = _facts(folder, offer.frameworks, plan, blocks, seed, cpus)
         folder.write_facts(facts)
         run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=SETTINGS)
-        for pair in pairs(run, launcher, Scripts(python, cpus, Path(name), folder)):
-            measured.append(pair)
-            both = [f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns)]
-            what = f"block {pair.block}  {pair.cell.framework} {pair.cell.mode}"
-            result = f"ratio {pair.ratio:.3f}" if pair.ratio else pair.reason
-            progress.say(f"[{len(measured)}/{plan.replicates}] {what}: {both[0]}, script {both[1]}, {result}")
+        measured = list(_shown(script_ratios(run, launcher, Scripts(python, cpus, Path(name), folder)), plan))
     lines, far = table(sorted(measured, key=lambda pair: cells.index(pair.cell)))
     print("\n".join(["", f"{facts.host.cpu}, CPU set {','.join(map(str, cpus))}, {blocks} blocks", "", *lines, ""]))
     print(f"Farther than {WITHIN:.0%} from the script: {'; '.join(far) or 'none'}")
     return 3 if far else 0
+
+
+def _facts(
+    folder: RunFolder, frameworks: tuple[FrameworkOffer, ...], plan: Plan, blocks: int, seed: int, cpus: tuple[int, ...]
+) -> RunFacts:
+    commit, dirty = checkout.commit()
+    return RunFacts(
+        id=folder.id,
+        profile="standalone",
+        seed=seed,
+        blocks=blocks,
+        replicates=plan.replicates,
+        started_unix_ns=0,
+        wall_s=0.0,
+        host=machine.host_facts("cpu"),
+        commit=commit,
+        dirty=dirty,
+        launcher="venv",
+        cpus=cpus,
+        threads=len(cpus),
+        frameworks=frameworks,
+    )
+
+
+def _shown(ratios: Iterable[ScriptRatio], plan: Plan) -> Iterator[ScriptRatio]:
+    """Yield the ratios, each after a line of progress."""
+    for count, pair in enumerate(ratios, start=1):
+        samestep, script = (f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns))
+        cell = f"block {pair.block}  {pair.cell.framework} {pair.cell.mode}"
+        result = f"ratio {pair.ratio:.3f}" if pair.ratio else pair.reason
+        progress.say(f"[{count}/{plan.replicates}] {cell}: {samestep}, script {script}, {result}")
+        yield pair
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The programs without samestep as processes: started, watched, and what they say of themselves."""
+"""The programs without samestep as processes: starting them, and reading the rounds that they print."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from bench.records.record import Cell
 from bench.turns.supervise import DROPPED, end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
-from harness.plan import models as exports
+from harness.plan.models import sources
 from harness.standalone.alternate import Round, Side
 from harness.store.folder import RunFolder
 
@@ -30,7 +30,7 @@ def script_of(cell: Cell) -> str:
 
 
 class Scripts:
-    """Runs the stand-alone scripts, each in a fresh process of its framework's environment."""
+    """Starts the stand-alone scripts, each in a fresh process of its framework's environment."""
 
     def __init__(self, python: Mapping[str, Path], cpus: Sequence[int], scratch: Path, folder: RunFolder) -> None:
         self._python = python
@@ -39,10 +39,10 @@ class Scripts:
         self._folder = folder
 
     def start(self, cell: Cell, rounds: int, fit_steps: int) -> "Script":
-        """Start the script of `cell`; of a trainer with fits of `fit_steps` and of twice that.
+        """Start the script of `cell`; a trainer runs fits of `fit_steps` steps and of twice that.
 
         Raises:
-            SetupError: there is no model for it.
+            SetupError: there is no model for it to run.
         """
         caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
         caches.mkdir(exist_ok=True)
@@ -74,11 +74,12 @@ class Scripts:
     def _arguments(self, cell: Cell) -> list[str]:
         """Return the mode, and the path of the model where the cell runs one."""
         offers = self._folder.facts().frameworks
-        source = exports.sources(offers).get((cell.framework, cell.mode))
+        source = sources(offers).get((cell.framework, cell.mode))
         if source is None:
             return [cell.mode]
         path = self._scratch / f"{source}.onnx"
-        models = (one.export for one in self._folder.records() if one.cell.framework == source and one.export)
+        records = self._folder.records()
+        models = (record.export for record in records if record.cell.framework == source and record.export)
         model = next(models, None)
         if model is None:
             raise SetupError(f"there is no model from {source} to run")
@@ -87,7 +88,7 @@ class Scripts:
 
 
 class Script:
-    """A stand-alone script under way."""
+    """A running stand-alone script."""
 
     def __init__(self, cell: Cell, process: subprocess.Popen[bytes], output: Path) -> None:
         self._cell = cell
@@ -95,10 +96,10 @@ class Script:
         self._output = output
         self.side = Side(
             process=lambda: psutil.Process(process.pid) if process.poll() is None else None,
-            is_ready=lambda: "rounds" in self._said(),
+            is_ready=lambda: "rounds" in self._lines(),
         )
 
-    def _said(self) -> list[str]:
+    def _lines(self) -> list[str]:
         return self._output.read_text(errors="replace").splitlines()
 
     def has_ended(self) -> bool:
@@ -109,17 +110,17 @@ class Script:
         """Wait for the end and return the script's rounds.
 
         Raises:
-            SetupError: it failed, said nothing or took too long.
+            SetupError: it failed, printed nothing or took too long.
         """
-        what = f"{script_of(self._cell)}.py {self._cell.mode}"
+        name = f"{script_of(self._cell)}.py {self._cell.mode}"
         try:
             self._process.wait(TIMEOUT_S)
-            said = self._said()
-            result = json.loads(next(line for line in reversed(said) if line.startswith("{")))
-            return [Round(begin, end, steps) for begin, end, steps in result["rounds"]]
+            lines = self._lines()
+            result = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+            return [Round(begin_ns=begin, end_ns=end, steps=steps) for begin, end, steps in result["rounds"]]
         except subprocess.TimeoutExpired as error:
-            raise SetupError(f"{what}: still running after {TIMEOUT_S:g} s") from error
+            raise SetupError(f"{name}: still running after {TIMEOUT_S:g} s") from error
         except (ValueError, TypeError, StopIteration, KeyError) as error:
-            raise SetupError(f"{what}: {(said or ['it said nothing'])[-1]}") from error
+            raise SetupError(f"{name}: {(lines or ['it printed nothing'])[-1]}") from error
         finally:
             end_group(self._process)

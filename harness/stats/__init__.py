@@ -1,1 +1,1 @@
-"""The statistics. Pure: numbers in, numbers out; no files, no tables."""
+"""The statistics: pure functions on numbers and records; no files, no tables."""

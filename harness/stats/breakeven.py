@@ -1,4 +1,4 @@
-"""After how many steps a mode has earned back its dearer first step: first-step cost over saving per step, by block."""
+"""After how many steps a mode has amortised its compile cost: extra first-step cost ÷ saving per step, by block."""
 
 import math
 import statistics
@@ -13,10 +13,10 @@ NEVER: Final = "never"  # the interval of the saving per step includes zero, or 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakEven:
-    """After how many steps a mode has earned back its dearer first step."""
+    """After how many steps a mode has amortised the extra cost of its first step."""
 
     steps: float
-    interval: Interval | None  # None: the dearer first step was seen once
+    interval: Interval | None  # None: the extra cost was measured once
 
 
 def saving(mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> Estimate | None:
@@ -29,32 +29,33 @@ def break_even(mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> BreakE
     """Return the steps after which `mode` is ahead of `baseline`: Δ first step ÷ saving per step, paired by block.
 
     The interval is Fieller's (1954, "Some problems in interval estimation", J. R. Stat. Soc. B 16): all n for which the
-    mean of Δ first step - n · saving is not told from zero. It exists exactly when the saving's own interval leaves out
-    zero. None with fewer than two common blocks, which give no interval.
+    mean of Δ first step - n · saving cannot be distinguished from zero. It exists exactly when the interval of the
+    saving excludes zero. None with fewer than two common blocks, which give no interval.
     """
     shared = sorted(mode.keys() & baseline.keys())
     if len(shared) < 2:
         return None
-    dearer = [mode[block].first_ns - baseline[block].first_ns for block in shared]
+    extra = [mode[block].first_ns - baseline[block].first_ns for block in shared]
     saved = [baseline[block].step_ns - mode[block].step_ns for block in shared]
-    d, s = statistics.fmean(dearer), statistics.fmean(saved)
+    d, s = statistics.fmean(extra), statistics.fmean(saved)
     scale = t_quantile(len(shared)) ** 2 / len(shared)  # t² times the variance of a mean
     a = s * s - scale * statistics.variance(saved)
     if s <= 0 or a <= 0:
         return NEVER
-    b = d * s - scale * statistics.covariance(dearer, saved)
-    c = d * d - scale * statistics.variance(dearer)
+    b = d * s - scale * statistics.covariance(extra, saved)
+    c = d * d - scale * statistics.variance(extra)
     root = math.sqrt(max(0.0, b * b - a * c))
-    return BreakEven(steps=max(0.0, d / s), interval=Interval(max(0.0, (b - root) / a), max(0.0, (b + root) / a)))
+    interval = Interval(low=max(0.0, (b - root) / a), high=max(0.0, (b + root) / a))
+    return BreakEven(steps=max(0.0, d / s), interval=interval)
 
 
-def break_even_of_one(dearer_ns: float, saved: Estimate) -> BreakEven | Literal["never"] | None:
-    """Return the break-even of one Δ first step with the saving per step of several blocks; it has no interval.
+def break_even_of_one(extra_ns: float, saving: Estimate) -> BreakEven | Literal["never"] | None:
+    """Return the break-even of one extra first-step cost with the saving per step of several blocks, without interval.
 
-    None where the saving has no interval: then nobody knows whether there is one.
+    None where the saving has no interval: then it is not known whether there is a saving.
     """
-    if saved.interval is None:
+    if saving.interval is None:
         return None
-    if saved.interval.low <= 0:
+    if saving.interval.low <= 0:
         return NEVER
-    return BreakEven(steps=max(0.0, dearer_ns / saved.value), interval=None)
+    return BreakEven(steps=max(0.0, extra_ns / saving.value), interval=None)

@@ -1,10 +1,10 @@
-"""Energy per step: the GPU's counter over a window of work, less what the GPU takes when it rests. Pure.
+"""Energy per step: what the GPU's counter grew by over a window of work, less the GPU's energy at rest.
 
     energy of a step = (E(window) − P(idle) × length of the window) ÷ steps in it,   P(idle) = E(idle) ÷ its length
 
-The counter ticks some ten times a second, and a board needs a second to come to its power, so that a short window says
-nothing: below LEAST_WINDOW_NS there is no figure. The idle stretch is the replicate's own, with its model on the GPU:
-what a context costs in power is not a step's.
+The counter ticks about ten times a second, and a board needs a second to reach its power. So a short window tells
+nothing: below LEAST_WINDOW_NS there is no figure. The replicate itself is idle for P(idle), with its model on the GPU:
+the power that a context takes does not belong to a step.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LEAST_IDLE_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnergy:
-    """What a step costs, or why nobody knows."""
+    """The energy of a step, or why it is not known."""
 
     step_uj: float | None = None  # energy of one step above idle
     window_mj: float | None = None  # energy of the whole window above idle
@@ -29,36 +29,36 @@ class StepEnergy:
 
 def of(record: Record) -> StepEnergy:
     """Return the energy of a step of an energy replicate."""
-    window, seen = record.energy, record.observation
+    window, observation = record.energy, record.observation
     if record.cell.device != "cuda":
         return StepEnergy(reason="n/a: only a GPU counts its energy")
     if window is None:
         return StepEnergy(reason=f"n/a: {record.reason or 'the replicate noted no window'}")
-    if reason := _unfit(window, seen):
+    if reason := _unfit(window, observation):
         return StepEnergy(reason=f"n/a: {reason}")
-    assert seen is not None
-    assert seen.energy_window_mj is not None
-    assert seen.energy_idle_mj is not None
-    idle_mw = seen.energy_idle_mj / ((window.idle_end_ns - window.idle_begin_ns) / 1e9)  # mJ per second
-    above = seen.energy_window_mj - idle_mw * (window.end_ns - window.begin_ns) / 1e9
+    assert observation is not None
+    assert observation.energy_window_mj is not None
+    assert observation.energy_idle_mj is not None
+    idle_mw = observation.energy_idle_mj / ((window.idle_end_ns - window.idle_begin_ns) / 1e9)  # mJ per second
+    above = observation.energy_window_mj - idle_mw * (window.end_ns - window.begin_ns) / 1e9
     if above <= 0:
         return StepEnergy(idle_mw=idle_mw, reason="n/a: the work took no more power than the GPU at rest")
     return StepEnergy(step_uj=above / window.steps * 1e3, window_mj=above, idle_mw=idle_mw)
 
 
-def _unfit(window: Energy, seen: Observation | None) -> str:
+def _unfit(window: Energy, observation: Observation | None) -> str:
     """Say why there is no figure; empty when there is one."""
     if window.end_ns - window.begin_ns < LEAST_WINDOW_NS:
         return f"the window of {(window.end_ns - window.begin_ns) / 1e9:.1f} s is shorter than 5 s"
     if window.idle_end_ns - window.idle_begin_ns < LEAST_IDLE_NS:
         return "the GPU was not at rest for a second before"
-    if seen is None:
-        return "nobody watched the GPU"
-    if seen.gpu.startswith("MIG-"):
+    if observation is None:
+        return "the GPU was not observed"
+    if observation.gpu.startswith("MIG-"):
         return "a MIG instance shares its GPU's counter with the others"
-    if None in (seen.energy_window_mj, seen.energy_idle_mj):
-        said = [one for one in seen.missing if "energy_window_mj" in one or one.startswith("gpu:")]
-        return said[0].partition(": ")[2] if said else "the counter was not read"
-    if seen.energy_window_mj == 0:
+    if None in (observation.energy_window_mj, observation.energy_idle_mj):
+        reasons = [line for line in observation.missing if "energy_window_mj" in line or line.startswith("gpu:")]
+        return reasons[0].partition(": ")[2] if reasons else "the counter was not read"
+    if observation.energy_window_mj == 0:
         return "the counter did not tick"
     return ""

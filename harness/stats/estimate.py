@@ -1,18 +1,15 @@
-"""The estimates of a report, pure and on plain numbers.
+"""The estimates of a report: time per step, ratios and their intervals.
 
-The replicate (one fresh process) is the unit: rounds of one process are not independent samples, pooling them calls
+The replicate (one fresh process) is the unit. Rounds of one process are not independent samples: pooling them calls
 identical code different in more than half of all tests. So each replicate gives one number, the median of its rounds,
-and everything else is computed on the logarithms of those:
+and the estimates are computed from those:
 
-    estimate    exp of the mean over replicates, with Student's t interval
-    ratio       the same for log(a / b), paired by block: what drifts through a session cancels within a block
-    level       the arithmetic mean with its t interval, of what may be zero or less: a saving, a trainer's overhead
+    estimate    geometric mean over replicates, with Student's t interval on the logarithms
+    ratio       the same for a / b, paired by block: what drifts through a session cancels within a block
+    level       arithmetic mean with its t interval, for values that may be zero or less: a saving, a trainer's overhead
 
-A run may look at its intervals up to four times (after blocks 6, 10, 15 and 20). Computing them at `ALPHA` = 0.035 pays
-for the looks: what is printed as "95 %" covers in 93 to 97 % of runs.
-
-Beside it: `pairs` says what is faster, `breakeven` when a first step has paid for itself, `rounds` looks into one
-replicate, `spread` at the replicates of one cell, `flags` warns.
+A run has up to four interim analyses (after blocks 6, 10, 15 and 20) and may stop at each. `ALPHA` = 0.035 corrects for
+them: what is printed as "95 %" covers the truth in 93 to 97 % of runs.
 """
 
 import math
@@ -21,9 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from scipy import special
-
 from bench.records.record import Timing
+from harness.stats.distributions import student_quantile
 
 ALPHA: Final = 0.035
 FEW_BLOCKS: Final = 6  # below this a run is a first look
@@ -33,9 +29,9 @@ PRECISE_HALF_WIDTH: Final[Mapping[str, float]] = {"cpu": 0.02, "cuda": 0.01}
 Verdict = Literal["faster", "slower", "same", "undetermined"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Where the truth lies, "95 %" in print."""
+    """A confidence interval, "95 %" in print."""
 
     low: float
     high: float
@@ -47,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean with its interval, in the unit of what went in: geometric from `estimate`, arithmetic from `level`."""
+    """A mean with its interval, in the unit of its values: geometric from `estimate`, arithmetic from `level`."""
 
     value: float
     interval: Interval | None  # None: fewer than two values
@@ -61,7 +57,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one replicate paid."""
+    """What one replicate needed."""
 
     first_ns: float  # the first step: trace, compile, run
     step_ns: float  # each further step
@@ -69,14 +65,14 @@ class Cost:
 
 def t_quantile(count: int) -> float:
     """Return Student's t for a two-sided interval at `ALPHA` from `count` values (count - 1 degrees of freedom)."""
-    return float(special.stdtrit(count - 1, 1 - ALPHA / 2))
+    return student_quantile(1 - ALPHA / 2, freedom=count - 1)
 
 
 def round_step_ns(timing: Timing) -> tuple[float, ...]:
     """Return the time per step of each timed round, in ns.
 
     A trainer that owns its loop is timed as fits of N and of 2N steps, in pairs: the slope between them is the step,
-    and what every fit costs besides drops out.
+    and the fixed cost of every fit drops out.
     """
     steps = timing.steps_per_round
     if timing.double_round_ns:
@@ -93,7 +89,7 @@ def step_ns(timing: Timing) -> float | None:
 
 
 def fit_overhead_ns(timing: Timing) -> float | None:
-    """Return what every fit of a trainer costs besides its steps, in ns; None for a mode that is no trainer.
+    """Return the fixed cost of every fit of a trainer, without its steps, in ns; None for a mode that is not a trainer.
 
     The intercept of the line through fits of N and of 2N steps, T(0) = 2 T(N) - T(2N): the median over the pairs.
     """
@@ -102,10 +98,10 @@ def fit_overhead_ns(timing: Timing) -> float | None:
 
 
 def cost(timing: Timing, first_step_ns: int | None = None) -> Cost | None:
-    """Return what a replicate paid, or would have paid with another `first_step_ns`; None without a time per step.
+    """Return what a replicate needed, or would have needed with another `first_step_ns`; None without a time per step.
 
-    The first call of a whole compiled loop makes `steps_per_call` steps: the steps after the first are taken off, so
-    that first steps of all modes compare.
+    The first call of a whole compiled loop makes `steps_per_call` steps. The steps after the first are subtracted, so
+    that first steps of all modes are comparable.
     """
     step = step_ns(timing)
     if step is None:
@@ -127,7 +123,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     if len(logs) < 2:
         return Estimate(value=math.exp(mean), interval=None, count=1)
     half = t_quantile(len(logs)) * _deviation(logs, mean) / math.sqrt(len(logs))
-    interval = Interval(math.exp(mean - half), math.exp(mean + half))
+    interval = Interval(low=math.exp(mean - half), high=math.exp(mean + half))
     return Estimate(value=math.exp(mean), interval=interval, count=len(logs))
 
 
@@ -148,7 +144,7 @@ def level(values: Sequence[float]) -> Estimate:
     if len(values) < 2:
         return Estimate(value=mean, interval=None, count=1)
     half = t_quantile(len(values)) * _deviation(values, mean) / math.sqrt(len(values))
-    return Estimate(value=mean, interval=Interval(mean - half, mean + half), count=len(values))
+    return Estimate(value=mean, interval=Interval(low=mean - half, high=mean + half), count=len(values))
 
 
 def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate | None:
@@ -158,10 +154,10 @@ def ratio(a: Mapping[int, float], b: Mapping[int, float]) -> Estimate | None:
 
 
 def verdict(a_over_b: Estimate, floor: float = VERDICT_FLOOR) -> Verdict:
-    """Say what a ratio of times means for `a`: its whole interval lies outside ±`floor`, inside ±1 %, or neither.
+    """Return what a ratio of times means for `a`: its whole interval lies outside ±`floor`, inside ±1 %, or neither.
 
-    What is the same does not depend on `floor`: a noisy session knows less, not more. All bounds are ratios, 1 + floor
-    and its inverse: what is said of a / b is then said of b / a.
+    "same" does not depend on the noise floor `floor`: a noisy session knows less, not more. All bounds are ratios,
+    1 + floor and its inverse, so that the verdict on b / a is the opposite of that on a / b.
     """
     if a_over_b.interval is None:
         return "undetermined"
@@ -175,24 +171,24 @@ def verdict(a_over_b: Estimate, floor: float = VERDICT_FLOOR) -> Verdict:
 
 
 def threads_used(timing: Timing) -> float | None:
-    """Return CPU time over wall time of the timed rounds, all threads; None where they were not taken down."""
+    """Return CPU time over wall time of the timed rounds, all threads; None where they were not recorded."""
     if not timing.process_cpu_ns or not timing.process_wall_ns:
         return None
     return timing.process_cpu_ns / timing.process_wall_ns
 
 
 def cpu_share(timing: Timing) -> float:
-    """Return the CPU time of the timed rounds over their wall time; 1 where no CPU time was taken down.
+    """Return the CPU time of the timed rounds over their wall time; 1 where no CPU time was recorded.
 
-    Records of schema 1 have the wall time of the rounds alone: what the process did between them counts as CPU time
-    only, so their share errs upwards.
+    Records of schema 1 have the wall time of the rounds alone. What the process did between them counts as CPU time
+    only, so their share may be too high.
     """
     wall_ns = timing.process_wall_ns or sum(timing.round_ns) + sum(timing.double_round_ns)
     return timing.process_cpu_ns / wall_ns if timing.process_cpu_ns and wall_ns else 1.0
 
 
 def largest_difference(trajectories: Sequence[Sequence[float]]) -> float | None:
-    """Return how far the losses of the same step lie apart at most; None for fewer than two, or of unequal length."""
-    if len(trajectories) < 2 or len({len(one) for one in trajectories}) > 1:
+    """Return the largest difference between losses of the same step; None for fewer than two, or of unequal length."""
+    if len(trajectories) < 2 or len({len(losses) for losses in trajectories}) > 1:
         return None
     return max((max(step) - min(step) for step in zip(*trajectories, strict=True)), default=None)

@@ -1,4 +1,4 @@
-"""Warnings at the figures of a table: which a cell earns, and what their letters mean."""
+"""Flags: the letters with a figure of a table that warn of it. Which a cell gets, and what each means."""
 
 import itertools
 import math
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import special
 
 from bench.records.record import Timing
 from harness.stats import rounds
+from harness.stats.distributions import normal_quantile
 from harness.stats.estimate import ALPHA, FEW_BLOCKS, PRECISE_HALF_WIDTH, cpu_share, estimate, round_step_ns, step_ns
 from harness.stats.rounds import Array, Shape
 from harness.stats.spread import has_outlier, is_bimodal
@@ -22,10 +22,10 @@ SHIFT_ALPHA: Final = 0.01  # of one cell, shared among its replicates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A warning at a figure."""
+    """A warning with a figure."""
 
     name: str  # in the CSV
-    letter: str  # at the figure
+    letter: str  # with the figure
     sentence: str  # in the legend
 
 
@@ -47,14 +47,13 @@ STOLEN: Final = Flag(
 IMPRECISE: Final = Flag(
     name="IMPRECISE",
     letter="I",
-    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences are out of sight",
+    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences cannot be seen",
 )
 BIMODAL: Final = Flag(
     name="BIMODAL",
     letter="M",
-    sentence="the replicates lie around two levels more than 1 % apart: a mean between them is the time of none",
+    sentence="the replicates lie around two levels more than 1 % apart: no replicate takes the mean of the two",
 )
-
 NOSTEADY: Final = Flag(
     name="NOSTEADY",
     letter="N",
@@ -63,7 +62,7 @@ NOSTEADY: Final = Flag(
 OUTLIER: Final = Flag(
     name="OUTLIER",
     letter="O",
-    sentence="one replicate lies farther from the others than chance explains (Grubbs' test); it counts all the same",
+    sentence="one replicate lies farther from the others than chance explains (Grubbs' test); it is still counted",
 )
 SHIFT: Final = Flag(
     name="SHIFT",
@@ -75,20 +74,39 @@ AUTOCORR: Final = Flag(
     letter="A",
     sentence=f"neighbouring rounds resemble each other: lag-1 autocorrelation beyond ±{AUTOCORRELATION_LIMIT}",
 )
-FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, STOLEN, NOSLOPE, BIMODAL, OUTLIER)
+FLAGS: Final = (NOSTEADY, FEW, IMPRECISE, AUTOCORR, SHIFT, STOLEN, NOSLOPE, BIMODAL, OUTLIER)  # by the statistics
+
+DRIFT: Final = Flag(
+    name="DRIFT",
+    letter="D",
+    sentence="the machine itself changed by more than 2 % within some block (its drift probes)",
+)
+WARNINGS: Final[Mapping[str, Flag]] = {  # by the name of the disturbance in harness.validity.machine
+    "shared gpu": Flag(name="SHARED", letter="G", sentence="another program used the GPU as well, as was allowed"),
+    "power cap": Flag(name="POWERCAP", letter="P", sentence="the power limit held the GPU's clocks down"),
+    "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
+    "sampler": Flag(name="SAMPLER", letter="X", sentence="the sampler took more than 0.5 % of a processor"),
+}
+RERUN: Final = Flag(
+    name="RERUN",
+    letter="R",
+    sentence="some replicate was invalid and was run again in its block; the valid attempt counts",
+)
+
+ALPHABET: Final = (*FLAGS, DRIFT, *WARNINGS.values(), RERUN)  # every flag there is
 
 
 def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
-    """Return the warnings that the good replicates of one cell earn, in the order of `FLAGS`."""
+    """Return the flags that the good replicates of one cell get from the statistics, in the order of `FLAGS`."""
     steps = [step for timing in timings if (step := step_ns(timing)) is not None]
     whole = len(steps) == len(timings) > 0
-    seen = alike(timings)
+    groups = alike(timings)
     raised = {
         NOSTEADY: not all(timing.steady for timing in timings),
         FEW: len(timings) < FEW_BLOCKS,
         IMPRECISE: whole and not is_precise(steps, device),
-        AUTOCORR: autocorrelated(seen),
-        SHIFT: any(one != "flat" for one in shapes(seen)),
+        AUTOCORR: autocorrelated(groups),
+        SHIFT: any(shape != "flat" for shape in shapes(groups)),
         STOLEN: device == "cpu" and any(cpu_share(timing) < LEAST_CPU_SHARE for timing in timings),
         NOSLOPE: not whole,
         BIMODAL: whole and is_bimodal(steps),
@@ -97,63 +115,42 @@ def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
     return tuple(flag for flag in FLAGS if raised[flag])
 
 
+def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:
+    """Return the distinct flags among `raised`: those of the statistics in the order of `FLAGS`, then the others."""
+    distinct = dict.fromkeys(raised)
+    return tuple(dict.fromkeys([*(flag for flag in FLAGS if flag in distinct), *distinct]))
+
+
 def is_precise(steps_ns: Sequence[float], device: str) -> bool:
-    """Return whether the interval of these replicates is as narrow as a run on `device` asks; of one, no one knows."""
+    """Return whether the interval of these replicates is as narrow as a run on `device` needs; of one replicate True.
+
+    One replicate gives no interval, so that nothing is known.
+    """
     half_width = estimate(steps_ns).half_width
     return half_width is None or half_width <= PRECISE_HALF_WIDTH.get(device, PRECISE_HALF_WIDTH["cuda"])
 
 
 def alike(timings: Iterable[Timing]) -> list[Array]:
     """Return the time per step of each round in ns, replicates of equal length in one array (replicates, rounds)."""
-    told = sorted((round_step_ns(timing) for timing in timings), key=len)
-    return [np.array(list(some)) for count, some in itertools.groupby(told, key=len) if count]
+    replicates = sorted((round_step_ns(timing) for timing in timings), key=len)
+    return [np.array(list(group)) for count, group in itertools.groupby(replicates, key=len) if count]
 
 
-def shapes(seen: Iterable[Array]) -> list[Shape]:
-    """Return the shape of each replicate of a cell that has rounds enough; they share the chance of a false alarm."""
-    groups = [group for group in seen if group.shape[1] >= rounds.FEWEST]
-    alpha = SHIFT_ALPHA / max(1, sum(map(len, groups)))
-    return [shape for group in groups for shape in rounds.shapes(group, alpha)]
+def shapes(groups: Iterable[Array]) -> list[Shape]:
+    """Return the shape of each replicate that has rounds enough; all of a cell share `SHIFT_ALPHA`."""
+    long_enough = [group for group in groups if group.shape[1] >= rounds.FEWEST]
+    alpha = SHIFT_ALPHA / max(1, sum(map(len, long_enough)))
+    return [shape for group in long_enough for shape in rounds.shapes(group, alpha)]
 
 
-def autocorrelated(seen: Iterable[Array]) -> bool:
+def autocorrelated(groups: Sequence[Array]) -> bool:
     """Return whether rounds resemble their neighbours: |mean lag-1 autocorrelation| above the limit and above noise.
 
-    Of n independent values it is spread by 1/√n (Bartlett 1946), so a few rounds alone never raise the flag.
+    For n independent values its standard deviation is 1/√n (Bartlett 1946), so a few rounds alone never raise the flag.
     """
-    groups = list(seen)
     total = sum(group.size for group in groups)
     if not total:
         return False
     mean: float = sum(group.shape[1] * float(rounds.lag1(group).sum()) for group in groups) / total
-    noise = float(special.ndtri(1 - ALPHA / 2)) / math.sqrt(total)
+    noise = normal_quantile(1 - ALPHA / 2) / math.sqrt(total)
     return abs(mean) > max(AUTOCORRELATION_LIMIT, noise)
-
-
-def all_flags(raised: Iterable[Flag]) -> tuple[Flag, ...]:
-    """Return the distinct flags among `raised`, in the order of `FLAGS`."""
-    seen = set(raised)
-    return tuple(flag for flag in FLAGS if flag in seen)
-
-
-DRIFT: Final = Flag(
-    name="DRIFT", letter="D", sentence="the machine itself changed by more than 2 % within some block (its sentinels)"
-)
-WARNINGS: Final[Mapping[str, Flag]] = {  # by the names of harness.validity.machine
-    "shared gpu": Flag(name="SHARED", letter="G", sentence="another program used the GPU as well, as was allowed"),
-    "power cap": Flag(name="POWERCAP", letter="P", sentence="the power limit held the GPU's clocks down"),
-    "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
-    "sampler": Flag(name="SAMPLER", letter="X", sentence="the sampler took more than 0.5 % of a processor"),
-}
-
-RERUN: Final = Flag(
-    name="RERUN",
-    letter="R",
-    sentence="some replicate was invalid and was run once more in its block; the good one stands",
-)
-
-
-def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:
-    """Return the distinct flags among `raised`: those of the statistics in their order, then the others."""
-    found = list(raised)
-    return tuple(dict.fromkeys([*all_flags(found), *found]))

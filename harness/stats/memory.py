@@ -1,31 +1,34 @@
 """Figures of memory from the readings of a process: peaks, growth with every step, fragmentation."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
-import pandas as pd
-from scipy.stats import theilslopes
 
 from bench.records.record import Memory, Moment, Reading, Record
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CONFIDENCE: Final = 0.95
-FEWEST_READINGS: Final = 5  # that a slope is drawn through
+FEWEST_READINGS: Final = 5  # for a slope
 # The kernel adds up a process's pages in batches for each processor, so that a resident set is off by tens of pages
-# (proc(5), statm): what grows by less in all rounds together has not been seen to grow.
+# (proc(5), statm): less growth than that in all rounds together is not growth.
 RESIDENT_WITHIN: Final = 256 << 10
 N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """What a step adds, by the Theil-Sen estimator (Sen 1968): one reading that is off does not move it."""
+    """What a step adds, by the Theil-Sen estimator (Sen 1968), which one wrong reading does not change."""
 
     per_step: float  # bytes
     low: float  # of its 95 % interval
     high: float
-    is_seen: bool  # the interval lies above nothing, and the growth in all rounds above what a reading may be off
+    is_seen: bool  # the interval lies above 0, and the growth in all rounds is above the error of a reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +38,22 @@ class Figures:
     context_bytes: int | None = None
     allocated_peak_bytes: int | None = None
     reserved_peak_bytes: int | None = None
-    device_peak_bytes: int | None = None  # O
+    device_peak_bytes: int | None = None  # O, seen from outside the process
     device_allocations_warmup: int | None = None
     device_allocations_timed: int | None = None
-    residue_bytes: int | None = None  # of the allocator's, once the model was deleted
+    residue_bytes: int | None = None  # allocated once the model was deleted
     emptied_bytes: int | None = None  # reserved once the cache was emptied
-    exit_bytes: int | None = None  # on the device once the process had gone, above what was there before
+    exit_bytes: int | None = None  # on the device once the process had ended, above what was there before
     fragmentation: float | None = None  # share of what is reserved and free that is not in its largest block
     host_peak_rss_bytes: int | None = None  # of the whole life of the process
     import_rss_bytes: int | None = None
     build_rss_bytes: int | None = None
-    training_peak_rss_bytes: int | None = None  # from the first step to the last, the check left out
+    training_peak_rss_bytes: int | None = None  # from the first step to the last, without the check
     host_residue_bytes: int | None = None  # resident once the model was deleted, above what was before it was built
-    own_bytes: int | None = None  # of the suite's own, among the host's figures from the build on
-    growth: Growth | None = None  # of what the allocator has handed out
+    own_bytes: int | None = None  # of the suite itself, part of the host's figures from the build on
+    growth: Growth | None = None  # of what is allocated
     host_growth: Growth | None = None  # of the resident set
-    why: str = ""  # why the allocator's figures are missing; empty: none is
+    why: str = ""  # why the allocator's figures are missing; empty: they are not
 
     @property
     def reserved_per_allocated(self) -> float | None:
@@ -61,35 +64,34 @@ class Figures:
     @property
     def unexplained_bytes(self) -> int | None:
         """Return O − R − context."""
-        parts = self.device_peak_bytes, self.reserved_peak_bytes, self.context_bytes
-        outer, reserved, context = parts
+        outer, reserved, context = self.device_peak_bytes, self.reserved_peak_bytes, self.context_bytes
         return None if outer is None or reserved is None or context is None else outer - reserved - context
 
 
 def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used`: the samples of device memory (`sampled.taken`)."""
+    """Return the figures of one replicate; `used`: the samples of device memory."""
     memory = record.memory
     if memory is None:
         return Figures()
     if not memory.readings:
         return _unread(memory)
     readings = memory.readings
-    rounds = [one for one in readings if one.moment == "round"]
+    rounds = [reading for reading in readings if reading.moment == "round"]
     last = rounds[-1] if rounds else readings[-1]
     deleted, emptied = at(readings, "deleted"), at(readings, "emptied")
     imported, device, built = (at(readings, moment) for moment in ("import", "device", "build"))
     warm = at(readings, "warm-up")
-    training = [one.rss_peak_bytes for one in readings if one.moment in ("first step", "warm-up", "round")]
-    earlier = warm.allocator.device_allocations if warm else None
+    training = [reading.rss_peak_bytes for reading in readings if reading.moment in ("first step", "warm-up", "round")]
+    allocations_warmup = warm.allocator.device_allocations if warm else None
     observed = record.observation
     before, after = (observed.device_before_bytes, observed.device_after_bytes) if observed else (None, None)
     return Figures(
         context_bytes=_context(memory, device, used, before),
-        allocated_peak_bytes=most(one.allocator.allocated_peak_bytes for one in readings),
-        reserved_peak_bytes=most(one.allocator.reserved_peak_bytes for one in readings),
+        allocated_peak_bytes=most(reading.allocator.allocated_peak_bytes for reading in readings),
+        reserved_peak_bytes=most(reading.allocator.reserved_peak_bytes for reading in readings),
         device_peak_bytes=_outer_peak(record),
-        device_allocations_warmup=earlier,
-        device_allocations_timed=_less(last.allocator.device_allocations, earlier),
+        device_allocations_warmup=allocations_warmup,
+        device_allocations_timed=_less(last.allocator.device_allocations, allocations_warmup),
         residue_bytes=deleted.allocator.allocated_bytes if deleted else None,
         emptied_bytes=emptied.allocator.reserved_bytes if emptied else None,
         exit_bytes=_less(after, before),
@@ -100,37 +102,39 @@ def figures(record: Record, used: pd.DataFrame) -> Figures:
         training_peak_rss_bytes=most(training) if None not in training else None,
         host_residue_bytes=deleted.rss_bytes - device.rss_bytes if deleted and device else None,
         own_bytes=memory.own_bytes,
-        growth=growth(rounds, [one.allocator.allocated_bytes for one in rounds]),
-        host_growth=growth(rounds, [one.rss_bytes for one in rounds], RESIDENT_WITHIN),
+        growth=growth(rounds, [reading.allocator.allocated_bytes for reading in rounds]),
+        host_growth=growth(rounds, [reading.rss_bytes for reading in rounds], RESIDENT_WITHIN),
         why=last.allocator.why,
     )
 
 
 def at(readings: Iterable[Reading], moment: Moment) -> Reading | None:
     """Return the last reading of `moment`."""
-    return next((one for one in reversed(tuple(readings)) if one.moment == moment), None)
+    return next((reading for reading in reversed(tuple(readings)) if reading.moment == moment), None)
 
 
 def growth(rounds: Sequence[Reading], held: Sequence[int | None], within: int = 0) -> Growth | None:
-    """Return what a step adds to what was `held` after each of `rounds`; None of too few, or where one is missing.
+    """Return what a step adds to what was `held` after each of `rounds`; None where they are too few or one is missing.
 
     Args:
         rounds: the readings, of one replicate.
         held: bytes, for each of them.
-        within: bytes that one may be off.
+        within: error of one reading, in bytes.
     """
-    known = [one for one in held if one is not None]
+    from scipy.stats import theilslopes  # heavy, and needed by a memory run alone
+
+    known = [size for size in held if size is not None]
     if len(known) < max(FEWEST_READINGS, len(rounds)):
         return None
-    steps = np.array([one.steps for one in rounds], dtype=np.float64)
-    found = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
-    low = float(found[2])
+    steps = np.array([reading.steps for reading in rounds], dtype=np.float64)
+    slope = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
+    low = float(slope[2])
     is_seen = low > 0 and low * (steps[-1] - steps[0]) > within
-    return Growth(per_step=float(found[0]), low=low, high=float(found[3]), is_seen=bool(is_seen))
+    return Growth(per_step=float(slope[0]), low=low, high=float(slope[3]), is_seen=bool(is_seen))
 
 
 def _unread(memory: Memory) -> Figures:
-    """Return what is known of a replicate that was timed."""
+    """Return what is known of a replicate that was timed and not read moment by moment."""
     return Figures(
         context_bytes=memory.context_bytes,
         allocated_peak_bytes=memory.allocated_peak_bytes,
@@ -155,10 +159,10 @@ def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before:
 
 def _outer_peak(record: Record) -> int | None:
     """Return the larger of two lower bounds: the device's use above what it was before, and the process's own."""
-    seen = record.observation
-    if seen is None:
+    observed = record.observation
+    if observed is None:
         return record.memory.device_peak_bytes if record.memory else None
-    return most((_less(seen.device_peak_bytes, seen.device_before_bytes), seen.device_process_peak_bytes))
+    return most((_less(observed.device_peak_bytes, observed.device_before_bytes), observed.device_process_peak_bytes))
 
 
 def _fragmentation(reading: Reading) -> float | None:

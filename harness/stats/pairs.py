@@ -1,14 +1,14 @@
-"""Which of two is faster: ratios paired by block, and what may be said of a whole table of them.
+"""Which of two is faster: ratios paired by block, and the verdicts of a whole table of them.
 
 Four things have to agree before anything is called faster or slower:
 
     interval    of the mean log ratio over the blocks, Student's t: it lies wholly outside ±floor
-    floor       1 %, or what the session cannot tell apart when it measures one cell under two labels (`noise_floor`)
-    Holm        the pair is among what Holm's procedure rejects over the table that it is printed in: of forty pairs one
-                or two would be wrong by chance (Holm 1979, "A simple sequentially rejective multiple test procedure",
+    floor       the noise floor: 1 %, or the difference that the session's A/A control showed (`noise_floor`)
+    Holm        Holm's procedure rejects the pair, over all pairs of the printed table: without it one or two of forty
+                would be wrong by chance (Holm 1979, "A simple sequentially rejective multiple test procedure",
                 Scand. J. Statist. 6)
-    sign flips  drawing the signs of the log ratios at random, as they would fall were both the same, gives a mean so
-                far from zero as rarely as α (Fisher's randomisation test): it needs no normal distribution
+    sign flips  random signs of the log ratios, as if both were the same, give a mean so far from zero with a
+                probability of at most α (Fisher's randomisation test, which needs no normal distribution)
 """
 
 import functools
@@ -20,12 +20,12 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from harness.stats.distributions import student_two_sided_p
 from harness.stats.estimate import ALPHA, FEW_BLOCKS, VERDICT_FLOOR, Estimate, Verdict, estimate, verdict
 
 EXACT_BLOCKS: Final = 12  # up to here all flips of signs are tried: 2¹²
-SAMPLED_FLIPS: Final = 1 << 12  # beyond, so many, drawn once with a fixed seed
+SAMPLED_FLIPS: Final = 1 << 12  # of more blocks so many are tried, drawn once with a fixed seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class Pair:
     p_flips: float  # of the same by flipping signs
 
     @property
-    def told_apart(self) -> bool:
-        """Whether flipping signs agrees that the ratio is not 1."""
+    def is_apart(self) -> bool:
+        """Whether the test by flipping signs agrees that the ratio is not 1."""
         return self.p_flips <= ALPHA
 
 
@@ -62,13 +62,13 @@ def t_test(logs: Sequence[float]) -> float:
     if spread == 0:
         return 0.0 if logs[0] else 1.0
     t = statistics.fmean(logs) / (spread / math.sqrt(len(logs)))
-    return float(2 * special.stdtr(len(logs) - 1, -abs(t)))
+    return student_two_sided_p(t, freedom=len(logs) - 1)
 
 
 def sign_flip_test(logs: Sequence[float]) -> float:
     """Return the share of all flips of signs that leave the sum of `logs` as far from 0 or farther.
 
-    Of more than 12 values a fixed sample of the flips is taken, and the values as they are count among them.
+    For more than 12 values a fixed sample of the flips is taken; the unflipped values are one of them.
     """
     if not logs:
         return 1.0
@@ -99,20 +99,21 @@ def holm(p_values: Sequence[float], alpha: float = ALPHA) -> list[bool]:
 
 
 def verdicts(pairs: Sequence[Pair], floor: float = VERDICT_FLOOR) -> list[Verdict]:
-    """Return what may be said of `a` in each pair of one printed table; `floor` is at least 1 %.
+    """Return the verdict on `a` in each pair of one printed table; a noise floor below 1 % counts as 1 %.
 
-    Of fewer than six blocks nothing is said.
+    With fewer than six blocks it is undetermined.
     """
-    rejected = holm([one.p for one in pairs])
+    rejected = holm([pair.p for pair in pairs])
     return [
-        _said(one, is_rejected, max(floor, VERDICT_FLOOR)) for one, is_rejected in zip(pairs, rejected, strict=True)
+        _verdict(pair, is_rejected, max(floor, VERDICT_FLOOR))
+        for pair, is_rejected in zip(pairs, rejected, strict=True)
     ]
 
 
-def _said(one: Pair, is_rejected: bool, floor: float) -> Verdict:
-    if one.ratio.count < FEW_BLOCKS:
+def _verdict(pair: Pair, is_rejected: bool, floor: float) -> Verdict:
+    if pair.ratio.count < FEW_BLOCKS:
         return "undetermined"
-    said = verdict(one.ratio, floor)
-    if said in ("faster", "slower") and not (is_rejected and one.told_apart):
+    by_interval = verdict(pair.ratio, floor)
+    if by_interval in ("faster", "slower") and not (is_rejected and pair.is_apart):
         return "undetermined"
-    return said
+    return by_interval

@@ -1,9 +1,9 @@
-"""What the rounds of one replicate show beside their median, for many replicates at once: arrays (replicates, rounds).
+"""What the rounds of a replicate show in addition to their median; arrays have the shape (replicates, rounds).
 
-spread       how far a round lies from the median
-lag1         how much a round resembles the one before it
-shifts       where the level moves once, and by how much
-shapes       whether the rounds are flat, still warming up, slowing down, or in no steady state
+spread    how far rounds lie from the median
+lag1      how much a round resembles the one before it
+shifts    where the level changes once, and by how much
+shapes    whether the rounds are flat, still warming up, slowing down, or in no steady state
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-SHIFT_LIMIT: Final = 0.01  # a level that moves by less is the same
-FEWEST: Final = 4  # rounds that a change of level can be seen in
+SHIFT_LIMIT: Final = 0.01  # a smaller change of level is none
+FEWEST: Final = 4  # rounds in which a change of level can be seen
 NORMAL_MAD: Final = 1.4826  # a normal distribution's standard deviation over its median absolute deviation
 
 Array = NDArray[np.float64]
 Shape = Literal["flat", "warming up", "slowing down", "no steady state"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """A change of level that is more than chance."""
+    """A change of level that chance does not explain."""
 
     at: int  # rounds before it
     by: float  # relative: 0.03 is 3 % slower from there on
@@ -31,11 +31,11 @@ class Shift:
 def spread(rounds: Array) -> Array:
     """Return the relative spread of each replicate's rounds: 1.4826 · median absolute deviation ÷ median.
 
-    Of normal rounds it is their coefficient of variation, and no single round that was disturbed moves it.
+    For normally distributed rounds it is their coefficient of variation. One disturbed round does not change it.
     """
     middle = np.median(rounds, axis=1, keepdims=True)
-    found: Array = NORMAL_MAD * np.median(np.abs(rounds - middle), axis=1) / middle[:, 0]
-    return found
+    relative: Array = NORMAL_MAD * np.median(np.abs(rounds - middle), axis=1) / middle[:, 0]
+    return relative
 
 
 def lag1(rounds: Array) -> Array:
@@ -45,12 +45,12 @@ def lag1(rounds: Array) -> Array:
     off = rounds - rounds.mean(axis=1, keepdims=True)
     variance = (off * off).sum(axis=1)
     products = (off[:, 1:] * off[:, :-1]).sum(axis=1)
-    found: Array = np.divide(products, variance, out=np.zeros(len(rounds)), where=variance > 0)
-    return found
+    r1: Array = np.divide(products, variance, out=np.zeros(len(rounds)), where=variance > 0)
+    return r1
 
 
 def shifts(rounds: Array, alpha: float) -> list[Shift | None]:
-    """Return where each replicate's level moves once by more than 1 %, by Pettitt's test at `alpha`; None: nowhere.
+    """Return where each replicate's level changes once by more than 1 %, by Pettitt's test at `alpha`; None: nowhere.
 
     Pettitt (1979), "A non-parametric approach to the change-point problem", Appl. Stat. 28: K = max |U_t|, where
     U_t = 2 · (sum of the first t ranks) - t (n + 1), and p ≈ 2 exp(-6 K² / (n³ + n²)).
@@ -63,8 +63,8 @@ def shifts(rounds: Array, alpha: float) -> list[Shift | None]:
     changes = walks.argmax(axis=1)
     p = 2 * np.exp(-6 * walks.max(axis=1) ** 2 / (n**3 + n**2))
     return [
-        _shift(one, int(change) + 1) if chance < alpha else None
-        for one, change, chance in zip(rounds, changes, p, strict=True)
+        _shift(replicate, int(change) + 1) if chance < alpha else None
+        for replicate, change, chance in zip(rounds, changes, p, strict=True)
     ]
 
 
@@ -75,7 +75,7 @@ def shapes(rounds: Array, alpha: float) -> list[Shape]:
     their segmentation: one change to a faster level is a warm-up, to a slower one a slowdown, and a level that changes
     again on the longer side is no steady state.
     """
-    return [_shape(one, shift, alpha) for one, shift in zip(rounds, shifts(rounds, alpha), strict=True)]
+    return [_shape(replicate, shift, alpha) for replicate, shift in zip(rounds, shifts(rounds, alpha), strict=True)]
 
 
 def _shape(rounds: Array, shift: Shift | None, alpha: float) -> Shape:
@@ -90,11 +90,11 @@ def _shape(rounds: Array, shift: Shift | None, alpha: float) -> Shape:
 def _shift(rounds: Array, at: int) -> Shift | None:
     before, after = float(np.median(rounds[:at])), float(np.median(rounds[at:]))
     by = after / before - 1 if before > 0 else 0.0
-    return Shift(at, by) if abs(by) > SHIFT_LIMIT else None
+    return Shift(at=at, by=by) if abs(by) > SHIFT_LIMIT else None
 
 
 def _midranks(rounds: Array) -> Array:
-    """Return each round's rank in its replicate from 1, ties sharing the mean of theirs."""
+    """Return each round's rank in its replicate from 1, equal rounds have the mean of their ranks."""
     signs = np.sign(rounds[:, :, np.newaxis] - rounds[:, np.newaxis, :])  # (replicates, n, n)
     ranks: Array = (rounds.shape[1] + 1 + signs.sum(axis=2)) / 2
     return ranks

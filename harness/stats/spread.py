@@ -1,6 +1,6 @@
-"""What the replicates of one cell show beside their mean: how far apart they lie, in one crowd or in two.
+"""What the replicates of one cell show in addition to their mean: their spread, an outlier, two levels.
 
-An outlier and a second level are said, never taken out: both are what the next user of the cell may meet.
+An outlier and a second level are reported, never removed: the next user of the cell may meet both.
 """
 
 import math
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy import special
 
-MODES_APART: Final = 0.01  # two levels nearer to one another are one
+from harness.stats.distributions import student_quantile
+
+MODES_APART: Final = 0.01  # two levels closer than this are one
 OUTLIER_ALPHA: Final = 0.01
 
-# The share of the sum of squares that the best division into two explains: 5 % of uniform samples of so many values
-# exceed it (simulated in test_spread.py). Of the distributions with one mode the uniform one
-# looks most like two: normal and heavy-tailed samples exceed it more rarely, exponential ones as often.
+# By sample size: the share of the sum of squares that the best division into two explains in at most 95 % of uniform
+# samples (simulated in test_spread.py). Of the distributions with one mode the uniform one looks most like two: normal
+# and heavy-tailed samples exceed it more rarely, exponential ones as often.
 TWO_LEVELS: Final = {
     6: 0.953, 7: 0.939, 8: 0.927, 9: 0.916, 10: 0.907, 11: 0.899, 12: 0.892, 13: 0.886, 14: 0.881, 15: 0.876,
     16: 0.872, 17: 0.868, 18: 0.865, 19: 0.861, 20: 0.858,
@@ -32,8 +33,8 @@ def is_bimodal(values: Sequence[float]) -> bool:
     """Return whether positive `values` lie around two levels more than 1 % apart rather than around one.
 
     The best division into two groups of at least two is that of Engelman and Hartigan (1969), "Percentage points of a
-    test for clusters", J. Am. Stat. Assoc. 64: the one that explains most of the sum of squares. Of fewer than 6 values
-    nothing is said.
+    test for clusters", J. Am. Stat. Assoc. 64: the one that explains most of the sum of squares. False for fewer than
+    6 values.
     """
     if len(values) < min(TWO_LEVELS):
         return False
@@ -45,14 +46,14 @@ def has_outlier(values: Sequence[float]) -> bool:
     """Return whether the value farthest from the others is too far to be one of them, by Grubbs' test on logarithms.
 
     Grubbs (1969), "Procedures for detecting outlying observations in samples", Technometrics 11: two-sided, at 1 %.
-    Of fewer than 6 values nothing is said.
+    False for fewer than 6 values.
     """
     n = len(values)
     if n < min(TWO_LEVELS):
         return False
     logs = np.log(values)
     deviation = float(logs.std(ddof=1))
-    t = float(special.stdtrit(n - 2, 1 - OUTLIER_ALPHA / (2 * n)))
+    t = student_quantile(1 - OUTLIER_ALPHA / (2 * n), freedom=n - 2)
     critical = (n - 1) / math.sqrt(n) * math.sqrt(t * t / (n - 2 + t * t))
     return deviation > 0 and float(np.abs(logs - logs.mean()).max()) > critical * deviation
 

@@ -1,10 +1,10 @@
-"""Did all frameworks do the same work? Their first loss, gradient and last loss against one another, at every size.
+"""Did all frameworks do the same work? Their losses, gradients and predictions are compared, at every size.
 
-The float64 reference judges the sizes that it can be computed for, in the replicate. Beyond them frameworks judge one
-another: who is apart from the median of all of them is invalid; of two that differ nobody knows which, so both are.
+The float64 reference checks the sizes that it can be computed for, in the replicate. Beyond them the frameworks are
+compared with one another: what differs from the median of all is invalid. Of two that differ it is not known which is
+wrong, so both are invalid.
 """
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,62 +13,66 @@ from functools import partial
 from operator import attrgetter
 from typing import Final
 
-from bench.records.record import Accuracy, Cell, Failure, Record
+from bench.records.record import Accuracy, Record
 from bench.reference.precision import PRECISIONS, Precision
+from harness.store.facts import RunFacts
+from harness.validity.finding import Finding, key_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """A number that frameworks must agree in."""
 
     name: str
     of: Callable[[Accuracy], float | None]
-    within: float  # relative, in float32: what the order of additions makes of it
+    within: float  # relative, in float32: the effect of another order of additions
     coarse: Callable[[Precision], float] = attrgetter("loss")  # the same in a coarser precision
-    by_formula: bool = False  # the two formulas of Adam end apart
+    by_formula: bool = False  # the two formulas of Adam end at different values
 
 
-MEASURES = (
-    Measure("first loss", lambda one: one.losses[0] if one.losses else None, 1e-5),
-    Measure("norm of the gradient", lambda one: one.gradient_norm, 1e-4),
-    Measure("norm of the predictions", lambda one: one.prediction_norm, 1e-4),
-    Measure("last loss", lambda one: one.losses[-1] if one.losses else None, 1e-3, by_formula=True),
+MEASURES: Final = (
+    Measure(name="first loss", of=lambda accuracy: accuracy.losses[0] if accuracy.losses else None, within=1e-5),
+    Measure(name="norm of the gradient", of=lambda accuracy: accuracy.gradient_norm, within=1e-4),
+    Measure(name="norm of the predictions", of=lambda accuracy: accuracy.prediction_norm, within=1e-4),
+    Measure(
+        name="last loss",
+        of=lambda accuracy: accuracy.losses[-1] if accuracy.losses else None,
+        within=1e-3,
+        by_formula=True,
+    ),
 )
+FLAT: Final = 1e-5  # of the whole gradient's norm: a smaller gradient may be rounding alone
 
-FLAT: Final = 1e-5  # of the whole gradient's norm: what is below may be rounding alone
 
-
-def judged(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records, those that are apart from the other frameworks' as invalid, with the reason."""
-    apart: dict[tuple[Cell, int, int], str] = {}
+def disagreeing(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield the replicates that differ from the frameworks' median; each framework counts once."""
     for measure in (*MEASURES, *_by_parameter(records)):
         for group in _groups(records, measure):
-            for record, reason in _apart(measure, group):
-                apart.setdefault((record.cell, record.block, record.attempt), reason)
-    return tuple(_judge(record, apart.get((record.cell, record.block, record.attempt), "")) for record in records)
+            yield from _differing(measure, group)
 
 
 def _by_parameter(records: Iterable[Record]) -> Iterator[Measure]:
-    """Yield a measure for each parameter's gradient: in the norm of all of them a small one hides."""
+    """Yield a measure for each parameter's gradient: a small one has no effect on the norm of all of them."""
     names = dict.fromkeys(name for record in records if record.accuracy for name in record.accuracy.parameters)
     for name in names:
-        yield Measure(f"norm of the gradient of {name}", partial(_slope, name), 1e-3, coarse=attrgetter("gradient"))
+        yield Measure(
+            name=f"norm of the gradient of {name}",
+            of=partial(_parameter_norm, name),
+            within=1e-3,
+            coarse=attrgetter("gradient"),
+        )
 
 
-def _slope(name: str, one: Accuracy) -> float | None:
-    """Return the norm of one parameter's gradient; None where there is none, or next to none."""
-    norm = dict(zip(one.parameters, one.gradient_norms, strict=True)).get(name)
-    return None if norm is None or one.gradient_norm is None or norm < FLAT * one.gradient_norm else norm
-
-
-def _judge(record: Record, reason: str) -> Record:
-    if not reason or record.status != "ok":
-        return record
-    return dataclasses.replace(record, status="invalid", reason=reason, failure=Failure(phase="check"))
+def _parameter_norm(name: str, accuracy: Accuracy) -> float | None:
+    """Return the norm of one parameter's gradient; None where there is none, or it may be rounding alone."""
+    norm = dict(zip(accuracy.parameters, accuracy.gradient_norms, strict=True)).get(name)
+    if norm is None or accuracy.gradient_norm is None or norm < FLAT * accuracy.gradient_norm:
+        return None
+    return norm
 
 
 def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str, Sequence[Record]]]:
-    """Return the good records that must agree, by framework."""
+    """Return the groups of good records that must agree, each by framework."""
     groups: dict[tuple[str, ...], dict[str, list[Record]]] = {}
     for record in records:
         accuracy, cell = record.accuracy, record.cell
@@ -80,22 +84,25 @@ def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str
     return groups.values()
 
 
-def _apart(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[tuple[Record, str]]:
-    """Yield the records that are apart, each with the reason; a framework has one voice, however many modes it has."""
-    told = {framework: [_value(measure, record) for record in records] for framework, records in group.items()}
-    voices = [statistics.median(finite) for values in told.values() if (finite := list(filter(math.isfinite, values)))]
-    middle = statistics.median(voices) if voices else math.nan
+def _differing(measure: Measure, group: Mapping[str, Sequence[Record]]) -> Iterator[Finding]:
+    """Yield the records of a group that differ; each framework counts once, however many modes it has."""
+    values = {framework: [_value(measure, record) for record in records] for framework, records in group.items()}
+    medians = [
+        statistics.median(finite) for numbers in values.values() if (finite := list(filter(math.isfinite, numbers)))
+    ]
+    middle = statistics.median(medians) if medians else math.nan
     for framework, records in group.items():
-        for record, value in zip(records, told[framework], strict=True):
+        for record, value in zip(records, values[framework], strict=True):
             if not abs(value - middle) <= _within(measure, record) * abs(middle):
-                yield record, f"its {measure.name} is {value:.7g}, the median of {len(told)} frameworks {middle:.7g}"
+                reason = f"its {measure.name} is {value:.7g}, the median of {len(values)} frameworks {middle:.7g}"
+                yield Finding(key=key_of(record), reason=reason)
 
 
 def _within(measure: Measure, record: Record) -> float:
-    """Return how near it has to come in the record's precision, whose rounding is seen in all of them alike."""
+    """Return the allowed relative difference in the record's precision."""
     return max(measure.within, measure.coarse(PRECISIONS[record.cell.precision]))
 
 
 def _value(measure: Measure, record: Record) -> float:
-    found = measure.of(record.accuracy) if record.accuracy else None
-    return math.nan if found is None else found
+    value = measure.of(record.accuracy) if record.accuracy else None
+    return math.nan if value is None else value

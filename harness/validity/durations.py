@@ -1,14 +1,16 @@
-"""Durations that cannot be: no number, negative, or zero where something was timed."""
+"""Impossible durations: not a number, negative, or zero where something was timed."""
 
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bench.records.record import Record
+from harness.store.facts import RunFacts
+from harness.validity.finding import Finding, key_of
 
-TIMED: Final = (  # they took some time, or were not timed
+TIMED: Final = (  # these took some time, or were not timed
     "timing.round_ns",
     "timing.double_round_ns",
     "timing.first_step_ns",
@@ -19,25 +21,33 @@ TIMED: Final = (  # they took some time, or were not timed
 EMPTY: Final = {"repeats": (), "limits": ()}  # the other parts of a record are None where they are missing
 
 
-def fault(record: Record) -> tuple[str, str]:
-    """Return the part of `record` with an impossible duration and a sentence that names it; two empty texts: none."""
-    for name, value in _durations(record):
-        plain = re.sub(r"\[\d+\]", "", name)
-        if wrong := _wrong(value, plain in TIMED):
-            return plain.partition(".")[0], f"{name} is {value!r}: {wrong}"
-    return "", ""
+def impossible(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield the first impossible duration of each good record, with the part of the record that holds it."""
+    for record in records:
+        part, sentence = _fault(record) if record.status == "ok" else ("", "")
+        if part:
+            yield Finding(key=key_of(record), reason=sentence, part=part)
 
 
 def without(record: Record, part: str) -> Record:
-    """Return `record` without `part`, one of its fields: so it cannot reach the statistics. A number becomes 0."""
+    """Return `record` without `part`, one of its fields, so that it cannot reach the statistics; a number becomes 0."""
     is_number = not dataclasses.is_dataclass(getattr(record, part)) and part not in EMPTY
     change: dict[str, Any] = {part: 0 if is_number else EMPTY.get(part)}
     return dataclasses.replace(record, **change)
 
 
-def _wrong(value: Any, must_be_positive: bool) -> str:
+def _fault(record: Record) -> tuple[str, str]:
+    """Return the part with an impossible duration and a sentence that names it; ("", ""): there is none."""
+    for name, value in _durations(record):
+        plain = re.sub(r"\[\d+\]", "", name)
+        if problem := _problem(value, must_be_positive=plain in TIMED):
+            return plain.partition(".")[0], f"{name} is {value!r}: {problem}"
+    return "", ""
+
+
+def _problem(value: Any, *, must_be_positive: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return "no number of nanoseconds"
+        return "not a number of nanoseconds"
     if value < 0:
         return "a duration is not negative"
     return "what was timed took some time" if must_be_positive and value == 0 else ""
@@ -46,10 +56,11 @@ def _wrong(value: Any, must_be_positive: bool) -> str:
 def _durations(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the name and value of every duration in a dataclass, at any depth, such as `timing.round_ns[3]`."""
     for field in dataclasses.fields(value):
-        found, name = getattr(value, field.name), f"{above}{field.name}"
-        is_many = isinstance(found, tuple)
-        for label, one in ((f"{name}[{at}]", each) for at, each in enumerate(found)) if is_many else ((name, found),):
-            if dataclasses.is_dataclass(one):
-                yield from _durations(one, f"{label}.")
-            elif field.name.endswith("_ns") and (one is not None or is_many):
-                yield label, one
+        content, name = getattr(value, field.name), f"{above}{field.name}"
+        is_many = isinstance(content, tuple)
+        items = ((f"{name}[{at}]", item) for at, item in enumerate(content)) if is_many else ((name, content),)
+        for label, item in items:
+            if dataclasses.is_dataclass(item):
+                yield from _durations(item, f"{label}.")
+            elif field.name.endswith("_ns") and (item is not None or is_many):
+                yield label, item

@@ -1,17 +1,19 @@
-"""What is found wrong with single replicates, and who finds it.
+"""What is wrong with single replicates: the findings, and the type of the rules that yield them.
 
-A judge looks at all records of a run, so that it can hold one against the others. What it finds makes a replicate
-invalid, or earns its cell a letter.
+A rule gets all records of a run, so that it can compare one with the others. A finding makes its replicate invalid, or
+gives its cell a flag.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.records.record import Cell, Record
 from harness.stats.flags import Flag
 from harness.store.facts import RunFacts
 
 Key = tuple[Cell, int, int]  # cell, block, attempt: one process
+Severity = Literal["invalid", "warn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +22,13 @@ class Finding:
 
     key: Key
     reason: str  # one sentence
-    flag: Flag | None = None  # the warning that it earns; None: it is invalid
+    flag: Flag | None = None  # the warning that its cell gets; None: the replicate is invalid
+    part: str = ""  # field of the record that must not reach the statistics; empty: none
 
 
-Judge = Callable[[Sequence[Record], RunFacts], Iterable[Finding]]
+Rule = Callable[[Sequence[Record], RunFacts], Iterable[Finding]]
 
 
 def key_of(record: Record) -> Key:
-    """Return what tells one process of a run from all others."""
+    """Return what identifies one process of a run."""
     return record.cell, record.block, record.attempt

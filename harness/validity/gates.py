@@ -1,22 +1,23 @@
-"""What a record says of itself, held against the gates once more.
+"""The gates of bench once more, on what the records say.
 
-`bench` refuses such a replicate before it writes the record. Here the same gates look at what was written, so that a
-record of somebody else, of an older bench or of a damaged process does not pass for want of one.
+`bench` refuses a wrong replicate before it writes the record. The same gates check what was written, so that a record
+from elsewhere, of an older bench or of a damaged process does not pass unchecked.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Record
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
-TRACKS = ("identical", "twin")
+TRACKS: Final = ("identical", "twin")
 
 
-def mode(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
-    """Yield the replicates that did not run what was asked for, by their proof and their processor time."""
+def other_mode(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield the replicates that did not run what was requested, by their proof and their processor time."""
     for record in _timed(records):
         try:
             _require(record)
@@ -24,28 +25,28 @@ def mode(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
             yield Finding(key=key_of(record), reason=str(error))
 
 
-def bytes_(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
-    """Yield the replicates that were handed other data, or began with other parameters, than the others of their work.
+def other_bytes(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+    """Yield the replicates whose data or initial parameters differ from those of the others of their work.
 
-    Of two that differ nobody knows which is right: where no more than half agree, all are named.
+    Where no more than half agree it is not known which are right, so all are named.
     """
-    for what in ("data_sha256", "init_sha256"):
+    for digest in ("data_sha256", "init_sha256"):
         works: dict[tuple[str, ...], list[tuple[Record, Accuracy]]] = {}
         for record in _timed(records):
             if record.accuracy is not None:
                 cell = record.cell
                 works.setdefault((cell.workload, cell.size, cell.precision), []).append((record, record.accuracy))
         for work in works.values():
-            (usual, count), *_ = Counter(getattr(accuracy, what) for _, accuracy in work).most_common(1)
-            known = 2 * count > len(work)
+            (usual, count), *_ = Counter(getattr(accuracy, digest) for _, accuracy in work).most_common(1)
+            is_majority = 2 * count > len(work)
             for record, accuracy in work:
-                found = getattr(accuracy, what)
-                if found != usual or not known:
-                    other = f"the others' {usual[:8]}" if known else "and no more than half of all agree"
-                    yield Finding(key=key_of(record), reason=f"{what}: its bytes are {found[:8]}, {other}")
+                own = getattr(accuracy, digest)
+                if own != usual or not is_majority:
+                    others = f"the others' {usual[:8]}" if is_majority else "and no more than half of all agree"
+                    yield Finding(key=key_of(record), reason=f"{digest}: its bytes are {own[:8]}, {others}")
 
 
-def caches(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
+def falsely_cold(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
     """Yield the replicates whose first step is called cold although nothing was compiled in their process."""
     for record in _timed(records):
         timing, proof = record.timing, record.proof

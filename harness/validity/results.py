@@ -1,4 +1,4 @@
-"""The results of a run as they count: its facts and its judged records. Reports and comparisons begin here."""
+"""The results of a run: its facts and its records as they count. Reports and comparisons begin here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +14,7 @@ from harness.store.folder import RunFolder
 from harness.validity import validity
 
 QUICK: Final = "quick"
-
-UNTIMED: Final = ("memory", "energy", "export")  # tracks of turns whose durations tell nothing
+UNTIMED: Final = ("memory", "energy", "export")  # tracks without a time to report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +22,15 @@ class Run:
     """Everything a report is made from."""
 
     facts: RunFacts
-    records: tuple[Record, ...]  # one for each replicate, in the order they were made
+    records: tuple[Record, ...]  # one for each replicate, in the order in which they were made
     samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
-    replaced: tuple[Record, ...] = ()  # invalid replicates that another attempt, one of `records`, stands for
-    warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # beside those of the statistics
+    replaced: tuple[Record, ...] = ()  # attempts that another one, in `records`, replaces
+    warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # in addition to those of the statistics
     incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
 
     @property
     def is_timed(self) -> bool:
-        """Whether time was measured; a run for memory or energy alone has nothing to say of it."""
+        """Whether time was measured, and not memory or energy alone."""
         return not self.records or any(record.cell.track not in UNTIMED for record in self.records)
 
     @property
@@ -40,11 +39,11 @@ class Run:
         return self.facts.profile == QUICK or self.facts.blocks < FEW_BLOCKS
 
     def title(self, framework: str) -> str:
-        """Return what people call `framework`; its own name when the run's facts lack it."""
+        """Return the title of `framework`; its name when the run's facts lack it."""
         return next((facts.title for facts in self.facts.frameworks if facts.name == framework), framework)
 
     def baseline(self, framework: str, mode: str) -> str:
-        """Return the mode that `mode` of `framework` compares with, itself for a baseline; empty when there is none."""
+        """Return the mode that `mode` of `framework` is compared with, itself for a baseline; empty: there is none."""
         shared = next((facts.baseline for facts in self.facts.frameworks if facts.name == framework), "")
         return self._mode(framework, mode).baseline or shared
 
@@ -53,21 +52,21 @@ class Run:
         return self._mode(framework, mode).source
 
     def _mode(self, framework: str, mode: str) -> ModeOffer:
-        offered = (one for facts in self.facts.frameworks if facts.name == framework for one in facts.modes)
-        return next((one for one in offered if one.name == mode), ModeOffer(name=mode, sentence=""))
+        offered = (offer for facts in self.facts.frameworks if facts.name == framework for offer in facts.modes)
+        return next((offer for offer in offered if offer.name == mode), ModeOffer(name=mode, sentence=""))
 
 
 def load(folder: RunFolder) -> Run:
-    """Return everything a report is made from, with what only all records together can judge; raises StoreError."""
+    """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    found = validity.judged(folder.records(), facts)
-    planned = ((renamed(place.cell), place.block) for place in folder.plan().in_order())
+    judgement = validity.judged(folder.records(), facts)
+    planned = ((renamed(replicate.cell), replicate.block) for replicate in folder.plan().in_order())
     return Run(
         facts=facts,
-        records=found.records,
-        replaced=found.replaced,
-        warnings=found.warnings,
-        incomplete=validity.incomplete(found.records, planned),
+        records=judgement.records,
+        replaced=judgement.replaced,
+        warnings=judgement.warnings,
+        incomplete=validity.incomplete(judgement.records, planned),
         samples=samples if samples.is_file() else None,
     )

@@ -15,7 +15,7 @@ from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats.estimate import Estimate
 from harness.validity.results import Run
-from harness.validity.roofline import Bound, Limits, work_of
+from harness.validity.roofline import Bound, MachineLimits, work_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
 def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     """Return a row for each cell of a ladder, from the smallest size to the largest."""
     works = _works(run)
-    limits = Limits(run.records, run.facts.frameworks)
+    limits = MachineLimits(run.records, run.facts.frameworks)
     rows = [
         _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
         for row in steps
@@ -156,7 +156,7 @@ def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     return tuple(sorted(rows, key=lambda row: (place[line_of(row.cell)], row.work.flops)))
 
 
-def _growth_row(row: StepRow, work: SizeOffer, limits: Limits) -> GrowthRow:
+def _growth_row(row: StepRow, work: SizeOffer, limits: MachineLimits) -> GrowthRow:
     return GrowthRow(
         cell=row.cell,
         title=row.title,

@@ -11,7 +11,7 @@ from harness.report.tables.column import Column
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
 from harness.validity.results import Run
-from harness.validity.roofline import Best, Limits
+from harness.validity.roofline import Best, MachineLimits
 
 WORDS: Final[dict[LimitKind, str]] = {
     "matmul": "matrix product",
@@ -33,7 +33,7 @@ class LimitRow(Row):
 def limit_rows(run: Run) -> tuple[LimitRow, ...]:
     """Return a row for each probe of each library that the run has measured."""
     rows = []
-    limits = Limits(run.records, run.facts.frameworks)
+    limits = MachineLimits(run.records, run.facts.frameworks)
     for cell, records in by_cell(run, "limits").items():
         library = limits.library.get(cell.framework, "")
         begins = head(run, cell, records) | {"title": run.title(library)}

@@ -14,8 +14,8 @@ from harness.report.tables.table import Table
 from harness.stats.estimate import Estimate
 from harness.validity import drift as sentinel
 from harness.validity import noise_floor
-from harness.validity.drift import Probe
-from harness.validity.noise_floor import Floor
+from harness.validity.drift import DriftProbe
+from harness.validity.noise_floor import NoiseFloor
 from harness.validity.results import Run
 
 AA: Final = "A/A"
@@ -25,8 +25,8 @@ AA: Final = "A/A"
 class NoiseRow(Row):
     """The A/A pair, or one probe of the sentinels."""
 
-    floor: Floor | None = None  # None: it is a probe
-    probe: Probe | None = None  # None: it is the A/A pair, or the sentinel failed
+    floor: NoiseFloor | None = None  # None: it is a probe
+    probe: DriftProbe | None = None  # None: it is the A/A pair, or the sentinel failed
     count: int  # blocks of the A/A ratio; sentinels
     change: float | None = None  # largest relative change of the probe's time within one block, with its sign
     block: int | None = None  # the block it changed in
@@ -64,11 +64,11 @@ def _sentinels(run: Run) -> Iterable[NoiseRow]:
             yield NoiseRow(**head(run, cell, records), count=0)
 
 
-def _largest(probe: Probe, records: Iterable[Record]) -> tuple[float | None, int | None]:
+def _largest(probe: DriftProbe, records: Iterable[Record]) -> tuple[float | None, int | None]:
     """Return the largest change of `probe` within a block, and which block that was."""
     changes = [
         (change, block)
-        for block, drift in sentinel.drift(records).items()
+        for block, drift in sentinel.drifts(records).items()
         for one, change in drift.changes
         if one == probe
     ]

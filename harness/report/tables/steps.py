@@ -19,7 +19,7 @@ from harness.stats.flags import Flag, legend
 from harness.stats.pairs import Pair
 from harness.validity.noise_floor import floor_of
 from harness.validity.results import Run
-from harness.validity.roofline import LAUNCH_BOUND_NS, Limits
+from harness.validity.roofline import LAUNCH_BOUND_NS, MachineLimits
 
 NAMED = 4  # replicates that are named one by one
 
@@ -225,7 +225,7 @@ def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
     rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
     found = {row.cell: row for row in rows}
-    limits = Limits(run.records, run.facts.frameworks)
+    limits = MachineLimits(run.records, run.facts.frameworks)
     compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
     judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
     return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
@@ -264,7 +264,7 @@ def _shape(seen: Sequence[str]) -> str:
     return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
 
 
-def _launches(row: StepRow, limits: Limits) -> float | None:
+def _launches(row: StepRow, limits: MachineLimits) -> float | None:
     launch_ns = limits.launch_ns(row.cell.framework)
     if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
         return None

@@ -10,7 +10,7 @@ import pytest
 from bench.frameworks import FRAMEWORKS
 from harness.doctor import checks, survey
 from harness.doctor.checks import Check, can_run, examine, ways
-from harness.doctor.survey import Engine, Found
+from harness.doctor.survey import Engine, Host
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, NvidiaError
 from tests.fake_nvml import FakeGpu, FakeNvml
@@ -26,9 +26,9 @@ ENGINE = Engine(
 VENV = "samestep run --launcher venv --device cpu"
 
 
-def found(**changes: Any) -> Found:
+def found(**changes: Any) -> Host:
     """A laptop without engine and GPU."""
-    plain = Found(
+    plain = Host(
         python=(3, 11, 7),
         cpus=(0, 1),
         load=0.1,
@@ -43,25 +43,25 @@ def found(**changes: Any) -> Found:
         engine_error=NO_ENGINE,
         compose="",
         driver="",
-        driver_error="NVML Shared Library Not Found",
+        driver_error="NVML Shared Library Not Host",
         gpus=(),
         cuda={"torch": 13, "tensorflow": 12},
     )
     return dataclasses.replace(plain, **changes)
 
 
-def server(**changes: Any) -> Found:
+def server(**changes: Any) -> Host:
     """A GPU host where everything is as it should be."""
     plain = found(engine=ENGINE, engine_error="", compose="2.26.1", driver="580.95.05", driver_error="", gpus=(H100,))
     return dataclasses.replace(plain, **changes)
 
 
-def check(name: str, host: Found) -> Check:
+def check(name: str, host: Host) -> Check:
     (one,) = (each for each in examine(host) if each.name == name)
     return one
 
 
-def open_ways(host: Found) -> list[str]:
+def open_ways(host: Host) -> list[str]:
     return [way.command for way in ways(examine(host)) if not way.obstacle]
 
 

@@ -209,7 +209,7 @@ def test_a_framework_that_asks_for_nothing_is_one_sentence_and_nothing_is_locked
     shelf: Shelf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert shelf.lock("toy") == 1
-    assert capsys.readouterr().err == "Nothing to lock for toy: images/toy.in has to say what it asks for\n"
+    assert capsys.readouterr().err == "Nothing to lock for toy: images/toy.in with its requirements is missing\n"
     shelf.ask("cpu/toy", "-r bench.in")
     assert shelf.lock(frameworks=("numpy", "toy")) == 1  # none for the other device
     assert not list((shelf.root / "images" / "locks").iterdir())

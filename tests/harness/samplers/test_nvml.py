@@ -196,7 +196,7 @@ def test_a_gpu_that_falls_off_the_bus_is_said_once_and_asked_no_more(proc: Path)
     turn = Turn(nvml, proc)
     seen = turn.run()
     assert turn.said == [
-        "GPU GPU-1111 was lost: GPU is lost. Its figures are empty from here on, those of the processor go on; "
+        "GPU GPU-1111 was lost: GPU is lost. Its figures are empty from now on, those of the processor continue; "
         "dmesg says why."
     ]
     assert "gpu: GPU GPU-1111 was lost: GPU is lost" in seen.missing
@@ -219,7 +219,7 @@ def test_a_call_that_is_never_answered_is_empty_with_the_last_reason(proc: Path)
     nvml.fail("nvmlDeviceGetTemperature", pynvml.NVML_ERROR_UNKNOWN)
     seen = Turn(nvml, proc).run()
     assert seen.temperature_most_c is None
-    assert "temperature_most_c: asked in vain, Unknown Error" in seen.missing
+    assert "temperature_most_c: no answer, Unknown Error" in seen.missing
     assert nvml.calls["nvmlDeviceGetTemperature"] == 49
 
 
@@ -300,7 +300,7 @@ def test_the_gpu_is_the_launchers(launcher: str, variables: dict[str, str], gpu:
 )
 def test_a_host_without_a_working_nvml_says_so_once_and_goes_on(error: int, sentence: str) -> None:
     said: list[str] = []
-    observer = observing.Observer("cuda", "0", said.append, nvml=FakeNvml(init_error=error))
+    observer = observing.Observer(device="cuda", gpu="0", say=said.append, nvml=FakeNvml(init_error=error))
     with observer.watch("cell#1") as watch:
         pass
     with observer.watch("cell#2"):
@@ -317,7 +317,7 @@ def test_a_host_without_a_working_nvml_says_so_once_and_goes_on(error: int, sent
 
 def test_nvml_is_given_back_when_the_run_ends() -> None:
     nvml = FakeNvml(FakeGpu())
-    observer = observing.Observer("cuda", "0", print, nvml=nvml)
+    observer = observing.Observer(device="cuda", gpu="0", say=print, nvml=nvml)
     assert nvml.opened == 1
     observer.close()
     observer.close()
@@ -326,7 +326,7 @@ def test_nvml_is_given_back_when_the_run_ends() -> None:
 
 def test_a_run_on_the_processor_asks_no_gpu() -> None:
     nvml = FakeNvml(FakeGpu())
-    with observing.Observer("cpu", "0", print, nvml=nvml).watch("cell#1") as watch:
+    with observing.Observer(device="cpu", gpu="0", say=print, nvml=nvml).watch("cell#1") as watch:
         pass
     assert not nvml.calls
     assert "gpu: the run does not use one" in watch.observation().missing
@@ -363,7 +363,7 @@ def test_every_kind_of_gpu_field_is_empty_or_explained() -> None:
     nvml.now = 0.0
     gpu = gpus.open_gpu("0", nvml)
     nvml.now = 1.0
-    observer = observing.Observer("cuda", "0", print, nvml=FakeNvml(FakeGpu()))
+    observer = observing.Observer(device="cuda", gpu="0", say=print, nvml=FakeNvml(FakeGpu()))
     observer._device = Device(gpu, print)
     with observer.watch("cell#1") as watch:
         pass

@@ -11,7 +11,7 @@ from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Limit, Record
 from harness.errors import StoreError
 from harness.selftest import faults
-from harness.selftest.faults import FAULTS, FEWEST_FOUND, Clean, Fault, alarms, damageable, found
+from harness.selftest.faults import FAULTS, FEWEST_FOUND, Clean, Fault, alarms, damageable, reason_found
 from harness.store import folder as store
 from harness.store.facts import RunFacts
 from harness.validity import validity
@@ -48,12 +48,12 @@ def clean() -> Clean:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_each_fault_is_found_out(fault: Fault, clean: Clean) -> None:
-    assert found(fault, clean)
+    assert reason_found(fault, clean)
 
 
 def test_a_clean_run_is_not_accused(clean: Clean) -> None:
     assert alarms(clean) == ()
-    assert found(Fault("none", lambda record: record), clean) == ""
+    assert reason_found(Fault("none", lambda record: record), clean) == ""
 
 
 def test_there_are_twenty_of_which_nineteen_have_to_be_found() -> None:
@@ -110,4 +110,4 @@ def test_a_framework_that_counts_its_misses_is_called_cold_with_none() -> None:
     counted = proof(compilations_timed=0, cache_hits=0, cache_misses=1)
     made = tuple(replace(one, proof=counted) if one.proof else one for one in records())
     (warm,) = [fault for fault in FAULTS if fault.name == "a warm cache called cold"]
-    assert "called cold, without a miss" in found(warm, damageable(FACTS, made))
+    assert "called cold, without a miss" in reason_found(warm, damageable(FACTS, made))

@@ -11,7 +11,7 @@ from bench.records.record import Phases, Record, Repeat
 from harness.errors import SetupError
 from harness.selftest import clock, figures, outside, pairs, phases
 from harness.selftest import run as selftest
-from harness.selftest.allocation import Found
+from harness.selftest.allocation import Peaks
 from harness.selftest.figures import Figure
 from harness.selftest.pairs import PLANTED, Sessions
 from harness.selftest.sampler import Cost
@@ -160,7 +160,7 @@ def test_a_sampler_is_met_missed_or_nobody_can_say(change: float, half: float, m
 
 def test_a_peak_that_was_missed_is_no_pass() -> None:
     mib = 1 << 20
-    good = Found(known_peak_bytes=780 * mib, own_peak_bytes=781 * mib, sampled_peak_bytes=300 * mib, left_bytes=0)
+    good = Peaks(known_peak_bytes=780 * mib, own_peak_bytes=781 * mib, sampled_peak_bytes=300 * mib, left_bytes=0)
     assert outside.judged_peak(good).met
     missed = outside.judged_peak(replace(good, own_peak_bytes=268 * mib))
     assert (missed.met, missed.found) == (False, "-512.0 MiB of 780, sampled 300")

@@ -22,7 +22,7 @@ def steps(slower: float, *, pairs: int = 20, noise: float = 0.01, drift: float =
             usual = 100_000 * (1 + drift * pair / pairs) * (1 + slower * on) * rng.gauss(1, noise)
             now += round(usual * (20 if rng.random() < 0.02 else 1))
             begun.append(now)
-        stretches.append(Stretch(on, begin, now))
+        stretches.append(Stretch(on=on, begin_ns=begin, end_ns=now))
     return cost(begun, stretches, cpu_share=0.004)
 
 
@@ -50,7 +50,11 @@ def test_a_long_step_is_held_to_a_microsecond_and_the_sampler_to_a_hundredth_of_
 
 def test_steps_at_the_edge_of_a_stretch_belong_to_none() -> None:
     begun = [0, 10, 20, 1000, 1011, 5000]
-    found = cost(begun, [Stretch(False, 5, 25), Stretch(True, 995, 1040)] * 2, cpu_share=0.0)
+    found = cost(
+        begun,
+        [Stretch(on=False, begin_ns=5, end_ns=25), Stretch(on=True, begin_ns=995, end_ns=1040)] * 2,
+        cpu_share=0.0,
+    )
     assert found.step_ns == 10
     assert found.change == pytest.approx(0.1)
 
@@ -64,7 +68,7 @@ def test_a_known_pattern_of_allocations_is_reported_with_its_peak() -> None:
 
 
 def test_a_wrong_peak_is_seen() -> None:
-    good = allocation.Found(
+    good = allocation.Peaks(
         known_peak_bytes=780 << 20, own_peak_bytes=781 << 20, sampled_peak_bytes=300 << 20, left_bytes=0
     )
     assert good.is_exact

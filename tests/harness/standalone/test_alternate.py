@@ -69,7 +69,7 @@ def test_one_that_has_not_started_or_has_ended_is_nobody_to_stop(pair: list[psut
     assert run(nobody, side(pair[0]), 3, pair[:1])[-1] == [True]
 
 
-SLICES = [Slice(number % 2, 1000 * number, 1000 * number + 1000) for number in range(20)]
+SLICES = [Slice(side=number % 2, begin_ns=1000 * number, end_ns=1000 * number + 1000) for number in range(20)]
 
 
 def rounds(side: int, lengths: dict[int, int], slow_from: int = 99_999) -> list[Round]:
@@ -79,7 +79,7 @@ def rounds(side: int, lengths: dict[int, int], slow_from: int = 99_999) -> list[
         at = one.begin_ns
         for steps, duration in [*lengths.items(), *lengths.items()] if one.side == side else []:
             end = at + duration * (2 if one.begin_ns >= slow_from else 1)
-            found.append(Round(at, end, steps))
+            found.append(Round(begin_ns=at, end_ns=end, steps=steps))
             at = end
     return found
 
@@ -93,7 +93,7 @@ class TestRatio:
         assert alternate.ratio(SLICES, both) == pytest.approx(1.1)
 
     def test_a_round_that_was_cut_counts_nowhere(self) -> None:
-        cut = [Round(one.begin_ns + 700, one.end_ns + 1050, 1) for one in SLICES if one.side == 0]
+        cut = [Round(begin_ns=one.begin_ns + 700, end_ns=one.end_ns + 1050, steps=1) for one in SLICES if one.side == 0]
         assert alternate.ratio(SLICES, ([*cut, *rounds(0, {10: 110})], rounds(1, {10: 100}))) == pytest.approx(1.1)
 
     def test_too_few_neighbours_give_no_ratio(self) -> None:

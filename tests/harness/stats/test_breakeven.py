@@ -27,7 +27,7 @@ class TestSaving:
 
 
 class TestBreakEvenOfOne:
-    SAVING = estimate.Estimate(value=20.0, interval=Interval(15.0, 25.0), count=6)
+    SAVING = estimate.Estimate(value=20.0, interval=Interval(low=15.0, high=25.0), count=6)
 
     def test_divides_and_has_no_interval(self) -> None:
         assert breakeven.break_even_of_one(1000.0, self.SAVING) == BreakEven(steps=50.0, interval=None)
@@ -36,7 +36,10 @@ class TestBreakEvenOfOne:
         assert breakeven.break_even_of_one(-1.0, self.SAVING) == BreakEven(steps=0.0, interval=None)
 
     def test_is_never_when_the_saving_is_not_told_from_zero(self) -> None:
-        assert breakeven.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=Interval(0.0, 40.0))) == NEVER
+        assert (
+            breakeven.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=Interval(low=0.0, high=40.0)))
+            == NEVER
+        )
 
     def test_is_unknown_when_the_saving_has_no_interval(self) -> None:
         assert breakeven.break_even_of_one(1.0, dataclasses.replace(self.SAVING, interval=None)) is None

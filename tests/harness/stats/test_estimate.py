@@ -176,7 +176,10 @@ class TestRatio:
         [(0.9, 0.98, "faster"), (1.02, 1.1, "slower"), (0.995, 1.005, "same"), (0.97, 1.005, "undetermined")],
     )
     def test_verdict_is_where_the_whole_interval_lies(self, low: float, high: float, said: str) -> None:
-        assert stats.verdict(stats.Estimate(value=math.sqrt(low * high), interval=Interval(low, high), count=6)) == said
+        assert (
+            stats.verdict(stats.Estimate(value=math.sqrt(low * high), interval=Interval(low=low, high=high), count=6))
+            == said
+        )
 
     def test_verdict_of_one_block_is_undetermined(self) -> None:
         assert stats.verdict(stats.estimate([0.5])) == "undetermined"

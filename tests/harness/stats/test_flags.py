@@ -64,9 +64,12 @@ class TestFlags:
         assert STOLEN not in flags.flags([whole, whole], "cpu")
         assert STOLEN not in flags.flags([halved, halved], "cuda")  # the host waits there
 
-    def test_letters_and_names_are_distinct(self) -> None:
-        assert len({flag.letter for flag in flags.FLAGS}) == len(flags.FLAGS)
-        assert len({flag.name for flag in flags.FLAGS}) == len(flags.FLAGS)
+    def test_the_alphabet_has_every_flag_of_the_module_with_a_letter_and_a_name_of_its_own(self) -> None:
+        defined = {value for value in vars(flags).values() if isinstance(value, flags.Flag)}
+        assert defined | set(flags.WARNINGS.values()) == set(flags.ALPHABET)
+        assert "".join(flag.letter for flag in flags.ALPHABET) == "NBIASCLMODGPUXR"
+        assert len({flag.letter for flag in flags.ALPHABET}) == len(flags.ALPHABET)
+        assert len({flag.name for flag in flags.ALPHABET}) == len(flags.ALPHABET)
 
     def test_two_levels_among_the_replicates_are_said(self) -> None:
         levels = (100_000, 103_000, 100_050, 103_050, 100_100, 103_100)

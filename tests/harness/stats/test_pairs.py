@@ -95,7 +95,7 @@ class TestHolm:
 
 
 class TestVerdicts:
-    CLEAR = Pair(ratio=Estimate(value=1.1, interval=Interval(1.05, 1.15), count=6), p=0.001, p_flips=2 / 64)
+    CLEAR = Pair(ratio=Estimate(value=1.1, interval=Interval(low=1.05, high=1.15), count=6), p=0.001, p_flips=2 / 64)
 
     def test_need_the_interval_the_table_and_the_flips(self) -> None:
         assert pairs.verdicts([self.CLEAR]) == ["slower"]
@@ -104,11 +104,11 @@ class TestVerdicts:
         assert pairs.verdicts([Pair(ratio=self.CLEAR.ratio, p=0.001, p_flips=0.0625)]) == ["undetermined"]
 
     def test_of_fewer_than_six_blocks_there_is_none(self) -> None:
-        few = Estimate(value=1.0, interval=Interval(0.999, 1.001), count=5)
+        few = Estimate(value=1.0, interval=Interval(low=0.999, high=1.001), count=5)
         assert pairs.verdicts([Pair(ratio=few, p=1, p_flips=1)]) == ["undetermined"]
 
     def test_never_call_anything_within_1_percent_different(self) -> None:
-        near = Estimate(value=1.008, interval=Interval(1.007, 1.009), count=6)
+        near = Estimate(value=1.008, interval=Interval(low=1.007, high=1.009), count=6)
         assert pairs.verdicts([Pair(ratio=near, p=1e-6, p_flips=2 / 64)], floor=0.0) == ["same"]
 
     @pytest.mark.parametrize("blocks", [6, 10, 20])

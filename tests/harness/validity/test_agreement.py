@@ -1,10 +1,15 @@
 """Frameworks judge one another where no reference can be computed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bench.records.record import Record
-from harness.validity.agreement import judged
-from tests.factories import accuracy, cell, record
+from harness.validity import agreement, validity
+from tests.factories import accuracy, cell, record, run_facts
+
+
+def judged(records: Sequence[Record]) -> tuple[Record, ...]:
+    return validity.judged(records, run_facts(), stages=((agreement.disagreeing,),)).records
 
 
 def by(framework: str, *, block: int = 1, status: str = "ok", **changes: object) -> Record:

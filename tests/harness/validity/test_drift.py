@@ -14,15 +14,16 @@ from harness.host import processors
 from harness.plan.companions import with_drift_probe
 from harness.plan.plan import make_plan
 from harness.validity import drift
-from harness.validity.drift import Drift, Probe
-from harness.validity.roofline import Limits
+from harness.validity.drift import Drift, DriftProbe
+from harness.validity.roofline import MachineLimits
 from tests.factories import cell, framework, record
 from tests.fakes import FakeClock, FakeFramework
 
 OFFERS = (framework("jax", limits="jax"), framework("numpy", limits="numpy"), framework("torch", limits="torch"))
 EMPTY = {"mode": "sentinel", "workload": "", "optimizer": "", "size": "", "precision": "", "track": "sentinel"}
 CELLS = (cell(framework="jax", mode="jit"), cell(), cell(framework="numpy"))
-LAUNCH, PRODUCT = Probe("launch", "", 1), Probe("matmul", "float32", 512)
+LAUNCH = DriftProbe(kind="launch", precision="", size=1)
+PRODUCT = DriftProbe(kind="matmul", precision="float32", size=512)
 
 
 class TestWhere:
@@ -100,7 +101,7 @@ def sentinels(*figures: Sequence[int], **changes: Any) -> list[Record]:
 
 class TestDrift:
     def test_is_the_change_of_the_median_round_from_before_a_block_to_after_it(self) -> None:
-        found = drift.drift(sentinels((100, 500), (103, 450), (103, 450)))
+        found = drift.drifts(sentinels((100, 500), (103, 450), (103, 450)))
         assert list(found) == [1, 2]
         assert dict(found[1].changes) == {LAUNCH: pytest.approx(0.03), PRODUCT: pytest.approx(-0.1)}
         assert found[1].largest[0] == PRODUCT
@@ -109,13 +110,13 @@ class TestDrift:
     def test_is_unknown_where_a_sentinel_is_lost(self) -> None:
         first, lost, *rest = sentinels((100,), (100,), (100,), (110,))
         lost = record(lost.cell, block=2, status="failed", reason="it broke")
-        assert list(drift.drift([first, lost, *rest])) == [3]
+        assert list(drift.drifts([first, lost, *rest])) == [3]
 
     def test_its_rounds_are_no_limits_of_the_machine(self) -> None:
-        assert Limits(sentinels((100, 500)), OFFERS).best == ()
+        assert MachineLimits(sentinels((100, 500)), OFFERS).best == ()
 
     def test_of_no_sentinels_is_nothing(self) -> None:
-        assert drift.drift([record()]) == {}
+        assert drift.drifts([record()]) == {}
 
     @pytest.mark.parametrize(
         ("probe", "change", "device", "isolated", "said"),
@@ -129,7 +130,7 @@ class TestDrift:
         ],
     )
     def test_makes_a_block_invalid_where_the_machine_is_the_run_s_alone(
-        self, probe: Probe, change: float, device: str, isolated: bool, said: str
+        self, probe: DriftProbe, change: float, device: str, isolated: bool, said: str
     ) -> None:
         assert drift.severity_of(Drift(((probe, change),)), device, isolated=isolated) == said
 

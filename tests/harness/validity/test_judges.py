@@ -54,7 +54,7 @@ class TestMachine:
         assert found.warnings == {CUDA: (WARNINGS["power cap"],)}
 
     def test_a_replicate_that_nobody_looked_at_has_no_finding(self) -> None:
-        assert list(machine.judge([record()], factories.run_facts())) == []
+        assert list(machine.disturbed([record()], factories.run_facts())) == []
 
 
 class TestDrift:
@@ -67,7 +67,7 @@ class TestDrift:
 
     def test_on_a_gpu_what_was_timed_in_that_block_is_invalid(self) -> None:
         records = self.session("cuda", 103)
-        (found,) = drift.judge(records, factories.run_facts())
+        (found,) = drift.drifted(records, factories.run_facts())
         assert found.key == key_of(records[3])
         assert (found.reason, found.flag) == ("machine: it changed by +3.0% within the block (triad)", None)
 
@@ -81,11 +81,4 @@ class TestDrift:
         assert [one.status for one in found.records if one.cell == cell()] == ["invalid", "ok"]
 
     def test_less_than_2_percent_is_none(self) -> None:
-        assert list(drift.judge(self.session("cuda", 101), factories.run_facts())) == []
-
-
-def test_letters_are_told_apart() -> None:
-    from harness.stats.flags import FLAGS, RERUN
-
-    letters = [flag.letter for flag in (*FLAGS, RERUN, DRIFT, *WARNINGS.values())]
-    assert len(letters) == len(set(letters))
+        assert list(drift.drifted(self.session("cuda", 101), factories.run_facts())) == []

@@ -63,7 +63,7 @@ def session(*ratios: float, of: Cell = EAGER) -> list[Record]:
     return both
 
 
-def floor(*ratios: float) -> noise_floor.Floor:
+def floor(*ratios: float) -> noise_floor.NoiseFloor:
     found = noise_floor.floor(session(*ratios))
     assert found is not None
     return found

@@ -16,7 +16,8 @@ from harness.plan.companions import with_limits
 from harness.plan.plan import make_plan
 from harness.store.facts import RunFacts
 from harness.validity import roofline
-from harness.validity.roofline import Limits, work_of
+from harness.validity.roofline import MachineLimits, work_of
+from harness.validity.validity import judged
 from tests import factories
 from tests.factories import cell, framework, record
 from tests.fakes import FakeClock, FakeFramework
@@ -108,7 +109,9 @@ class TestWhatAStepAmountsTo:
         assert of.footprint - plain.footprint == 2 * 4 * 10**6
 
     def test_far_from_every_limit_launches_bind_however_long_the_step(self) -> None:
-        limits = Limits([measured(limit("matmul", 100.0, precision="float32"), limit("launch", 1e-3))], FRAMEWORKS)
+        limits = MachineLimits(
+            [measured(limit("matmul", 100.0, precision="float32"), limit("launch", 1e-3))], FRAMEWORKS
+        )
         near, far = (limits.bound(cell(), work(flops=flops), 1e6) for flops in (10**8 // 50, 10**8 // 200))
         assert (near.kind, far.kind) == ("matmul", "launch")
         assert far.launches == pytest.approx(1e6 / 1e3)
@@ -117,7 +120,7 @@ class TestWhatAStepAmountsTo:
 class TestWhichLimit:
     def test_the_best_round_of_all_blocks_counts(self) -> None:
         blocks = [measured(limit("launch", 1e-3 * at, rounds=4), block=at) for at in (1, 3, 2)]
-        found = Limits(blocks, FRAMEWORKS)
+        found = MachineLimits(blocks, FRAMEWORKS)
         (best,) = found.best
         assert best.per_ns == pytest.approx(3e-3)
         assert best.rounds == 12
@@ -126,7 +129,7 @@ class TestWhichLimit:
 
     def test_traffic_is_held_to_the_largest_working_set_that_is_no_larger_and_to_all_above_it(self) -> None:
         sets = ((512 * KIB, 150.0), (4 * MIB, 200.0), (32 * MIB, 80.0), (256 * MIB, 30.0))
-        found = Limits([measured(*(limit("triad", rate, size=size) for size, rate in sets))], FRAMEWORKS)
+        found = MachineLimits([measured(*(limit("triad", rate, size=size) for size, rate in sets))], FRAMEWORKS)
 
         def held_to(footprint: int) -> float | None:
             best = found.bandwidth(footprint)
@@ -141,7 +144,7 @@ class TestWhichLimit:
     def test_a_working_set_that_lasts_a_few_launches_tells_nothing_of_memory(self) -> None:
         launch = limit("launch", 1e-3)  # 1 µs
         small, large = limit("triad", 50.0, size=512 * KIB), limit("triad", 50.0, size=4 * MIB)  # 10 µs and 84 µs
-        found = Limits([measured(launch, small, large)], FRAMEWORKS)
+        found = MachineLimits([measured(launch, small, large)], FRAMEWORKS)
         assert found.bandwidth(MIB) is None
         assert found.bandwidth(4 * MIB) is not None
 
@@ -150,7 +153,7 @@ class TestWhichLimit:
             limit("matmul", 100.0, size=512, precision="float32"), limit("matmul", 90.0, size=512, precision="bfloat16")
         )
         by_jax = measured(limit("matmul", 200.0, size=512, precision="float32"), by="jax")
-        found = Limits([by_torch, by_jax], FRAMEWORKS)
+        found = MachineLimits([by_torch, by_jax], FRAMEWORKS)
         shares = [found.shares(precision, work(), 10**7)[0] for precision in ("float32", "bfloat16", "tf32")]
         assert [share.limit.library for share in shares] == ["jax"] * 3
         assert shares[0].value == pytest.approx(100 / 200)
@@ -158,19 +161,21 @@ class TestWhichLimit:
     def test_what_is_faster_than_products_is_held_to_convolutions(self) -> None:
         product = limit("matmul", 100.0, size=512, precision="float32")
         convolution = limit("convolution", 200.0, size=64, precision="float32")
-        found = Limits([measured(product, convolution)], FRAMEWORKS)
+        found = MachineLimits([measured(product, convolution)], FRAMEWORKS)
         kinds = [found.shares("float32", work(), step_ns)[0].limit.kind for step_ns in (2 * 10**7, 7 * 10**6, 10**6)]
         assert kinds == ["matmul", "convolution", "convolution"]
 
     def test_traffic_in_half_precision_is_half_as_much(self) -> None:
-        found = Limits([measured(limit("triad", 10.0, size=MIB), limit("triad", 1.0, size=48 * MIB))], FRAMEWORKS)
+        found = MachineLimits(
+            [measured(limit("triad", 10.0, size=MIB), limit("triad", 1.0, size=48 * MIB))], FRAMEWORKS
+        )
         (full,), (half,) = (found.shares(precision, work(), 10**7) for precision in ("float32", "bfloat16"))
         assert (full.limit.size, half.limit.size) == (48 * MIB, MIB)  # 32 MiB are less than 48
         assert [full.value, half.value] == pytest.approx([1.0, 0.05])
 
 
 class TestBound:
-    LIMITS = Limits(
+    LIMITS = MachineLimits(
         [
             measured(
                 limit("launch", 1e-3),
@@ -200,16 +205,16 @@ class TestBound:
 
     def test_what_was_not_measured_says_so(self) -> None:
         assert self.LIMITS.bound(cell(framework="jax"), work(), 50_000).why == (
-            "no launch was measured of what jax computes with"
+            "no launch was measured of the library that jax computes with"
         )
-        assert Limits([], FRAMEWORKS).bound(cell(), work(), 10**7).why == "no limit was measured in this run"
+        assert MachineLimits([], FRAMEWORKS).bound(cell(), work(), 10**7).why == "no limit was measured in this run"
 
 
 class TestJudged:
     PEAK = measured(limit("matmul", 100.0, size=512, precision="float32"), limit("triad", 10.0, size=MIB))
 
     def judged(self, *records: Record, of: SizeOffer | None = None) -> tuple[Record, ...]:
-        return roofline.judged((self.PEAK, *records), facts(of or work()))[1:]
+        return judged((self.PEAK, *records), facts(of or work()), stages=((roofline.above_limits,),)).records[1:]
 
     def test_at_the_limit_a_cell_stays_as_it_is(self) -> None:
         fast = timed(10**7)  # 100 Gflop/s
@@ -235,7 +240,7 @@ class TestJudged:
             name="onnxruntime", title="", modes=(ModeOffer(name="run", sentence="", source="torch"),), baseline=""
         )
         fast = timed(10**3, framework="onnxruntime", mode="run")
-        assert roofline.judged((self.PEAK, fast), facts(work(), (*FRAMEWORKS, infers)))[1] == fast
+        assert judged((self.PEAK, fast), facts(work(), (*FRAMEWORKS, infers))).records[1] == fast
 
     def test_a_forward_pass_is_held_to_what_it_amounts_to_alone(self) -> None:
         fast = timed(2 * 10**6, optimizer="none")  # 50 Gflop/s of 10⁸ operations; as a training step it would be 500
@@ -243,7 +248,7 @@ class TestJudged:
         assert self.judged(timed(2 * 10**6))[0].status == "invalid"
 
     def test_without_limits_nobody_is_judged(self) -> None:
-        assert roofline.judged((timed(1),), facts(work())) == (timed(1),)
+        assert judged((timed(1),), facts(work())).records == (timed(1),)
 
 
 class TestPlan:

@@ -27,12 +27,12 @@ class TestDurations:
     @pytest.mark.parametrize(
         ("timed", "sentence"),
         [
-            ({"round_ns": (100, math.nan, 100)}, "timing.round_ns[1] is nan: no number of nanoseconds"),
+            ({"round_ns": (100, math.nan, 100)}, "timing.round_ns[1] is nan: not a number of nanoseconds"),
             ({"round_ns": (100, 100, 0)}, "timing.round_ns[2] is 0: what was timed took some time"),
             ({"round_ns": (-5, 100)}, "timing.round_ns[0] is -5: a duration is not negative"),
-            ({"round_ns": (100, None)}, "timing.round_ns[1] is None: no number of nanoseconds"),
-            ({"round_ns": ("100",)}, "timing.round_ns[0] is '100': no number of nanoseconds"),
-            ({"double_round_ns": (math.inf,)}, "timing.double_round_ns[0] is inf: no number of nanoseconds"),
+            ({"round_ns": (100, None)}, "timing.round_ns[1] is None: not a number of nanoseconds"),
+            ({"round_ns": ("100",)}, "timing.round_ns[0] is '100': not a number of nanoseconds"),
+            ({"double_round_ns": (math.inf,)}, "timing.double_round_ns[0] is inf: not a number of nanoseconds"),
             ({"first_step_ns": 0}, "timing.first_step_ns is 0: what was timed took some time"),
             ({"process_cpu_ns": -1}, "timing.process_cpu_ns is -1: a duration is not negative"),
         ],
@@ -56,7 +56,7 @@ class TestDurations:
 
     def test_it_survives_the_file(self) -> None:
         kept = from_json(to_json(record(timing=timing(round_ns=(math.nan,)))))
-        assert verdict(kept) == ("invalid", "timing.round_ns[0] is nan: no number of nanoseconds")
+        assert verdict(kept) == ("invalid", "timing.round_ns[0] is nan: not a number of nanoseconds")
 
     def test_what_was_not_timed_may_be_zero_and_a_good_record_stays_as_it_is(self) -> None:
         good = (record(), factories.idiomatic(), factories.export(), record(cell(mode="x"), status="failed", wall_ns=0))
@@ -110,7 +110,7 @@ class TestJudges:
                 Finding(key=key_of(records[1]), reason="the power cap was reached", flag=POWER),
             ]
 
-        found = judged([first, second], factories.run_facts(), judges=(machine,))
+        found = judged([first, second], factories.run_facts(), stages=((machine,),))
         assert [(one.status, one.reason) for one in found.records] == [("invalid", "thermal slowdown"), ("ok", "")]
         assert found.warnings == {cell(): (POWER,)}
 
@@ -121,7 +121,7 @@ class TestJudges:
             key = key_of(first)
             return [Finding(key=key, reason="hot"), Finding(key=key, reason="cap", flag=POWER)]
 
-        found = judged([first, again(first)], factories.run_facts(), judges=(machine,))
+        found = judged([first, again(first)], factories.run_facts(), stages=((machine,),))
         assert found.warnings == {cell(): (RERUN,)}
 
     def test_the_legend_has_the_statistics_first_and_each_flag_once(self) -> None:

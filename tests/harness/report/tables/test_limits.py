@@ -15,6 +15,7 @@ from harness.report.tables.table import Table
 from harness.report.view import view
 from harness.validity import roofline
 from harness.validity.results import Run
+from harness.validity.validity import judged
 from tests import factories
 from tests.factories import cell, framework, record
 from tests.harness.report.tables.test_growth import MLP, timed
@@ -78,13 +79,13 @@ def test_where_nothing_was_measured_the_columns_are_empty_with_the_reason() -> N
 
 def test_a_cell_above_a_limit_is_struck_through_and_has_no_rate() -> None:
     above = run(timed("eager", "M", 5_000.0), timed("compile", "M", 20_000.0), measured(PRODUCT))
-    judged = roofline.judged(above.records, above.facts)
-    found = tables(run(*judged))
+    standing = judged(above.records, above.facts, stages=((roofline.above_limits,),)).records
+    found = tables(run(*standing))
     (eager, _) = view(found.steps, wide=True).rows
     assert eager.is_struck
     assert "200 Gflop/s, 2 of the 100 Gflop/s of torch's best float32 matrix product, n = 512" in eager.note
     assert [row["share_of_limit"] for row in read(found.growth)] == ["", "0.5"]
-    assert "eager (invalid)" in " ".join(summary(run(*judged), found))
+    assert "eager (invalid)" in " ".join(summary(run(*standing), found))
 
 
 def test_a_step_of_the_regression_is_told_in_emptiest_launches_beside_the_contracts_columns() -> None:

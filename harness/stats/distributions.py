@@ -1,0 +1,26 @@
+"""Quantiles and tail probabilities of the distributions that the statistics use.
+
+SciPy is imported at the first call and not with this module: the command line imports the statistics when it starts,
+and importing SciPy takes longer than everything else that it does then.
+"""
+
+
+def student_quantile(probability: float, *, freedom: float) -> float:
+    """Return the quantile of Student's t distribution with `freedom` degrees of freedom."""
+    from scipy import special
+
+    return float(special.stdtrit(freedom, probability))
+
+
+def student_two_sided_p(t: float, *, freedom: float) -> float:
+    """Return the probability of a value at least as far from 0 as `t`, with `freedom` degrees of freedom."""
+    from scipy import special
+
+    return float(2 * special.stdtr(freedom, -abs(t)))
+
+
+def normal_quantile(probability: float) -> float:
+    """Return the quantile of the standard normal distribution."""
+    from scipy import special
+
+    return float(special.ndtri(probability))
