@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bench.catalogue import DRIFT_PROBE
 from bench.records.record import LimitKind, Record
 from harness.stats.flags import DRIFT
 from harness.store.facts import RunFacts
