@@ -134,7 +134,7 @@ class FakeFramework:
 
         def predict() -> NDArray[np.float32]:
             call()
-            line = workload.inputs["x"] @ trained["weight"] + trained["bias"]
+            line = workload.batch.x @ trained["weight"] + trained["bias"]
             return np.asarray(line + np.float32(self.inference_off))
 
         return Step(call=predict, reset=lambda: None, parameters=lambda: trained, proof=proof, inference=True)

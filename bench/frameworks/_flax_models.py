@@ -76,7 +76,7 @@ class _Block(nnx.Module):  # type: ignore[misc]
 class _Pointwise(nnx.Module):  # type: ignore[misc]
     def __init__(self, workload: Workload, dtype: Any, rngs: nnx.Rngs) -> None:
         for name in pointwise.BLOCKS:
-            setattr(self, name, _Block(workload.inputs["x"].shape[1], dtype, rngs))
+            setattr(self, name, _Block(workload.batch.x.shape[1], dtype, rngs))
 
     def __call__(self, h: jax.Array) -> jax.Array:
         for name in pointwise.BLOCKS:
@@ -127,7 +127,7 @@ class _Decoder(nnx.Module):  # type: ignore[misc]
 
 class _Transformer(nnx.Module):  # type: ignore[misc]
     def __init__(self, attend: Callable[..., jax.Array], workload: Workload, dtype: Any, rngs: nnx.Rngs) -> None:
-        width = workload.inputs["x"].shape[-1]
+        width = workload.batch.x.shape[-1]
         self.names = transformer.blocks(workload.parameters)
         for name in self.names:
             setattr(self, name, _Decoder(width, attend, dtype, rngs))

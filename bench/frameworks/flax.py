@@ -74,7 +74,7 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
     optimizer = nnx.Optimizer(model, transformation_of(workload.optimizer), wrt=nnx.Param)
     held.variables = variables_of((model, optimizer))
     initial = [variable.get_value() for variable in held.variables]
-    x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
+    x, y = (jax.device_put(array) for array in workload.batch)
 
     def loss_of(model: Any, x: jax.Array, y: jax.Array) -> jax.Array:
         return criterion(predict(model, x), y)
@@ -116,7 +116,7 @@ def _predicting(workload: Workload, mode: str, model: Any, predict: Predict) -> 
     """Return the forward pass of `model`, its variables an argument of the program."""
     body = Body()
     held.variables = variables_of(model)
-    x = jax.device_put(workload.inputs["x"])
+    x = jax.device_put(workload.batch.x)
 
     def forward(model: Any, x: jax.Array) -> jax.Array:
         predictions = predict(model, x)

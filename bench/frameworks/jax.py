@@ -88,7 +88,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         "jit-donate": jax.jit(step, donate_argnums=0),
         "scan": jax.jit(loop),
     }[mode]
-    x, y = (jax.device_put(workload.inputs[name]) for name in ("x", "y"))
+    x, y = (jax.device_put(array) for array in workload.batch)
     held.state = initial(workload)
     compute = cache(lambda: products(model.predict, workload.parameters, x))
 

@@ -43,7 +43,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the regression's step in float32."""
     if precision != FLOAT32:
         return Skip(f"NumPy is measured in float32 only, not {precision}")
-    loss_and_gradient = FORWARD[workload.name](workload.inputs["x"], workload.inputs["y"])
+    loss_and_gradient = FORWARD[workload.name](workload.batch.x, workload.batch.y)
     p = {name: array.copy() for name, array in workload.parameters.items()}
     update = (
         _AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)

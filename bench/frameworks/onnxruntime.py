@@ -63,7 +63,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
     _policy = _policy_of(session)
-    x = workload.inputs["x"]  # (n, 1)
+    x = workload.batch.x  # (n, 1)
     given = ort.OrtValue.ortvalue_from_numpy(x, _device)
     made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
     binding = session.io_binding()

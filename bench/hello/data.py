@@ -2,5 +2,5 @@
 
 from bench.workloads import regression
 
-_inputs = regression.make("base", "adam").inputs
-x, y = _inputs["x"].copy(), _inputs["y"].copy()
+_batch = regression.make("base", "adam").batch
+x, y = _batch.x.copy(), _batch.y.copy()

@@ -31,7 +31,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     """
     # it warns of each plug-in of a library that is not installed
     logging.getLogger("jax2onnx").setLevel(logging.ERROR)
-    x = workload.inputs["x"]
+    x = workload.batch.x
     model = partial(FORWARD[workload.name], jax.device_put(dict(parameters)))
     try:
         written = to_onnx(

@@ -22,7 +22,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     Raises:
         ExportError: an operator that tf2onnx or ONNX does not have.
     """
-    shape = workload.inputs["x"].shape
+    shape = workload.batch.x.shape
     model = keras.Sequential([keras.Input(shape[1:], batch_size=shape[0]), *FORWARD[workload.name]()])
     model.set_weights([parameters[name] for name in WEIGHTS[workload.name]])
     signature = [keras.InputSpec(shape=shape, dtype="float32", name=INPUT)]

@@ -22,7 +22,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     """
     model = FORWARD[workload.name]()
     model.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()})
-    x = torch.tensor(workload.inputs["x"])
+    x = torch.tensor(workload.batch.x)
     # capturing reads the legacy switch and fails where the newer ones, set for the training, differ from it
     torch.backends.cudnn.allow_tf32 = False
     try:

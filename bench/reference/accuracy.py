@@ -49,7 +49,7 @@ def compare(
         reference_weight=expected_of.get("weight"),
         reference_bias=expected_of.get("bias"),
         within_tolerance=within(workload, told) if workload.truth else None,
-        data_sha256=sha256(workload.inputs),
+        data_sha256=sha256(workload.batch.by_name()),
         init_sha256=sha256(initial),
         fingerprint=fingerprint(losses, trained),
     )
@@ -78,7 +78,7 @@ def compare_forward(
 def _predictions(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Array64:
     """Return the float64 predictions with these parameters, shape (n,)."""
     assert workload.predict
-    inputs = {name: as_float64(array) for name, array in workload.inputs.items()}
+    inputs = {name: as_float64(array) for name, array in workload.batch.by_name().items()}
     return workload.predict({name: array.astype(np.float64) for name, array in parameters.items()}, inputs).ravel()
 
 

@@ -21,13 +21,13 @@ def reference(workload: Workload, formula: str, steps: int | None = None) -> Tra
     Raises:
         ValueError: no such formula.
     """
-    inputs = {name: as_float64(array) for name, array in workload.inputs.items()}
     parameters = {name: array.astype(np.float64) for name, array in workload.parameters.items()}
     first = {name: np.zeros_like(array) for name, array in parameters.items()}
     second = {name: np.zeros_like(array) for name, array in parameters.items()}
     losses = []
     for step in range(1, (workload.steps if steps is None else steps) + 1):
-        loss, gradient = workload.slope(parameters, inputs)
+        inputs = workload.inputs.batch(step - 1).by_name()
+        loss, gradient = workload.slope(parameters, {name: as_float64(array) for name, array in inputs.items()})
         losses.append(loss)
         for name, g in gradient.items():
             if isinstance(workload.optimizer, Adam):

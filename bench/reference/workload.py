@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import FORWARD_ONLY
+from bench.reference.inputs import Batch, Inputs
 
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -72,7 +73,7 @@ class Workload:
     update: Adam | Sgd | None  # None: nothing is trained, a step is a forward pass at the initial parameters
     steps: int  # updates of the correctness gate's run
     work: Work
-    inputs: Mapping[str, NDArray[Any]]  # "x" in float32 and "y" in float32 or int32; read-only, C-contiguous
+    inputs: Inputs  # what each step consumes
     parameters: Mapping[str, Array32]  # initial values, read-only; a matrix is (inputs, outputs)
     loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
     gradient_tolerance: float | None = None  # of rms(g - reference) / rms(reference), by parameter; None: not looked at
@@ -83,6 +84,11 @@ class Workload:
     )
     truth: Mapping[str, float] = field(default_factory=dict)  # what the trained parameters should come near to
     tolerance: float = 0.0  # how near, for the success flag
+
+    @property
+    def batch(self) -> Batch:
+        """What the first step consumes; resident inputs are the same in every step."""
+        return self.inputs.batch(0)
 
     @property
     def trains(self) -> bool:
@@ -116,7 +122,7 @@ class Workload:
 
     def gradient(self) -> Arrays64:
         """Return the float64 gradient of the loss at the initial parameters."""
-        inputs = {name: as_float64(array) for name, array in self.inputs.items()}
+        inputs = {name: as_float64(array) for name, array in self.batch.by_name().items()}
         parameters = {name: array.astype(np.float64) for name, array in self.parameters.items()}
         return self.slope(parameters, inputs)[1]
 

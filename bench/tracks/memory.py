@@ -181,7 +181,7 @@ def _advance(framework: Framework, step: Step, watch: MemoryWatch, calls: int) -
 
 def _own_bytes(workload: Workload) -> int:
     """Return what the suite holds in NumPy arrays as long as the step lives."""
-    return sum(array.nbytes for array in (*workload.inputs.values(), *workload.parameters.values()))
+    return sum(array.nbytes for array in (*workload.batch, *workload.parameters.values()))
 
 
 def _first_steps(found: Accuracy | None) -> Accuracy | None:

@@ -75,11 +75,12 @@ def make(name: str, *, size: str, optimizer: str) -> Workload:
 def _faults_of(made: Workload, name: str, size: str) -> Iterator[str]:
     if (made.name, made.size) != (name, size):
         yield f"calls itself {made.name} {made.size}"
-    if set(made.inputs) != {"x", "y"}:
-        yield f"has the inputs {', '.join(made.inputs)}, and not x and y"
+    if type(made.inputs).__name__ != "Resident":  # what every framework can take today
+        yield f"has the inputs {type(made.inputs).__name__}, and not Resident(x=…, y=…)"
+        return
     if not made.trains and made.predict is None:
         yield "is a forward pass without `predict`, the same in float64"
-    for kind, arrays in (("input", made.inputs), ("parameter", made.parameters)):
+    for kind, arrays in (("input", made.batch.by_name()), ("parameter", made.parameters)):
         for own, array in arrays.items():
             dtypes = ("float32", "int32") if (kind, own) == ("input", "y") else ("float32",)
             if array.dtype not in dtypes:

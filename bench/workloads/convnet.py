@@ -32,6 +32,7 @@ from bench.reference.derivative import (
     relu,
     reshape,
 )
+from bench.reference.inputs import Resident
 from bench.reference.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
@@ -85,7 +86,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        inputs=Resident(x=frozen(x), y=frozen(y, np.int32)),
         parameters=parameters,
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),

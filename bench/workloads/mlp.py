@@ -15,6 +15,7 @@ import numpy as np
 from bench.records.record import FORWARD_ONLY
 from bench.reference import derivative
 from bench.reference.derivative import Arrays, Value, add, constant, cross_entropy, matmul, relu
+from bench.reference.inputs import Resident
 from bench.reference.workload import RELU_GRADIENT_TOLERANCE, Adam, Sgd, Work, Workload, frozen
 
 
@@ -67,7 +68,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        inputs=Resident(x=frozen(x), y=frozen(y, np.int32)),
         parameters=parameters,
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),

@@ -15,6 +15,7 @@ import numpy as np
 from bench.records.record import FORWARD_ONLY
 from bench.reference import derivative
 from bench.reference.derivative import Arrays, Value, add, constant, gelu, mean_square, multiply, normalize, subtract
+from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {  # rows, width
@@ -56,7 +57,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(y)},
+        inputs=Resident(x=frozen(x), y=frozen(y)),
         parameters=parameters,
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),

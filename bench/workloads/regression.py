@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"base": 200}
@@ -41,7 +42,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=200,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(WEIGHT * x + BIAS + noise)},
+        inputs=Resident(x=frozen(x), y=frozen(WEIGHT * x + BIAS + noise)),
         parameters={"weight": frozen(weight), "bias": frozen(bias)},
         truth={"weight": WEIGHT, "bias": BIAS},
         tolerance=TOLERANCE,

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.regression import loss_and_gradient
 
@@ -48,7 +49,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(x @ truth + BIAS + noise)},
+        inputs=Resident(x=frozen(x), y=frozen(x @ truth + BIAS + noise)),
         parameters={"weight": frozen(weight), "bias": frozen(bias)},
         loss_and_gradient=loss_and_gradient,
         gradient_tolerance=1e-4,

@@ -36,6 +36,7 @@ from bench.reference.derivative import (
     split,
     transpose,
 )
+from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 from bench.workloads.pointwise import EPSILON
 
@@ -96,7 +97,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        inputs=Resident(x=frozen(x), y=frozen(y, np.int32)),
         parameters=parameters,
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),

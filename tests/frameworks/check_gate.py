@@ -21,6 +21,7 @@ import numpy as np
 
 from bench.catalogue import framework_offer
 from bench.interface import Framework, Skip, Step
+from bench.reference.inputs import Resident
 from bench.reference.trajectory import Trajectory, reference
 from bench.reference.workload import Array32, Workload, sha256
 from bench.workloads import regression
@@ -37,11 +38,11 @@ def slower_by_one_percent(workload: Workload) -> Workload:
 
 
 def shuffled(workload: Workload) -> Workload:
-    return dataclasses.replace(workload, inputs={**workload.inputs, "y": workload.inputs["y"][::-1].copy()})
+    return dataclasses.replace(workload, inputs=Resident(x=workload.batch.x, y=workload.batch.y[::-1].copy()))
 
 
 def zeroed(workload: Workload) -> Workload:
-    return dataclasses.replace(workload, inputs=_zeros(workload.inputs))
+    return dataclasses.replace(workload, inputs=Resident(**_zeros(workload.batch.by_name())))
 
 
 def started_elsewhere(workload: Workload) -> Workload:

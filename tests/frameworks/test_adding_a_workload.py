@@ -23,7 +23,7 @@ FORWARDS = {  # file: (the forward pass, its entry in FORWARD)
     ),
     "_keras/models": (
         """def _logistic(workload: Workload) -> keras.Model:
-    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), keras.layers.Dense(3)])
+    return keras.Sequential([keras.Input(workload.batch.x.shape[1:]), keras.layers.Dense(3)])
 """,
         "Forward(_logistic, CROSS_ENTROPY)",
     ),

@@ -108,7 +108,7 @@ def test_onnx_runtime_predicts_as_numpy_does_in_float64(
     found = inferred(mode, model_of(framework, folder), tmp_path)
 
     parameters = {name: array.astype(np.float64) for name, array in TRAINED.items()}
-    expected = (WORKLOAD.inputs["x"].astype(np.float64) @ parameters["weight"] + parameters["bias"]).ravel()
+    expected = (WORKLOAD.batch.x.astype(np.float64) @ parameters["weight"] + parameters["bias"]).ravel()
     deviation = np.abs(np.array(found["predictions"]) - expected) / np.maximum(1, np.abs(expected))
     assert deviation.shape == (200,)
     assert deviation.max() <= 1e-6

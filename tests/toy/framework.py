@@ -25,7 +25,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the regression's step."""
     if mode == "gpu":
         return Skip("Toy's mode gpu needs a GPU")
-    points = [(float(x), float(y)) for x, y in zip(*(workload.inputs[name].ravel() for name in "xy"), strict=True)]
+    points = [(float(x), float(y)) for x, y in zip(*(array.ravel() for array in workload.batch), strict=True)]
     scale = 2 / len(points)
     state = {"weight": 0.0, "bias": 0.0}
     moments = {name: [0.0, 0.0] for name in state}

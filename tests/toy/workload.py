@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.reference import derivative
 from bench.reference.derivative import Arrays, Value, add, constant, cross_entropy, matmul
+from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"tiny": (64, 8), "S": (4_096, 64), "M": (65_536, 256)}  # points, features
@@ -46,7 +47,7 @@ def make(size: str, optimizer: str) -> Workload:
         update=OPTIMIZERS[optimizer],
         steps=20,
         work=work(size),
-        inputs={"x": frozen(x), "y": frozen(y, np.int32)},
+        inputs=Resident(x=frozen(x), y=frozen(y, np.int32)),
         parameters={
             "weight": frozen(rng.standard_normal((features, CLASSES)) * 0.1),
             "bias": frozen(rng.standard_normal(CLASSES) * 0.1),

@@ -23,7 +23,7 @@ def forward_step(workload: Workload, mode: str, model: Model) -> Step:
         return predictions
 
     advance = {"op-by-op": forward, "jit": jax.jit(forward)}[mode]
-    x = jax.device_put(workload.inputs["x"])
+    x = jax.device_put(workload.batch.x)
     held.state = initial(workload)
     compute = cache(lambda: products(model.predict, workload.parameters, x))
 

@@ -22,13 +22,13 @@ class Forward:
 
 
 def _regression(workload: Workload) -> keras.Model:
-    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), keras.layers.Dense(1)])
+    return keras.Sequential([keras.Input(workload.batch.x.shape[1:]), keras.layers.Dense(1)])
 
 
 def _mlp(workload: Workload) -> keras.Model:
     hidden = len(workload.parameters["layer1.bias"])
     layers = [keras.layers.Dense(hidden, "relu"), keras.layers.Dense(hidden, "relu"), keras.layers.Dense(10)]
-    return keras.Sequential([keras.Input(workload.inputs["x"].shape[1:]), *layers])
+    return keras.Sequential([keras.Input(workload.batch.x.shape[1:]), *layers])
 
 
 def _convnet(workload: Workload) -> keras.Model:
@@ -39,7 +39,7 @@ def _convnet(workload: Workload) -> keras.Model:
         return keras.ops.relu(h + convolution(channels, convolution(channels, h), None))
 
     c = len(workload.parameters["stem.bias"])
-    x = keras.Input(workload.inputs["x"].shape[1:])
+    x = keras.Input(workload.batch.x.shape[1:])
     h = keras.layers.AveragePooling2D(2)(block(c, convolution(c, x)))
     h = block(2 * c, convolution(2 * c, h))
     return keras.Model(x, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(h)))
@@ -63,7 +63,7 @@ class _Bias(keras.layers.Layer):  # type: ignore[misc]
 
 
 def _pointwise(workload: Workload) -> keras.Model:
-    x = keras.Input(workload.inputs["x"].shape[1:])
+    x = keras.Input(workload.batch.x.shape[1:])
     h = _as_layers_do(x)
     for _ in pointwise.BLOCKS:
         h = keras.ops.gelu(_Bias()(h), approximate=True) + h
@@ -72,7 +72,7 @@ def _pointwise(workload: Workload) -> keras.Model:
 
 
 def _transformer(attend: Callable[..., Any], workload: Workload) -> keras.Model:
-    tokens, width = workload.inputs["x"].shape[1:]
+    tokens, width = workload.batch.x.shape[1:]
     heads = transformer.heads(width)
 
     def normal(h: Any) -> Any:

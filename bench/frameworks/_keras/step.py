@@ -64,7 +64,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
     optimizer.build(model.trainable_variables)
     backend.prepare(model)
     fresh = _copies(optimizer.variables)
-    x, y = (keras.ops.convert_to_tensor(workload.inputs[name]) for name in ("x", "y"))
+    x, y = (keras.ops.convert_to_tensor(array) for array in workload.batch)
     data = backend.feed(x, y)
 
     def fit(epochs: int) -> Sequence[float]:
@@ -94,7 +94,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
 def _inference(workload: Workload, model: keras.Model, ending: str, backend: Backend) -> Step:
     """Return `predict_on_batch`."""
     model.compile(**COMPILE[ending])
-    x = keras.ops.convert_to_tensor(workload.inputs["x"])
+    x = keras.ops.convert_to_tensor(workload.batch.x)
     last: Any = None
 
     def call() -> Any:

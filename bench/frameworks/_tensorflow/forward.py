@@ -41,7 +41,7 @@ def forward_step(workload: Workload, forward: Forward, mode: str) -> Step:
 
 def placed(workload: Workload) -> tuple[Tensors, Tensors]:
     """Return the inputs as constants and the parameters as variables, on the device."""
-    inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
+    inputs = {name: tf.constant(array) for name, array in workload.batch.by_name().items()}
     return inputs, {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
 
 

@@ -18,7 +18,7 @@ def session_step(workload: Workload, forward: Forward) -> Step:
     """Return version 1's step; what trains is added to the graph by the first call, as `tf.function` traces in it."""
     graph = tf.Graph()
     with graph.as_default():
-        inputs = {name: tf.constant(array) for name, array in workload.inputs.items()}
+        inputs = {name: tf.constant(array) for name, array in workload.batch.by_name().items()}
         parameters = {name: v1.Variable(array, name=name) for name, array in workload.parameters.items()}
         initialize = v1.global_variables_initializer()
     session = v1.Session(graph=graph, config=_config())

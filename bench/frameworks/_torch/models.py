@@ -56,7 +56,7 @@ class _Pointwise(nn.Sequential):  # type: ignore[misc]
     def __init__(self, workload: Workload) -> None:
         super().__init__()
         for name in pointwise.BLOCKS:
-            self.add_module(name, _Block(workload.inputs["x"].shape[1]))
+            self.add_module(name, _Block(workload.batch.x.shape[1]))
 
 
 class _Residual(nn.Module):  # type: ignore[misc]
@@ -119,7 +119,7 @@ class _Decoder(nn.Module):  # type: ignore[misc]
 class _Transformer(nn.Module):  # type: ignore[misc]
     def __init__(self, attend: Callable[..., torch.Tensor], workload: Workload) -> None:
         super().__init__()
-        width = workload.inputs["x"].shape[-1]
+        width = workload.batch.x.shape[-1]
         for name in transformer.blocks(workload.parameters):
             self.add_module(name, _Decoder(width, attend))
         self.norm = _Norm(width)

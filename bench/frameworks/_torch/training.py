@@ -85,7 +85,7 @@ def placed(workload: Workload, precision: str) -> tuple[nn.Module, torch.Tensor,
     torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
     model = FORWARD[workload.name].model(workload).to(device.chosen())
     load(model, workload.parameters)
-    x, y = (torch.tensor(workload.inputs[name], device=device.chosen()) for name in ("x", "y"))
+    x, y = (torch.tensor(array, device=device.chosen()) for array in workload.batch)
     return model, x, y if y.is_floating_point() else y.long()
 
 

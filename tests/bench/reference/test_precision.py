@@ -93,7 +93,7 @@ class Predictor(FakeFramework):
 
         def predict() -> object:
             self.clock.spend(self.step_ns)
-            h = workload.inputs["x"]
+            h = workload.batch.x
             for layer in ("layer1", "layer2", "layer3"):
                 h = h @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
                 h = np.maximum(h, 0) if layer != "layer3" else h

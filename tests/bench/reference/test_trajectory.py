@@ -20,20 +20,20 @@ def test_data_are_those_of_the_stated_generator() -> None:
 
     made = workload()
 
-    assert np.array_equal(made.inputs["x"].ravel(), x.astype(np.float32))
-    assert np.array_equal(made.inputs["y"].ravel(), (3 * x + 2 + noise).astype(np.float32))
+    assert np.array_equal(made.batch.x.ravel(), x.astype(np.float32))
+    assert np.array_equal(made.batch.y.ravel(), (3 * x + 2 + noise).astype(np.float32))
 
 
 def test_data_and_initial_parameters_cannot_be_changed_by_a_framework() -> None:
     with pytest.raises(ValueError, match="read-only"):
-        workload().inputs["x"][0] = 1
+        workload().batch.x[0] = 1
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_training_ends_near_the_least_squares_solution(optimizer: str) -> None:
     made = workload(optimizer)
-    x = made.inputs["x"].astype(np.float64).ravel()
-    y = made.inputs["y"].astype(np.float64).ravel()
+    x = made.batch.x.astype(np.float64).ravel()
+    y = made.batch.y.astype(np.float64).ravel()
     slope, intercept = np.polyfit(x, y, 1)
     assert (slope, intercept) == pytest.approx((2.9919, 2.0018), abs=5e-5)
 
@@ -46,8 +46,8 @@ def test_training_ends_near_the_least_squares_solution(optimizer: str) -> None:
 @pytest.mark.parametrize("formula", [KINGMA_BA, EPSILON_HAT])
 def test_adam_is_the_formula_of_the_paper_in_scalars(formula: str) -> None:
     made = workload()
-    x = [float(v) for v in made.inputs["x"].ravel()]
-    y = [float(v) for v in made.inputs["y"].ravel()]
+    x = [float(v) for v in made.batch.x.ravel()]
+    y = [float(v) for v in made.batch.y.ravel()]
     w, b = float(made.parameters["weight"].item()), float(made.parameters["bias"].item())
     rate, b1, b2, epsilon = 0.1, 0.9, 0.999, 1e-8
     state = {"w": (w, 0.0, 0.0), "b": (b, 0.0, 0.0)}

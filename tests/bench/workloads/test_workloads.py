@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.reference.inputs import Resident
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Workload
 from bench.workloads import NEEDED, WORKLOADS, WorkloadError, load, make
@@ -35,7 +36,7 @@ def test_what_a_workload_makes_is_what_every_framework_is_promised(name: str, op
     if not made.trains:
         assert made.predict
         at = {parameter: array.astype(np.float64) for parameter, array in made.parameters.items()}
-        assert np.all(np.isfinite(made.predict(at, {"x": made.inputs["x"].astype(np.float64)})))
+        assert np.all(np.isfinite(made.predict(at, {"x": made.batch.x.astype(np.float64)})))
         return
     losses = reference(made, made.formula(KINGMA_BA), steps=3).losses
     assert losses[2] < losses[0]
@@ -45,11 +46,11 @@ def test_what_a_workload_makes_is_what_every_framework_is_promised(name: str, op
 def test_the_gradient_of_a_workload_is_the_difference_quotient_in_random_directions(name: str) -> None:
     made = make(name, size=smallest(name), optimizer="adam")
     at = {parameter: array.astype(np.float64) for parameter, array in made.parameters.items()}
-    _, gradient = made.slope(at, made.inputs)
+    _, gradient = made.slope(at, made.batch.by_name())
     for _ in range(5):
         way = {parameter: RNG.standard_normal(array.shape) for parameter, array in at.items()}
         up, down = (
-            made.slope({parameter: at[parameter] + h * way[parameter] for parameter in at}, made.inputs)[0]
+            made.slope({parameter: at[parameter] + h * way[parameter] for parameter in at}, made.batch.by_name())[0]
             for h in (H, -H)
         )
         slope = sum(float(np.sum(gradient[parameter] * way[parameter])) for parameter in at)
@@ -103,16 +104,16 @@ def renamed(made: Workload) -> Workload:
     return replace(made, name="mlp")
 
 
-def without_labels(made: Workload) -> Workload:
-    return replace(made, inputs={"x": made.inputs["x"]})
+def without_inputs(made: Workload) -> Workload:
+    return replace(made, inputs=made.batch.by_name())  # type: ignore[arg-type]  # what a file might give
 
 
 def with_doubles(made: Workload) -> Workload:
-    return replace(made, inputs={**made.inputs, "x": made.inputs["x"].astype(np.float64)})
+    return replace(made, inputs=Resident(x=made.batch.x.astype(np.float64), y=made.batch.y))
 
 
 def with_long_labels(made: Workload) -> Workload:
-    return replace(made, inputs={**made.inputs, "y": made.inputs["y"].astype(np.int64)})
+    return replace(made, inputs=Resident(x=made.batch.x, y=made.batch.y.astype(np.int64)))
 
 
 def untrained(made: Workload) -> Workload:
@@ -127,7 +128,7 @@ def writeable(made: Workload) -> Workload:
     ("spoil", "sentence"),
     [
         (renamed, "calls itself mlp tiny"),
-        (without_labels, "has the inputs x, and not x and y"),
+        (without_inputs, "has the inputs dict, and not Resident(x=…, y=…)"),
         (with_doubles, "has the input x in float64, and not in float32: `frozen` casts it"),
         (with_long_labels, "has the input y in int64, and not in float32 or int32"),
         (untrained, "is a forward pass without `predict`"),
