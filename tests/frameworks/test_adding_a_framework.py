@@ -8,6 +8,7 @@ import pytest
 
 from bench.records.codec import from_json
 from bench.records.record import Record
+from harness.doctor.survey import output
 from harness.environments.checkout import ROOT
 from tests.copies import copy_of_the_checkout, run
 
@@ -44,8 +45,8 @@ def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
 
 
 def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
-    if not shutil.which("docker"):
-        pytest.skip("docker compose reads compose.yaml")
+    if not output(["docker", "compose", "version"]):
+        pytest.skip("docker compose is not there to read compose.yaml")
     shutil.copytree(checkout, tmp_path / "copy", ignore=shutil.ignore_patterns(".envs", "results"))
     compose = tmp_path / "copy" / "compose.yaml"
     compose.write_text(compose.read_text().replace(SERVICE, "").replace("[toy, numpy, ", "[numpy, "))
