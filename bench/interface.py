@@ -9,8 +9,8 @@ tree, so that a host without the framework can list its cells:
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
     LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
-    LIMITS = "torch"                        the library that it computes with, where the file has `probes` for its limits
-    ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator other than the default, by its own names,
+    LIMITS = "torch"                        the library that it computes with, if the file has `probes` for its limits
+    ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator besides the default, by its own names,
                                             with the variables that set each; "torch": those of that file
     ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; if left out, only "cuda"
 
@@ -72,7 +72,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One call of a library and its work: a number of floating-point operations, of bytes read and written, or of launches."""
+    """One call of a library and its work: floating-point operations, bytes read and written, or launches."""
 
     call: Callable[[], Output]  # returns without waiting for the device; the last output is waited for
     work: int
@@ -80,7 +80,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """A library's own calls that measure limits, as its users would write them; each is measured before the next is made."""
+    """A library's own calls that measure limits, as its users would write them. Each is measured before the next."""
 
     matmul: Callable[[int, str], Task | None]  # product of two n × n matrices in a precision; None: it has none
     triad: Callable[[int], Task]  # on two arrays of float32, of so many bytes together

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def logical_lines(source: str) -> int:
-    """Return the number of statements in `source`; a `def`, `for` or `with` counts as one, and each statement of its body too.
+    """Return the number of statements in `source`: a `def` or `for` counts one, and each statement of its body, too.
 
     Comments, blank lines, line breaks inside a statement and docstrings (a bare string as a statement) do not count.
 

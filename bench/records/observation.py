@@ -1,7 +1,7 @@
 """What the harness measured of one replicate from outside its process. Standard library only; a `Record` holds it.
 
-The harness fills it when the turn has ended; bench writes only `Energy`. Every figure is None where it was not measured,
-and `missing` then says why, as "field: reason".
+The harness fills it when the turn has ended; bench writes only `Energy`. A figure that was not measured is None, and
+`missing` says why, as "field: reason".
 """
 
 from dataclasses import dataclass

@@ -6,8 +6,8 @@ from typing import Any, Final
 # History of the schema
 #   1  the first: one process runs one cell, or one idiomatic program
 #   2  more of the proof, repeats, exports, fingerprints; "keras" is "keras_tensorflow", its modes by their method
-#   3  workloads in addition to the regression: weight, bias and their truth may be missing, every parameter is compared,
-#      the gradient too; a fingerprint covers the gate's first steps, in schema 2 all of them
+#   3  workloads besides the regression: weight, bias and their truth may be missing; every parameter is compared, and
+#      the gradient; a fingerprint covers the gate's first steps, in schema 2 all of them
 #   4  when each timed round began; forward passes and precisions: norm of the predictions, dtype of the
 #      products; limits of the machine
 #   5  the deviation of the gradient is that of the worst parameter, in schema 4 that of the largest element;

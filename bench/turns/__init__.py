@@ -1,1 +1,1 @@
-"""One process for one replicate: how it is prepared, started, watched and ended; also the worker in a container. Standard library only."""
+"""One process for one replicate: prepared, started, watched, ended; also by a worker. Standard library only."""
