@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn, cast
 
 import typer
 
@@ -35,7 +35,7 @@ app.add_typer(selftest.app, name="selftest")
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
 Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two: side by side.")]
-REQUEST: Final[Mapping[str, Any]] = {  # the options that say what to run
+REQUEST: Final[Mapping[str, object]] = {  # the options that say what to run
     "framework": Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")],
     "workload": Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")],
     "mode": Annotated[
@@ -64,9 +64,10 @@ RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder
 def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command` the options of REQUEST; it is called with the request that they make."""
 
-    def with_request(**typed: Any) -> None:
-        fields = {name: typed.pop(name) for name in REQUEST}
-        command(request.parsed(**fields), **typed)
+    def with_request(**typed: object) -> None:
+        seed = cast("int | None", typed.pop("seed"))
+        names = {name: cast("str | None", typed.pop(name)) for name in REQUEST if name != "seed"}
+        command(request.parsed(seed=seed, **names), **typed)
 
     own = list(inspect.signature(command).parameters.values())[1:]
     shared = [

@@ -9,14 +9,16 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+Array = NDArray[Any]  # of float32, or of int32 for labels
+
 
 class Batch(NamedTuple):
     """What one step consumes: read-only, C-contiguous."""
 
-    x: NDArray[Any]  # float32, (samples, …)
-    y: NDArray[Any]  # float32, or int32 for labels
+    x: Array  # float32, (samples, …)
+    y: Array  # float32, or int32 for labels
 
-    def by_name(self) -> dict[str, NDArray[Any]]:
+    def by_name(self) -> dict[str, Array]:
         """Return the arrays under "x" and "y"."""
         return self._asdict()
 
@@ -33,8 +35,8 @@ class Inputs(Protocol):
 class Resident:
     """The same batch for every step, on the device before the first one."""
 
-    x: NDArray[Any]
-    y: NDArray[Any]
+    x: Array
+    y: Array
 
     def batch(self, step: int) -> Batch:
         """Return the batch, whatever the step."""
