@@ -57,7 +57,7 @@ def test_an_edit_under_bench_is_used_without_a_new_image(project: Make, tmp_path
     for name in ("bench", "harness", "images"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "compose.yaml", root)
-    edited = root / "bench" / "environment.py"
+    edited = root / "bench" / "turns" / "environment.py"
     edited.write_text(edited.read_text().replace("platform=platform.platform()", 'platform="as edited"'))
     made = project(root)
     before = images(made)
