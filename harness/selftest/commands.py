@@ -1,4 +1,4 @@
-"""`samestep selftest`: all figures in one table; `samestep selftest …`: one of them, at length."""
+"""`samestep selftest`: all figures in one table; `samestep selftest …`: one of them in detail."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="Measure the suite itself, against the figures that it has to keep.",
+    help="Measure the suite itself and compare with its targets.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -18,7 +18,7 @@ def everything(
     short: Annotated[bool, typer.Option("--short", help="Some ten minutes. [default: up to an hour]")] = False,
     format: Annotated[str | None, typer.Option(help="Print as md. [default: a table for people]")] = None,
 ) -> None:
-    """Measure the suite itself, against the figures that it has to keep."""
+    """Measure the suite itself and compare with its targets."""
     if context.invoked_subcommand is None:
         from harness.selftest import run
 
@@ -32,7 +32,10 @@ def sampler(
     device: Annotated[str, typer.Option(help="cpu; cuda: ask the GPU as well.")] = "cpu",
     cpus: Annotated[str | None, typer.Option(help="CPU set of the work, as 1-3. [default: all but one]")] = None,
 ) -> None:
-    """What the sampler costs: step time with it and without, interleaved, and its share of a processor."""
+    """Measure the cost of the sampler.
+
+    Steps run with and without it, interleaved; the result also has its share of a processor.
+    """
     from harness.selftest import sampler as test
 
     raise typer.Exit(test.run(pairs, seconds, device, cpus))
@@ -40,7 +43,10 @@ def sampler(
 
 @app.command()
 def allocation() -> None:
-    """Whether a known pattern of allocations is reported with its peak, on the processor."""
+    """Check the peak that a known pattern of allocations reports.
+
+    The allocations are on the processor.
+    """
     from harness.selftest import allocation as test
 
     raise typer.Exit(test.run())
@@ -51,7 +57,10 @@ def faults(
     run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")] = "latest",
     results: Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")] = Path("results"),
 ) -> None:
-    """Whether twenty faults, put into the records of a run one at a time, are found out."""
+    """Check that twenty faults in the records of a run are found.
+
+    They are put into the records one at a time.
+    """
     from rich.console import Console
 
     from harness.selftest import faults as test

@@ -74,7 +74,7 @@ def pairs(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> Iterator
         rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
         steps = fit_steps.get(place.cell)
         one = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
-        keep = partial(one.keep, place, steps, models.model(place))
+        keep = partial(one.keep, place, calls_per_round=steps, model=models.model(place))
         yield _pair(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
 
 

@@ -13,7 +13,7 @@ from tests.engine.project import ROOT, Project, until
 
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
-# Turns of one cell in each profile: itself and its A/A twin in each block, sentinels, limits, memory
+# Turns of one cell in each profile: itself and its A/A control in each block, drift probes, limits, memory
 QUICK = 3 + 3 + 4 + 1 + 1
 DEFAULT = 6 + 6 + 7 + 6 + 2
 
