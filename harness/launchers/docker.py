@@ -64,14 +64,14 @@ def connect() -> docker.DockerClient:
         ) from error
     except (OSError, DockerException) as error:
         raise SetupError(
-            f"No Docker engine answers at {address}: start it (sudo systemctl start docker), or name it in DOCKER_HOST, "
-            f"{ALTERNATIVE}."
+            f"No Docker engine answers at {address}: start it (sudo systemctl start docker), "
+            f"or name it in DOCKER_HOST, {ALTERNATIVE}."
         ) from error
     return client
 
 
 def check_socket(address: str) -> None:
-    """Connect to the engine's Unix socket and raise its OSError, if any: the SDK would hide which error it is."""
+    """Raise the OSError of the engine's Unix socket, if it has one: the SDK would hide which error it is."""
     scheme, _, path = address.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as connection:
@@ -143,7 +143,7 @@ class DockerLauncher:
         self._client = self._client or connect()
         check_readable(self.code / "bench")
         for name in remove_left_behind(self._client):
-            say(f"removed the container {name}, of a samestep that was killed")
+            say(f"removed the container {name} of a samestep that was killed")
         missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, device=self.device))}
         for name in frameworks:
             if name not in missing:

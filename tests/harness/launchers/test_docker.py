@@ -311,10 +311,10 @@ def test_tells_a_missing_engine_from_a_forbidden_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/none.sock")
     assert docker.why_not(["torch"], "cpu").startswith("No Docker engine answers at unix:///run/none.sock: start it")
 
-    def forbidden(host: str) -> None:
+    def forbidden(address: str) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(docker, "knock", forbidden)
+    monkeypatch.setattr(docker, "check_socket", forbidden)
     assert "sudo usermod -aG docker $USER" in docker.why_not(["torch"], "cpu")
 
 
