@@ -13,7 +13,7 @@ RAN: Final = (OK, SOME_FAILED, INTERRUPTED)
 try:
     main()
 except SystemExit as end:
-    # A run says goodbye to the workers. Whatever else was asked for, they were started with us and wait for it.
+    # A run ends the workers itself. After any other command they are idle: compose has started them with this harness.
     if sys.argv[1:2] != ["run"] or end.code not in RAN:
         with contextlib.suppress(SetupError):
             workers.dismiss()

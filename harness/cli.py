@@ -1,6 +1,6 @@
-"""The command line: parse, plan, run, report. What each command does is in the module it calls.
+"""The command line: options and commands. Each command calls `harness.commands` or `harness.session`.
 
-That module is imported when its command runs: `samestep --help` waits for nothing heavy.
+These modules are imported when a command runs, so that `samestep --help` is fast.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ app.add_typer(selftest.app, name="selftest")
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
-Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two: side by side.")]
-REQUEST: Final[Mapping[str, object]] = {  # the options that say what to run
+Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two by comma: side by side.")]
+REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     "framework": Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")],
     "workload": Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")],
     "mode": Annotated[
@@ -45,24 +45,28 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that say what to run
         str | None, typer.Option(help="Optimizers, separated by commas; none: forward only. [default: the profile's]")
     ],
     "size": Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")],
-    "precision": Annotated[str | None, typer.Option(help="float32, tf32, bfloat16, by commas. [default: float32]")],
-    "allocator": Annotated[
-        str | None, typer.Option(help="Policies of the device allocator, by commas. [default: default]")
+    "precision": Annotated[
+        str | None, typer.Option(help="float32, tf32, bfloat16, separated by commas. [default: float32]")
     ],
-    "measure": Annotated[str | None, typer.Option(help="time, memory, energy, by commas. [default: the profile's]")],
+    "allocator": Annotated[
+        str | None, typer.Option(help="Allocator policies, separated by commas. [default: default]")
+    ],
+    "measure": Annotated[
+        str | None, typer.Option(help="time, memory, energy, separated by commas. [default: the profile's]")
+    ],
     "profile": Annotated[
         str | None,
         typer.Option(help=f"How often and how long: {', '.join(PROFILES)}. [default: {request.DEFAULT_PROFILE}]"),
     ],
     "device": Device,
-    "seed": Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: drawn]")],
+    "seed": Annotated[int | None, typer.Option(help="Seed of the order within the blocks. [default: random]")],
 }
 Results = Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")]
 RunName = Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")]
 
 
 def takes_request(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the options of REQUEST; it is called with the request that they make."""
+    """Add the options of REQUEST to `command`, which is called with the `Request` parsed from them."""
 
     def with_request(**typed: object) -> None:
         seed = cast("int | None", typed.pop("seed"))
@@ -83,7 +87,10 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
 
 @app.command()
 def doctor() -> None:
-    """Say what this host can run, and the remedy for each thing it cannot."""
+    """Say what this host can run.
+
+    For each thing that it cannot run, the table has the remedy.
+    """
     from harness import commands
 
     raise typer.Exit(commands.doctor())
@@ -100,7 +107,11 @@ def list_() -> None:
 @app.command()
 @takes_request
 def plan(requested: request.Request, launcher: Launcher = None, results: Results = Path("results")) -> None:
-    """Show what a run would do, in which order and how long; run nothing."""
+    """Show what a run would do; run nothing.
+
+    The list has the replicates in the order in which they would run; where earlier runs are known, an estimate of the
+    time comes first.
+    """
     from harness import commands
 
     commands.show_plan(requested, launcher, results)
@@ -112,7 +123,9 @@ def run(
     requested: request.Request,
     results: Results = Path("results"),
     launcher: Launcher = None,
-    python: Annotated[Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's]")] = None,
+    python: Annotated[
+        Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's own]")
+    ] = None,
     cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
@@ -120,13 +133,16 @@ def run(
     allow_shared_gpu: Annotated[bool, typer.Option(help="Run although other programs use the GPU.")] = False,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
-    """Measure the selected cells, block by block, and write the report."""
+    """Measure the selected cells and write the report.
+
+    A run goes block by block: each block has one replicate of each cell, in random order.
+    """
     from harness import session
 
     setting = Setting(
         results=results,
         launcher=launcher,
-        python=python and python.absolute(),  # replicates start in folders of their own
+        python=python and python.absolute(),  # replicates have other working directories
         cpus=cpus,
         threads=threads,
         timeout_s=timeout,
@@ -154,10 +170,10 @@ def report(
     table: Annotated[str | None, typer.Option(help="With csv or md: only this table, such as steps or memory.")] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Make the report of a run anew and print it."""
+    """Make the report of a run again and print it."""
     from harness import commands
 
-    commands.report(run, format, table, results)
+    commands.report(run, format=format, table=table, results=results)
 
 
 @app.command()
@@ -171,10 +187,13 @@ def compare(
     format: Annotated[str | None, typer.Option(help="Print as csv, md, json or line.")] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Compare two runs, or two selections of one, cell by cell: ratios, intervals, verdicts."""
+    """Compare two runs, or two selections of one run.
+
+    The table has a ratio, its interval and a verdict for each cell.
+    """
     from harness import commands
 
-    raise typer.Exit(commands.compare(a, b, fail_on, results, format))
+    raise typer.Exit(commands.compare(a, b, fail_on=fail_on, results=results, format=format))
 
 
 @app.command()
@@ -188,7 +207,7 @@ def show(
 
 
 def main() -> NoReturn:
-    """Run the command line; errors become one sentence and an exit code."""
+    """Run the command line; an error becomes one sentence and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(standalone_mode=True)
@@ -199,7 +218,7 @@ def main() -> NoReturn:
         print(f"samestep: {error}", file=sys.stderr)
         sys.exit(USAGE)
     except BrokenPipeError:
-        # Whoever read our output has gone, as `| head` does; Python would complain once more at exit.
+        # The reader of the output has ended, as `| head` does; without this, Python reports it once more at exit.
         with contextlib.suppress(OSError):
             sys.stdout = None
         sys.exit(0)

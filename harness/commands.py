@@ -1,4 +1,4 @@
-"""The commands that measure nothing: what can be run, what would be run, what a run found."""
+"""The commands that measure nothing: what can be run, what would be run, the results of a run."""
 
 import sys
 from pathlib import Path
@@ -12,35 +12,43 @@ from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
 from harness.compare import choice
 from harness.errors import OK, SOME_FAILED, USAGE
-from harness.format import minutes
+from harness.format import rough_duration
 from harness.plan import label, request, selection
 from harness.plan.planner import planned_run
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Request
 from harness.run import progress
-from harness.store import folder as store
 from harness.store import history
+from harness.store.folder import find
 from harness.validity.results import load
 
 
-def compare(a: str, b: str, fail_on: str | None, results: Path, format: str | None = None) -> int:
-    """Print how the second run, or selection, compares with the first; return the exit code."""
+def compare(a: str, b: str, *, fail_on: str | None, results: Path, format: str | None = None) -> int:
+    """Print how B, a run or a selection of cells, compares with A; return the exit code.
+
+    Args:
+        a: RUN, or RUN:field=name,…
+        b: the same; without RUN before the colon, cells of the run of `a`.
+        fail_on: conditions, separated by commas, of which any makes the exit code 3.
+        results: folder of the runs.
+        format: csv, md, json or line; None: a table for people.
+    """
     from harness.compare import render
     from harness.compare.compare import CONDITIONS, NOT_COMPARABLE
 
-    conditions = [one.replace("-", " ") for one in selection.names(fail_on)]
+    conditions = [condition.replace("-", " ") for condition in selection.names(fail_on)]
     for condition in conditions:
         request.one_of("condition", condition, CONDITIONS)
     if format is not None:
         request.one_of("format", format, render.FORMATS)
     chosen = choice.parsed(a), choice.parsed(b)
-    first = store.find(results, chosen[0].run)
-    second = store.find(results, chosen[1].run) if chosen[1].run else first
-    found = render.compare_folders(first, second, chosen, format)
-    unjudged = found.count(NOT_COMPARABLE) + found.count("unmatched")
+    first = find(results, chosen[0].run)
+    second = find(results, chosen[1].run) if chosen[1].run else first
+    comparison = render.compare_folders(first, second, chosen, format)
+    unjudged = comparison.count(NOT_COMPARABLE) + comparison.count("unmatched")
     if conditions and unjudged:
         print(f"samestep: {unjudged} of the cells could not be judged; the table says why.", file=sys.stderr)
-    return SOME_FAILED if any(found.count(condition) for condition in conditions) else OK
+    return SOME_FAILED if any(comparison.count(condition) for condition in conditions) else OK
 
 
 def list_offer() -> None:
@@ -76,21 +84,21 @@ def list_offer() -> None:
 
 
 def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
-    """Print the cells and the order of a run, and how long it would take by what was measured before."""
-    found = planned_run(requested, launcher, None, say=lambda line: None)
-    plan = found.plan
-    if found.left_out:
-        print(found.left_out)
+    """Print the cells and the order of a run, and how long it would take, estimated from earlier runs."""
+    planned = planned_run(requested, launchers=launcher, blocks=None, say=lambda line: None)
+    plan = planned.plan
+    if planned.left_out:
+        print(planned.left_out)
     print(plan)
-    known = history.seconds(results, found.profile.name, found.device)
+    known = history.seconds(results, profile=planned.profile.name, device=planned.device)
     new = sum(cell not in known for cell in plan.cells)
     seconds = progress.TimeLeft(plan, earlier=known).seconds()
     if seconds is not None:
         most = "at most " if plan.looks else ""
-        guessed = f"; {new} of the cells were not, and are taken as the mean of the others" if new else ""
-        print(f"{most}about {minutes(seconds)}, as measured in {results}{guessed}")
-    for planned in plan.in_order():
-        print(f"{planned.position:>4}  block {planned.block}  {label.name(planned.cell)}")
+        unmeasured = f"; {new} of the cells were not, and count as the mean of the others" if new else ""
+        print(f"{most}about {rough_duration(seconds)}, as measured in {results}{unmeasured}")
+    for replicate in plan.in_order():
+        print(f"{replicate.position:>4}  block {replicate.block}  {label.name(replicate.cell)}")
 
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
@@ -108,8 +116,8 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
     return USAGE if failed else OK
 
 
-def report(name: str, format: str | None, table: str | None, results: Path) -> None:
-    """Make the report of a run anew and print it."""
+def report(name: str, *, format: str | None, table: str | None, results: Path) -> None:
+    """Make the report of a run again and print it, or (with `format`) its tables in that format."""
     from harness.report import write
     from harness.report.exporters import EXPORTERS
     from harness.report.tables.all import TABLES
@@ -118,7 +126,7 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
         request.one_of("format", format, tuple(EXPORTERS))
     if table is not None:
         request.one_of("table", table, TABLES)
-    folder = store.find(results, name)
+    folder = find(results, name)
     page = write.write_report(folder)
     if format is None:
         write.print_report(folder)
@@ -129,19 +137,19 @@ def report(name: str, format: str | None, table: str | None, results: Path) -> N
 
 def show(frameworks: tuple[str, ...]) -> None:
     """Print the hello worlds of `frameworks` side by side."""
-    from harness import hello as shows
+    from harness.hello import side_by_side
 
-    with_hello = {one.name: one for one in catalogue().frameworks if one.hello}
+    with_hello = {offer.name: offer for offer in catalogue().frameworks if offer.hello}
     chosen = [selection.known("hello world", name, with_hello) for name in frameworks] or list(with_hello.values())
-    shows.side_by_side(chosen, Console(file=sys.stdout))
+    side_by_side(chosen, Console(file=sys.stdout))
 
 
 def doctor() -> int:
     """Print what this host can run; return the exit code."""
-    from harness.doctor import checks as doctors
     from harness.doctor import survey
+    from harness.doctor.checks import can_run, examine, ways
 
-    checks = doctors.examine(survey.look())
+    checks = examine(survey.look())
     console = Console(file=sys.stdout)
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)
@@ -150,6 +158,6 @@ def doctor() -> int:
         table.add_row(escape(check.name), status, escape(check.found), escape(check.remedy))
     console.print(table)
     console.print()
-    for way in doctors.ways(checks):
+    for way in ways(checks):
         print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
-    return OK if doctors.can_run(checks) else USAGE
+    return OK if can_run(checks) else USAGE

@@ -1,11 +1,11 @@
-"""Every error that samestep raises on purpose; each carries the exit code that the command ends with.
+"""The errors that samestep raises on purpose, each with the exit code of the command.
 
-    SamestepError            1   something about the request or this host; the message names the thing and the remedy
+    SamestepError            1   the request or this host is at fault; the message says what is wrong and the remedy
     ├── SelectionError       1   an unknown or empty selection, with the nearest valid names
-    ├── SetupError           1   an interpreter, environment, image or engine that is not there or cannot be made
-    └── StoreError           1   a run folder that cannot be read, written or resumed
+    ├── SetupError           1   an interpreter, environment, image or engine is missing or cannot be made
+    └── StoreError           1   a run folder cannot be read, written or resumed
 
-A cell that fails is no error: it is a record, and the run ends with 3. Ctrl-C ends with 130.
+A cell that fails is not an error: it becomes a record, and the run ends with 3. Ctrl-C ends with 130.
 """
 
 from typing import Final
@@ -17,13 +17,13 @@ INTERRUPTED: Final = 130
 
 
 class SamestepError(Exception):
-    """One sentence for a person: what, where, and the remedy."""
+    """An error whose message is one sentence: what is wrong, where, and the remedy."""
 
     exit_code = USAGE
 
 
 class SelectionError(SamestepError):
-    """The selection names something unknown, or nothing."""
+    """The selection has an unknown name, or is empty."""
 
 
 class SetupError(SamestepError):

@@ -1,4 +1,4 @@
-"""How numbers read to people. The only place that rounds; the CSV does not use it."""
+"""Numbers as text for people. Only this module rounds; the CSV files do not use it."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ GIB: Final = 2**30
 
 
 def plain(value: Value) -> str:
-    """Return a value as people read it: yes and no, a dash for nothing."""
+    """Return a value as text: yes and no for a bool, a dash for None and for an empty text."""
     if value is None or value == "":
         return NONE
     if isinstance(value, bool):
@@ -20,12 +20,12 @@ def plain(value: Value) -> str:
 
 
 def shortened(value: Value) -> str:
-    """Return a verdict in as many letters as a terminal has room for."""
+    """Return a verdict, short enough for a terminal: "undetermined" becomes "undet."."""
     return "undet." if value == "undetermined" else plain(value)
 
 
 def significant(value: Value) -> str:
-    """Return a number with three significant digits, thousands apart: 0.912, 16.3, 104, 20,700."""
+    """Return a number with three significant digits and thousands separators: 0.912, 16.3, 104, 20,700."""
     if not isinstance(value, int | float):
         return plain(value)
     if not math.isfinite(value) or value == 0:
@@ -35,34 +35,34 @@ def significant(value: Value) -> str:
 
 
 def rounded(value: Value) -> str:
-    """Return a computed count with three significant digits and no decimals: 22, 299,000."""
+    """Return a computed count with three significant digits, without decimals: 22, 299,000."""
     return f"{float(f'{value:.3g}'):,.0f}" if isinstance(value, int | float) else plain(value)
 
 
 def percent(value: Value) -> str:
-    """Return a share with two significant digits, in whole per cent from ten up: 0.53 %, 1.7 %, 310 %."""
+    """Return a share in per cent: two significant digits below 10 %, whole numbers from there: 0.53 %, 1.7 %, 310 %."""
     if not isinstance(value, int | float):
         return plain(value)
     return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
 
 
 def whole(value: Value) -> str:
-    """Return a count, thousands apart."""
+    """Return an exact count with thousands separators: 299,123."""
     return f"{value:,}" if isinstance(value, int) else plain(value)
 
 
 def times(value: Value) -> str:
-    """Return a ratio: 31.5×; of a thing to itself 1×."""
+    """Return a ratio with three significant digits: 31.5×; exactly 1 is 1×."""
     return "1×" if value == 1 else f"{significant(value)}×" if isinstance(value, int | float) else plain(value)
 
 
 def ratio(value: Value) -> str:
-    """Return a ratio near 1: 0.987."""
+    """Return a ratio near 1 with three decimals: 0.987."""
     return f"{value:.3f}" if isinstance(value, int | float) else plain(value)
 
 
 def mebibytes(value: Value) -> str:
-    """Return bytes in MiB."""
+    """Return bytes in MiB, without the unit."""
     return significant(value / 2**20) if isinstance(value, int | float) else plain(value)
 
 
@@ -77,30 +77,30 @@ def scientific(value: Value) -> str:
 
 
 def beginning(value: Value) -> str:
-    """Return the first eight digits of each hash: enough to see that they are equal."""
+    """Return the first eight digits of each hash: enough to see whether they are equal."""
     return " ".join(part[:8] for part in value.split()) if isinstance(value, str) and value else plain(value)
 
 
 def listed(items: Sequence[str]) -> str:
-    """Return items as a sentence names them: a, b and c."""
+    """Return items as a list in a sentence: a, b and c."""
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
-def words(bytes_: int) -> str:
-    """Return an amount for people, to three digits: 1.63 GiB, 512 MiB."""
+def memory_size(bytes_: int) -> str:
+    """Return an amount of memory with three significant digits: 1.63 GiB, 512 MiB."""
     return f"{bytes_ / GIB:.3g} GiB" if bytes_ >= GIB else f"{bytes_ / (1 << 20):.3g} MiB"
 
 
 def duration(ns: float) -> str:
-    """Return a duration in the unit that reads best: 912 ns, 104 µs, 3.7 ms, 7.1 s."""
+    """Return a measured duration with three significant digits and the unit that fits: 912 ns, 104 µs, 7.10 s."""
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if ns >= size:
             return f"{significant(ns / size)} {unit}"
     return f"{significant(ns)} ns"
 
 
-def minutes(seconds: float) -> str:
-    """Return "42 s" or "3 min 20 s", rounded to what an estimate can carry."""
+def rough_duration(seconds: float) -> str:
+    """Return an estimated duration, from 90 s on rounded to ten seconds: "42 s", "3 min 20 s", "2 h 1 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds / 10) * 10, 60)
@@ -110,7 +110,7 @@ def minutes(seconds: float) -> str:
 
 
 def size_words(bytes_: int) -> str:
-    """Return a working set for people: 64 KiB, 4 MiB, 2 GiB."""
+    """Return the size of a working set in the largest unit below it, rounded down to a whole number: 64 KiB, 4 MiB."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if bytes_ >= size:
             return f"{bytes_ // size} {unit}"

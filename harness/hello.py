@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bench.catalogue import FrameworkOffer
 
-THEME: Final = "ansi_dark"  # the terminal's own colours, on whatever ground it has
+THEME: Final = "ansi_dark"  # the terminal's own colours, which suit its background
 GAP: Final = 3
 
 
@@ -19,7 +19,7 @@ def side_by_side(frameworks: Sequence[FrameworkOffer], console: Console) -> None
     if not frameworks:
         console.print("No framework with a hello world.")
     for row in rows(frameworks, console.width):
-        listings = [_listing(one, plain=not console.is_terminal) for one in row]
+        listings = [_listing(framework, plain=not console.is_terminal) for framework in row]
         if len(row) == 1:
             console.print(listings[0], soft_wrap=True)
         else:
@@ -30,18 +30,18 @@ def side_by_side(frameworks: Sequence[FrameworkOffer], console: Console) -> None
 
 
 def rows(frameworks: Iterable[FrameworkOffer], width: int) -> list[list[FrameworkOffer]]:
-    """Return the frameworks in rows whose listings fit into `width` characters; one that is wider stands alone."""
-    laid: list[list[FrameworkOffer]] = []
+    """Return the frameworks in rows whose listings fit into `width` characters; a wider one has a row of its own."""
+    filled: list[list[FrameworkOffer]] = []
     left = 0
-    for one in frameworks:
-        needed = _width(one) + GAP
-        if laid and needed <= left:
-            laid[-1].append(one)
+    for framework in frameworks:
+        needed = _width(framework) + GAP
+        if filled and needed <= left:
+            filled[-1].append(framework)
         else:
-            laid.append([one])
+            filled.append([framework])
             left = width + GAP
         left -= needed
-    return laid
+    return filled
 
 
 def _listing(framework: FrameworkOffer, *, plain: bool) -> Group:

@@ -1,4 +1,4 @@
-"""A run from the command line to the report: request → plan → launchers → loop → tables, exit code."""
+"""A run from the command line to the report: request → plan → launchers → loop → report, exit code."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.records.record import Record
-from harness.compare import render as outputs
+from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.host import gpus, machine, processors
@@ -23,40 +23,39 @@ from harness.report import write
 from harness.run import progress, stopping
 from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps
 from harness.stats.overhead import own_share
-from harness.store import folder as store
 from harness.store.facts import RunFacts
-from harness.store.folder import RunFolder
+from harness.store.folder import RunFolder, create, find, require_space
 from harness.store.resume import require_fit
 from harness.validity import results, validity
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run and what runs it."""
+    """A run and its launcher."""
 
     run: ActiveRun
     launcher: Launcher
 
 
 def run(requested: Request, setting: Setting) -> int:
-    """Measure a selection from the start, in one launcher or side by side in several; return the exit code."""
+    """Measure a selection in one launcher, or side by side in several; return the exit code."""
     cpus = processors.cpu_set(setting.cpus) if setting.cpus else processors.default_cpus()
-    found = planned_run(requested, setting.launcher, setting.blocks, progress.say)
-    profile, plan = found.profile, found.plan
-    if found.left_out:
-        progress.say(found.left_out)
-    for name in found.launchers if found.device == "cuda" else ():
+    planned = planned_run(requested, launchers=setting.launcher, blocks=setting.blocks, say=progress.say)
+    profile, plan = planned.profile, planned.plan
+    if planned.left_out:
+        progress.say(planned.left_out)
+    for name in planned.launchers if planned.device == "cuda" else ():
         gpus.require_free(
             gpus.wanted(os.environ, in_container=choose.LAUNCHERS[name].in_container),
             progress.say,
             shared=setting.shared_gpu,
         )
-    begun = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
+    run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
-    for launcher in [choose.launcher(name, found.device, setting.python) for name in found.launchers]:
-        folder = store.create(setting.results, begun if len(found.launchers) == 1 else f"{begun}-{launcher.name}")
+    for launcher in [choose.launcher(name, device=planned.device, python=setting.python) for name in planned.launchers]:
+        folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
         folder.lock()
-        facts = _facts(folder, requested, setting, found, cpus, launcher.name)
+        facts = _facts(folder, requested, setting, planned, cpus, launcher.name)
         folder.write_plan(plan)
         folder.write_facts(facts)
         jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -66,27 +65,27 @@ def run(requested: Request, setting: Setting) -> int:
 
 def resume(name: str, requested: Request, setting: Setting) -> int:
     """Go on with a run that was interrupted; return the exit code."""
-    folder = store.find(setting.results, name)
+    folder = find(setting.results, name)
     facts, plan, records = folder.facts(), folder.plan(), folder.records()
     device = facts.device
-    _require_same("profile", requested.profile, facts.profile, folder)
-    _require_same("seed", requested.seed, facts.seed, folder)
-    _require_same("device", requested.device, device, folder)
+    _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
+    _require_same(folder, "seed", given=requested.seed, stored=facts.seed)
+    _require_same(folder, "device", given=requested.device, stored=device)
     if setting.blocks is not None and not plan.looks:
-        _require_same("blocks", setting.blocks, plan.blocks, folder)
+        _require_same(folder, "blocks", given=setting.blocks, stored=plan.blocks)
     if (setting.blocks or 0) > plan.blocks:
         raise StoreError(f"{folder.id} cannot go on to block {setting.blocks}: its plan has {plan.blocks}.")
     if setting.launcher not in (None, choose.AUTO):
-        _require_same("launcher", setting.launcher, facts.launcher, folder)
-    selected = None
-    if requested.words:
+        _require_same(folder, "launcher", given=setting.launcher, stored=facts.launcher)
+    cells = None
+    if requested.options:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
-        selected = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
+        cells = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
-    require_fit(folder.id, plan, facts, records, code, selected)
-    store.require_space(folder.path)
+    require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
+    require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
         gpus.require_free(
@@ -97,7 +96,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
     facts = replace(facts, shared_gpu=shared)
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
-    launcher = choose.launcher(facts.launcher, device, python)
+    launcher = choose.launcher(facts.launcher, device=device, python=python)
     folder.lock()
     progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
@@ -105,7 +104,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
 
 
 def _session(jobs: Sequence[Job]) -> int:
-    """Prepare, run what is left, report; return the exit code."""
+    """Prepare the launchers, run the replicates that are left, write the reports; return the exit code."""
     try:
         unprepared = _prepare(jobs)
         begin = time.perf_counter()
@@ -115,7 +114,8 @@ def _session(jobs: Sequence[Job]) -> int:
         for job in jobs:
             records = job.run.folder.records()
             standing = validity.judged(records, job.run.facts).records
-            facts = stopping.noted(finished(job.run.facts, records, wall_s), job.run.plan, standing, job.run.until)
+            facts = finished(job.run.facts, records, wall_s)
+            facts = stopping.noted(facts, job.run.plan, standing, until=job.run.until)
             job.run.folder.write_facts(facts)
         if interrupted:
             return _interrupted(jobs)
@@ -131,40 +131,43 @@ def _session(jobs: Sequence[Job]) -> int:
     for job in jobs:
         write.print_report(job.run.folder)
         progress.say(_ended(job))
-    print(f"samestep's own share of the wall time: {share:.1%}; the rest are the phases of the replicates")
+    print(f"samestep's own share of the wall time: {share:.1%}; the rest is the phases of the replicates")
     for page in pages:
         print(f"Report: {page}")
     if len(jobs) > 1:
         first, *others = (job.run.folder for job in jobs)
         for other in others:
             print()
-            outputs.compare_folders(first, other)
+            compare_folders(first, other)
     return max(_verdict(results.load(job.run.folder).records) for job in jobs)
 
 
 def _ended(job: Job) -> str:
-    """Return why there are no more blocks, and which cells are imprecise where more could have helped."""
+    """Return why there are no more blocks and, in a run with interim analyses, which cells are imprecise."""
     wide = stopping.imprecise(results.load(job.run.folder).records) if job.run.plan.looks else ()
-    told = f" Imprecise: {'; '.join(map(label.name, wide))}." if wide else ""
-    return f"Ended: {job.run.folder.facts().ended}.{told}"
+    imprecise = f" Imprecise: {'; '.join(map(label.name, wide))}." if wide else ""
+    return f"Ended: {job.run.folder.facts().ended}.{imprecise}"
 
 
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
-    """Make the environments ready; when nothing can run at all, leave no empty run behind."""
+    """Make the environments ready; where nothing can run at all, remove the empty runs.
+
+    Return for each job, by framework, why it cannot run.
+    """
     try:
-        found = [job.launcher.prepare(_frameworks(job), progress.say) for job in jobs]
+        reasons = [job.launcher.prepare(_frameworks(job), progress.say) for job in jobs]
     except SetupError:
         for job in jobs:
             job.run.folder.discard()
         raise
-    for unprepared in found:
+    for unprepared in reasons:
         for framework, reason in unprepared.items():
             print(f"samestep: {framework} cannot run: {reason}", file=sys.stderr, flush=True)
-    return found
+    return reasons
 
 
 def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
-    """Run what is left; return whether it was interrupted."""
+    """Run the replicates that are left; return whether Ctrl-C interrupted them."""
     records = tuple(record for job in jobs for record in job.run.folder.records())
     show = progress.progress(jobs[0].run.plan, records, copies=len(jobs))
     try:
@@ -197,21 +200,24 @@ def _verdict(records: tuple[Record, ...]) -> int:
     if not bad:
         return OK
     print(
-        f"Without a valid result, or with a replicate lost: {len(bad)} of the cells. Their rows say why:",
+        f"{len(bad)} of the cells have no valid result, or lost a replicate:",
         file=sys.stderr,
     )
     for cell in bad:
-        reason = next(one.reason for one in records if one.cell == cell and one.status not in ("ok", "skipped"))
+        reason = next(
+            record.reason for record in records if record.cell == cell and record.status not in ("ok", "skipped")
+        )
         print(f"  {label.name(cell)}: {reason}", file=sys.stderr)
     return SOME_FAILED
 
 
 def _facts(
-    folder: RunFolder, requested: Request, setting: Setting, found: Planned, cpus: tuple[int, ...], launcher: str
+    folder: RunFolder, requested: Request, setting: Setting, planned: Planned, cpus: tuple[int, ...], launcher: str
 ) -> RunFacts:
-    profile, plan, device = found.profile, found.plan, found.device
+    profile, plan, device, offer = planned.profile, planned.plan, planned.device, planned.offer
     commit, dirty = checkout.commit()
-    used = set(models.needed(found.offer.frameworks, plan.cells))
+    used = set(models.needed(offer.frameworks, plan.cells))
+    workloads = {cell.workload for cell in plan.cells}
     return RunFacts(
         id=folder.id,
         profile=profile.name,
@@ -226,9 +232,9 @@ def _facts(
         launcher=launcher,
         cpus=cpus,
         threads=setting.threads or len(cpus),
-        frameworks=tuple(one for one in found.offer.frameworks if one.name in used),
-        workloads=tuple(one for one in found.offer.workloads if one.name in {cell.workload for cell in plan.cells}),
-        selection=requested.words,
+        frameworks=tuple(framework for framework in offer.frameworks if framework.name in used),
+        workloads=tuple(workload for workload in offer.workloads if workload.name in workloads),
+        selection=requested.options,
         device=device,
         settings=profile.settings,
         timeout_s=setting.timeout_s or profile.timeout_s,
@@ -248,6 +254,6 @@ def _frameworks(job: Job) -> tuple[str, ...]:
     return models.needed(job.run.facts.frameworks, job.run.plan.cells)
 
 
-def _require_same(what: str, given: object, stored: object, folder: RunFolder) -> None:
+def _require_same(folder: RunFolder, option: str, *, given: object, stored: object) -> None:
     if given is not None and given != stored:
-        raise StoreError(f"{folder.id} cannot be resumed with {what} {given}: it was started with {stored}.")
+        raise StoreError(f"{folder.id} cannot be resumed with {option} {given}: it was started with {stored}.")

@@ -17,7 +17,7 @@ from harness.environments.venvs import Environments
 from harness.errors import SetupError
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
-from harness.launchers.hardening import closed_to_others
+from harness.launchers.hardening import unreadable_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         cgroup=cgroup_version(),
         free_bytes=shutil.disk_usage(root).free,
         missing=tuple(str(path.relative_to(root)) for path in needed if not path.exists()),
-        closed=closed_to_others(root / "bench"),
+        closed=unreadable_file(root / "bench"),
         results_writable=_is_writable(results),
         environments=_environments(root),
         no_interpreter=_no_interpreter(),

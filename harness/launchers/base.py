@@ -1,4 +1,4 @@
-"""The one boundary between the run and the place where frameworks live."""
+"""The interface of the launchers: all that a run knows of the environments of the frameworks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -6,38 +6,39 @@ from typing import Protocol
 
 from bench.turns.turn import Outcome, Turn
 
-# Told the host's PID of a replicate's first process and the folder of its turn, as soon as there are any.
+# Called with the host's PID of a replicate's first process and the folder of its turn, once both are known.
 OnStart = Callable[[int, Path], None]
-Say = Callable[[str], None]  # takes one plain line of progress for a person
+Say = Callable[[str], None]  # called with one line of progress
 
 
 class Launcher(Protocol):
-    """Runs turns one at a time, each in a fresh process. Tests give a fake of it."""
+    """Runs turns one at a time, each in a fresh process. Tests use a fake."""
 
-    name: str  # its key in `choose.LAUNCHERS`: what records and the command line call it
+    name: str  # its key in `choose.LAUNCHERS`, also in records and on the command line
     in_container: bool  # replicates run in containers
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make each framework's environment ready, with progress; return why for those that cannot be.
+        """Make the environment of each framework ready; return, by framework, why it cannot be.
 
         A framework that cannot be prepared is not an error: its cells are recorded as failed, the others run.
+        `say` gets the progress.
 
         Raises:
-            SetupError: nothing can run at all, such as no engine.
+            SetupError: nothing can run at all, for example without a Docker engine.
         """
         ...
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
-        """Run `turn` in a fresh process to its end, its time limit, or its death; leave nothing running.
+        """Run `turn` in a fresh process until it ends, is killed, or reaches its time limit; leave no process running.
 
-        On KeyboardInterrupt the process is ended before the interrupt goes on.
+        On KeyboardInterrupt the process is ended before the interrupt is raised again.
         """
         ...
 
     def again(self, run: Path) -> str:
-        """Return what a person types to go on with the run in the folder `run`."""
+        """Return the command that resumes the run in the folder `run`."""
         ...
 
     def close(self) -> None:
-        """Release what `prepare` acquired; safe to call twice."""
+        """Release the resources of `prepare`; safe to call twice."""
         ...

@@ -1,4 +1,4 @@
-"""The launchers: what each is called, what is known of it before it is made, and which one this host can do best."""
+"""The launchers by name, their properties, and the one that "auto" chooses on this host."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ AUTO: Final = "auto"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A launcher before it is made."""
+    """A launcher before it is made: how to make it, and its properties."""
 
-    make: Callable[[str, Path | None], Launcher]  # from the device and the interpreter that was named, if any
-    in_container: bool  # replicates have the GPU and the memory that SAMESTEP_GPU and SAMESTEP_MEMORY name
-    takes_python: bool = False  # the interpreter is the caller's
+    make: Callable[[str, Path | None], Launcher]  # arguments: the device; the interpreter of --python, if any
+    in_container: bool  # replicates have the GPU of SAMESTEP_GPU and the memory of SAMESTEP_MEMORY
+    takes_python: bool = False  # --python names its interpreter
 
 
-# What a launcher needs is imported when it is made: Docker's SDK takes 0.2 s to load, and may be missing.
+# The modules of a launcher are imported when it is made: Docker's SDK takes 0.2 s to load, and may be missing.
 def _docker(device: str, python: Path | None) -> Launcher:
     from harness.launchers.docker import DockerLauncher
 
@@ -57,8 +57,8 @@ LAUNCHERS: Final[Mapping[str, Kind]] = {
 }
 
 
-def resolve(name: str, frameworks: Sequence[str], device: str, say: Callable[[str], None]) -> str:
-    """Return `name`; of "auto" docker where an engine answers and has the images, else venv."""
+def resolve(name: str, frameworks: Sequence[str], *, device: str, say: Callable[[str], None]) -> str:
+    """Return `name`; for "auto" docker where an engine answers and has the images of `frameworks`, else venv."""
     if name != AUTO:
         return name
     if not _engine_is_likely():
@@ -72,11 +72,11 @@ def resolve(name: str, frameworks: Sequence[str], device: str, say: Callable[[st
     return "venv" if reason else "docker"
 
 
-def launcher(name: str, device: str, python: Path | None) -> Launcher:
-    """Return the launcher called `name`.
+def launcher(name: str, *, device: str, python: Path | None) -> Launcher:
+    """Return the launcher called `name`; `python`: the interpreter of --python, None: not given.
 
     Raises:
-        SetupError: an interpreter is named for a launcher that has its own.
+        SetupError: an interpreter is given for a launcher that has its own.
     """
     kind = LAUNCHERS[name]
     if python is not None and not kind.takes_python:
@@ -85,5 +85,5 @@ def launcher(name: str, device: str, python: Path | None) -> Launcher:
 
 
 def _engine_is_likely() -> bool:
-    """Return whether it is worth loading Docker's SDK to ask."""
+    """Return whether an engine may answer, so that loading Docker's SDK is worth the time."""
     return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()

@@ -1,9 +1,10 @@
-"""Turns as fresh containers: one per replicate, hardened, removed when it ends. Talks to the engine through its SDK.
+"""Turns as fresh containers: one per replicate, hardened, removed when it ends. The engine is used through its SDK.
 
-The turn's folder is the container's only writable mount. It is open to every user inside a folder that only the
-caller can enter, so the container's own user can write it whoever the caller is, rootless engines included.
+The folder of the turn is the only writable mount of the container. Every user can write to it, but it is inside a
+folder that only the caller can enter. So the user of the container can write, whoever the caller is; this holds for
+rootless engines too.
 
-A container carries its harness in a label. One whose harness was killed is removed when the next run starts.
+A label of the container names its harness. A container whose harness was killed is removed when the next run starts.
 """
 
 import contextlib
@@ -30,55 +31,55 @@ from bench.turns import supervise
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
-from harness.launchers.hardening import CODE, Allowance, closed_to_others, harden
+from harness.launchers.hardening import CODE, Allowance, harden, unreadable_file
 
-OUT: Final = "/out"  # where the turn's folder is mounted
-OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness
-PREFIX: Final = "samestep-"  # of the folders that hold a turn's
-STOP_S: Final = 10  # for the engine to carry out what it was told
+OUT: Final = "/out"  # where the folder of the turn is mounted
+OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness process
+PREFIX: Final = "samestep-"  # of the folder that contains the folder of a turn
+STOP_S: Final = 10  # for the engine to end a container
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
-OTHERWISE: Final = "or run with --launcher venv"
+ALTERNATIVE: Final = "or run with --launcher venv"
 
 
-def image_name(framework: str, device: str) -> str:
+def image_name(framework: str, *, device: str) -> str:
     """Return the name of a framework's image."""
     return f"samestep/{framework}:{device}"
 
 
 def connect() -> docker.DockerClient:
-    """Return a client of the engine that DOCKER_HOST names, or of the host's own.
+    """Return a client of the engine that DOCKER_HOST names, else of the engine of this host.
 
     Raises:
-        SetupError: it does not answer, or its socket may not be used.
+        SetupError: the engine does not answer, or this user may not use its socket.
     """
-    where = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+    address = os.environ.get("DOCKER_HOST") or DEFAULT_HOST
     try:
-        knock(where)
+        check_socket(address)
         client = docker.from_env()
         client.ping()
     except PermissionError as error:
         raise SetupError(
-            f"This user may not use the Docker engine at {where}: sudo usermod -aG docker $USER, then log in again, "
-            f"{OTHERWISE}."
+            f"This user may not use the Docker engine at {address}: sudo usermod -aG docker $USER, then log in again, "
+            f"{ALTERNATIVE}."
         ) from error
     except (OSError, DockerException) as error:
         raise SetupError(
-            f"No Docker engine answers at {where}: start it (sudo systemctl start docker), or name it in DOCKER_HOST, "
-            f"{OTHERWISE}."
+            f"No Docker engine answers at {address}: start it (sudo systemctl start docker), "
+            f"or name it in DOCKER_HOST, {ALTERNATIVE}."
         ) from error
     return client
 
 
-def knock(host: str) -> None:
-    """Raise OSError when the engine's Unix socket does not answer: the SDK would hide which error it was."""
-    scheme, _, path = host.partition("://")
+def check_socket(address: str) -> None:
+    """Raise the OSError of the engine's Unix socket, if it has one: the SDK would hide which error it is."""
+    scheme, _, path = address.partition("://")
     if scheme == "unix":
-        with socket.socket(socket.AF_UNIX) as door:
-            door.connect(path)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
 
 
-def explain(error: str, gpu: str) -> str:
-    """Turn the engine's refusal of a container into a sentence with its remedy."""
+def explain(error: str, *, gpu: str) -> str:
+    """Return a sentence with the remedy for the engine's `error` about a container on `gpu`."""
     if "could not select device driver" in error:
         return (
             "The Docker engine cannot hand out NVIDIA GPUs: install the NVIDIA Container Toolkit, "
@@ -94,21 +95,21 @@ def explain(error: str, gpu: str) -> str:
 
 
 def why_not(frameworks: Sequence[str], device: str) -> str:
-    """Return why the docker launcher cannot run `frameworks`; empty when it can."""
+    """Return why the docker launcher cannot run `frameworks`; empty: it can."""
     try:
         client = connect()
     except SetupError as error:
         return str(error)
     with contextlib.closing(client):
-        missing = [name for name in frameworks if _absence(client, name, device)]
+        missing = [name for name in frameworks if _absence(client, name, device=device)]
     if not missing:
         return ""
-    images = ", ".join(image_name(name, device) for name in missing)
+    images = ", ".join(image_name(name, device=device) for name in missing)
     return f"there is no image {images}: samestep build {' '.join(missing)} --device {device}"
 
 
 class DockerLauncher:
-    """Runs each turn in a container of its framework's image."""
+    """Runs each turn in a container of the framework's image."""
 
     name = "docker"
     in_container = True
@@ -122,40 +123,43 @@ class DockerLauncher:
         allowance: Allowance | None = None,
         client: docker.DockerClient | None = None,
     ) -> None:
-        """Run on `device`, with the package `bench` from the folder `code`, on the GPU of that UUID or index."""
+        """Run on `device`, with the package `bench` of the folder `code`; `gpu` is the UUID or index of the GPU.
+
+        `allowance`: None: the one of the environment variables. `client`: None: connect when prepared.
+        """
         self.device = device
         self.code = code
         self.gpu = gpu
         self.allowance = allowance or Allowance.of(os.environ)
         self._client = client
-        self._images: dict[str, str] = {}  # framework: identity of its image
+        self._images: dict[str, str] = {}  # by framework: id of its image
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Find the images and start one container for trial; return why for frameworks that have no image.
+        """Find the images and start one container as a trial; return, by framework, why it has no image.
 
         Raises:
-            SetupError: no engine, or it cannot run a container as we need it.
+            SetupError: there is no engine, or it cannot run a hardened container.
         """
         self._client = self._client or connect()
         check_readable(self.code / "bench")
         for name in remove_left_behind(self._client):
-            say(f"removed the container {name}, left behind by a samestep that was killed")
-        missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, self.device))}
+            say(f"removed the container {name} of a samestep that was killed")
+        missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, device=self.device))}
         for name in frameworks:
             if name not in missing:
-                self._images[name] = str(self._client.images.get(image_name(name, self.device)).id)
+                self._images[name] = str(self._client.images.get(image_name(name, device=self.device)).id)
         if self._images:
             self._try(next(iter(self._images)))
         return missing
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
-        """Run `turn` in a container of its own, which is removed with its folder afterwards.
+        """Run `turn` in a container of its own; container and folder are removed afterwards.
 
         Raises:
-            SetupError: the engine went away.
+            SetupError: the connection to the engine is lost.
         """
         image = self._images[turn.cell.framework]
-        turn = dataclasses.replace(turn, image=f"{image_name(turn.cell.framework, self.device)}@{image}")
+        turn = dataclasses.replace(turn, image=f"{image_name(turn.cell.framework, device=self.device)}@{image}")
         with open_folder() as folder:
             (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
             begin = time.time_ns()
@@ -163,11 +167,11 @@ class DockerLauncher:
                 with self._container(turn, folder) as container:
                     return self._watch(container, turn, folder, on_start)
             except APIError as error:
-                why = explain(error.explanation or str(error), self.gpu)
-                return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(why,))
+                reason = explain(error.explanation or str(error), gpu=self.gpu)
+                return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(reason,))
             except EngineError as error:
                 raise SetupError(
-                    "The Docker engine went away in the middle of a replicate: start it, then go on with --resume."
+                    "The Docker engine stopped during a replicate: start it, then go on with --resume."
                 ) from error
 
     def again(self, run: Path) -> str:
@@ -224,7 +228,7 @@ class DockerLauncher:
         variables: Mapping[str, str],
         volumes: Sequence[str],
     ) -> Container:
-        assert self._client is not None, "prepare comes first"
+        assert self._client is not None, "call prepare first"
         table = dataclasses.asdict(harden(allowance))
         options: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in table.items()}
         options["environment"] = {**variables, **options["environment"]}
@@ -240,7 +244,7 @@ class DockerLauncher:
         )
 
     def _try(self, framework: str) -> None:
-        """Start and end a hardened container, so that what the engine cannot do is said before anything runs."""
+        """Start and end a hardened container, so that an engine that cannot do it is reported before the run."""
         try:
             container = self._create(framework, ["true"], self.allowance, variables={}, volumes=())
             try:
@@ -250,12 +254,12 @@ class DockerLauncher:
                 remove(container)
         except DockerException as error:
             text = error.explanation if isinstance(error, APIError) and error.explanation else str(error)
-            raise SetupError(explain(text, self.gpu)) from error
+            raise SetupError(explain(text, gpu=self.gpu)) from error
 
 
 @contextlib.contextmanager
 def open_folder() -> Iterator[Path]:
-    """Yield a folder that any user can write who is shown it, inside one that only the caller can enter."""
+    """Yield a folder that every user can write to, inside a folder that only the caller can enter."""
     outer = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         folder = outer / "turn"
@@ -267,7 +271,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def outcome(state: Mapping[str, Any], folder: Path, log: str, *, timed_out: bool) -> Outcome:
-    """Return what the engine (`State` of an ended container), the folder and the log say together."""
+    """Return the outcome of a turn from the `State` of its ended container, its folder and its log."""
     code = int(state["ExitCode"])
     started, finished = nanoseconds(state["StartedAt"]), nanoseconds(state["FinishedAt"])
     return Outcome(
@@ -285,25 +289,25 @@ def outcome(state: Mapping[str, Any], folder: Path, log: str, *, timed_out: bool
 
 
 def nanoseconds(stamp: str) -> int:
-    """Return the Unix time of the engine's time stamp, such as "2026-11-20T09:32:11.72225563Z"."""
+    """Return the Unix time, in ns, of a time stamp of the engine: "2026-11-20T09:32:11.72225563Z"."""
     whole, _, fraction = stamp.rstrip("Z").partition(".")
     seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
     return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])
 
 
 def check_readable(bench: Path) -> None:
-    """Raise SetupError when a container could not read `bench`."""
-    if closed := closed_to_others(bench):
-        raise SetupError(f"{closed} is closed to the user of a container: chmod -R o+rX {bench}")
+    """Raise SetupError if a container cannot read a file of `bench`."""
+    if unreadable := unreadable_file(bench):
+        raise SetupError(f"{unreadable} is not readable for the user of a container: chmod -R o+rX {bench}")
 
 
 def owner(pid: int) -> str:
-    """Return what tells this process from a later one of the same number."""
+    """Return the label of a process: the creation time distinguishes it from a later process with the same PID."""
     return f"{pid}/{psutil.Process(pid).create_time():.2f}"
 
 
 def is_alive(label: str) -> bool:
-    """Return whether the harness of a container's label still runs."""
+    """Return whether the harness that `label` names still runs."""
     pid, _, _ = label.partition("/")
     try:
         return owner(int(pid)) == label
@@ -312,26 +316,27 @@ def is_alive(label: str) -> bool:
 
 
 def remove_left_behind(client: docker.DockerClient) -> list[str]:
-    """Remove containers whose harness is gone, with the folders of their turns, and return their names."""
+    """Remove containers whose harness has ended, and the folders of their turns; return the containers' names."""
     containers = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
-    left = [each for each in containers if not is_alive(each.labels[OWNER])]
-    for each in left:
-        remove(each)
-        for mount in each.attrs.get("Mounts", ()):
+    orphans = [container for container in containers if not is_alive(container.labels[OWNER])]
+    for container in orphans:
+        remove(container)
+        for mount in container.attrs.get("Mounts", ()):
             outer = Path(mount["Source"]).parent
             if mount["Destination"] == OUT and outer.name.startswith(PREFIX):
                 shutil.rmtree(outer, ignore_errors=True)
-    return [str(each.name) for each in left]
+    return [str(container.name) for container in orphans]
 
 
 def remove(container: Container) -> None:
-    """Kill and remove a container; one that is gone, or an engine that is, changes nothing."""
+    """Kill and remove a container; do nothing if the container or the engine does not exist any more."""
     with contextlib.suppress(NotFound, EngineError):
         container.remove(force=True)
 
 
-def _absence(client: docker.DockerClient, framework: str, device: str) -> str:
-    name = image_name(framework, device)
+def _absence(client: docker.DockerClient, framework: str, *, device: str) -> str:
+    """Return why a framework has no image; empty: it has one."""
+    name = image_name(framework, device=device)
     try:
         client.images.get(name)
     except ImageNotFound:

@@ -1,7 +1,7 @@
-"""What a container that runs frameworks may do: one table, for the docker launcher and (held to it by a test) compose.
+"""What a container that runs frameworks may do: one table for the docker launcher; a test checks compose.yaml with it.
 
-It may compute, write to its own /tmp, and talk to whoever started it. It has no network, no capability, no way to gain
-one, no user of the host, a root file system it cannot change, and an end to its memory, processes and processors.
+A container may compute, write to its own /tmp, and communicate with the harness. It has no network, no capabilities and
+no way to get one, no user of the host, a read-only root file system, and limits of memory, processes and processors.
 """
 
 import contextlib
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
-USER: Final = "65532:65532"  # "samestep" in the images; nobody on a usual host
+USER: Final = "65532:65532"  # the user "samestep" of the images; usually not a user of the host
 SECURITY: Final = ("no-new-privileges:true",)
 DROPPED: Final = ("ALL",)
 TMP_OPTIONS: Final = "exec,mode=1777"  # exec: compiled kernels are loaded from /tmp
-PIDS: Final = 4096  # threads count; XLA and OpenBLAS start several per core
+PIDS: Final = 4096  # threads count as processes; XLA and OpenBLAS start several per core
 VARIABLES: Final[Mapping[str, str]] = {
     "HOME": "/tmp",
     "PYTHONDONTWRITEBYTECODE": "1",  # the code is mounted read-only
@@ -27,26 +27,26 @@ VARIABLES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What differs between hosts; the variables of compose.yaml have the same defaults."""
+    """The limits that differ between hosts; the variables of compose.yaml have the same defaults."""
 
-    memory: str = "16g"  # SAMESTEP_MEMORY: of one container, /tmp included; there is no swap beyond it
-    tmp: str = "4g"  # SAMESTEP_TMP: of /tmp
+    memory: str = "16g"  # SAMESTEP_MEMORY: of one container, with its /tmp; there is no swap
+    tmp: str = "4g"  # SAMESTEP_TMP: size of /tmp
     cpus: str = ""  # CPU set such as "1-3"; empty: all
 
     @staticmethod
     def of(variables: Mapping[str, str], cpus: str = "") -> "Allowance":
-        """Read SAMESTEP_MEMORY and SAMESTEP_TMP."""
-        plain = Allowance()
+        """Return the allowance that SAMESTEP_MEMORY and SAMESTEP_TMP among `variables` set."""
+        default = Allowance()
         return Allowance(
-            memory=variables.get("SAMESTEP_MEMORY") or plain.memory,
-            tmp=variables.get("SAMESTEP_TMP") or plain.tmp,
+            memory=variables.get("SAMESTEP_MEMORY") or default.memory,
+            tmp=variables.get("SAMESTEP_TMP") or default.tmp,
             cpus=cpus,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardening:
-    """The whole of it, by the names of the Docker SDK."""
+    """All options of a hardened container, by their names in the Docker SDK."""
 
     mem_limit: str
     memswap_limit: str
@@ -55,7 +55,7 @@ class Hardening:
     user: str = USER
     network_mode: str = "none"
     read_only: bool = True
-    init: bool = True  # reaps what the compilers leave, passes signals on
+    init: bool = True  # ends the orphans of compilers, forwards signals
     pids_limit: int = PIDS
     cap_drop: tuple[str, ...] = DROPPED
     security_opt: tuple[str, ...] = SECURITY
@@ -63,7 +63,7 @@ class Hardening:
 
 
 def harden(allowance: Allowance) -> Hardening:
-    """Return the table for a host's allowance."""
+    """Return the options for a host's allowance."""
     return Hardening(
         mem_limit=allowance.memory,
         memswap_limit=allowance.memory,
@@ -72,8 +72,8 @@ def harden(allowance: Allowance) -> Hardening:
     )
 
 
-def closed_to_others(folder: Path) -> str:
-    """Return the first file under `folder` that a container's user, nobody here, cannot read; empty: it reads all."""
+def unreadable_file(folder: Path) -> str:
+    """Return the first folder or Python file in `folder` that a container's user cannot read; empty: it reads all."""
     for path in (folder, *sorted(folder.rglob("*.py"))):
         needed = 0o005 if path.is_dir() else 0o004
         with contextlib.suppress(OSError):

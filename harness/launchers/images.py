@@ -1,7 +1,7 @@
 """Build the images of images/Dockerfile, one framework after the other, with the Docker command line.
 
-The SDK has no BuildKit, which the Dockerfile's mounts need, so this reads what `docker buildx build --progress=plain`
-prints. Layers are shared through BuildKit's cache: an image that is there already costs about a second.
+The Dockerfile's mounts need BuildKit, which the SDK does not have. So this module reads the output of `docker buildx
+build --progress=plain`. Layers are shared through BuildKit's cache: an image that is up to date takes about a second.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from harness.launchers.base import Say
 from harness.launchers.docker import connect, image_name
 
 HARNESS: Final = "harness"  # the harness's own image, for compose.yaml
-RECIPE: Final = "samestep.recipe"  # label: digest of what an image was made from
-HANDED_ON: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX")  # what pip is told on this host, it is told in the build
+RECIPE: Final = "samestep.recipe"  # label: digest of the files that an image was made from
+PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX")  # pip has them in the build as on this host
 LAST_LINES: Final = 10
 NO_NETWORK: Final = (
     "Temporary failure resolving",
@@ -38,13 +38,12 @@ NO_NETWORK: Final = (
     "Connection refused",
 )
 
-RunCommand = Callable[
-    [Sequence[str], Callable[[str], None]], int
-]  # runs a command, hands on its lines, returns its exit code
+# Runs a command, calls back with each line of its output, returns its exit code.
+RunCommand = Callable[[Sequence[str], Callable[[str], None]], int]
 
 
 def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
-    """Run `command`, hand each line of its two streams to `on_line`, return its exit code.
+    """Run `command`, call `on_line` with each line of its two streams, return its exit code.
 
     Raises:
         SetupError: there is no such command.
@@ -65,23 +64,23 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
     return process.returncode
 
 
-def recipe(framework: str, device: str, root: Path = locks.ROOT) -> str:
-    """Return a digest of all that decides what the image of `framework` holds, but its base image."""
-    files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device, root)]
+def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
+    """Return a digest of the files that the image of `framework` depends on, without its base image."""
+    files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def ready(framework: str, device: str, client: docker.DockerClient | None = None, root: Path = locks.ROOT) -> bool:
-    """Return whether the image is there and was made from the lock and the Dockerfile as they are now.
+def ready(framework: str, *, device: str, client: docker.DockerClient | None = None, root: Path = locks.ROOT) -> bool:
+    """Return whether the image exists and was made from the present lock and Dockerfile.
 
-    One that compose built carries no digest and is taken as it is. Raises SetupError when no engine answers.
+    An image that compose built has no digest and counts as ready. Raises SetupError when no engine answers.
     """
     with _engine(client) as engine:
         try:
-            labels = engine.images.get(image_name(framework, device)).labels
+            labels = engine.images.get(image_name(framework, device=device)).labels
         except ImageNotFound:
             return False
-    return labels.get(RECIPE, "") in ("", recipe(framework, device, root))
+    return labels.get(RECIPE, "") in ("", recipe(framework, device=device, root=root))
 
 
 def build(
@@ -94,22 +93,22 @@ def build(
     run: RunCommand = run,
     client: docker.DockerClient | None = None,
 ) -> Mapping[str, str]:
-    """Build the image of each framework, with progress; return the reason for each that cannot be built.
+    """Build the image of each framework; return, by framework, why it cannot be built. `say` gets the progress.
 
     Raises:
-        SetupError: nothing can be built: no engine, no right to use it, no Buildx, no base image.
+        SetupError: nothing can be built: no engine, no permission to use it, no Buildx, no base image.
     """
     failed: dict[str, str] = {}
     with _engine(client) as engine:
         if run(["docker", "buildx", "version"], lambda line: None) != 0:
             raise SetupError("The command docker has no Buildx: install docker-buildx-plugin (Debian: docker-buildx).")
-        for place, framework in enumerate(frameworks, start=1):
-            title = f"Image {place} of {len(frameworks)}: {framework}"
+        for number, framework in enumerate(frameworks, start=1):
+            title = f"Image {number} of {len(frameworks)}: {framework}"
             say(f"{title} …")
             started = time.monotonic()
-            before = _identity(engine, framework, device)
+            before = _image_id(engine, framework, device=device)
             log = BuildLog(partial(_say_step, say, title))
-            code = run(command(framework, device, root, environ), log.read)
+            code = run(command(framework, device=device, root=root, environ=environ), log.read)
             seconds = time.monotonic() - started
             if log.has_no_base():
                 base = base_image(device, environ, root)
@@ -118,113 +117,115 @@ def build(
                     "or name another Debian or Ubuntu in BASE_IMAGE."
                 )
             if code == 0:
-                size = engine.images.get(image_name(framework, device)).attrs["Size"] / 1e9
+                size = engine.images.get(image_name(framework, device=device)).attrs["Size"] / 1e9
                 say(f"{title} built in {seconds:.0f} s, {size:.1f} GB with the layers that it shares")
-                _remove_old(engine, before, _identity(engine, framework, device))
+                _remove_old(engine, before, _image_id(engine, framework, device=device))
             else:
                 failed[framework] = log.reason()
                 say("\n    ".join([f"{title} failed after {seconds:.0f} s; the last lines:", *log.last_lines()]))
     return failed
 
 
-def command(framework: str, device: str, root: Path, environ: Mapping[str, str]) -> list[str]:
+def command(framework: str, *, device: str, root: Path, environ: Mapping[str, str]) -> list[str]:
     """Return the command that builds one image."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     arguments = {
         "BASE_IMAGE": base_image(device, environ, root),
         "FRAMEWORK": framework,
-        "PARENT": parent(framework, device, root),
+        "PARENT": parent(framework, device=device, root=root),
         "DEVICE": device,
         "VERSION": project["version"],
         "REVISION": checkout.commit(root)[0],
         "SOURCE": project.get("urls", {}).get("Source", ""),
-        "RECIPE": recipe(framework, device, root),
-        **{name: environ[name] for name in HANDED_ON if environ.get(name)},
+        "RECIPE": recipe(framework, device=device, root=root),
+        **{name: environ[name] for name in PIP_VARIABLES if environ.get(name)},
     }
-    words = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", image_name(framework, device)]
-    words += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    tag = image_name(framework, device=device)
+    command_line = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", tag]
+    command_line += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     if wheels := wheelhouse(device, environ):
-        words += ["--build-context", f"wheelhouse={wheels}"]
-    return [*words, str(root / "images")]
+        command_line += ["--build-context", f"wheelhouse={wheels}"]
+    return [*command_line, str(root / "images")]
 
 
-def parent(framework: str, device: str, root: Path = locks.ROOT) -> str:
-    """Return the stage that the Dockerfile's generic one builds on for `framework`, "" where it has its own stage."""
+def parent(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
+    """Return the stage that the Dockerfile's generic stage builds on for `framework`; empty: it has its own stage."""
     dockerfile = (root / "images" / "Dockerfile").read_text(encoding="utf-8")
     stages = re.findall(r"^FROM \S+ AS (\w+)$", dockerfile, re.MULTILINE)
     if framework in stages:
         return ""
     base = locks.parent(root, framework, device)
-    while base and base not in stages:  # its lock holds theirs too
+    while base and base not in stages:  # its lock contains theirs
         base = locks.parent(root, base, device)
     return base or locks.BASE
 
 
 def base_image(device: str, environ: Mapping[str, str], root: Path = locks.ROOT) -> str:
-    """Return the base image: the one that BASE_IMAGE names, else the device's own as images/ has it."""
+    """Return the base image: the one that BASE_IMAGE names, else the default of the device in images/."""
     source, line = ("Dockerfile", r"^ARG BASE_IMAGE=(.+)$") if device == "cuda" else ("cpu.env", r"^BASE_IMAGE=(.+)$")
-    found = re.search(line, (root / "images" / source).read_text(), re.MULTILINE)
-    return environ.get("BASE_IMAGE") or (found[1] if found else "")
+    default = re.search(line, (root / "images" / source).read_text(), re.MULTILINE)
+    return environ.get("BASE_IMAGE") or (default[1] if default else "")
 
 
 def wheelhouse(device: str, environ: Mapping[str, str]) -> str:
-    """Return the folder of wheels to build from: SAMESTEP_WHEELHOUSE, else pip's own if it holds the CPU's PyTorch."""
+    """Return the folder of wheels for the build: SAMESTEP_WHEELHOUSE, else one of pip's with PyTorch for the CPU."""
     folders = locks.wheel_sources(environ) if device == "cpu" else []
     return environ.get("SAMESTEP_WHEELHOUSE") or next((folder for folder in folders if locks.holds_torch(folder)), "")
 
 
 class BuildLog:
-    """Reads BuildKit's plain progress: which step is under way, which failed, and what it said last.
+    """Reads BuildKit's plain progress: the step that runs, the step that failed, and its last lines.
 
     #7 [torch 3/3] RUN … recipe.sh packages torch     a step and its number
-    #7 1.235 Collecting sympy==1.14.0                 what it prints
+    #7 1.235 Collecting sympy==1.14.0                 a line of its output
     #7 ERROR: process "…" did not complete            or DONE, or CACHED
     """
 
     def __init__(self, on_step: Callable[[str], None]) -> None:
+        """Call `on_step` with each step that begins and is not cached."""
         self._on_step = on_step
         self._steps: dict[str, str] = {}
-        self._said: dict[str, deque[str]] = {}
+        self._output: dict[str, deque[str]] = {}
         self._failed = ""
         self._others: deque[str] = deque(maxlen=LAST_LINES)
 
     def read(self, line: str) -> None:
-        """Take one line."""
-        found = re.match(r"#(\d+) (?:(\[.+?\] .*)|[\d.]+ (.*)|(ERROR: .*))$", line)
-        if not found:
+        """Read one line."""
+        match = re.match(r"#(\d+) (?:(\[.+?\] .*)|[\d.]+ (.*)|(ERROR: .*))$", line)
+        if not match:
             self._others.append(line)
             return
-        number, step, text, error = found.groups()
+        number, step, text, error = match.groups()
         if step:
             self._steps[number] = _short(step)
         elif text is not None:
-            if number not in self._said and number in self._steps:
+            if number not in self._output and number in self._steps:
                 self._on_step(self._steps[number])
-            self._said.setdefault(number, deque(maxlen=LAST_LINES)).append(text)
+            self._output.setdefault(number, deque(maxlen=LAST_LINES)).append(text)
         elif error and "CANCELED" not in error:
             self._failed = number
-            self._said.setdefault(number, deque(maxlen=LAST_LINES))
+            self._output.setdefault(number, deque(maxlen=LAST_LINES))
 
     def last_lines(self) -> list[str]:
-        """Return what the failed step said last, else what the command said last."""
+        """Return the last lines of the failed step, else those of the command."""
         errors = [line for line in self._others if line.startswith("ERROR")]
-        return list(self._said.get(self._failed) or errors or self._others)
+        return list(self._output.get(self._failed) or errors or self._others)
 
     def has_no_base(self) -> bool:
-        """Return whether the base image could not be had, on which every image builds."""
+        """Return whether the base image of all images could not be fetched."""
         return any("failed to resolve source metadata" in line for line in self._others)
 
     def reason(self) -> str:
-        """Return one sentence: which step, its last line, and the remedy where it is known."""
+        """Return one sentence: the failed step, its last line, and the remedy where it is known."""
         lines = self.last_lines()
         text = "\n".join([*lines, *self._others])
-        last = lines[-1] if lines else "it ended without a word"
+        last = lines[-1] if lines else "it ended without output"
         step = self._steps.get(self._failed, "the build")
         if "no space left on device" in text.lower():
             return (
                 f"{step}: the engine's disk is full: docker system df shows what fills it, docker system prune frees it"
             )
-        if last.startswith("samestep: "):  # recipe.sh has said the remedy
+        if last.startswith("samestep: "):  # recipe.sh names the remedy
             return f"{step}: {last.removeprefix('samestep: ')}"
         if any(sign in text for sign in NO_NETWORK):
             return f"{step}: {last}: give the build a network, or a folder of wheels in SAMESTEP_WHEELHOUSE"
@@ -232,16 +233,16 @@ class BuildLog:
 
 
 def _short(step: str) -> str:
-    """Return a step's place and what it does: "[torch 3/3] packages torch", "[internal] load metadata for …"."""
-    place, _, what = step.partition("] ")
-    return f"{place}] {what.rpartition('recipe.sh ')[2]}"
+    """Return the position and the action of a step: "[torch 3/3] packages torch", "[internal] load metadata for …"."""
+    position, _, action = step.partition("] ")
+    return f"{position}] {action.rpartition('recipe.sh ')[2]}"
 
 
 def _say_step(say: Say, title: str, step: str) -> None:
     say(f"{title}: {step} …")
 
 
-def _lock(framework: str, device: str, root: Path) -> Path:
+def _lock(framework: str, *, device: str, root: Path) -> Path:
     return (
         root / "images" / "locks" / "harness.txt" if framework == HARNESS else locks.lock_file(root, framework, device)
     )
@@ -256,15 +257,15 @@ def _engine(client: docker.DockerClient | None) -> Iterator[docker.DockerClient]
             yield own
 
 
-def _identity(engine: docker.DockerClient, framework: str, device: str) -> str:
+def _image_id(engine: docker.DockerClient, framework: str, *, device: str) -> str:
     try:
-        return str(engine.images.get(image_name(framework, device)).id)
+        return str(engine.images.get(image_name(framework, device=device)).id)
     except ImageNotFound:
         return ""
 
 
 def _remove_old(engine: docker.DockerClient, before: str, after: str) -> None:
-    """Remove the image that lost its name to the new one; one that a container still uses stays."""
+    """Remove the old image, whose name the new image has now; an image that a container still uses stays."""
     if before and before != after:
         with contextlib.suppress(APIError):
             engine.images.remove(before)

@@ -15,18 +15,18 @@ from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 
-PREFIX: Final = "samestep-turn-"  # of a turn's folder, followed by the number of the harness's process
+PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
 
 
 class Interpreters(Protocol):
-    """Where the Python of a framework is; `harness.environments.venvs.Environments` in real life."""
+    """The Python interpreter of each framework: `harness.environments.venvs.Environments`, `OneInterpreter`."""
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make what is missing; return why for each framework that has no interpreter."""
+        """Make the missing environments; return, by framework, why it has no interpreter."""
         ...
 
     def python(self, framework: str) -> Path | None:
-        """Return the interpreter of `framework`, None when there is none."""
+        """Return the interpreter of `framework`; None: it has none."""
         ...
 
 
@@ -36,21 +36,26 @@ class LocalLauncher:
     in_container = False
 
     def __init__(self, name: str, interpreters: Interpreters) -> None:
+        """Be called `name`, "venv" or "here"; run frameworks in `interpreters`."""
         self.name = name
         self._interpreters = interpreters
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make the environments that are missing; return why for those that cannot be."""
+        """Make the missing environments; return, by framework, why it has none."""
         remove_left_behind()
         unprepared = self._interpreters.make(frameworks, say)
         adopt_orphans()
         return unprepared
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
-        """Run `turn` in a folder of its own, which is gone afterwards."""
+        """Run `turn` in a folder of its own, which is removed afterwards.
+
+        Raises:
+            SetupError: the framework has no interpreter; `prepare` returns the reason.
+        """
         python = self._interpreters.python(turn.cell.framework)
         if python is None:
-            raise SetupError(f"{turn.cell.framework} has no environment; prepare() was to say so.")
+            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.")
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
             return supervise(turn, folder, python=str(python), on_start=lambda pid: on_start(pid, folder))
@@ -63,11 +68,11 @@ class LocalLauncher:
         return f"samestep run --resume {run}"
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 def remove_left_behind() -> None:
-    """Remove the folders of turns whose samestep was killed: compile caches of a gigabyte may lie in them."""
+    """Remove the folders of turns whose samestep was killed: they may hold compile caches of a gigabyte."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         pid = folder.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
@@ -75,7 +80,7 @@ def remove_left_behind() -> None:
 
 
 class OneInterpreter:
-    """The same interpreter for every framework: for people who have their environment already."""
+    """The same interpreter for every framework, for users who have an environment already."""
 
     NEEDED = ("numpy", "pytest", "pytest_benchmark")
 
@@ -83,10 +88,10 @@ class OneInterpreter:
         self._python = python
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Check what bench/ needs; a framework that is missing shows itself when it is imported.
+        """Check that the packages of bench/ are there; a missing framework fails later, when it is imported.
 
         Raises:
-            SetupError: the interpreter does not run, or lacks what bench/ needs.
+            SetupError: the interpreter does not run, or a package is missing.
         """
         probe = f"import importlib.util as u; print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)])"
         try:

@@ -1,9 +1,9 @@
 """Turns for the worker services of compose.yaml: this side listens, the workers connect (bench.turns.worker).
 
-One turn is out at a time, so nothing runs beside it. The socket lies on a volume that the workers see read-only; no
-engine socket is needed or mounted. A worker that dies, hangs or is killed ends its turn as a record. Whoever comes
-back knocks at any time and is let in before the next turn; of several workers of one framework the first is used and
-the others are spares.
+One turn runs at a time. The socket is on a volume that is read-only for the workers; no socket of the engine is needed
+or mounted. When a worker dies, hangs or is killed, its turn ends with a failed record. A worker may connect again at
+any time and is accepted before the next turn. Of several workers of one framework the first is used; the others are
+spares.
 """
 
 import contextlib
@@ -24,18 +24,18 @@ from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
-HELLO_S: Final = 2.0  # for a connection to say who it is
-DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts of a worker to connect
+HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
+DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts to connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait, in seconds."""
+    """How long the launcher waits, in seconds."""
 
-    worker: float = 60.0  # for a worker to connect, at the start and after its death
-    grace: float = 30.0  # for an answer beyond a turn's own time limit, at which the worker ends the turn itself
-    # An engine or a project that is being stopped kills the workers and this harness together. Waiting so long before
-    # a worker is believed lost keeps the shutdown from being recorded as that worker's failure.
+    worker: float = 60.0  # for a worker to connect, at the start and after it died
+    grace: float = 30.0  # for an answer after the time limit of a turn, at which the worker itself ends the turn
+    # When the engine or the project is stopped, the workers and this harness are killed together. This wait before a
+    # lost worker is recorded prevents that a shutdown is recorded as a failure of the worker.
     shutdown: float = 3.0
 
 
@@ -48,68 +48,69 @@ class Worker:
 
 
 class WorkersLauncher:
-    """Hands turns to connected workers."""
+    """Sends turns to connected workers."""
 
     name = "workers"
     in_container = True
 
-    def __init__(self, address: Path = ADDRESS, limits: Patience | None = None) -> None:
+    def __init__(self, address: Path = ADDRESS, *, patience: Patience | None = None) -> None:
+        """Listen at the socket `address`, once prepared; None: the waiting times of `Patience()`."""
         self.address = address
-        self.limits = limits or Patience()
+        self.patience = patience or Patience()
         self.workers: list[Worker] = []
-        self.given_up: set[str] = set()  # frameworks whose workers were waited for in vain
+        self.absent: set[str] = set()  # frameworks whose workers did not connect in time
         self._listener: socket.socket | None = None
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Wait for the workers to connect; return why for those that did not.
+        """Wait for the workers to connect; return, by framework, why there is none.
 
         Raises:
             SetupError: the socket cannot be made, or another harness listens there.
         """
         self.open()
         say(f"waiting for the workers of {', '.join(frameworks)}")
-        deadline = time.monotonic() + self.limits.worker
+        deadline = time.monotonic() + self.patience.worker
         missing = set(frameworks)
         while missing:
-            came = self.admit(deadline - time.monotonic())
-            if came is None:
+            worker = self.accept(deadline - time.monotonic())
+            if worker is None:
                 break
-            if came.hello.framework in missing:
-                missing.remove(came.hello.framework)
-                say(f"{came.hello.framework}: its worker is ready")
-        self.given_up |= missing
+            if worker.hello.framework in missing:
+                missing.remove(worker.hello.framework)
+                say(f"{worker.hello.framework}: its worker is ready")
+        self.absent |= missing
         return {name: absence(name) for name in frameworks if name in missing}
 
     def open(self) -> None:
-        """Listen; raises SetupError."""
+        """Start to listen; raises SetupError."""
         if self._listener is None:
             self._listener = listen(self.address)
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
-        """Hand `turn` to a worker of its framework and wait for its end.
+        """Send `turn` to a worker of its framework and wait for its outcome.
 
-        `on_start` is not called: nobody in a container knows the host's number of a process.
+        `on_start` is not called: in a container, the host's PID of a process is not known.
         """
         del on_start
         begin = time.time_ns()
-        worker = self._hand_out(turn)
+        worker = self._send(turn)
         if worker is None:
-            return _lost(begin, "launch", absence(turn.cell.framework))
+            return _lost(begin, phase="launch", reason=absence(turn.cell.framework))
         try:
             return self._await_outcome(worker, turn, begin)
-        except BaseException:  # Ctrl-C: a worker that is cut off ends its turn
+        except BaseException:  # Ctrl-C: a worker whose connection is closed ends its turn
             self._drop(worker)
             raise
 
     def again(self, run: Path) -> str:
-        """Return the command that resumes, typed outside the container that this runs in."""
+        """Return the command that resumes the run, to be typed on the host, not in this container."""
         return f"SAMESTEP_RESUME={run.name} docker compose up"
 
     def close(self) -> None:
-        """Say goodbye to all workers, so that their containers end, and stop listening; safe to call twice."""
+        """Send "bye" to all workers, so that their containers end, and stop listening; safe to call twice."""
         if self._listener is None:
             return
-        while self.admit(0.0):
+        while self.accept(0.0):
             pass
         for worker in list(self.workers):
             with contextlib.suppress(LostError):
@@ -119,29 +120,29 @@ class WorkersLauncher:
         self._listener = None
         self.address.unlink(missing_ok=True)
 
-    def _hand_out(self, turn: Turn) -> Worker | None:
-        """Send the turn to the first worker that takes it, waiting for one to come back; None when none did."""
+    def _send(self, turn: Turn) -> Worker | None:
+        """Send the turn to the first worker of its framework, or wait for one; return it, None: none connected."""
         framework = turn.cell.framework
-        deadline = time.monotonic() + (0.0 if framework in self.given_up else self.limits.worker)
-        while self.admit(0.0):
+        deadline = time.monotonic() + (0.0 if framework in self.absent else self.patience.worker)
+        while self.accept(0.0):
             pass
         while True:
-            for worker in [each for each in self.workers if each.hello.framework == framework]:
-                known = dataclasses.replace(turn, image=worker.hello.image)
+            for worker in [worker for worker in self.workers if worker.hello.framework == framework]:
+                with_image = dataclasses.replace(turn, image=worker.hello.image)
                 try:
-                    worker.channel.send("turn", dataclasses.asdict(known))
+                    worker.channel.send("turn", dataclasses.asdict(with_image))
                 except LostError:
                     self._drop(worker)
                 else:
-                    self.given_up.discard(framework)
+                    self.absent.discard(framework)
                     return worker
-            if self.admit(deadline - time.monotonic()) is None:
-                self.given_up.add(framework)  # its later turns fail at once, unless a worker is back by then
+            if self.accept(deadline - time.monotonic()) is None:
+                self.absent.add(framework)  # its later turns fail at once, unless a worker has connected by then
                 return None
 
     def _await_outcome(self, worker: Worker, turn: Turn, begin: int) -> Outcome:
         phase = "launch"
-        deadline = time.monotonic() + turn.timeout_s + self.limits.grace
+        deadline = time.monotonic() + turn.timeout_s + self.patience.grace
         try:
             while True:
                 kind, body = worker.channel.receive(max(0.0, deadline - time.monotonic()))
@@ -151,14 +152,14 @@ class WorkersLauncher:
                     phase = str(body)
         except TimeoutError:
             self._drop(worker)
-            return _lost(begin, phase, "its worker did not answer and was cut off", timed_out=True)
+            return _lost(begin, phase=phase, reason="its worker did not answer and was disconnected", timed_out=True)
         except (LostError, RecordError) as error:
             self._drop(worker)
-            time.sleep(self.limits.shutdown)
-            return _lost(begin, phase, f"its worker went away in mid-turn: {error}")
+            time.sleep(self.patience.shutdown)
+            return _lost(begin, phase=phase, reason=f"its worker disconnected during the turn: {error}")
 
-    def admit(self, timeout_s: float) -> Worker | None:
-        """Let in whoever knocks within `timeout_s` and says hello; None when nobody did."""
+    def accept(self, timeout_s: float) -> Worker | None:
+        """Accept a worker that connects within `timeout_s` and says hello; None: there was none."""
         assert self._listener is not None, "prepare comes first"
         deadline = time.monotonic() + max(0.0, timeout_s)
         while select.select([self._listener], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -180,13 +181,15 @@ class WorkersLauncher:
 
 
 def listen(address: Path) -> socket.socket:
-    """Return a socket that listens at `address`, open to every user who sees the volume.
+    """Return a socket that listens at `address`, open to every user who has the volume.
 
     Raises:
-        SetupError: it cannot be made, or another harness listens there.
+        SetupError: the socket cannot be made, or another harness listens there.
     """
     if _is_answered(address):
-        raise SetupError(f"another samestep hands out turns at {address}: wait for it, or end it (docker compose down)")
+        raise SetupError(
+            f"another samestep uses the workers at {address}: wait for it, or end it (docker compose down)"
+        )
     listener = socket.socket(socket.AF_UNIX)
     try:
         address.unlink(missing_ok=True)
@@ -203,21 +206,21 @@ def listen(address: Path) -> socket.socket:
 
 
 def dismiss(address: Path = ADDRESS, seconds: float = DISMISSAL_S) -> None:
-    """Say goodbye to workers that were started and never needed, so that they need not wait in vain.
+    """Let idle workers exit: send "bye" to those that connect within `seconds`, when no run needs them.
 
     Raises:
-        SetupError: as `listen`; another harness may need them.
+        SetupError: as `listen`; another harness may need the workers.
     """
     launcher = WorkersLauncher(address)
     launcher.open()
     deadline = time.monotonic() + seconds
-    while launcher.admit(deadline - time.monotonic()):
+    while launcher.accept(deadline - time.monotonic()):
         pass
     launcher.close()
 
 
 def absence(framework: str) -> str:
-    """Say that a worker is not there, and what to do."""
+    """Return the sentence for a missing worker, with the remedy."""
     return (
         f"no worker of {framework} has connected: `docker compose logs {framework}` says why, "
         f"`docker compose up -d {framework}` starts it again"
@@ -232,12 +235,12 @@ def _is_answered(address: Path) -> bool:
     return True
 
 
-def _lost(begin_unix_ns: int, phase: str, why: str, *, timed_out: bool = False) -> Outcome:
+def _lost(begin_unix_ns: int, *, phase: str, reason: str, timed_out: bool = False) -> Outcome:
     return Outcome(
         started_unix_ns=begin_unix_ns,
         wall_ns=time.time_ns() - begin_unix_ns,
         exit_code=None,
         timed_out=timed_out,
         phase=phase,
-        tail=(why,),
+        tail=(reason,),
     )

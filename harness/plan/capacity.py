@@ -1,7 +1,7 @@
-"""How much memory a replicate can have: that of the GPU, or the least of what is free and what limits its process.
+"""How much memory a replicate can have: the GPU's, or the least of the free memory and the limits of its process.
 
-A process of this host has the limits of the control groups that the harness is in. A container has none of those: it
-has the allowance of `harness.launchers.hardening`, whoever starts it.
+A process of this host has the limits of the harness's own control groups. A container does not have those: its limit is
+the allowance of `harness.launchers.hardening`, whichever launcher starts it.
 """
 
 import os
@@ -16,7 +16,7 @@ import psutil
 from bench.catalogue import WorkloadOffer
 from bench.records.record import Cell
 from harness.errors import SelectionError, SetupError
-from harness.format import words
+from harness.format import memory_size
 from harness.host import nvidia
 from harness.launchers.hardening import Allowance
 
@@ -29,27 +29,29 @@ class Capacity:
     """Memory that a replicate can have."""
 
     bytes: int
-    whose: str  # says of it what it is, as in "that this host has free"
+    whose: str  # where it comes from: "that this host has free"
 
     def __str__(self) -> str:
-        """Say it in a sentence: "the 8 GiB that this host has free"."""
-        return f"the {words(self.bytes)} {self.whose}"
+        """Return it as part of a sentence: "the 8 GiB that this host has free"."""
+        return f"the {memory_size(self.bytes)} {self.whose}"
 
 
 def available(device: str, *, in_container: Sequence[bool], variables: Mapping[str, str] = os.environ) -> Capacity:
-    """Return what a replicate can have in the launcher that gives it least; `in_container` has an entry for each.
+    """Return the memory of a replicate in the launcher that gives it least.
+
+    `in_container` has one value for each launcher: whether its replicates run in containers.
 
     Raises:
-        SetupError: SAMESTEP_MEMORY, which limits a container, is no amount of memory.
+        SetupError: SAMESTEP_MEMORY, which limits a container, is not an amount of memory.
     """
     if device == "cuda" and (gpus := _gpus()):
         return Capacity(max(gpus), "that the GPU has")
-    found = [Capacity(psutil.virtual_memory().available, "that this host has free")]
+    capacities = [Capacity(psutil.virtual_memory().available, "that this host has free")]
     if any(in_container):
-        found.append(Capacity(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
+        capacities.append(Capacity(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
     if not all(in_container):
-        found += [Capacity(limit, "that this process's control group allows") for limit in limits()]
-    return min(found, key=lambda one: one.bytes)
+        capacities += [Capacity(limit, "that this process's control group allows") for limit in limits()]
+    return min(capacities, key=lambda capacity: capacity.bytes)
 
 
 def _gpus() -> list[int]:
@@ -60,11 +62,11 @@ def _gpus() -> list[int]:
         return []
 
 
-def limits(membership: Path = Path("/proc/self/cgroup"), mounts: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
-    """Yield the limits, in bytes, of this process's memory control group and of those around it.
+def limits(*, membership: Path = Path("/proc/self/cgroup"), mounts: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+    """Yield the limits, in bytes, of this process's memory control group and of the groups that contain it.
 
-    A container may see the path that the host has for its group and only its own group mounted: then the folder at the
-    top is its own, and what is not there has no limit.
+    A container may see the host's path of its group, but only its own group mounted. Then the folder at the top is its
+    own group, and a folder that does not exist sets no limit.
 
     Args:
         membership: lines "number:controllers:path"; of version 2 the one without controllers (cgroups(7)).
@@ -88,14 +90,14 @@ def _limit(file: Path) -> int | None:
         text = file.read_text(encoding="ascii").strip()
     except OSError:
         return None
-    return int(text) if text.isdigit() else None  # "max": none
+    return int(text) if text.isdigit() else None  # "max": no limit
 
 
 def bytes_of(amount: str) -> int:
     """Return the bytes of an amount as Docker writes it: "16g", "512m", "1.5GiB"; raises SetupError."""
     parts = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", amount.strip().lower())
     if parts is None:
-        raise SetupError(f"SAMESTEP_MEMORY is {amount!r}, which is no amount of memory: write it as 16g.")
+        raise SetupError(f"SAMESTEP_MEMORY is {amount!r}, which is not an amount of memory: write it as 16g.")
     return int(float(parts[1]) * 2 ** UNITS[parts[2]])
 
 
@@ -107,18 +109,18 @@ def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]
 def fitting(
     cells: Sequence[Cell], offers: Iterable[WorkloadOffer], available: Capacity, *, typed: bool
 ) -> tuple[Cell, ...]:
-    """Return the cells whose size can fit into `room`.
+    """Return the cells whose size can fit into the memory `available`.
 
     Raises:
-        SelectionError: one cannot, and sizes were `typed`; or none can.
+        SelectionError: one cannot fit, and the sizes were `typed`; or none can.
     """
-    needed = footprints(offers)
-    small = tuple(cell for cell in cells if needed.get((cell.workload, cell.size), 0) <= available.bytes)
+    least = footprints(offers)
+    small = tuple(cell for cell in cells if least.get((cell.workload, cell.size), 0) <= available.bytes)
     if small and (len(small) == len(cells) or not typed):
         return small
     first = next(cell for cell in cells if cell not in small)
-    bytes_ = needed[first.workload, first.size]
+    bytes_ = least[first.workload, first.size]
     raise SelectionError(
-        f"{first.workload} {first.size} holds at least {words(bytes_)} in a step, more than"
+        f"{first.workload} {first.size} holds at least {memory_size(bytes_)} in a step, more than"
         f" {available}: name smaller sizes with --size."
     )

@@ -1,7 +1,7 @@
-"""The cells that a run has besides the selected ones.
+"""The cells that a run has in addition to the selected ones.
 
-Memory and energy have replicates of their own, so that none disturbs another. The A/A control, the limits of the
-machine and the drift probe say how far the times can be trusted.
+Memory and energy have replicates of their own, so that no measurement disturbs another. The A/A control, the limits of
+the machine and the drift probe show how reliable the times are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,15 +17,18 @@ TIME: Final = "time"
 REPEATING: Final[dict[str, Track]] = {"memory": "memory", "energy": "energy"}  # the tracks that repeat a cell
 MEASURES: Final = (TIME, *REPEATING)
 
-PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}  # by what it loads
-PROBE_FEWEST_BLOCKS: Final = 2  # with one there is nothing to drift between
+PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "cpu": ("numpy",),
+    "cuda": ("torch", "jax"),
+}  # for the drift probe
+PROBE_FEWEST_BLOCKS: Final = 2  # a drift is a change from one block to another
 
 CONTROL: Final = "twin"
-CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and so no noise floor
+CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 
 def measures(given: tuple[str, ...], profile: Profile) -> tuple[str, ...]:
-    """Return what is to be measured: what was `given`, else what the profile measures.
+    """Return what is to be measured: the names `given`, else those of the profile.
 
     Raises:
         SelectionError: an unknown name.
@@ -37,9 +40,9 @@ def measures(given: tuple[str, ...], profile: Profile) -> tuple[str, ...]:
 
 
 def with_measures(cells: Sequence[Cell], measured: Sequence[str]) -> tuple[Cell, ...]:
-    """Return the cells of what is `measured`: those of time, then each identical cell again on the other tracks.
+    """Return the cells for the names in `measured`: those for time, then each identical cell again on the other tracks.
 
-    A hello world is a matter of time: it is a whole program's cold start.
+    A hello world is for time alone: it measures the cold start of a whole program.
     """
     timed = tuple(cells) if TIME in measured else ()
     again = (
@@ -53,28 +56,29 @@ def with_measures(cells: Sequence[Cell], measured: Sequence[str]) -> tuple[Cell,
 
 
 def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:
-    """Return `cells` and the drift probe: NumPy's if it is among them (on a GPU PyTorch's), else the first library's.
+    """Return `cells` and the drift probe.
 
-    With one block there is none, and none where no framework among them has probes.
+    It runs in NumPy (on a GPU in PyTorch, else JAX) if that is among `cells`, else in the first framework that has
+    probes. With one block there is no drift probe, nor where no framework of `cells` has probes.
     """
-    has_probes = {one.name for one in frameworks if one.limits}
+    has_probes = {offer.name for offer in frameworks if offer.limits}
     able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
     if blocks < PROBE_FEWEST_BLOCKS or not able:
         return tuple(cells)
     device = cells[0].device
-    name = next((one for one in PREFERRED.get(device, ()) if one in able), able[0])
-    model = next(cell for cell in cells if cell.framework == name)
-    empty = replace(model, mode=DRIFT_PROBE, workload="", optimizer="", size="", precision="", track=DRIFT_PROBE)
-    return (*cells, empty)
+    name = next((preferred for preferred in PREFERRED.get(device, ()) if preferred in able), able[0])
+    template = next(cell for cell in cells if cell.framework == name)
+    probe = replace(template, mode=DRIFT_PROBE, workload="", optimizer="", size="", precision="", track=DRIFT_PROBE)
+    return (*cells, probe)
 
 
 def with_control(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:
-    """Return `cells` and the A/A control, one of them under a second label.
+    """Return `cells` and the A/A control: one of them, run a second time under another label.
 
-    It is the first, in the order of the tables, of a library itself rather than of a layer upon it, in a mode that
-    compares with another; where there is none, the first cell that trains. With one block there is none.
+    It is the first cell, in the order of the tables, that trains with a library itself (not with a layer on top of one)
+    in a mode that is compared with another mode; else the first cell that trains. With one block there is no control.
     """
-    offers = {one.name: one for one in frameworks}
+    offers = {offer.name: offer for offer in frameworks}
     training = [cell for cell in cells if _trains(cell, offers)]
     typical = [cell for cell in training if _is_typical(cell, offers[cell.framework])]
     chosen = (typical or training)[:1] if blocks >= CONTROL_FEWEST_BLOCKS else []
@@ -94,13 +98,20 @@ def _is_typical(cell: Cell, offer: FrameworkOffer) -> bool:
 
 
 def with_limits(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]) -> tuple[Cell, ...]:
-    """Return `cells` and, for each library that they train with, the turn of its first framework that measures it."""
+    """Return `cells` and, for each library that they train with, a turn that measures its limits.
+
+    The turn is one of the first framework of `cells` that computes with the library.
+    """
     libraries = {
-        (one.name, mode.name): one.limits for one in frameworks if one.limits for mode in one.modes if not mode.source
+        (offer.name, mode.name): offer.limits
+        for offer in frameworks
+        if offer.limits
+        for mode in offer.modes
+        if not mode.source
     }
     first: dict[str, Cell] = {}
     for cell in cells:
-        if (cell.framework, cell.mode) in libraries:  # a hello world is none of the modes
+        if (cell.framework, cell.mode) in libraries:  # not so for a hello world
             first.setdefault(libraries[cell.framework, cell.mode], cell)
     turns = (
         replace(cell, mode=LIMITS, workload="", optimizer="", size="", precision="", track=LIMITS)

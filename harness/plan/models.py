@@ -1,4 +1,4 @@
-"""Which frameworks train and export a model that others of the run infer with."""
+"""Which frameworks train and export a model that other frameworks of the run infer with."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ def sources(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
 
 
 def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return every framework that `cells` need: their own, and those that train for them."""
-    known = sources(offers)
-    trained = (known.get((cell.framework, cell.mode)) for cell in cells)
+    """Return every framework that `cells` need: their own, then those that train for them."""
+    trains_for = sources(offers)
+    trained = (trains_for.get((cell.framework, cell.mode)) for cell in cells)
     own = (cell.framework for cell in cells)
     return tuple(dict.fromkeys([*own, *(name for name in trained if name)]))

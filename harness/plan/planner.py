@@ -1,4 +1,4 @@
-"""From what was typed to what will be run: the same for `samestep run` and `samestep plan`."""
+"""From a request to a plan: the same for `samestep run` and `samestep plan`."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -15,78 +15,95 @@ from harness.plan.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A run before it is begun."""
+    """A run before it begins."""
 
     offer: Catalogue
     profile: Profile
     device: str
-    launchers: tuple[str, ...]  # several: side by side
+    launchers: tuple[str, ...]  # with several, the run is repeated in each, side by side
     plan: Plan
-    left_out: str  # the sentence on the sizes that cannot fit into memory; empty: all can
+    left_out: str  # the sentence about the sizes that cannot fit into memory; empty: all can
 
 
-def planned_run(requested: Request, launchers: str | None, blocks: int | None, say: Callable[[str], None]) -> Planned:
+def planned_run(
+    requested: Request, *, launchers: str | None, blocks: int | None, say: Callable[[str], None]
+) -> Planned:
     """Return what a run of `requested` does.
 
     Args:
         requested: what to run.
         launchers: names as they were typed; None: auto.
-        blocks: how many; None: the profile's.
-        say: told what "auto" came to.
+        blocks: how many; None: as many as the profile has.
+        say: called with the launcher that "auto" chooses.
 
     Raises:
         SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
-        SetupError: a limit of memory is not an amount.
+        SetupError: SAMESTEP_MEMORY is not an amount of memory.
     """
     profile = selection.profile(requested.profile or request.DEFAULT_PROFILE)
     device = request.one_of("device", requested.device or "cpu", request.DEVICES)
-    named = selection.names(launchers or choose.AUTO)
-    for name in named:
+    typed = selection.names(launchers or choose.AUTO)
+    for name in typed:
         request.one_of("launcher", name, (choose.AUTO, *choose.LAUNCHERS))
     offer = catalogue()
-    picked = selection.cells(offer, requested.selection, profile, device)
-    used = models.needed(offer.frameworks, picked)
-    resolved = tuple(choose.resolve(name, used, device, say) for name in named)
+    selected = selection.cells(offer, requested.selection, profile, device)
+    used = models.needed(offer.frameworks, selected)
+    resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
-    cells = capacity.fitting(picked, offer.workloads, available, typed=bool(requested.selection.size))
+    cells = capacity.fitting(selected, offer.workloads, available, typed=bool(requested.selection.size))
     left_out = ""
-    if len(cells) < len(picked):
-        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in picked if cell not in cells)
+    if len(cells) < len(selected):
+        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in selected if cell not in cells)
         left_out = f"Left out, larger than {available}: {', '.join(large)}."
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
     measured = companions.measures(requested.measures, profile)
-    looks = () if blocks else profile.looks
+    interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
-    whole = with_companions(cells, offer, timed_blocks, measured)
-    plan = _plan(whole, blocks, timed_blocks, seed, profile, looks)
+    plan = _plan(
+        with_companions(cells, offer, timed_blocks, measured),
+        profile,
+        blocks=blocks,
+        default_blocks=timed_blocks,
+        seed=seed,
+        interim_analyses=interim_analyses,
+    )
     return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan, left_out=left_out)
 
 
 def with_companions(
     cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]
 ) -> tuple[Cell, ...]:
-    """Return all cells of a run: the `measured` ones; timed ones with limits, A/A control and drift probe."""
+    """Return all cells of a run that measures `measured`; for time, the companions too.
+
+    The companions are the limits, the A/A control and the drift probe.
+    """
     companied = companions.with_control(companions.with_limits(cells, offer.frameworks), offer.frameworks, blocks)
     return companions.with_measures(companions.with_drift_probe(companied, offer.frameworks, blocks), measured)
 
 
 def _plan(
-    cells: tuple[Cell, ...], asked: int | None, usual: int, seed: int, profile: Profile, looks: tuple[int, ...]
+    cells: tuple[Cell, ...],
+    profile: Profile,
+    *,
+    blocks: int | None,
+    default_blocks: int,
+    seed: int,
+    interim_analyses: tuple[int, ...],
 ) -> Plan:
-    """Return the plan: `asked` blocks, else the `usual` ones, else as many as have anything in them."""
-    aside = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
-    if all(cell.track in aside for cell in cells):  # nothing is timed: a block that was asked for is not left empty
-        usual = min(usual, max(aside[cell.track] for cell in cells))
-        aside, looks = dict.fromkeys(aside, asked or usual), ()
+    """Return a plan with the `blocks` of the request; None: `default_blocks`, fewer where the last would be empty."""
+    limited = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
+    if all(cell.track in limited for cell in cells):  # nothing is timed: no requested block may be empty
+        default_blocks = min(default_blocks, max(limited[cell.track] for cell in cells))
+        limited, interim_analyses = dict.fromkeys(limited, blocks or default_blocks), ()
     return make_plan(
         cells,
-        blocks=asked or usual,
+        blocks=blocks or default_blocks,
         seed=seed,
         hello_blocks=profile.hello_blocks,
         limits_blocks=profile.limits_blocks,
-        looks=looks,
-        memory_blocks=aside["memory"],
-        energy_blocks=aside["energy"],
+        interim_analyses=interim_analyses,
+        memory_blocks=limited["memory"],
+        energy_blocks=limited["energy"],
     )
 
 

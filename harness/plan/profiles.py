@@ -1,4 +1,4 @@
-"""The profiles: how often and how long, as a table of frozen values."""
+"""The profiles: how many blocks, how many rounds, and how long, as a table of frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ SECOND: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a run spends."""
+    """How much a run measures."""
 
     name: str
     sentence: str
     blocks: int  # replicates of each cell
-    optimizers: tuple[str, ...]  # those run when none is named
+    optimizers: tuple[str, ...]  # those that run when none is named
     settings: Settings
-    ladder_blocks: int | None = None  # replicates where all cells are of ladders of sizes; None: as `blocks`
+    ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
-    looks: tuple[int, ...] = ()  # blocks after which the run ends once its intervals are narrow enough
+    interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # what is measured when nothing is named
     memory_blocks: int = 2  # blocks with memory replicates
     energy_blocks: int = 2  # blocks with energy replicates
@@ -33,7 +33,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     for profile in (
         Profile(
             name="quick",
-            sentence="a first look in minutes: 3 blocks (of ladders of sizes 1), Adam only, no verdicts",
+            sentence="a first result in minutes: 3 blocks (1 for ladders of sizes), Adam only, no verdicts",
             blocks=3,
             ladder_blocks=1,
             optimizers=("adam",),
@@ -56,9 +56,9 @@ PROFILES: Final[Mapping[str, Profile]] = {
         ),
         Profile(
             name="publish",
-            sentence="10 to 20 blocks, every optimizer: ends after block 10 or 15 once the intervals are narrow enough",
+            sentence="10 to 20 blocks, every optimizer: ends after block 10 or 15 if the intervals are narrow enough",
             blocks=20,
-            looks=(10, 15),
+            interim_analyses=(10, 15),
             optimizers=("adam", "sgd"),
             settings=Settings(rounds=30, warmup_floor_ns=2 * SECOND, warmup_cap_ns=60 * SECOND, warm_blocks=6),
             hello_blocks=6,

@@ -1,4 +1,4 @@
-"""What a person asks for on the command line, parsed: what to run, and where and with what to run it."""
+"""The request of a command line, parsed: what to run, where, and with what."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ DEVICES: Final = ("cpu", "cuda")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to run; None or empty: not given."""
+    """What to run; None or empty: not given on the command line."""
 
     selection: Selection = field(default_factory=Selection)
     measures: tuple[str, ...] = ()  # of "time", "memory", "energy"
@@ -22,8 +22,8 @@ class Request:
     seed: int | None = None
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """What was given, as run.json keeps it: "framework=torch,jax"."""
+    def options(self) -> tuple[str, ...]:
+        """The options that were given, as run.json keeps them: "framework=torch,jax"."""
         given = {**self.selection.given, **({"measure": self.measures} if self.measures else {})}
         return tuple(f"{name}={','.join(names)}" for name, names in given.items())
 
@@ -36,14 +36,14 @@ def parsed(
     seed: int | None = None,
     **fields: str | None,
 ) -> Request:
-    """Return the request that was typed: lists of names separated by commas; None: not given.
+    """Return the request that was typed: lists are names separated by commas; None: not given.
 
     Args:
         measure: what to measure.
         profile: name of the profile.
         device: "cpu" or "cuda".
         seed: of the order within the blocks.
-        fields: names by field of `Selection`.
+        fields: by field of `Selection`: a list of names.
 
     Raises:
         SelectionError: a list names nothing.

@@ -1,4 +1,4 @@
-"""From a selection to cells. Pure; an unknown name is answered with the nearest valid ones."""
+"""From a selection to cells. Pure; the message for an unknown name has the nearest valid names."""
 
 import dataclasses
 import difflib
@@ -18,10 +18,11 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The names to run, by field of a cell; an empty tuple: the usual ones.
+    """The names to run, by field of a cell; an empty tuple: the defaults.
 
-    Usual are all frameworks; all modes, on a ladder of sizes those that the framework offers for it; the workloads that
-    are not a ladder; the profile's optimizers; the device's sizes; strict float32; the default allocator policy.
+    The defaults are all frameworks; all modes (on a ladder of sizes, those that the framework offers for ladders); the
+    workloads without a ladder; the profile's optimizers; the device's sizes; strict float32; the default allocator
+    policy.
     """
 
     framework: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class Selection:
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
-        """The names of each field that has some."""
+        """The names by field, without the empty fields."""
         return {field: names for field in FIELDS if (names := getattr(self, field))}
 
 
@@ -50,14 +51,14 @@ def names(typed: str | None) -> tuple[str, ...]:
     """Return the names in a comma-separated list; an empty tuple for None.
 
     Raises:
-        SelectionError: something was typed, but no name is in it.
+        SelectionError: the list is given, but has no name in it.
     """
     if typed is None:
         return ()
-    found = tuple(dict.fromkeys(name.strip() for name in typed.split(",") if name.strip()))
-    if not found:
+    names = tuple(dict.fromkeys(name.strip() for name in typed.split(",") if name.strip()))
+    if not names:
         raise SelectionError(f"The selection {typed!r} names nothing: give names separated by commas.")
-    return found
+    return names
 
 
 def profile(name: str) -> Profile:
@@ -66,7 +67,7 @@ def profile(name: str) -> Profile:
 
 
 def known(kind: str, name: str, valid: Mapping[str, V]) -> V:
-    """Return the value of `name`.
+    """Return the value of `name` in `valid`; `kind` says in the message what is named, such as "framework".
 
     Raises:
         SelectionError: it is unknown; the message has the nearest valid names and all of them.
@@ -79,7 +80,7 @@ def known(kind: str, name: str, valid: Mapping[str, V]) -> V:
 
 
 def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) -> tuple[Cell, ...]:
-    """Return the selected cells in the order of the catalogue, the idiomatic programs among them.
+    """Return the selected cells in the order of the catalogue, hello worlds included.
 
     Raises:
         SelectionError: an unknown name, or no cell is left.
@@ -94,16 +95,16 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     for field, names in selection.given.items():
         for name in names:
             known(field, name, valid[field])
-    picked = tuple(
+    selected = tuple(
         cell
         for framework in frameworks.values()
-        if _is_selected(framework.name, selection.framework, usual=True)
+        if _is_selected(framework.name, selection.framework, by_default=True)
         for cell in _cells_of(framework, offer, selection, chosen, device)
     )
-    if not picked:
+    if not selected:
         given = "; ".join(f"{field} {', '.join(names)}" for field, names in selection.given.items())
         raise SelectionError(f"The selection is empty: no cell has {given}. `samestep list` shows what there is.")
-    return picked
+    return selected
 
 
 def _valid(offer: Catalogue) -> dict[str, dict[str, None]]:
@@ -131,11 +132,11 @@ def _cells_of(
     optimizers = selection.optimizer or chosen.optimizers
     common = _Common(framework=framework.name, device=device)
     policies = [DEFAULT_POLICY, *(policy.name for policy in framework.allocators)]
-    policies = [name for name in policies if _is_selected(name, selection.allocator, usual=name == DEFAULT_POLICY)]
+    policies = [name for name in policies if _is_selected(name, selection.allocator, by_default=name == DEFAULT_POLICY)]
     workloads = [
         workload
         for workload in offer.workloads
-        if _is_selected(workload.name, selection.workload, usual=not workload.is_ladder)
+        if _is_selected(workload.name, selection.workload, by_default=not workload.is_ladder)
     ]
     for mode, workload in itertools.product(framework.modes, workloads):
         if not _runs(mode, workload, selection):
@@ -155,7 +156,7 @@ def _cells_of(
                 precision=precision,
                 allocator=policy,
             )
-    # The hello world is the regression with Adam, whatever its author's documentation calls it.
+    # The hello world is the regression with Adam, whatever it is called in the framework's documentation.
     hello = Cell(
         **common,
         mode=HELLO,
@@ -167,9 +168,9 @@ def _cells_of(
         track="idiomatic",
     )
     is_selected = (
-        _is_selected(HELLO, selection.mode, usual=True)
-        and _is_selected("base", selection.size, usual=True)
-        and _is_selected(FLOAT32, selection.precision, usual=True)
+        _is_selected(HELLO, selection.mode, by_default=True)
+        and _is_selected("base", selection.size, by_default=True)
+        and _is_selected(FLOAT32, selection.precision, by_default=True)
         and "adam" in optimizers
         and DEFAULT_POLICY in policies
         and any(workload.name == hello.workload for workload in workloads)
@@ -179,17 +180,17 @@ def _cells_of(
 
 
 def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection) -> bool:
-    """Return whether the selection has `workload` in `mode`."""
-    if workload.is_ladder and mode.source:  # no framework exports a ladder's models
+    """Return whether the selection contains `workload` in `mode`."""
+    if workload.is_ladder and mode.source:  # models of a ladder are not exported
         return False
-    return _is_selected(mode.name, selection.mode, usual=mode.on_ladders or not workload.is_ladder)
+    return _is_selected(mode.name, selection.mode, by_default=mode.on_ladders or not workload.is_ladder)
 
 
 def _sizes(workload: WorkloadOffer, selection: Selection, device: str) -> list[str]:
-    usual = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
-    return [size for size in workload.sizes if _is_selected(size, selection.size, usual=size in usual)]
+    default = (workload.sizes_on_cpu if device == "cpu" else workload.sizes_on_cuda) or workload.sizes
+    return [size for size in workload.sizes if _is_selected(size, selection.size, by_default=size in default)]
 
 
-def _is_selected(name: str, selected: Sequence[str], *, usual: bool) -> bool:
-    """Return whether `name` is selected or, where the selection is empty, is among the `usual` ones."""
-    return name in selected if selected else usual
+def _is_selected(name: str, selected: Sequence[str], *, by_default: bool) -> bool:
+    """Return whether `name` is in `selected`; where that is empty, whether it runs `by_default`."""
+    return name in selected if selected else by_default

@@ -1,1 +1,1 @@
-"""The run itself: the loop over the plan, its progress, and when it ends."""
+"""The run itself: the loop over the plan, its progress, and its end."""

@@ -1,4 +1,4 @@
-"""Workloads in a ladder of sizes: what cannot fit is not begun, and where memory ran out nobody climbs on."""
+"""Workloads with a ladder of sizes: larger sizes are skipped after an out-of-memory."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,31 +7,31 @@ from bench.catalogue import WorkloadOffer
 from bench.records.record import Cell, Record
 
 
-class Ends:
-    """Where ladders ended in this run: the sizes at which a cell ran out of memory."""
+class SizesToSkip:
+    """The sizes that a run skips, because a smaller size of the same cell ran out of memory."""
 
     def __init__(self, offers: Iterable[WorkloadOffer], kept: Iterable[Record]) -> None:
-        """Know the sizes of `offers`, and what `kept` records say of an earlier session."""
+        """Take the sizes of `offers`, and the `kept` records of an earlier session of the run."""
         self._flops = {(offer.name, work.name): work.flops for offer in offers for work in offer.works}
-        self._ends: dict[Cell, Cell] = {}
+        self._out_of_memory: dict[Cell, Cell] = {}  # by cell without its size: the smallest size that ran out
         for record in kept:
             self.note(record)
 
     def note(self, record: Record) -> None:
-        """Take note of a record: memory that ran out ends the ladder of its cell."""
+        """Take a record: after an out-of-memory, the larger sizes of its cell are skipped."""
         if record.status != "oom" or (record.cell.workload, record.cell.size) not in self._flops:
             return
-        line = replace(record.cell, size="")
-        known = self._ends.get(line)
-        if known is None or self._work(record.cell) < self._work(known):
-            self._ends[line] = record.cell
+        ladder = replace(record.cell, size="")
+        smallest = self._out_of_memory.get(ladder)
+        if smallest is None or self._work(record.cell) < self._work(smallest):
+            self._out_of_memory[ladder] = record.cell
 
-    def above(self, cell: Cell) -> str:
-        """Return why `cell` is not run: a smaller size of it ran out of memory; empty: it is run."""
-        end = self._ends.get(replace(cell, size=""))
-        if end is None or self._work(cell) <= self._work(end):
+    def reason(self, cell: Cell) -> str:
+        """Return why `cell` is skipped; empty: it is run."""
+        smallest = self._out_of_memory.get(replace(cell, size=""))
+        if smallest is None or self._work(cell) <= self._work(smallest):
             return ""
-        return f"not run: {end.size}, which is smaller, ran out of memory"
+        return f"not run: the smaller size {smallest.size} ran out of memory"
 
     def _work(self, cell: Cell) -> int:
         return self._flops[cell.workload, cell.size]

@@ -1,4 +1,4 @@
-"""The loop of a run: take the next replicate of the plan, keep its record, tell how far it is."""
+"""The loop of a run: run the next replicate of the plan, keep its record, show the progress."""
 
 import contextlib
 import dataclasses
@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.records.record import Cell, Failure, Record, RepeatKind
-from bench.turns import turn as turns
-from bench.turns.turn import Model, Settings, Turn
+from bench.turns.turn import Model, Settings, Turn, to_record
 from harness.host import gpus, processors
 from harness.launchers.base import Launcher
 from harness.plan.label import name
 from harness.plan.plan import Plan, PlannedReplicate
-from harness.run.ladders import Ends
+from harness.run.ladders import SizesToSkip
 from harness.run.models import Exports
 from harness.run.progress import Show
 from harness.run.reruns import Reruns
@@ -29,13 +28,13 @@ from harness.validity.validity import GOOD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRun:
-    """What is to be run, and where its results go."""
+    """A run: what it measures, and where its results go."""
 
     folder: RunFolder
     plan: Plan
     facts: RunFacts
     settings: Settings
-    until: int | None = None  # the block that a person asked for, beyond a look that ended the run; None: as planned
+    until: int | None = None  # the last block, as a person asked with --blocks; None: as planned
 
 
 def execute(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
@@ -48,13 +47,13 @@ def execute(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], s
 def steps(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
     """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
 
-    The run ends with its plan, or at a look after which its intervals are narrow enough.
+    The run ends with its plan, or after an interim analysis that finds all intervals narrow enough.
 
     Args:
         run: the plan and the folder.
         launcher: makes fresh processes.
-        unprepared: why a framework has no environment; its replicates are recorded as failed.
-        show: told of each replicate.
+        unprepared: by framework, why it has no environment; its replicates are recorded as failed.
+        show: gets each replicate as it begins and ends.
 
     Raises:
         StoreError: a record could not be kept.
@@ -72,16 +71,17 @@ def _steps(run: ActiveRun, runner: "Runner", show: Show) -> Iterator[Record]:
     reruns = Reruns(run.facts, kept)
     frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
     exports = Exports(run.facts.frameworks, kept, runner.keep)
-    ends = Ends(run.facts.workloads, kept)
-    stop = Stop(looks=run.plan.looks, until=run.until)
+    to_skip = SizesToSkip(run.facts.workloads, kept)
+    stop = Stop(run.plan.looks, until=run.until)
 
     def take(planned: PlannedReplicate) -> Record:
         show.begin(planned)
-        if above := ends.above(planned.cell):
-            record = runner.leave_out(planned, above)
+        if reason := to_skip.reason(planned.cell):
+            record = runner.leave_out(planned, reason)
         else:
-            record = runner.keep(planned, frozen.get(planned.cell), exports.model(planned))
-        ends.note(record)
+            calls = frozen.get(planned.cell)
+            record = runner.keep(planned, calls_per_round=calls, model=exports.model(planned))
+        to_skip.note(record)
         reruns.note(record)
         if record.timing:
             frozen.setdefault(record.cell, record.timing.calls_per_round)
@@ -94,20 +94,20 @@ def _steps(run: ActiveRun, runner: "Runner", show: Show) -> Iterator[Record]:
 
     for block in run.plan.in_blocks():
         standing = reruns.standing()
-        over = [planned for planned in block if stop.is_before(planned, standing)]
-        left = [planned for planned in block if planned not in over and (planned.cell, planned.block) not in done]
+        dropped = [planned for planned in block if stop.is_before(planned, standing)]
+        left = [planned for planned in block if planned not in dropped and (planned.cell, planned.block) not in done]
         for planned in left[:-1]:
             yield take(planned)
         last = take(left[-1]) if left else None
-        take_again(block)  # before the last is yielded: runs side by side keep in step
+        take_again(block)  # before the last is yielded, so that runs side by side stay in the same block
         if last:
             yield last
-        if over:
+        if dropped:
             return
 
 
 class Runner:
-    """Runs single replicates of a run and keeps what they leave."""
+    """Runs single replicates of a run and keeps their records, samples and logs."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Runner:
         show: Show,
         observer: Observer | None = None,
     ) -> None:
-        """Run with `launcher`, watched by `observer`; without one the processor's side is watched, not a GPU."""
+        """Run with `launcher`, watched by `observer`; None: one that watches the processors and no GPU."""
         self._run = run
         self._launcher = launcher
         self._unprepared = unprepared
@@ -125,14 +125,14 @@ class Runner:
         self._observer = observer or Observer(device="cpu", gpu="", say=show.say)
 
     def keep(
-        self, planned: PlannedReplicate, calls_per_round: int | None = None, model: Model | str | None = None
+        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | str | None = None
     ) -> Record:
         """Run one replicate; its record, samples and log are on disk when this returns.
 
         Args:
             planned: the replicate.
-            calls_per_round: frozen in an earlier block; None: to be calibrated.
-            model: what it runs when it trains nothing; a string says why there is none.
+            calls_per_round: as calibrated in an earlier block; None: to be calibrated.
+            model: the exported model that it runs; a string: why there is none; None: it needs none.
 
         Raises:
             StoreError: they could not be kept.
@@ -145,10 +145,12 @@ class Runner:
         elif reason := self._unprepared.get(planned.cell.framework):
             record = not_started(planned, reason)
         else:
-            turn = turn_of(self._run, planned, self._launcher.name, calls_per_round, model)
+            turn = turn_of(
+                self._run, planned, launcher=self._launcher.name, calls_per_round=calls_per_round, model=model
+            )
             with self._observer.watch(subject_of(planned)) as watch:
                 outcome = self._launcher.take(turn, watch.started)
-            record, samples, log = turns.to_record(turn, outcome), watch.samples, outcome.log
+            record, samples, log = to_record(turn, outcome), watch.samples, outcome.log
             observation = watch.observation(record.energy)
             record = dataclasses.replace(record, attempt=planned.attempt, observation=observation)
         folder.append(record)
@@ -158,7 +160,7 @@ class Runner:
         return record
 
     def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
-        """Keep a record of a replicate that is not run since a smaller size of it ran out of memory."""
+        """Keep a record of a replicate that is not run, because a smaller size of its cell ran out of memory."""
         record = dataclasses.replace(not_started(planned, reason), status="oom", reason=reason)
         self._run.folder.append(record)
         self._show.end(record)
@@ -166,18 +168,18 @@ class Runner:
 
 
 def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
-    """Go through several runs of one plan side by side: the same replicate in each, in random order, then the next."""
+    """Run several runs of one plan side by side: each replicate in all of them, in random order, then the next one."""
     rng = random.Random(seed)
     while sequences:
-        turn = rng.sample(range(len(sequences)), len(sequences))
-        ended = {index for index in turn if next(sequences[index], None) is None}
+        order = rng.sample(range(len(sequences)), len(sequences))
+        ended = {index for index in order if next(sequences[index], None) is None}
         sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
 
 
 def turn_of(
-    run: ActiveRun, planned: PlannedReplicate, launcher: str, calls_per_round: int | None, model: Model | None
+    run: ActiveRun, planned: PlannedReplicate, *, launcher: str, calls_per_round: int | None, model: Model | None
 ) -> Turn:
-    """Return the turn of one replicate."""
+    """Return the turn of one replicate, for the launcher called `launcher`; for the others see `Runner.keep`."""
     return Turn(
         cell=planned.cell,
         block=planned.block,
@@ -195,7 +197,7 @@ def turn_of(
 
 
 def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:
-    """Return what a replicate is to run once more: on warm caches as the profile says, on other threads once."""
+    """Return how a replicate repeats its work: on warm caches as the profile says, on other threads in block 1."""
     if planned.cell.track != "identical":
         return ()
     warm: tuple[RepeatKind, ...] = ("warm",) if planned.block <= settings.warm_blocks else ()
@@ -203,13 +205,13 @@ def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKin
 
 
 def subject_of(planned: PlannedReplicate) -> str:
-    """Return what samples call a replicate: its cell, block, and second attempt."""
+    """Return the `subject` of a replicate's samples: its cell, its block, and "/2" for a second attempt."""
     again = f"/{planned.attempt}" if planned.attempt > 1 else ""
     return f"{planned.cell.id}#{planned.block}{again}"
 
 
 def not_started(planned: PlannedReplicate, reason: str) -> Record:
-    """Return the record of a replicate whose framework has no environment."""
+    """Return the record of a replicate that could not be started."""
     return Record(
         cell=planned.cell,
         block=planned.block,
@@ -223,7 +225,7 @@ def not_started(planned: PlannedReplicate, reason: str) -> Record:
 
 
 def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFacts:
-    """Return the facts with what only the replicates could tell, and the time this session took."""
+    """Return `facts` with the versions and images that the replicates recorded, and `wall_s` seconds more."""
     versions: dict[str, str] = {}
     images: dict[str, str] = {}
     for record in records:
@@ -234,7 +236,7 @@ def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFa
     return dataclasses.replace(
         facts,
         wall_s=facts.wall_s + wall_s,
-        versions=tuple(f"{name}: {found}" for name, found in versions.items()),
+        versions=tuple(f"{name}: {installed}" for name, installed in versions.items()),
         images=tuple(f"{name}: {digest}" for name, digest in images.items()),
     )
 

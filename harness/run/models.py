@@ -1,7 +1,7 @@
 """Models that one framework trains and another runs: made once in a run, before the first replicate that needs them.
 
-An export is a turn like any other, in the environment of the framework that trains. Its record is kept beside the
-replicates', so a resumed run finds it, and an export that failed gives every replicate that needs it its reason.
+An export is a turn like any other, in the environment of the framework that trains. Its record is kept with those of
+the replicates, so a resumed run finds it. After an export that failed, every replicate that needs it has its reason.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ class Exports:
     """The models of one run."""
 
     def __init__(self, offers: Sequence[FrameworkOffer], kept: Sequence[Record], make: Make) -> None:
-        """Know the sources from `offers` and what was `kept` of an earlier session; `make` runs an export."""
+        """Take the sources from `offers` and the `kept` records of an earlier session; `make` runs an export."""
         self._sources = sources(offers)
         self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
         self._make = make
 
     def model(self, planned: PlannedReplicate) -> Model | str | None:
-        """Return the model that a replicate runs, why there is none, or None when it needs none."""
+        """Return the model that a replicate runs; why there is none; or None: it needs none."""
         source = self._sources.get((planned.cell.framework, planned.cell.mode))
         if source is None:
             return None

@@ -1,4 +1,4 @@
-"""What a person sees of long work: what runs, how it ended, how much is left; plain lines when it is no terminal."""
+"""The progress of a run: what runs, how it ended, how much is left; a bar in a terminal, else plain lines."""
 
 import statistics
 import sys
@@ -11,45 +11,52 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from bench.records.record import Cell, Record
-from harness.format import minutes
+from harness.format import rough_duration
 from harness.plan.label import name
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.stats import estimate
 
 
 class Show(Protocol):
-    """What the run tells about itself."""
+    """Shows the progress of a run."""
 
     def say(self, line: str) -> None:
-        """Take one line for a person."""
+        """Show one line."""
         ...
 
     def begin(self, planned: PlannedReplicate) -> None:
-        """Take the replicate that starts now."""
+        """Show the replicate that starts now."""
         ...
 
     def end(self, record: Record) -> None:
-        """Take the record of the replicate that has ended."""
+        """Show the record of a replicate that has ended."""
         ...
 
     def close(self) -> None:
-        """Leave the terminal as it was; safe to call twice."""
+        """Restore the terminal; safe to call twice."""
         ...
 
 
 class TimeLeft:
-    """How long the rest will take: each cell as its own replicates did, an unseen cell as the mean of the others."""
+    """How long the rest of a run takes.
+
+    A cell is taken to need the mean of its replicates so far; a cell without any, the mean of the other cells.
+    """
 
     def __init__(
         self,
         plan: Plan,
         records: tuple[Record, ...] = (),
+        *,
         copies: int = 1,
         earlier: Mapping[Cell, float] | None = None,
     ) -> None:
-        """Know the plan, what was measured of it, and what replicates took in `earlier` runs, in seconds."""
+        """Take the plan, its `records` so far, and the seconds that replicates took in `earlier` runs, by cell.
+
+        `copies` runs of the plan go side by side.
+        """
         self._earlier = earlier or {}
-        self._most = "at most " if plan.looks else ""  # it may end earlier
+        self._most = "at most " if plan.looks else ""  # an interim analysis may end the run
         self._left: dict[Cell, int] = defaultdict(int)
         for planned in plan.in_order():
             self._left[planned.cell] += copies
@@ -58,29 +65,29 @@ class TimeLeft:
             self.count(record)
 
     def count(self, record: Record) -> None:
-        """Take note of a replicate that has ended."""
-        if record.cell.track == "export":  # beside the plan, when a replicate needs it
+        """Take the record of a replicate that has ended."""
+        if record.cell.track == "export":  # not in the plan: made when a replicate needs it
             return
         self._left[record.cell] -= is_planned(record)
         self._seconds[record.cell].append(record.wall_ns / 1e9)
 
     def seconds(self) -> float | None:
-        """Return the seconds left, None while nothing is known."""
+        """Return the seconds left; None: no replicate has ended, here or in earlier runs."""
         means = {cell: seconds for cell, seconds in self._earlier.items() if cell in self._left}
-        means |= {cell: statistics.fmean(seen) for cell, seen in self._seconds.items()}
+        means |= {cell: statistics.fmean(seconds) for cell, seconds in self._seconds.items()}
         if not means:
             return None
         typical = statistics.fmean(means.values())
         return sum(left * means.get(cell, typical) for cell, left in self._left.items())
 
-    def words(self) -> str:
-        """Return the estimate for a person."""
+    def text(self) -> str:
+        """Return the estimate for people: "about 3 min 20 s left"."""
         seconds = self.seconds()
-        return "time left not known yet" if seconds is None else f"{self._most}about {minutes(seconds)} left"
+        return "time left not known yet" if seconds is None else f"{self._most}about {rough_duration(seconds)} left"
 
 
 def result(record: Record) -> str:
-    """Return how a replicate ended, in a few words."""
+    """Return how a replicate ended: its status with the reason or its main figure."""
     if record.status != "ok":
         return f"{record.status}: {record.reason}"
     if record.idiomatic:
@@ -92,39 +99,41 @@ def result(record: Record) -> str:
 
 
 class PlainProgress:
-    """One line when a replicate has ended."""
+    """Writes one line for each replicate that has ended."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...], write: Callable[[str], None], copies: int = 1) -> None:
+    def __init__(
+        self, plan: Plan, records: tuple[Record, ...], write: Callable[[str], None], *, copies: int = 1
+    ) -> None:
         self._write = write
         self._total = plan.replicates * copies
         self._done = sum(map(is_planned, records))
-        self._time_left = TimeLeft(plan, records, copies)
+        self._time_left = TimeLeft(plan, records, copies=copies)
 
     def say(self, line: str) -> None:
         """Write the line."""
         self._write(line)
 
     def begin(self, planned: PlannedReplicate) -> None:
-        """Nothing: the line comes with the result."""
+        """Do nothing: the line is written with the result."""
 
     def end(self, record: Record) -> None:
-        """Write which replicate ended, how, and what is left."""
+        """Write which replicate ended, how, and how much is left."""
         self._done += is_planned(record)
         self._time_left.count(record)
         self._write(
             f"[{self._done:>{len(str(self._total))}}/{self._total}] block {record.block}  {name(record.cell)}:"
-            f" {result(record)} ({record.wall_ns / 1e9:.1f} s; {self._time_left.words()})"
+            f" {result(record)} ({record.wall_ns / 1e9:.1f} s; {self._time_left.text()})"
         )
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 class TerminalProgress:
-    """A bar with what runs now; a line above it for each replicate that has ended."""
+    """Shows a bar with what runs now, and a line above it for each replicate that has ended."""
 
-    def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console, copies: int = 1) -> None:
-        self._time_left = TimeLeft(plan, records, copies)
+    def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console, *, copies: int = 1) -> None:
+        self._time_left = TimeLeft(plan, records, copies=copies)
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(bar_width=24),
@@ -143,17 +152,17 @@ class TerminalProgress:
 
     def begin(self, planned: PlannedReplicate) -> None:
         """Show what runs now."""
-        what = f"block {planned.block}: {name(planned.cell)}, {self._time_left.words()}"
-        self._progress.update(self._task, description=what)
+        description = f"block {planned.block}: {name(planned.cell)}, {self._time_left.text()}"
+        self._progress.update(self._task, description=description)
 
     def end(self, record: Record) -> None:
         """Write how it ended and move the bar."""
         self._time_left.count(record)
         style = {"ok": "green", "skipped": "yellow"}.get(record.status, "red")
         mark = ("✓ " if record.status == "ok" else "✗ ", style)
-        what = f"block {record.block}  {name(record.cell)}: "
+        replicate = f"block {record.block}  {name(record.cell)}: "
         self._progress.console.print(
-            Text.assemble(mark, what, (f"{result(record)} ({record.wall_ns / 1e9:.1f} s)", "dim"))
+            Text.assemble(mark, replicate, (f"{result(record)} ({record.wall_ns / 1e9:.1f} s)", "dim"))
         )
         self._progress.advance(self._task, int(is_planned(record)))
 
@@ -162,12 +171,12 @@ class TerminalProgress:
         self._progress.stop()
 
 
-def progress(plan: Plan, records: tuple[Record, ...], copies: int = 1) -> Show:
-    """Return what fits standard output, a terminal or a file; `copies` runs of the plan go side by side."""
+def progress(plan: Plan, records: tuple[Record, ...], *, copies: int = 1) -> Show:
+    """Return a bar where standard output is a terminal, else lines; `copies` runs of the plan go side by side."""
     console = Console(file=sys.stdout)
     if console.is_terminal:
-        return TerminalProgress(plan, records, console, copies)
-    return PlainProgress(plan, records, lambda line: print(line, flush=True), copies)
+        return TerminalProgress(plan, records, console, copies=copies)
+    return PlainProgress(plan, records, lambda line: print(line, flush=True), copies=copies)
 
 
 def say(line: str) -> None:

@@ -32,7 +32,10 @@ def sampler(
     device: Annotated[str, typer.Option(help="cpu; cuda: ask the GPU as well.")] = "cpu",
     cpus: Annotated[str | None, typer.Option(help="CPU set of the work, as 1-3. [default: all but one]")] = None,
 ) -> None:
-    """The cost of the sampler: step time with and without it, interleaved, and its share of a processor."""
+    """Measure the cost of the sampler.
+
+    Steps run with and without it, interleaved; the result also has its share of a processor.
+    """
     from harness.selftest import sampler as test
 
     raise typer.Exit(test.run(pairs, seconds, device, cpus))
@@ -40,7 +43,10 @@ def sampler(
 
 @app.command()
 def allocation() -> None:
-    """Whether the peak of a known pattern of allocations on the processor is reported."""
+    """Check the peak that a known pattern of allocations reports.
+
+    The allocations are on the processor.
+    """
     from harness.selftest import allocation as test
 
     raise typer.Exit(test.run())
@@ -51,7 +57,10 @@ def faults(
     run: Annotated[str, typer.Argument(help="A run's id, the path of its folder, or `latest`.")] = "latest",
     results: Annotated[Path, typer.Option(help="Folder of the runs.", envvar="SAMESTEP_RESULTS")] = Path("results"),
 ) -> None:
-    """Whether twenty faults, put into the records of a run one at a time, are found."""
+    """Check that twenty faults in the records of a run are found.
+
+    They are put into the records one at a time.
+    """
     from rich.console import Console
 
     from harness.selftest import faults as test

@@ -74,7 +74,7 @@ def script_ratios(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> 
         rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
         steps = fit_steps.get(place.cell)
         runner = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
-        keep = partial(runner.keep, place, steps, models.model(place))
+        keep = partial(runner.keep, place, calls_per_round=steps, model=models.model(place))
         yield _script_ratio(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
 
 

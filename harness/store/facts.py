@@ -1,4 +1,4 @@
-"""The facts of a run, apart from its records: what `run.json` holds."""
+"""The facts of a run: what `run.json` holds."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from harness.host.machine import HostFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """One run, apart from its records."""
+    """All that is known of a run without its records."""
 
     id: str  # name of the run's folder
     profile: str  # "quick", "default" or "publish"
@@ -28,27 +28,27 @@ class RunFacts:
     threads: int  # threads that every framework was told to use
     frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
     workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
-    selection: tuple[str, ...] = ()  # what was asked for, such as "framework=torch,jax"
+    selection: tuple[str, ...] = ()  # the request, such as "framework=torch,jax"
     device: str = "cpu"  # "cpu" or "cuda"
-    settings: Settings | None = None  # the protocol's numbers
+    settings: Settings | None = None  # numbers of the protocol
     timeout_s: float = 300.0  # of one replicate
     shared_gpu: bool = False  # other programs were allowed on the GPU
-    interpreter: str = ""  # path of the one interpreter of the launcher "here"; empty: each framework's own
-    versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates read them back
+    interpreter: str = ""  # path of the interpreter of the launcher "here"; empty: each framework has its own
+    versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates report them
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
     isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
-    blocks_run: int = 0  # blocks of which every replicate has a record; 0 while the run goes on
-    ended: str = ""  # why there are no more blocks; empty: it was interrupted, or is of a samestep that did not say
-    code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks: what a resumed run must find
+    blocks_run: int = 0  # blocks with a record of every replicate; 0 until the session ends
+    ended: str = ""  # why there are no more blocks; empty: interrupted, or run by an older samestep
+    code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 
 
 def upgraded(facts: RunFacts) -> RunFacts:
-    """Return `facts` of an older run in the names that its records have once the schema's upgrades have run."""
+    """Return `facts` of an older run with the present names of frameworks and modes, as its upgraded records have."""
     return replace(facts, frameworks=tuple(_renamed(framework) for framework in facts.frameworks))
 
 
 def renamed(cell: Cell) -> Cell:
-    """Return `cell` of an older plan by its present names."""
+    """Return `cell` of an older plan with its present names."""
     names = UPGRADES[1]({"cell": {"framework": cell.framework, "mode": cell.mode}})["cell"]
     return replace(cell, framework=names["framework"], mode=names["mode"])
 

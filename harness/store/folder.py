@@ -1,15 +1,16 @@
-"""The run folder: append-only, flushed after every replicate, readable after any crash.
+"""The folder of a run: append-only, flushed after every replicate, readable after any crash.
 
     run.json         RunFacts: what was run, on what, with what
     plan.json        Plan: every cell, the seed, the order
-    records.jsonl    one Record a line, appended and synchronised to disk when its replicate has ended
+    records.jsonl    one Record a line, appended and synchronised to disk when the replicate has ended
     samples/         t_ns, source, subject, metric, value: a Parquet file for each replicate (`harness.store.samples`)
-    samples.parquet  the same in one file, made with the report
-    logs/            what each replicate printed, of a long text the end
-    report/          made from the files above, at any time again
+    samples.parquet  the same in one file, written with the report
+    logs/            the output of each replicate, cut at the beginning where it is long
+    report/          made from the files above; it can be made again at any time
 
-A line is written by one system call and ends with a newline; one that did not fit on the disk is taken back. So a
-damaged line means that somebody else wrote or the machine lost power: it is reported, never repaired in silence.
+A line is written by one system call and ends with a newline. A line that does not fit on the disk is removed again. A
+damaged line therefore means that another program wrote it or the machine lost power: it is reported, never repaired
+silently.
 """
 
 import dataclasses
@@ -48,24 +49,24 @@ class RunFolder:
 
     @property
     def id(self) -> str:
-        """Name of the run."""
+        """Id of the run: the name of its folder."""
         return self.path.name
 
     @property
     def records_path(self) -> Path:
-        """Where the records are."""
+        """Path of records.jsonl."""
         return self.path / RECORDS_FILE
 
     @property
     def report_path(self) -> Path:
-        """Where the report goes."""
+        """Folder of the report."""
         return self.path / "report"
 
     def lock(self) -> None:
-        """Claim the folder for this process until it ends.
+        """Lock the folder for this process until it ends.
 
         Raises:
-            StoreError: another samestep is writing into it.
+            StoreError: another samestep has locked it.
         """
         handle = _attempt(self.path, lambda: (self.path / ".lock").open("w", encoding="utf-8"))
         try:
@@ -76,23 +77,23 @@ class RunFolder:
         self._lock = handle
 
     def unlock(self) -> None:
-        """Give the folder back; safe to call twice."""
+        """Release the lock; safe to call twice."""
         if self._lock:
             self._lock.close()
             (self.path / ".lock").unlink(missing_ok=True)
             self._lock = None
 
     def discard(self) -> None:
-        """Remove a run that never began; one that has a record stays."""
+        """Remove the folder of a run without records; a run with records is not removed."""
         if not self.records_path.exists():
             shutil.rmtree(self.path, ignore_errors=True)
 
     def write_facts(self, facts: RunFacts) -> None:
-        """Write run.json anew."""
+        """Write run.json, in place of an older one."""
         self._replace(RUN_FILE, _pretty(facts))
 
     def write_plan(self, plan: Plan) -> None:
-        """Write plan.json."""
+        """Write plan.json, in place of an older one."""
         self._replace(PLAN_FILE, _pretty(plan))
 
     def facts(self) -> RunFacts:
@@ -104,7 +105,7 @@ class RunFolder:
         return self._read(PLAN_FILE, Plan)
 
     def append(self, record: Record) -> None:
-        """Add a record and wait until it is on the disk; raises StoreError, what was kept before stays whole."""
+        """Add a record and wait until it is on the disk; raises StoreError, and then the file is as before."""
         self._append(RECORDS_FILE, to_json(record) + "\n")
 
     def append_samples(self, samples: Sequence[Sample]) -> None:
@@ -112,7 +113,7 @@ class RunFolder:
         _attempt(self.path, lambda: self.samples.append(samples))
 
     def write_log(self, record: Record, text: str) -> None:
-        """Keep what a replicate printed as logs/<position>-<framework>-<mode>[-2].log; raises StoreError."""
+        """Write the output of a replicate to logs/<position>-<framework>-<mode>[-2].log; raises StoreError."""
         if not text:
             return
         folder = self.path / LOGS_FOLDER
@@ -122,10 +123,10 @@ class RunFolder:
         _attempt(folder / name, lambda: (folder / name).write_text(text, encoding="utf-8", errors="replace"))
 
     def records(self) -> tuple[Record, ...]:
-        """Return every record, older schemas upgraded.
+        """Return every record; those of older schemas are upgraded.
 
         Raises:
-            StoreError: a damaged line or a newer schema: the file, the line, the remedy. Nothing is changed.
+            StoreError: a line is damaged or of a newer schema; the message has file, line and remedy.
         """
         try:
             lines = self.records_path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -133,10 +134,10 @@ class RunFolder:
             return ()
         except OSError as error:
             raise StoreError(f"{self.records_path}: {error.strerror}.") from error
-        found = []
+        records = []
         for number, line in enumerate(lines, start=1):
             try:
-                found.append(from_json(line))
+                records.append(from_json(line))
             except RecordError as error:
                 remedy = (
                     ""
@@ -144,10 +145,10 @@ class RunFolder:
                     else f" Delete the line (sed -i {number}d {self.records_path}); --resume measures it again."
                 )
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
-        return tuple(found)
+        return tuple(records)
 
     def merge_samples(self) -> None:
-        """Make samples.parquet of what was sampled; nothing when nothing was.
+        """Write samples.parquet from the samples; do nothing where there are none.
 
         Raises:
             StoreError: a file is damaged, or the disk is full.
@@ -159,7 +160,7 @@ class RunFolder:
         try:
             return decode(kind, json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
-            raise StoreError(f"{self.path} is no run: it has no {name}.") from error
+            raise StoreError(f"{self.path} is not a run: it has no {name}.") from error
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}.") from error
 
@@ -193,10 +194,10 @@ class RunFolder:
 
 
 def create(results: Path, run_id: str) -> RunFolder:
-    """Make a new run folder under `results`, numbered when the name is taken.
+    """Make a folder under `results` for the run `run_id`, with a number added where the name exists already.
 
     Raises:
-        StoreError: it cannot be made or written, or the disk is nearly full.
+        StoreError: the folder cannot be made, or the disk is nearly full.
     """
     _attempt(results, lambda: results.mkdir(parents=True, exist_ok=True))
     require_space(results)
@@ -219,7 +220,7 @@ def require_space(results: Path) -> None:
 
 
 def latest(results: Path) -> list[RunFolder]:
-    """Return the runs under `results`, the one changed last first."""
+    """Return the runs under `results`, the one that changed last first."""
     runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
     return [RunFolder(path) for path in reversed(runs)]
 
@@ -228,7 +229,7 @@ def find(results: Path, name: str) -> RunFolder:
     """Return the run called `name`: its id under `results`, the path of its folder, or "latest".
 
     Raises:
-        StoreError: there is none.
+        StoreError: there is no such run.
     """
     runs = latest(results)
     if name == "latest" and runs:

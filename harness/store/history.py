@@ -1,4 +1,4 @@
-"""What replicates took in earlier runs, for an estimate before the first of this one has ended."""
+"""How long replicates took in earlier runs, for an estimate before any replicate of this run has ended."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,21 +6,21 @@ from typing import Final
 
 from bench.records.record import Cell
 from harness.errors import StoreError
-from harness.store import folder as store
+from harness.store.folder import latest
 
-LOOKED_AT: Final = 20  # runs, the latest first
+RUNS_READ: Final = 20  # the latest ones
 
 
-def seconds(results: Path, profile: str, device: str) -> Mapping[Cell, float]:
-    """Return the seconds that each cell's latest good replicate took, of runs of `profile` on `device` in `results`."""
-    found: dict[Cell, float] = {}
-    for folder in store.latest(results)[:LOOKED_AT]:
+def seconds(results: Path, *, profile: str, device: str) -> Mapping[Cell, float]:
+    """Return the seconds of each cell's latest good replicate, in the runs of `profile` on `device` under `results`."""
+    by_cell: dict[Cell, float] = {}
+    for folder in latest(results)[:RUNS_READ]:
         try:
             facts = folder.facts()
             records = folder.records() if (facts.profile, facts.device) == (profile, device) else ()
-        except StoreError:  # a damaged run tells nothing, and is reported where it is used
+        except StoreError:  # a damaged run is left out here, and reported by the command that uses it
             continue
         for record in reversed(records):
             if record.status == "ok":
-                found.setdefault(record.cell, record.wall_ns / 1e9)
-    return found
+                by_cell.setdefault(record.cell, record.wall_ns / 1e9)
+    return by_cell

@@ -1,4 +1,4 @@
-"""Whether a run that was interrupted may go on: the same plan, the same code, or the difference."""
+"""Whether a run that was interrupted may go on: only with the same plan and the same code."""
 
 from collections.abc import Sequence
 
@@ -8,29 +8,30 @@ from harness.plan.label import name
 from harness.plan.plan import Plan, is_planned, make_plan
 from harness.store.facts import RunFacts
 
-SHOWN = 3  # differences named in a message
+SHOWN = 3  # differences in a message
 
 
 def require_fit(
     run_id: str,
+    *,
     plan: Plan,
     facts: RunFacts,
     records: Sequence[Record],
     code: Sequence[tuple[str, ...]],
     cells: Sequence[Cell] | None,
 ) -> None:
-    """Refuse to go on when the rest would not be comparable with what was measured.
+    """Raise an error where the rest of a run would not be comparable with its records.
 
     Args:
-        run_id: what the run is called.
-        plan: the plan as it was stored.
-        facts: the facts as they were stored.
-        records: what was measured so far.
-        code: (file, SHA-256) of what decides a result now.
-        cells: the cells selected now; None when nothing was selected with --resume.
+        run_id: name of the run.
+        plan: of the run, as stored.
+        facts: of the run, as stored.
+        records: of the run so far.
+        code: (file, SHA-256) of the present files that a result depends on.
+        cells: the cells selected now; None: nothing was selected with --resume.
 
     Raises:
-        StoreError: names the difference.
+        StoreError: the message names the differences.
     """
     differences = [
         *_plan_differences(plan, records),
@@ -46,24 +47,25 @@ def require_fit(
 
 
 def _plan_differences(plan: Plan, records: Sequence[Record]) -> list[str]:
-    found = []
-    again = make_plan(
+    differences = []
+    remade = make_plan(
         plan.cells,
         blocks=plan.blocks,
         seed=plan.seed,
         hello_blocks=plan.hello_blocks,
         limits_blocks=plan.limits_blocks,
-        looks=plan.looks,
+        interim_analyses=plan.looks,
         memory_blocks=plan.memory_blocks,
         energy_blocks=plan.energy_blocks,
     )
-    if plan != again:
-        found.append(f"plan.json is not what seed {plan.seed} gives")
+    if plan != remade:
+        differences.append(f"plan.json is not what seed {plan.seed} gives")
     planned = {(planned.cell, planned.block) for planned in plan.in_order()}
     measured = (record for record in records if record.attempt > 1 or is_planned(record))
-    strangers = [record for record in measured if (record.cell, record.block) not in planned]
-    found += [f"records.jsonl has {name(one.cell)}, block {one.block}, which is not planned" for one in strangers]
-    return found
+    unplanned = [record for record in measured if (record.cell, record.block) not in planned]
+    return differences + [
+        f"records.jsonl has {name(record.cell)}, block {record.block}, which is not planned" for record in unplanned
+    ]
 
 
 def _cell_differences(planned: Sequence[Cell], selected: Sequence[Cell]) -> list[str]:

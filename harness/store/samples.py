@@ -1,11 +1,11 @@
-"""The samples of a run on disk: Parquet, written in chunks, never whole in memory, readable after any crash.
+"""The samples of a run on disk: Parquet, read and written in chunks, readable after any crash.
 
-    samples/000001.parquet …   one file a replicate, complete when it has its name
-    samples.parquet            what `merge` makes of them when the report is written
+    samples/000001.parquet …   a part: the samples of one replicate
+    samples.parquet            the merged file that `merge` makes of the parts, when the report is written
 
-A file gets its name when it is on the disk, so a killed run loses the samples of the replicate in flight and nothing
-else. `merge` notes in the merged file's metadata which parts it holds: between its renaming and the removal of the
-parts they are there twice, and are read once.
+A file gets its name when it is complete on the disk, so a killed run loses only the samples of the replicate that was
+running. The metadata of the merged file say which parts it contains. After a crash between the renaming of the merged
+file and the removal of the parts, the samples are on disk twice; they are read once.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ Sample = tuple[int, str, str, str, float]  # the columns below
 COLUMNS: Final = ("t_ns", "source", "subject", "metric", "value")
 MERGED_FILE: Final = "samples.parquet"
 PARTS_FOLDER: Final = "samples"
-MERGED_TO: Final = b"samestep.merged_to"  # metadata: number of the last part that the merged file holds
-GROUP_ROWS: Final = 1 << 17  # least rows of a row group; twice as many are the most in memory at one time
+MERGED_TO: Final = b"samestep.merged_to"  # metadata: number of the last part in the merged file
+GROUP_ROWS: Final = 1 << 17  # least rows of a row group; at most twice as many are in memory
 
 
 def taken(samples: Path | None, metric: str) -> pd.DataFrame:
-    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where nothing was sampled.
+    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where there are none.
 
     Raises:
         OSError: the file cannot be read.
@@ -51,13 +51,13 @@ def _metric(samples: Path, metric: str) -> pd.DataFrame:
     with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
         schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
         batches = file.iter_batches(columns=[*columns, "metric"])
-        kept = [one.filter(pc.equal(one.column("metric"), metric)).select(columns) for one in batches]
+        kept = [batch.filter(pc.equal(batch.column("metric"), metric)).select(columns) for batch in batches]
     taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
     return taken
 
 
 class Samples:
-    """The samples in a run's folder."""
+    """The samples in the folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.merged = folder / MERGED_FILE
@@ -74,11 +74,11 @@ class Samples:
         self._parts.mkdir(exist_ok=True)
         numbers = [_number(path) for path in self._parts.glob("*.parquet")]
         path = self._parts / f"{max([self._merged_to(), *numbers]) + 1:06}.parquet"
-        with _whole(path) as temporary:
+        with _complete_file(path) as temporary:
             pq.write_table(table, temporary)
 
     def batches(self, columns: Sequence[str] = COLUMNS) -> Iterator["pa.RecordBatch"]:
-        """Yield all samples in the order they were added, a chunk at a time; text columns are dictionaries.
+        """Yield all samples in the order in which they were added, a chunk at a time; text columns are dictionaries.
 
         Raises:
             OSError: a file cannot be read.
@@ -95,7 +95,7 @@ class Samples:
                 raise StoreError(f"{path}: {error}. Remove the file: the records do not need it.") from error
 
     def merge(self) -> None:
-        """Make one file of all samples; nothing when there are no new ones. Raises OSError."""
+        """Make one file of all samples; do nothing where there are no new ones. Raises OSError."""
         new = self._new_parts()
         if not new:
             return
@@ -104,7 +104,7 @@ class Samples:
 
         metadata = {MERGED_TO: str(_number(new[-1])).encode()}
         with (
-            _whole(self.merged) as temporary,
+            _complete_file(self.merged) as temporary,
             pq.ParquetWriter(temporary, _schema().with_metadata(metadata)) as writer,
         ):
             for group in _groups(self.batches()):
@@ -118,8 +118,8 @@ class Samples:
         return [*([self.merged] if self.merged.is_file() else []), *self._new_parts()]
 
     def _new_parts(self) -> list[Path]:
-        held = self._merged_to()
-        return sorted(path for path in self._parts.glob("*.parquet") if _number(path) > held)
+        last_merged = self._merged_to()
+        return sorted(path for path in self._parts.glob("*.parquet") if _number(path) > last_merged)
 
     def _merged_to(self) -> int:
         import pyarrow.parquet as pq
@@ -145,7 +145,7 @@ def _groups(batches: Iterable["pa.RecordBatch"]) -> Iterator[list["pa.RecordBatc
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
         gathered.append(batch)
-        if sum(one.num_rows for one in gathered) >= GROUP_ROWS:
+        if sum(each.num_rows for each in gathered) >= GROUP_ROWS:
             yield gathered
             gathered = []
     if gathered:
@@ -153,8 +153,8 @@ def _groups(batches: Iterable["pa.RecordBatch"]) -> Iterator[list["pa.RecordBatc
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Yield where to write a file; it gets its name when it is whole and on the disk."""
+def _complete_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path to write to; the file gets the name `path` when it is complete and on the disk."""
     temporary = path.with_name(f".{path.name}.new")
     try:
         yield temporary

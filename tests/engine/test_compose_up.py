@@ -13,7 +13,7 @@ from tests.engine.project import ROOT, Project, until
 
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
-# Turns of one cell in each profile: itself and its A/A twin in each block, sentinels, limits, memory
+# Turns of one cell in each profile: itself and its A/A control in each block, drift probes, limits, memory
 QUICK = 3 + 3 + 4 + 1 + 1
 DEFAULT = 6 + 6 + 7 + 6 + 2
 
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_ends_its_turn_as_a_record_and_the_run_goes_on_w
         until(lambda: len(made.records()) == 2)
         made.docker("start", made.container("numpy"))  # who kills by hand starts by hand
     assert made.statuses() == ["ok", "failed", *["ok"] * (DEFAULT - 2)]
-    assert "its worker went away in mid-turn" in made.records()[1].reason
+    assert "its worker disconnected during the turn" in made.records()[1].reason
 
 
 def test_a_worker_that_crashes_is_started_again_by_the_engine(project: Make) -> None:

@@ -114,7 +114,7 @@ def test_a_harness_that_is_killed_leaves_a_container_that_the_next_start_removes
         check=False,
     )
     assert resumed.returncode == 0, resumed.stderr
-    assert "left behind by a samestep that was killed" in resumed.stdout
+    assert "of a samestep that was killed" in resumed.stdout
     assert ours(engine) == []
     assert [path.exists() for path in folders if path.name == "turn"] == [False]
     assert records()[: len(kept)] == kept

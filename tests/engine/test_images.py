@@ -52,7 +52,7 @@ def built(engine: Any) -> Mapping[str, Any]:
     environ = {**os.environ, **base_image(engine)}
     failed = images.build(EVERY, "cpu", said.append, environ=environ, client=engine)
     assert failed == {}, "\n".join(said)
-    return {name: engine.images.get(image_name(name, "cpu")) for name in EVERY}
+    return {name: engine.images.get(image_name(name, device="cpu")) for name in EVERY}
 
 
 def python(engine: Any, image: Any, code: str) -> str:
@@ -108,7 +108,7 @@ def test_each_image_says_what_it_is(built: Mapping[str, Any], name: str) -> None
     assert labels["org.opencontainers.image.base.name"]
     assert labels["org.opencontainers.image.version"]
     assert (labels["samestep.framework"], labels["samestep.device"]) == (name, "cpu")
-    assert labels[images.RECIPE] == images.recipe(name, "cpu")
+    assert labels[images.RECIPE] == images.recipe(name, device="cpu")
 
 
 @pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != locks.BASE])
@@ -134,4 +134,4 @@ def test_a_second_build_builds_nothing(engine: Any, built: Mapping[str, Any]) ->
     said: list[str] = []
     images.build(["torch"], "cpu", said.append, environ={**os.environ, **base_image(engine)}, client=engine)
     assert [line for line in said if "[" in line] == []
-    assert engine.images.get(image_name("torch", "cpu")).id == built["torch"].id
+    assert engine.images.get(image_name("torch", device="cpu")).id == built["torch"].id

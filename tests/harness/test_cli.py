@@ -22,7 +22,7 @@ from harness.plan.request import Request, Setting
 from tests.check_run import faults
 from tests.fake_nvml import FakeGpu, FakeNvml
 
-OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A twin, sentinels, limits, memory
+OF_NUMPY = 3 + 3 + 4 + 1 + 1  # replicates in three blocks: of the cell, its A/A control, drift probes, limits, memory
 QUICK = ("--launcher", "here", "--profile", "quick", "--blocks", "1")
 of_one_run = pytest.mark.xdist_group("results")  # in one worker, so that there is one such run
 
@@ -74,8 +74,8 @@ def only_run(results: Path) -> Path:
 
 @of_one_run
 def test_a_run_leaves_what_the_contract_says(results: Path) -> None:
-    found = [fault for fault in faults(only_run(results)) if "is not in nan to nan" not in fault]
-    assert found == []  # one block gives no interval
+    problems = [fault for fault in faults(only_run(results)) if "is not in nan to nan" not in fault]
+    assert problems == []  # one block gives no interval
 
 
 @of_one_run
@@ -271,12 +271,12 @@ def test_list_and_plan_run_nothing(here: Here) -> None:
         "none",
     )
     assert code == 0
-    turns = "1 turn for limits + 3 turns for A/A + 4 turns for the sentinel + 2 turns for memory"
+    turns = "1 turn for limits + 3 turns for A/A control + 4 turns for drift probes + 2 turns for memory"
     assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned
     assert len(planned.splitlines()) == 1 + 17
 
 
-def test_a_first_look_at_ladders_is_one_block(here: Here) -> None:
+def test_the_quick_profile_has_one_block_for_ladders(here: Here) -> None:
     def planned(workload: str, *more: str) -> str:
         mode = [
             "--framework",
@@ -313,8 +313,8 @@ def test_a_gpu_in_use_is_refused_before_anything_is_made(
 ) -> None:
     used = FakeGpu(programs=lambda now: {999_999_999: 5})
     monkeypatch.setattr("harness.host.nvidia.library", lambda: FakeNvml(used))
-    asked = ["--device", "cuda", "--framework", "torch", "--mode", "eager", "--launcher", "venv"]
-    monkeypatch.setattr(sys, "argv", ["samestep", "run", *asked, "--results", str(tmp_path / "results")])
+    options = ["--device", "cuda", "--framework", "torch", "--mode", "eager", "--launcher", "venv"]
+    monkeypatch.setattr(sys, "argv", ["samestep", "run", *options, "--results", str(tmp_path / "results")])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
@@ -325,10 +325,10 @@ def test_a_gpu_in_use_is_refused_before_anything_is_made(
 def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "python").symlink_to(sys.executable)
     (tmp_path / "results").mkdir()
-    seen: list[Path | None] = []
+    pythons: list[Path | None] = []
 
     def run(requested: Request, setting: Setting) -> int:
-        seen.append(setting.python)
+        pythons.append(setting.python)
         return 0
 
     monkeypatch.chdir(tmp_path)
@@ -336,4 +336,4 @@ def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monke
     monkeypatch.setattr(sys, "argv", ["samestep", "run", "--launcher", "here", "--python", "python"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert seen == [tmp_path / "python"]  # the link itself: behind it an environment's packages would be missing
+    assert pythons == [tmp_path / "python"]  # the link itself: behind it an environment's packages would be missing

@@ -267,20 +267,20 @@ class TestCommand:
         [(None, 0), ("slower", 3), ("faster", 0), ("faster,slower", 3), ("not-comparable,unmatched", 0)],
     )
     def test_a_condition_that_is_met_ends_with_3(self, results: Path, fail_on: str | None, code: int) -> None:
-        assert commands.compare("a", "b", fail_on, results) == code
+        assert commands.compare("a", "b", fail_on=fail_on, results=results) == code
 
     def test_what_could_not_be_judged_is_said_where_a_condition_was_asked_for(
         self, results: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         facts = store.RunFolder(results / "b").facts()
         store.RunFolder(results / "b").write_facts(dataclasses.replace(facts, seed=43))
-        assert commands.compare("a", "b", "slower", results, "line") == 0
+        assert commands.compare("a", "b", fail_on="slower", results=results, format="line") == 0
         printed = capsys.readouterr()
         assert printed.out == "docker against venv: 1 not comparable\n"
         assert printed.err == "samestep: 1 of the cells could not be judged; the table says why.\n"
 
     def test_a_selection_without_a_run_is_of_the_first(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert commands.compare("a:mode=eager", ":mode=eager", "slower", results, "line") == 0
+        assert commands.compare("a:mode=eager", ":mode=eager", fail_on="slower", results=results, format="line") == 0
         assert capsys.readouterr().out == "B against A: 1 same\n"
 
     @pytest.mark.parametrize(
@@ -308,9 +308,9 @@ class TestCommand:
 
     def test_records_of_an_older_schema_are_upgraded(self, results: Path) -> None:
         self.rewritten(results, 4)
-        assert commands.compare("a", "b", "slower", results) == 3
+        assert commands.compare("a", "b", fail_on="slower", results=results) == 3
 
     def test_records_of_a_newer_schema_are_refused(self, results: Path) -> None:
         self.rewritten(results, SCHEMA + 1)
         with pytest.raises(StoreError, match=rf"schema {SCHEMA + 1} is newer than this samestep reads"):
-            commands.compare("a", "b", None, results)
+            commands.compare("a", "b", fail_on=None, results=results)

@@ -60,7 +60,7 @@ def test_there_is_one_worker_per_framework_and_the_harness() -> None:
 def test_images_build_on_what_the_locks_build_on(device: str) -> None:
     found = services(SAMESTEP_DEVICE=device)
     assert {name: found[name]["build"]["args"].get("PARENT", "") for name in FRAMEWORKS} == {
-        name: images.parent(name, device) for name in FRAMEWORKS
+        name: images.parent(name, device=device) for name in FRAMEWORKS
     }
 
 
@@ -68,7 +68,7 @@ def test_images_build_on_what_the_locks_build_on(device: str) -> None:
 def test_images_are_called_as_the_docker_launcher_calls_them(device: str) -> None:
     found = services(SAMESTEP_DEVICE=device)
     assert {name: found[name]["image"] for name in FRAMEWORKS} == {
-        name: image_name(name, device) for name in FRAMEWORKS
+        name: image_name(name, device=device) for name in FRAMEWORKS
     }
     assert {service["build"]["args"]["DEVICE"] for service in found.values()} == {device}
 

@@ -238,7 +238,7 @@ def test_a_container_that_cannot_be_started_is_a_failed_record_with_the_reason()
     assert "The Docker engine's disk is full" in record.reason
 
 
-def test_stops_when_the_engine_goes_away() -> None:
+def test_stops_when_the_engine_stops() -> None:
     engine = FakeEngine("samestep/torch:cpu")
     launcher = prepared(engine)
 
@@ -246,7 +246,7 @@ def test_stops_when_the_engine_goes_away() -> None:
         raise EngineError("Connection aborted.")
 
     engine.on_wait = vanish
-    with pytest.raises(SetupError, match="went away in the middle of a replicate"):
+    with pytest.raises(SetupError, match="The Docker engine stopped during a replicate"):
         launcher.take(turn(), lambda pid, folder: None)
 
 
@@ -263,7 +263,7 @@ def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> 
     launcher.prepare(["torch"], said.append)
     assert engine.running == [alive]
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
-    assert said == [f"removed the container {dead.name}, left behind by a samestep that was killed"]
+    assert said == [f"removed the container {dead.name} of a samestep that was killed"]
 
 
 @pytest.mark.parametrize("label", ["", "x", "999999999/1.00", "-1/0"])
@@ -275,7 +275,7 @@ def test_code_that_a_container_could_not_read_is_said_before_anything_runs(tmp_p
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "turn.py").touch(mode=0o600)
     (tmp_path / "bench").chmod(0o755)
-    with pytest.raises(SetupError, match=r"turn.py is closed to the user of a container: chmod -R o\+rX "):
+    with pytest.raises(SetupError, match=r"turn.py is not readable for the user of a container: chmod -R o\+rX "):
         docker.check_readable(tmp_path / "bench")
 
 
@@ -304,17 +304,17 @@ def test_a_trial_that_fails_becomes_one_sentence() -> None:
     ],
 )
 def test_each_refusal_of_the_engine_has_its_sentence(error: str, sentence: str) -> None:
-    assert explain(error, "GPU-9").startswith(sentence)
+    assert explain(error, gpu="GPU-9").startswith(sentence)
 
 
 def test_tells_a_missing_engine_from_a_forbidden_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/none.sock")
     assert docker.why_not(["torch"], "cpu").startswith("No Docker engine answers at unix:///run/none.sock: start it")
 
-    def forbidden(host: str) -> None:
+    def forbidden(address: str) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(docker, "knock", forbidden)
+    monkeypatch.setattr(docker, "check_socket", forbidden)
     assert "sudo usermod -aG docker $USER" in docker.why_not(["torch"], "cpu")
 
 

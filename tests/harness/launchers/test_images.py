@@ -86,7 +86,7 @@ def reason(log: str) -> str:
 @pytest.mark.parametrize("device", locks.PYTHONS)
 def test_an_image_builds_on_the_one_that_its_lock_builds_on(framework: str, device: str) -> None:
     expected = locks.parent(locks.ROOT, framework, device) or "python"
-    found = images.parent(framework, device)
+    found = images.parent(framework, device=device)
     assert (found or BASES[framework]) == expected
     assert expected in BASES  # so that its layer is shared
     assert (found == "") == (framework in BASES)
@@ -103,7 +103,7 @@ def test_what_builds_on_a_framework_without_a_stage_gets_the_nearest_that_has_on
     (tmp_path / "images" / "Dockerfile").write_text(DOCKERFILE)
     for name, asked in (("jax", "-r bench.in"), ("flax", "-r jax.in"), ("toy", "-r flax.in"), ("alone", "-r bench.in")):
         (tmp_path / "images" / f"{name}.in").write_text(asked)
-    assert [images.parent(name, "cpu", tmp_path) for name in ("jax", "flax", "toy", "alone")] == [
+    assert [images.parent(name, device="cpu", root=tmp_path) for name in ("jax", "flax", "toy", "alone")] == [
         "",
         "jax",
         "jax",
@@ -157,14 +157,14 @@ def test_the_base_image_is_the_devices_own_unless_named(device: str, environ: di
 
 def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> None:
     environ = {**CPU, "PIP_INDEX_URL": "mirror", "SAMESTEP_WHEELHOUSE": str(tmp_path)}
-    command = images.command("torch", "cpu", locks.ROOT, environ)
+    command = images.command("torch", device="cpu", root=locks.ROOT, environ=environ)
     given = {word.partition("=")[0]: word.partition("=")[2] for word in command if re.match(r"[A-Z_]+=", word)}
     asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
     assert given.keys() == asked - {"PIP_NO_INDEX", "STAGE"}  # the one only where it is set, the other never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
-    assert given["RECIPE"] == images.recipe("torch", "cpu")
+    assert given["RECIPE"] == images.recipe("torch", device="cpu")
     assert given["PARENT"] == ""
-    assert "PARENT=torch" in images.command("lightning", "cpu", locks.ROOT, environ)
+    assert "PARENT=torch" in images.command("lightning", device="cpu", root=locks.ROOT, environ=environ)
     assert command[command.index("--tag") + 1] == "samestep/torch:cpu"
     assert command[command.index("--build-context") + 1] == f"wheelhouse={tmp_path}"
 
@@ -187,18 +187,18 @@ def test_the_recipe_follows_the_lock_of_the_framework_alone(tmp_path: Path) -> N
         "locks/harness.txt",
     ):
         (tmp_path / "images" / name).write_text(name)
-    before = {name: images.recipe(name, "cpu", tmp_path) for name in ("torch", "jax", HARNESS)}
+    before = {name: images.recipe(name, device="cpu", root=tmp_path) for name in ("torch", "jax", HARNESS)}
     (tmp_path / "images" / "locks" / "jax.cpu-py311.txt").write_text("new")
-    after = {name: images.recipe(name, "cpu", tmp_path) for name in before}
+    after = {name: images.recipe(name, device="cpu", root=tmp_path) for name in before}
     assert [name for name in before if before[name] != after[name]] == ["jax"]
 
 
 def test_an_image_is_ready_when_it_is_there_and_of_the_present_recipe() -> None:
-    engine: Any = Engine(torch={RECIPE: images.recipe("torch", "cpu")}, jax={RECIPE: "older"}, fastai={})
-    assert images.ready("torch", "cpu", engine)
-    assert not images.ready("jax", "cpu", engine)
-    assert images.ready("fastai", "cpu", engine)  # compose built it
-    assert not images.ready("numpy", "cpu", engine)
+    engine: Any = Engine(torch={RECIPE: images.recipe("torch", device="cpu")}, jax={RECIPE: "older"}, fastai={})
+    assert images.ready("torch", device="cpu", client=engine)
+    assert not images.ready("jax", device="cpu", client=engine)
+    assert images.ready("fastai", device="cpu", client=engine)  # compose built it
+    assert not images.ready("numpy", device="cpu", client=engine)
 
 
 def test_progress_names_the_framework_and_the_steps_that_are_not_cached() -> None:
@@ -266,7 +266,7 @@ def test_without_the_base_image_nothing_else_is_tried() -> None:
             "[python 3/4] python: no Python 3.12: name a base image that has it",
         ),
         ("ERROR: unknown flag: --build-context", "the build: ERROR: unknown flag: --build-context"),
-        ("", "the build: it ended without a word"),
+        ("", "the build: it ended without output"),
     ],
 )
 def test_a_failure_is_one_sentence_with_the_step_and_the_remedy_that_is_known(log: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""The launcher of `docker compose up`: hands turns to workers that connect."""
+"""The launcher of `docker compose up`: sends turns to workers that connect."""
 
 import dataclasses
 import socket
@@ -94,7 +94,7 @@ def hang(channel: Channel) -> None:
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[WorkersLauncher]:
-    made = WorkersLauncher(tmp_path / "harness.sock", QUICK)
+    made = WorkersLauncher(tmp_path / "harness.sock", patience=QUICK)
     yield made
     made.close()
 
@@ -123,7 +123,7 @@ def test_waits_for_the_workers_and_says_what_it_waits_for(launcher: WorkersLaunc
     assert came[0].join() == "bye"
 
 
-def test_hands_each_turn_to_the_worker_of_its_framework(launcher: WorkersLauncher) -> None:
+def test_sends_each_turn_to_the_worker_of_its_framework(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=outcome, jax=outcome)
     for framework in ("jax", "torch", "jax"):
         assert launcher.take(turn(framework), lambda pid, folder: None) == ENDED
@@ -142,7 +142,10 @@ def test_the_turn_carries_the_workers_image(launcher: WorkersLauncher) -> None:
 def test_a_worker_that_dies_in_mid_turn_is_a_failed_record_with_its_phase(launcher: WorkersLauncher) -> None:
     ready(launcher, torch=die)
     ended = launcher.take(turn(), lambda pid, folder: None)
-    assert (ended.phase, ended.tail) == ("warmup", ("its worker went away in mid-turn: the connection was closed",))
+    assert (ended.phase, ended.tail) == (
+        "warmup",
+        ("its worker disconnected during the turn: the connection was closed",),
+    )
     assert to_record(turn(), ended).status == "failed"
 
 
@@ -183,14 +186,14 @@ def test_a_second_worker_of_a_framework_is_a_spare(launcher: WorkersLauncher) ->
     assert spare.turns == ["torch"]
 
 
-def test_a_worker_that_hangs_beyond_the_limit_is_cut_off_as_a_timeout(launcher: WorkersLauncher) -> None:
+def test_a_worker_that_hangs_beyond_the_limit_is_disconnected_as_a_timeout(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=hang)
     ended = launcher.take(turn(timeout_s=0.05), lambda pid, folder: None)
     assert (ended.timed_out, ended.phase, to_record(turn(), ended).status) == (True, "first_step", "timeout")
     assert made["torch"].join() == "lost"
 
 
-def test_an_interrupt_cuts_the_worker_off_and_goes_on(
+def test_an_interrupt_disconnects_the_worker_and_goes_on(
     launcher: WorkersLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ready(launcher, torch=hang)
@@ -205,7 +208,7 @@ def test_an_interrupt_cuts_the_worker_off_and_goes_on(
     assert made["torch"].join() == "lost"
 
 
-def test_nonsense_at_the_door_is_turned_away(launcher: WorkersLauncher) -> None:
+def test_a_connection_that_is_not_a_worker_is_closed(launcher: WorkersLauncher) -> None:
     launcher.open()
     with socket.socket(socket.AF_UNIX) as stranger:
         stranger.connect(str(launcher.address))
@@ -216,11 +219,11 @@ def test_nonsense_at_the_door_is_turned_away(launcher: WorkersLauncher) -> None:
 
 def test_refuses_to_run_beside_another_harness(launcher: WorkersLauncher) -> None:
     ready(launcher)
-    with pytest.raises(SetupError, match="another samestep hands out turns at "):
+    with pytest.raises(SetupError, match="another samestep uses the workers at "):
         workers.listen(launcher.address)
 
 
-def test_takes_the_place_of_a_harness_that_was_killed(launcher: WorkersLauncher) -> None:
+def test_replaces_a_harness_that_was_killed(launcher: WorkersLauncher) -> None:
     workers.listen(launcher.address).close()
     assert launcher.address.exists()
     ready(launcher, torch=outcome)
@@ -240,7 +243,7 @@ def test_closing_twice_or_unprepared_is_harmless(launcher: WorkersLauncher) -> N
     assert not launcher.address.exists()
 
 
-def test_workers_that_are_not_needed_are_dismissed(tmp_path: Path) -> None:
+def test_idle_workers_exit(tmp_path: Path) -> None:
     address = tmp_path / "harness.sock"
     made: list[Worker] = []
     threads = [threading.Thread(target=lambda: made.append(Worker(address, "torch", outcome))) for _ in range(2)]
@@ -252,7 +255,7 @@ def test_workers_that_are_not_needed_are_dismissed(tmp_path: Path) -> None:
     assert [each.join() for each in made] == ["bye", "bye"]
 
 
-def test_the_workers_of_another_harness_are_not_dismissed(launcher: WorkersLauncher) -> None:
+def test_the_workers_of_another_harness_stay(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=outcome)
     with pytest.raises(SetupError):
         workers.dismiss(launcher.address, seconds=0.1)

@@ -1,4 +1,4 @@
-"""A replicate can have the least of what is free and what limits its process, which depends on who starts it."""
+"""A replicate can have the least of the free memory and the limits of its process, which depend on the launcher."""
 
 import re
 from collections.abc import Sequence
@@ -86,11 +86,11 @@ def test_limits_are_those_of_the_group_and_of_the_groups_around_it(
     for name, text in files.items():
         (tmp_path / "fs" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "fs" / name).write_text(text)
-    assert list(limits(tmp_path / "cgroup", tmp_path / "fs")) == expected
+    assert list(limits(membership=tmp_path / "cgroup", mounts=tmp_path / "fs")) == expected
 
 
 def test_a_host_without_control_groups_has_no_limit(tmp_path: Path) -> None:
-    assert list(limits(tmp_path / "cgroup", tmp_path)) == []
+    assert list(limits(membership=tmp_path / "cgroup", mounts=tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_amounts_are_read_as_docker_reads_them(amount: str, expected: int) -> No
 
 
 @pytest.mark.parametrize("amount", ["", "much", "16x", "-1g", "1e9"])
-def test_what_is_no_amount_is_one_sentence(amount: str) -> None:
+def test_what_is_not_an_amount_is_one_sentence(amount: str) -> None:
     with pytest.raises(SetupError, match=re.escape(f"SAMESTEP_MEMORY is {amount!r}")):
         bytes_of(amount)
 
@@ -112,8 +112,8 @@ def containers(launchers: list[str]) -> list[bool]:
 
 
 def planned(size: str | None = None) -> planner.Planned:
-    asked = parsed(framework="numpy", workload="regression_wide", profile="quick", size=size)
-    return planner.planned_run(asked, "here", 1, lambda line: None)
+    request = parsed(framework="numpy", workload="regression_wide", profile="quick", size=size)
+    return planner.planned_run(request, launchers="here", blocks=1, say=lambda line: None)
 
 
 def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_not(
@@ -124,8 +124,8 @@ def test_a_plan_refuses_what_cannot_fit_and_leaves_out_of_the_usual_what_does_no
     )
     with pytest.raises(SelectionError, match=r"regression_wide XL holds at least 500 MiB .* the 1 MiB that this host"):
         planned("XL")
-    found = planned()
-    assert [(cell.workload, cell.size) for cell in found.plan.cells if cell.track == "identical"] == [
+    small = planned()
+    assert [(cell.workload, cell.size) for cell in small.plan.cells if cell.track == "identical"] == [
         ("regression_wide", "S")
     ]
-    assert found.left_out == "Left out, larger than the 1 MiB that this host has free: regression_wide M."
+    assert small.left_out == "Left out, larger than the 1 MiB that this host has free: regression_wide M."

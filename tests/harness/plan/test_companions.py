@@ -25,20 +25,20 @@ CELLS = (cell(), cell(mode="compile"), cell(mode="hello", track="idiomatic"), ce
 
 
 def tracks(measured: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(one.mode, one.track) for one in companions.with_measures(CELLS, measured)]
+    return [(cell.mode, cell.track) for cell in companions.with_measures(CELLS, measured)]
 
 
-def planned(*, blocks: int | None = None, **asked: Any) -> Plan:
-    names = {"framework": "torch", "mode": "eager,compile", "profile": "quick", **asked}
-    return planner.planned_run(parsed(**names), "here", blocks, lambda line: None).plan
+def planned(*, blocks: int | None = None, **requested: Any) -> Plan:
+    names = {"framework": "torch", "mode": "eager,compile", "profile": "quick", **requested}
+    return planner.planned_run(parsed(**names), launchers="here", blocks=blocks, say=lambda line: None).plan
 
 
 class TestMeasures:
     def test_only_an_identical_cell_is_repeated(self) -> None:
         again = [("eager", "memory"), ("compile", "memory"), ("eager", "energy"), ("compile", "energy")]
-        assert tracks(("time", "memory", "energy")) == [(one.mode, one.track) for one in CELLS] + again
+        assert tracks(("time", "memory", "energy")) == [(cell.mode, cell.track) for cell in CELLS] + again
         assert tracks(("memory",)) == again[:2]
-        assert tracks(("time",)) == [(one.mode, one.track) for one in CELLS]
+        assert tracks(("time",)) == [(cell.mode, cell.track) for cell in CELLS]
 
     def test_come_from_the_profile_when_none_is_named(self) -> None:
         for profile in PROFILES.values():
@@ -49,20 +49,20 @@ class TestMeasures:
         with pytest.raises(SelectionError, match=r"There is no measure 'memroy'. Did you mean memory"):
             companions.measures(("memroy",), PROFILES["quick"])
 
-    def test_are_in_the_words_of_a_run(self) -> None:
-        assert parsed(measure="memory", allocator="default").words == ("allocator=default", "measure=memory")
+    def test_are_among_the_options_of_a_run(self) -> None:
+        assert parsed(measure="memory", allocator="default").options == ("allocator=default", "measure=memory")
 
 
 class TestPlan:
     def test_memory_has_the_first_blocks_of_the_profile(self) -> None:
         for profile, blocks in (("quick", [1]), ("default", [1, 2])):
-            places = planned(profile=profile, optimizer="adam").in_order()
-            assert sorted({planned.block for planned in places if planned.cell.track == "memory"}) == blocks
+            replicates = planned(profile=profile, optimizer="adam").in_order()
+            assert sorted({each.block for each in replicates if each.cell.track == "memory"}) == blocks
 
     def test_says_how_many_turns_are_for_what(self) -> None:
-        said = str(planned(measure="time,memory,energy", seed=1))
-        assert said.startswith("2 cells × 3 blocks + 1 turn for limits + 3 turns for A/A + ")
-        assert said.endswith(" + 2 turns for memory + 2 turns for energy = 18 replicates, seed 1")
+        line = str(planned(measure="time,memory,energy", seed=1))
+        assert line.startswith("2 cells × 3 blocks + 1 turn for limits + 3 turns for A/A control + ")
+        assert line.endswith(" + 2 turns for memory + 2 turns for energy = 18 replicates, seed 1")
         assert str(planned(measure="memory", seed=1)) == "2 turns for memory = 2 replicates, seed 1"
 
     def test_where_nothing_is_timed_there_are_no_empty_blocks_and_no_limits(self) -> None:
@@ -75,9 +75,10 @@ class TestPlan:
         plan = make_plan(
             companions.with_measures(CELLS, ("time", "memory")), blocks=3, seed=42, memory_blocks=1, energy_blocks=1
         )
-        require_fit("run", plan, run_facts(), (), (), plan.cells)
+        require_fit("run", plan=plan, facts=run_facts(), records=(), code=(), cells=plan.cells)
+        timed = companions.with_measures(CELLS, ("time",))
         with pytest.raises(StoreError, match=r"torch eager regression adam memory is planned but not selected now"):
-            require_fit("run", plan, run_facts(), (), (), companions.with_measures(CELLS, ("time",)))
+            require_fit("run", plan=plan, facts=run_facts(), records=(), code=(), cells=timed)
 
     def test_ids_of_cells_and_their_replicates_for_memory_differ(self) -> None:
         assert cell(track="memory").id == f"{cell().id}/memory"
@@ -124,7 +125,7 @@ class TestPolicies:
 
     def test_their_variables_are_set_before_the_framework_is_imported(self) -> None:
         """In a process of its own: `prepare` ties it to the life of its parent."""
-        asked = turn(cell=cell(allocator="expandable_segments", device="cuda"))
+        with_policy = turn(cell=cell(allocator="expandable_segments", device="cuda"))
         code = (
             "import os, sys; from bench.turns import prepare, turn;"
             "prepare.prepare(turn.turn_from_json(sys.argv[1]));"
@@ -132,7 +133,7 @@ class TestPolicies:
             "print(os.environ.get('PYTORCH_CUDA_ALLOC_CONF'))"
         )
 
-        def told(job: turns.Turn) -> str:
+        def variable(job: turns.Turn) -> str:
             command = [sys.executable, "-c", code, turns.to_json(job)]
             variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTORCH")}
             done = subprocess.run(
@@ -140,9 +141,9 @@ class TestPolicies:
             )
             return done.stdout.strip()
 
-        assert told(asked) == "expandable_segments:True"
-        assert told(turn()) == "None"
+        assert variable(with_policy) == "expandable_segments:True"
+        assert variable(turn()) == "None"
 
 
-def selected(**asked: Any) -> tuple[Cell, ...]:
-    return selection.cells(catalogue(), parsed(**asked).selection, PROFILES["quick"], "cpu")
+def selected(**requested: Any) -> tuple[Cell, ...]:
+    return selection.cells(catalogue(), parsed(**requested).selection, PROFILES["quick"], "cpu")

@@ -14,10 +14,10 @@ CELLS = tuple(cell(mode=f"mode{number}") for number in range(7))
 @given(blocks=st.integers(1, 8), seed=st.integers(0, 2**31))
 def test_every_block_holds_every_cell_once(blocks: int, seed: int) -> None:
     plan = make_plan(CELLS, blocks=blocks, seed=seed)
-    places = list(plan.in_order())
-    assert [planned.position for planned in places] == list(range(1, 7 * blocks + 1))
+    replicates = list(plan.in_order())
+    assert [planned.position for planned in replicates] == list(range(1, 7 * blocks + 1))
     for block in range(1, blocks + 1):
-        assert Counter(planned.cell for planned in places if planned.block == block) == Counter(CELLS)
+        assert Counter(planned.cell for planned in replicates if planned.block == block) == Counter(CELLS)
 
 
 def test_the_same_seed_gives_the_same_plan_on_every_host() -> None:
@@ -42,10 +42,10 @@ def test_every_replicate_has_its_own_hash_seed() -> None:
 def test_hello_worlds_stay_out_of_the_later_blocks_when_the_profile_says_so() -> None:
     hello = tuple(cell(framework=name, mode="hello", track="idiomatic") for name in ("torch", "jax"))
     plan = make_plan((*CELLS, *hello), blocks=3, seed=42, hello_blocks=1)
-    places = list(plan.in_order())
-    assert Counter(planned.cell for planned in places if planned.block == 1) == Counter((*CELLS, *hello))
-    assert Counter(planned.cell for planned in places if planned.block in (2, 3)) == Counter((*CELLS, *CELLS))
-    assert [planned.position for planned in places] == list(range(1, 7 * 3 + 2 + 1))
+    replicates = list(plan.in_order())
+    assert Counter(planned.cell for planned in replicates if planned.block == 1) == Counter((*CELLS, *hello))
+    assert Counter(planned.cell for planned in replicates if planned.block in (2, 3)) == Counter((*CELLS, *CELLS))
+    assert [planned.position for planned in replicates] == list(range(1, 7 * 3 + 2 + 1))
     assert str(plan) == "9 cells × 3 blocks (hello worlds in 1 of them) = 23 replicates, seed 42"
 
 

@@ -27,8 +27,8 @@ def offer() -> Catalogue:
     )
 
 
-def chosen(profile: str = "quick", **asked: Any) -> list[tuple[str, str, str]]:
-    cells = selection.cells(offer(), parsed(**asked).selection, PROFILES[profile], "cpu")
+def chosen(profile: str = "quick", **requested: Any) -> list[tuple[str, str, str]]:
+    cells = selection.cells(offer(), parsed(**requested).selection, PROFILES[profile], "cpu")
     return [(cell.framework, cell.mode, cell.optimizer) for cell in cells]
 
 
@@ -56,7 +56,7 @@ def test_the_hello_world_is_a_mode_of_the_idiomatic_track() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("requested", "message"),
     [
         ({"framework": "torhc"}, "no framework 'torhc'. Did you mean torch?.* Valid: torch, jax."),
         ({"workload": "regresion"}, "no workload 'regresion'. Did you mean regression?"),
@@ -68,9 +68,9 @@ def test_the_hello_world_is_a_mode_of_the_idiomatic_track() -> None:
         ({"framework": "jax", "mode": "hello"}, "The selection is empty"),
     ],
 )
-def test_what_is_unknown_or_empty_is_one_sentence(asked: dict[str, str], message: str) -> None:
+def test_what_is_unknown_or_empty_is_one_sentence(requested: dict[str, str], message: str) -> None:
     with pytest.raises(SelectionError, match=message):
-        chosen(**asked)
+        chosen(**requested)
 
 
 def test_an_unknown_profile_names_the_nearest() -> None:
@@ -101,9 +101,9 @@ def ladder() -> Catalogue:
     return replace(offer(), frameworks=(torch, *others), workloads=(*offer().workloads, rungs))
 
 
-def rungs(device: str = "cpu", **asked: Any) -> list[tuple[str, ...]]:
-    found = selection.cells(ladder(), parsed(**asked).selection, PROFILES["quick"], device)
-    return [(cell.framework, cell.mode, cell.workload, cell.size) for cell in found]
+def rungs(device: str = "cpu", **requested: Any) -> list[tuple[str, ...]]:
+    cells = selection.cells(ladder(), parsed(**requested).selection, PROFILES["quick"], device)
+    return [(cell.framework, cell.mode, cell.workload, cell.size) for cell in cells]
 
 
 def test_a_ladder_runs_when_it_is_named_in_its_own_modes_and_the_sizes_of_the_device() -> None:
@@ -116,9 +116,9 @@ def test_a_ladder_runs_when_it_is_named_in_its_own_modes_and_the_sizes_of_the_de
 
 
 def test_precisions_are_axes_of_a_cell_and_the_hello_world_has_one() -> None:
-    def precisions(**asked: Any) -> list[tuple[str, str]]:
-        found = selection.cells(offer(), parsed(framework="torch", **asked).selection, PROFILES["quick"], "cpu")
-        return [(cell.mode, cell.precision) for cell in found]
+    def precisions(**requested: Any) -> list[tuple[str, str]]:
+        cells = selection.cells(offer(), parsed(framework="torch", **requested).selection, PROFILES["quick"], "cpu")
+        return [(cell.mode, cell.precision) for cell in cells]
 
     assert set(precisions()) == {("eager", "float32"), ("compile", "float32"), ("hello", "float32")}
     assert precisions(precision="bfloat16,tf32", mode="eager") == [("eager", "bfloat16"), ("eager", "tf32")]

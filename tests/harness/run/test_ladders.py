@@ -1,4 +1,4 @@
-"""What cannot fit is refused before it is begun; memory that ran out ends a ladder."""
+"""Sizes that cannot fit are refused before the run; larger sizes are skipped after an out-of-memory."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bench.records.record import Record
 from harness.errors import SelectionError
 from harness.format import GIB
 from harness.plan.capacity import Capacity, fitting
-from harness.run.ladders import Ends
+from harness.run.ladders import SizesToSkip
 from tests.factories import cell, record
 
 SIZES = ("S", "M", "L")
@@ -25,7 +25,7 @@ MLP = WorkloadOffer(
 CELLS = tuple(cell(workload="mlp", size=size) for size in SIZES)
 
 
-def room(gib: float) -> Capacity:
+def capacity(gib: float) -> Capacity:
     return Capacity(int(gib * GIB), "that this host has free")
 
 
@@ -35,34 +35,34 @@ def oom(size: str, **changes: str) -> Record:
 
 def test_a_size_that_was_typed_and_cannot_fit_is_refused_with_the_figures() -> None:
     with pytest.raises(SelectionError, match=r"mlp L holds at least 16 GiB in a step, more than the 8 GiB"):
-        fitting(CELLS, [MLP], room(8), typed=True)
+        fitting(CELLS, [MLP], capacity(8), typed=True)
 
 
 def test_of_the_usual_sizes_those_that_fit_are_run() -> None:
-    assert [one.size for one in fitting(CELLS, [MLP], room(8), typed=False)] == ["S", "M"]
-    assert fitting(CELLS, [MLP], room(16), typed=True) == CELLS
+    assert [cell.size for cell in fitting(CELLS, [MLP], capacity(8), typed=False)] == ["S", "M"]
+    assert fitting(CELLS, [MLP], capacity(16), typed=True) == CELLS
     with pytest.raises(SelectionError, match="mlp S"):
-        fitting(CELLS, [MLP], room(0.5), typed=False)
+        fitting(CELLS, [MLP], capacity(0.5), typed=False)
 
 
 def test_a_workload_without_sizes_always_fits() -> None:
-    assert fitting((cell(),), [MLP], room(0), typed=False) == (cell(),)
+    assert fitting((cell(),), [MLP], capacity(0), typed=False) == (cell(),)
 
 
-def test_memory_that_ran_out_ends_the_ladder_of_that_cell_alone() -> None:
-    ends = Ends([MLP], [])
-    ends.note(oom("M"))
-    assert [bool(ends.above(one)) for one in CELLS] == [False, False, True]
-    assert ends.above(CELLS[2]) == "not run: M, which is smaller, ran out of memory"
-    assert ends.above(cell(workload="mlp", size="L", mode="compile")) == ""
+def test_after_an_out_of_memory_the_larger_sizes_of_that_cell_alone_are_skipped() -> None:
+    to_skip = SizesToSkip([MLP], [])
+    to_skip.note(oom("M"))
+    assert [bool(to_skip.reason(size)) for size in CELLS] == [False, False, True]
+    assert to_skip.reason(CELLS[2]) == "not run: the smaller size M ran out of memory"
+    assert to_skip.reason(cell(workload="mlp", size="L", mode="compile")) == ""
 
 
 def test_the_smallest_size_that_ran_out_counts_and_an_earlier_session_too() -> None:
-    ends = Ends([MLP], [oom("L"), oom("S")])
-    assert ends.above(CELLS[1]) == "not run: S, which is smaller, ran out of memory"
+    to_skip = SizesToSkip([MLP], [oom("L"), oom("S")])
+    assert to_skip.reason(CELLS[1]) == "not run: the smaller size S ran out of memory"
 
 
-def test_another_end_than_memory_ends_no_ladder() -> None:
-    ends = Ends([MLP], [record(cell(workload="mlp", size="S"), status="failed", reason="why", timing=None)])
-    ends.note(record(status="oom", reason="killed", timing=None))  # the regression has no ladder
-    assert not any(ends.above(one) for one in CELLS)
+def test_after_another_failure_no_size_is_skipped() -> None:
+    to_skip = SizesToSkip([MLP], [record(cell(workload="mlp", size="S"), status="failed", reason="why", timing=None)])
+    to_skip.note(record(status="oom", reason="killed", timing=None))  # the regression has no ladder
+    assert not any(to_skip.reason(size) for size in CELLS)

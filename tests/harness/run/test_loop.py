@@ -13,7 +13,7 @@ from harness.errors import StoreError
 from harness.plan.plan import Plan, PlannedReplicate, make_plan
 from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps, subject_of
 from harness.stats.overhead import own_share
-from harness.store import folder as store
+from harness.store.folder import create
 from harness.store.resume import require_fit
 from tests import factories
 from tests.fake_nvml import FakeGpu, FakeNvml
@@ -25,18 +25,18 @@ CODE = (("bench/records/record.py", "00"),)
 
 
 class Quiet:
-    """Shows nothing, remembers what it was told."""
+    """Shows nothing, remembers what it was to show."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Cell]] = []
+        self.shown: list[tuple[str, Cell]] = []
 
     def say(self, line: str) -> None: ...
 
     def begin(self, planned: PlannedReplicate) -> None:
-        self.told.append(("begin", planned.cell))
+        self.shown.append(("begin", planned.cell))
 
     def end(self, record: Record) -> None:
-        self.told.append((record.status, record.cell))
+        self.shown.append((record.status, record.cell))
 
     def close(self) -> None: ...
 
@@ -51,7 +51,7 @@ def good(turn: Turn) -> Outcome:
 
 def start(tmp_path: Path) -> ActiveRun:
     plan = make_plan(CELLS, blocks=3, seed=42)
-    folder = store.create(tmp_path, "run")
+    folder = create(tmp_path, "run")
     return ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=(), code=CODE), settings=SETTINGS)
 
 
@@ -70,7 +70,7 @@ def test_replicates_run_in_the_order_of_the_plan(tmp_path: Path) -> None:
 
     assert [(turn.cell, turn.block) for turn in launcher.turns] == planned(run.plan)
     assert keys(run.folder.records()) == planned(run.plan)
-    assert show.told[:2] == [("begin", launcher.turns[0].cell), ("ok", launcher.turns[0].cell)]
+    assert show.shown[:2] == [("begin", launcher.turns[0].cell), ("ok", launcher.turns[0].cell)]
 
 
 def test_calls_per_round_are_calibrated_once_and_frozen(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Pat
             taken.append((name, turn.position))
             return good(turn)
 
-        folder = store.create(tmp_path, name)
+        folder = create(tmp_path, name)
         run = ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS)
         return steps(run, FakeLauncher(answer), {}, Quiet())
 
@@ -250,8 +250,8 @@ def test_each_cell_is_repeated_on_other_threads_once_and_on_warm_caches_as_the_p
 
     execute(run, launcher, {}, Quiet())
 
-    asked = {1: ("warm", "threads"), 2: ("warm",), 3: ()}
-    assert [turn.repeats for turn in launcher.turns] == [asked[turn.block] for turn in launcher.turns]
+    expected = {1: ("warm", "threads"), 2: ("warm",), 3: ()}
+    assert [turn.repeats for turn in launcher.turns] == [expected[turn.block] for turn in launcher.turns]
 
 
 def test_what_a_replicate_printed_is_kept_in_the_run_folder(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bench.turns.turn import Model, Outcome, Settings, Turn
 from harness.plan import models
 from harness.plan.plan import make_plan
 from harness.run.loop import ActiveRun, bad_cells, execute
-from harness.store import folder
+from harness.store.folder import create
 from harness.store.resume import require_fit
 from tests import factories
 from tests.fakes import FakeLauncher
@@ -43,7 +43,7 @@ def good(turn: Turn) -> Outcome:
 def start(tmp_path: Path, cells: tuple[Cell, ...] = CELLS) -> ActiveRun:
     facts = factories.run_facts(cpus=(), code=CODE, frameworks=(RUNS_MODELS,))
     return ActiveRun(
-        folder=folder.create(tmp_path, "run"), plan=make_plan(cells, blocks=2, seed=42), facts=facts, settings=SETTINGS
+        folder=create(tmp_path, "run"), plan=make_plan(cells, blocks=2, seed=42), facts=facts, settings=SETTINGS
     )
 
 
@@ -72,7 +72,7 @@ def test_one_model_serves_every_policy_and_the_replicates_for_memory(tmp_path: P
     changes: tuple[dict[str, Any], ...] = ({}, {"allocator": "kSameAsRequested"}, {"track": "memory"})
     run = start(tmp_path, tuple(dataclasses.replace(plain, **change) for change in changes))
     execute(run, FakeLauncher(good), {}, Quiet())
-    (made,) = (one.cell for one in run.folder.records() if one.cell.track == "export")
+    (made,) = (record.cell for record in run.folder.records() if record.cell.track == "export")
     assert (made.framework, made.allocator) == ("torch", "default")
 
 
@@ -86,7 +86,7 @@ def test_a_resumed_run_finds_its_models_and_fits_its_plan(tmp_path: Path) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         execute(run, FakeLauncher(interrupt_at_the_last), {}, Quiet())
-    require_fit("run", run.plan, run.facts, run.folder.records(), CODE, None)
+    require_fit("run", plan=run.plan, facts=run.facts, records=run.folder.records(), code=CODE, cells=None)
 
     execute(run, FakeLauncher(good), {}, Quiet())
 

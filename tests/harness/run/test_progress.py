@@ -1,4 +1,4 @@
-"""What a person sees of long work, and how honest the estimate is."""
+"""The lines and the bar of a run, and its estimate of the time left."""
 
 import dataclasses
 import io
@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.records.record import Record
-from harness.format import minutes
+from harness.format import rough_duration
 from harness.plan import label
 from harness.plan.plan import make_plan
 from harness.run.progress import PlainProgress, TerminalProgress, TimeLeft, result
-from harness.store import folder as store
 from harness.store import history
+from harness.store.folder import create
 from tests import factories
 
 CELLS = (factories.cell(), factories.cell(mode="compile"))
@@ -26,12 +26,12 @@ def took(seconds: float, mode: str = "eager", **changes: object) -> Record:
 
 def test_the_estimate_takes_each_cell_as_it_was_and_an_unseen_one_as_the_mean() -> None:
     estimate = TimeLeft(PLAN)
-    assert estimate.words() == "time left not known yet"
+    assert estimate.text() == "time left not known yet"
     estimate.count(took(2.0))
     assert estimate.seconds() == 2 * 2.0 + 3 * 2.0  # nothing is known of compile but what eager took
     estimate.count(took(10.0, "compile"))
     assert estimate.seconds() == 2 * 2.0 + 2 * 10.0
-    assert estimate.words() == "about 24 s left"
+    assert estimate.text() == "about 24 s left"
 
 
 def test_an_estimate_after_resuming_knows_what_was_kept() -> None:
@@ -45,15 +45,15 @@ def test_before_anything_has_ended_it_goes_by_earlier_runs() -> None:
     assert estimate.seconds() == 3 * 2.0 + 2 * 10.0
 
 
-def test_a_run_that_may_end_at_a_look_takes_at_most_so_long() -> None:
-    estimate = TimeLeft(make_plan(CELLS, blocks=20, seed=1, looks=(10, 15)))
+def test_a_run_with_interim_analyses_takes_at_most_so_long() -> None:
+    estimate = TimeLeft(make_plan(CELLS, blocks=20, seed=1, interim_analyses=(10, 15)))
     estimate.count(took(2.0))
-    assert estimate.words() == "at most about 78 s left"
+    assert estimate.text() == "at most about 78 s left"
 
 
 def test_earlier_runs_are_those_of_the_same_profile_and_device(tmp_path: Path) -> None:
     def kept(name: str, seconds: float, **facts: str) -> None:
-        folder = store.create(tmp_path, name)
+        folder = create(tmp_path, name)
         folder.write_facts(factories.run_facts(**facts))
         folder.append(took(seconds))
         folder.append(took(77.0, "compile", status="failed", reason="it broke"))
@@ -61,8 +61,8 @@ def test_earlier_runs_are_those_of_the_same_profile_and_device(tmp_path: Path) -
     kept("this", 7.0)
     kept("another profile", 5.0, profile="quick")
     kept("another device", 6.0, device="cuda")
-    (store.create(tmp_path, "damaged").path / "run.json").write_text("{")
-    assert history.seconds(tmp_path, "default", "cpu") == {CELLS[0]: 7.0}
+    (create(tmp_path, "damaged").path / "run.json").write_text("{")
+    assert history.seconds(tmp_path, profile="default", device="cpu") == {CELLS[0]: 7.0}
 
 
 def test_two_runs_of_a_plan_take_twice_as_long() -> None:
@@ -70,7 +70,7 @@ def test_two_runs_of_a_plan_take_twice_as_long() -> None:
 
 
 def test_durations_are_rounded_to_what_an_estimate_can_carry() -> None:
-    assert [minutes(seconds) for seconds in (0.4, 89.4, 200, 240, 7290)] == [
+    assert [rough_duration(seconds) for seconds in (0.4, 89.4, 200, 240, 7290)] == [
         "0 s",
         "89 s",
         "3 min 20 s",

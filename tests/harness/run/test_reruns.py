@@ -13,7 +13,7 @@ from bench.turns.turn import Outcome, Settings, Turn
 from harness.plan.plan import make_plan
 from harness.run.loop import ActiveRun, bad_cells, execute, interleave, steps
 from harness.run.progress import PlainProgress
-from harness.store import folder
+from harness.store.folder import create
 from harness.store.resume import require_fit
 from harness.validity import results
 from tests import factories
@@ -26,7 +26,7 @@ Wrong = Callable[[Cell, int, int], bool]  # cell, block, which time it is run
 
 def start(tmp_path: Path, name: str = "run", blocks: int = 3) -> ActiveRun:
     run = ActiveRun(
-        folder=folder.create(tmp_path, name),
+        folder=create(tmp_path, name),
         plan=make_plan(CELLS, blocks=blocks, seed=42),
         facts=factories.run_facts(cpus=(), blocks=blocks),
         settings=Settings(rounds=5, warmup_floor_ns=0, warmup_cap_ns=1),
@@ -118,7 +118,7 @@ def test_an_interruption_before_the_second_attempt_does_not_lose_it(
 
     assert [(turn.cell, turn.block) for turn in again.turns] == [(EAGER, 2)]
     assert run.folder.records()[-1].attempt == 2
-    require_fit("run", run.plan, run.facts, run.folder.records(), (), None)
+    require_fit("run", plan=run.plan, facts=run.facts, records=run.folder.records(), code=(), cells=None)
 
 
 def test_a_block_that_was_left_behind_is_not_gone_back_to(tmp_path: Path) -> None:
@@ -156,19 +156,19 @@ def test_runs_side_by_side_keep_in_step_when_one_repeats_a_replicate(tmp_path: P
     assert all(block == 3 for _, block, _ in taken[first_of_3:])
 
 
-def test_a_sentinel_is_not_run_again(tmp_path: Path) -> None:
-    sentinel = factories.cell(mode="sentinel", track="sentinel")
-    run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, sentinel), blocks=2, seed=42))
-    turns = launcher(lambda cell, block, time: cell == sentinel)
+def test_a_drift_probe_is_not_run_again(tmp_path: Path) -> None:
+    probe = factories.cell(mode="sentinel", track="sentinel")
+    run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, probe), blocks=2, seed=42))
+    turns = launcher(lambda cell, block, time: cell == probe)
 
     execute(run, turns, {}, shown(run)[0])
 
-    assert Counter(turn.cell for turn in turns.turns)[sentinel] == 3  # one before each block, one after the last
+    assert Counter(turn.cell for turn in turns.turns)[probe] == 3  # one before each block, one after the last
 
 
-def test_a_look_counts_what_stands_so_a_second_attempt_ends_no_run(tmp_path: Path) -> None:
+def test_an_interim_analysis_takes_the_records_that_count_and_not_a_replaced_one(tmp_path: Path) -> None:
     run = start(tmp_path)
-    run = dataclasses.replace(run, plan=make_plan((EAGER,), blocks=3, seed=42, looks=(2,)))
+    run = dataclasses.replace(run, plan=make_plan((EAGER,), blocks=3, seed=42, interim_analyses=(2,)))
     turns = launcher(in_block_2)
     answer = turns.answer
 

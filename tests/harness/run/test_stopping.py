@@ -1,4 +1,4 @@
-"""When a run has blocks enough, and what it says of its end."""
+"""When a run has enough blocks, and the reason that it gives for its end."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from bench.turns.turn import Outcome, Turn
 from harness.plan.plan import Plan, make_plan
 from harness.run.loop import ActiveRun, execute
 from harness.run.stopping import imprecise, noted
-from harness.store import folder as store
+from harness.store.folder import create
 from tests import factories
 from tests.factories import cell, record
 from tests.fakes import FakeLauncher
@@ -20,12 +20,12 @@ from tests.harness.run.test_loop import SETTINGS, Quiet
 
 CELLS = (cell(), cell(mode="compile"))
 DRIFT_PROBE = cell(mode="sentinel", workload="", optimizer="", size="", precision="", track="sentinel")
-PLAN = make_plan((*CELLS, DRIFT_PROBE), blocks=20, seed=1, looks=(10, 15))
+PLAN = make_plan((*CELLS, DRIFT_PROBE), blocks=20, seed=1, interim_analyses=(10, 15))
 QUIET, NOISY = 0.01, 0.10  # half the difference between replicates in odd and in even blocks
 
 
 def start(tmp_path: Path, plan: Plan = PLAN, until: int | None = None) -> ActiveRun:
-    folder = store.create(tmp_path, "run")
+    folder = create(tmp_path, "run")
     return ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS, until=until)
 
 
@@ -45,15 +45,15 @@ def blocks(launcher: FakeLauncher, of: Cell) -> list[int]:
     return [turn.block for turn in launcher.turns if turn.cell == of]
 
 
-def test_a_run_ends_at_the_first_look_when_every_interval_is_narrow(tmp_path: Path) -> None:
+def test_a_run_ends_at_the_first_interim_analysis_when_every_interval_is_narrow(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": QUIET})
     execute(run, launcher, {}, Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 11))
-    assert launcher.turns[-1].cell == DRIFT_PROBE, "the sentinel that closes the last block was left out"
+    assert launcher.turns[-1].cell == DRIFT_PROBE, "the drift probe after the last block was left out"
     assert blocks(launcher, DRIFT_PROBE) == list(range(1, 12))
 
 
-def test_it_goes_on_to_the_next_look_while_one_is_wide(tmp_path: Path) -> None:
+def test_it_goes_on_to_the_next_interim_analysis_while_one_is_wide(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": 0.0275})
     execute(run, launcher, {}, Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 16))
@@ -65,7 +65,7 @@ def test_at_the_cap_it_ends_and_says_what_is_imprecise(tmp_path: Path) -> None:
     records = run.folder.records()
     assert blocks(launcher, CELLS[0]) == list(range(1, 21))
     assert imprecise(records) == (CELLS[1],)
-    facts = noted(run.facts, PLAN, records, None)
+    facts = noted(run.facts, PLAN, records, until=None)
     assert (facts.blocks_run, facts.ended) == (20, "all 20 blocks were run, one cell is not as precise as ±2 %")
 
 
@@ -78,12 +78,15 @@ def test_a_run_that_ended_is_not_gone_on_with_unless_asked(tmp_path: Path) -> No
 
     execute(dataclasses.replace(run, until=12), again, {}, Quiet())
     assert blocks(again, CELLS[0]) == [11, 12]
-    facts = noted(run.facts, PLAN, run.folder.records(), 12)
+    facts = noted(run.facts, PLAN, run.folder.records(), until=12)
     assert (facts.blocks_run, facts.ended) == (12, "12 blocks were asked for")
-    assert noted(run.facts, PLAN, run.folder.records(), None).ended == "every interval was within ±2 % after block 10"
+    assert (
+        noted(run.facts, PLAN, run.folder.records(), until=None).ended
+        == "every interval was within ±2 % after block 10"
+    )
 
 
-def test_a_run_interrupted_across_a_look_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_run_interrupted_across_an_interim_analysis_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     run, calm = start(tmp_path), answering({"eager": QUIET, "compile": 0.0275})
 
     def interrupt(turn: Turn) -> Outcome:
@@ -93,18 +96,18 @@ def test_a_run_interrupted_across_a_look_goes_on_as_if_it_had_not_been(tmp_path:
 
     with pytest.raises(KeyboardInterrupt):
         execute(run, FakeLauncher(interrupt), {}, Quiet())
-    facts = noted(run.facts, PLAN, run.folder.records(), None)
+    facts = noted(run.facts, PLAN, run.folder.records(), until=None)
     assert (facts.blocks_run, facts.ended) == (11, "")
     execute(run, calm, {}, Quiet())
     assert max(blocks(calm, CELLS[0])) == 15
 
 
-def test_without_looks_every_block_is_run(tmp_path: Path) -> None:
+def test_without_interim_analyses_every_block_is_run(tmp_path: Path) -> None:
     plan = make_plan(CELLS, blocks=12, seed=1)
     run, launcher = start(tmp_path, plan), answering({})
     execute(run, launcher, {}, Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 13))
-    assert noted(run.facts, plan, run.folder.records(), None).ended == "all 12 blocks were run"
+    assert noted(run.facts, plan, run.folder.records(), until=None).ended == "all 12 blocks were run"
 
 
 def replicates(of: Cell, steps: Sequence[int], **changes: object) -> list[Record]:

@@ -8,14 +8,13 @@ import pytest
 from bench.records.codec import to_json
 from harness.errors import StoreError
 from harness.plan.plan import make_plan
-from harness.store import folder as store
-from harness.store.folder import RunFolder
+from harness.store.folder import RUN_FILE, RunFolder, create, find
 from tests import factories
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return store.create(tmp_path / "results", "run")
+    return create(tmp_path / "results", "run")
 
 
 def test_records_come_back_in_the_order_they_were_added(folder: RunFolder) -> None:
@@ -36,7 +35,7 @@ def test_facts_and_plan_come_back(folder: RunFolder) -> None:
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
-    assert [store.create(tmp_path, "run").id for _ in range(3)] == ["run", "run-2", "run-3"]
+    assert [create(tmp_path, "run").id for _ in range(3)] == ["run", "run-2", "run-3"]
 
 
 @pytest.mark.parametrize("damage", ['{"schema": 1, "cel', "rubbish", ""])
@@ -75,7 +74,7 @@ def test_a_line_that_does_not_fit_on_the_disk_is_taken_back(folder: RunFolder, m
 def test_a_results_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be written .*--results"):
-        store.create(tmp_path / "file" / "results", "run")
+        create(tmp_path / "file" / "results", "run")
 
 
 def test_a_disk_that_is_nearly_full_is_said_before_anything_runs(
@@ -86,7 +85,7 @@ def test_a_disk_that_is_nearly_full_is_said_before_anything_runs(
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     with pytest.raises(StoreError, match="only 3 MiB are free"):
-        store.create(tmp_path, "run")
+        create(tmp_path, "run")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -103,24 +102,24 @@ def test_one_run_folder_has_one_writer(folder: RunFolder) -> None:
 def test_a_run_is_found_by_id_path_or_latest(tmp_path: Path) -> None:
     made = []
     for name in ("a", "b"):
-        run = store.create(tmp_path, name)
+        run = create(tmp_path, name)
         run.write_facts(factories.run_facts(id=name))
         made.append(run)
     os.utime(made[0].path, (1, 1))
-    assert store.find(tmp_path, "a").path == made[0].path
-    assert store.find(tmp_path, str(made[0].path)).path == made[0].path
-    assert store.find(tmp_path, "latest").path == made[1].path
+    assert find(tmp_path, "a").path == made[0].path
+    assert find(tmp_path, str(made[0].path)).path == made[0].path
+    assert find(tmp_path, "latest").path == made[1].path
 
 
 def test_a_run_that_is_not_there_names_the_last_ones(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no run 'x' .*none yet"):
-        store.find(tmp_path, "x")
+        find(tmp_path, "x")
     with pytest.raises(StoreError, match="no run 'latest'"):
-        store.find(tmp_path, "latest")
+        find(tmp_path, "latest")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"id": 3}'])
 def test_a_damaged_run_json_is_one_sentence(folder: RunFolder, text: str) -> None:
-    (folder.path / store.RUN_FILE).write_text(text)
+    (folder.path / RUN_FILE).write_text(text)
     with pytest.raises(StoreError, match=r"run\.json cannot be read"):
         folder.facts()

@@ -45,7 +45,7 @@ class TestWhere:
         assert [at for at, (_, track) in enumerate(tracks) if track == "sentinel"] == [0, 4, 8, 12]
         assert tracks[-1] == (4, "sentinel")
         assert [place.position for place in plan.in_order()] == list(range(1, 14))
-        assert str(plan) == "3 cells × 3 blocks + 4 turns for the sentinel = 13 replicates, seed 1"
+        assert str(plan) == "3 cells × 3 blocks + 4 turns for drift probes = 13 replicates, seed 1"
 
     def test_the_order_of_the_cells_is_as_without_it(self) -> None:
         with_it = make_plan(with_drift_probe(CELLS, OFFERS, 3), blocks=3, seed=42)

@@ -51,7 +51,7 @@ class TestWhich:
         places = [place for place in plan.in_order() if place.cell.track == "twin"]
         assert [place.block for place in places] == [1, 2, 3]
         assert {place.cell.id for place in places} == {f"{COMPILE.id}/twin"}
-        assert str(plan) == "2 cells × 3 blocks + 3 turns for A/A = 9 replicates, seed 1"
+        assert str(plan) == "2 cells × 3 blocks + 3 turns for A/A control = 9 replicates, seed 1"
 
 
 def session(*ratios: float, of: Cell = EAGER) -> list[Record]:
