@@ -21,6 +21,108 @@ from harness.validity.results import Run
 FEW: Final = 4  # as many are named one by one in a sentence
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about the run."""
+
+    name: str
+    value: str
+
+
+def summary(run: Run, tables: Tables) -> tuple[str, ...]:
+    """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
+    timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
+    works = _works([row for row in timed if not row.is_inference] or timed)
+    ranked = works[0] if len(works) == 1 else []
+    sentences = [
+        _fastest(run, ranked) if len(works) <= 1 else _fastest_of_each(works),
+        memory_words(run, tables.memory.rows),
+        _by_framework(ranked),
+        _first_steps(ranked),
+        _paying_back(ranked),
+        _limits(tables),
+        _accuracy(tables),
+        _inferred(tables),
+        _reproduced(tables),
+        _holes(tables),
+        _skipped(tables),
+        _first_look(run),
+    ]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def about_run(run: Run) -> tuple[Fact, ...]:
+    """Return what a reader has to know about the run: when, where, how."""
+    facts, host = run.facts, run.facts.host
+    started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
+    own = own_share((*run.records, *run.replaced), facts.wall_s)
+    found = [
+        Fact("run", facts.id),
+        Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
+        Fact("took", f"{_clock(facts.wall_s)}, {own:.1%} of it the harness's own"),
+        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
+        Fact("replicates", _done(run)),
+        Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
+        Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
+        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
+        Fact("system", host.os),
+        Fact("launcher", facts.launcher),
+        Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
+        Fact("samestep", _code(facts.commit, dirty=facts.dirty)),
+    ]
+    return tuple(found)
+
+
+def versions(run: Run) -> tuple[Fact, ...]:
+    """Return for each framework what it computed with, read back from inside its processes."""
+    found: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        if record.environment is not None:
+            found.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
+    order = [facts.name for facts in run.facts.frameworks]
+    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+    return tuple(Fact(run.title(name), ", ".join(one.replace("==", " ") for one in found[name])) for name in names)
+
+
+def _works(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    """Return the rows in groups that may be ranked: same work, same device."""
+    groups: dict[tuple[str, ...], list[StepRow]] = {}
+    for row in rows:
+        groups.setdefault(_work(row), []).append(row)
+    return list(groups.values())
+
+
+def _work(row: StepRow) -> tuple[str, ...]:
+    return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
+
+
+def _fastest_of_each(works: Sequence[Sequence[StepRow]]) -> str:
+    """Name the shortest step of each work, by what tells the works apart."""
+    shortest = sorted((min(rows, key=_step) for rows in works), key=_step)
+    parts = list(zip(*(_work(row) for row in shortest), strict=True))
+    told = []
+    for at, first in enumerate(shortest):
+        work = " ".join(part[at] for part in parts if len(set(part)) > 1 or part is parts[0])
+        told.append(f"{_name(first)} on {work} with {duration(_step(first))}")
+    return f"The shortest steps: {listed(told)}."
+
+
+def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
+    if not rows:
+        return "No cell of this run has a time." if run.is_timed else ""
+    first, *others = sorted(rows, key=_step)
+    if not others:
+        return f"One step of {_name(first)} takes {duration(_step(first))}."
+    second = others[0]
+    found = pairs.pair(first.steps_ns, second.steps_ns)
+    beside = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
+    if run.is_first_look:
+        return f"The shortest steps of this first look: {beside}."
+    if found is None or pairs.verdicts([found], floor_of(run)) != ["faster"]:
+        return f"The fastest steps, which this run cannot tell apart: {beside}."
+    return f"The fastest step: {beside}, {significant(1 / found.ratio.value)} times as long."
+
+
 def memory_words(run: Run, rows: Sequence[MemoryRow]) -> str:
     """Return who takes most and least, of the device where it was seen, and whose memory grows; empty of a timed run.
 
@@ -54,87 +156,6 @@ def _slope(row: MemoryRow) -> str:
 
 def _mode_name(row: MemoryRow) -> str:
     return f"{row.title} {row.cell.mode}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line about the run."""
-
-    name: str
-    value: str
-
-
-def summary(run: Run, tables: Tables) -> tuple[str, ...]:
-    """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
-    timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
-    works = _works([row for row in timed if not row.is_inference] or timed)
-    ranked = works[0] if len(works) == 1 else []
-    sentences = [
-        _fastest(run, ranked) if len(works) <= 1 else _fastest_of_each(works),
-        memory_words(run, tables.memory.rows),
-        _by_framework(ranked),
-        _first_steps(ranked),
-        _paying_back(ranked),
-        _limits(tables),
-        _accuracy(tables),
-        _inferred(tables),
-        _reproduced(tables),
-        _holes(tables),
-        _skipped(tables),
-        _first_look(run),
-    ]
-    return tuple(sentence for sentence in sentences if sentence)
-
-
-def _works(rows: Sequence[StepRow]) -> list[list[StepRow]]:
-    """Return the rows in groups that may be ranked: same work, same device."""
-    groups: dict[tuple[str, ...], list[StepRow]] = {}
-    for row in rows:
-        groups.setdefault(_work(row), []).append(row)
-    return list(groups.values())
-
-
-def _work(row: StepRow) -> tuple[str, ...]:
-    return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
-
-
-def _fastest_of_each(works: Sequence[Sequence[StepRow]]) -> str:
-    """Name the shortest step of each work, by what tells the works apart."""
-    shortest = sorted((min(rows, key=_step) for rows in works), key=_step)
-    parts = list(zip(*(_work(row) for row in shortest), strict=True))
-    told = []
-    for at, first in enumerate(shortest):
-        work = " ".join(part[at] for part in parts if len(set(part)) > 1 or part is parts[0])
-        told.append(f"{_name(first)} on {work} with {duration(_step(first))}")
-    return f"The shortest steps: {listed(told)}."
-
-
-def _name(row: Row) -> str:
-    return f"{row.title} {row.cell.mode}"
-
-
-def _step(row: StepRow) -> float:
-    return row.step_ns.value if row.step_ns else float("inf")
-
-
-def _first(row: StepRow) -> float:
-    return row.first_step_ns.value if row.first_step_ns else float("inf")
-
-
-def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
-    if not rows:
-        return "No cell of this run has a time." if run.is_timed else ""
-    first, *others = sorted(rows, key=_step)
-    if not others:
-        return f"One step of {_name(first)} takes {duration(_step(first))}."
-    second = others[0]
-    found = pairs.pair(first.steps_ns, second.steps_ns)
-    beside = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
-    if run.is_first_look:
-        return f"The shortest steps of this first look: {beside}."
-    if found is None or pairs.verdicts([found], floor_of(run)) != ["faster"]:
-        return f"The fastest steps, which this run cannot tell apart: {beside}."
-    return f"The fastest step: {beside}, {significant(1 / found.ratio.value)} times as long."
 
 
 def _by_framework(rows: Sequence[StepRow]) -> str:
@@ -184,21 +205,6 @@ def _after(rows: Sequence[StepRow]) -> str:
     """Return the steps after which `rows`, in that order, are ahead: each of a few, the first and last of many."""
     told = [f"{rounded(math.ceil(_break_even(row)))} steps ({_name(row)})" for row in rows]
     return listed(told) if len(rows) <= FEW else f"{told[0]} to {told[-1]}, {len(rows)} modes in all"
-
-
-def _names(rows: Sequence[Row]) -> str:
-    """Name `rows`: each by itself, or many of them framework by framework."""
-    if len(rows) <= FEW:
-        return listed(_counted(_name(row) for row in rows))
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        groups.setdefault(row.title, []).append(row.cell.mode)
-    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
-
-
-def _counted(names: Iterable[str]) -> list[str]:
-    """Return each name once: those of several cells, as of two sizes or precisions, with their number."""
-    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
 
 
 def _limits(tables: Tables) -> str:
@@ -280,37 +286,35 @@ def _first_look(run: Run) -> str:
     )
 
 
-def about_run(run: Run) -> tuple[Fact, ...]:
-    """Return what a reader has to know about the run: when, where, how."""
-    facts, host = run.facts, run.facts.host
-    started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
-    own = own_share((*run.records, *run.replaced), facts.wall_s)
-    found = [
-        Fact("run", facts.id),
-        Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        Fact("took", f"{_clock(facts.wall_s)}, {own:.1%} of it the harness's own"),
-        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
-        Fact("replicates", _done(run)),
-        Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
-        Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
-        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
-        Fact("system", host.os),
-        Fact("launcher", facts.launcher),
-        Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
-        Fact("samestep", _code(facts.commit, dirty=facts.dirty)),
-    ]
-    return tuple(found)
+def _name(row: Row) -> str:
+    return f"{row.title} {row.cell.mode}"
 
 
-def versions(run: Run) -> tuple[Fact, ...]:
-    """Return for each framework what it computed with, read back from inside its processes."""
-    found: dict[str, dict[str, None]] = {}
-    for record in run.records:
-        if record.environment is not None:
-            found.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
-    order = [facts.name for facts in run.facts.frameworks]
-    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
-    return tuple(Fact(run.title(name), ", ".join(one.replace("==", " ") for one in found[name])) for name in names)
+def _names(rows: Sequence[Row]) -> str:
+    """Name `rows`: each by itself, or many of them framework by framework."""
+    if len(rows) <= FEW:
+        return listed(_counted(_name(row) for row in rows))
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.title, []).append(row.cell.mode)
+    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """Return each name once: those of several cells, as of two sizes or precisions, with their number."""
+    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _step(row: StepRow) -> float:
+    return row.step_ns.value if row.step_ns else float("inf")
+
+
+def _first(row: StepRow) -> float:
+    return row.first_step_ns.value if row.first_step_ns else float("inf")
 
 
 def _done(run: Run) -> str:
@@ -334,10 +338,6 @@ def _cpus(cpus: Iterable[int]) -> str:
 def _pythons(run: Run) -> str:
     seen = sorted({record.environment.python for record in run.records if record.environment is not None})
     return ", ".join(seen) or "none"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _clock(seconds: float) -> str:

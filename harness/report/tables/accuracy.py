@@ -24,6 +24,36 @@ class AccuracyRow(Row):
     init_sha256: str
 
 
+def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
+    """Return a row for each cell of the identical track."""
+    return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
+
+
+def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
+    seen = [record.accuracy for record in records if record.accuracy is not None]
+    return AccuracyRow(
+        **head(run, cell, records),
+        accuracy=max(seen, key=_deviation, default=None),
+        within_tolerance=_all(one.within_tolerance for one in seen),
+        data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
+        init_sha256=" ".join(sorted({one.init_sha256 for one in seen})),
+    )
+
+
+def _all(told: Iterable[bool | None]) -> bool | None:
+    """Return whether all that know say yes; None when none knows."""
+    known = [one for one in told if one is not None]
+    return all(known) if known else None
+
+
+def _deviation(accuracy: Accuracy) -> float:
+    """Return the deviation to rank by: what is not a number is the worst."""
+    off = accuracy.max_loss_deviation
+    if off is None:
+        return -math.inf  # there was nothing to compare with
+    return math.inf if math.isnan(off) else off
+
+
 def _of_accuracy(name: str) -> Callable[[AccuracyRow], Value]:
     """Return the getter of a figure of the gate."""
     return lambda row: getattr(row.accuracy, name) if row.accuracy else None
@@ -71,36 +101,6 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     ),
     Column(key="worst_gradient", heading="gradient", unit="of", where="wide", get=_of_accuracy("worst_gradient")),
 )
-
-
-def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
-    """Return a row for each cell of the identical track."""
-    return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
-
-
-def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
-    seen = [record.accuracy for record in records if record.accuracy is not None]
-    return AccuracyRow(
-        **head(run, cell, records),
-        accuracy=max(seen, key=_deviation, default=None),
-        within_tolerance=_all(one.within_tolerance for one in seen),
-        data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
-        init_sha256=" ".join(sorted({one.init_sha256 for one in seen})),
-    )
-
-
-def _all(told: Iterable[bool | None]) -> bool | None:
-    """Return whether all that know say yes; None when none knows."""
-    known = [one for one in told if one is not None]
-    return all(known) if known else None
-
-
-def _deviation(accuracy: Accuracy) -> float:
-    """Return the deviation to rank by: what is not a number is the worst."""
-    off = accuracy.max_loss_deviation
-    if off is None:
-        return -math.inf  # there was nothing to compare with
-    return math.inf if math.isnan(off) else off
 
 
 def table(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:

@@ -29,22 +29,6 @@ class CodeRow(Row):
     within_tolerance: bool | None  # in every block
 
 
-def _total_seconds(row: CodeRow) -> Value:
-    return row.total_ns / 1e9 if row.total_ns is not None else None
-
-
-CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
-    FRAMEWORK,
-    TITLE,
-    Column(key="lines", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
-    Column(heading="claimed", unit="in a talk", format=whole, get=attrgetter("claimed_lines")),
-    Column(key="total_seconds", heading="total", unit="s", format=significant, get=_total_seconds),
-    Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
-    Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
-    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
-)
-
-
 def code_rows(run: Run) -> tuple[CodeRow, ...]:
     """Return a row for each framework of the run that has a hello world; none in a run without their problem."""
     measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
@@ -87,6 +71,22 @@ def _hello_cell(framework: str) -> Cell:
         allocator="",
         track="idiomatic",
     )
+
+
+def _total_seconds(row: CodeRow) -> Value:
+    return row.total_ns / 1e9 if row.total_ns is not None else None
+
+
+CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
+    FRAMEWORK,
+    TITLE,
+    Column(key="lines", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
+    Column(heading="claimed", unit="in a talk", format=whole, get=attrgetter("claimed_lines")),
+    Column(key="total_seconds", heading="total", unit="s", format=significant, get=_total_seconds),
+    Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
+    Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
+    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
+)
 
 
 def table(rows: tuple[CodeRow, ...]) -> Table[CodeRow]:

@@ -55,6 +55,11 @@ def break_even_hint(found: BreakEven | str | None) -> str:
     return f"95 % interval {rounded(low)} to {rounded(high)} steps"
 
 
+def context(*keys: str) -> tuple[Column[Row], ...]:
+    """Return the columns of what tells cells of one mode apart."""
+    return tuple(Column(key=key, heading=key, kind="context", get=attrgetter(f"cell.{key}")) for key in keys)
+
+
 def _shown_mode(row: Row) -> Value:
     return f"{row.cell.mode}, inference" if row.is_inference else row.cell.mode
 
@@ -67,13 +72,6 @@ SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
     Column(heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")),  # its group says the rest
 )
 WHO: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
-
-
-def context(*keys: str) -> tuple[Column[Row], ...]:
-    """Return the columns of what tells cells of one mode apart."""
-    return tuple(Column(key=key, heading=key, kind="context", get=attrgetter(f"cell.{key}")) for key in keys)
-
-
 CELL: Final = (
     *context("workload", "optimizer", "size", "precision", "device", "allocator"),
     Column(key="status", get=attrgetter("status")),

@@ -34,15 +34,6 @@ class Start:
     why: str  # there is no time; empty: there is one
 
 
-def _classes(start: Start) -> Value:
-    return ", ".join(start.found)
-
-
-def _counts(start: Start) -> Value:
-    counts = (start.hits, start.misses, start.entries)
-    return None if all(one is None for one in counts) else " · ".join(whole(one) for one in counts)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileRow(Row):
     """What a compiled mode costs before it pays, with empty caches and on the caches that a process left."""
@@ -53,6 +44,136 @@ class CompileRow(Row):
     saving_ns: Estimate | None  # per step, against the baseline
     break_even_cold: BreakEven | Literal["never"] | None
     break_even_warm: BreakEven | Literal["never"] | None
+
+
+def compile_rows(run: Run, steps: Iterable[StepRow]) -> tuple[CompileRow, ...]:
+    """Return a row for each training mode that traces or compiles and is not itself what others compare with."""
+    found = {row.cell: row for row in steps}
+    groups = by_cell(run, "identical")
+    return tuple(
+        _compile_row(row, found.get(replace(cell, mode=row.baseline)), groups[cell])
+        for cell, row in found.items()
+        if not row.is_baseline and not row.source and _compiles(groups[cell])
+    )
+
+
+def repeats_of(record: Record, kind: RepeatKind) -> list[Repeat]:
+    """Return the repeats of `kind` that belong to `record`."""
+    return [one for one in record.repeats if one.kind == kind]
+
+
+def without_result(repeat: Repeat) -> str:
+    """Return why a repeat has no result."""
+    return repeat.reason if repeat.status == "skipped" else f"{repeat.status}: {repeat.reason}"
+
+
+def highest(values: Iterable[int | None]) -> int | None:
+    """Return the largest of the values that are known; None when none is."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def _compiles(records: Iterable[Record]) -> bool:
+    proofs = [record.proof for record in records if record.proof is not None]
+    return any(count is not None for one in proofs for count in (one.traces, one.compilations, one.graphs))
+
+
+def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Record]) -> CompileRow:
+    good = [record for record in records if record.status == "ok"] if row.status != "invalid" else []
+    again = {record.block: one for record in good for one in repeats_of(record, "warm")}
+    warm = {block: one for block, one in again.items() if one.status == "ok"}
+    theirs = baseline.paired if baseline else {}
+    cold_costs = {block: row.paired[block] for block in _cold(good) if block in row.paired}
+    saving = breakeven.saving(row.paired, theirs)
+    return CompileRow(
+        cell=row.cell,
+        title=row.title,
+        status=row.status,
+        reason=row.reason,
+        baseline=row.baseline,
+        cold=_cold_start(good),
+        warm=_warm_start(again.values()),
+        saving_ns=saving,
+        break_even_cold=_break_even(cold_costs, theirs, saving),
+        break_even_warm=_break_even(_warm_costs(good, warm), theirs, saving),
+    )
+
+
+def _cold(records: Iterable[Record]) -> dict[int, int]:
+    """Return the first step of each replicate that did not find all of it compiled, by block.
+
+    One that found a part compiled met what its own process had kept: its folder of caches was empty.
+    """
+    return {
+        record.block: record.timing.first_step_ns
+        for record in records
+        if record.timing is not None and record.timing.compile_cache != "warm"
+    }
+
+
+def _cold_start(records: Sequence[Record]) -> Start:
+    timings = [record.timing for record in records if record.timing is not None]
+    proofs = [record.proof for record in records if record.proof is not None]
+    firsts = list(_cold(records).values())
+    return Start(
+        first_step_ns=estimate.estimate(firsts) if firsts else None,
+        found=tuple(dict.fromkeys(timing.compile_cache for timing in timings)),
+        hits=highest(proof.cache_hits for proof in proofs),
+        misses=highest(proof.cache_misses for proof in proofs),
+        entries=highest(timing.cache_entries for timing in timings),
+        why="" if firsts else "no replicate met empty caches" if timings else "no good replicate",
+    )
+
+
+def _warm_start(repeats: Iterable[Repeat]) -> Start:
+    repeats = list(repeats)
+    told = [one for one in repeats if one.status == "ok"]
+    firsts = [one.first_step_ns for one in told if _is_warm(one) and one.first_step_ns is not None]
+    failed = next((without_result(one) for one in repeats if one.status != "ok"), "")
+    missing = "the second process compiled everything anew" if told else failed or "no second process on its caches"
+    return Start(
+        first_step_ns=estimate.estimate(firsts) if firsts else None,
+        found=tuple(dict.fromkeys(one.compile_cache for one in told if one.compile_cache is not None)),
+        hits=highest(one.cache_hits for one in told),
+        misses=highest(one.cache_misses for one in told),
+        entries=highest(one.cache_entries for one in told),
+        why="" if firsts else missing,
+    )
+
+
+def _is_warm(repeat: Repeat) -> bool:
+    """Return whether the counters agree: a second process that compiled everything anew was not warm."""
+    return repeat.compile_cache is not None and repeat.compile_cache != "cold"
+
+
+def _warm_costs(records: Iterable[Record], warm: Mapping[int, Repeat]) -> dict[int, Cost]:
+    costs = {}
+    for record in records:
+        repeat = warm.get(record.block)
+        if repeat is None or record.timing is None or repeat.first_step_ns is None or not _is_warm(repeat):
+            continue
+        if (cost := estimate.cost(record.timing, repeat.first_step_ns)) is not None:
+            costs[record.block] = cost
+    return costs
+
+
+def _break_even(
+    mode: Mapping[int, Cost], baseline: Mapping[int, Cost], saving: Estimate | None
+) -> BreakEven | Literal["never"] | None:
+    """Return the break-even; of a first step known in one block only, with the saving of all blocks."""
+    shared = mode.keys() & baseline.keys()
+    if len(shared) != 1 or saving is None:
+        return breakeven.break_even(mode, baseline)
+    (block,) = shared
+    return breakeven.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
+
+
+def _classes(start: Start) -> Value:
+    return ", ".join(start.found)
+
+
+def _counts(start: Start) -> Value:
+    counts = (start.hits, start.misses, start.entries)
+    return None if all(one is None for one in counts) else " · ".join(whole(one) for one in counts)
 
 
 def _start_columns(
@@ -183,127 +304,6 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
         "warm", "The same when the caches are already there. The baseline's first step is its own cold one."
     ),
 )
-
-
-def compile_rows(run: Run, steps: Iterable[StepRow]) -> tuple[CompileRow, ...]:
-    """Return a row for each training mode that traces or compiles and is not itself what others compare with."""
-    found = {row.cell: row for row in steps}
-    groups = by_cell(run, "identical")
-    return tuple(
-        _compile_row(row, found.get(replace(cell, mode=row.baseline)), groups[cell])
-        for cell, row in found.items()
-        if not row.is_baseline and not row.source and _compiles(groups[cell])
-    )
-
-
-def _compiles(records: Iterable[Record]) -> bool:
-    proofs = [record.proof for record in records if record.proof is not None]
-    return any(count is not None for one in proofs for count in (one.traces, one.compilations, one.graphs))
-
-
-def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Record]) -> CompileRow:
-    good = [record for record in records if record.status == "ok"] if row.status != "invalid" else []
-    again = {record.block: one for record in good for one in repeats_of(record, "warm")}
-    warm = {block: one for block, one in again.items() if one.status == "ok"}
-    theirs = baseline.paired if baseline else {}
-    cold_costs = {block: row.paired[block] for block in _cold(good) if block in row.paired}
-    saving = breakeven.saving(row.paired, theirs)
-    return CompileRow(
-        cell=row.cell,
-        title=row.title,
-        status=row.status,
-        reason=row.reason,
-        baseline=row.baseline,
-        cold=_cold_start(good),
-        warm=_warm_start(again.values()),
-        saving_ns=saving,
-        break_even_cold=_break_even(cold_costs, theirs, saving),
-        break_even_warm=_break_even(_warm_costs(good, warm), theirs, saving),
-    )
-
-
-def _cold(records: Iterable[Record]) -> dict[int, int]:
-    """Return the first step of each replicate that did not find all of it compiled, by block.
-
-    One that found a part compiled met what its own process had kept: its folder of caches was empty.
-    """
-    return {
-        record.block: record.timing.first_step_ns
-        for record in records
-        if record.timing is not None and record.timing.compile_cache != "warm"
-    }
-
-
-def _cold_start(records: Sequence[Record]) -> Start:
-    timings = [record.timing for record in records if record.timing is not None]
-    proofs = [record.proof for record in records if record.proof is not None]
-    firsts = list(_cold(records).values())
-    return Start(
-        first_step_ns=estimate.estimate(firsts) if firsts else None,
-        found=tuple(dict.fromkeys(timing.compile_cache for timing in timings)),
-        hits=highest(proof.cache_hits for proof in proofs),
-        misses=highest(proof.cache_misses for proof in proofs),
-        entries=highest(timing.cache_entries for timing in timings),
-        why="" if firsts else "no replicate met empty caches" if timings else "no good replicate",
-    )
-
-
-def _warm_start(repeats: Iterable[Repeat]) -> Start:
-    repeats = list(repeats)
-    told = [one for one in repeats if one.status == "ok"]
-    firsts = [one.first_step_ns for one in told if _is_warm(one) and one.first_step_ns is not None]
-    failed = next((without_result(one) for one in repeats if one.status != "ok"), "")
-    missing = "the second process compiled everything anew" if told else failed or "no second process on its caches"
-    return Start(
-        first_step_ns=estimate.estimate(firsts) if firsts else None,
-        found=tuple(dict.fromkeys(one.compile_cache for one in told if one.compile_cache is not None)),
-        hits=highest(one.cache_hits for one in told),
-        misses=highest(one.cache_misses for one in told),
-        entries=highest(one.cache_entries for one in told),
-        why="" if firsts else missing,
-    )
-
-
-def _is_warm(repeat: Repeat) -> bool:
-    """Return whether the counters agree: a second process that compiled everything anew was not warm."""
-    return repeat.compile_cache is not None and repeat.compile_cache != "cold"
-
-
-def _warm_costs(records: Iterable[Record], warm: Mapping[int, Repeat]) -> dict[int, Cost]:
-    costs = {}
-    for record in records:
-        repeat = warm.get(record.block)
-        if repeat is None or record.timing is None or repeat.first_step_ns is None or not _is_warm(repeat):
-            continue
-        if (cost := estimate.cost(record.timing, repeat.first_step_ns)) is not None:
-            costs[record.block] = cost
-    return costs
-
-
-def _break_even(
-    mode: Mapping[int, Cost], baseline: Mapping[int, Cost], saving: Estimate | None
-) -> BreakEven | Literal["never"] | None:
-    """Return the break-even; of a first step known in one block only, with the saving of all blocks."""
-    shared = mode.keys() & baseline.keys()
-    if len(shared) != 1 or saving is None:
-        return breakeven.break_even(mode, baseline)
-    (block,) = shared
-    return breakeven.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
-
-
-def without_result(repeat: Repeat) -> str:
-    """Return why a repeat has no result."""
-    return repeat.reason if repeat.status == "skipped" else f"{repeat.status}: {repeat.reason}"
-
-
-def repeats_of(record: Record, kind: RepeatKind) -> list[Repeat]:
-    """Return the repeats of `kind` that belong to `record`."""
-    return [one for one in record.repeats if one.kind == kind]
-
-
-def highest(values: Iterable[int | None]) -> int | None:
-    """Return the largest of the values that are known; None when none is."""
-    return max((value for value in values if value is not None), default=None)
 
 
 def table(found: tuple[CompileRow, ...]) -> Table[CompileRow]:

@@ -33,6 +33,15 @@ def energy_rows(run: Run) -> tuple[EnergyRow, ...]:
     return tuple(_row(run, records) for records in by_cell(run, "energy").values())
 
 
+def remarks(rows: Iterable[EnergyRow]) -> tuple[str, ...]:
+    """Return why there are rows without a figure."""
+    missing = Counter(row.why for row in rows if row.why)
+    return tuple(
+        f"No energy of a step in {'one row' if count == 1 else f'{count} rows'}: {why}."
+        for why, count in missing.items()
+    )
+
+
 def _row(run: Run, records: list[Record]) -> EnergyRow:
     found = [energy.of(record) for record in records]
     windows = [record.energy for record in records if record.energy]
@@ -52,15 +61,6 @@ def _row(run: Run, records: list[Record]) -> EnergyRow:
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
-
-
-def remarks(rows: Iterable[EnergyRow]) -> tuple[str, ...]:
-    """Return why there are rows without a figure."""
-    missing = Counter(row.why for row in rows if row.why)
-    return tuple(
-        f"No energy of a step in {'one row' if count == 1 else f'{count} rows'}: {why}."
-        for why, count in missing.items()
-    )
 
 
 ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (

@@ -35,6 +35,41 @@ class MemoryRow(Row):
     figures: Figures
 
 
+def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
+    """Return a row for each cell whose memory was looked at: in replicates for it, else while it was timed."""
+    timed = by_cell(run, "identical")
+    apart = {replace(cell, track="identical"): records for cell, records in by_cell(run, "memory").items()}
+    used = sampled.taken(run.samples, "device_used_bytes")
+    rows = []
+    for cell in ordered(run, {**timed, **apart}):
+        records = apart.get(cell) or timed[cell]
+        seen = [figures(record, used) for record in records if record.memory is not None]
+        while_timed = [one.memory for one in timed.get(cell, ()) if one.memory is not None]
+        rows.append(MemoryRow(**head(run, cell, records), figures=_while_timed(_highest(seen), while_timed)))
+    return tuple(rows)
+
+
+def _highest(seen: Sequence[Figures]) -> Figures:
+    """Return the highest of each figure, and the steepest growth."""
+    numbers = [one.name for one in dataclasses.fields(Figures) if one.name not in ("growth", "host_growth", "why")]
+    return Figures(
+        **{name: most(getattr(one, name) for one in seen) for name in numbers},
+        growth=_steepest(one.growth for one in seen),
+        host_growth=_steepest(one.host_growth for one in seen),
+        why=next((one.why for one in seen if one.why), ""),
+    )
+
+
+def _while_timed(found: Figures, timed: Sequence[Memory]) -> Figures:
+    """Return the figures with the device allocations that fell into timed rounds, where there were any."""
+    seen = [one.device_allocations_timed for one in timed]
+    return replace(found, device_allocations_timed=most((found.device_allocations_timed, *seen)))
+
+
+def _steepest(found: Iterable[Growth | None]) -> Growth | None:
+    return max((one for one in found if one is not None), key=lambda one: one.per_step, default=None)
+
+
 def _bytes(key: str, heading: str, unit: str, says: str, *, wide: bool = False) -> Column[MemoryRow]:
     """Return a column of bytes, shown in MiB."""
     return Column(
@@ -134,41 +169,6 @@ MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
     _bytes("own_bytes", "own", "host, MiB", "Inputs and initial parameters that the suite itself keeps as NumPy arrays,"
            " in the host's figures from the build on.", wide=True),
 )  # fmt: skip
-
-
-def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
-    """Return a row for each cell whose memory was looked at: in replicates for it, else while it was timed."""
-    timed = by_cell(run, "identical")
-    apart = {replace(cell, track="identical"): records for cell, records in by_cell(run, "memory").items()}
-    used = sampled.taken(run.samples, "device_used_bytes")
-    rows = []
-    for cell in ordered(run, {**timed, **apart}):
-        records = apart.get(cell) or timed[cell]
-        seen = [figures(record, used) for record in records if record.memory is not None]
-        while_timed = [one.memory for one in timed.get(cell, ()) if one.memory is not None]
-        rows.append(MemoryRow(**head(run, cell, records), figures=_while_timed(_highest(seen), while_timed)))
-    return tuple(rows)
-
-
-def _highest(seen: Sequence[Figures]) -> Figures:
-    """Return the highest of each figure, and the steepest growth."""
-    numbers = [one.name for one in dataclasses.fields(Figures) if one.name not in ("growth", "host_growth", "why")]
-    return Figures(
-        **{name: most(getattr(one, name) for one in seen) for name in numbers},
-        growth=_steepest(one.growth for one in seen),
-        host_growth=_steepest(one.host_growth for one in seen),
-        why=next((one.why for one in seen if one.why), ""),
-    )
-
-
-def _while_timed(found: Figures, timed: Sequence[Memory]) -> Figures:
-    """Return the figures with the device allocations that fell into timed rounds, where there were any."""
-    seen = [one.device_allocations_timed for one in timed]
-    return replace(found, device_allocations_timed=most((found.device_allocations_timed, *seen)))
-
-
-def _steepest(found: Iterable[Growth | None]) -> Growth | None:
-    return max((one for one in found if one is not None), key=lambda one: one.per_step, default=None)
 
 
 def table(found: tuple[MemoryRow, ...], *, timed: bool) -> Table[MemoryRow]:

@@ -27,6 +27,44 @@ class ProofRow(Row):
     verdict: Verdict  # empty: there is no time, so nothing to be proved
 
 
+def proof_rows(run: Run) -> tuple[ProofRow, ...]:
+    """Return a row for each cell that was timed, or whose memory was looked at where nothing was timed."""
+    rows = []
+    for cell, records in (by_cell(run, "identical") or by_cell(run, "memory")).items():
+        begins = head(run, cell, records)
+        used = [estimate.threads_used(record.timing) for record in records if record.timing is not None]
+        asked = {record.environment.threads for record in records if record.environment is not None}
+        good = bool(good_timings(records)) or any(one.status == "ok" for one in records if one.cell.track == "memory")
+        rows.append(
+            ProofRow(
+                **begins,
+                proof=_merged(records),
+                threads_asked=max(asked, default=None),
+                threads_used=max((one for one in used if one is not None), default=None),
+                verdict="invalid" if begins["status"] == "invalid" else "proved" if good else "",
+            )
+        )
+    return tuple(rows)
+
+
+def _merged(records: Iterable[Record]) -> ModeProof | None:
+    """Return the highest counts and the distinct words of all proofs, with the evidence of the worst replicate."""
+    worst_first = sorted(records, key=lambda record: record.status != "invalid")
+    proofs = [record.proof for record in worst_first if record.proof is not None]
+    if not proofs:
+        return None
+    names = [field.name for field in dataclasses.fields(ModeProof)]
+    together: dict[str, Any] = {name: _together([getattr(proof, name) for proof in proofs]) for name in names}
+    return ModeProof(**{**together, "evidence": proofs[0].evidence})
+
+
+def _together(values: Iterable[Any]) -> Any:
+    told = [value for value in values if value is not None]
+    if not told:
+        return None
+    return ", ".join(dict.fromkeys(filter(None, told))) if isinstance(told[0], str) else max(told)
+
+
 def _proof(name: str) -> Callable[[ProofRow], Any]:
     return lambda row: getattr(row.proof, name) if row.proof else None
 
@@ -216,44 +254,6 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(key="evidence", get=_evidence),
 )
-
-
-def proof_rows(run: Run) -> tuple[ProofRow, ...]:
-    """Return a row for each cell that was timed, or whose memory was looked at where nothing was timed."""
-    rows = []
-    for cell, records in (by_cell(run, "identical") or by_cell(run, "memory")).items():
-        begins = head(run, cell, records)
-        used = [estimate.threads_used(record.timing) for record in records if record.timing is not None]
-        asked = {record.environment.threads for record in records if record.environment is not None}
-        good = bool(good_timings(records)) or any(one.status == "ok" for one in records if one.cell.track == "memory")
-        rows.append(
-            ProofRow(
-                **begins,
-                proof=_merged(records),
-                threads_asked=max(asked, default=None),
-                threads_used=max((one for one in used if one is not None), default=None),
-                verdict="invalid" if begins["status"] == "invalid" else "proved" if good else "",
-            )
-        )
-    return tuple(rows)
-
-
-def _merged(records: Iterable[Record]) -> ModeProof | None:
-    """Return the highest counts and the distinct words of all proofs, with the evidence of the worst replicate."""
-    worst_first = sorted(records, key=lambda record: record.status != "invalid")
-    proofs = [record.proof for record in worst_first if record.proof is not None]
-    if not proofs:
-        return None
-    names = [field.name for field in dataclasses.fields(ModeProof)]
-    together: dict[str, Any] = {name: _together([getattr(proof, name) for proof in proofs]) for name in names}
-    return ModeProof(**{**together, "evidence": proofs[0].evidence})
-
-
-def _together(values: Iterable[Any]) -> Any:
-    told = [value for value in values if value is not None]
-    if not told:
-        return None
-    return ", ".join(dict.fromkeys(filter(None, told))) if isinstance(told[0], str) else max(told)
 
 
 def table(found: tuple[ProofRow, ...]) -> Table[ProofRow]:

@@ -37,88 +37,15 @@ class ReproducibilityRow(Row):
     largest_loss_difference: float | None  # between replicates, where they differ; None: they do not, or not known
 
 
-def _equal(name: str) -> Callable[[ReproducibilityRow], Value]:
-    return lambda row: _check(row, name).equal
-
-
-def _why(name: str) -> Callable[[ReproducibilityRow], str]:
-    def hint(row: ReproducibilityRow) -> str:
-        check = _check(row, name)
-        return f"not checked: {check.why}" if check.why else f"{check.compared} runs compared"
-
-    return hint
-
-
-def _check(row: ReproducibilityRow, name: str) -> Check:
-    found: Check = getattr(row, name)
-    return found
-
-
-def _threads(row: ReproducibilityRow) -> Value:
-    return None if row.threads_of_repeat is None else f"{row.threads} and {row.threads_of_repeat}"
+def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:
+    """Return a row for each cell of the identical track."""
+    return tuple(_reproducibility_row(run, *one) for one in by_cell(run, "identical").items())
 
 
 def unchecked(row: ReproducibilityRow) -> str:
     """Return what was not compared and why, as one text; empty when all was."""
     checks = {"one process": row.one_process, "processes": row.two_processes, "threads": row.other_threads}
     return "; ".join(f"{name}: {check.why}" for name, check in checks.items() if check.why)
-
-
-REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
-    *WHO,
-    *CELL,
-    Column(
-        key="one_process",
-        heading="equal in",
-        unit="one process",
-        get=_equal("one_process"),
-        hint=_why("one_process"),
-        says="The gate's first 20 steps before the timed rounds and the same after them, in every good replicate: one"
-        " fingerprint (SHA-256 over the bytes of their losses and of the parameters after them).",
-    ),
-    Column(
-        key="two_processes",
-        heading="equal in",
-        unit="processes",
-        get=_equal("two_processes"),
-        hint=_why("two_processes"),
-        says="The fingerprints of all good replicates, each a process of its own, with a hash seed of its own.",
-    ),
-    Column(
-        key="processes",
-        heading="processes",
-        unit="compared",
-        format=whole,
-        folds="always",
-        get=lambda row: row.two_processes.compared or None,
-    ),
-    Column(
-        key="other_threads",
-        heading="equal at",
-        unit="other threads",
-        get=_equal("other_threads"),
-        hint=_why("other_threads"),
-        says="The fingerprint of a further process with another number of threads, against its replicate's.",
-    ),
-    Column(heading="threads", unit="compared", folds="always", get=_threads),
-    Column(key="threads", get=attrgetter("threads")),
-    Column(key="threads_of_repeat", get=attrgetter("threads_of_repeat")),
-    Column(
-        key="largest_loss_difference",
-        heading="losses",
-        unit="differ by",
-        format=scientific,
-        get=attrgetter("largest_loss_difference"),
-        says="Where processes differ: the largest difference between their losses of the same step. Zero: only the"
-        " trained parameters differ.",
-    ),
-    Column(key="unchecked", get=unchecked),
-)
-
-
-def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:
-    """Return a row for each cell of the identical track."""
-    return tuple(_reproducibility_row(run, *one) for one in by_cell(run, "identical").items())
 
 
 def _reproducibility_row(run: Run, cell: Cell, records: Sequence[Record]) -> ReproducibilityRow:
@@ -175,6 +102,79 @@ def _unchecked(good: Sequence[Record], why: str) -> Check:
 
 def _fingerprints(records: Iterable[Record]) -> list[str]:
     return [one.fingerprint for record in records if (one := record.accuracy) is not None and one.fingerprint]
+
+
+def _equal(name: str) -> Callable[[ReproducibilityRow], Value]:
+    return lambda row: _check(row, name).equal
+
+
+def _why(name: str) -> Callable[[ReproducibilityRow], str]:
+    def hint(row: ReproducibilityRow) -> str:
+        check = _check(row, name)
+        return f"not checked: {check.why}" if check.why else f"{check.compared} runs compared"
+
+    return hint
+
+
+def _check(row: ReproducibilityRow, name: str) -> Check:
+    found: Check = getattr(row, name)
+    return found
+
+
+def _threads(row: ReproducibilityRow) -> Value:
+    return None if row.threads_of_repeat is None else f"{row.threads} and {row.threads_of_repeat}"
+
+
+REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
+    *WHO,
+    *CELL,
+    Column(
+        key="one_process",
+        heading="equal in",
+        unit="one process",
+        get=_equal("one_process"),
+        hint=_why("one_process"),
+        says="The gate's first 20 steps before the timed rounds and the same after them, in every good replicate: one"
+        " fingerprint (SHA-256 over the bytes of their losses and of the parameters after them).",
+    ),
+    Column(
+        key="two_processes",
+        heading="equal in",
+        unit="processes",
+        get=_equal("two_processes"),
+        hint=_why("two_processes"),
+        says="The fingerprints of all good replicates, each a process of its own, with a hash seed of its own.",
+    ),
+    Column(
+        key="processes",
+        heading="processes",
+        unit="compared",
+        format=whole,
+        folds="always",
+        get=lambda row: row.two_processes.compared or None,
+    ),
+    Column(
+        key="other_threads",
+        heading="equal at",
+        unit="other threads",
+        get=_equal("other_threads"),
+        hint=_why("other_threads"),
+        says="The fingerprint of a further process with another number of threads, against its replicate's.",
+    ),
+    Column(heading="threads", unit="compared", folds="always", get=_threads),
+    Column(key="threads", get=attrgetter("threads")),
+    Column(key="threads_of_repeat", get=attrgetter("threads_of_repeat")),
+    Column(
+        key="largest_loss_difference",
+        heading="losses",
+        unit="differ by",
+        format=scientific,
+        get=attrgetter("largest_loss_difference"),
+        says="Where processes differ: the largest difference between their losses of the same step. Zero: only the"
+        " trained parameters differ.",
+    ),
+    Column(key="unchecked", get=unchecked),
+)
 
 
 def table(found: tuple[ReproducibilityRow, ...]) -> Table[ReproducibilityRow]:

@@ -47,6 +47,15 @@ def noise_rows(run: Run) -> tuple[NoiseRow, ...]:
     return (*_twins(run), *_sentinels(run))
 
 
+def verdict_sentences(run: Run) -> tuple[str, ...]:
+    """Say what a verdict of this run takes, and what was left out of its comparisons."""
+    partial = [str(block) for block in run.incomplete]
+    if not partial:
+        return (_floor_sentence(run),)
+    blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"
+    return (_floor_sentence(run), f"{blocks} not complete: counted for the steps, left out of all comparisons.")
+
+
 def _twins(run: Run) -> Iterable[NoiseRow]:
     floor = noise_floor.floor(run.records)
     for cell, records in by_cell(run, "twin").items():
@@ -73,15 +82,6 @@ def _largest(probe: Probe, records: Iterable[Record]) -> tuple[float | None, int
         if one == probe
     ]
     return max(changes, key=lambda found: abs(found[0]), default=(None, None))
-
-
-def verdict_sentences(run: Run) -> tuple[str, ...]:
-    """Say what a verdict of this run takes, and what was left out of its comparisons."""
-    partial = [str(block) for block in run.incomplete]
-    if not partial:
-        return (_floor_sentence(run),)
-    blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"
-    return (_floor_sentence(run), f"{blocks} not complete: counted for the steps, left out of all comparisons.")
 
 
 def _floor_sentence(run: Run) -> str:

@@ -24,20 +24,6 @@ from harness.validity.roofline import LAUNCH_BOUND_NS, Limits
 NAMED = 4  # replicates that are named one by one
 
 
-def remarks(run: Run) -> tuple[str, ...]:
-    """Return the sentence, none for a run that went by without any."""
-    standing = {(record.cell, record.block): record.status for record in run.records}
-    told = [
-        f"{name(one.cell)}, block {one.block} ({one.reason.rstrip('.')})"
-        for one in run.replaced
-        if standing.get((one.cell, one.block)) != "invalid"
-    ]
-    if not told:
-        return ()
-    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
-    return (f"Invalid, run once more in the same block, and good then: {listed(told[:NAMED])}{more}.",)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow(Row):
     """What a training step costs."""
@@ -72,6 +58,30 @@ class StepRow(Row):
         return self.cell.mode == self.baseline
 
 
+def step_rows(run: Run) -> tuple[StepRow, ...]:
+    """Return a row for each cell of the identical track."""
+    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    found = {row.cell: row for row in rows}
+    limits = Limits(run.records, run.facts.frameworks)
+    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
+    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def remarks(run: Run) -> tuple[str, ...]:
+    """Return the sentence, none for a run that went by without any."""
+    standing = {(record.cell, record.block): record.status for record in run.records}
+    told = [
+        f"{name(one.cell)}, block {one.block} ({one.reason.rstrip('.')})"
+        for one in run.replaced
+        if standing.get((one.cell, one.block)) != "invalid"
+    ]
+    if not told:
+        return ()
+    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return (f"Invalid, run once more in the same block, and good then: {listed(told[:NAMED])}{more}.",)
+
+
 def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
     """Return the sentence on cells with too few replicates for an interval; none where all have one."""
     alone = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
@@ -79,6 +89,71 @@ def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
         return ()
     more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
     return (f"No interval, which needs two replicates: {listed(alone[:NAMED])}{more}.",)
+
+
+def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+    begins = head(run, cell, records)
+    good = good_timings(records) if begins["status"] != "invalid" else {}
+    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
+    whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
+    seen = flags.alike(good.values()) if whole else []
+    spreads = [float(one) for some in seen for one in rounds.spread(some)]
+    overheads = [one for timing in good.values() if (one := estimate.fit_overhead_ns(timing)) is not None]
+    return StepRow(
+        **begins,
+        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
+        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        replicates=len(good),
+        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
+        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
+        speedup=None,
+        baseline=run.baseline(cell.framework, cell.mode),
+        break_even=None,
+        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
+        costs=costs if whole else {},
+        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
+        replaced=sum(record.cell == cell for record in run.replaced),
+        fit_overhead_ns=estimate.level(overheads) if overheads else None,
+        spread_within=statistics.median(spreads) if spreads else None,
+        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
+        shape=_shape(flags.shapes(seen)),
+    )
+
+
+def _shape(seen: Sequence[str]) -> str:
+    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
+
+
+def _launches(row: StepRow, limits: Limits) -> float | None:
+    launch_ns = limits.launch_ns(row.cell.framework)
+    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
+        return None
+    return row.step_ns.value / launch_ns
+
+
+def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
+    """Return `row` beside its own baseline, paired by block."""
+    if baseline is None or row.step_ns is None:
+        return row
+    return replace(
+        row,
+        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
+        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
+    )
+
+
+def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+    """Return `rows` with their verdicts against their baselines, all of one printed table."""
+    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
+    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
+    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
+
+
+def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
+    baseline = found.get(replace(row.cell, mode=row.baseline))
+    if baseline is None or row.is_baseline:
+        return None
+    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def _step_us(row: StepRow) -> Value:
@@ -219,81 +294,6 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="rounds_shape", get=attrgetter("shape")),
     Column(key="replicates_invalid", get=attrgetter("replaced")),
 )
-
-
-def step_rows(run: Run) -> tuple[StepRow, ...]:
-    """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
-    found = {row.cell: row for row in rows}
-    limits = Limits(run.records, run.facts.frameworks)
-    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
-    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
-    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
-
-
-def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
-    begins = head(run, cell, records)
-    good = good_timings(records) if begins["status"] != "invalid" else {}
-    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
-    whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
-    seen = flags.alike(good.values()) if whole else []
-    spreads = [float(one) for some in seen for one in rounds.spread(some)]
-    overheads = [one for timing in good.values() if (one := estimate.fit_overhead_ns(timing)) is not None]
-    return StepRow(
-        **begins,
-        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
-        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
-        replicates=len(good),
-        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
-        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
-        speedup=None,
-        baseline=run.baseline(cell.framework, cell.mode),
-        break_even=None,
-        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
-        costs=costs if whole else {},
-        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
-        replaced=sum(record.cell == cell for record in run.replaced),
-        fit_overhead_ns=estimate.level(overheads) if overheads else None,
-        spread_within=statistics.median(spreads) if spreads else None,
-        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
-        shape=_shape(flags.shapes(seen)),
-    )
-
-
-def _shape(seen: Sequence[str]) -> str:
-    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
-
-
-def _launches(row: StepRow, limits: Limits) -> float | None:
-    launch_ns = limits.launch_ns(row.cell.framework)
-    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
-        return None
-    return row.step_ns.value / launch_ns
-
-
-def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
-    """Return `row` beside its own baseline, paired by block."""
-    if baseline is None or row.step_ns is None:
-        return row
-    return replace(
-        row,
-        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
-        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
-    )
-
-
-def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
-    """Return `rows` with their verdicts against their baselines, all of one printed table."""
-    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
-    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
-    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
-
-
-def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
-    baseline = found.get(replace(row.cell, mode=row.baseline))
-    if baseline is None or row.is_baseline:
-        return None
-    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def table(run: Run, found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
