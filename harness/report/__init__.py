@@ -4,5 +4,5 @@
            ├→ stats → rows, evidence → tables → view → console, markdown, page
     records┘             └──→ frame → plots ────────────────────────┘
 
-What draws and lays out is imported when it is used: a command that prints no report does not wait for it.
+Whatever draws or prints is imported only when a report is made, so that other commands start fast.
 """

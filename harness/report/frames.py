@@ -1,21 +1,21 @@
-"""Records → tidy DataFrames: one observation a row, for plots and for whoever wants to look further.
+"""A run as tidy DataFrames, one observation per row, for plots and for further analysis.
 
-`load` reads a run back from its folder; docs/data.md has an example. Columns that say which cell it is, in every frame
-but `samples`: framework, mode, workload, optimizer, size, precision, device, allocator, track. A value that was not
-measured is missing (NaN or NA), never 0. Units stand in the names: _ns, _us, _bytes.
+`load` reads a run from its folder; docs/data.md has an example. The columns of the cell are in every frame except
+`samples`: framework, mode, workload, optimizer, size, precision, device, allocator, track. A value that was not
+measured is missing (NaN or NA), never 0. Names end in the unit: _ns, _us, _bytes.
 
 cells        one row per cell of the identical track, as in the table of steps: status, reason, step_ns (geometric mean
              of the replicates), step_low_ns and step_high_ns (its 95 % interval), first_step_ns, replicates,
-             replicates_invalid, speedup (of its baseline, a ratio), baseline, flags (names, by spaces)
-replicates   one row per process, those that another attempt stands for too: block, attempt, stands (whether it counts),
+             replicates_invalid, speedup (a ratio, against its baseline), baseline, flags (names, with spaces between)
+replicates   one row per process, also of a replaced attempt: block, attempt, stands (whether it counts),
              position, status, reason, step_ns (median of its rounds), first_step_ns, compile_cache, steps_per_round,
              wall_ns, host_peak_rss_bytes, max_loss_deviation
 rounds       one row per timed round: block, attempt, round, step_ns
-losses       one row per step of the gate's run: block, attempt, step, loss, reference, deviation
-memory       one row per process that has figures of memory: block, attempt, and the figures of `Memory`
+losses       one row per step of the accuracy check: block, attempt, step, loss, reference, deviation
+memory       one row per process with figures of memory: block, attempt, and the figures of `Memory`
 limits       one row per round of a probe: block, attempt, kind, precision_of_probe, probe_size, work (floating-point
              operations, bytes or launches), round, round_ns
-samples      what was sampled from outside, as samples.parquet has it: t_ns, source, subject, metric, value
+samples      samples from outside the process, as in samples.parquet: t_ns, source, subject, metric, value
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from harness.stats import estimate
 from harness.validity.results import Run
 
 CELL: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "track")
-WHO: Final = (*CELL, "block", "attempt")
+REPLICATE: Final = (*CELL, "block", "attempt")
 CELLS: Final = (
     *("status", "reason", "step_ns", "step_low_ns", "step_high_ns", "first_step_ns", "replicates"),
     *("replicates_invalid", "speedup", "baseline", "flags"),
@@ -41,7 +41,7 @@ REPLICATES: Final = (
     *("stands", "position", "status", "reason", "step_ns", "first_step_ns", "compile_cache", "steps_per_round"),
     *("wall_ns", "host_peak_rss_bytes", "max_loss_deviation"),
 )
-FIGURES: Final = tuple(  # of memory: whole numbers, no lists
+FIGURES: Final = tuple(  # of memory: integers, no lists
     field.name for field in dataclasses.fields(Memory) if field.type == (int | None)
 )
 PROBES: Final = ("kind", "precision_of_probe", "probe_size", "work", "round", "round_ns")
@@ -50,7 +50,7 @@ SAMPLES: Final = ("t_ns", "source", "subject", "metric", "value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frames:
-    """The tidy DataFrames of one run; the head of this module says what their columns are."""
+    """The tidy DataFrames of one run; the docstring of this module describes their columns."""
 
     cells: pd.DataFrame
     replicates: pd.DataFrame
@@ -62,42 +62,43 @@ class Frames:
 
 
 def load(run: Path | str | Run) -> Frames:
-    """Return the tidy DataFrames of a run, judged as in its report.
+    """Return the tidy DataFrames of a run, with the same judgements as its report.
 
     Args:
-        run: the path of its folder, or a run that is loaded already.
+        run: the path of its folder, or a loaded run.
 
     Raises:
-        StoreError: the folder is no run, or a record in it is damaged or of a newer samestep.
+        StoreError: the folder is not a run, or one of its records is damaged or from a newer samestep.
     """
     if not isinstance(run, Run):
         from harness.store import folder
         from harness.validity import results
 
         run = results.load(folder.find(Path(), str(run)))
-    stand, everything = {id(record) for record in run.records}, (*run.records, *run.replaced)
-    of_processes = replicates(everything)
-    of_processes.insert(len(WHO), "stands", [id(record) in stand for record in everything])
+    records = (*run.records, *run.replaced)
+    counted = {id(record) for record in run.records}
+    replicate_frame = replicates(records)
+    replicate_frame.insert(len(REPLICATE), "stands", [id(record) in counted for record in records])
     return Frames(
         cells=_cells(run),
-        replicates=of_processes,
-        rounds=rounds(everything),
-        losses=losses(everything),
-        memory=_memory(everything),
-        limits=_limits(everything),
+        replicates=replicate_frame,
+        rounds=rounds(records),
+        losses=losses(records),
+        memory=_memory(records),
+        limits=_limits(records),
         samples=pd.read_parquet(run.samples) if run.samples else pd.DataFrame(columns=list(SAMPLES)),
     )
 
 
 def replicates(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per replicate; what it did not measure is missing."""
+    """Return one row per replicate; a value that it did not measure is missing."""
     return _frame((_replicate(record) for record in records), REPLICATES[1:])
 
 
 def _replicate(record: Record) -> dict[str, Any]:
     timing = record.timing
     return {
-        **_who(record),
+        **_identity(record),
         "position": record.position,
         "status": record.status,
         "reason": record.reason,
@@ -115,7 +116,7 @@ def rounds(records: Iterable[Record]) -> pd.DataFrame:
     """Return one row per timed round, with its time per step in ns."""
     return _frame(
         (
-            {**_who(record), "round": number, "step_ns": step}
+            {**_identity(record), "round": number, "step_ns": step}
             for record in records
             if record.timing is not None
             for number, step in enumerate(estimate.round_step_ns(record.timing), start=1)
@@ -125,7 +126,7 @@ def rounds(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def losses(records: Iterable[Record]) -> pd.DataFrame:
-    """Return one row per step of the gate's run: loss, reference, |loss - reference| / max(1, |reference|)."""
+    """Return one row per step of the accuracy check: loss, reference, |loss - reference| / max(1, |reference|)."""
     return _frame(_losses(records), ("step", "loss", "reference", "deviation"))
 
 
@@ -136,7 +137,7 @@ def _losses(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
         pairs = zip(record.accuracy.losses, record.accuracy.reference_losses, strict=False)
         for step, (loss, reference) in enumerate(pairs, start=1):
             deviation = abs(loss - reference) / max(1.0, abs(reference))
-            yield {**_who(record), "step": step, "loss": loss, "reference": reference, "deviation": deviation}
+            yield {**_identity(record), "step": step, "loss": loss, "reference": reference, "deviation": deviation}
 
 
 def _cells(run: Run) -> pd.DataFrame:
@@ -163,7 +164,7 @@ def _cells(run: Run) -> pd.DataFrame:
 def _memory(records: Iterable[Record]) -> pd.DataFrame:
     return _frame(
         (
-            {**_who(record), **{name: getattr(record.memory, name) for name in FIGURES}}
+            {**_identity(record), **{name: getattr(record.memory, name) for name in FIGURES}}
             for record in records
             if record.memory is not None
         ),
@@ -175,23 +176,23 @@ def _limits(records: Iterable[Record]) -> pd.DataFrame:
     return _frame(
         (
             {
-                **_who(record),
-                "kind": one.kind,
-                "precision_of_probe": one.precision,
-                "probe_size": one.size,
-                "work": one.work,
+                **_identity(record),
+                "kind": probe.kind,
+                "precision_of_probe": probe.precision,
+                "probe_size": probe.size,
+                "work": probe.work,
                 "round": number,
                 "round_ns": ns,
             }
             for record in records
-            for one in record.limits
-            for number, ns in enumerate(one.round_ns, start=1)
+            for probe in record.limits
+            for number, ns in enumerate(probe.round_ns, start=1)
         ),
         PROBES,
     )
 
 
-def _who(record: Record) -> dict[str, Any]:
+def _identity(record: Record) -> dict[str, Any]:
     return {
         **{name: getattr(record.cell, name) for name in CELL},
         "block": record.block,
@@ -200,4 +201,4 @@ def _who(record: Record) -> dict[str, Any]:
 
 
 def _frame(rows: Iterable[dict[str, Any]], measured: tuple[str, ...]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=[*WHO, *measured])
+    return pd.DataFrame(list(rows), columns=[*REPLICATE, *measured])

@@ -1,4 +1,4 @@
-"""What a run says, in sentences: which framework, which mode, at what cost, and how far to trust it."""
+"""The results of a run in sentences: the fastest modes, their costs, and how far to trust them."""
 
 import datetime
 import math
@@ -18,76 +18,75 @@ from harness.stats.overhead import own_share
 from harness.validity.noise_floor import floor_of
 from harness.validity.results import Run
 
-FEW: Final = 4  # as many are named one by one in a sentence
-
-
-def memory_words(run: Run, rows: Sequence[MemoryRow]) -> str:
-    """Return who takes most and least, of the device where it was seen, and whose memory grows; empty of a timed run.
-
-    A timed run opens with its times, and its memory has a table.
-    """
-    known = [(_peak(row), row) for row in rows if row.status == "ok" and _peak(row)]
-    if run.is_timed or not known:
-        return ""
-    (least, low), (most, high) = (pick(known, key=lambda one: one[0]) for pick in (min, max))
-    what = "the allocator's" if any(row.figures.reserved_peak_bytes for _, row in known) else "the resident set's"
-    span = f"{mebibytes(most)} MiB ({_mode_name(high)})"
-    span = span if len(known) == 1 else f"from {mebibytes(least)} MiB ({_mode_name(low)}) to {span}"
-    growing = [row for _, row in known if _grows(row)]
-    told = listed([f"{_mode_name(row)} by {_slope(row)} KiB" for row in growing])
-    grow = f"With every step grows {told}." if growing else "None is seen to grow from step to step."
-    return f"Peak memory, {what}: {span}. {grow}"
-
-
-def _peak(row: MemoryRow) -> int:
-    return row.figures.reserved_peak_bytes or row.figures.host_peak_rss_bytes or 0
-
-
-def _grows(row: MemoryRow) -> bool:
-    return any(found is not None and found.is_seen for found in (row.figures.growth, row.figures.host_growth))
-
-
-def _slope(row: MemoryRow) -> str:
-    seen = [one.per_step for one in (row.figures.growth, row.figures.host_growth) if one is not None and one.is_seen]
-    return significant(max(seen) / 1024)
-
-
-def _mode_name(row: MemoryRow) -> str:
-    return f"{row.title} {row.cell.mode}"
+FEW: Final = 4  # at most this many names are listed one by one
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line about the run."""
+    """One line about the run, a name and a value."""
 
     name: str
     value: str
 
 
 def summary(run: Run, tables: Tables) -> tuple[str, ...]:
-    """Return the sentences that open the report; none of them is a verdict when the run is a first look."""
+    """Return the sentences at the start of the report; none is a verdict when the run is a first look."""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
-    works = _works([row for row in timed if not row.is_inference] or timed)
-    ranked = works[0] if len(works) == 1 else []
+    groups = _work_groups([row for row in timed if not row.is_inference] or timed)
+    ranked = groups[0] if len(groups) == 1 else []
     sentences = [
-        _fastest(run, ranked) if len(works) <= 1 else _fastest_of_each(works),
-        memory_words(run, tables.memory.rows),
-        _by_framework(ranked),
-        _first_steps(ranked),
-        _paying_back(ranked),
-        _limits(tables),
-        _accuracy(tables),
-        _inferred(tables),
-        _reproduced(tables),
-        _holes(tables),
-        _skipped(tables),
-        _first_look(run),
+        _fastest_sentence(run, ranked) if len(groups) <= 1 else _fastest_by_work_sentence(groups),
+        _memory_sentence(run, tables.memory.rows),
+        _by_framework_sentence(ranked),
+        _first_step_sentence(ranked),
+        _break_even_sentence(ranked),
+        _limits_sentence(tables),
+        _accuracy_sentence(tables),
+        _inference_sentence(tables),
+        _reproducibility_sentence(tables),
+        _not_ranked_sentence(tables),
+        _skipped_sentence(tables),
+        _first_look_sentence(run),
     ]
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _works(rows: Sequence[StepRow]) -> list[list[StepRow]]:
-    """Return the rows in groups that may be ranked: same work, same device."""
+def about_run(run: Run) -> tuple[Fact, ...]:
+    """Return the facts about the run that a reader needs: when, where and how it ran."""
+    facts, host = run.facts, run.facts.host
+    started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
+    overhead = own_share((*run.records, *run.replaced), facts.wall_s)
+    return (
+        Fact("run", facts.id),
+        Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
+        Fact("took", f"{_clock(facts.wall_s)}, {overhead:.1%} of it is the harness's own overhead"),
+        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
+        Fact("replicates", _replicates(run)),
+        Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
+        Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
+        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
+        Fact("system", host.os),
+        Fact("launcher", facts.launcher),
+        Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
+        Fact("samestep", _commit(facts.commit, dirty=facts.dirty)),
+    )
+
+
+def versions(run: Run) -> tuple[Fact, ...]:
+    """Return the package versions of each framework, read in its processes."""
+    versions_of: dict[str, dict[str, None]] = {}
+    for record in run.records:
+        if record.environment is not None:
+            versions_of.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
+    order = [facts.name for facts in run.facts.frameworks]
+    names = sorted(versions_of, key=lambda name: order.index(name) if name in order else len(order))
+    return tuple(
+        Fact(run.title(name), ", ".join(version.replace("==", " ") for version in versions_of[name])) for name in names
+    )
+
+
+def _work_groups(rows: Sequence[StepRow]) -> list[list[StepRow]]:
+    """Return the rows in groups of the same work on the same device; only rows of one group are ranked."""
     groups: dict[tuple[str, ...], list[StepRow]] = {}
     for row in rows:
         groups.setdefault(_work(row), []).append(row)
@@ -98,19 +97,216 @@ def _work(row: StepRow) -> tuple[str, ...]:
     return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
 
 
-def _fastest_of_each(works: Sequence[Sequence[StepRow]]) -> str:
-    """Name the shortest step of each work, by what tells the works apart."""
-    shortest = sorted((min(rows, key=_step) for rows in works), key=_step)
+def _fastest_by_work_sentence(groups: Sequence[Sequence[StepRow]]) -> str:
+    """Name the shortest step of each work; a work is named by the fields that differ between the works."""
+    shortest = sorted((min(rows, key=_step) for rows in groups), key=_step)
     parts = list(zip(*(_work(row) for row in shortest), strict=True))
-    told = []
-    for at, first in enumerate(shortest):
-        work = " ".join(part[at] for part in parts if len(set(part)) > 1 or part is parts[0])
-        told.append(f"{_name(first)} on {work} with {duration(_step(first))}")
-    return f"The shortest steps: {listed(told)}."
+    texts = []
+    for index, row in enumerate(shortest):
+        work = " ".join(part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
+        texts.append(f"{_name(row)} on {work} with {duration(_step(row))}")
+    return f"The shortest steps: {listed(texts)}."
+
+
+def _fastest_sentence(run: Run, rows: Sequence[StepRow]) -> str:
+    if not rows:
+        return "No cell of this run has a time." if run.is_timed else ""
+    first, *others = sorted(rows, key=_step)
+    if not others:
+        return f"One step of {_name(first)} takes {duration(_step(first))}."
+    second = others[0]
+    paired = pairs.pair(first.steps_ns, second.steps_ns)
+    both = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
+    if run.is_first_look:
+        return f"The shortest steps of this first look: {both}."
+    if paired is None or pairs.verdicts([paired], floor_of(run)) != ["faster"]:
+        return f"The two shortest steps, which this run cannot distinguish: {both}."
+    return f"The fastest step: {both}, {significant(1 / paired.ratio.value)} times as long."
+
+
+def _memory_sentence(run: Run, rows: Sequence[MemoryRow]) -> str:
+    """Name the modes with the least and the most peak memory, and those whose memory grows; empty for a timed run.
+
+    A timed run starts with its times; its memory is in the table.
+    """
+    known = [(_peak(row), row) for row in rows if row.status == "ok" and _peak(row)]
+    if run.is_timed or not known:
+        return ""
+    (least, low), (most, high) = (pick(known, key=lambda peak: peak[0]) for pick in (min, max))
+    on_device = any(row.figures.reserved_peak_bytes for _, row in known)
+    source = "reserved by the allocator" if on_device else "resident set"
+    span = f"{mebibytes(most)} MiB ({_name(high)})"
+    span = span if len(known) == 1 else f"from {mebibytes(least)} MiB ({_name(low)}) to {span}"
+    growing = [row for _, row in known if _grows(row)]
+    slopes = listed([f"{_name(row)} by {_slope(row)} KiB" for row in growing])
+    growth = f"Memory grows with every step: {slopes}." if growing else "No growth from step to step was observed."
+    return f"Peak memory ({source}): {span}. {growth}"
+
+
+def _peak(row: MemoryRow) -> int:
+    return row.figures.reserved_peak_bytes or row.figures.host_peak_rss_bytes or 0
+
+
+def _grows(row: MemoryRow) -> bool:
+    return any(growth is not None and growth.is_seen for growth in (row.figures.growth, row.figures.host_growth))
+
+
+def _slope(row: MemoryRow) -> str:
+    growths = (row.figures.growth, row.figures.host_growth)
+    return significant(max(growth.per_step for growth in growths if growth is not None and growth.is_seen) / 1024)
+
+
+def _by_framework_sentence(rows: Sequence[StepRow]) -> str:
+    best: dict[str, StepRow] = {}
+    for row in sorted(rows, key=_step):
+        best.setdefault(row.cell.framework, row)
+    if len(best) < FEW or len(best) == len(rows):
+        return ""
+    texts = [f"{_name(row)} {duration(_step(row))}" for row in best.values()]
+    return f"The shortest step of each framework: {listed(texts)}."
+
+
+def _first_step_sentence(rows: Sequence[StepRow]) -> str:
+    if len(rows) < 2:
+        return ""
+    low, high = min(rows, key=_first), max(rows, key=_first)
+    return (
+        f"The first step, tracing and compilation included, takes from {duration(_first(low))} ({_name(low)})"
+        f" to {duration(_first(high))} ({_name(high)})."
+    )
+
+
+def _break_even_sentence(rows: Sequence[StepRow]) -> str:
+    amortised = sorted((row for row in rows if isinstance(row.break_even, BreakEven)), key=_break_even)
+    at_once = [row for row in amortised if _break_even(row) <= 1]
+    later = [row for row in amortised if _break_even(row) > 1]
+    never = [row for row in rows if row.break_even == NEVER]
+    parts = [
+        text
+        for members, text in (
+            (
+                at_once,
+                f"from the first step on ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})",
+            ),
+            (later, f"after {_after(later)}"),
+            (never, f"never, as far as this run can show ({_names(never)})"),
+        )
+        if members
+    ]
+    if not parts:
+        return ""
+    return f"Compared with the baseline of its framework, a mode has amortised its first step {'; '.join(parts)}."
+
+
+def _break_even(row: StepRow) -> float:
+    return row.break_even.steps if isinstance(row.break_even, BreakEven) else math.inf
+
+
+def _after(rows: Sequence[StepRow]) -> str:
+    """Return the break-even of `rows`, which are sorted by it: all of a few, the first and the last of many."""
+    texts = [f"{rounded(math.ceil(_break_even(row)))} steps ({_name(row)})" for row in rows]
+    return listed(texts) if len(rows) <= FEW else f"{texts[0]} to {texts[-1]}, {len(rows)} modes in all"
+
+
+def _limits_sentence(tables: Tables) -> str:
+    best = [(row.title, row.best) for row in tables.limits.rows if row.best is not None]
+    products = [(title, limit) for title, limit in best if limit.kind == "matmul" and limit.precision == "float32"]
+    triads = [(title, limit) for title, limit in best if limit.kind == "triad"]
+    if not products or not triads:
+        return ""
+    largest = max(limit.size for _, limit in triads)
+    product_title, product = max(products, key=lambda pair: pair[1].per_ns)
+    triad_title, triad = max((pair for pair in triads if pair[1].size == largest), key=lambda pair: pair[1].per_ns)
+    launches = [f"{duration(1 / limit.per_ns)} ({title})" for title, limit in best if limit.kind == "launch"]
+    empty = f"; an empty launch took {listed(launches)}" if launches else ""
+    return (
+        f"The highest rates on this machine: {significant(product.per_ns)} Gflop/s in float32 matrix products"
+        f" ({product_title}) and {significant(triad.per_ns)} GB/s of memory traffic ({triad_title}){empty}."
+    )
+
+
+def _accuracy_sentence(tables: Tables) -> str:
+    measured = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.is_inference]
+    good = [row.accuracy for row in measured if row.status == "ok" and row.accuracy is not None]
+    deviations = [accuracy.max_loss_deviation for accuracy in good if accuracy.max_loss_deviation is not None]
+    if not deviations:
+        return ""
+    total = sum(row.status != "skipped" and not row.is_inference for row in tables.accuracy.rows)
+    problems = {(row.cell.workload, row.cell.size) for row in measured}
+    inputs = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in measured}
+    same = len(inputs) == len(problems)
+    start = "from the same data and the same initial parameters" if same else "but NOT from the same bytes"
+    cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {_count(total, 'cell')}"
+    return (
+        f"{cells} did the same arithmetic in the requested mode: {start}, every loss is within"
+        f" {scientific(max(deviations))} of a float64 reference."
+    )
+
+
+def _inference_sentence(tables: Tables) -> str:
+    rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
+    if not rows:
+        return ""
+    worst = max(row.accuracy.max_loss_deviation or 0.0 for row in rows if row.accuracy is not None)
+    titles = listed(list(dict.fromkeys(row.title for row in rows)))
+    return f"Inference only, not ranked with training: {titles}; the output is within {scientific(worst)} of NumPy's."
+
+
+def _reproducibility_sentence(tables: Tables) -> str:
+    texts = []
+    for name, where in (
+        ("one_process", "in one process"),
+        ("two_processes", "in another process"),
+        ("other_threads", "with another number of threads"),
+    ):
+        checked = [row for row in tables.reproducibility.rows if getattr(row, name).equal is not None]
+        different = [row for row in checked if not getattr(row, name).equal]
+        if checked:
+            names = f" (not {_names(different)})" if different else ""
+            texts.append(f"{len(checked) - len(different)} of {len(checked)} {where}{names}")
+    return f"Cells that are bitwise equal when repeated: {'; '.join(texts)}." if texts else ""
+
+
+def _not_ranked_sentence(tables: Tables) -> str:
+    cells = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
+    return f"Not ranked: {listed(cells)}." if cells else ""
+
+
+def _skipped_sentence(tables: Tables) -> str:
+    skipped = [row for row in tables.steps.rows if row.status == "skipped"]
+    return f"Skipped, with the reason below the table of steps: {_names(skipped)}." if skipped else ""
+
+
+def _first_look_sentence(run: Run) -> str:
+    if not run.is_first_look:
+        return ""
+    return (
+        f"This is a first look: {_count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
+        " verdict; samestep run --profile default runs six blocks."
+    )
 
 
 def _name(row: Row) -> str:
     return f"{row.title} {row.cell.mode}"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    """Name `rows`: a few one by one, many grouped by framework."""
+    if len(rows) <= FEW:
+        return listed(_counted(_name(row) for row in rows))
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row.title, []).append(row.cell.mode)
+    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """Return each name once; a name of several cells, for example of two sizes, with the number of cells."""
+    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _step(row: StepRow) -> float:
@@ -121,209 +317,17 @@ def _first(row: StepRow) -> float:
     return row.first_step_ns.value if row.first_step_ns else float("inf")
 
 
-def _fastest(run: Run, rows: Sequence[StepRow]) -> str:
-    if not rows:
-        return "No cell of this run has a time." if run.is_timed else ""
-    first, *others = sorted(rows, key=_step)
-    if not others:
-        return f"One step of {_name(first)} takes {duration(_step(first))}."
-    second = others[0]
-    found = pairs.pair(first.steps_ns, second.steps_ns)
-    beside = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
-    if run.is_first_look:
-        return f"The shortest steps of this first look: {beside}."
-    if found is None or pairs.verdicts([found], floor_of(run)) != ["faster"]:
-        return f"The fastest steps, which this run cannot tell apart: {beside}."
-    return f"The fastest step: {beside}, {significant(1 / found.ratio.value)} times as long."
-
-
-def _by_framework(rows: Sequence[StepRow]) -> str:
-    best: dict[str, StepRow] = {}
-    for row in sorted(rows, key=_step):
-        best.setdefault(row.cell.framework, row)
-    if len(best) < FEW or len(best) == len(rows):
-        return ""
-    told = [f"{_name(row)} {duration(_step(row))}" for row in best.values()]
-    return f"The shortest step of each framework: {listed(told)}."
-
-
-def _first_steps(rows: Sequence[StepRow]) -> str:
-    if len(rows) < 2:
-        return ""
-    low, high = min(rows, key=_first), max(rows, key=_first)
-    return (
-        f"The first step, with all it traces and compiles, costs from {duration(_first(low))} ({_name(low)})"
-        f" to {duration(_first(high))} ({_name(high)})."
-    )
-
-
-def _paying_back(rows: Sequence[StepRow]) -> str:
-    paid = sorted((row for row in rows if isinstance(row.break_even, BreakEven)), key=_break_even)
-    at_once = [row for row in paid if _break_even(row) <= 1]
-    later = [row for row in paid if _break_even(row) > 1]
-    never = [row for row in rows if row.break_even == NEVER]
-    parts = [
-        told
-        for those, told in (
-            (at_once, f"at once ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})"),
-            (later, f"after {_after(later)}"),
-            (never, f"never, as far as this run can see, {_names(never)}"),
-        )
-        if those
-    ]
-    if not parts:
-        return ""
-    return f"Against the baseline of its framework, a mode has earned back its first step {'; '.join(parts)}."
-
-
-def _break_even(row: StepRow) -> float:
-    return row.break_even.steps if isinstance(row.break_even, BreakEven) else math.inf
-
-
-def _after(rows: Sequence[StepRow]) -> str:
-    """Return the steps after which `rows`, in that order, are ahead: each of a few, the first and last of many."""
-    told = [f"{rounded(math.ceil(_break_even(row)))} steps ({_name(row)})" for row in rows]
-    return listed(told) if len(rows) <= FEW else f"{told[0]} to {told[-1]}, {len(rows)} modes in all"
-
-
-def _names(rows: Sequence[Row]) -> str:
-    """Name `rows`: each by itself, or many of them framework by framework."""
-    if len(rows) <= FEW:
-        return listed(_counted(_name(row) for row in rows))
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        groups.setdefault(row.title, []).append(row.cell.mode)
-    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
-
-
-def _counted(names: Iterable[str]) -> list[str]:
-    """Return each name once: those of several cells, as of two sizes or precisions, with their number."""
-    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
-
-
-def _limits(tables: Tables) -> str:
-    best = [(row.title, row.best) for row in tables.limits.rows if row.best is not None]
-    products = [one for one in best if one[1].kind == "matmul" and one[1].precision == "float32"]
-    traffic = [one for one in best if one[1].kind == "triad"]
-    if not products or not traffic:
-        return ""
-    largest = max(one.size for _, one in traffic)
-    title, product = max(products, key=lambda one: one[1].per_ns)
-    copier, copy = max((one for one in traffic if one[1].size == largest), key=lambda one: one[1].per_ns)
-    launches = [f"{duration(1 / one.per_ns)} ({title})" for title, one in best if one.kind == "launch"]
-    return (
-        f"At most this machine gave {significant(product.per_ns)} Gflop/s in float32 products ({title}) and"
-        f" {significant(copy.per_ns)} GB/s from memory ({copier}); the emptiest launch took {listed(launches)}."
-    )
-
-
-def _accuracy(tables: Tables) -> str:
-    seen = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.is_inference]
-    good = [row.accuracy for row in seen if row.status == "ok" and row.accuracy is not None]
-    off = [one.max_loss_deviation for one in good if one.max_loss_deviation is not None]
-    if not off:
-        return ""
-    asked = sum(row.status != "skipped" and not row.is_inference for row in tables.accuracy.rows)
-    problems = {(row.cell.workload, row.cell.size) for row in seen}
-    bytes_of = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in seen}
-    same = len(bytes_of) == len(problems)
-    start = "from the same data and the same initial parameters" if same else "though NOT from the same bytes"
-    who = f"All {asked} cells" if len(good) == asked > 1 else f"{len(good)} of {_count(asked, 'cell')}"
-    return (
-        f"{who} did the same arithmetic in the mode that was asked for: {start}, every loss lies within"
-        f" {scientific(max(off))} of a float64 reference."
-    )
-
-
-def _inferred(tables: Tables) -> str:
-    rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
-    if not rows:
-        return ""
-    worst = max(row.accuracy.max_loss_deviation or 0.0 for row in rows if row.accuracy is not None)
-    return (
-        f"{listed(list(dict.fromkeys(row.title for row in rows)))} only infers, so it stands apart: its output lies"
-        f" within {scientific(worst)} of NumPy's."
-    )
-
-
-def _reproduced(tables: Tables) -> str:
-    told = []
-    for name, where in (
-        ("one_process", "in one process"),
-        ("two_processes", "in another process"),
-        ("other_threads", "at another number of threads"),
-    ):
-        checked = [row for row in tables.reproducibility.rows if getattr(row, name).equal is not None]
-        different = [row for row in checked if not getattr(row, name).equal]
-        if checked:
-            names = f" (not {_names(different)})" if different else ""
-            told.append(f"{len(checked) - len(different)} of {len(checked)} {where}{names}")
-    return f"Run again, cells are equal to the last bit: {'; '.join(told)}." if told else ""
-
-
-def _holes(tables: Tables) -> str:
-    holes = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
-    return f"Not ranked: {listed(holes)}." if holes else ""
-
-
-def _skipped(tables: Tables) -> str:
-    skipped = [row for row in tables.steps.rows if row.status == "skipped"]
-    return f"Skipped, for the reason given below the steps: {_names(skipped)}." if skipped else ""
-
-
-def _first_look(run: Run) -> str:
-    if not run.is_first_look:
-        return ""
-    return (
-        f"This is a first look: {_count(run.facts.blocks, 'block')} cannot make narrow intervals, so nothing here is"
-        " a verdict; samestep run --profile default makes six."
-    )
-
-
-def about_run(run: Run) -> tuple[Fact, ...]:
-    """Return what a reader has to know about the run: when, where, how."""
-    facts, host = run.facts, run.facts.host
-    started = datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC)
-    own = own_share((*run.records, *run.replaced), facts.wall_s)
-    found = [
-        Fact("run", facts.id),
-        Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        Fact("took", f"{_clock(facts.wall_s)}, {own:.1%} of it the harness's own"),
-        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
-        Fact("replicates", _done(run)),
-        Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
-        Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
-        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
-        Fact("system", host.os),
-        Fact("launcher", facts.launcher),
-        Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
-        Fact("samestep", _code(facts.commit, dirty=facts.dirty)),
-    ]
-    return tuple(found)
-
-
-def versions(run: Run) -> tuple[Fact, ...]:
-    """Return for each framework what it computed with, read back from inside its processes."""
-    found: dict[str, dict[str, None]] = {}
-    for record in run.records:
-        if record.environment is not None:
-            found.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
-    order = [facts.name for facts in run.facts.frameworks]
-    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
-    return tuple(Fact(run.title(name), ", ".join(one.replace("==", " ") for one in found[name])) for name in names)
-
-
-def _done(run: Run) -> str:
+def _replicates(run: Run) -> str:
     done, planned = sum(record.cell.track != "export" for record in run.records), run.facts.replicates
     if done < planned and run.facts.ended:
         return f"{done} of up to {planned}: {run.facts.ended}"
     return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
 
 
-def _code(commit: str, *, dirty: bool) -> str:
+def _commit(commit: str, *, dirty: bool) -> str:
     if not commit:
         return "not run from a git repository"
-    return commit[:12] + (", with changes not committed" if dirty else "")
+    return commit[:12] + (", with uncommitted changes" if dirty else "")
 
 
 def _cpus(cpus: Iterable[int]) -> str:
@@ -332,12 +336,8 @@ def _cpus(cpus: Iterable[int]) -> str:
 
 
 def _pythons(run: Run) -> str:
-    seen = sorted({record.environment.python for record in run.records if record.environment is not None})
-    return ", ".join(seen) or "none"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    interpreters = sorted({record.environment.python for record in run.records if record.environment is not None})
+    return ", ".join(interpreters) or "none"
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""A table as people see it, without a medium: text in cells. The terminal, Markdown and the page only lay it out."""
+"""A table as text for people. The terminal, Markdown and the page print it."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heading:
-    """The top of one column."""
+    """The heading of one column."""
 
     text: str
     unit: str  # empty: none
@@ -21,44 +21,44 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownValue:
     """One value as text."""
 
     text: str
-    sort: float | str  # to sort by; infinity for what is absent
-    hint: str  # more about it; empty: nothing
+    sort: float | str  # sort key; infinity when the value is absent
+    hint: str  # more about the value; empty: nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewRow:
     """One row as text."""
 
-    names: tuple[Shown, ...]  # who it is: framework, mode, what differs between rows
-    values: tuple[Shown, ...]  # what it got
+    names: tuple[ShownValue, ...]  # the cell: framework, mode, and the fields that differ between rows
+    values: tuple[ShownValue, ...]  # its results
     status: str
     reason: str  # empty when the status is "ok"
-    is_hole: bool  # there is no value, the reason stands in its place
-    is_inference: bool = False  # it stands apart: nothing of it compares with training
+    is_hole: bool  # the row has no result; its reason is shown instead
+    is_inference: bool = False  # shown in a group of its own; it is not compared with training
 
     @property
     def is_struck(self) -> bool:
-        """An invalid row is struck through and not ranked."""
+        """Whether the row is struck through: an invalid row, which is not ranked."""
         return self.status == "invalid"
 
     @property
     def name(self) -> str:
-        """Who it is, as one text."""
+        """The name of the row, as one text."""
         return " ".join(name.text for name in self.names)
 
     @property
     def note(self) -> str:
-        """Why something is wrong or missing; empty for a good row."""
+        """The status with its reason; empty for a good row."""
         return "" if self.status == "ok" else f"{self.status}: {self.reason}" if self.reason else self.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
-    """What one column means."""
+class Explanation:
+    """The meaning of one column."""
 
     text: str  # its heading with its unit
     sentence: str
@@ -74,32 +74,35 @@ class View:
     names: tuple[Heading, ...]
     values: tuple[Heading, ...]
     rows: tuple[ViewRow, ...]
-    common: tuple[str, ...]  # what all rows share, such as "optimizer adam"
-    absent: tuple[str, ...]  # columns without any value in this run
+    common: tuple[str, ...]  # values that all rows share, such as "optimizer adam"
+    absent: tuple[str, ...]  # names of the columns without a value in this run
     flags: tuple[Flag, ...]  # the legend of the letters
-    notes: tuple[ViewRow, ...]  # rows whose note is told here
-    remarks: tuple[str, ...]  # what a reader of these rows has to know
-    explained: tuple[Explained, ...]  # columns that take more than a heading
+    notes: tuple[ViewRow, ...]  # rows whose note is shown below the table
+    remarks: tuple[str, ...]  # sentences that a reader of these rows needs
+    explanations: tuple[Explanation, ...]  # of the columns whose heading is not enough
 
     @property
-    def told(self) -> str:
-        """What all rows share, as one sentence; empty when they share nothing."""
+    def common_sentence(self) -> str:
+        """The values that all rows share, as one sentence; empty when they share none."""
         return f"All rows: {', '.join(self.common)}." if self.common else ""
 
 
 def view(table: Table[R], *, wide: bool) -> View:
-    """Lay out `table` for people: columns that say the same everywhere, or nothing anywhere, become a sentence."""
-    here = ("all", "wide" if wide else "narrow")
-    shown = [column for column in table.columns if column.heading and column.where in here]
+    """Return `table` as text; a column with one value in all rows, or with none, becomes part of a sentence.
+
+    `wide`: for the page and Markdown; otherwise for a terminal.
+    """
+    media = ("all", "wide" if wide else "narrow")
+    shown = [column for column in table.columns if column.heading and column.where in media]
     context = [column for column in shown if column.kind == "context"]
     varying = [column for column in context if len({column.get(row) for row in table.rows}) > 1]
     names = [column for column in shown if column.kind == "name"] + varying
     numbers = [column for column in shown if column.kind == "number"]
-    there = [column for column in numbers if not table.rows or any(_is_there(column, row) for row in table.rows)]
-    folded = [column for column in there if _folds(column, wide=wide) and len(_said(table, column)) == 1]
-    values = [column for column in there if column not in folded]
+    present = [column for column in numbers if not table.rows or any(_has_value(column, row) for row in table.rows)]
+    folded = [column for column in present if _folds(column, wide=wide) and len(_texts(table, column)) == 1]
+    values = [column for column in present if column not in folded]
     rows = tuple(_row(table, row, names, values) for row in table.rows)
-    common = [_common(column, table.rows[0]) for column in context if column not in varying and table.rows]
+    common = [_common_value(column, table.rows[0]) for column in context if column not in varying and table.rows]
     return View(
         name=table.name,
         title=table.title,
@@ -108,19 +111,19 @@ def view(table: Table[R], *, wide: bool) -> View:
         values=tuple(_heading(column, is_number=True) for column in values),
         rows=rows,
         common=(*common, *(_folded(table, column) for column in folded)),
-        absent=tuple(_named(column) for column in numbers if column.key and column not in there),
+        absent=tuple(_full_heading(column) for column in numbers if column.key and column not in present),
         flags=table.flags,
-        notes=tuple(row for row in rows if row.note and (table.tells_reasons or (wide and row.is_struck))),
+        notes=tuple(row for row in rows if row.note and (table.shows_reasons or (wide and row.is_struck))),
         remarks=table.remarks,
-        explained=tuple(
-            Explained(text=_named(column), sentence=column.says)
+        explanations=tuple(
+            Explanation(text=_full_heading(column), sentence=column.explanation)
             for column in shown
-            if column.says and (column in there or column not in numbers)
+            if column.explanation and (column in present or column not in numbers)
         ),
     )
 
 
-def _is_there(column: Column[R], row: R) -> bool:
+def _has_value(column: Column[R], row: R) -> bool:
     return column.get(row) not in (None, "")
 
 
@@ -128,19 +131,19 @@ def _folds(column: Column[R], *, wide: bool) -> bool:
     return column.folds == "always" or (column.folds == "narrow" and not wide)
 
 
-def _said(table: Table[R], column: Column[R]) -> set[str]:
-    """Return the distinct texts of `column`, of the rows that have one."""
-    return {column.format(column.get(row)) for row in table.rows if _is_there(column, row)}
+def _texts(table: Table[R], column: Column[R]) -> set[str]:
+    """Return the distinct texts of `column` in the rows that have a value."""
+    return {column.format(column.get(row)) for row in table.rows if _has_value(column, row)}
 
 
 def _folded(table: Table[R], column: Column[R]) -> str:
-    """Return what a folded column says; rows with a result but without a value do not share it, so it says so."""
-    (text,) = _said(table, column)
-    silent = any(not _is_there(column, row) for row in table.rows if not table.is_hole(row))
-    return f"{_named(column)} {text}" + (" (where told)" if silent else "")
+    """Return a folded column as text; it says so when a row with a result has no value."""
+    (text,) = _texts(table, column)
+    incomplete = any(not _has_value(column, row) for row in table.rows if not table.is_hole(row))
+    return f"{_full_heading(column)} {text}" + (" (where reported)" if incomplete else "")
 
 
-def _named(column: Column[R]) -> str:
+def _full_heading(column: Column[R]) -> str:
     return f"{column.heading} {column.unit}".strip()
 
 
@@ -148,7 +151,7 @@ def _heading(column: Column[R], *, is_number: bool) -> Heading:
     return Heading(text=column.heading, unit=column.unit, is_number=is_number)
 
 
-def _common(column: Column[R], row: R) -> str:
+def _common_value(column: Column[R], row: R) -> str:
     return f"{column.heading} {column.format(column.get(row))}"
 
 
@@ -163,7 +166,7 @@ def _row(table: Table[R], row: R, names: list[Column[R]], values: list[Column[R]
     )
 
 
-def _shown(column: Column[R], row: R) -> Shown:
+def _shown(column: Column[R], row: R) -> ShownValue:
     value = column.get(row)
     sort: float | str = value if isinstance(value, int | float) else value or float("inf")
-    return Shown(text=column.format(value), sort=sort, hint=column.hint(row) if column.hint else "")
+    return ShownValue(text=column.format(value), sort=sort, hint=column.hint(row) if column.hint else "")

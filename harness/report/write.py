@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.report.exporters import EXPORTERS, exporter
-from harness.report.exporters import console as terminal
+from harness.report.exporters.console import print_sentences, print_table
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
@@ -17,21 +17,21 @@ PAGE = "index.html"
 
 
 def write_report(folder: RunFolder) -> Path:
-    """Make the report of a run anew; return the path of its page."""
+    """Write the report of a run again; return the path of its page."""
     folder.merge_samples()
     return write(load(folder), folder.report_path)
 
 
 def print_report(folder: RunFolder) -> None:
-    """Print the tables for a person."""
+    """Print the report of a run in the terminal."""
     show(load(folder), Console(file=sys.stdout))
 
 
 def write(run: Run, folder: Path) -> Path:
-    """Write the whole report of `run` into `folder`, in every format that has files. Return the page's path.
+    """Write the report of `run` into `folder`, in every format that has files; return the path of its page.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: the folder cannot be created or written.
     """
     computed = tables(run)
     for name in EXPORTERS:
@@ -42,20 +42,20 @@ def write(run: Run, folder: Path) -> Path:
 
 
 def show(run: Run, console: Console) -> None:
-    """Print the tables that a person waits for, then the sentences of the run."""
+    """Print the tables, then the summary of the run."""
     computed = tables(run)
     for table in computed.shown(run):
         if table.is_printed and (table.rows or not table.is_optional):
-            terminal.show(view(table, wide=False), console)
-    terminal.sentences(summary(run, computed), console)
+            print_table(view(table, wide=False), console)
+    print_sentences(summary(run, computed), console)
 
 
 def render(run: Run, format: str, table: str | None = None) -> str:
-    """Return the report as text: one `table` or all (CSV: "steps" unless named).
+    """Return the report as text: the named `table`, or all tables.
 
-    "html" is always the whole page, "pytest-benchmark" the steps alone.
+    CSV without a name is the table "steps"; "html" is always the whole page, "pytest-benchmark" always the steps.
 
     Raises:
-        KeyError: no such format or table.
+        KeyError: there is no such format or table.
     """
     return exporter(format).render(run, tables(run), table)

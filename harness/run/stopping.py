@@ -8,7 +8,7 @@ To stop when the intervals are narrow enough, at four interim analyses at most, 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.catalogue import SENTINEL as DRIFT_PROBE
+from bench.catalogue import DRIFT_PROBE
 from bench.records.record import Cell, Record
 from harness.plan.plan import Plan, PlannedReplicate
 from harness.stats import estimate

@@ -1,7 +1,7 @@
-"""The formats of a report, a file each.
+"""The formats of a report, one module each.
 
-A new one is a module here with the two functions of `Exporter`, and its line in `EXPORTERS`. A module is imported when
-its format is wanted: the command line lists the formats without loading what they need.
+To add a format, add a module here with the two functions of `Exporter`, and a line in `EXPORTERS`. A module is imported
+only when its format is used, so the command line lists the formats without loading their libraries.
 """
 
 import importlib
@@ -21,14 +21,14 @@ EXPORTERS: Final[Mapping[str, str]] = {  # module by name of the format
 
 
 class Exporter(Protocol):
-    """What the module of a format has."""
+    """The functions that the module of a format has."""
 
     def files(self, run: "Run", tables: "Tables") -> Mapping[str, str]:
-        """Return what it adds to the folder of a report: text by path."""
+        """Return the files that the format adds to the folder of a report: text by path."""
         ...
 
     def render(self, run: "Run", tables: "Tables", table: str | None) -> str:
-        """Return the report as text; `table`: only that one, where the format has single tables."""
+        """Return the report as text; only `table`, if it is named and the format has single tables."""
         ...
 
 

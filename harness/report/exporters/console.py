@@ -1,4 +1,4 @@
-"""The tables in a terminal, with rich; without colour and at 80 columns where the output is not a terminal."""
+"""The tables in a terminal, with rich; without colour and 80 columns wide when the output is not a terminal."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -13,11 +13,11 @@ from harness.report.view import View, ViewRow
 WRONG, QUIET = "red", "dim"
 
 
-def show(view: View, console: Console) -> None:
+def print_table(view: View, console: Console) -> None:
     """Print one table with its notes and the legend of its flags."""
-    console.print(Text.assemble((f"{view.title}. ", "bold"), (f"{view.about} {view.told}".strip(), QUIET)))
+    console.print(Text.assemble((f"{view.title}. ", "bold"), (f"{view.about} {view.common_sentence}".strip(), QUIET)))
     if not view.rows:
-        console.print(Text("No such record in this run."), end="\n\n")
+        console.print(Text("This run has no such records."), end="\n\n")
         return
     console.print(_grid(view))
     for row in view.notes:
@@ -29,9 +29,9 @@ def show(view: View, console: Console) -> None:
     console.print()
 
 
-def sentences(said: Iterable[str], console: Console) -> None:
-    """Print what the run says, a paragraph of its own."""
-    for sentence in said:
+def print_sentences(sentences: Iterable[str], console: Console) -> None:
+    """Print the summary of the run, one sentence per line."""
+    for sentence in sentences:
         console.print(Text(sentence))
 
 
@@ -42,16 +42,16 @@ def _grid(view: View) -> Grid:
         title = f"{heading.text}\n{heading.unit}" if heading.unit else heading.text
         justify: Literal["left", "right"] = "right" if heading.is_number else "left"
         grid.add_column(title, justify=justify, vertical="bottom", no_wrap=not heading.is_number)
-    is_grouped = len(view.names) > 1  # a framework's name stands once, above its modes
-    above: ViewRow | None = None
+    is_grouped = len(view.names) > 1  # the framework is a heading above its modes
+    previous: ViewRow | None = None
     for row in view.rows:
-        if above is not None and row.is_inference != above.is_inference:
+        if previous is not None and row.is_inference != previous.is_inference:
             grid.add_section()
             grid.add_row(Text("Inference", style=QUIET))
-        if is_grouped and (above is None or above.names[0] != row.names[0]):
+        if is_grouped and (previous is None or previous.names[0] != row.names[0]):
             grid.add_row(Text(row.names[0].text, style="bold"))
         grid.add_row(*_fields(row, is_grouped=is_grouped))
-        above = row
+        previous = row
     return grid
 
 
@@ -60,13 +60,13 @@ def _colour(row: ViewRow) -> str:
 
 
 def _fields(row: ViewRow, *, is_grouped: bool) -> Iterable[Text]:
-    """Yield the cells of one row; in a group its framework is named above it."""
+    """Yield the cells of one row; in a group without the framework, which is the heading above."""
     strike = "strike" if row.is_struck else ""
     names = row.names[1:] if is_grouped else row.names
-    for position, one in enumerate(names):
-        yield Text(f"  {one.text}" if is_grouped and position == 0 else one.text, style=strike)
-    for position, one in enumerate(row.values):
+    for position, name in enumerate(names):
+        yield Text(f"  {name.text}" if is_grouped and position == 0 else name.text, style=strike)
+    for position, value in enumerate(row.values):
         if row.is_hole:
             yield Text(row.status if position == 0 else "", style=_colour(row))
         else:
-            yield Text(one.text, style=strike)
+            yield Text(value.text, style=strike)

@@ -1,4 +1,4 @@
-"""CSV: the columns of the contract, values in the unit of their name."""
+"""CSV: one file per table; scripts rely on its columns. Values are in the unit of the column's name."""
 
 import csv
 import io
@@ -11,17 +11,17 @@ from harness.validity.results import Run
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
-    """Return a file for each table."""
+    """Return one file per table."""
     return {f"csv/{table.name}.csv": to_csv(table) for table in tables}
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
-    """Return one table: that of the steps unless another is named."""
+    """Return one table: the named one, otherwise that of the steps. Raises KeyError for an unknown name."""
     return to_csv(tables.named(table or "steps"))
 
 
 def to_csv(table: Table[R]) -> str:
-    """Return the table as CSV: the contract's columns, values in the unit of their name, an empty field for nothing."""
+    """Return the table as CSV, with a header; a missing value is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.header)

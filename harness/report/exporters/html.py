@@ -1,4 +1,4 @@
-"""The page: one HTML file that opens offline, asks nobody for anything, and reads without JavaScript."""
+"""The page: one HTML file that works offline, loads nothing, and is readable without JavaScript."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ from harness.report.view import view
 from harness.validity.results import Run
 
 TEMPLATE: Final = "page.html"
-BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts that open it
+BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts at the top
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One hello world, highlighted."""
+    """One hello world, with its code highlighted."""
 
     title: str
     lines: int
-    claimed: int | None  # lines that a talk claims for it
+    claimed: int | None  # lines that a talk claims; None: no claim
     code: Markup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modes:
-    """One framework of the run and what its modes do, of those that were run."""
+    """One framework of the run, and what each of its modes in the run does."""
 
     title: str
-    hue: int  # number of its CSS variable
+    hue: int  # number in the name of its CSS variable
     modes: tuple[tuple[str, str], ...]  # (mode, sentence)
 
 
@@ -49,7 +49,7 @@ def files(run: Run, tables: Tables) -> Mapping[str, str]:
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
-    """Return the page, always whole."""
+    """Return the whole page; `table` has no effect."""
     return page(run, tables)
 
 
@@ -62,7 +62,7 @@ def page(run: Run, tables: Tables) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = {plot.name: plot for plot in plots(run, tables)}
+    drawings = {plot.name: plot for plot in plots(run, tables)}
     views = {table.name: view(table, wide=True) for table in tables}
     return environment.get_template(TEMPLATE).render(
         run=run,
@@ -72,9 +72,9 @@ def page(run: Run, tables: Tables) -> str:
         facts=summary.about_run(run),
         versions=summary.versions(run),
         views=views,
-        plots=_markup(drawn),
+        plots=_markup(drawings),
         hues=_hues(run),
-        modes=[_modes(run, facts, hue_number(place)) for place, facts in enumerate(run.facts.frameworks)],
+        modes=[_modes(run, facts, hue_number(index)) for index, facts in enumerate(run.facts.frameworks)],
         evidence=[(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
         exported=exported(run),
         listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
@@ -82,20 +82,20 @@ def page(run: Run, tables: Tables) -> str:
     )
 
 
-def _markup(drawn: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
-    """Return the plots with their SVG marked as safe: it is ours, with text that Matplotlib has escaped."""
-    return {name: (plot, Markup(plot.svg)) for name, plot in drawn.items()}
+def _markup(drawings: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
+    """Return the plots with their SVG marked as safe: Matplotlib has escaped its texts."""
+    return {name: (plot, Markup(plot.svg)) for name, plot in drawings.items()}
 
 
 def _hues(run: Run) -> dict[str, int]:
-    """Return the number of each framework's CSS variable, by the title that its rows show."""
-    return {facts.title: hue_number(place) for place, facts in enumerate(run.facts.frameworks)}
+    """Return the number of each framework's CSS variable, by the title of the framework."""
+    return {facts.title: hue_number(index) for index, facts in enumerate(run.facts.frameworks)}
 
 
 def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
     ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
-    told = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
-    return Modes(title=facts.title, hue=hue, modes=told)
+    modes = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
+    return Modes(title=facts.title, hue=hue, modes=modes)
 
 
 def _listing(facts: FrameworkOffer) -> Listing:

@@ -1,4 +1,4 @@
-"""The tables as Markdown, one file each, and a page that leads to them."""
+"""The tables as Markdown, one file each, and an index page with links to them."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from harness.validity.results import Run
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
-    """Return a file for each table, and one that leads to them."""
+    """Return one file per table, and the index page."""
     head = f"# samestep: {run.facts.id}\n\n"
     return {
         "index.md": index(run, tables),
@@ -19,7 +19,7 @@ def files(run: Run, tables: Tables) -> Mapping[str, str]:
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
-    """Return one table, or all that people see and the exported models."""
+    """Return the named table; otherwise all tables that people see, and the exported models."""
     if table:
         return section(view(tables.named(table), wide=True))
     sections = [section(view(shown, wide=True)) for shown in tables.shown(run)]
@@ -27,38 +27,39 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
 
 
 def section(view: View) -> str:
-    """Return one table as a Markdown section: heading, how to read it, rows, notes, legend."""
+    """Return one table as a Markdown section: heading, description, rows, notes, legend."""
     parts = [
         f"## {view.title}",
-        f"{view.about} {view.told}".strip(),
-        _grid(view) if view.rows else "No such record in this run.",
+        f"{view.about} {view.common_sentence}".strip(),
+        _grid(view) if view.rows else "This run has no such records.",
     ]
     notes = [f"- {escape(row.name)}: {escape(row.note)}" for row in view.notes]
     if notes:
         parts.append("\n".join(notes))
     parts += view.remarks
-    if view.explained:
-        parts.append("\n".join(f"- **{one.text}**: {one.sentence}" for one in view.explained))
+    if view.explanations:
+        parts.append("\n".join(f"- **{column.text}**: {column.sentence}" for column in view.explanations))
     if view.flags:
         parts.append("\n".join(f"- **{flag.letter}** {flag.name}: {flag.sentence}" for flag in view.flags))
     return "\n\n".join(parts) + "\n"
 
 
 def index(run: Run, tables: Tables) -> str:
-    """Return the opening page: what the run says, where it was made, links to the tables."""
+    """Return the index page: the summary, links to the tables, and the facts about the run."""
     facts = "\n".join(f"- {fact.name}: {escape(fact.value)}" for fact in about_run(run))
     links = "\n".join(
-        f"- [{one.title}]({one.name}.md) ([CSV](csv/{one.name}.csv)): {one.about}" for one in tables.shown(run)
+        f"- [{table.title}]({table.name}.md) ([CSV](csv/{table.name}.csv)): {table.about}"
+        for table in tables.shown(run)
     )
-    said = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
+    sentences = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
-    parts = [f"# samestep: {run.facts.id}", said, links, whole, facts, exports(run).rstrip()]
+    parts = [f"# samestep: {run.facts.id}", sentences, links, whole, facts, exports(run).rstrip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def exports(run: Run) -> str:
-    """Return the models that were exported, as a Markdown section; empty when there are none."""
-    models = "\n".join(f"- {escape(one.title)}: {escape(one.sentence)}" for one in exported(run))
+    """Return the exported models as a Markdown section; empty when there are none."""
+    models = "\n".join(f"- {escape(model.title)}: {escape(model.sentence)}" for model in exported(run))
     return f"## Exported models\n\n{models}\n" if models else ""
 
 
@@ -93,7 +94,7 @@ def _line(fields: list[str]) -> str:
 
 
 def escape(text: str) -> str:
-    """Keep a value from breaking its row or turning into markup; reasons hold whatever a framework printed."""
+    """Return `text` on one line and without markup; a reason may contain anything that a framework printed."""
     flat = " ".join(text.split())
     for mark in "\\|*_`<>[]~":
         flat = flat.replace(mark, f"\\{mark}")

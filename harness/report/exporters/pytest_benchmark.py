@@ -1,9 +1,9 @@
-"""A run as pytest-benchmark writes its own: for `pytest-benchmark compare` and the CI actions that read such files.
+"""A run in pytest-benchmark's JSON layout, for `pytest-benchmark compare` and for CI actions that read such files.
 
-A benchmark is a cell, a round is a replicate: its value is the median time of a step in it, in seconds. So `rounds`
-counts fresh processes, and `stddev` is the spread between them, which is the one that the next run will see; the
-rounds within a process are in records.jsonl. Cells without a valid time are left out. What only samestep knows is in
-`extra_info`: the cell, the geometric mean with its interval, the warnings.
+A benchmark is a cell, and a round is a replicate: its value is the median time of a step in s. So `rounds` counts fresh
+processes, and `stddev` is the spread between processes, the one that matters for the next run. The rounds within a
+process are in records.jsonl. Cells without a valid time are left out. `extra_info` has what the layout has no field
+for: the cell, the geometric mean with its interval, the warnings.
 """
 
 import datetime
@@ -20,11 +20,11 @@ from harness.report.tables.all import Tables
 from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
 
-LAYOUT: Final = "5.2.0"  # the pytest-benchmark whose files these are
+LAYOUT: Final = "5.2.0"  # version of pytest-benchmark with this layout
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
-    """Return nothing: it is made when it is asked for."""
+    """Return no files: this format is only made on request."""
     return {}
 
 
@@ -53,7 +53,7 @@ def to_json(run: Run) -> str:
 
 
 def _machine(run: Run) -> dict[str, Any]:
-    """Return the machine, without anything that names it."""
+    """Return the machine, without anything that identifies it."""
     host = run.facts.host
     return {
         "node": "",
@@ -84,15 +84,17 @@ def _benchmark(run: Run, row: StepRow) -> dict[str, Any]:
 
 
 def _group(cell: Cell) -> str:
-    """Return what cells share that do the same work."""
+    """Return the fields that are equal for cells with the same work, as one text."""
     return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device))
 
 
 def _extra(row: StepRow) -> dict[str, Any]:
     cell, step = row.cell, row.step_ns
-    who = {field: getattr(cell, field) for field in ("framework", "mode", "workload", "optimizer", "size", "precision")}
+    names = {
+        field: getattr(cell, field) for field in ("framework", "mode", "workload", "optimizer", "size", "precision")
+    }
     return {
-        **who,
+        **names,
         "device": cell.device,
         "allocator": cell.allocator,
         "inference": row.is_inference,
@@ -106,12 +108,12 @@ def _extra(row: StepRow) -> dict[str, Any]:
 
 
 def _stats(seconds: Sequence[float]) -> dict[str, Any]:
-    """Return pytest-benchmark's statistics of the replicates; the spread of one is 0, as it has it."""
+    """Return pytest-benchmark's statistics of the replicates; like there, the spread of a single one is 0."""
     mean, spread = statistics.fmean(seconds), statistics.stdev(seconds) if len(seconds) > 1 else 0.0
     q1, median, q3 = map(float, np.percentile(seconds, (25, 50, 75)))
     low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
-    within = [one for one in seconds if low <= one <= high]
-    far = sum(abs(one - mean) > spread for one in seconds)
+    within = [value for value in seconds if low <= value <= high]
+    far = sum(abs(value - mean) > spread for value in seconds)
     beyond = len(seconds) - len(within)
     return {
         "min": min(seconds),

@@ -1,1 +1,1 @@
-"""The plots of a report, a file each."""
+"""The plots of a report, one module each."""

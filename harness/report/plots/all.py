@@ -1,4 +1,4 @@
-"""The plots of the page, in its order, each from its own module; what they share is `harness.report.plots.style`."""
+"""All plots of the page, in order. Each plot has a module; `harness.report.plots.style` has what they share."""
 
 from harness.report.plots.costs import costs
 from harness.report.plots.growth import growth
@@ -13,9 +13,9 @@ from harness.validity.results import Run
 
 
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
-    """Draw what this run has something to draw for."""
-    hues = {facts.name: HUES[hue_number(at) - 1] for at, facts in enumerate(run.facts.frameworks)}
-    drawn = [
+    """Draw the plots for which the run has data."""
+    hues = {facts.name: HUES[hue_number(index) - 1] for index, facts in enumerate(run.facts.frameworks)}
+    drawings = [
         steps(tables.steps.rows, hues),
         costs(tables.steps.rows, hues),
         growth(tables.growth.rows, tables.crossovers.rows, hues),
@@ -23,9 +23,9 @@ def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
         memory(run, hues),
         bars(tables.memory.rows, hues),
     ]
-    return tuple(plot for plot in drawn if plot is not None)
+    return tuple(plot for plot in drawings if plot is not None)
 
 
-def hue_number(place: int) -> int:
-    """Return the number of the hue of the framework at `place` in the run; hues come again when they run out."""
-    return place % len(HUES) + 1
+def hue_number(index: int) -> int:
+    """Return the number, from 1, of the hue of the framework at `index` in the run; hues repeat after the last."""
+    return index % len(HUES) + 1

@@ -1,8 +1,8 @@
-"""The plot of growth: time of a step against the operations of a step, a panel for each workload, both logarithmic."""
+"""The plot of growth: time per step against the operations of a step, one panel per workload, logarithmic axes."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -11,15 +11,15 @@ from matplotlib.lines import Line2D
 
 from bench.records.record import Cell
 from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot, durations
-from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
+from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.growth import CrossoverRow, GrowthRow, line_of
 
-LEGEND_COLUMNS = 3
-LINE_IN = 0.2  # of the legend
+LEGEND_COLUMNS: Final = 3
+LINE_IN: Final = 0.2  # height of a line of the legend
 
 
 def growth(rows: Sequence[GrowthRow], crossovers: Sequence[CrossoverRow], hues: Mapping[str, str]) -> Plot | None:
-    """Draw every mode over its sizes; a ring where it overtakes the mode that it compares with."""
+    """Draw every mode over its sizes, with a ring at the size from which it is faster than its baseline."""
     timed = [row for row in rows if row.step_ns is not None]
     panels: dict[tuple[str, str, str], list[GrowthRow]] = {}
     for row in timed:
@@ -30,8 +30,8 @@ def growth(rows: Sequence[GrowthRow], crossovers: Sequence[CrossoverRow], hues: 
     across = min(2, len(panels))
     down = math.ceil(len(panels) / across)
     with mpl.rc_context(STYLE):
-        named = math.ceil(len(dashes) / LEGEND_COLUMNS)
-        figure = Figure(figsize=(WIDTH_IN, 3.2 * down + LINE_IN * named), layout="constrained")
+        legend_lines = math.ceil(len(dashes) / LEGEND_COLUMNS)
+        figure = Figure(figsize=(WIDTH_IN, 3.2 * down + LINE_IN * legend_lines), layout="constrained")
         axes = figure.subplots(down, across, squeeze=False).ravel()
         for panel, (work, group) in zip(axes, panels.items(), strict=False):
             _panel(panel, " ".join(work if _differs(panels) else work[:1]), group, crossovers, hues, dashes)
@@ -48,9 +48,9 @@ def growth(rows: Sequence[GrowthRow], crossovers: Sequence[CrossoverRow], hues: 
         return Plot(
             name="growth",
             title="Time per step as the work grows",
-            about="Each panel is one workload, from its smallest size to its largest, by a step's operations. A ring"
-            " marks the size at which a mode overtakes the one that it compares with. Flat: what a step costs"
-            " whatever it computes; rising with the dotted line: the hardware computes.",
+            about="Each panel is one workload, from its smallest size to its largest, by the operations of a step. A"
+            " ring marks the size from which a mode is faster than its baseline. Where a line is flat, the time does"
+            " not depend on the work; where it rises like the dotted line, the time grows in proportion to the work.",
             svg=to_svg(figure, "growth", "Time per step against the operations of a step, on logarithmic scales"),
         )
 
@@ -64,15 +64,16 @@ def _names(rows: Sequence[GrowthRow]) -> list[tuple[str, str]]:
 
 
 def _dashes(rows: Sequence[GrowthRow]) -> Mapping[tuple[str, str], Any]:
-    """Return a dash for each framework's modes, in their order."""
-    found: dict[tuple[str, str], Any] = {}
-    seen: dict[str, int] = {}
+    """Return a dash for each mode of each framework, in order."""
+    dashes: dict[tuple[str, str], Any] = {}
+    counts: dict[str, int] = {}
     for row in rows:
         key = (row.cell.framework, row.cell.mode)
-        if key not in found:
-            found[key] = DASHES[seen.get(row.cell.framework, 0) % len(DASHES)]
-            seen[row.cell.framework] = seen.get(row.cell.framework, 0) + 1
-    return found
+        if key not in dashes:
+            count = counts.get(row.cell.framework, 0)
+            dashes[key] = DASHES[count % len(DASHES)]
+            counts[row.cell.framework] = count + 1
+    return dashes
 
 
 def _panel(
@@ -93,8 +94,10 @@ def _panel(
         y = [row.step_ns.value for row in line if row.step_ns is not None]
         axes.plot(x, y, color=hue, linestyle=dash, linewidth=1.5, marker="o", markersize=3.5)
         for row, height in zip(line, y, strict=True):
-            if row is not line[0] and row.cell.size == ahead.get(cell):  # ahead from the start is no crossing
-                axes.plot([row.work.flops], [height], "o", color=hue, markerfacecolor=GROUND, markersize=8)
+            if row is not line[0] and row.cell.size == ahead.get(
+                cell
+            ):  # faster from the smallest size on: no crossover
+                axes.plot([row.work.flops], [height], "o", color=hue, markerfacecolor=BACKGROUND, markersize=8)
     axes.set_xscale("log")
     axes.set_yscale("log")
     works = {row.work.name: row.work.flops for row in rows}

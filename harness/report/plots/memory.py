@@ -1,8 +1,8 @@
-"""The plot of memory: what a process held over its life, a panel for each framework, a line for each mode.
+"""The plot of memory: memory of a process over time, one panel per framework, one line per mode.
 
-On a GPU the line is what the device held, as seen from outside, and dots are what the framework's allocator had
-reserved; on a CPU the line is the resident set from outside, and dots are what the process itself read. Each phase of
-a replicate ends at a mark of its own shape.
+On a GPU the line is the memory of the device, sampled from outside, and the marks are what the framework's allocator
+had reserved. On a CPU the line is the resident set, sampled from outside, and the marks are the process's own readings.
+Each phase of a replicate ends at a mark; each phase has its own shape.
 """
 
 import math
@@ -20,9 +20,9 @@ from matplotlib.ticker import FuncFormatter
 
 from bench.records.record import Cell, Moment, Reading, Record
 from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot
-from harness.report.plots.svg import GROUND, HUES, INK, QUIET, to_svg
+from harness.report.plots.svg import BACKGROUND, HUES, INK, QUIET, to_svg
 from harness.report.tables.row import by_cell, ordered
-from harness.store import samples as sampled
+from harness.store.samples import taken
 from harness.validity.results import Run
 
 MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
@@ -37,25 +37,25 @@ MIB: Final = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One replicate as the plot shows it."""
+    """The data of one replicate for the plot."""
 
     cell: Cell
-    seconds: np.ndarray  # since its process was started, of each sample from outside
-    bytes: np.ndarray  # of the same samples
+    seconds: np.ndarray  # times of the samples from outside, since the start of the process; shape (n,)
+    bytes: np.ndarray  # values of the same samples; shape (n,)
     readings: tuple[Reading, ...]
-    begun_ns: int  # when it was started, on the clock of the readings
+    begun_ns: int  # start of the process, on the clock of the readings
 
-    def seen(self, moment: Moment) -> tuple[float, float] | None:
-        """Return (seconds, MiB) of the last reading of `moment`, by the allocator where it tells."""
-        found = next((one for one in reversed(self.readings) if one.moment == moment), None)
-        if found is None:
+    def last_reading(self, moment: Moment) -> tuple[float, float] | None:
+        """Return (seconds, MiB) of the last reading of `moment`: reserved by the allocator if known, else resident."""
+        last = next((reading for reading in reversed(self.readings) if reading.moment == moment), None)
+        if last is None:
             return None
-        held = found.allocator.reserved_bytes
-        return (found.at_ns - self.begun_ns) / 1e9, (found.rss_bytes if held is None else held) / MIB
+        reserved = last.allocator.reserved_bytes
+        return (last.at_ns - self.begun_ns) / 1e9, (last.rss_bytes if reserved is None else reserved) / MIB
 
 
 def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
-    """Draw the first replicate for memory of each cell of one work; of a run without any the first timed one."""
+    """Draw the first good memory replicate of each cell of one work; without memory replicates, the first timed one."""
     lives = _lives(run)
     if not lives:
         return None
@@ -73,28 +73,32 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         for panel in panels[len(groups) :]:
             panel.set_visible(False)
         for panel in panels[max(0, len(groups) - across) : len(groups)]:
-            panel.set_xlabel("seconds since its process was started")
+            panel.set_xlabel("seconds since the start of the process")
         panels[0].set_ylim(bottom=0)
         if any(life.readings for life in lives):
             _key(figure)
-        what = "the GPU's memory" if lives[0].cell.device == "cuda" else "the resident set with that of children"
+        source = "memory of the GPU" if lives[0].cell.device == "cuda" else "resident set, with child processes"
         work = " ".join((lives[0].cell.workload, lives[0].cell.size, lives[0].cell.optimizer))
         return Plot(
             name="memory",
             title="Memory over time",
-            about=f"One replicate of each mode of {work}: lines are {what}, sampled from outside; a mark ends a phase.",
+            about=f"One replicate of each mode of {work}. Line: {source}, sampled from outside. Mark: end of a phase.",
             svg=to_svg(figure, "memory", "Memory over time, one panel per framework, one line per mode"),
         )
 
 
 def _lives(run: Run) -> list[Life]:
-    """Return one life of each cell of the first work, in the order of the tables."""
-    found = by_cell(run, "memory") or by_cell(run, "identical")
-    cells = ordered(run, found)
-    work = next((_work(cell) for cell in cells if any(one.status == "ok" for one in found[cell])), None)
-    chosen = [next((one for one in found[cell] if one.status == "ok"), None) for cell in cells if _work(cell) == work]
+    """Return the data of one replicate of each cell of the first work, in the order of the tables."""
+    records_of = by_cell(run, "memory") or by_cell(run, "identical")
+    cells = ordered(run, records_of)
+    work = next((_work(cell) for cell in cells if any(record.status == "ok" for record in records_of[cell])), None)
+    chosen = [
+        next((record for record in records_of[cell] if record.status == "ok"), None)
+        for cell in cells
+        if _work(cell) == work
+    ]
     on_gpu = any(record is not None and record.cell.device == "cuda" for record in chosen)
-    samples = sampled.taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
+    samples = taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
     lives = [_life(record, samples) for record in chosen if record is not None]
     return [life for life in lives if len(life.bytes) or life.readings]
 
@@ -104,19 +108,19 @@ def _work(cell: Cell) -> tuple[str, ...]:
 
 
 def _life(record: Record, samples: pd.DataFrame) -> Life:
-    """Return the life of a replicate, with the samples that were taken meanwhile: replicates run one at a time."""
+    """Return the data of a replicate, with the samples from its time: replicates run one after another."""
     memory, begun, observed = record.memory, record.started_unix_ns, record.observation
     before = observed.device_before_bytes or 0 if observed and record.cell.device == "cuda" else 0
     if begun:
-        mine = samples[(samples["t_ns"] >= begun) & (samples["t_ns"] <= begun + record.wall_ns)]
+        own = samples[(samples["t_ns"] >= begun) & (samples["t_ns"] <= begun + record.wall_ns)]
     else:
-        mine = samples[samples["subject"] == f"{record.cell.id}#{record.block}"]
-    if not (memory and memory.readings) and len(mine):  # an older run: its clock is not known
-        begun = int(mine["t_ns"].min())
+        own = samples[samples["subject"] == f"{record.cell.id}#{record.block}"]
+    if not (memory and memory.readings) and len(own):  # an older run: its clock is not known
+        begun = int(own["t_ns"].min())
     return Life(
         cell=replace(record.cell, track="identical"),
-        seconds=(mine["t_ns"].to_numpy() - begun) / 1e9,
-        bytes=mine["value"].to_numpy() - before,
+        seconds=(own["t_ns"].to_numpy() - begun) / 1e9,
+        bytes=own["value"].to_numpy() - before,
         readings=memory.readings if memory else (),
         begun_ns=begun - ((memory.unix_offset_ns or 0) if memory else 0),
     )
@@ -124,15 +128,15 @@ def _life(record: Record, samples: pd.DataFrame) -> Life:
 
 def _panel(axes: Axes, title: str, lives: Sequence[Life], hue: str) -> None:
     hues = [hue, *(other for other in HUES if other != hue)]
-    for place, life in enumerate(lives):
-        color, dash = hues[place % len(hues)], DASHES[place % len(DASHES)]
+    for position, life in enumerate(lives):
+        color, dash = hues[position % len(hues)], DASHES[position % len(DASHES)]
         label = life.cell.mode
         if len(life.bytes):
             axes.plot(life.seconds, life.bytes / MIB, color=color, linestyle=dash, linewidth=1.4, label=label)
             label = ""
         for moment, (shape, _) in MARKS.items():
-            if point := life.seen(moment):
-                axes.plot(*point, shape, color=color, markersize=5, markerfacecolor=GROUND, label=label)
+            if point := life.last_reading(moment):
+                axes.plot(*point, shape, color=color, markersize=5, markerfacecolor=BACKGROUND, label=label)
                 label = ""
     axes.set_title(title, fontweight="bold")
     axes.set_xlim(left=0)
@@ -141,9 +145,9 @@ def _panel(axes: Axes, title: str, lives: Sequence[Life], hue: str) -> None:
 
 
 def _key(figure: Figure) -> None:
-    """Say beneath the panels which mark ends which phase."""
+    """Add the legend of the marks below the panels."""
     marks = [
-        Line2D([], [], color=QUIET, marker=shape, linestyle="", markersize=5, markerfacecolor=GROUND)
+        Line2D([], [], color=QUIET, marker=shape, linestyle="", markersize=5, markerfacecolor=BACKGROUND)
         for shape, _ in MARKS.values()
     ]
     words = [word for _, word in MARKS.values()]

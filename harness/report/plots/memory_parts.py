@@ -1,7 +1,7 @@
-"""The plot of what memory consists of: a bar for each mode, from what was there before the model to the peak.
+"""The plot of the parts of memory: one bar per mode, up to the peak.
 
-On a GPU context, allocated, reserved beyond that, and what the allocator does not know of; on a CPU the resident set
-after the imports, what building the model added, and what training added at its peak.
+On a GPU the parts are context, allocated, reserved but not allocated, and what the allocator does not count. On a CPU
+they are the resident set after the imports, what building the model added, and what training added at its peak.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from matplotlib.ticker import FuncFormatter
 
 from harness.format import mebibytes
 from harness.report.plots.style import STYLE, WIDTH_IN, Plot
-from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
+from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.memory import MemoryRow
 from harness.stats.memory import Figures
 
 MIB: Final = 2**20
-ALPHAS: Final = (0.3, 0.6, 1.0, 0.15)  # of the parts, from the left
+ALPHAS: Final = (0.3, 0.6, 1.0, 0.15)  # of the parts, from left to right
 
-Part = tuple[str, int]  # what it is, bytes
+Part = tuple[str, int]  # name, bytes
 
 
 def bars(rows: Sequence[MemoryRow], hues: Mapping[str, str]) -> Plot | None:
-    """Draw a bar for each row of the first work that has its parts; None where none has."""
-    parted = [(row, parts) for row in rows if row.status == "ok" and (parts := parts_of(row.figures))]
-    drawn = [(row, parts) for row, parts in parted if _work(row) == _work(parted[0][0])]
+    """Draw a bar for each row of the first work whose parts are known; None when no row has them."""
+    with_parts = [(row, parts) for row in rows if row.status == "ok" and (parts := parts_of(row.figures))]
+    drawn = [(row, parts) for row, parts in with_parts if _work(row) == _work(with_parts[0][0])]
     if not drawn:
         return None
     with mpl.rc_context(STYLE):
@@ -47,14 +47,14 @@ def bars(rows: Sequence[MemoryRow], hues: Mapping[str, str]) -> Plot | None:
         figure.legend(patches, names, loc="outside lower center", labelcolor=INK, ncols=len(names))
         return Plot(
             name="memory-parts",
-            title="What it consists of",
-            about=f"From the left, in MiB: {', '.join(names)}; the number is their sum.",
-            svg=to_svg(figure, "memory-parts", "Memory of every framework and mode, by what it is taken for"),
+            title="Parts of the peak memory",
+            about=f"From left to right: {', '.join(names)}. The number is their sum in MiB.",
+            svg=to_svg(figure, "memory-parts", "Peak memory of every framework and mode, divided into its parts"),
         )
 
 
 def parts_of(figures: Figures) -> tuple[Part, ...]:
-    """Return the parts of a bar, from the left; empty where one is not known."""
+    """Return the parts of a bar from left to right; empty when one is not known."""
     context, allocated, reserved = figures.context_bytes, figures.allocated_peak_bytes, figures.reserved_peak_bytes
     if context is not None and allocated is not None and reserved is not None:
         unexplained = max(0, figures.unexplained_bytes or 0)
@@ -62,7 +62,7 @@ def parts_of(figures: Figures) -> tuple[Part, ...]:
         return (
             ("context", context),
             ("allocated", allocated),
-            ("reserved beyond that", beyond),
+            ("reserved, not allocated", beyond),
             ("unexplained", unexplained),
         )
     imported, built, peak = figures.import_rss_bytes, figures.build_rss_bytes, figures.training_peak_rss_bytes
@@ -83,7 +83,9 @@ def _work(row: MemoryRow) -> tuple[str, ...]:
 def _bar(axes: Axes, height: float, parts: Sequence[Part], hue: str) -> None:
     left = 0.0
     for (_, size), alpha in zip(parts, ALPHAS, strict=False):
-        axes.barh(height, size / MIB, left=left, height=0.62, color=hue, alpha=alpha, edgecolor=GROUND, linewidth=0.6)
+        axes.barh(
+            height, size / MIB, left=left, height=0.62, color=hue, alpha=alpha, edgecolor=BACKGROUND, linewidth=0.6
+        )
         left += size / MIB
     axes.annotate(
         mebibytes(left * MIB), (left, height), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9

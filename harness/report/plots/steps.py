@@ -1,4 +1,4 @@
-"""The plot of steps: time per step of every framework and mode, a line each, on one logarithmic scale."""
+"""The plot of steps: time per step of every framework and mode, one line each, on a logarithmic scale."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from matplotlib.figure import Figure
 
 from harness.format import duration
 from harness.report.plots.style import STYLE, WIDTH_IN, Plot, durations
-from harness.report.plots.svg import GROUND, INK, QUIET, to_svg
+from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
 
 GAP: Final = 0.5  # lines between two frameworks
-TALL: Final = 25  # lines from which on the scale stands above the plot too
+TALL: Final = 25  # with more lines, the scale is also above the plot
 
 
 def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
-    """Draw time per step by framework and mode: a dot, its interval, its value; holes say why, inference is hollow."""
+    """Draw the time per step of each row: a dot, its interval and its value; without a time, the status instead."""
     if not any(row.step_ns for row in rows):
         return None
     with mpl.rc_context(STYLE):
@@ -42,48 +42,48 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         axes.grid(visible=False, axis="y")
         durations(axes, "x")
         infers = any(row.is_inference for row in rows)
-        hollow = " Hollow: inference, one forward pass, not a training step." if infers else ""
+        hollow = " Hollow dots: inference, one forward pass, not a training step." if infers else ""
         return Plot(
             name="steps",
             title="Time per step",
-            about="Geometric mean of the replicates' medians with its 95 % interval. Logarithmic: left is faster."
-            + hollow,
+            about="Geometric mean of the medians of the replicates, with its 95 % interval. Logarithmic scale; left is"
+            " faster." + hollow,
             svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Line:
     """One line of the plot of steps."""
 
     height: float  # from the top, in lines
     label: str
-    row: StepRow | None  # None: the heading above a framework's modes
+    row: StepRow | None  # None: the heading above the modes of a framework
 
 
-def _lines(rows: Sequence[StepRow]) -> list[Placed]:
-    """Return the lines from top to bottom: a framework above its modes, or beside the only one it has."""
-    lines: list[Placed] = []
+def _lines(rows: Sequence[StepRow]) -> list[Line]:
+    """Return the lines from top to bottom: a framework above its modes, or on one line with its only mode."""
+    lines: list[Line] = []
     height = 0.0
     for title, group in itertools.groupby(rows, key=lambda row: row.title):
         members = list(group)
         gap = GAP if lines else 0.0
         if len(members) > 1:
-            named = f"{title}, inference" if members[0].is_inference else title
-            lines.append(Placed(height=height + gap, label=named, row=None))
+            heading = f"{title}, inference" if members[0].is_inference else title
+            lines.append(Line(height=height + gap, label=heading, row=None))
             height, gap, title = height + gap + 1, 0.0, ""
-        for at, row in enumerate(members):
-            lines.append(Placed(height=height + gap, label=_label(title, members, at), row=row))
+        for index, row in enumerate(members):
+            lines.append(Line(height=height + gap, label=_label(title, members, index), row=row))
             height, gap = height + gap + 1, 0.0
     return lines
 
 
 def _range(rows: Sequence[StepRow]) -> tuple[float, float]:
-    """Return the ends of the scale in ns: all intervals, and room for the values at their right."""
+    """Return the ends of the scale in ns: all intervals, and space for the values to the right of them."""
     ends = [end for row in rows if row.step_ns for end in _ends(row.step_ns)]
     low, high = min(ends), max(ends)
-    room = max(1.5, (high / low) ** 0.12)
-    return low / room, high * room
+    margin = max(1.5, (high / low) ** 0.12)
+    return low / margin, high * margin
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
@@ -92,14 +92,14 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.interval.low, estimate.interval.high
 
 
-def _label(title: str, rows: Sequence[StepRow], at: int) -> str:
-    """Return "mode", after the framework where it stands alone, with what else tells two rows of a mode apart."""
-    cell = rows[at].cell
-    twins = [row.cell for row in rows if row.cell.mode == cell.mode]
+def _label(title: str, rows: Sequence[StepRow], index: int) -> str:
+    """Return `title`, which may be empty, the mode, and the fields that differ between rows of the same mode."""
+    cell = rows[index].cell
+    same_mode = [row.cell for row in rows if row.cell.mode == cell.mode]
     more = [
         getattr(cell, name)
         for name in ("optimizer", "workload", "size", "precision", "device", "allocator")
-        if len({getattr(twin, name) for twin in twins}) > 1
+        if len({getattr(other, name) for other in same_mode}) > 1
     ]
     return "  ".join(part for part in (title, cell.mode, *more) if part)
 
@@ -113,7 +113,7 @@ def _step(axes: Axes, height: float, row: StepRow, hue: str) -> None:
     value, interval = row.step_ns.value, row.step_ns.interval
     if interval:
         axes.plot([interval.low, interval.high], [height, height], color=hue, linewidth=3, alpha=0.45)
-    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=GROUND if row.is_inference else hue)
+    axes.plot([value], [height], "o", color=hue, markersize=6, markerfacecolor=BACKGROUND if row.is_inference else hue)
     right = interval.high if interval else value
     axes.annotate(
         duration(value), (right, height), xytext=(9, 0), textcoords="offset points", va="center", color=INK, fontsize=9

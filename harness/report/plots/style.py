@@ -1,4 +1,4 @@
-"""What the plots of the page share: their style, their lines, the key of the frameworks, the ticks of their axes."""
+"""What the plots share: style, dashes, the legend of the frameworks, and the ticks of the axes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from harness.report.plots.svg import GRID, INK, QUIET
 from harness.validity.results import Run
 
 WIDTH_IN: Final = 9.0
-NARROW: Final = 30  # an axis that spans less has ticks between the powers of ten, which may all lie outside
+NARROW: Final = 30  # an axis with a smaller ratio of its ends also has ticks between powers of ten
 DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 STYLE: Final[dict[Any, Any]] = {
     "font.size": 10,
@@ -53,22 +53,22 @@ class Plot:
     svg: str
 
 
-def dash_of(place: int) -> Any:
-    """Return the line of the framework at `place`: so many hues are told apart more surely with it."""
-    return DASHES[place % len(DASHES)]
+def dash_of(index: int) -> Any:
+    """Return the dash of the framework at `index`; hue and dash together are easier to distinguish."""
+    return DASHES[index % len(DASHES)]
 
 
-def key(figure: Figure, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
-    """Name the frameworks by their hue and dash, beneath the plot."""
+def framework_legend(figure: Figure, run: Run, hues: Mapping[str, str], frameworks: Sequence[str]) -> None:
+    """Add the legend of the frameworks, with hue and dash, below the plot."""
     order = list(hues)
-    named = [name for name in dict.fromkeys([*order, *frameworks]) if name in frameworks]
+    shown = [name for name in dict.fromkeys([*order, *frameworks]) if name in frameworks]
     lines = [
         Line2D([], [], color=hues.get(name, QUIET), linestyle=dash_of(order.index(name) if name in order else 0))
-        for name in named
+        for name in shown
     ]
     figure.legend(
         lines,
-        [run.title(name) for name in named],
+        [run.title(name) for name in shown],
         loc="outside lower center",
         labelcolor=INK,
         handlelength=2.6,
@@ -77,17 +77,17 @@ def key(figure: Figure, run: Run, hues: Mapping[str, str], frameworks: Sequence[
 
 
 def durations(axes: Axes, which: str) -> None:
-    """Give an axis in ns ticks that read as times."""
+    """Label the ticks of an axis in ns as durations."""
     _logarithmic(axes, which, lambda ns: duration(ns).replace(".00 ", " ").replace(".0 ", " "))
 
 
 def counts(axes: Axes, which: str) -> None:
-    """Give an axis ticks that read as whole numbers."""
+    """Label the ticks of an axis as whole numbers."""
     _logarithmic(axes, which, lambda n: f"{n:,.0f}", ticks=5)
 
 
 def powers(axes: Axes) -> None:
-    """Give the vertical axis ticks that read as powers of ten once they are small."""
+    """Label the ticks of the vertical axis as numbers, small ones as powers of ten."""
     _logarithmic(axes, "y", lambda value: f"{value:g}" if value > 1e-3 else f"{value:.0e}")
 
 

@@ -1,9 +1,10 @@
 """A Matplotlib figure as an SVG element that takes its colours and its font from the page.
 
-Each figure is drawn once, in stand-in colours that are then replaced by CSS variables, so that one drawing follows the
-page into dark mode and onto paper. Text stays text: it is read aloud, found and copied, and the file stays small. The
-hues were searched for so that any two lie far apart in OKLab (Ottosson 2020) in either theme, also as deuteranopes and
-protanopes see them (Machado et al. 2009), and stand out from the ground; a test holds them to that.
+Each figure is drawn once, in placeholder colours. CSS variables then replace these, so the same drawing works in light
+mode, in dark mode and on paper. Text stays text: a screen reader reads it, a reader can search and copy it, and the
+file stays small. The hues were chosen by a search: in both themes any two are far from each other in OKLab (Ottosson
+2020), also for deuteranopes and protanopes (Machado et al. 2009), and have enough contrast to the background. A test
+checks it.
 """
 
 import io
@@ -14,14 +15,14 @@ from typing import Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-# Stand-ins, and the CSS variables of templates/style.css that they become
-INK, QUIET, GRID, GROUND = "#010101", "#020202", "#030303", "#040404"
-HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by place in the run
+# Placeholder colours, and the CSS variables of templates/style.css that replace them
+INK, QUIET, GRID, BACKGROUND = "#010101", "#020202", "#030303", "#040404"
+HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by position of the framework in the run
 VARIABLES: Final[Mapping[str, str]] = {
     INK: "--ink",
     QUIET: "--quiet",
     GRID: "--line",
-    GROUND: "--ground",
+    BACKGROUND: "--ground",
     **{hue: f"--hue-{number}" for number, hue in enumerate(HUES, start=1)},
 }
 
@@ -34,7 +35,7 @@ def _two_decimals(tag: re.Match[str]) -> str:
     return re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0])
 
 
-# What Matplotlib writes that a page has no use for: metadata, style of its own, repeated names, too many digits
+# Patterns to remove or shorten, which the page does not need: metadata, styles, repeated ids, too many digits
 CLEANING: Final[tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]] = (
     (r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->|<defs>\s*</defs>", ""),
     (r'(<g) id="[^"]*"', r"\1"),
@@ -49,18 +50,18 @@ CLEANING: Final[tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]] = 
 
 
 def to_svg(figure: Figure, name: str, label: str) -> str:
-    """Return `figure` as one SVG element, read aloud as `label`; its ids are stable and differ between names."""
+    """Return `figure` as one SVG element with `label` for screen readers; its ids depend only on `name`."""
     text = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+        figure.savefig(text, format="svg", transparent=True, metadata=no_metadata)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     box = re.search(r'viewBox="[^"]*"', svg)
     inner = svg[svg.index(">") + 1 : svg.rindex("</svg>")]
     for pattern, replacement in CLEANING:
         inner = re.sub(pattern, replacement, inner, flags=re.DOTALL)
-    for stand_in, variable in VARIABLES.items():
-        inner = inner.replace(stand_in, f"var({variable})")
+    for placeholder, variable in VARIABLES.items():
+        inner = inner.replace(placeholder, f"var({variable})")
     names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return f'<svg {names} {box[0] if box else ""} role="img" aria-label="{label}">{inner}</svg>'

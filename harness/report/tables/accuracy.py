@@ -1,4 +1,4 @@
-"""Accuracy: what was computed, held against the float64 reference."""
+"""Accuracy: the computed losses and parameters against the float64 reference."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Accuracy, Cell, Record
 from harness.format import Value, beginning, parameter, scientific, significant
-from harness.report.tables.column import WHO, Column, context
+from harness.report.tables.column import FRAMEWORK_AND_MODE, Column, context
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, inference_remark
 from harness.validity.results import Run
@@ -16,34 +16,64 @@ from harness.validity.results import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyRow(Row):
-    """What was computed, of the replicate farthest from the reference."""
+    """The result of a cell; of its replicates, the one farthest from the reference."""
 
     accuracy: Accuracy | None
     within_tolerance: bool | None  # in every replicate
-    data_sha256: str  # distinct ones joined by spaces: more than one is a fault
+    data_sha256: str  # distinct values, joined by spaces; more than one is an error
     init_sha256: str
 
 
+def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
+    """Return a row for each cell of the identical track."""
+    return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
+
+
+def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
+    accuracies = [record.accuracy for record in records if record.accuracy is not None]
+    return AccuracyRow(
+        **head(run, cell, records),
+        accuracy=max(accuracies, key=_deviation, default=None),
+        within_tolerance=_all(accuracy.within_tolerance for accuracy in accuracies),
+        data_sha256=" ".join(sorted({accuracy.data_sha256 for accuracy in accuracies})),
+        init_sha256=" ".join(sorted({accuracy.init_sha256 for accuracy in accuracies})),
+    )
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """Return whether all known answers are true; None when none is known."""
+    known = [answer for answer in answers if answer is not None]
+    return all(known) if known else None
+
+
+def _deviation(accuracy: Accuracy) -> float:
+    """Return the deviation to sort by; a NaN is the worst."""
+    deviation = accuracy.max_loss_deviation
+    if deviation is None:
+        return -math.inf  # no reference to compare with
+    return math.inf if math.isnan(deviation) else deviation
+
+
 def _of_accuracy(name: str) -> Callable[[AccuracyRow], Value]:
-    """Return the getter of a figure of the gate."""
+    """Return the getter of one field of `Accuracy`."""
     return lambda row: getattr(row.accuracy, name) if row.accuracy else None
 
 
-def _loss(place: int) -> Callable[[AccuracyRow], Value]:
-    """Return the getter of one loss of the gate's run."""
-    return lambda row: row.accuracy.losses[place] if row.accuracy and row.accuracy.losses else None
+def _loss(index: int) -> Callable[[AccuracyRow], Value]:
+    """Return the getter of the loss at `index` of the accuracy check."""
+    return lambda row: row.accuracy.losses[index] if row.accuracy and row.accuracy.losses else None
 
 
 ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *context("workload", "optimizer"),
     Column(key="weight", heading="weight", format=parameter, get=_of_accuracy("weight")),
     Column(key="bias", heading="bias", format=parameter, get=_of_accuracy("bias")),
     Column(key="within_tolerance", heading="within", unit="±0.05", folds="narrow", get=attrgetter("within_tolerance")),
     Column(
         key="max_loss_deviation",
-        heading="loss off by",
-        unit="at most",
+        heading="loss",
+        unit="max deviation",
         format=scientific,
         get=_of_accuracy("max_loss_deviation"),
     ),
@@ -58,60 +88,31 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     *(
         Column(key=key, heading=heading, unit=unit, format=format_, where="wide", get=_of_accuracy(key))
         for key, heading, unit, format_ in (
-            ("max_parameter_deviation", "parameters", "off by", scientific),
+            ("max_parameter_deviation", "parameters", "max deviation", scientific),
             ("gradient_norm", "gradient", "norm", significant),
         )
     ),
     Column(
         key="max_gradient_deviation",
         heading="gradient",
-        unit="off by",
+        unit="max deviation",
         format=scientific,
         get=_of_accuracy("max_gradient_deviation"),
     ),
-    Column(key="worst_gradient", heading="gradient", unit="of", where="wide", get=_of_accuracy("worst_gradient")),
+    Column(key="worst_gradient", heading="gradient", unit="worst in", where="wide", get=_of_accuracy("worst_gradient")),
 )
 
 
-def accuracy_rows(run: Run) -> tuple[AccuracyRow, ...]:
-    """Return a row for each cell of the identical track."""
-    return tuple(_accuracy_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
-
-
-def _accuracy_row(run: Run, cell: Cell, records: Sequence[Record]) -> AccuracyRow:
-    seen = [record.accuracy for record in records if record.accuracy is not None]
-    return AccuracyRow(
-        **head(run, cell, records),
-        accuracy=max(seen, key=_deviation, default=None),
-        within_tolerance=_all(one.within_tolerance for one in seen),
-        data_sha256=" ".join(sorted({one.data_sha256 for one in seen})),
-        init_sha256=" ".join(sorted({one.init_sha256 for one in seen})),
-    )
-
-
-def _all(told: Iterable[bool | None]) -> bool | None:
-    """Return whether all that know say yes; None when none knows."""
-    known = [one for one in told if one is not None]
-    return all(known) if known else None
-
-
-def _deviation(accuracy: Accuracy) -> float:
-    """Return the deviation to rank by: what is not a number is the worst."""
-    off = accuracy.max_loss_deviation
-    if off is None:
-        return -math.inf  # there was nothing to compare with
-    return math.inf if math.isnan(off) else off
-
-
-def table(found: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
+def table(rows: tuple[AccuracyRow, ...]) -> Table[AccuracyRow]:
     """Return the table of accuracy."""
     return Table(
         name="accuracy",
         title="Accuracy",
-        about="What was computed, against a float64 NumPy reference of the same formula from the same bytes.",
+        about="The result of each cell, compared with a float64 NumPy reference that uses the same formula and the"
+        " same bytes.",
         columns=ACCURACY_COLUMNS,
-        rows=found,
+        rows=rows,
         is_hole=lambda row: row.accuracy is None,
-        tells_reasons=False,
-        remarks=inference_remark(found, "they have no losses, and what is off is their output, against NumPy's"),
+        shows_reasons=False,
+        remarks=inference_remark(rows, "they have no losses; the deviation is that of their output from NumPy's"),
     )

@@ -1,4 +1,4 @@
-"""The tables of a run, in the order of the report. Each is made in the module of its name."""
+"""All tables of a run, in the order of the report. Each table has a module of its own."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ class Tables:
     session: Table[NoiseRow]
 
     def __iter__(self) -> Iterator[Table[Any]]:
-        """Yield them in the order of the report."""
+        """Yield the tables in the order of the report."""
         return iter(self.named(name) for name in TABLES)
 
     def named(self, name: str) -> Table[Any]:
@@ -62,7 +62,7 @@ class Tables:
         return table
 
     def shown(self, run: Run) -> tuple[Table[Any], ...]:
-        """Return those that people see: of a run without times no table that is about them."""
+        """Return the tables that people see; for a run without times, only those that need none and have rows."""
         return tuple(table for table in self if run.is_timed or (table.rows and not table.is_timed))
 
 
@@ -70,13 +70,13 @@ TABLES: Final = tuple(field.name for field in dataclasses.fields(Tables))
 
 
 def tables(run: Run) -> Tables:
-    """Compute the tables."""
+    """Compute all tables of `run`."""
     step_rows = steps.step_rows(run)
-    sizes = growth.growth_rows(run, step_rows)
+    growth_rows = growth.growth_rows(run, step_rows)
     return Tables(
         steps=steps.table(run, step_rows, session.verdict_sentences(run)),
-        growth=growth.table(sizes),
-        crossovers=growth.crossovers_table(growth.crossover_rows(sizes, step_rows)),
+        growth=growth.table(growth_rows),
+        crossovers=growth.crossovers_table(growth.crossover_rows(growth_rows, step_rows)),
         limits=limits.table(limits.limit_rows(run)),
         compile=compile.table(compile.compile_rows(run, step_rows)),
         proof=proof.table(proof.proof_rows(run)),

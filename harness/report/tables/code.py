@@ -1,4 +1,4 @@
-"""Code: the hello world of each framework, how long it is and what it comes to."""
+"""Code: the hello world of each framework, its length, its time and its result."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from harness.report.tables.row import Row, by_cell, worst_status
 from harness.report.tables.table import Table
 from harness.validity.results import Run
 
-# What a well-known talk claims for this regression, in lines of code; the report sets its own counts beside it.
+# What a well-known talk claims for this regression, in lines of code; the report shows its own counts next to it.
 CLAIMED_LINES: Final[Mapping[str, int]] = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeRow(Row):
-    """The hello world: how much code, and what it comes to from a cold start; medians over the blocks."""
+    """The hello world of one framework: lines, and time and result from a cold start; medians over the blocks."""
 
     lines: int | None
     claimed_lines: int | None
@@ -27,6 +27,50 @@ class CodeRow(Row):
     weight: float | None
     bias: float | None
     within_tolerance: bool | None  # in every block
+
+
+def code_rows(run: Run) -> tuple[CodeRow, ...]:
+    """Return a row for each framework with a hello world; none when none ran and every workload has several sizes."""
+    measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
+    workloads = run.facts.workloads
+    if not measured and workloads and all(workload.is_ladder for workload in workloads):
+        return ()
+    lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
+    names = [*lines, *(name for name in measured if name not in lines)]
+    return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
+
+
+def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:
+    status, reason = worst_status(records) if records else ("ok", "")
+    measured: list[Idiomatic] = [record.idiomatic for record in records if record.idiomatic is not None]
+    cell = records[0].cell if records else _hello_cell(framework)
+    return CodeRow(
+        cell=cell,
+        title=run.title(framework),
+        status=status,
+        reason=reason,
+        lines=measured[0].lines if measured else lines,
+        claimed_lines=CLAIMED_LINES.get(framework),
+        total_ns=statistics.median(program.total_ns for program in measured) if measured else None,
+        weight=statistics.median(program.weight for program in measured) if measured else None,
+        bias=statistics.median(program.bias for program in measured) if measured else None,
+        within_tolerance=all(program.within_tolerance for program in measured) if measured else None,
+    )
+
+
+def _hello_cell(framework: str) -> Cell:
+    """Return a cell for a hello world that was not run; the table shows only its framework."""
+    return Cell(
+        framework=framework,
+        mode="hello",
+        workload="",
+        optimizer="",
+        size="",
+        precision="",
+        device="",
+        allocator="",
+        track="idiomatic",
+    )
 
 
 def _total_seconds(row: CodeRow) -> Value:
@@ -45,56 +89,12 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
 )
 
 
-def code_rows(run: Run) -> tuple[CodeRow, ...]:
-    """Return a row for each framework of the run that has a hello world; none in a run without their problem."""
-    measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
-    workloads = run.facts.workloads
-    if not measured and workloads and all(workload.is_ladder for workload in workloads):
-        return ()
-    lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
-    names = [*lines, *(name for name in measured if name not in lines)]
-    return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
-
-
-def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:
-    status, reason = worst_status(records) if records else ("ok", "")
-    seen: list[Idiomatic] = [record.idiomatic for record in records if record.idiomatic is not None]
-    cell = records[0].cell if records else _hello_cell(framework)
-    return CodeRow(
-        cell=cell,
-        title=run.title(framework),
-        status=status,
-        reason=reason,
-        lines=seen[0].lines if seen else lines,
-        claimed_lines=CLAIMED_LINES.get(framework),
-        total_ns=statistics.median(one.total_ns for one in seen) if seen else None,
-        weight=statistics.median(one.weight for one in seen) if seen else None,
-        bias=statistics.median(one.bias for one in seen) if seen else None,
-        within_tolerance=all(one.within_tolerance for one in seen) if seen else None,
-    )
-
-
-def _hello_cell(framework: str) -> Cell:
-    """Return the cell of a hello world that was not run: only its framework is shown."""
-    return Cell(
-        framework=framework,
-        mode="hello",
-        workload="",
-        optimizer="",
-        size="",
-        precision="",
-        device="",
-        allocator="",
-        track="idiomatic",
-    )
-
-
 def table(rows: tuple[CodeRow, ...]) -> Table[CodeRow]:
     """Return the table of the hello worlds."""
     return Table(
         name="code",
         title="Code",
-        about="The hello world as each framework's own documentation would write it, from a cold start to its end.",
+        about="The hello world in the style of each framework's own documentation, timed from a cold start to its end.",
         columns=CODE_COLUMNS,
         rows=rows,
         is_hole=lambda row: row.total_ns is None and row.status != "ok",

@@ -1,4 +1,4 @@
-"""Energy replicates → the rows of what a step takes, and the columns that show them."""
+"""Energy: what a step takes of the GPU's energy, measured in replicates of the energy track."""
 
 import statistics
 from collections import Counter
@@ -9,9 +9,9 @@ from typing import Final
 
 from bench.records.record import Record
 from harness.format import significant, whole
-from harness.report.tables.column import CELL, WHO, Column
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column
 from harness.report.tables.row import Row, by_cell, head
-from harness.report.tables.table import Table
+from harness.report.tables.table import Table, rows_in_words
 from harness.stats import energy
 from harness.validity.results import Run
 
@@ -20,32 +20,39 @@ from harness.validity.results import Run
 class EnergyRow(Row):
     """One cell; each figure is the median of the replicates that have it."""
 
-    replicates: int  # with a figure of a step
-    step_uj: float | None  # of one step, above the GPU at rest
-    turn_j: float | None  # of the whole replicate, from its start to its end, the GPU at rest included
-    idle_w: float | None  # power at rest, the model on the GPU
-    window_s: float | None  # in which the steps were counted
-    why: str  # why there is no figure of a step; empty: there is one
+    replicates: int  # those with a figure for a step
+    step_uj: float | None  # energy of one step, above the GPU at rest
+    turn_j: float | None  # energy of the whole replicate, the power at rest included
+    idle_w: float | None  # power at rest, with the model on the GPU
+    window_s: float | None  # duration in which the steps were counted
+    why: str  # reason that there is no figure for a step; empty: there is one
 
 
 def energy_rows(run: Run) -> tuple[EnergyRow, ...]:
-    """Return a row for each cell that has replicates for energy."""
+    """Return a row for each cell with replicates of the energy track."""
     return tuple(_row(run, records) for records in by_cell(run, "energy").values())
 
 
+def remarks(rows: Iterable[EnergyRow]) -> tuple[str, ...]:
+    """Return a sentence for each reason that rows have no figure."""
+    missing = Counter(row.why for row in rows if row.why)
+    return tuple(f"No energy of a step in {rows_in_words(count)}: {why}." for why, count in missing.items())
+
+
 def _row(run: Run, records: list[Record]) -> EnergyRow:
-    found = [energy.of(record) for record in records]
+    measured = [energy.of(record) for record in records]
     windows = [record.energy for record in records if record.energy]
     whole_mj = [record.observation.energy_mj for record in records if record.observation]
+    reasons = [figure.reason for figure in measured]
     cell = replace(records[0].cell, track="identical")
     return EnergyRow(
         **head(run, cell, records),
-        replicates=sum(one.step_uj is not None for one in found),
-        step_uj=_median(one.step_uj for one in found),
+        replicates=sum(figure.step_uj is not None for figure in measured),
+        step_uj=_median(figure.step_uj for figure in measured),
         turn_j=_median(None if mj is None else mj / 1e3 for mj in whole_mj),
-        idle_w=_median(None if one.idle_mw is None else one.idle_mw / 1e3 for one in found),
+        idle_w=_median(None if figure.idle_mw is None else figure.idle_mw / 1e3 for figure in measured),
         window_s=_median((window.end_ns - window.begin_ns) / 1e9 for window in windows),
-        why=next((one.reason for one in found if one.reason), "") if all(one.reason for one in found) else "",
+        why=reasons[0] if reasons and all(reasons) else "",
     )
 
 
@@ -54,26 +61,17 @@ def _median(values: Iterable[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def remarks(rows: Iterable[EnergyRow]) -> tuple[str, ...]:
-    """Return why there are rows without a figure."""
-    missing = Counter(row.why for row in rows if row.why)
-    return tuple(
-        f"No energy of a step in {'one row' if count == 1 else f'{count} rows'}: {why}."
-        for why, count in missing.items()
-    )
-
-
 ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *CELL,
     Column(
         key="energy_per_step_uj",
-        heading="a step",
+        heading="step",
         unit="µJ",
         format=significant,
         get=attrgetter("step_uj"),
-        says="What the GPU took above its power at rest while it worked without a pause for 5 s, by its counter,"
-        " divided by the steps.",
+        explanation="Energy by the GPU's counter during 5 s of steps without a pause, minus the energy at rest,"
+        " divided by the number of steps.",
     ),
     Column(
         key="energy_run_j",
@@ -81,7 +79,8 @@ ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
         unit="J",
         format=significant,
         get=attrgetter("turn_j"),
-        says="What the GPU's counter grew by from before the process was started until it had gone, rest included.",
+        explanation="Growth of the GPU's counter from before the start of the process until after its end, the energy"
+        " at rest included.",
     ),
     Column(key="idle_w", heading="at rest", unit="W", format=significant, get=attrgetter("idle_w")),
     Column(key="window_s", heading="window", unit="s", format=significant, where="wide", get=attrgetter("window_s")),
@@ -90,17 +89,17 @@ ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
 )
 
 
-def table(found: tuple[EnergyRow, ...]) -> Table[EnergyRow]:
+def table(rows: tuple[EnergyRow, ...]) -> Table[EnergyRow]:
     """Return the table of energy."""
     return Table(
         name="energy",
         title="Energy",
-        about="What a step takes of the GPU's energy above rest, in replicates of their own.",
+        about="Energy of the GPU for one step, above the energy at rest; measured in separate replicates.",
         columns=ENERGY_COLUMNS,
-        rows=found,
+        rows=rows,
         is_optional=True,
         is_timed=False,
         is_hole=lambda row: row.step_uj is None and row.turn_j is None,
-        tells_reasons=False,
-        remarks=remarks(found),
+        shows_reasons=False,
+        remarks=remarks(rows),
     )

@@ -1,4 +1,4 @@
-"""Records of a run → how a mode's cost grows with the work: rates at each size, and where it overtakes its baseline."""
+"""Growth: rates at each size of a workload, and the size from which a mode is faster than its baseline."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Final
 from bench.catalogue import SizeOffer
 from bench.records.record import Cell
 from harness.format import Value, percent, significant, times
-from harness.report.tables.column import CELL, WHO, Column, context
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, context
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
@@ -20,28 +20,109 @@ from harness.validity.roofline import Bound, MachineLimits, work_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthRow(Row):
-    """One cell of a workload that comes in a ladder of sizes, by what a step of that size amounts to."""
+    """One cell of a workload with a ladder of sizes, and the declared work of its step."""
 
     work: SizeOffer
     step_ns: Estimate | None  # time per step
     speedup: Estimate | None  # baseline / this, at the same size
-    bound: Bound | None  # what keeps it from being faster; None: it has no time
+    bound: Bound | None  # the limit that bounds the cell; None: the cell has no time
 
     def per_second(self, amount: int) -> float | None:
-        """Return how much is done in a second when a step does `amount`."""
+        """Return the rate per second when a step does `amount`; None without a time."""
         return amount / self.step_ns.value * 1e9 if self.step_ns else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossoverRow(Row):
+    """A mode over all its sizes; the size of `cell` is empty."""
+
+    baseline: str
+    sizes: tuple[str, ...]  # sizes at which both have a time, smallest first
+    ahead_from: str  # the smallest size from which on it is faster than its baseline; empty: none
+    speedups: tuple[float, ...]  # baseline / this at `sizes`
+
+
+def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
+    """Return a row for each cell of a workload with a ladder of sizes, smallest size first."""
+    works = _works(run)
+    limits = MachineLimits(run.records, run.facts.frameworks)
+    rows = [
+        _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
+        for row in steps
+        if (row.cell.workload, row.cell.size) in works
+    ]
+    positions = {line: index for index, line in enumerate(dict.fromkeys(line_of(row.cell) for row in rows))}
+    return tuple(sorted(rows, key=lambda row: (positions[line_of(row.cell)], row.work.flops)))
+
+
+def crossover_rows(rows: Sequence[GrowthRow], steps: Iterable[StepRow]) -> tuple[CrossoverRow, ...]:
+    """Return a row for each mode that has a speed-up at two sizes or more."""
+    baselines = {row.cell: row.baseline for row in steps if not row.is_baseline and row.baseline}
+    lines: dict[Cell, list[GrowthRow]] = {}
+    for row in rows:
+        if row.cell in baselines and row.speedup is not None:
+            lines.setdefault(line_of(row.cell), []).append(row)
+    return tuple(_crossover(line, baselines[line[0].cell]) for line in lines.values() if len(line) > 1)
+
+
+def line_of(cell: Cell) -> Cell:
+    """Return `cell` without its size: what the cells of one line of a ladder have in common."""
+    return replace(cell, size="")
+
+
+def _growth_row(row: StepRow, work: SizeOffer, limits: MachineLimits) -> GrowthRow:
+    return GrowthRow(
+        cell=row.cell,
+        title=row.title,
+        status=row.status,
+        reason=row.reason,
+        source=row.source,
+        work=work,
+        step_ns=row.step_ns,
+        speedup=row.speedup,
+        bound=limits.bound(row.cell, work, row.step_ns.value) if row.step_ns else None,
+    )
+
+
+def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
+    """Return the declared work by (workload, size), for the workloads with a ladder of sizes."""
+    return {
+        (workload.name, work.name): work
+        for workload in run.facts.workloads
+        if workload.is_ladder
+        for work in workload.works
+    }
+
+
+def _crossover(line: Sequence[GrowthRow], baseline: str) -> CrossoverRow:
+    speedups = [(row.cell.size, row.speedup.value) for row in line if row.speedup is not None]
+    ahead = ""
+    for size, speedup in reversed(speedups):
+        if speedup <= 1:
+            break
+        ahead = size
+    return CrossoverRow(
+        cell=line_of(line[0].cell),
+        title=line[0].title,
+        status="ok",
+        reason="",
+        baseline=baseline,
+        sizes=tuple(size for size, _ in speedups),
+        ahead_from=ahead,
+        speedups=tuple(speedup for _, speedup in speedups),
+    )
 
 
 def _rate(amount: Callable[[GrowthRow], int], scale: float = 1.0) -> Callable[[GrowthRow], Value]:
     def per_second(row: GrowthRow) -> Value:
-        found = row.per_second(amount(row))
-        return None if found is None else found / scale
+        rate = row.per_second(amount(row))
+        return None if rate is None else rate / scale
 
     return per_second
 
 
-def _binds(bound: Bound | None) -> Value:
-    """Return what binds and how much of it is used, in a few words."""
+def _bound_text(bound: Bound | None) -> Value:
+    """Return the limit that bounds the cell and the share of it that the cell reaches, as one short text."""
     if bound is None or not bound.kind:
         return None
     if bound.launches is not None:
@@ -50,7 +131,7 @@ def _binds(bound: Bound | None) -> Value:
 
 
 GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *CELL,
     Column(
         key="step_us",
@@ -93,14 +174,14 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         format=times,
         get=lambda row: row.speedup.value if row.speedup else None,
     ),
-    Column(heading="bound by", where="narrow", get=lambda row: _binds(row.bound)),
+    Column(heading="bound by", where="narrow", get=lambda row: _bound_text(row.bound)),
     Column(
         key="bound", heading="bound", unit="by", where="wide", get=lambda row: row.bound.kind if row.bound else None
     ),
     Column(
         key="share_of_limit",
-        heading="of limit",
-        unit="that binds",
+        heading="share",
+        unit="of limit",
         format=percent,
         where="wide",
         get=lambda row: row.bound.share.value if row.bound and row.bound.share else None,
@@ -108,8 +189,8 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
     ),
     Column(
         key="times_launch",
-        heading="launches",
-        unit="emptiest",
+        heading="step",
+        unit="÷ empty launch",
         format=times,
         where="wide",
         get=lambda row: row.bound.launches if row.bound else None,
@@ -118,18 +199,8 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossoverRow(Row):
-    """A mode over all its sizes; `cell` has the size that it is ahead from, empty when there is none."""
-
-    baseline: str
-    sizes: tuple[str, ...]  # those with a time of both, from the smallest
-    ahead_from: str  # smallest size from which it is faster than its baseline, at all larger ones too; empty: none
-    speedups: tuple[float, ...]  # baseline / this at `sizes`
-
-
 CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *context("workload", "optimizer", "precision", "device"),
     Column(key="baseline", heading="against", get=attrgetter("baseline")),
     Column(key="sizes", heading="sizes", get=lambda row: " ".join(row.sizes)),
@@ -143,104 +214,35 @@ CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
 )
 
 
-def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
-    """Return a row for each cell of a ladder, from the smallest size to the largest."""
-    works = _works(run)
-    limits = MachineLimits(run.records, run.facts.frameworks)
-    rows = [
-        _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
-        for row in steps
-        if (row.cell.workload, row.cell.size) in works
-    ]
-    place = {cell: at for at, cell in enumerate(dict.fromkeys(line_of(row.cell) for row in rows))}
-    return tuple(sorted(rows, key=lambda row: (place[line_of(row.cell)], row.work.flops)))
-
-
-def _growth_row(row: StepRow, work: SizeOffer, limits: MachineLimits) -> GrowthRow:
-    return GrowthRow(
-        cell=row.cell,
-        title=row.title,
-        status=row.status,
-        reason=row.reason,
-        source=row.source,
-        work=work,
-        step_ns=row.step_ns,
-        speedup=row.speedup,
-        bound=limits.bound(row.cell, work, row.step_ns.value) if row.step_ns else None,
-    )
-
-
-def _works(run: Run) -> Mapping[tuple[str, str], SizeOffer]:
-    """Return what a step of each size amounts to, for the workloads that come in a ladder."""
-    return {
-        (workload.name, work.name): work
-        for workload in run.facts.workloads
-        if workload.is_ladder
-        for work in workload.works
-    }
-
-
-def line_of(cell: Cell) -> Cell:
-    """Return what cells have in common that differ in size alone."""
-    return replace(cell, size="")
-
-
-def crossover_rows(found: Sequence[GrowthRow], steps: Iterable[StepRow]) -> tuple[CrossoverRow, ...]:
-    """Return a row for each mode that was timed at two sizes or more, beside its baseline."""
-    baselines = {row.cell: row.baseline for row in steps if not row.is_baseline and row.baseline}
-    lines: dict[Cell, list[GrowthRow]] = {}
-    for row in found:
-        if row.cell in baselines and row.speedup is not None:
-            lines.setdefault(line_of(row.cell), []).append(row)
-    return tuple(_crossover(line, baselines[line[0].cell]) for line in lines.values() if len(line) > 1)
-
-
-def _crossover(line: Sequence[GrowthRow], baseline: str) -> CrossoverRow:
-    speedups = [(row.cell.size, row.speedup.value) for row in line if row.speedup is not None]
-    ahead = ""
-    for size, speedup in reversed(speedups):
-        if speedup <= 1:
-            break
-        ahead = size
-    return CrossoverRow(
-        cell=line_of(line[0].cell),
-        title=line[0].title,
-        status="ok",
-        reason="",
-        baseline=baseline,
-        sizes=tuple(size for size, _ in speedups),
-        ahead_from=ahead,
-        speedups=tuple(speedup for _, speedup in speedups),
-    )
-
-
-def table(found: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
+def table(rows: tuple[GrowthRow, ...]) -> Table[GrowthRow]:
     """Return the table of growth."""
-    missing = Counter(row.bound.why for row in found if row.bound and row.bound.why)
+    missing = Counter(row.bound.why for row in rows if row.bound and row.bound.why)
     return Table(
         name="growth",
         title="Growth",
-        about="What each mode gets done in a second as the work grows: operations as declared for the workload's step,"
-        " bytes as the least that it has to read and to write. Of the measured limits the one that it comes nearest to"
-        " binds; below 100 µs a step, and where it comes to no hundredth of any, the launches.",
+        about="What each mode does per second as the work grows. Operations are those declared for a step of the"
+        " workload; bytes are the least that a step must read and write. A cell is bound by the measured limit of"
+        " which it reaches the largest share. It is bound by launches when its step takes less than 100 µs, or when it"
+        " reaches less than 1 % of every limit.",
         columns=GROWTH_COLUMNS,
-        rows=found,
+        rows=rows,
         is_optional=True,
         is_hole=lambda row: row.step_ns is None,
-        tells_reasons=False,
+        shows_reasons=False,
         remarks=tuple(f"No limit in {rows_in_words(count)}: {why}." for why, count in missing.items()),
     )
 
 
-def crossovers_table(found: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
+def crossovers_table(rows: tuple[CrossoverRow, ...]) -> Table[CrossoverRow]:
     """Return the table of crossovers."""
     return Table(
         name="crossovers",
         title="Crossovers",
-        about="From which size on a mode is faster than the one that it compares with; no verdict, the step alone.",
+        about="The size from which on a mode is faster than its baseline. It compares the times per step, without"
+        " verdicts.",
         columns=CROSSOVER_COLUMNS,
-        rows=found,
+        rows=rows,
         is_optional=True,
         is_hole=lambda row: not row.ahead_from,
-        tells_reasons=False,
+        shows_reasons=False,
     )

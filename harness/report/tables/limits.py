@@ -1,4 +1,4 @@
-"""Records of a run → the rows of what the machine gave at most, and the columns that show them."""
+"""Limits: the best rates and the shortest launches that each library reached on this machine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ WORDS: Final[dict[LimitKind, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitRow(Row):
-    """The best round of one probe of one library."""
+    """The best round of one probe of one library; a probe is a kind, a precision and a size."""
 
     library: str
-    best: Best | None  # None: its turns failed
+    best: Best | None  # None: no measurement succeeded
 
 
 def limit_rows(run: Run) -> tuple[LimitRow, ...]:
-    """Return a row for each probe of each library that the run has measured."""
+    """Return a row for each probe of each library in the run."""
     rows = []
     limits = MachineLimits(run.records, run.facts.frameworks)
     for cell, records in by_cell(run, "limits").items():
         library = limits.library.get(cell.framework, "")
-        begins = head(run, cell, records) | {"title": run.title(library)}
-        found: list[Best | None] = [one for one in limits.best if one.library == library]
-        rows += [LimitRow(**begins, library=library, best=best) for best in found or [None]]
+        shared = head(run, cell, records) | {"title": run.title(library)}
+        bests: list[Best | None] = [best for best in limits.best if best.library == library]
+        rows += [LimitRow(**shared, library=library, best=best) for best in bests or [None]]
     return tuple(rows)
 
 
-def _of(name: str) -> Callable[[LimitRow], Value]:
+def _of_best(name: str) -> Callable[[LimitRow], Value]:
     return lambda row: getattr(row.best, name) if row.best else None
 
 
@@ -54,7 +54,7 @@ def _launch_us(row: LimitRow) -> Value:
     return 1e-3 / row.best.per_ns if row.best and row.best.kind in ("launch", "replay") else None
 
 
-def _what(row: LimitRow) -> Value:
+def _operation(row: LimitRow) -> Value:
     return WORDS[row.best.kind] if row.best else None
 
 
@@ -68,29 +68,29 @@ def _shown_size(row: LimitRow) -> Value:
 LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
     Column(key="library", get=attrgetter("library")),
     Column(heading="library", kind="name", get=attrgetter("title")),
-    Column(key="kind", get=_of("kind")),
-    Column(heading="what", kind="name", get=_what),
-    Column(key="precision", heading="precision", kind="name", get=_of("precision")),
-    Column(key="size", get=_of("size")),
+    Column(key="kind", get=_of_best("kind")),
+    Column(heading="operation", kind="name", get=_operation),
+    Column(key="precision", heading="precision", kind="name", get=_of_best("precision")),
+    Column(key="size", get=_of_best("size")),
     Column(heading="size", kind="name", get=_shown_size),
     Column(key="status", get=attrgetter("status")),
     Column(key="reason", get=attrgetter("reason")),
     Column(key="gflop_per_s", heading="Gflop", unit="per s", format=significant, get=_rate("matmul", "convolution")),
     Column(key="gbyte_per_s", heading="GB", unit="per s", format=significant, get=_rate("triad")),
     Column(key="launch_us", heading="launch", unit="µs", format=significant, get=_launch_us),
-    Column(key="rounds", heading="best of", unit="rounds", format=whole, get=_of("rounds")),
+    Column(key="rounds", heading="best of", unit="rounds", format=whole, get=_of_best("rounds")),
 )
 
 
-def table(found: tuple[LimitRow, ...]) -> Table[LimitRow]:
+def table(rows: tuple[LimitRow, ...]) -> Table[LimitRow]:
     """Return the table of the machine's limits."""
     return Table(
         name="limits",
         title="Limits",
-        about="What each library got out of this machine at most, by its own calls: the best round of the run. A cell"
-        " above a limit is invalid.",
+        about="The best round that each library reached on this machine, by its own calls. A cell above a limit is"
+        " invalid.",
         columns=LIMIT_COLUMNS,
-        rows=found,
+        rows=rows,
         is_printed=False,
         is_hole=lambda row: row.best is None,
     )

@@ -1,4 +1,4 @@
-"""The models that frameworks exported for others to run, as a short list."""
+"""The models that frameworks exported for others to run, for a short list."""
 
 from dataclasses import dataclass
 
@@ -11,35 +11,35 @@ from harness.validity.results import Run
 class Exported:
     """One framework's export."""
 
-    title: str  # of the framework that trained and wrote it
+    title: str  # of the framework that trained and exported the model
     status: Status
     reason: str  # empty when the status is "ok"
-    producer: str  # what wrote it, as the file says; empty like the rest when there is no file
-    versions: str  # of ONNX's intermediate representation and operator set
-    operators: str  # of the graph, in its order
+    producer: str  # the program that wrote the file, from the file; empty when there is no file, like the next two
+    versions: str  # versions of ONNX's intermediate representation and operator set
+    operators: str  # operators of the graph, in order
 
     @property
     def sentence(self) -> str:
-        """What there is to know about it, without its title."""
-        told = f"{self.producer}, {self.versions}: {self.operators}" if self.producer else ""
+        """The model and what is wrong with it, without the title."""
+        model = f"{self.producer}, {self.versions}: {self.operators}" if self.producer else ""
         wrong = f"{self.status}: {self.reason}" if self.status != "ok" else ""
-        return "; ".join(part for part in (wrong, told) if part)
+        return "; ".join(part for part in (wrong, model) if part)
 
 
 def exported(run: Run) -> tuple[Exported, ...]:
-    """Return the exports of `run`, one for each cell of that track."""
-    found = []
+    """Return the exports of `run`, one for each cell of the export track."""
+    exports = []
     for cell, records in by_cell(run, "export").items():
-        begins = head(run, cell, records)
+        shared = head(run, cell, records)
         model = next((record.export for record in records if record.export is not None), None)
-        found.append(
+        exports.append(
             Exported(
-                title=begins["title"],
-                status=begins["status"],
-                reason=begins["reason"],
+                title=shared["title"],
+                status=shared["status"],
+                reason=shared["reason"],
                 producer=model.producer if model else "",
                 versions=f"IR {model.ir_version}, opset {model.opset}" if model else "",
                 operators=", ".join(model.operators) if model else "",
             )
         )
-    return tuple(found)
+    return tuple(exports)

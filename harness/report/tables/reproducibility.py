@@ -1,4 +1,4 @@
-"""Reproducibility: whether two runs of a cell are equal to the last bit."""
+"""Reproducibility: whether repeated runs of a cell are bitwise equal."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Cell, Record, Repeat
 from harness.format import Value, scientific, whole
-from harness.report.tables.column import CELL, WHO, Column
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column
 from harness.report.tables.compile import highest, repeats_of, without_result
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, rows_in_words
@@ -18,23 +18,91 @@ from harness.validity.results import Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """Whether several runs of a cell were bitwise equal: the losses of the first steps, the parameters after them."""
+    """Whether several runs of a cell were bitwise equal: losses of the first steps, and parameters after them."""
 
     equal: bool | None  # None: not checked
-    compared: int  # runs
-    why: str  # it was not checked; empty: it was
+    compared: int  # number of runs
+    why: str  # reason that it was not checked; empty: it was checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproducibilityRow(Row):
-    """What is bitwise equal when a cell is run again."""
+    """Which runs of a cell are bitwise equal."""
 
     one_process: Check  # before and after the timed rounds, in every good replicate
-    two_processes: Check  # the good replicates among each other
-    other_threads: Check  # a replicate and its repeat with another number of threads
+    two_processes: Check  # all good replicates
+    other_threads: Check  # a replicate, and its repeat with another number of threads
     threads: int | None  # of the replicates
     threads_of_repeat: int | None
-    largest_loss_difference: float | None  # between replicates, where they differ; None: they do not, or not known
+    largest_loss_difference: float | None  # between replicates; None: they do not differ, or it is not known
+
+
+def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:
+    """Return a row for each cell of the identical track."""
+    return tuple(_reproducibility_row(run, cell, records) for cell, records in by_cell(run, "identical").items())
+
+
+def unchecked(row: ReproducibilityRow) -> str:
+    """Return which comparisons are missing and why, as one text; empty when none is missing."""
+    checks = {"one process": row.one_process, "processes": row.two_processes, "threads": row.other_threads}
+    return "; ".join(f"{name}: {check.why}" for name, check in checks.items() if check.why)
+
+
+def _reproducibility_row(run: Run, cell: Cell, records: Sequence[Record]) -> ReproducibilityRow:
+    shared = head(run, cell, records)
+    good = [record for record in records if record.status == "ok"] if shared["status"] != "invalid" else []
+    between = _between_processes(good)
+    differ = between.equal is False
+    trajectories = [record.accuracy.losses for record in good if record.accuracy is not None]
+    repeats = [repeat for record in good for repeat in repeats_of(record, "threads")]
+    return ReproducibilityRow(
+        **shared,
+        one_process=_in_one_process(good),
+        two_processes=between,
+        other_threads=_at_other_threads(good, repeats),
+        threads=highest(record.environment.threads for record in good if record.environment is not None),
+        threads_of_repeat=highest(repeat.threads for repeat in repeats),
+        largest_loss_difference=estimate.largest_difference(trajectories) if differ else None,
+    )
+
+
+def _in_one_process(good: Sequence[Record]) -> Check:
+    accuracies = [record.accuracy for record in good if record.accuracy is not None]
+    pairs = [(accuracy.fingerprint, accuracy.fingerprint_after) for accuracy in accuracies]
+    pairs = [pair for pair in pairs if all(pair)]
+    if not pairs:
+        return _unchecked(good, "the run after the timed rounds left no fingerprint")
+    return Check(equal=all(before == after for before, after in pairs), compared=2 * len(pairs), why="")
+
+
+def _between_processes(good: Sequence[Record]) -> Check:
+    fingerprints = _fingerprints(good)
+    if len(fingerprints) < 2:
+        why = "only one replicate" if fingerprints else "its replicates left no fingerprint"
+        return _unchecked(good, why)
+    return Check(equal=len(set(fingerprints)) == 1, compared=len(fingerprints), why="")
+
+
+def _at_other_threads(good: Sequence[Record], repeats: Sequence[Repeat]) -> Check:
+    pairs = [
+        (fingerprint, repeat.fingerprint)
+        for record in good
+        for fingerprint in _fingerprints([record])
+        for repeat in repeats_of(record, "threads")
+        if repeat.status == "ok" and repeat.fingerprint
+    ]
+    if pairs:
+        return Check(equal=all(first == second for first, second in pairs), compared=2 * len(pairs), why="")
+    why = next((without_result(repeat) for repeat in repeats if repeat.status != "ok"), "")
+    return _unchecked(good, why or "not part of this profile (`--profile default` has it)")
+
+
+def _unchecked(good: Sequence[Record], why: str) -> Check:
+    return Check(equal=None, compared=0, why=why if good else "no good replicate")
+
+
+def _fingerprints(records: Iterable[Record]) -> list[str]:
+    return [record.accuracy.fingerprint for record in records if record.accuracy and record.accuracy.fingerprint]
 
 
 def _equal(name: str) -> Callable[[ReproducibilityRow], Value]:
@@ -50,22 +118,16 @@ def _why(name: str) -> Callable[[ReproducibilityRow], str]:
 
 
 def _check(row: ReproducibilityRow, name: str) -> Check:
-    found: Check = getattr(row, name)
-    return found
+    check: Check = getattr(row, name)
+    return check
 
 
 def _threads(row: ReproducibilityRow) -> Value:
     return None if row.threads_of_repeat is None else f"{row.threads} and {row.threads_of_repeat}"
 
 
-def unchecked(row: ReproducibilityRow) -> str:
-    """Return what was not compared and why, as one text; empty when all was."""
-    checks = {"one process": row.one_process, "processes": row.two_processes, "threads": row.other_threads}
-    return "; ".join(f"{name}: {check.why}" for name, check in checks.items() if check.why)
-
-
 REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *CELL,
     Column(
         key="one_process",
@@ -73,8 +135,8 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         unit="one process",
         get=_equal("one_process"),
         hint=_why("one_process"),
-        says="The gate's first 20 steps before the timed rounds and the same after them, in every good replicate: one"
-        " fingerprint (SHA-256 over the bytes of their losses and of the parameters after them).",
+        explanation="The first 20 steps, run before the timed rounds and again after them, in every good replicate."
+        " Compared are fingerprints: SHA-256 over the bytes of the losses and of the parameters after them.",
     ),
     Column(
         key="two_processes",
@@ -82,7 +144,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         unit="processes",
         get=_equal("two_processes"),
         hint=_why("two_processes"),
-        says="The fingerprints of all good replicates, each a process of its own, with a hash seed of its own.",
+        explanation="The fingerprints of all good replicates. Each replicate is a process with its own hash seed.",
     ),
     Column(
         key="processes",
@@ -98,7 +160,8 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         unit="other threads",
         get=_equal("other_threads"),
         hint=_why("other_threads"),
-        says="The fingerprint of a further process with another number of threads, against its replicate's.",
+        explanation="The fingerprint of a further process with another number of threads, compared with that of its"
+        " replicate.",
     ),
     Column(heading="threads", unit="compared", folds="always", get=_threads),
     Column(key="threads", get=attrgetter("threads")),
@@ -109,84 +172,23 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         unit="differ by",
         format=scientific,
         get=attrgetter("largest_loss_difference"),
-        says="Where processes differ: the largest difference between their losses of the same step. Zero: only the"
+        explanation="If processes differ: the largest difference between their losses at the same step. Zero: only the"
         " trained parameters differ.",
     ),
     Column(key="unchecked", get=unchecked),
 )
 
 
-def reproducibility_rows(run: Run) -> tuple[ReproducibilityRow, ...]:
-    """Return a row for each cell of the identical track."""
-    return tuple(_reproducibility_row(run, *one) for one in by_cell(run, "identical").items())
-
-
-def _reproducibility_row(run: Run, cell: Cell, records: Sequence[Record]) -> ReproducibilityRow:
-    begins = head(run, cell, records)
-    good = [record for record in records if record.status == "ok"] if begins["status"] != "invalid" else []
-    between = _between_processes(good)
-    differ = between.equal is False
-    trajectories = [record.accuracy.losses for record in good if record.accuracy is not None]
-    repeats = [one for record in good for one in repeats_of(record, "threads")]
-    return ReproducibilityRow(
-        **begins,
-        one_process=_in_one_process(good),
-        two_processes=between,
-        other_threads=_at_other_threads(good, repeats),
-        threads=highest(record.environment.threads for record in good if record.environment is not None),
-        threads_of_repeat=highest(one.threads for one in repeats),
-        largest_loss_difference=estimate.largest_difference(trajectories) if differ else None,
-    )
-
-
-def _in_one_process(good: Sequence[Record]) -> Check:
-    pairs = [(one.fingerprint, one.fingerprint_after) for record in good if (one := record.accuracy) is not None]
-    pairs = [pair for pair in pairs if all(pair)]
-    if not pairs:
-        return _unchecked(good, "the run after timing left no fingerprint")
-    return Check(equal=all(before == after for before, after in pairs), compared=2 * len(pairs), why="")
-
-
-def _between_processes(good: Sequence[Record]) -> Check:
-    found = _fingerprints(good)
-    if len(found) < 2:
-        why = "only one replicate" if found else "its replicates left no fingerprint"
-        return _unchecked(good, why)
-    return Check(equal=len(set(found)) == 1, compared=len(found), why="")
-
-
-def _at_other_threads(good: Sequence[Record], repeats: Sequence[Repeat]) -> Check:
-    pairs = [
-        (fingerprint, one.fingerprint)
-        for record in good
-        for fingerprint in _fingerprints([record])
-        for one in repeats_of(record, "threads")
-        if one.status == "ok" and one.fingerprint
-    ]
-    if pairs:
-        return Check(equal=all(mine == other for mine, other in pairs), compared=2 * len(pairs), why="")
-    why = next((without_result(one) for one in repeats if one.status != "ok"), "")
-    return _unchecked(good, why or "not asked for (`--profile default` does)")
-
-
-def _unchecked(good: Sequence[Record], why: str) -> Check:
-    return Check(equal=None, compared=0, why=why if good else "no good replicate")
-
-
-def _fingerprints(records: Iterable[Record]) -> list[str]:
-    return [one.fingerprint for record in records if (one := record.accuracy) is not None and one.fingerprint]
-
-
-def table(found: tuple[ReproducibilityRow, ...]) -> Table[ReproducibilityRow]:
+def table(rows: tuple[ReproducibilityRow, ...]) -> Table[ReproducibilityRow]:
     """Return the table of reproducibility."""
-    missing = Counter(unchecked(row) for row in found if row.status == "ok" and unchecked(row))
+    missing = Counter(unchecked(row) for row in rows if row.status == "ok" and unchecked(row))
     return Table(
         name="reproducibility",
         title="Reproducibility",
         about="Whether two runs of a cell are bitwise equal: the losses of 20 steps, and the parameters after them.",
         columns=REPRODUCIBILITY_COLUMNS,
-        rows=found,
+        rows=rows,
         is_hole=lambda row: row.status != "ok" and row.one_process.equal is None and row.two_processes.equal is None,
-        tells_reasons=False,
+        shows_reasons=False,
         remarks=tuple(f"Not checked in {rows_in_words(count)}: {why}." for why, count in missing.items()),
     )

@@ -1,4 +1,4 @@
-"""What the rows of all tables begin with: the cell, its status and the reason."""
+"""What every row of every table has: its cell, its status and the reason; and the order of the rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from harness.validity.validity import WORST_FIRST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What every table's row begins with."""
+    """What every row of every table has."""
 
     cell: Cell
-    title: str  # what people call the framework
+    title: str  # name of the framework for people
     status: Status
     reason: str  # empty when the status is "ok"
-    source: str = ""  # title of the framework whose exported model it runs; empty: none
+    source: str = ""  # title of the framework whose exported model the cell runs; empty: none
 
     @property
     def is_inference(self) -> bool:
-        """A step of it is a forward pass, not to be compared with one of training."""
+        """Whether a step is a forward pass only; it is not compared with a training step."""
         return infers(self.cell, self.source)
 
 
 class Head(TypedDict):
-    """The fields of `Row`."""
+    """The fields of `Row`, as keyword arguments."""
 
     cell: Cell
     title: str
@@ -36,7 +36,7 @@ class Head(TypedDict):
 
 
 def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
-    """Return the records of each cell: in the order of the run's facts, then by name; inference after all training."""
+    """Return the records of each cell of `track`, in the order of `ordered`."""
     groups: dict[Cell, list[Record]] = {}
     for record in run.records:
         if record.cell.track == track:
@@ -46,7 +46,7 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
 
 def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
     """Return cells in the order of the run's facts, then by name; inference after all training."""
-    place = {
+    positions = {
         (framework.name, mode.name): (i, j)
         for i, framework in enumerate(run.facts.frameworks)
         for j, mode in enumerate(framework.modes)
@@ -54,19 +54,19 @@ def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
     last = (len(run.facts.frameworks), 0)
 
     def order(cell: Cell) -> tuple[bool, tuple[int, int], str]:
-        mode = cell.framework, cell.mode
-        return infers(cell, run.source(*mode)), place.get(mode, last), cell.id
+        key = cell.framework, cell.mode
+        return infers(cell, run.source(*key)), positions.get(key, last), cell.id
 
     return sorted(cells, key=order)
 
 
 def infers(cell: Cell, source: str) -> bool:
-    """Return whether a step of `cell`, which runs a model of `source` unless that is empty, is a forward pass."""
+    """Return whether a step of `cell` is a forward pass: it runs an exported model of `source`, or has no optimiser."""
     return bool(source) or cell.optimizer == FORWARD_ONLY
 
 
 def head(run: Run, cell: Cell, records: Sequence[Record]) -> Head:
-    """Return what the row of `cell` begins with in every table."""
+    """Return the fields that the row of `cell` has in every table."""
     status, reason = worst_status(records)
     source = run.source(cell.framework, cell.mode)
     return Head(
@@ -75,13 +75,13 @@ def head(run: Run, cell: Cell, records: Sequence[Record]) -> Head:
 
 
 def worst_status(records: Sequence[Record]) -> tuple[Status, str]:
-    """Return the worst status and its reason, which says how many replicates it befell when not all."""
+    """Return the worst status and its reason; the reason counts the replicates when not all have that status."""
     worst = min((record.status for record in records), key=WORST_FIRST.index)
     if worst == "ok":
         return worst, ""
-    hit = [record for record in records if record.status == worst]
-    share = "" if len(hit) == len(records) else f"{len(hit)} of {len(records)} replicates: "
-    return worst, share + hit[0].reason
+    affected = [record for record in records if record.status == worst]
+    share = "" if len(affected) == len(records) else f"{len(affected)} of {len(records)} replicates: "
+    return worst, share + affected[0].reason
 
 
 def good_timings(records: Iterable[Record]) -> dict[int, Timing]:

@@ -1,6 +1,6 @@
-"""How far a session can be trusted: the rows and columns of its A/A pair and of its sentinels."""
+"""Session: how far its times can be trusted, by its A/A control and its drift probes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,94 +12,94 @@ from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
 from harness.stats.estimate import Estimate
-from harness.validity import drift as sentinel
 from harness.validity import noise_floor
-from harness.validity.drift import DriftProbe
+from harness.validity.drift import DriftProbe, drifts, readings
 from harness.validity.noise_floor import NoiseFloor
 from harness.validity.results import Run
 
-AA: Final = "A/A"
+AA: Final = "A/A"  # in the CSV, like DRIFT_PROBE
+LABELS: Final[Mapping[str, str]] = {AA: "A/A control", DRIFT_PROBE: "drift probe"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseRow(Row):
-    """The A/A pair, or one probe of the sentinels."""
+    """The A/A control, or one kind of drift probe."""
 
-    floor: NoiseFloor | None = None  # None: it is a probe
-    probe: DriftProbe | None = None  # None: it is the A/A pair, or the sentinel failed
-    count: int  # blocks of the A/A ratio; sentinels
+    floor: NoiseFloor | None = None  # noise floor; None: it is a drift probe
+    probe: DriftProbe | None = None  # None: it is the A/A control, or the drift probe failed
+    count: int  # blocks of the A/A ratio; measurements of the drift probe
     change: float | None = None  # largest relative change of the probe's time within one block, with its sign
-    block: int | None = None  # the block it changed in
+    block: int | None = None  # the block of that change
 
     @property
     def figure(self) -> str:
-        """What kind of row it is."""
+        """The kind of row: `AA` or `DRIFT_PROBE`."""
         return DRIFT_PROBE if self.cell.track == DRIFT_PROBE else AA
 
     @property
     def ratio(self) -> Estimate | None:
-        """Second label over first."""
+        """Time under the second label ÷ time under the first."""
         return self.floor.pair.ratio if self.floor and self.floor.pair else None
 
 
 def noise_rows(run: Run) -> tuple[NoiseRow, ...]:
-    """Return the row of the A/A pair and those of the sentinel's probes; none where the run had one block."""
-    return (*_twins(run), *_sentinels(run))
+    """Return the row of the A/A control and those of the drift probes; none when the run has neither."""
+    return (*_control_rows(run), *_probe_rows(run))
 
 
-def _twins(run: Run) -> Iterable[NoiseRow]:
+def verdict_sentences(run: Run) -> tuple[str, ...]:
+    """Return the sentences on the difference that a verdict requires, and on blocks left out of comparisons."""
+    partial = [str(block) for block in run.incomplete]
+    if not partial:
+        return (_floor_sentence(run),)
+    blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"
+    return (_floor_sentence(run), f"{blocks} not complete: used for the times, left out of all comparisons.")
+
+
+def _control_rows(run: Run) -> Iterable[NoiseRow]:
     floor = noise_floor.floor(run.records)
     for cell, records in by_cell(run, "twin").items():
         yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count if floor else 0)
 
 
-def _sentinels(run: Run) -> Iterable[NoiseRow]:
+def _probe_rows(run: Run) -> Iterable[NoiseRow]:
     for cell, records in by_cell(run, "sentinel").items():
-        readings = sentinel.readings(records)
-        for probe in readings:
-            change, block = _largest(probe, records)
-            count = len(readings[probe])
-            yield NoiseRow(**head(run, cell, records), probe=probe, count=count, change=change, block=block)
-        if not readings:
+        times = readings(records)
+        for probe, by_block in times.items():
+            change, block = _largest_change(probe, records)
+            yield NoiseRow(**head(run, cell, records), probe=probe, count=len(by_block), change=change, block=block)
+        if not times:
             yield NoiseRow(**head(run, cell, records), count=0)
 
 
-def _largest(probe: DriftProbe, records: Iterable[Record]) -> tuple[float | None, int | None]:
-    """Return the largest change of `probe` within a block, and which block that was."""
+def _largest_change(probe: DriftProbe, records: Iterable[Record]) -> tuple[float | None, int | None]:
+    """Return the largest relative change of `probe` within a block, with its sign, and that block."""
     changes = [
         (change, block)
-        for block, drift in sentinel.drifts(records).items()
-        for one, change in drift.changes
-        if one == probe
+        for block, changed in drifts(records).items()
+        for changed_probe, change in changed.changes
+        if changed_probe == probe
     ]
-    return max(changes, key=lambda found: abs(found[0]), default=(None, None))
-
-
-def verdict_sentences(run: Run) -> tuple[str, ...]:
-    """Say what a verdict of this run takes, and what was left out of its comparisons."""
-    partial = [str(block) for block in run.incomplete]
-    if not partial:
-        return (_floor_sentence(run),)
-    blocks = f"Block {partial[0]} is" if len(partial) == 1 else f"Blocks {listed(partial)} are"
-    return (_floor_sentence(run), f"{blocks} not complete: counted for the steps, left out of all comparisons.")
+    return max(changes, key=lambda pair: abs(pair[0]), default=(None, None))
 
 
 def _floor_sentence(run: Run) -> str:
     if run.is_first_look:
-        return f"{run.facts.blocks} blocks are a first look: no verdicts."
+        blocks = "1 block is" if run.facts.blocks == 1 else f"{run.facts.blocks} blocks are"
+        return f"{blocks} a first look: no verdicts."
     floor = noise_floor.floor(run.records)
     if floor is None or floor.pair is None:
-        return "No cell was measured under two labels: verdicts take a difference of 1 %."
+        return "Without times of an A/A control, a verdict requires a difference of more than 1 %."
     interval = floor.pair.ratio.interval
-    told = f", interval {ratio(interval.low)} to {ratio(interval.high)}" if interval else ""
-    who = f"{run.title(floor.cell.framework)} {floor.cell.mode}"
+    shown = f", interval {ratio(interval.low)} to {ratio(interval.high)}" if interval else ""
+    label = f"{run.title(floor.cell.framework)} {floor.cell.mode}"
     return (
-        f"Verdicts take a difference beyond ±{percent(floor.value)}: {who} under two labels gave a ratio of"
-        f" {ratio(floor.pair.ratio.value)}{told}."
+        f"A verdict requires a difference of more than ±{percent(floor.value)}, the noise floor: {label} under two"
+        f" labels (A/A control) gave a ratio of {ratio(floor.pair.ratio.value)}{shown}."
     )
 
 
-def _what(row: NoiseRow) -> Value:
+def _measured(row: NoiseRow) -> Value:
     if row.probe is None:
         return f"{row.cell.mode} {row.cell.workload} {row.cell.optimizer}".strip()
     size = f" {size_words(row.probe.size)}" if row.probe.kind == "triad" else ""
@@ -137,38 +137,39 @@ def _floor(row: NoiseRow) -> Value:
 
 
 NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
-    Column(key="figure", heading="figure", kind="name", get=lambda row: row.figure),
+    Column(key="figure", get=lambda row: row.figure),
+    Column(heading="figure", kind="name", get=lambda row: LABELS[row.figure]),
     Column(key="framework", get=lambda row: row.cell.framework),
     Column(key="mode", get=lambda row: row.cell.mode),
     Column(heading="framework", kind="name", get=lambda row: row.title),
-    Column(heading="what", kind="name", get=_what),
+    Column(heading="measured", kind="name", get=_measured),
     Column(key="kind", get=_of_probe("kind")),
     Column(key="precision", get=_of_probe("precision")),
     Column(key="size", get=_of_probe("size")),
     Column(key="status", get=lambda row: row.status),
     Column(key="reason", get=lambda row: row.reason),
-    Column(key="count", heading="times", format=whole, get=lambda row: row.count),
+    Column(key="count", heading="count", format=whole, get=lambda row: row.count),
     Column(key="ratio", heading="ratio", unit="B / A", format=ratio, get=_ratio),
     Column(heading="95 %", unit="interval", where="wide", get=_interval),
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
-    Column(key="floor", heading="floor", unit="±", format=percent, get=_floor),
-    Column(key="largest_drift", heading="drift", unit="at most", format=percent, get=lambda row: row.change),
+    Column(key="floor", heading="noise", unit="floor ±", format=percent, get=_floor),
+    Column(key="largest_drift", heading="drift", unit="largest", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
 )
 
 
-def table(found: tuple[NoiseRow, ...]) -> Table[NoiseRow]:
+def table(rows: tuple[NoiseRow, ...]) -> Table[NoiseRow]:
     """Return the table of the session."""
     return Table(
         name="session",
         title="Session",
-        about="How far this session can be trusted: one cell measured under two labels (A/A), which can differ by noise"
-        " alone, and by how much the machine changed within a block, seen by probes before each block and after the"
-        " last.",
+        about="How far the times of this session can be trusted. The A/A control is one cell measured under two"
+        " labels, which differ by noise only. Drift probes run before each block and after the last one; they show by"
+        " how much the machine changed within a block.",
         columns=NOISE_COLUMNS,
-        rows=found,
+        rows=rows,
         is_optional=True,
         is_hole=lambda row: row.ratio is None and row.probe is None,
     )

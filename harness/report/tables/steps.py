@@ -1,4 +1,4 @@
-"""Steps: what a training step costs once it runs, and what the first one costs before that."""
+"""Steps: the time per training step, the time of the first step, and the comparison with the baseline."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,14 @@ from typing import Final, Literal
 from bench.records.record import Cell, Record
 from harness.format import Value, listed, percent, rounded, shortened, significant, times, whole
 from harness.plan.label import name
-from harness.report.tables.column import CELL, WHO, Column, break_even_hint, break_even_steps, interval_hint
+from harness.report.tables.column import (
+    CELL,
+    FRAMEWORK_AND_MODE,
+    Column,
+    break_even_hint,
+    break_even_steps,
+    interval_hint,
+)
 from harness.report.tables.row import Row, by_cell, good_timings, head
 from harness.report.tables.table import Table, inference_remark
 from harness.stats import breakeven, estimate, flags, pairs, rounds, spread
@@ -21,64 +28,144 @@ from harness.validity.noise_floor import floor_of
 from harness.validity.results import Run
 from harness.validity.roofline import LAUNCH_BOUND_NS, MachineLimits
 
-NAMED = 4  # replicates that are named one by one
-
-
-def remarks(run: Run) -> tuple[str, ...]:
-    """Return the sentence, none for a run that went by without any."""
-    standing = {(record.cell, record.block): record.status for record in run.records}
-    told = [
-        f"{name(one.cell)}, block {one.block} ({one.reason.rstrip('.')})"
-        for one in run.replaced
-        if standing.get((one.cell, one.block)) != "invalid"
-    ]
-    if not told:
-        return ()
-    more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
-    return (f"Invalid, run once more in the same block, and good then: {listed(told[:NAMED])}{more}.",)
+NAMED: Final = 4  # at most this many are listed in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRow(Row):
-    """What a training step costs."""
+    """The times of one cell."""
 
     step_ns: Estimate | None  # time per step
-    first_step_ns: Estimate | None  # the first call: trace, compile, run; of a whole compiled loop all its steps
-    replicates: int  # good ones: the estimate rests on them
+    first_step_ns: (
+        Estimate | None
+    )  # the first call: trace, compile, run; for a loop compiled as a whole, the whole loop
+    replicates: int  # good replicates, those of the estimate
     rounds: int | None  # timed rounds of one replicate
     steps_per_round: int | None
-    speedup: Estimate | None  # baseline / this; None: no baseline, or none measured
-    baseline: str  # the mode that it compares with; empty: none
+    speedup: Estimate | None  # baseline / this; None: there is no baseline, or it has no time
+    baseline: str  # the mode that it is compared with; empty: none
     break_even: BreakEven | Literal["never"] | None
     flags: tuple[Flag, ...]
-    costs: Mapping[int, Cost]  # what each good replicate paid, by block
-    paired: Mapping[int, Cost]  # of these, in the blocks that were finished: what comparisons rest on
-    replaced: int = 0  # replicates that were invalid and run once more
-    fit_overhead_ns: Estimate | None = None  # what each fit of a trainer costs besides its steps; None: no trainer
-    spread_within: float | None = None  # relative spread of the rounds of one replicate, the median over them
-    spread_between: float | None = None  # spread of the replicates: standard deviation of their logarithms
-    shape: str = ""  # of the rounds, as `harness.stats.rounds`; "inconsistent": not the same in all replicates
-    verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run too small for verdicts
-    launches: float | None = None  # a step in emptiest launches; None: these do not bind it, or were not measured
+    costs: Mapping[int, Cost]  # costs of each good replicate, by block
+    paired: Mapping[int, Cost]  # those in complete blocks, which comparisons use
+    replaced: int = 0  # invalid replicates that were repeated
+    fit_overhead_ns: Estimate | None = None  # time of one fit of a trainer besides its steps; None: no trainer
+    spread_within: float | None = None  # relative spread of the rounds within a replicate; median of the replicates
+    spread_between: float | None = None  # spread between replicates: standard deviation of their logarithms
+    shape: str = ""  # shape of the rounds, see `harness.stats.rounds`; "inconsistent": replicates differ
+    verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run is too small
+    launches: float | None = None  # step ÷ empty launch; None: launches do not bound it, or were not measured
 
     @property
     def steps_ns(self) -> dict[int, float]:
-        """Time per step of each good replicate, by block, in the blocks that were finished."""
+        """Time per step of each good replicate in ns, by block, in complete blocks."""
         return {block: cost.step_ns for block, cost in self.paired.items()}
 
     @property
     def is_baseline(self) -> bool:
-        """Others compare with it."""
+        """Whether other modes are compared with it."""
         return self.cell.mode == self.baseline
 
 
-def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
-    """Return the sentence on cells with too few replicates for an interval; none where all have one."""
-    alone = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
-    if not alone:
+def step_rows(run: Run) -> tuple[StepRow, ...]:
+    """Return a row for each cell of the identical track."""
+    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    rows_by_cell = {row.cell: row for row in rows}
+    limits = MachineLimits(run.records, run.facts.frameworks)
+    compared = [_compared(row, rows_by_cell.get(replace(row.cell, mode=row.baseline))) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, rows_by_cell, floor_of(run))
+    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def repeated_replicates(run: Run) -> tuple[str, ...]:
+    """Return the sentence on invalid replicates whose repetition was not invalid; none when there are none."""
+    statuses = {(record.cell, record.block): record.status for record in run.records}
+    names = [
+        f"{name(record.cell)}, block {record.block} ({record.reason.rstrip('.')})"
+        for record in run.replaced
+        if statuses.get((record.cell, record.block)) != "invalid"
+    ]
+    if not names:
         return ()
-    more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
-    return (f"No interval, which needs two replicates: {listed(alone[:NAMED])}{more}.",)
+    return (f"Invalid, then repeated in the same block and no longer invalid: {_first_of(names)}.",)
+
+
+def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
+    """Return the sentence on cells that have a time but no interval; none when there are none."""
+    names = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
+    if not names:
+        return ()
+    return (f"No interval, because it needs two replicates: {_first_of(names)}.",)
+
+
+def _first_of(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{listed(names[:NAMED])}{more}"
+
+
+def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+    shared = head(run, cell, records)
+    good = good_timings(records) if shared["status"] != "invalid" else {}
+    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
+    complete = bool(costs) and len(costs) == len(good)  # without one replicate's slope the cell has no time
+    alike = flags.alike(good.values()) if complete else []
+    spreads = [float(value) for series in alike for value in rounds.spread(series)]
+    overheads = [ns for timing in good.values() if (ns := estimate.fit_overhead_ns(timing)) is not None]
+    return StepRow(
+        **shared,
+        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if complete else None,
+        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        replicates=len(good),
+        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
+        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
+        speedup=None,
+        baseline=run.baseline(cell.framework, cell.mode),
+        break_even=None,
+        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
+        costs=costs if complete else {},
+        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if complete else {},
+        replaced=sum(record.cell == cell for record in run.replaced),
+        fit_overhead_ns=estimate.level(overheads) if overheads else None,
+        spread_within=statistics.median(spreads) if spreads else None,
+        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if complete else None,
+        shape=_shape(flags.shapes(alike)),
+    )
+
+
+def _shape(shapes: Sequence[str]) -> str:
+    return "inconsistent" if len(set(shapes)) > 1 else next(iter(shapes), "")
+
+
+def _launches(row: StepRow, limits: MachineLimits) -> float | None:
+    launch_ns = limits.launch_ns(row.cell.framework)
+    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
+        return None
+    return row.step_ns.value / launch_ns
+
+
+def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
+    """Return `row` with its speed-up and break-even against its baseline, paired by block."""
+    if baseline is None or row.step_ns is None:
+        return row
+    return replace(
+        row,
+        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
+        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
+    )
+
+
+def _judged(rows: Sequence[StepRow], rows_by_cell: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+    """Return `rows` with their verdicts against their baselines; `floor` is the noise floor, a relative difference."""
+    compared = {row.cell: pair for row in rows if (pair := _pair(row, rows_by_cell)) is not None}
+    verdicts = dict(zip(compared, pairs.verdicts(list(compared.values()), floor), strict=True))
+    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
+
+
+def _pair(row: StepRow, rows_by_cell: Mapping[Cell, StepRow]) -> Pair | None:
+    baseline = rows_by_cell.get(replace(row.cell, mode=row.baseline))
+    if baseline is None or row.is_baseline:
+        return None
+    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def _step_us(row: StepRow) -> Value:
@@ -124,7 +211,7 @@ def _speedup_hint(row: StepRow) -> str:
 
 
 def _replicates(row: StepRow) -> Value:
-    """Return the good replicates, and how many invalid ones were run once more."""
+    """Return the number of good replicates, and of invalid ones that were repeated."""
     return f"{row.replicates} (+{row.replaced} invalid)" if row.replaced else row.replicates
 
 
@@ -141,7 +228,7 @@ def _flag_letters(row: StepRow) -> Value:
 
 
 STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
-    *WHO,
+    *FRAMEWORK_AND_MODE,
     *CELL,
     Column(key="step_us", heading="step", unit="µs", format=significant, get=_step_us),
     Column(heading="95 % interval", unit="µs", where="wide", get=_interval_us),
@@ -187,7 +274,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         get=lambda row: break_even_steps(row.break_even),
         hint=lambda row: break_even_hint(row.break_even),
     ),
-    Column(  # in two words, which a terminal sets one below the other
+    Column(  # two words, so that a terminal can break the line
         heading="break even",
         unit="steps",
         where="narrow",
@@ -212,7 +299,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         get=_fit_overhead_ms,
         hint=lambda row: interval_hint(row.fit_overhead_ns, 1e6, "ms"),
     ),
-    Column(heading="launches", unit="emptiest", format=times, where="wide", get=attrgetter("launches")),
+    Column(heading="step", unit="÷ empty launch", format=times, where="wide", get=attrgetter("launches")),
     Column(key="verdict", get=attrgetter("verdict")),
     Column(key="spread_within", get=attrgetter("spread_within")),
     Column(key="spread_between", get=attrgetter("spread_between")),
@@ -221,95 +308,20 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
 )
 
 
-def step_rows(run: Run) -> tuple[StepRow, ...]:
-    """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
-    found = {row.cell: row for row in rows}
-    limits = MachineLimits(run.records, run.facts.frameworks)
-    compared = [_compared(row, found.get(replace(row.cell, mode=row.baseline))) for row in rows]
-    judged = compared if run.is_first_look else _judged(compared, found, floor_of(run))
-    return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
-
-
-def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
-    begins = head(run, cell, records)
-    good = good_timings(records) if begins["status"] != "invalid" else {}
-    costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
-    whole = bool(costs) and len(costs) == len(good)  # a replicate without a slope takes the cell's time away
-    seen = flags.alike(good.values()) if whole else []
-    spreads = [float(one) for some in seen for one in rounds.spread(some)]
-    overheads = [one for timing in good.values() if (one := estimate.fit_overhead_ns(timing)) is not None]
-    return StepRow(
-        **begins,
-        step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if whole else None,
-        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
-        replicates=len(good),
-        rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
-        steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
-        speedup=None,
-        baseline=run.baseline(cell.framework, cell.mode),
-        break_even=None,
-        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
-        costs=costs if whole else {},
-        paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if whole else {},
-        replaced=sum(record.cell == cell for record in run.replaced),
-        fit_overhead_ns=estimate.level(overheads) if overheads else None,
-        spread_within=statistics.median(spreads) if spreads else None,
-        spread_between=spread.between([cost.step_ns for cost in costs.values()]) if whole else None,
-        shape=_shape(flags.shapes(seen)),
-    )
-
-
-def _shape(seen: Sequence[str]) -> str:
-    return "inconsistent" if len(set(seen)) > 1 else next(iter(seen), "")
-
-
-def _launches(row: StepRow, limits: MachineLimits) -> float | None:
-    launch_ns = limits.launch_ns(row.cell.framework)
-    if row.step_ns is None or row.step_ns.value >= LAUNCH_BOUND_NS or launch_ns is None:
-        return None
-    return row.step_ns.value / launch_ns
-
-
-def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
-    """Return `row` beside its own baseline, paired by block."""
-    if baseline is None or row.step_ns is None:
-        return row
-    return replace(
-        row,
-        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
-        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
-    )
-
-
-def _judged(rows: Sequence[StepRow], found: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
-    """Return `rows` with their verdicts against their baselines, all of one printed table."""
-    by_cell = {row.cell: pair for row in rows if (pair := _pair(row, found)) is not None}
-    verdicts = dict(zip(by_cell, pairs.verdicts(list(by_cell.values()), floor), strict=True))
-    return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
-
-
-def _pair(row: StepRow, found: Mapping[Cell, StepRow]) -> Pair | None:
-    baseline = found.get(replace(row.cell, mode=row.baseline))
-    if baseline is None or row.is_baseline:
-        return None
-    return pairs.pair(row.steps_ns, baseline.steps_ns)
-
-
-def table(run: Run, found: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
-    """Return the table of steps."""
+def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
+    """Return the table of steps; `verdicts`: the sentences on what a verdict requires."""
     return Table(
         name="steps",
         title="Steps",
-        about="What one training step costs once it runs, and what the first one costs before that.",
+        about="Time of one training step, and of the first step, which also traces and compiles.",
         columns=STEP_COLUMNS,
-        rows=found,
+        rows=rows,
         is_hole=lambda row: row.step_ns is None,
-        flags=legend(flag for row in found for flag in row.flags),
+        flags=legend(flag for row in rows for flag in row.flags),
         remarks=(
-            *inference_remark(found, "a step of theirs is one forward pass, not to be compared with a training step"),
-            *remarks(run),
-            *without_interval(found),
+            *inference_remark(rows, "their step is one forward pass; do not compare it with a training step"),
+            *repeated_replicates(run),
+            *without_interval(rows),
             *verdicts,
         ),
     )

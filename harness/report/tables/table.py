@@ -1,4 +1,4 @@
-"""A table as data: its rows, its columns and what it says beside them."""
+"""A table as data: its rows, its columns, and the sentences below it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,30 +21,30 @@ class Table(Generic[R]):
     about: str  # how to read it, a sentence or two
     columns: tuple[Column[R], ...]
     rows: tuple[R, ...]
-    is_hole: Callable[[R], bool]  # the row has no result to show, only its reason
-    flags: tuple[Flag, ...] = ()  # that some row raised
-    tells_reasons: bool = True  # False: another table says why a row is missing
-    is_timed: bool = True  # False: it says something in a run that measured no time, too
-    is_optional: bool = False  # left out of a terminal where the run has nothing for it
-    is_printed: bool = True  # False: in a terminal a sentence says what matters of it
-    remarks: tuple[str, ...] = ()  # what a reader of these rows has to know, a sentence each
+    is_hole: Callable[[R], bool]  # whether a row has no result, only a reason
+    flags: tuple[Flag, ...] = ()  # those that at least one row has
+    shows_reasons: bool = True  # False: another table gives the reason of a row without a result
+    is_timed: bool = True  # False: it is also shown for a run without times
+    is_optional: bool = False  # the terminal leaves it out when it has no rows
+    is_printed: bool = True  # False: the terminal prints a sentence instead
+    remarks: tuple[str, ...] = ()  # sentences that a reader of these rows needs
 
     @property
     def header(self) -> tuple[str, ...]:
-        """The columns of the CSV: the contract."""
+        """The names of the CSV's columns, in order; scripts rely on them."""
         return tuple(column.key for column in self.columns if column.key)
 
 
-def inference_remark(found: Iterable[Row], says: str) -> tuple[str, ...]:
-    """Return the sentence that tells rows of inference from training; none where all rows train."""
-    inferring = [row for row in found if row.is_inference]
+def inference_remark(rows: Iterable[Row], meaning: str) -> tuple[str, ...]:
+    """Return the sentence on the rows of inference, which ends with `meaning`; none when all rows train."""
+    inferring = [row for row in rows if row.is_inference]
     if not inferring:
         return ()
     exported = [row for row in inferring if row.source]
-    who = listed(list(dict.fromkeys(row.title for row in exported)))
+    runners = listed(list(dict.fromkeys(row.title for row in exported)))
     sources = listed(list(dict.fromkeys(row.source for row in exported)))
-    what = f"{who} runs models that {sources} trained and exported; " if exported else ""
-    return (f"Inference, not training: {what}{says}.",)
+    origin = f"{runners} runs models that {sources} trained and exported; " if exported else ""
+    return (f"Inference, not training: {origin}{meaning}.",)
 
 
 def rows_in_words(count: int) -> str:

@@ -73,7 +73,7 @@ MATRIX: Final[dict[str, dict[str, tuple[float, float, int]]]] = {
         "compile-step": (90, 6320, 406), "cuda-graph": (0, 0, 0),
     },
 }  # fmt: skip
-STEPS_US: Final = {(name, mode): told for name, modes in MATRIX.items() for mode, told in modes.items()}
+STEPS_US: Final = {(name, mode): figures for name, modes in MATRIX.items() for mode, figures in modes.items()}
 TITLES: Final = {
     "flax": "Flax NNX", "jax": "JAX", "keras_jax": "Keras on JAX", "keras_tensorflow": "Keras on TensorFlow",
     "keras_torch": "Keras on PyTorch", "lightning": "Lightning", "numpy": "NumPy", "onnxruntime": "ONNX Runtime",
@@ -240,7 +240,7 @@ def _replicate(rng: np.random.Generator, framework: str, mode: str, block: int, 
 
 
 def _company(rng: np.random.Generator, blocks: int) -> list[Record]:
-    """The A/A twin of one cell, and the sentinels: the machine was 3 % slower for a while."""
+    """The A/A control of one cell, and the drift probes: the machine was 3 % slower for a while."""
     twin = factories.cell(framework="jax", mode="jit", track="twin")
     found = [
         factories.record(twin, block=block, timing=_timing(rng, twin, 49 * rng.lognormal(0, 0.015), 164))

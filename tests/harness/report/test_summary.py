@@ -44,7 +44,7 @@ class TestSummary:
 
     def test_does_not_rank_what_it_cannot_tell_apart(self) -> None:
         text = said(run(pair(100_000, 99_500, noise=3000)))
-        assert "cannot tell apart" in text
+        assert "cannot distinguish" in text
         assert "times as long" not in text
 
     def test_a_quick_run_is_a_first_look_without_a_verdict(self) -> None:
@@ -53,34 +53,34 @@ class TestSummary:
         assert "fastest" not in text
         assert "first look" not in said(run(pair(100_000, 80_000)))
 
-    def test_tells_what_the_first_step_costs_and_when_it_is_earned_back(self) -> None:
+    def test_says_what_the_first_step_takes_and_when_it_is_amortised(self) -> None:
         text = said(run(pair(100_000, 80_000)))
-        assert "costs from 4.00 ms (Torch eager) to 2.00 s (Torch compile)" in text
+        assert "takes from 4.00 ms (Torch eager) to 2.00 s (Torch compile)" in text
         assert "after 100,000 steps (Torch compile)" in text
 
     def test_names_the_shortest_step_of_each_framework_but_never_inference(self) -> None:
         text = said(example())
         assert "The shortest step of each framework: JAX scan 9" in text
         assert "PyTorch fused 79" in text
-        ranked, _, after = text.partition("ONNX Runtime only infers, so it stands apart")
+        ranked, _, after = text.partition("Inference only, not ranked with training: ONNX Runtime")
         assert "ONNX" not in ranked
-        assert after.startswith(": its output lies within 2.4e-07 of NumPy's.")
+        assert after.startswith("; the output is within 2.4e-07 of NumPy's.")
 
     def test_names_where_compiling_does_not_pay_framework_by_framework(self) -> None:
         text = said(example())
-        assert "never, as far as this run can see, fastai fit-compile; Lightning fit-compile; PyTorch foreach," in text
+        assert "never, as far as this run can show (fastai fit-compile; Lightning fit-compile; PyTorch foreach," in text
         assert "to 409,000 steps (PyTorch compile-step), 9 modes in all" in text
 
     def test_tells_what_is_equal_to_the_last_bit_and_what_is_not(self) -> None:
         text = said(example())
         assert "44 of 44 in one process; 43 of 44 in another process (not fastai fit-compile)" in text
-        assert "38 of 44 at another number of threads (not TensorFlow eager, function," in text
+        assert "38 of 44 with another number of threads (not TensorFlow eager, function," in text
 
     def test_a_skipped_cell_is_no_failure(self) -> None:
         skipped = record(cell(mode="cuda-graph"), status="skipped", reason="a CUDA graph needs a CUDA device")
         text = said(run([*pair(100_000, 80_000), skipped]))
         assert "Not ranked" not in text
-        assert "Skipped, for the reason given below the steps: Torch cuda-graph." in text
+        assert "Skipped, with the reason below the table of steps: Torch cuda-graph." in text
         assert "All 2 cells did the same arithmetic" in text
 
     def test_several_works_are_not_ranked_against_each_other(self) -> None:
@@ -91,13 +91,13 @@ class TestSummary:
         large = record(cell(workload="mlp", size="M"), round_ns=(70_000,))
         text = said(run([*small, large]))
         assert "The shortest steps: Torch jit on mlp S with 8.00 µs and Torch eager on mlp M with 70.0 µs." in text
-        assert "earned back" not in text
+        assert "amortised" not in text
 
     def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:
         why: dict[str, Any] = {"status": "skipped", "reason": "TF32 is a format of NVIDIA's GPUs; this is the CPU"}
         skipped = [record(cell(precision="tf32", optimizer=name), **why) for name in ("adam", "none")]
         text = said(run([*pair(100_000, 80_000), *skipped]))
-        assert "Skipped, for the reason given below the steps: Torch eager (2 cells)." in text
+        assert "Skipped, with the reason below the table of steps: Torch eager (2 cells)." in text
 
     def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
         *others, last = pair(100_000, 80_000)
@@ -130,7 +130,7 @@ class TestSummary:
 
     def test_changes_that_were_not_committed_are_told(self) -> None:
         facts = {fact.name: fact.value for fact in about_run(run([], dirty=True))}
-        assert facts["samestep"] == "0123456789ab, with changes not committed"
+        assert facts["samestep"] == "0123456789ab, with uncommitted changes"
 
 
 def printed(shown: Run, width: int = 80, *, terminal: bool = False) -> str:
@@ -172,7 +172,7 @@ class TestTerminal:
         assert "import: [red]no[/red] [Errno 2]" in text
 
     def test_an_empty_run_prints_its_tables_empty(self) -> None:
-        assert printed(run([])).count("No such record in this run.") == len(
+        assert printed(run([])).count("This run has no such records.") == len(
             [table for table in tables(run([])) if table.is_printed and not table.is_optional]
         )
 

@@ -1,8 +1,8 @@
-// Tables sort when a heading is clicked: rows without a value stay below, inference stays apart from training. Without
-// JavaScript they stay as they are.
+// A click on a heading sorts a table: rows without a value stay at the end, inference stays below training. Without
+// JavaScript the tables keep their order.
 "use strict";
 for (const table of document.querySelectorAll("table")) {
-  const bodies = [...table.tBodies].filter((body) => !body.classList.contains("apart"));
+  const bodies = [...table.tBodies].filter((body) => !body.classList.contains("group"));
   const originals = bodies.map((body) => [...body.rows]);
   table.querySelectorAll("thead th").forEach((heading, column) => {
     const button = document.createElement("button");
@@ -10,12 +10,12 @@ for (const table of document.querySelectorAll("table")) {
     button.append(...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
-      const was = heading.getAttribute("aria-sort");
-      const next = was === "ascending" ? "descending" : was === "descending" ? null : "ascending";
+      const current = heading.getAttribute("aria-sort");
+      const next = current === "ascending" ? "descending" : current === "descending" ? null : "ascending";
       table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
       if (next) heading.setAttribute("aria-sort", next);
-      bodies.forEach((body, at) => {
-        const rows = originals[at];
+      bodies.forEach((body, index) => {
+        const rows = originals[index];
         body.append(...(next ? sorted(rows, column, next === "descending" ? -1 : 1) : rows));
       });
     });

@@ -16,9 +16,10 @@ from bench.reference.workload import LOSS_TOLERANCE
 from harness import report
 from harness.report import frames, write
 from harness.report.exporters.html import page
-from harness.report.plots import all as plots
-from harness.report.plots import losses, svg
+from harness.report.plots.all import hue_number, plots
+from harness.report.plots.losses import LOSS_GATE
 from harness.report.plots.style import Plot
+from harness.report.plots.svg import HUES, VARIABLES, to_svg
 from harness.report.tables.all import TABLES, tables
 from tests import factories
 from tests.factories import cell, record, run
@@ -40,7 +41,7 @@ def html(written: Path) -> str:
 
 @pytest.fixture(scope="module")
 def drawn() -> Sequence[Plot]:
-    return plots.plots(example(), tables(example()))
+    return plots(example(), tables(example()))
 
 
 class Tags(HTMLParser):
@@ -163,7 +164,7 @@ class TestPlots:
     def test_of_a_whole_run(self, tmp_path: Path) -> None:
         shown = example("quick", 3)
         shown = dataclasses.replace(shown, samples=samples(shown, tmp_path / "samples.parquet"))
-        found = plots.plots(shown, tables(shown))
+        found = plots(shown, tables(shown))
         assert [plot.name for plot in found] == ["steps", "costs", "losses", "memory"]
 
     def test_take_every_colour_and_font_from_the_page(self, drawn: Sequence[Plot]) -> None:
@@ -194,7 +195,7 @@ class TestPlots:
     def test_of_steps_grow_with_the_rows(self) -> None:
         def height(count: int) -> float:
             records = [record(cell(mode=f"mode-{at}")) for at in range(count)]
-            (steps, *_) = plots.plots(run(records), tables(run(records)))
+            (steps, *_) = plots(run(records), tables(run(records)))
             box = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', steps.svg)
             assert box
             return float(box[1])
@@ -206,29 +207,29 @@ class TestPlots:
         assert "ONNX" not in costs.svg
 
     def test_of_nothing_are_none(self) -> None:
-        assert plots.plots(run([]), tables(run([]))) == ()
+        assert plots(run([]), tables(run([]))) == ()
 
     def test_draw_the_gate_where_it_is(self) -> None:
-        assert losses.LOSS_GATE == LOSS_TOLERANCE
+        assert LOSS_GATE == LOSS_TOLERANCE
 
     def test_round_coordinates_but_never_text(self) -> None:
         figure = Figure()
         figure.text(0.123456, 0.5, "0.00012345")
-        made = svg.to_svg(figure, "x", "a text")
+        made = to_svg(figure, "x", "a text")
         assert ">0.00012345</text>" in made
         assert not re.search(r' [dxy]="[^"]*\d\.\d{3}', made)
 
     def test_there_are_hues_for_the_frameworks_and_a_page_variable_for_each(self) -> None:
         css = (Path(report.__file__).parent / "exporters" / "templates" / "style.css").read_text(encoding="utf-8")
-        assert all(css.count(f"{variable}:") == 2 for variable in svg.VARIABLES.values())  # light and dark
+        assert all(css.count(f"{variable}:") == 2 for variable in VARIABLES.values())  # light and dark
 
     def test_the_whole_matrix_has_a_hue_for_each_framework(self) -> None:
-        numbers = [plots.hue_number(place) for place in range(len(example().facts.frameworks))]
+        numbers = [hue_number(place) for place in range(len(example().facts.frameworks))]
         assert len(set(numbers)) == len(numbers) == 11
 
 
 class TestHues:
-    """Any two are told apart, in either theme, by eyes of every kind; and each stands out from the ground."""
+    """In each theme any two differ, for eyes of every kind, and each has contrast to the background."""
 
     CSS = (Path(report.__file__).parent / "exporters" / "templates" / "style.css").read_text(encoding="utf-8")
     EYES: ClassVar = {  # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
@@ -245,18 +246,18 @@ class TestHues:
 
     @pytest.mark.parametrize("theme", [0, 1])
     @pytest.mark.parametrize(("eyes", "least"), [("normal", 0.14), ("protan", 0.08), ("deutan", 0.08)])
-    def test_lie_apart_in_oklab(self, eyes: str, least: float, theme: int) -> None:
-        seen = [np.array(self.EYES[eyes]) @ self.linear(f"hue-{n}", theme) for n in range(1, len(svg.HUES) + 1)]
+    def test_differ_in_oklab(self, eyes: str, least: float, theme: int) -> None:
+        seen = [np.array(self.EYES[eyes]) @ self.linear(f"hue-{n}", theme) for n in range(1, len(HUES) + 1)]
         labs = [oklab(np.clip(one, 0, 1)) for one in seen]
         assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(labs, 2)) >= least
 
     @pytest.mark.parametrize("theme", [0, 1])
-    def test_stand_out_from_the_ground(self, theme: int) -> None:
+    def test_have_contrast_to_the_background(self, theme: int) -> None:
         weights = np.array([0.2126, 0.7152, 0.0722])
-        ground = float(weights @ self.linear("ground", theme))
-        for number in range(1, len(svg.HUES) + 1):
+        background = float(weights @ self.linear("ground", theme))
+        for number in range(1, len(HUES) + 1):
             hue = float(weights @ self.linear(f"hue-{number}", theme))
-            assert (max(hue, ground) + 0.05) / (min(hue, ground) + 0.05) >= 3  # WCAG 2.2, 1.4.11
+            assert (max(hue, background) + 0.05) / (min(hue, background) + 0.05) >= 3  # WCAG 2.2, 1.4.11
 
 
 def oklab(linear: np.ndarray) -> np.ndarray:

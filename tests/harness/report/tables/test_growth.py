@@ -12,8 +12,8 @@ from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
 from harness.report import write
 from harness.report.exporters.csv import to_csv
-from harness.report.plots import all as plots
-from harness.report.plots import style
+from harness.report.plots.all import plots
+from harness.report.plots.style import durations
 from harness.report.tables.all import tables
 from harness.report.tables.table import Table
 from harness.validity.results import Run
@@ -81,7 +81,7 @@ def test_a_forward_pass_is_paid_by_its_own_work_and_says_that_it_is_one() -> Non
     assert float(passed["gflop_per_s"]) == pytest.approx(3e8 * 500 / 1e9)
     assert float(passed["gbyte_per_s"]) == pytest.approx(2e6 * 500 / 1e9)
     assert [row.is_inference for row in found.steps.rows] == [False, True]
-    assert "Inference, not training: a step of theirs is one forward pass" in found.steps.remarks[0]
+    assert "Inference, not training: their step is one forward pass" in found.steps.remarks[0]
 
 
 def test_sizes_stand_from_the_smallest_to_the_largest_whatever_the_order_of_the_run() -> None:
@@ -122,11 +122,11 @@ def test_a_cell_without_a_time_has_no_rate_and_keeps_its_row() -> None:
 
 def test_the_plot_has_a_panel_for_each_workload_and_is_left_out_without_a_ladder() -> None:
     drawn = both((100, 1000, 9000), (200, 800, 5000))
-    (plot,) = (one for one in plots.plots(drawn, tables(drawn)) if one.name == "growth")
+    (plot,) = (one for one in plots(drawn, tables(drawn)) if one.name == "growth")
     assert ">mlp</text>" in plot.svg
     assert all(f">{size}</text>" in plot.svg for size in SIZES)
     regression = run(record())
-    assert "growth" not in [one.name for one in plots.plots(regression, tables(regression))]
+    assert "growth" not in [one.name for one in plots(regression, tables(regression))]
 
 
 def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> None:
@@ -146,5 +146,5 @@ def test_an_axis_of_less_than_a_decade_has_ticks_too(low: float, high: float, sh
     axes = Figure().subplots()
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    style.durations(axes, "y")
+    durations(axes, "y")
     assert [tick for tick in axes.get_yticks() if low <= tick <= high] == pytest.approx(shown)

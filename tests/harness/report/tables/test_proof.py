@@ -97,22 +97,22 @@ class TestProof:
 
     def test_what_all_rows_share_is_a_sentence_and_what_some_do_not_tell_is_said(self) -> None:
         silent = record(EAGER, proof=proof(tf32=None))
-        told = view(tables(run([silent, compiled(1)])).proof, wide=False).told
-        assert "parameters cpu float32" in told
-        assert "compiled in rounds 0 (where told)" in told
+        sentence = view(tables(run([silent, compiled(1)])).proof, wide=False).common_sentence
+        assert "parameters cpu float32" in sentence
+        assert "compiled in rounds 0 (where reported)" in sentence
 
     def test_one_row_that_differs_brings_its_column_back(self) -> None:
         other = record(COMPILE, proof=dataclasses.replace(COMPILED, device="cuda:0"))
         shown = view(tables(run([record(EAGER), other])).proof, wide=False)
         assert "parameters" in {heading.text for heading in shown.values}
-        assert "parameters" not in shown.told
+        assert "parameters" not in shown.common_sentence
 
     def test_every_column_that_people_see_is_explained(self) -> None:
         shown = view(tables(run([record()])).proof, wide=True)
-        explained = {column.text for column in shown.explained}
+        explained = {column.text for column in shown.explanations}
         columns = {f"{heading.text} {heading.unit}".strip() for heading in shown.values}
         assert columns <= explained
-        assert all(column.sentence.endswith(".") for column in shown.explained)
+        assert all(column.sentence.endswith(".") for column in shown.explanations)
 
 
 def row_start(row: dict[str, str], key: str) -> int:
@@ -186,7 +186,7 @@ class TestCompile:
         found = tables(run([compiled(1, skipped), record(cell(mode="x"), proof=COMPILED)])).compile
         assert found.remarks == (
             "No warm first step in one row: the mode keeps no compile cache.",
-            "No warm first step in one row: no second process on its caches.",
+            "No warm first step in one row: no second process used its caches.",
         )
 
     def test_an_invalid_cell_costs_nothing_that_is_told(self) -> None:

@@ -67,7 +67,7 @@ def test_nothing_within_the_floor_of_the_session_is_faster() -> None:
     made = run([*pair(0.9), *noisy(*(1.12, 0.88) * 3)])
     found = tables(made)
     assert compiled(found).verdict == "undetermined"
-    assert "which this run cannot tell apart" in summary(made, found)[0]
+    assert "which this run cannot distinguish" in summary(made, found)[0]
     quiet = run([*pair(0.9), *noisy(*QUIET)])
     assert summary(quiet, tables(quiet))[0].startswith("The fastest step: Torch compile")
 
@@ -75,11 +75,11 @@ def test_nothing_within_the_floor_of_the_session_is_faster() -> None:
 def test_the_steps_say_what_a_verdict_takes() -> None:
     (said,) = tables(run([*pair(0.9), *noisy(*[1.05] * 6)])).steps.remarks
     assert said == (
-        "Verdicts take a difference beyond ±5 %: Torch eager under two labels gave a ratio of 1.050, interval 1.050"
-        " to 1.050."
+        "A verdict requires a difference of more than ±5 %, the noise floor: Torch eager under two labels (A/A control)"
+        " gave a ratio of 1.050, interval 1.050 to 1.050."
     )
     (said,) = tables(run(pair(0.9))).steps.remarks
-    assert said == "No cell was measured under two labels: verdicts take a difference of 1 %."
+    assert said == "Without times of an A/A control, a verdict requires a difference of more than 1 %."
 
 
 @pytest.mark.parametrize("facts", [{"profile": "quick", "blocks": 6}, {"blocks": 3}])
@@ -99,7 +99,7 @@ def test_a_block_that_was_interrupted_counts_for_steps_and_not_for_comparisons()
     assert eager.step_ns is not None
     assert eager.step_ns.value > 100_000_000
     assert compiled(found).verdict == "faster"
-    assert found.steps.remarks[-1] == "Block 7 is not complete: counted for the steps, left out of all comparisons."
+    assert found.steps.remarks[-1] == "Block 7 is not complete: used for the times, left out of all comparisons."
 
 
 def test_an_invalid_cell_is_not_judged() -> None:

@@ -41,7 +41,7 @@ def test_a_replicate_that_was_run_again_is_counted_flagged_and_told() -> None:
     assert "| 2 (+1 invalid) |" in text
     assert "| B R |" in text
     assert "- **R** RERUN: some replicate was invalid" in text
-    assert "good then: torch eager regression adam, block 2 (another process ran on the GPU)." in text
+    assert "no longer invalid: torch eager regression adam, block 2 (another process ran on the GPU)." in text
     assert "2 (+1 invalid)" in page(run, found)
 
 
@@ -56,7 +56,7 @@ def test_one_that_stayed_invalid_is_struck_with_both_reasons_in_every_table() ->
         assert row.note == "invalid: it fell back (twice)"
     (cleared,) = found.steps.rows
     assert (cleared.step_ns, cleared.flags) == (None, ())
-    assert "good then" not in markdown.section(view(found.steps, wide=True))
+    assert "no longer invalid" not in markdown.section(view(found.steps, wide=True))
 
 
 def test_a_warning_of_the_machine_stands_at_the_figure_and_in_the_legend() -> None:
@@ -79,13 +79,15 @@ def test_an_interrupted_block_counts_in_the_estimate_and_is_compared_with_nothin
     assert fast.speedup is not None
     assert fast.speedup.value == pytest.approx(2)
     assert fast.speedup.count == 2
-    assert "Block 3 is not complete: counted for the steps, left out of all comparisons." in (
+    assert "Block 3 is not complete: used for the times, left out of all comparisons." in (
         view(tables(run).steps, wide=False).remarks
     )
 
 
 def test_one_replicate_is_too_few_for_an_interval_and_the_table_says_so() -> None:
     alone = tables(factories.run([timed(EAGER, 1, 100)])).steps
-    assert "No interval, which needs two replicates: torch eager regression adam." in view(alone, wide=False).remarks
+    assert (
+        "No interval, because it needs two replicates: torch eager regression adam." in view(alone, wide=False).remarks
+    )
     two = tables(factories.run([timed(EAGER, block, 100) for block in (1, 2)])).steps
     assert not any("No interval" in remark for remark in view(two, wide=False).remarks)
