@@ -113,9 +113,9 @@ def _session(jobs: Sequence[Job]) -> int:
         wall_s = time.perf_counter() - begin
         for job in jobs:
             records = job.run.folder.records()
-            standing = validity.judged(records, job.run.facts).records
+            judged = validity.judged(records, job.run.facts).records
             facts = finished(job.run.facts, records, wall_s)
-            facts = stopping.noted(facts, job.run.plan, standing, until=job.run.until)
+            facts = stopping.noted(facts, job.run.plan, judged, until=job.run.until)
             job.run.folder.write_facts(facts)
         if interrupted:
             return _interrupted(jobs)

@@ -34,8 +34,8 @@ class Patience:
 
     worker: float = 60.0  # for a worker to connect, at the start and after it died
     grace: float = 30.0  # for an answer after the time limit of a turn, at which the worker itself ends the turn
-    # When the engine or the project is stopped, the workers and this harness are killed together. This wait before a
-    # lost worker is recorded prevents that a shutdown is recorded as a failure of the worker.
+    # When the engine or the project is stopped, the workers and this harness are killed together. Because of this
+    # wait before a lost worker is recorded, a shutdown is not recorded as a failure of the worker.
     shutdown: float = 3.0
 
 
@@ -54,7 +54,7 @@ class WorkersLauncher:
     in_container = True
 
     def __init__(self, address: Path = ADDRESS, *, patience: Patience | None = None) -> None:
-        """Listen at the socket `address`, once prepared; None: the waiting times of `Patience()`."""
+        """Use the socket at `address`; `prepare` makes it. `patience`: None: the defaults."""
         self.address = address
         self.patience = patience or Patience()
         self.workers: list[Worker] = []
@@ -160,7 +160,7 @@ class WorkersLauncher:
 
     def accept(self, timeout_s: float) -> Worker | None:
         """Accept a worker that connects within `timeout_s` and says hello; None: there was none."""
-        assert self._listener is not None, "prepare comes first"
+        assert self._listener is not None, "call prepare first"
         deadline = time.monotonic() + max(0.0, timeout_s)
         while select.select([self._listener], [], [], max(0.0, deadline - time.monotonic()))[0]:
             connection, _ = self._listener.accept()

@@ -1,1 +1,1 @@
-"""From what was typed to a plan: which cells, how many blocks, in which order."""
+"""From a request to a plan: which cells, how many blocks, in which order."""

@@ -17,13 +17,11 @@ TIME: Final = "time"
 REPEATING: Final[dict[str, Track]] = {"memory": "memory", "energy": "energy"}  # the tracks that repeat a cell
 MEASURES: Final = (TIME, *REPEATING)
 
-PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {
-    "cpu": ("numpy",),
-    "cuda": ("torch", "jax"),
-}  # for the drift probe
+# By device, the frameworks that the drift probe runs in if they are selected, the first one first.
+PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}
 PROBE_FEWEST_BLOCKS: Final = 2  # a drift is a change from one block to another
 
-CONTROL: Final = "twin"
+CONTROL: Final = "twin"  # the track of the A/A control
 CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 
@@ -59,7 +57,7 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
     """Return `cells` and the drift probe.
 
     It runs in NumPy (on a GPU in PyTorch, else JAX) if that is among `cells`, else in the first framework that has
-    probes. With one block there is no drift probe, nor where no framework of `cells` has probes.
+    probes. There is no drift probe with one block only, or where no framework of `cells` has probes.
     """
     has_probes = {offer.name for offer in frameworks if offer.limits}
     able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))

@@ -16,13 +16,13 @@ class Profile:
     name: str
     sentence: str
     blocks: int  # replicates of each cell
-    optimizers: tuple[str, ...]  # those that run when none is named
+    optimizers: tuple[str, ...]  # run when --optimizer is not given
     settings: Settings
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
-    measures: tuple[str, ...] = ("time", "memory")  # what is measured when nothing is named
+    measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
     memory_blocks: int = 2  # blocks with memory replicates
     energy_blocks: int = 2  # blocks with energy replicates
     timeout_s: float  # of one replicate

@@ -34,7 +34,7 @@ class ActiveRun:
     plan: Plan
     facts: RunFacts
     settings: Settings
-    until: int | None = None  # the last block, as a person asked with --blocks; None: as planned
+    until: int | None = None  # the last block, as --blocks asks; None: as planned
 
 
 def execute(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
@@ -211,7 +211,7 @@ def subject_of(planned: PlannedReplicate) -> str:
 
 
 def not_started(planned: PlannedReplicate, reason: str) -> Record:
-    """Return the record of a replicate that could not be started."""
+    """Return the record of a replicate that was not started."""
     return Record(
         cell=planned.cell,
         block=planned.block,

@@ -25,7 +25,7 @@ class RunFacts:
     dirty: bool  # that repository had changes that were not committed
     launcher: str  # "venv", "here", "docker" or "workers"
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
-    threads: int  # threads that every framework was told to use
+    threads: int  # threads that every framework has to use
     frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
     workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
     selection: tuple[str, ...] = ()  # the request, such as "framework=torch,jax"

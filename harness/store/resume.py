@@ -42,7 +42,7 @@ def require_fit(
         more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
         raise StoreError(
             f"{run_id} cannot be resumed: {'; '.join(differences[:SHOWN])}{more}."
-            " Its records stay as they are; start a new run, or bring back what has changed."
+            " Its records stay as they are; start a new run, or restore what has changed."
         )
 
 
