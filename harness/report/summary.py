@@ -186,7 +186,7 @@ def _break_even_sentence(rows: Sequence[StepRow]) -> str:
         for members, text in (
             (
                 at_once,
-                f"from the first step on ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})",
+                f"immediately ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})",
             ),
             (later, f"after {_after(later)}"),
             (never, f"never, as far as this run can show ({_names(never)})"),

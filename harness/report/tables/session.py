@@ -148,14 +148,14 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="size", get=_of_probe("size")),
     Column(key="status", get=lambda row: row.status),
     Column(key="reason", get=lambda row: row.reason),
-    Column(key="count", heading="count", format=whole, get=lambda row: row.count),
+    Column(key="count", heading="n", format=whole, get=lambda row: row.count),
     Column(key="ratio", heading="ratio", unit="B / A", format=ratio, get=_ratio),
     Column(heading="95 %", unit="interval", where="wide", get=_interval),
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
     Column(key="floor", heading="noise", unit="floor ±", format=percent, get=_floor),
-    Column(key="largest_drift", heading="drift", unit="largest", format=percent, get=lambda row: row.change),
+    Column(key="largest_drift", heading="drift", unit="max", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
 )
 
