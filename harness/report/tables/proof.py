@@ -1,4 +1,4 @@
-"""Proof of mode: what each framework says, after the timed rounds, that it ran."""
+"""Proof of mode: what each framework really ran, read back from it after the timed rounds."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
