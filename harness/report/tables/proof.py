@@ -155,8 +155,8 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         format=_used,
         get=attrgetter("threads_used"),
         explanation="CPU time of the process divided by wall time, during the timed rounds; the highest of the"
-        " replicates. If it is 10 % above the requested number, the setting had no effect and the cell is invalid. If"
-        " it is far below, the step waited.",
+        " replicates. If it exceeds the requested number by more than 10 %, the setting had no effect and the cell is"
+        " invalid. If it is far below, the step waited.",
     ),
     Column(
         key="traces",

@@ -7,6 +7,7 @@ from typing import Final
 from bench.catalogue import SENTINEL
 from bench.records.record import Record
 from harness.format import Value, listed, percent, ratio, size_words, whole
+from harness.plan.companions import CONTROL
 from harness.report.tables.column import Column
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
@@ -58,12 +59,12 @@ def verdict_sentences(run: Run) -> tuple[str, ...]:
 
 def _control_rows(run: Run) -> Iterable[NoiseRow]:
     floor = noise_floor.floor(run.records)
-    for cell, records in by_cell(run, "twin").items():
+    for cell, records in by_cell(run, CONTROL).items():
         yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count if floor else 0)
 
 
 def _probe_rows(run: Run) -> Iterable[NoiseRow]:
-    for cell, records in by_cell(run, "sentinel").items():
+    for cell, records in by_cell(run, SENTINEL).items():
         times = readings(records)
         for probe, by_block in times.items():
             change, block = _largest_change(probe, records)
