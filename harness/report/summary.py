@@ -184,10 +184,7 @@ def _break_even_sentence(rows: Sequence[StepRow]) -> str:
     parts = [
         text
         for members, text in (
-            (
-                at_once,
-                f"from the first step on ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})",
-            ),
+            (at_once, f"immediately ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})"),
             (later, f"after {_after(later)}"),
             (never, f"never, as far as this run can show ({_names(never)})"),
         )
@@ -221,7 +218,7 @@ def _limits_sentence(tables: Tables) -> str:
     empty = f"; an empty launch took {listed(launches)}" if launches else ""
     return (
         f"The highest rates on this machine: {significant(product.per_ns)} Gflop/s in float32 matrix products"
-        f" ({product_title}) and {significant(triad.per_ns)} GB/s of memory traffic ({triad_title}){empty}."
+        f" ({product_title}) and {significant(triad.per_ns)} GB/s from memory ({triad_title}){empty}."
     )
 
 

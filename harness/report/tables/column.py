@@ -69,9 +69,7 @@ TITLE: Final[Column[Row]] = Column(heading="framework", kind="name", get=attrget
 MODE: Final[Column[Row]] = Column(key="mode", get=attrgetter("cell.mode"))
 SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
     Column(heading="mode", kind="name", where="wide", get=_shown_mode),
-    Column(
-        heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")
-    ),  # the group's heading says "inference"
+    Column(heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")),  # the group says "inference"
 )
 FRAMEWORK_AND_MODE: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
 CELL: Final = (

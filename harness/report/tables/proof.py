@@ -1,4 +1,4 @@
-"""Proof of mode: what each framework says, after the timed rounds, that it ran."""
+"""Proof of mode: what each framework really ran, read back from it after the timed rounds."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -155,8 +155,8 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         format=_used,
         get=attrgetter("threads_used"),
         explanation="CPU time of the process divided by wall time, during the timed rounds; the highest of the"
-        " replicates. If it is 10 % above the requested number, the setting had no effect and the cell is invalid. If"
-        " it is far below, the step waited.",
+        " replicates. If it exceeds the requested number by more than 10 %, the setting had no effect and the cell is"
+        " invalid. If it is far below, the step waited.",
     ),
     Column(
         key="traces",

@@ -7,6 +7,7 @@ from typing import Final
 from bench.catalogue import DRIFT_PROBE
 from bench.records.record import Record
 from harness.format import Value, listed, percent, ratio, size_words, whole
+from harness.plan.companions import CONTROL
 from harness.report.tables.column import Column
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
@@ -58,12 +59,12 @@ def verdict_sentences(run: Run) -> tuple[str, ...]:
 
 def _control_rows(run: Run) -> Iterable[NoiseRow]:
     floor = noise_floor.floor(run.records)
-    for cell, records in by_cell(run, "twin").items():
+    for cell, records in by_cell(run, CONTROL).items():
         yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count if floor else 0)
 
 
 def _probe_rows(run: Run) -> Iterable[NoiseRow]:
-    for cell, records in by_cell(run, "sentinel").items():
+    for cell, records in by_cell(run, SENTINEL).items():
         times = readings(records)
         for probe, by_block in times.items():
             change, block = _largest_change(probe, records)
@@ -148,14 +149,14 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="size", get=_of_probe("size")),
     Column(key="status", get=lambda row: row.status),
     Column(key="reason", get=lambda row: row.reason),
-    Column(key="count", heading="count", format=whole, get=lambda row: row.count),
+    Column(key="count", heading="n", format=whole, get=lambda row: row.count),
     Column(key="ratio", heading="ratio", unit="B / A", format=ratio, get=_ratio),
     Column(heading="95 %", unit="interval", where="wide", get=_interval),
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
     Column(key="floor", heading="noise", unit="floor ±", format=percent, get=_floor),
-    Column(key="largest_drift", heading="drift", unit="largest", format=percent, get=lambda row: row.change),
+    Column(key="largest_drift", heading="drift", unit="max", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
 )
 

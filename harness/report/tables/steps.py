@@ -36,9 +36,7 @@ class StepRow(Row):
     """The times of one cell."""
 
     step_ns: Estimate | None  # time per step
-    first_step_ns: (
-        Estimate | None
-    )  # the first call: trace, compile, run; for a loop compiled as a whole, the whole loop
+    first_step_ns: Estimate | None  # the first call: trace, compile, run; the whole loop if that is compiled as one
     replicates: int  # good replicates, those of the estimate
     rounds: int | None  # timed rounds of one replicate
     steps_per_round: int | None

@@ -100,7 +100,7 @@ def test_a_step_of_the_regression_is_given_in_empty_launches_but_not_in_the_csv(
 def test_a_sentence_says_what_the_machine_gave() -> None:
     cached = Limit(kind="triad", precision="", size=4 << 20, work=10**9, round_ns=(10**7,))
     made = run(timed("eager", "M", 20_000.0), measured(LAUNCH, cached, TRIAD, PRODUCT))
-    rates = "100 Gflop/s in float32 matrix products (Torch) and 40.0 GB/s of memory traffic (Torch)"
+    rates = "100 Gflop/s in float32 matrix products (Torch) and 40.0 GB/s from memory (Torch)"
     sentence = f"The highest rates on this machine: {rates}; an empty launch took 500 ns (Torch)."
     assert sentence in summary(made, tables(made))
 
