@@ -64,7 +64,7 @@ def _control_rows(run: Run) -> Iterable[NoiseRow]:
 
 
 def _probe_rows(run: Run) -> Iterable[NoiseRow]:
-    for cell, records in by_cell(run, SENTINEL).items():
+    for cell, records in by_cell(run, DRIFT_PROBE).items():
         times = readings(records)
         for probe, by_block in times.items():
             change, block = _largest_change(probe, records)
