@@ -199,3 +199,21 @@ def test_every_room_that_the_pages_name_is_there() -> None:
         rows += [line for line in text.splitlines() if page == "where" and line.startswith("| ") and "`" in line]
     assert len(rows) >= 7
     assert [row for row in rows if not 1 <= row.split("|")[2].count(".py`") <= 2] == []
+
+
+def test_a_file_fits_a_few_screens_and_a_function_one() -> None:
+    long = []
+    for path in [*files("bench"), *files("harness")]:
+        source = path.read_text(encoding="utf-8")
+        most = 200 if path.parent.name == "frameworks" else 400
+        long += [f"{path}: {count} lines"] if (count := len(source.splitlines())) > most else []
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
+                long.append(f"{path}: {node.name}")
+    assert long == []
+
+
+def test_the_readme_is_a_way_in() -> None:
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert [line for line in lines if len(line) > 120] == []

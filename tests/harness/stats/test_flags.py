@@ -3,8 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from harness.environments.checkout import ROOT
 from harness.stats import estimate, flags
-from harness.stats.flags import AUTOCORR, BIMODAL, FEW, IMPRECISE, NOSLOPE, NOSTEADY, OUTLIER, SHIFT, STOLEN
+from harness.stats.flags import ALPHABET, AUTOCORR, BIMODAL, FEW, IMPRECISE, NOSLOPE, NOSTEADY, OUTLIER, SHIFT, STOLEN
 from tests.factories import timing
 from tests.harness.stats.test_estimate import there
 
@@ -85,3 +86,8 @@ class TestFlags:
     def test_replicates_of_different_lengths_are_judged_together(self) -> None:
         assert AUTOCORR in flags.flags([self.CLEAN, timing(round_ns=(100_000, 100_100) * 14)] * 3, "cpu")
         assert flags.flags([timing(round_ns=(100, 101, 102)), timing(round_ns=())], "cpu") == (FEW, NOSLOPE)
+
+
+def test_the_page_of_the_tables_has_every_letter() -> None:
+    page = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    assert [flag.name for flag in ALPHABET if f"| {flag.letter} | `{flag.name}` |" not in page] == []
