@@ -20,7 +20,7 @@ def finished(model: onnx.ModelProto, framework: str) -> bytes:
     model.ir_version = IR_VERSION
     (opset,) = (imported.version for imported in model.opset_import if not imported.domain)
     for node in model.graph.node:
-        # an exporter that does not know an operator may copy it as it stands
+        # an exporter that does not know an operator may copy it unchanged
         if opset != OPSET or not onnx.defs.has(node.op_type, OPSET, node.domain):
             raise ExportError(framework, node.op_type, f"{model.producer_name} wrote it for opset {opset}")
     onnx.checker.check_model(model, full_check=True)

@@ -1,4 +1,4 @@
-"""The two gates that a cell must pass: its result is the reference's, and its mode is the one that was asked for."""
+"""The two gates that a cell must pass: its result is the reference's, and its mode is the requested one."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Gate:
     step: Step
     precision: Precision
     initial: Mapping[str, NDArray[np.float32]]  # parameters as read back after the build
-    references: dict[int, Trajectory] = dataclasses.field(default_factory=dict)  # by updates: seconds, asked for twice
+    references: dict[int, Trajectory] = dataclasses.field(default_factory=dict)  # by updates; each is needed twice
 
     def whole(self, when: str) -> Accuracy:
         """Train all steps from the initial parameters, or infer once, and return what came out.
@@ -45,13 +45,13 @@ class Gate:
         return self._passed(min(START_STEPS, self.workload.steps), when)
 
     def _passed(self, steps: int, when: str, *, gradient: bool = False) -> Accuracy:
-        found = self._inferred(when) if self.step.inference else self._trained(steps, when)
+        result = self._inferred(when) if self.step.inference else self._trained(steps, when)
         if gradient and self.step.gradient:
             self.step.reset()
-            found = accuracy.compare_gradient(found, self.step.gradient(), self._gradient())
-        if wrong := accuracy.fault(found, self.workload, self.precision):
+            result = accuracy.compare_gradient(result, self.step.gradient(), self._gradient())
+        if wrong := accuracy.fault(result, self.workload, self.precision):
             raise InvalidResultError(f"{when}: {wrong}")
-        return found
+        return result
 
     def _trained(self, steps: int, when: str) -> Accuracy:
         calls = max(1, steps // self.step.steps_per_call)

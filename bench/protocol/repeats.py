@@ -23,15 +23,15 @@ NO_CACHE: Final = "the mode keeps no compile cache that a second process could u
 
 def promise(turn: Turn, folder: Path) -> None:
     """Note in the record of a good replicate which repeats will follow."""
-    found = _record(folder)
-    if found and found.status == "ok" and turn.repeats:
-        _write(folder, dataclasses.replace(found, repeats=tuple(_promised(turn, found))))
+    replicate = _record(folder)
+    if replicate and replicate.status == "ok" and turn.repeats:
+        _write(folder, dataclasses.replace(replicate, repeats=tuple(_promised(turn, replicate))))
 
 
-def _promised(turn: Turn, found: Record) -> Iterator[Repeat]:
+def _promised(turn: Turn, replicate: Record) -> Iterator[Repeat]:
     for kind in turn.repeats:
         repeat = Repeat(kind=kind, threads=threads(turn, kind), status="failed", reason=PROMISED)
-        if kind == "warm" and found.timing and found.timing.compile_cache == "none":
+        if kind == "warm" and replicate.timing and replicate.timing.compile_cache == "none":
             repeat = dataclasses.replace(repeat, status="skipped", reason=NO_CACHE)
         yield repeat
 

@@ -86,7 +86,7 @@ def repeat(
     clock: Clock = time.perf_counter_ns,
     cache_entries: Callable[[], int] = lambda: 0,
 ) -> Repeat:
-    """Run the first steps of `turn.cell` and their gate once more, whatever happens; `turn.threads` are asked for."""
+    """Run the first steps of `turn.cell` and their gate once more, whatever happens, with `turn.threads` threads."""
     phase = PhaseClock(clock, lambda _: None, 0)
     replicate = Replicate(turn, phase, clock, cache_entries=cache_entries)
     status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))

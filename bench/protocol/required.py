@@ -5,7 +5,7 @@ from typing import Any, Final
 from bench.records.record import FORWARD_ONLY, Cell, Memory, ModeProof, Timing
 from bench.reference.precision import FLOAT32, PRECISIONS, TF32
 
-# CPU time over wall time may exceed the threads that were asked for by so much: the clocks of the two differ, and a
+# CPU time over wall time may exceed the requested threads by so much: the clocks of the two differ, and a
 # framework may keep a thread of its own beside the pool.
 THREADS_MARGIN: Final = 0.1
 
@@ -15,7 +15,7 @@ class InvalidResultError(Exception):
 
 
 def require_mode(cell: Cell, threads: int, proof: ModeProof) -> None:
-    """Raise InvalidResultError unless the framework ran what was asked for: mode, place, precision, threads."""
+    """Raise InvalidResultError unless the framework ran what was requested: mode, device, precision, threads."""
     products = PRECISIONS[cell.precision].products
     unsaid = FLOAT32 if products == FLOAT32 else "nobody knows what"
     # a loss is float32 always; predictions may come as the last product gave them
@@ -52,7 +52,7 @@ def require_mode(cell: Cell, threads: int, proof: ModeProof) -> None:
 
 
 def require_threads(threads: int, timing: Timing) -> None:
-    """Raise InvalidResultError when the timed rounds used more processors than threads were asked for."""
+    """Raise InvalidResultError when the timed rounds used more processors than the threads that were requested."""
     if not timing.process_wall_ns:
         return
     used = timing.process_cpu_ns / timing.process_wall_ns

@@ -144,16 +144,16 @@ def convolve(a: Value, weight: Value) -> Value:
         return image[:, i : i + height, j : j + width]
 
     def by_image(slope: Array64) -> Array64:
-        found = np.zeros_like(padded)
+        gradient = np.zeros_like(padded)
         for i, j in windows:
-            shifted(found, i, j)[...] += slope @ weight.array[i, j].T
-        return found[:, 1:-1, 1:-1]
+            shifted(gradient, i, j)[...] += slope @ weight.array[i, j].T
+        return gradient[:, 1:-1, 1:-1]
 
     def by_weight(slope: Array64) -> Array64:
-        found = np.empty_like(weight.array)
+        gradient = np.empty_like(weight.array)
         for i, j in windows:
-            found[i, j] = np.tensordot(shifted(padded, i, j), slope, axes=([0, 1, 2], [0, 1, 2]))
-        return found
+            gradient[i, j] = np.tensordot(shifted(padded, i, j), slope, axes=([0, 1, 2], [0, 1, 2]))
+        return gradient
 
     product = sum(shifted(padded, i, j) @ weight.array[i, j] for i, j in windows)
     return Value(np.asarray(product), [(a, by_image), (weight, by_weight)])
@@ -165,8 +165,8 @@ def attend(q: Value, k: Value, v: Value) -> Value:
     Vaswani et al. 2017 (arXiv:1706.03762), equation 1; a token sees itself and those before it.
     """
     scale = q.array.shape[-1] ** -0.5
-    seen = np.tril(np.ones((q.array.shape[-2],) * 2, dtype=bool))
-    scores = np.where(seen, q.array @ k.array.swapaxes(-1, -2) * scale, -np.inf)
+    causal = np.tril(np.ones((q.array.shape[-2],) * 2, dtype=bool))
+    scores = np.where(causal, q.array @ k.array.swapaxes(-1, -2) * scale, -np.inf)
     odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
     share = odds / odds.sum(axis=-1, keepdims=True)
 
@@ -195,9 +195,9 @@ def split(a: Value) -> list[Value]:
 
     def part(index: int) -> Value:
         def back(slope: Array64) -> Array64:
-            found = np.zeros_like(a.array)
-            found[index] = slope
-            return found
+            gradient = np.zeros_like(a.array)
+            gradient[index] = slope
+            return gradient
 
         return Value(a.array[index], [(a, back)])
 

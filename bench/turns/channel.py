@@ -35,7 +35,7 @@ class Hello:
     framework: str  # whose turns it takes
     pid: int  # of the worker, in its own PID namespace
     cpus: tuple[int, ...]  # the CPU set it was given
-    image: str  # identity of the image it runs in; empty: not told
+    image: str  # identity of the image it runs in; empty: unknown
 
 
 class Channel:

@@ -75,5 +75,5 @@ class PhaseFile:
 
 
 def entries(folder: Path) -> int:
-    """Return how many files lie under the scratch folder, where every compile cache is told to be."""
+    """Return how many files lie under the scratch folder, where every compile cache is placed."""
     return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

@@ -124,7 +124,7 @@ def to_record(turn: Turn, outcome: Outcome) -> Record:
 
 def _ending(outcome: Outcome) -> str:
     last = outcome.tail[-1] if outcome.tail else ""
-    if outcome.exit_code is None and not outcome.signal:  # it never started, or nobody saw how it ended
+    if outcome.exit_code is None and not outcome.signal:  # it never started, or its end was not observed
         return last or "no process"
     ending = f"ended by {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
     return f"{ending} ({last})" if last else ending

@@ -93,7 +93,7 @@ def serve(address: Path, hello: Hello, *, patience_s: float = PATIENCE_S, say: S
 
 
 def reach(address: Path, patience_s: float) -> Channel | None:
-    """Connect, trying again for `patience_s`; None when nobody answered."""
+    """Connect, trying again for `patience_s`; None when there is no answer."""
     deadline = time.monotonic() + patience_s
     pause = RETRY_FIRST_S
     while True:
@@ -180,19 +180,19 @@ class PhaseWatch:
                 self._kill()
 
     def _watch(self) -> None:
-        told = ""
+        sent = ""
         while True:
             readable, _, _ = select.select([self.channel.socket.fileno(), self._wake], [], [], self.every_s)
             if self._wake in readable:
                 return
             phase = last_phase(self.folder)
             # Nothing is sent to a busy worker: what can be read is the end of the connection, or nonsense.
-            if readable or not (phase == told or self._tell(phase)):
+            if readable or not (phase == sent or self._tell(phase)):
                 with self._lock:
                     self.lost = True
                     self._kill()
                 return
-            told = phase
+            sent = phase
 
     def _tell(self, phase: str) -> bool:
         try:
