@@ -42,12 +42,13 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         axes.grid(visible=False, axis="y")
         durations(axes, "x")
         infers = any(row.is_inference for row in rows)
+        interval = ", with its 95 % interval" if any(row.step_ns and row.step_ns.interval for row in rows) else ""
         hollow = " Hollow dots: inference, one forward pass, not a training step." if infers else ""
         return Plot(
             name="steps",
             title="Time per step",
-            about="Geometric mean of the medians of the replicates, with its 95 % interval. Logarithmic scale; left is"
-            " faster." + hollow,
+            about=f"Geometric mean of the medians of the replicates{interval}. Logarithmic scale; left is faster."
+            + hollow,
             svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
         )
 

@@ -161,6 +161,10 @@ class TestWrite:
 
 
 class TestPlots:
+    def test_promises_an_interval_where_one_is_drawn(self) -> None:
+        once, often = (run([record(block=block) for block in range(1, blocks + 1)]) for blocks in (1, 3))
+        assert ["95 %" in plots(shown, tables(shown))[0].about for shown in (once, often)] == [False, True]
+
     def test_of_a_whole_run(self, tmp_path: Path) -> None:
         shown = example("quick", 3)
         shown = dataclasses.replace(shown, samples=samples(shown, tmp_path / "samples.parquet"))
