@@ -164,7 +164,7 @@ def test_a_gradient_of_another_shape_does_not_pass_unseen(gradient: dict[str, An
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what `list` and `plan` need, with the toy's file added as the README says."""
+    """A copy of what `list` and `plan` need, with the toy's file added as docs/adding.md says."""
     root = tmp_path_factory.mktemp("adding") / "samestep"
     for folder in ("bench", "harness"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
