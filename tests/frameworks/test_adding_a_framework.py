@@ -27,7 +27,7 @@ TESTS = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with the toy added as the section of docs/adding.md "Add a framework" says, and nothing else."""
+    """A copy of the repository with the toy added as docs/adding.md's "Add a framework" says, and nothing else."""
     root = copy_of_the_checkout(tmp_path_factory.mktemp("adding") / "samestep")
     shutil.copy2(TOY / "framework.py", root / "bench" / "frameworks" / "toy.py")
     (root / "images" / "toy.in").write_text("-r bench.in\n")

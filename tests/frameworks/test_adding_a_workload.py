@@ -49,7 +49,7 @@ EXPRESSED = {"torch": "eager", "lightning": "fit", "keras_jax": "batch", "tensor
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository with the toy added as the section of docs/adding.md "Add a workload" says, and nothing else."""
+    """A copy of the repository with the toy added as docs/adding.md's "Add a workload" says, and nothing else."""
     root = copy_of_the_checkout(tmp_path_factory.mktemp("adding") / "samestep")
     shutil.copy2(ROOT / "tests" / "toy" / "workload.py", root / "bench" / "workloads" / "logistic.py")
     for name, (function, entry) in FORWARDS.items():
