@@ -20,9 +20,7 @@ from bench.workloads import WORKLOADS, load
 HELLO: Final = "hello"  # mode of the idiomatic track
 EXPORT: Final = "export"  # mode of the turn that trains and writes a model for another framework
 LIMITS: Final = "limits"  # mode of the turn that measures the most that a library reaches on this machine
-DRIFT_PROBE: Final = (
-    "sentinel"  # mode and track of the short turn that measures whether the machine is as fast as before
-)
+DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measures whether the machine is still as fast
 CONTROL: Final = "twin"  # track of the A/A control
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",

@@ -1,1 +1,1 @@
-"""The measurement protocol: one timed replicate from the cold first step to the gates."""
+"""The measurement protocol: one timed replicate, from the cold first step to the last gate."""

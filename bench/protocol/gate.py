@@ -1,4 +1,4 @@
-"""The two gates that a cell must pass: its result is the reference's, and its mode is the requested one."""
+"""The correctness gate: a built step is run from the initial parameters and compared with the float64 reference."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from bench.reference.precision import Precision
 from bench.reference.trajectory import Trajectory, reference
 from bench.reference.workload import Arrays64, Workload
 
-# Enough to find another result, and short: a trainer may take 60 ms for one step of the regression. Twenty updates of
-# the same program with the same bits go on alike.
+# Enough to detect a different result, and short: a trainer may take 60 ms for one step of the regression. If twenty
+# updates of the same program give the same bits, the later ones do too.
 START_STEPS: Final = 20
 
 
@@ -33,15 +33,15 @@ class Gate:
     references: dict[int, Trajectory] = dataclasses.field(default_factory=dict)  # by updates; each is needed twice
 
     def whole(self, when: str) -> Accuracy:
-        """Train all steps from the initial parameters, or infer once, and return what came out.
+        """Train all steps from the initial parameters, or infer once; return the comparison.
 
         Raises:
-            InvalidResultError: it is not what the reference says.
+            InvalidResultError: the result differs too much from the reference.
         """
         return self._passed(self.workload.steps, when, gradient=self.workload.gradient_tolerance is not None)
 
     def start(self, when: str) -> Accuracy:
-        """Train the first steps, at least one call, from the initial parameters, or infer once; as `whole`."""
+        """Train the first steps, at least one call, from the initial parameters, or infer once; else as `whole`."""
         return self._passed(min(START_STEPS, self.workload.steps), when)
 
     def _passed(self, steps: int, when: str, *, gradient: bool = False) -> Accuracy:
@@ -66,11 +66,12 @@ class Gate:
         self._require_initial(restored, f"{when}: reset does not bring the initial parameters back")
         return accuracy.compare(self.workload, self.formula, expected, losses, initial=self.initial, trained=trained)
 
-    def _require_initial(self, found: Mapping[str, NDArray[np.float32]], otherwise: str) -> None:
+    def _require_initial(self, parameters: Mapping[str, NDArray[np.float32]], otherwise: str) -> None:
         for name, value in self.workload.parameters.items():
-            if found[name].shape != value.shape:
-                raise InvalidResultError(f"{name} has the shape {found[name].shape}, the workload's is {value.shape}")
-        if any(not np.array_equal(found[name], value) for name, value in self.workload.parameters.items()):
+            shape = parameters[name].shape
+            if shape != value.shape:
+                raise InvalidResultError(f"{name} has the shape {shape}, the workload's is {value.shape}")
+        if any(not np.array_equal(parameters[name], value) for name, value in self.workload.parameters.items()):
             raise InvalidResultError(otherwise)
 
     def _reference(self, updates: int) -> Trajectory:

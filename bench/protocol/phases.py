@@ -1,4 +1,4 @@
-"""The phases of a replicate: when each began and ended, and in which one an error was raised."""
+"""The phases of a replicate: how long each took, and in which one an error was raised."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from bench.turns.turn import TAIL_LINES
 
 
 class PhaseClock:
-    """Adds up the wall time of each phase and announces the phase under way."""
+    """Adds up the wall time of each phase and announces the current phase."""
 
     def __init__(self, clock: Clock, announce: Callable[[str], None], startup_ns: int) -> None:
         self.clock = clock
@@ -24,7 +24,7 @@ class PhaseClock:
 
     @contextlib.contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        """Count the time from the end of the phase before to the end of this one."""
+        """Count the time from the end of the previous phase to the end of this one."""
         self.current = phase
         self.announce(phase)
         try:
@@ -40,12 +40,12 @@ class PhaseClock:
 
 
 def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
-    """Return how `run` ended: a reason that it returns means skipped, and whatever it raises is a result."""
+    """Run `run` and return how it ended: skipped where it returns a reason, failed or invalid where it raises."""
     try:
         reason = run()
     except InvalidResultError as error:
         return "invalid", str(error), Failure(phase=phase.current)
-    except Exception as error:  # noqa: BLE001 - the boundary: a framework may raise anything, and that is a result
+    except Exception as error:  # noqa: BLE001 - a framework may raise anything, and that is a result
         last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
         failure = Failure(phase=phase.current, tail=tuple(traceback.format_exc().splitlines()[-TAIL_LINES:]))
         return "failed", f"{phase.current}: {last}", failure

@@ -1,9 +1,9 @@
-"""The repeats of a turn: the same cell once more, each in a process of its own, on what the replicate left behind.
+"""The repeats of a turn: the same cell again, each in a separate process, in the scratch folder of the replicate.
 
     warm      same scratch folder, so the same compile caches, in a second process
     threads   another number of threads: are the results still equal to the last bit?
 
-Each is promised in the record as failed before its process starts, so one that dies without a word has been told of.
+Each is entered in the record as failed before its process starts. If that process dies, the entry stays.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from bench.turns.environment import process_age_ns
 from bench.turns.prepare import PhaseFile, cache_entries, framework_of, prepare, workload_of
 from bench.turns.turn import PHASE_FILE, RECORD_FILE, REPEATS, TURN_FILE, Turn, turn_from_json
 
-PROMISED: Final = "its process ended without a word"
+PROMISED: Final = "its process ended without a result"
 NO_CACHE: Final = "the mode keeps no compile cache that a second process could use"
 
 
@@ -37,7 +37,7 @@ def _promised(turn: Turn, replicate: Record) -> Iterator[Repeat]:
 
 
 def threads(turn: Turn, kind: RepeatKind) -> int:
-    """Return how many threads a repeat asks for: those of the turn, or another number."""
+    """Return how many threads a repeat requests: as many as the turn, or another number."""
     if kind == "warm":
         return turn.threads
     return 2 if turn.threads == 1 else 1
@@ -49,17 +49,17 @@ def is_pending(folder: Path) -> bool:
 
 
 def keep_next(folder: Path) -> None:
-    """Run the next repeat in this process and put it into the record."""
-    (place, *_) = _pending(folder)
-    found = _record(folder)
-    assert found
+    """Run the next repeat in this process and write it into the record."""
+    (index, *_) = _pending(folder)
+    record = _record(folder)
+    assert record
     PhaseFile(folder / PHASE_FILE)(REPEATS)
-    (folder / f"repeat-{place}").touch()
+    (folder / f"repeat-{index}").touch()
     job = turn_from_json((folder / TURN_FILE).read_text(encoding="utf-8"))
-    kind = found.repeats[place].kind
+    kind = record.repeats[index].kind
     job = dataclasses.replace(job, threads=threads(job, kind))
     prepare(job)
-    from bench.protocol import replicate  # only now: it loads NumPy, which `prepare` must come before
+    from bench.protocol import replicate  # only now: it loads NumPy, which must not happen before `prepare`
 
     repeat = replicate.repeat(
         job,
@@ -68,22 +68,22 @@ def keep_next(folder: Path) -> None:
         make=lambda: workload_of(job.cell),
         cache_entries=cache_entries,
     )
-    phases = found.phases
+    phases = record.phases
     if phases:
         before = phases.total_ns() - phases.repeats_ns
         phases = dataclasses.replace(phases, repeats_ns=max(0, process_age_ns() - before))
-    kept = tuple(repeat if index == place else one for index, one in enumerate(found.repeats))
-    _write(folder, dataclasses.replace(found, phases=phases, repeats=kept))
+    kept = (*record.repeats[:index], repeat, *record.repeats[index + 1 :])
+    _write(folder, dataclasses.replace(record, phases=phases, repeats=kept))
 
 
 def _pending(folder: Path) -> list[int]:
-    """Return the places of the promised repeats that no process has begun."""
-    found = _record(folder)
-    promised = found.repeats if found else ()
+    """Return the indices in `Record.repeats` of those that no process has begun."""
+    record = _record(folder)
+    promised = record.repeats if record else ()
     return [
-        place
-        for place, repeat in enumerate(promised)
-        if repeat.reason == PROMISED and not (folder / f"repeat-{place}").exists()
+        index
+        for index, repeat in enumerate(promised)
+        if repeat.reason == PROMISED and not (folder / f"repeat-{index}").exists()
     ]
 
 
@@ -92,8 +92,8 @@ def _record(folder: Path) -> Record | None:
     return codec.from_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def _write(folder: Path, found: Record) -> None:
-    """Replace the record in one go: the process may be killed at any time."""
+def _write(folder: Path, record: Record) -> None:
+    """Replace the record atomically: the process may be killed at any time."""
     new = folder / f".{RECORD_FILE}"
-    new.write_text(codec.to_json(found) + "\n", encoding="utf-8")
+    new.write_text(codec.to_json(record) + "\n", encoding="utf-8")
     new.replace(folder / RECORD_FILE)

@@ -2,7 +2,7 @@
 
     import → device → build → first step → check → warm-up → timed rounds → check → record
 
-A cell that fails the correctness gate, or whose mode was not taken, gets no time. A repeat is the same up to the first
+A cell that fails the correctness gate, or did not run in its mode, gets no time. A repeat is the same up to the first
 check, in a further process.
 """
 
@@ -63,9 +63,9 @@ def measure(
         load: imports the framework and returns its module.
         make: returns the workload.
         rounds: measures the timed rounds.
-        clock: what time it is, in nanoseconds.
-        cpu_clock: CPU time of all threads of this process so far, in nanoseconds.
-        announce: told the name of each phase as it begins.
+        clock: returns the time in nanoseconds.
+        cpu_clock: returns the CPU time of all threads of this process so far, in nanoseconds.
+        announce: called with the name of each phase as it begins.
         cache_entries: counts the files of all compile caches.
         startup_ns: age of the process when this was called.
     """
@@ -90,17 +90,17 @@ def repeat(
     phase = PhaseClock(clock, lambda _: None, 0)
     replicate = Replicate(turn, phase, clock, cache_entries=cache_entries)
     status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))
-    found = replicate.cache
+    cache = replicate.cache
     return Repeat(
         kind=kind,
         threads=turn.threads,
         status=status,
         reason=reason,
         first_step_ns=replicate.first_step_ns,
-        compile_cache=found.compile_cache if found else None,
-        cache_hits=found.hits if found else None,
-        cache_misses=found.misses if found else None,
-        cache_entries=found.entries if found else None,
+        compile_cache=cache.compile_cache if cache else None,
+        cache_hits=cache.hits if cache else None,
+        cache_misses=cache.misses if cache else None,
+        cache_entries=cache.entries if cache else None,
         fingerprint=replicate.start.fingerprint if replicate.start else "",
     )
 
@@ -115,7 +115,7 @@ def export(
     announce: Callable[[str], None] = lambda phase: None,
     startup_ns: int = 0,
 ) -> Record:
-    """Train the cell of `turn`, pass the gate, and let `write` make a model of the trained parameters."""
+    """Train the cell of `turn`, pass the gate, and export the trained parameters with `write`; return the record."""
     phase = PhaseClock(clock, announce, startup_ns)
     replicate = Replicate(turn, phase, clock)
     written: list[Export] = []
@@ -134,7 +134,7 @@ def export(
 
 
 class Replicate:
-    """What one replicate has found so far; `record` can be taken at any point, so a failure loses nothing."""
+    """The results of one replicate so far. `record` can be called at any point, so a failure loses nothing."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Replicate:
         """Go through the phases; return why the cell was skipped, None when it was measured.
 
         Raises:
-            InvalidResultError: the result or the mode is not what was asked for.
+            InvalidResultError: the result or the mode is not the requested one.
         """
         gate = self.begin(load, make)
         if isinstance(gate, str):
@@ -177,7 +177,7 @@ class Replicate:
         """Import, build, take the first step, pass the gate or its start; return it, or why the cell is skipped.
 
         Raises:
-            InvalidResultError: the result is not the reference's.
+            InvalidResultError: the result differs too much from the reference.
         """
         cell, phase = self.turn.cell, self.phase
         if lacking := policy_lacking(cell):
@@ -216,8 +216,8 @@ class Replicate:
             self.cache = caches.cache_use(step.proof(), before=entries, after=self.cache_entries())
             self.start = gate.start("before timing")
             if whole:
-                found = gate.whole("before timing")
-                self.accuracy = dataclasses.replace(found, fingerprint=self.start.fingerprint)
+                whole_run = gate.whole("before timing")
+                self.accuracy = dataclasses.replace(whole_run, fingerprint=self.start.fingerprint)
         return gate
 
     def _time(self, gate: Gate, rounds: Rounds) -> None:
@@ -252,7 +252,7 @@ class Replicate:
         self.timing = timing
 
     def _check(self, gate: Gate, timing: Timing, before: ModeProof, allocated: Allocator) -> None:
-        """Look once more at mode, memory and result, now that the rounds are over."""
+        """Check mode, memory and result again, after the timed rounds."""
         assert self.accuracy
         now = gate.framework.memory()
         self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
@@ -268,7 +268,7 @@ class Replicate:
         )
 
     def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
-        """Return the record of what is known now."""
+        """Return the record of the results so far."""
         return Record(
             cell=self.turn.cell,
             block=self.turn.block,
@@ -289,14 +289,14 @@ def _larger(a: float | None, b: float | None) -> float | None:
 
 
 def _during(before: ModeProof, after: ModeProof) -> ModeProof:
-    """Return the proof after the timed rounds with the compilations that fell into them."""
+    """Return the proof after the timed rounds, with the number of compilations during them."""
     if before.compilations is None or after.compilations is None:
         return after
     return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
 
 
 def _allocated(memory: Memory, before: Allocator, after: Allocator) -> Memory:
-    """Return `memory` with the allocator's peaks, and its device allocations before the timed rounds and in them."""
+    """Return `memory` with the allocator's peaks, and its device allocations before and during the timed rounds."""
     earlier, total = before.device_allocations, after.device_allocations
     return dataclasses.replace(
         memory,

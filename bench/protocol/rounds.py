@@ -1,8 +1,8 @@
-"""Rounds of calls: how long one must be, when the warm-up may end, and the timed ones.
+"""Rounds of calls: how long a round must be, when the warm-up may end, and the timed rounds.
 
-The clock waits: a round is "calls, outputs kept alive, wait for the device", all of it inside the timed stretch, so
-that no caller can forget the wait. K, the calls in a round, is the smallest power of two for which a round lasts long
-enough for the clock; it is chosen after the warm-up in a cell's first block and frozen for the later ones.
+The clock includes the wait: a round is "calls, outputs kept alive, wait for the device", all of it timed, so no caller
+can forget the wait. The number of calls in a round is the smallest power of two for which a round is long enough for
+the clock; it is chosen after the warm-up in a cell's first block and frozen for the later blocks.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from bench.interface import Framework, Step
 from bench.turns.turn import Settings
 
-WINDOW: Final = 10  # rounds that must agree with as many before them
+WINDOW: Final = 10  # rounds that must agree with the same number of rounds before them
 MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
 SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
 CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
@@ -26,7 +26,7 @@ Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
 
 
 class Rounds(Protocol):
-    """Times `run` `count` times, `before` each time outside the clock; pytest-benchmark's `pedantic` in real life."""
+    """Times `run` `count` times, `before` each time outside the clock; in a real run, pytest-benchmark's `pedantic`."""
 
     def __call__(self, run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
         """Return the duration of each call of `run` in nanoseconds."""
@@ -70,8 +70,8 @@ class RoundTimer:
     def calibrate(self, floor_ns: int) -> int:
         """Return the smallest power of two of calls whose round lasts at least `floor_ns`, by the median of three.
 
-        A trainer's fit has a cost of its own. What has to last so long is the difference of 2N and N steps, and at
-        least as long as that cost: a small difference of two long fits would be noise.
+        A trainer's fit has a fixed cost. So the difference between 2N and N steps must last that long, and at least
+        half as long as a fit of N steps: a small difference of two long fits would be noise.
         """
         calls = 1
         while calls < MOST_CALLS and not self._lasts(calls, floor_ns):
@@ -90,14 +90,14 @@ class RoundTimer:
 class WarmUp:
     """How the warm-up ended."""
 
-    calls: int  # calls per round from now on
-    rounds: int  # rounds it took
-    steady: bool  # False: the cap came before the rounds agreed
+    calls: int  # calls per round in the timed rounds
+    rounds: int  # rounds of the warm-up
+    steady: bool  # False: it reached its cap before the rounds agreed
     clock_ns: int
 
 
 def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> WarmUp:
-    """Run rounds until no compilation was seen for a window of them and two windows agree, within floor and cap."""
+    """Run rounds until a window of them has no compilation and agrees with the one before, or until the cap."""
     clock_ns = timer.clock_cost()
     floor_ns = max(settings.round_floor_ns, CLOCKS_PER_ROUND * clock_ns)
     begin = timer.clock()
@@ -120,7 +120,7 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
 
 
 def settled(durations: Sequence[int], compilations: Sequence[int | None]) -> bool:
-    """Return whether the last window of rounds saw no compilation and agrees with the window before it."""
+    """Return whether the last window of rounds had no compilation and agrees with the window before it."""
     if len(durations) < 2 * WINDOW:
         return False
     if len(set(compilations[-WINDOW - 1 :])) > 1:
@@ -146,27 +146,27 @@ class TimedRounds:
 
     begin_ns: tuple[int, ...]  # when each round began
     round_ns: tuple[int, ...]
-    double_round_ns: tuple[int, ...]  # of a trainer only: a round of twice the calls after each round
+    double_round_ns: tuple[int, ...]  # only of a trainer: rounds of twice the calls, one after each round
 
 
 def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int) -> TimedRounds:
     """Time `count` rounds of `calls` calls; for a trainer also as many rounds twice as long.
 
-    The two lengths alternate, so that a drift meets both alike.
+    The two lengths alternate, so that a drift affects both equally.
     """
     lengths = [calls] if timer.step.fit is None else [calls, 2 * calls]
     upcoming = itertools.cycle(lengths)
-    begun: list[int] = []
+    begin_ns: list[int] = []
 
     def before() -> None:
         timer.quiet()
-        begun.append(timer.clock())
+        begin_ns.append(timer.clock())
 
     with _collected_by_hand():
         durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
     double = len(lengths)
     return TimedRounds(
-        begin_ns=tuple(begun[::double]),
+        begin_ns=tuple(begin_ns[::double]),
         round_ns=durations[::double],
         double_round_ns=durations[1::double] if double == 2 else (),
     )
@@ -174,7 +174,7 @@ def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int) -
 
 @contextlib.contextmanager
 def _collected_by_hand() -> Iterator[None]:
-    """Turn the garbage collector off; what is alive now is frozen, so that collecting by hand takes microseconds."""
+    """Turn the garbage collector off and freeze all live objects, so that a collection by hand takes microseconds."""
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The correctness gate: a framework's run of the workload, against the float64 reference of its own formula."""
+"""How far a framework's run of a workload differs from the float64 reference of its formula, and whether it passes."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,9 @@ from bench.reference.precision import Precision
 from bench.reference.trajectory import Trajectory
 from bench.reference.workload import Array64, Workload, as_float64, sha256
 
-LEAST_SLOPE: Final = 1e-3  # of the steepest parameter's: a flatter one is held to this, its own may be rounding alone
+LEAST_SLOPE: Final = (
+    1e-3  # of the largest gradient: a smaller one is compared with this, since it may be rounding alone
+)
 
 
 def compare(
@@ -26,17 +28,17 @@ def compare(
     initial: Mapping[str, NDArray[np.float32]],
     trained: Mapping[str, NDArray[np.float32]],
 ) -> Accuracy:
-    """Return what was computed beside what should have been.
+    """Return what was computed, with the reference and the deviations from it.
 
     Args:
-        workload: the problem, with the bytes that were handed over.
+        workload: the problem, with the bytes that the framework was given.
         formula: the update rule that `expected` was computed with.
         expected: the float64 reference; None where it would take too long.
         losses: the framework's loss of each step, shape (steps,).
         initial: the framework's parameters before the first step, read back from it.
         trained: its parameters after the last step.
     """
-    told = {name: float(trained[name].ravel()[0]) for name in workload.truth}
+    actual = {name: float(trained[name].ravel()[0]) for name in workload.truth}
     expected_of = {name: float(expected.parameters[name].ravel()[0]) for name in workload.truth} if expected else {}
     return Accuracy(
         formula=formula,
@@ -44,11 +46,11 @@ def compare(
         reference_losses=expected.losses if expected else (),
         max_loss_deviation=loss_deviation(losses, expected=np.asarray(expected.losses)) if expected else None,
         max_parameter_deviation=parameter_deviation(trained, expected.parameters) if expected else None,
-        weight=told.get("weight"),
-        bias=told.get("bias"),
+        weight=actual.get("weight"),
+        bias=actual.get("bias"),
         reference_weight=expected_of.get("weight"),
         reference_bias=expected_of.get("bias"),
-        within_tolerance=within(workload, told) if workload.truth else None,
+        within_tolerance=within(workload, actual) if workload.truth else None,
         data_sha256=sha256(workload.batch.by_name()),
         init_sha256=sha256(initial),
         fingerprint=fingerprint(losses, trained),
@@ -58,18 +60,18 @@ def compare(
 def compare_forward(
     workload: Workload, predictions: Array64, parameters: Mapping[str, NDArray[np.float32]]
 ) -> Accuracy:
-    """Return the predictions of a forward pass at the initial parameters beside those of float64 NumPy.
+    """Return the predictions of a forward pass at the initial parameters, compared with those of float64 NumPy.
 
     Args:
-        workload: the problem whose inputs were predicted from.
+        workload: the problem whose inputs the predictions are for.
         predictions: what the framework returned, shape (n,).
         parameters: the model's, read back from the framework.
     """
     compared = compare(workload, FORWARD_ONLY, None, np.zeros(0), initial=parameters, trained=parameters)
-    should_be = _predictions(workload, parameters) if workload.has_reference else None
+    reference = _predictions(workload, parameters) if workload.has_reference else None
     return dataclasses.replace(
         compared,
-        max_loss_deviation=None if should_be is None else loss_deviation(predictions, expected=should_be),
+        max_loss_deviation=None if reference is None else loss_deviation(predictions, expected=reference),
         prediction_norm=float(np.linalg.norm(predictions)),
         fingerprint=fingerprint(predictions, parameters),
     )
@@ -89,10 +91,10 @@ def compare_inference(
     predictions: Array64,
     trained: Mapping[str, NDArray[np.float32]],
 ) -> Accuracy:
-    """Return a trained model's predictions beside those of float64 NumPy with the same trained parameters.
+    """Return a trained model's predictions, compared with those of float64 NumPy with the same parameters.
 
     Args:
-        workload: the problem whose inputs were predicted from.
+        workload: the problem whose inputs the predictions are for.
         formula: the update rule that `expected` was computed with.
         expected: the float64 reference of the training.
         predictions: what the framework returned, shape (n,).
@@ -124,36 +126,36 @@ def loss_deviation(losses: Array64, *, expected: Array64) -> float:
 def compare_gradient(
     compared: Accuracy, gradient: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Array64] | None
 ) -> Accuracy:
-    """Return `compared` with what the gradient at the initial parameters is, beside what it should be.
+    """Return `compared` with the gradient at the initial parameters and its deviation.
 
     Args:
-        compared: the result so far.
+        compared: the comparison so far.
         gradient: the framework's, shapes of the parameters.
         expected: the float64 reference's; None where it would take too long.
     """
     names = sorted(gradient)
     norms = tuple(float(np.linalg.norm(gradient[name].astype(np.float64))) for name in names)
-    told = dataclasses.replace(
+    normed = dataclasses.replace(
         compared, gradient_norm=math.hypot(*norms), parameters=tuple(names), gradient_norms=norms
     )
     if expected is None:
-        return told
-    off, worst = gradient_deviation(gradient, expected)
-    return dataclasses.replace(told, max_gradient_deviation=off, worst_gradient=worst)
+        return normed
+    deviation, worst = gradient_deviation(gradient, expected)
+    return dataclasses.replace(normed, max_gradient_deviation=deviation, worst_gradient=worst)
 
 
 def gradient_deviation(
     gradient: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Array64]
 ) -> tuple[float, str]:
-    """Return how far the worst parameter's gradient is off, and that parameter's name.
+    """Return the deviation of the worst parameter's gradient, and that parameter's name.
 
-    Each is held to its own size, so that a small one cannot hide behind a large one: rms(g - reference) /
-    rms(reference), which is the ratio of their Euclidean norms. Infinite where a gradient is not a number.
+    Each is relative to its own size, so that a large gradient cannot hide the error of a small one: rms(g -
+    reference) / rms(reference), the ratio of their Euclidean norms. Infinite where a gradient is not a number.
     """
     least = LEAST_SLOPE * max(_rms(slope) for slope in expected.values())
-    apart = {name: _rms(gradient[name] - slope) / max(_rms(slope), least) for name, slope in expected.items()}
-    worst = max(apart, key=lambda name: np.inf if np.isnan(apart[name]) else apart[name])
-    return (apart[worst] if np.isfinite(apart[worst]) else float("inf")), worst
+    deviations = {name: _rms(gradient[name] - slope) / max(_rms(slope), least) for name, slope in expected.items()}
+    worst = max(deviations, key=lambda name: np.inf if np.isnan(deviations[name]) else deviations[name])
+    return (deviations[worst] if np.isfinite(deviations[worst]) else float("inf")), worst
 
 
 def _rms(values: NDArray[Any]) -> float:
@@ -163,12 +165,12 @@ def _rms(values: NDArray[Any]) -> float:
 
 def parameter_deviation(trained: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Array64]) -> float:
     """Return the largest |parameter - reference|; infinite where one is not a number."""
-    found = [float(np.max(np.abs(trained[name] - value))) for name, value in expected.items()]
-    return max(found) if np.all(np.isfinite(found)) else float("inf")  # max() alone passes over a NaN
+    deviations = [float(np.max(np.abs(trained[name] - value))) for name, value in expected.items()]
+    return max(deviations) if np.all(np.isfinite(deviations)) else float("inf")  # max() alone ignores a NaN
 
 
 def within(workload: Workload, trained: Mapping[str, float]) -> bool:
-    """Return whether every parameter came within the workload's tolerance of the truth that made the data."""
+    """Return whether every parameter is within the workload's tolerance of the true value that made the data."""
     return all(abs(trained[name] - truth) <= workload.tolerance for name, truth in workload.truth.items())
 
 
@@ -180,19 +182,26 @@ def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
         return "the initial parameters are not the workload's"
     if not np.all(np.isfinite(accuracy.losses)):
         return "a loss is not a number"
-    off = accuracy.max_loss_deviation
-    if off is not None and not off <= loss_tolerance:
-        what = "losses leave the float64 reference" if accuracy.losses else "predictions leave those of float64 NumPy"
-        return f"the {what} by {off:.2e}, more than {loss_tolerance:.0e}"
-    off = accuracy.max_gradient_deviation
-    if off is not None and workload.gradient_tolerance is not None and not off <= gradient_tolerance:
-        return (
-            f"the gradient of {accuracy.worst_gradient} leaves the float64 reference by {off:.2e} of its norm,"
-            f" more than {gradient_tolerance:.0e}"
+    deviation = accuracy.max_loss_deviation
+    if deviation is not None and not deviation <= loss_tolerance:
+        pair = (
+            "losses differ from the float64 reference"
+            if accuracy.losses
+            else "predictions differ from those of float64 NumPy"
         )
-    off = accuracy.max_parameter_deviation
-    if off is not None and np.isfinite(off) and not precision.compares_parameters:
+        return f"the {pair} by {deviation:.2e}, more than {loss_tolerance:.0e}"
+    deviation = accuracy.max_gradient_deviation
+    if deviation is not None and workload.gradient_tolerance is not None and not deviation <= gradient_tolerance:
+        return (
+            f"the gradient of {accuracy.worst_gradient} differs from the float64 reference by {deviation:.2e}"
+            f" of its norm, more than {gradient_tolerance:.0e}"
+        )
+    deviation = accuracy.max_parameter_deviation
+    if deviation is not None and np.isfinite(deviation) and not precision.compares_parameters:
         return ""
-    if off is not None and not off <= workload.parameter_tolerance:
-        return f"a trained parameter leaves the reference's by {off:.2e}, more than {workload.parameter_tolerance:.0e}"
+    if deviation is not None and not deviation <= workload.parameter_tolerance:
+        return (
+            f"a trained parameter differs from the reference's by {deviation:.2e},"
+            f" more than {workload.parameter_tolerance:.0e}"
+        )
     return ""

@@ -1,8 +1,8 @@
-"""Reverse-mode derivatives in float64 NumPy: for the references of the workloads, and no more than they need.
+"""Reverse-mode derivatives in float64 NumPy, with only the operations that the workloads' references need.
 
 A workload writes its forward pass once, with these operations, on `Value`s. Each operation keeps what its derivative
-with respect to each operand needs; `of` walks back from the loss. Plain and slow on purpose: it judges everyone else,
-and its own judge is the difference quotient (tests/bench/reference/test_derivative.py).
+with respect to each operand needs; `of` goes back from the loss. It is plain and slow on purpose: all frameworks are
+compared with it. It is itself compared with difference quotients (tests/bench/reference/test_derivative.py).
 """
 
 import itertools
@@ -23,11 +23,11 @@ _order: Final = itertools.count()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """An array, and how it came about."""
+    """An array, and the operands that it was computed from."""
 
     array: Array64
     operands: Sequence[tuple["Value", Back]] = ()
-    place: int = field(default_factory=lambda: next(_order))  # later values depend on earlier ones only
+    order: int = field(default_factory=lambda: next(_order))  # later values depend on earlier ones only
 
 
 def of(forward: Forward) -> Callable[[Mapping[str, Array64], Arrays], tuple[float, dict[str, Array64]]]:
@@ -56,7 +56,7 @@ def _slopes(loss: Value) -> Mapping[Value, Array64]:
     slopes: dict[Value, Array64] = {loss: np.ones_like(loss.array)}
     open_values = {loss}
     while open_values:
-        newest = max(open_values, key=lambda value: value.place)
+        newest = max(open_values, key=lambda value: value.order)
         open_values.remove(newest)
         for operand, back in newest.operands:
             slope = back(slopes[newest])
@@ -66,7 +66,7 @@ def _slopes(loss: Value) -> Mapping[Value, Array64]:
 
 
 def constant(array: NDArray[np.generic]) -> Value:
-    """Return an array that nothing is derived by."""
+    """Return an array as a constant: no derivative by it is returned."""
     return Value(np.asarray(array, dtype=np.float64))
 
 
@@ -131,9 +131,9 @@ def mean(a: Value, axes: tuple[int, ...]) -> Value:
 
 
 def convolve(a: Value, weight: Value) -> Value:
-    """Return the convolution with 3 x 3 filters, stride 1, zeros around: as large as the image.
+    """Return the convolution with 3 x 3 filters, stride 1, zero padding: the result is as large as the image.
 
-    As all frameworks have it, no filter is flipped: a cross-correlation. Shapes: images (n, height, width, channels),
+    As in all frameworks, no filter is flipped: it is a cross-correlation. Shapes: images (n, height, width, channels),
     filters (3, 3, channels, filters), result (n, height, width, filters).
     """
     height, width = a.array.shape[1:3]

@@ -2,10 +2,10 @@
 
     float32    strict: no product is rounded to TF32
     tf32       operands of float32 products are rounded to 11 significant bits; an NVIDIA GPU of 2020 or later
-    bfloat16   products of bfloat16, 8 significant bits; each framework by its own way of mixing (autocast, a mixed
-               policy, a cast), with what it keeps in float32, such as norms and the softmax
+    bfloat16   products of bfloat16, 8 significant bits; each framework mixes precisions in its own way (autocast, a
+               mixed policy, a cast) and keeps some operations in float32, such as norms and the softmax
 
-The reasons for the tolerances stand in docs/adr/0013-precisions-and-forward-passes.md.
+The reasons for the tolerances are in docs/adr/0013-precisions-and-forward-passes.md.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ BFLOAT16: Final = "bfloat16"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """How near a result in this precision has to come, beside what the workload asks of float32."""
+    """A precision, and its tolerances where they are larger than the workload's own for float32."""
 
     sentence: str
-    products: str  # dtype that a product takes
-    loss: float = 0.0  # least tolerance of a loss or a prediction, |found - reference| / max(1, |reference|)
+    products: str  # dtype of the operands of a product
+    loss: float = 0.0  # least tolerance of a loss or a prediction, |value - reference| / max(1, |reference|)
     gradient: float = 0.0  # least tolerance of rms(g - reference) / rms(reference), by parameter
-    compares_parameters: bool = True  # Adam begins with the gradient's sign: where rounding flips it, no two agree
+    compares_parameters: bool = True  # Adam's first step is the gradient's sign: rounding may flip it, then runs differ
 
 
 PRECISIONS: Final[Mapping[str, Precision]] = {

@@ -1,4 +1,4 @@
-"""The float64 reference: the losses and the parameters that every framework is held to, step by step."""
+"""The float64 reference: the losses of each step and the trained parameters that every framework is compared with."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Trajectory:
 
 
 def reference(workload: Workload, formula: str, steps: int | None = None) -> Trajectory:
-    """Train `workload` for `steps` updates, or all, in float64 NumPy with the rule `formula`, from its float32 bytes.
+    """Train `workload` from its float32 bytes in float64 NumPy by the rule `formula`, for `steps` updates (None: all).
 
     Raises:
         ValueError: no such formula.
@@ -38,7 +38,7 @@ def reference(workload: Workload, formula: str, steps: int | None = None) -> Tra
             elif formula == "sgd":
                 update = workload.optimizer.learning_rate * g
             else:
-                raise ValueError(f"{formula!r} is no formula of SGD")
+                raise ValueError(f"{formula!r} is not a formula of SGD")
             parameters[name] = parameters[name] - update
     return Trajectory(losses=tuple(losses), parameters=parameters)
 
@@ -51,5 +51,5 @@ def _adam_update(adam: Adam, formula: str, step: int, m: Array64, v: Array64) ->
     elif formula == EPSILON_HAT:
         update = adam.learning_rate * np.sqrt(correction2) / correction1 * m / (np.sqrt(v) + adam.epsilon)
     else:
-        raise ValueError(f"{formula!r} is no formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
+        raise ValueError(f"{formula!r} is not a formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
     return np.asarray(update)

@@ -1,11 +1,11 @@
-"""A workload as data: inputs, initial parameters, optimiser, and the float64 NumPy reference that judges everyone.
+"""A workload as data: inputs, initial parameters, optimiser, and the float64 NumPy reference of all frameworks.
 
 Adam exists in two formulas, and no constant epsilon makes them equal:
 
     kingma-ba    p -= lr · m̂ / (√v̂ + ε)                         Kingma and Ba 2015, algorithm 1 (PyTorch, Optax)
     epsilon-hat  p -= lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)       same paper, end of section 2 (Keras, TensorFlow)
 
-with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is held to the one it implements; the record says which.
+with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is compared with its own formula; the record says which.
 """
 
 import hashlib
@@ -25,11 +25,12 @@ Arrays64 = Mapping[str, Array64]
 LossAndGradient = Callable[[Arrays64, Mapping[str, NDArray[Any]]], tuple[float, Arrays64]]
 Predict = Callable[[Arrays64, Arrays64], Array64]
 
-# Float32 carries some values over a ReLU's corner: 5e-4 of the gradient's norm at any large size (decision 13).
+# Float32 rounding flips the sign of some inputs of a ReLU, which changes a gradient by 5e-4 of its norm at any large
+# size (decision 13).
 RELU_GRADIENT_TOLERANCE = 2e-3
 LOSS_TOLERANCE = 1e-4  # float32 bias corrections alone give 1.7e-5 in 200 steps of Adam on the regression
 REFERENCE_FLOPS = 5e10  # some seconds of float64 on one core
-REFERENCE_BYTES = 128 << 20  # NumPy keeps several times as much, and goes through all of it for every operation
+REFERENCE_BYTES = 128 << 20  # NumPy keeps several times as much, and each operation goes through all of it
 KINGMA_BA = "kingma-ba"
 EPSILON_HAT = "epsilon-hat"
 
@@ -53,15 +54,15 @@ class Sgd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What one training step amounts to, known without making its arrays."""
+    """The work of one training step, computed without making its arrays."""
 
     samples: int  # rows of the batch
     flops: int  # additions and multiplications of forward, loss and gradient
-    bytes: int  # least traffic with memory: what a step has to read and to write, once, in float32
-    forward_flops: int  # the same of the forward pass alone
+    bytes: int  # least memory traffic: what a step must read and write once, in float32
+    forward_flops: int  # `flops` of the forward pass alone
     forward_bytes: int
     footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
-    parameters: int = 0  # numbers whose two moments of Adam `bytes` (read and written) and `footprint` count
+    parameters: int = 0  # numbers whose Adam moments are part of `bytes` (read and written) and `footprint`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +71,20 @@ class Workload:
 
     name: str  # module under bench/workloads
     size: str
-    update: Adam | Sgd | None  # None: nothing is trained, a step is a forward pass at the initial parameters
+    update: Adam | Sgd | None  # None: no training, a step is a forward pass at the initial parameters
     steps: int  # updates of the correctness gate's run
     work: Work
     inputs: Inputs  # what each step consumes
     parameters: Mapping[str, Array32]  # initial values, read-only; a matrix is (inputs, outputs)
     loss_and_gradient: LossAndGradient  # float64 reference: (parameters, inputs) -> loss, d loss / d parameters
-    gradient_tolerance: float | None = None  # of rms(g - reference) / rms(reference), by parameter; None: not looked at
+    gradient_tolerance: float | None = None  # of rms(g - reference) / rms(reference), by parameter; None: not compared
     loss_tolerance: float = LOSS_TOLERANCE  # of |loss - reference| / max(1, |reference|) over `steps`
     parameter_tolerance: float = 1e-4  # of |parameter - reference| after them
     predict: Predict | None = (
         None  # float64 forward pass: (parameters, inputs) -> predictions; where models are exported
     )
-    truth: Mapping[str, float] = field(default_factory=dict)  # what the trained parameters should come near to
-    tolerance: float = 0.0  # how near, for the success flag
+    truth: Mapping[str, float] = field(default_factory=dict)  # the values that the trained parameters should approach
+    tolerance: float = 0.0  # allowed difference from `truth`, for the success flag
 
     @property
     def batch(self) -> Batch:
@@ -92,25 +93,25 @@ class Workload:
 
     @property
     def trains(self) -> bool:
-        """A step is an update, not a forward pass."""
+        """Whether a step is an update, not a forward pass alone."""
         return self.update is not None
 
     @property
     def optimizer(self) -> Adam | Sgd:
-        """The optimiser; raises ValueError where nothing is trained."""
+        """The optimiser; raises ValueError where the workload is not trained."""
         if self.update is None:
             raise ValueError(f"the {self.name} is not trained here: a step is a forward pass")
         return self.update
 
     @property
     def has_reference(self) -> bool:
-        """The float64 reference takes seconds, not minutes: larger sizes are compared between frameworks only."""
+        """Whether the float64 reference takes seconds, not minutes; if not, only frameworks are compared."""
         flops = self.work.flops * self.steps if self.trains else self.work.forward_flops
         return flops <= REFERENCE_FLOPS
 
     @property
     def has_reference_gradient(self) -> bool:
-        """The float64 gradient, of one step, takes seconds: so at some sizes where the reference of all does not."""
+        """Whether the float64 gradient of one step takes seconds; true at some sizes where all steps take longer."""
         one_step = self.work.flops <= REFERENCE_FLOPS and self.work.footprint <= REFERENCE_BYTES
         return self.has_reference or one_step
 
@@ -127,7 +128,7 @@ class Workload:
         return self.slope(parameters, inputs)[1]
 
     def slope(self, parameters: Arrays64, inputs: Mapping[str, NDArray[Any]]) -> tuple[float, Arrays64]:
-        """Return `loss_and_gradient`, its shapes checked: a gradient that broadcasts would pass unseen.
+        """Return `loss_and_gradient`, with its shapes checked: a gradient that broadcasts would not be noticed.
 
         Raises:
             ValueError: a gradient is missing or has another shape than its parameter, or the reference cannot compute.
@@ -139,8 +140,8 @@ class Workload:
             raise ValueError(f"the reference of {self.name} cannot compute with {shapes}: {error}") from error
         for name, array in parameters.items():
             if name not in gradient or gradient[name].shape != array.shape:
-                found = gradient[name].shape if name in gradient else "none"
-                raise ValueError(f"the reference of {self.name} gives {name} {array.shape} the gradient {found}")
+                shape = gradient[name].shape if name in gradient else "none"
+                raise ValueError(f"the reference of {self.name} gives {name} {array.shape} the gradient {shape}")
         return loss, gradient
 
 

@@ -1,8 +1,8 @@
-"""The short turn before each block and after the last: is the machine as fast as it was?
+"""The drift probe: a short turn before each block and after the last one. Is the machine still as fast?
 
-A few of the probes for the limits (`limits`), one round of each after the other: on a shared machine, which may
-run at half speed for a second at a time, rounds of one probe in one stretch would say nothing of the others. What a
-sentinel says is the median of a probe's rounds, which lie all over its turn.
+It runs a few of the probes of `bench.tracks.limits`, one round of each in turn. A shared machine may run at half speed
+for a second: rounds of one probe in one stretch would say nothing about the others. The figure of a probe is the median
+of its rounds, which are spread over the whole turn.
 """
 
 import time
@@ -28,9 +28,11 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
 
 def measure(framework: Framework, offered: Probes, device: str, clock: Clock = time.perf_counter_ns) -> Iterator[Limit]:
-    """Yield the probes of `device`, after rounds that take turns until the time is spent."""
+    """Yield the probes of `device`, after alternating rounds until the time is spent."""
     chosen = [
-        one for one in limits.limit_probes(offered, device) if (one.kind, one.precision, one.size) in PROBES[device]
+        probe
+        for probe in limits.limit_probes(offered, device)
+        if (probe.kind, probe.precision, probe.size) in PROBES[device]
     ]
     tasks = [(probe, task) for probe in chosen if (task := probe.make()) is not None]
     calls = [limits.calls_of(framework, task, clock) for _, task in tasks]

@@ -1,9 +1,10 @@
-"""The turn that works for long enough that the GPU's energy counter says something, with a rest before it.
+"""The turn that measures energy: it works long enough for the GPU's energy counter, after a rest.
 
-    gate → warm-up → rest (settle, then the idle stretch) → rounds without a pause until the window is full → check
+    gate → warm-up → rest (settle, then idle) → rounds without a pause until the window is full → check
 
-The counter is read by the harness, from outside; what is noted here is when it has to look: the monotonic clock is the
-same for all processes of a host. The time of a step is not taken from here: nothing between two rounds is left out.
+The harness reads the counter, from outside. This turn stores the times for which it needs the counter: the monotonic
+clock is the same for all processes of a host. These times include what lies between two rounds, so no time of a step is
+taken from them.
 """
 
 import dataclasses
@@ -21,14 +22,14 @@ from bench.records.record import Record
 from bench.turns import prepare
 from bench.turns.turn import Turn
 
-SETTLE_S: Final = 1.0  # for a board that has just worked to come down to its power at rest
+SETTLE_S: Final = 1.0  # until a board that has just worked is at its idle power
 IDLE_S: Final = 2.0
-WINDOW_NS: Final = 5_200_000_000  # 5 s, and what the harness's looks at the edges may miss
+WINDOW_NS: Final = 5_200_000_000  # 5 s, and what the harness's samples may miss at both ends
 NO_COUNTER: Final = "only a GPU counts its energy"
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
-    """Fill a window with the work of the cell; return the record, in any case."""
+    """Run the steps of the cell for a whole window; return the record, in any case."""
     clock = time.perf_counter_ns
     phase = PhaseClock(clock, announce, startup_ns)
     replicate = Replicate(turn, phase, clock, cache_entries=prepare.cache_entries)
@@ -63,9 +64,9 @@ def fill(
     window_ns: int = WINDOW_NS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Energy:
-    """Rest, then run rounds of `calls` calls until `window_ns` are filled; return when that was."""
+    """Rest, then run rounds of `calls` calls until `window_ns` are over; return the times of both."""
     clock: Clock = timer.clock
-    with phase("check"):  # not a phase whose clocks and power are the work's
+    with phase("check"):  # not "rounds": in that phase, clocks and power are those of the work
         timer.quiet()
         sleep(SETTLE_S)
         idle_begin = clock()

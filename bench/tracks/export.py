@@ -16,14 +16,14 @@ from bench.turns.turn import Turn
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
-    """Train through the framework's plain mode, pass the gate, export; return the record, whatever happens."""
+    """Train through the framework's plain mode, pass the gate, export; return the record, in any case."""
     name = turn.cell.framework
     mode = plain_mode(framework_offer(name))
 
     def write(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Export:
         model: bytes = importlib.import_module(f"bench.onnx.{name}").export(workload, parameters)
-        found: Export = importlib.import_module("bench.onnx.describe").describe(model)
-        return found
+        described: Export = importlib.import_module("bench.onnx.describe").describe(model)
+        return described
 
     record = replicate.export(
         dataclasses.replace(turn, cell=dataclasses.replace(turn.cell, mode=mode, track="identical")),

@@ -1,4 +1,4 @@
-"""One cold run of a framework's hello world (`bench/hello`), in an interpreter of its own."""
+"""One cold run of a framework's hello world (`bench/hello`), in a separate interpreter."""
 
 import re
 import resource
@@ -19,7 +19,7 @@ RESULT: Final = re.compile(r"weight=(-?\d+\.\d+) bias=(-?\d+\.\d+)$")
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
-    """Start the program, wait for its end, read weight and bias off its last line."""
+    """Start the program, wait for its end, read weight and bias from its last line."""
     name = turn.cell.framework
     announce("hello")
     begin = time.perf_counter_ns()
@@ -33,11 +33,11 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     )
     total_ns = time.perf_counter_ns() - begin
     printed = [line for line in ended.stdout.splitlines() if line.strip()]
-    found = RESULT.search(printed[-1]) if printed and ended.returncode == 0 else None
+    match = RESULT.search(printed[-1]) if printed and ended.returncode == 0 else None
     idiomatic = failure = None
     reason = ""
-    if found:
-        weight, bias = float(found[1]), float(found[2])
+    if match:
+        weight, bias = float(match[1]), float(match[2])
         workload = regression.make("base", "adam")
         idiomatic = Idiomatic(
             lines=lines.count(name),
@@ -54,7 +54,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
         cell=turn.cell,
         block=turn.block,
         position=turn.position,
-        status="ok" if found else "failed",
+        status="ok" if match else "failed",
         reason=reason,
         phases=Phases(startup_ns=startup_ns, import_ns=0, rounds_ns=total_ns),
         memory=Memory(host_peak_rss_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024),

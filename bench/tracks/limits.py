@@ -1,16 +1,16 @@
-"""The turn that measures what a library gets out of the machine: the limits that cells are held to.
+"""The turn that measures the most a library reaches on the machine: the limits that cells are compared with.
 
-Each limit is measured in many short rounds, of which the best counts: whatever disturbs a round makes it longer, so the
-shortest is nearest to what the machine can do. The rounds stay raw in the record.
+Each limit is measured in many short rounds, of which the best counts: a disturbance makes a round longer, so the
+shortest is nearest to the limit of the machine. The record keeps all rounds.
 
     matmul       n × n products, 2n³ operations, in each precision that the library and the device have
-    convolution  3 × 3 over 32 × 32 images: its kernels are others than those of products, and may be twice as fast
+    convolution  3 × 3 over 32 × 32 images: its kernels differ from those of products, and may be twice as fast
     triad        a += s·b over working sets from 64 KiB up by factors of 8 (STREAM's triad, McCalpin 1995, in place)
-    launch       the smallest operation on one element: what a call costs before it computes anything
+    launch       the smallest operation on one element: the cost of a call without its computation
     replay       the same, recorded as a CUDA graph
 
-STREAM writes into a third array. Its lines are read before they are written, and STREAM does not count that: a cell
-that only reads would pass such a limit by a third. In place every byte that moves is counted.
+STREAM writes into a third array. The processor reads its cache lines before it writes them, and STREAM does not count
+that: a cell that only reads would exceed such a limit by a third. In place, every byte that moves is counted.
 """
 
 import dataclasses
@@ -37,12 +37,12 @@ WORKING_SETS: Final = {
     "cuda": tuple((64 << 10) * 8**k for k in range(6)),  # to 2 GiB
 }
 ROUND_NS: Final = 1_000_000  # least duration of one round
-PROBE_NS: Final = 150_000_000  # spent on one probe's rounds
+PROBE_NS: Final = 150_000_000  # for the rounds of one probe
 FEWEST_ROUNDS: Final = 5  # however long they are
 MOST_ROUNDS: Final = 100
 
 
-Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # framework, its calls, device
+Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # (framework, its calls, device) -> limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,9 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
 
 def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: Measure) -> Record:
-    """Let `measure` see the library that the framework of `turn` computes with; return the record, in any case."""
+    """Run `measure` on the library that the framework of `turn` computes with; return the record, in any case."""
     phase = PhaseClock(time.perf_counter_ns, announce, startup_ns)
-    found: list[Limit] = []
+    measured: list[Limit] = []
     versions: list[str] = []
 
     def go() -> None:
@@ -74,7 +74,7 @@ def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: 
             framework.start(turn.cell.device, turn.threads)
         with phase("rounds"):
             offered: Probes = importlib.import_module(f"bench.frameworks.{turn.cell.framework}").probes()
-            found.extend(measure(framework, offered, turn.cell.device))
+            measured.extend(measure(framework, offered, turn.cell.device))
 
     status, reason, failure = ending(phase, go)
     with phase("teardown"):
@@ -86,7 +86,7 @@ def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: 
             reason=reason,
             memory=Memory(host_peak_rss_bytes=peak_resident_bytes()),
             environment=describe(turn, versions),
-            limits=tuple(found),
+            limits=tuple(measured),
             failure=failure,
         )
     return dataclasses.replace(record, phases=phase.phases())
@@ -105,7 +105,7 @@ def measure(framework: Framework, offered: Probes, device: str, clock: Clock = t
 
 
 def limit_probes(offered: Probes, device: str) -> Iterator[LimitProbe]:
-    """Yield what is measured on `device`, the small before the large."""
+    """Yield the probes for `device`, the small before the large."""
     yield LimitProbe(kind="launch", precision="", size=1, make=lambda: offered.launch)
     yield LimitProbe(kind="replay", precision="", size=1, make=lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:

@@ -1,10 +1,10 @@
-"""The replicate that looks at memory. It is never timed, and it holds no more than a training of one's own would.
+"""The replicate that measures memory. It is not timed, and it holds no more than an ordinary training program.
 
     import → device → build → first step → check → warm-up → rounds → model deleted → cache emptied
 
-After each of these but the check the memory is read, from the process and from the framework's allocator. Outputs are
-dropped as soon as the next step is made; the float64 reference of the check is gone before the warm-up. What the suite
-itself goes on holding, the inputs and the initial parameters as NumPy arrays, is told as `Memory.own_bytes`.
+After each of these except the check, the memory of the process and of the framework's allocator is read. An output is
+dropped once the next step is made; the float64 reference of the check is freed before the warm-up. The suite itself
+keeps the inputs and the initial parameters as NumPy arrays: `Memory.own_bytes`.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ ROUND_NS: Final = 20_000_000  # a round lasts at least so long
 ROUNDS: Final = 20  # enough for the slope of a line through them
 FEWEST_ROUNDS: Final = 5  # however long they are
 SPENT_NS: Final = 5_000_000_000  # on more than the fewest
-REST_NS: Final = 300_000_000  # after a phase on a GPU, which is looked at from outside ten times a second
+REST_NS: Final = 300_000_000  # after a phase on a GPU, which is sampled from outside ten times a second
 
 
 class MemoryWatch:
@@ -39,16 +39,16 @@ class MemoryWatch:
         self.rest_ns = rest_ns  # after each phase
         self.readings: list[Reading] = []
         self.steps = 0  # made since the check
-        self.peak_bytes = 0  # of the whole life so far
-        self._anew = True  # the kernel's peak is of the time since the last reading
+        self.peak_bytes = 0  # since the process began
+        self._is_reset = True  # the kernel's peak is that since the last reading
 
     def read(self, moment: Moment, framework: Framework) -> None:
-        """Note the memory now, garbage collected and the device idle."""
+        """Store the current memory, with garbage collected and the device idle."""
         gc.collect()
-        begun = moment != "import"  # a framework has no allocator before its device is initialised
-        if begun:
+        has_device = moment != "import"  # a framework has no allocator before its device is initialised
+        if has_device:
             framework.wait(())
-        allocator = framework.memory() if begun else Allocator()
+        allocator = framework.memory() if has_device else Allocator()
         peak = peak_resident_bytes()
         rest_ns = self.rest_ns if moment != "round" else 0
         self.readings.append(
@@ -57,18 +57,18 @@ class MemoryWatch:
                 at_ns=self.clock(),
                 steps=self.steps,
                 rss_bytes=resident_bytes(),
-                rss_peak_bytes=peak if self._anew else None,
+                rss_peak_bytes=peak if self._is_reset else None,
                 allocator=allocator,
                 rested_ns=rest_ns,
             )
         )
         time.sleep(rest_ns / 1e9)
-        self.start_anew()
+        self.restart()
 
-    def start_anew(self) -> None:
-        """Count the next peak from now on."""
+    def restart(self) -> None:
+        """Measure the next peak from now on."""
         self.peak_bytes = max(self.peak_bytes, peak_resident_bytes())
-        self._anew = restart_peak()
+        self._is_reset = restart_peak()
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
@@ -115,7 +115,7 @@ def _observe(replicate: Replicate, watch: MemoryWatch, load: Load, make: Make, o
     """Go through the phases; return why the cell was skipped.
 
     Raises:
-        InvalidResultError: the result or the mode is not what was asked for.
+        InvalidResultError: the result or the mode is not the requested one.
     """
     phase = replicate.phase
     gate = replicate.begin(load, make, whole=False)
@@ -126,7 +126,7 @@ def _observe(replicate: Replicate, watch: MemoryWatch, load: Load, make: Make, o
     with phase("warmup"):
         del gate  # the reference and the copy of the parameters that the check held
         gc.collect()
-        watch.start_anew()
+        watch.restart()
         calls = _warm_up(framework, step, watch)
         watch.read("warm-up", framework)
         gc.freeze()  # so that collecting in the rounds takes microseconds
@@ -146,7 +146,7 @@ def _observe(replicate: Replicate, watch: MemoryWatch, load: Load, make: Make, o
 
 
 def _warm_up(framework: Framework, step: Step, watch: MemoryWatch) -> int:
-    """Return the calls of a round that lasts long enough, the smallest power of two, once it did so three times."""
+    """Return the smallest power of two of calls whose round is long enough three times in a row."""
     calls, long_enough = 1, 0
     while long_enough < 3:
         begin = watch.clock()
@@ -168,7 +168,7 @@ def _rounds(framework: Framework, step: Step, watch: MemoryWatch, calls: int) ->
 
 
 def _advance(framework: Framework, step: Step, watch: MemoryWatch, calls: int) -> None:
-    """Make `calls` calls, or a fit of as many updates, each output dropped once the next is there, and wait."""
+    """Make `calls` calls, or a fit of as many updates; drop each output once the next one is made; wait."""
     if step.fit is not None:
         outputs = step.run(calls)
         watch.steps += calls
@@ -184,6 +184,6 @@ def _own_bytes(workload: Workload) -> int:
     return sum(array.nbytes for array in (*workload.batch, *workload.parameters.values()))
 
 
-def _first_steps(found: Accuracy | None) -> Accuracy | None:
-    """Return what the check of the first steps found; they are too few to have trained anything."""
-    return dataclasses.replace(found, within_tolerance=None) if found else None
+def _first_steps(start: Accuracy | None) -> Accuracy | None:
+    """Return the accuracy of the first steps, without `within_tolerance`: they are too few to train the parameters."""
+    return dataclasses.replace(start, within_tolerance=None) if start else None

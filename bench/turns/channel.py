@@ -1,12 +1,12 @@
 """Messages between the harness and a worker: one JSON object per line on a Unix socket. Standard library only.
 
     worker → harness   {"hello": Hello}      once, after connecting
-    harness → worker   {"turn": Turn}        run this; nothing else is sent until it has ended
-    worker → harness   {"phase": "warmup"}   where the turn is, from time to time
+    harness → worker   {"turn": Turn}        run this; nothing else is sent until it ends
+    worker → harness   {"phase": "warmup"}   the current phase, when it has changed
     worker → harness   {"outcome": Outcome}  the turn has ended
     harness → worker   {"bye": null}         the plan is done: leave
 
-A connection that drops is a message too: the worker ends its turn, the harness records that it lost the worker.
+When the connection drops, the worker ends its turn, and the harness records that it lost the worker.
 """
 
 import contextlib
@@ -20,26 +20,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-LONGEST_BYTES: Final = 64 << 20  # no honest message is longer; a record has tens of kilobytes
+LONGEST_BYTES: Final = 64 << 20  # no valid message is longer; a record has tens of kilobytes
 PIECE_BYTES: Final = 1 << 16
 
 
 class LostError(ConnectionError):
-    """The other end is gone, or says what cannot be understood."""
+    """The other end is gone, or sent something that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """What a worker says of itself."""
+    """What a worker reports about itself."""
 
-    framework: str  # whose turns it takes
+    framework: str  # the framework whose turns it takes
     pid: int  # of the worker, in its own PID namespace
     cpus: tuple[int, ...]  # the CPU set it was given
     image: str  # identity of the image it runs in; empty: unknown
 
 
 class Channel:
-    """One end of a connection. Not for two threads at once, save that one may `wait_readable` while another sends."""
+    """One end of a connection. Not for two threads at once, except that one may `wait_readable` while another sends."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
@@ -66,7 +66,7 @@ class Channel:
 
         Raises:
             TimeoutError: no whole message came within `timeout_s`.
-            LostError: the other end is gone, or sent something else than a message.
+            LostError: the other end is gone, or sent something that is not a message.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while b"\n" not in self.unread:
@@ -75,15 +75,15 @@ class Channel:
                 raise TimeoutError
             self.unread += self._piece()
             if len(self.unread) > LONGEST_BYTES:
-                raise LostError("a message without end")
+                raise LostError("a message that does not end")
         line, _, self.unread = self.unread.partition(b"\n")
         return _message(line)
 
     def expect(self, kind: str, timeout_s: float) -> Mapping[str, Any]:
-        """Return the body of the next message, which is to be an object of this kind; raises as `receive` does."""
-        came, body = self.receive(timeout_s)
-        if came != kind or not isinstance(body, dict):
-            raise LostError(f"{came!r} instead of {kind!r}")
+        """Return the body of the next message, which must be an object of this kind; raises as `receive` does."""
+        received, body = self.receive(timeout_s)
+        if received != kind or not isinstance(body, dict):
+            raise LostError(f"{received!r} instead of {kind!r}")
         return body
 
     def wait_readable(self, timeout_s: float | None) -> bool:

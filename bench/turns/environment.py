@@ -1,4 +1,4 @@
-"""Where a replicate runs, read back from inside its process."""
+"""Where a replicate runs, and how much memory it has, read inside its process."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from typing import Final
 from bench.records.record import Environment
 from bench.turns.turn import Turn
 
-# Variables that change what a framework computes or how fast, whoever set them; Terraform's begin like TensorFlow's.
+# Variables that change what a framework computes or how fast, whoever set them. Terraform's begin like TensorFlow's.
 PREFIXES: Final = (
     "CUDA_", "JAX_", "KERAS_", "MKL_", "NPROC", "NVIDIA_", "OMP_", "OPENBLAS_", "PJRT_", "PYTORCH_", "TF_", "TORCH",
     "LIGHTNING_", "ORT_", "XLA_",
@@ -40,7 +40,7 @@ def _matters(name: str) -> bool:
 
 
 def cpu_model() -> str:
-    """Return the processor's model name from /proc/cpuinfo, or what the platform module knows."""
+    """Return the processor's model name from /proc/cpuinfo, or else from the platform module."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -64,7 +64,7 @@ def resident_bytes() -> int:
 
 
 def restart_peak() -> bool:
-    """Start the count of `peak_resident_bytes` anew (proc(5), clear_refs); return whether the kernel let us."""
+    """Reset the peak of `peak_resident_bytes` (proc(5), clear_refs); return whether the kernel allowed it."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -75,7 +75,7 @@ def restart_peak() -> bool:
 def peak_resident_bytes() -> int:
     """Return the peak resident set of this process since its exec or `restart_peak`: VmHWM, proc(5).
 
-    Not getrusage's ru_maxrss: Linux hands the parent's resident set at the moment of the fork down to it.
+    Not getrusage's ru_maxrss: on Linux it starts from the parent's resident set at the fork.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

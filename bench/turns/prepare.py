@@ -1,6 +1,6 @@
-"""Prepare the fresh process of a turn: its variables, CPU set and lifetime, before anything heavy is imported.
+"""Prepare the fresh process of a turn: its variables, CPU set and lifetime, before NumPy or a framework is imported.
 
-NumPy counts as heavy: its BLAS takes its number of threads from the variables and the CPU set when it is loaded.
+NumPy's BLAS takes its number of threads from the variables and the CPU set when it is loaded.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from bench.reference.workload import Workload
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model that the turn brought along
+MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model of the turn
 
 
 def prepare(turn: Turn) -> None:
-    """Die with the launcher, take the CPU set, set what the framework's file asks for.
+    """End with the launcher, set the CPU set, write the model, set the variables of the framework's file.
 
     Raises:
-        OSError: a CPU of the set is not there.
+        OSError: a CPU of the set does not exist.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if turn.cpus:
@@ -44,12 +44,12 @@ def prepare(turn: Turn) -> None:
 
 
 def scratch() -> Path:
-    """Return the folder that is empty when a replicate begins, and in which every compile cache lies."""
+    """Return the folder that is empty when a replicate begins and that holds every compile cache."""
     return Path(os.environ.get("TMPDIR", "/tmp"))
 
 
 def cache_entries() -> int:
-    """Return how many files lie in the scratch folder."""
+    """Return how many files are in the scratch folder."""
     return entries(scratch())
 
 
@@ -64,13 +64,13 @@ def workload_of(cell: Cell) -> Workload:
 
 
 class PhaseFile:
-    """Holds the name of the phase under way, so that a killed process still says where it was."""
+    """Holds the name of the current phase, so that it is known even when the process is killed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __call__(self, phase: str) -> None:
-        """Note that `phase` begins."""
+        """Write that `phase` begins."""
         self.path.write_text(phase, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Start the fresh process of a turn, watch it to its end, and leave nothing of it running. Standard library only.
+"""Start the fresh process of a turn, wait for its end, and leave none of its processes running. Standard library only.
 
 The same code serves the local launchers on the host and the worker inside a container.
 """
@@ -19,10 +19,10 @@ from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE,
 
 BENCH: Final = Path(__file__).resolve().parents[1]
 LOG_FILE: Final = "output.log"
-PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that an import could find
+PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that can be imported
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
-SCRATCH: Final = "scratch"  # TMPDIR of the process: every compile cache lies here, so each replicate starts cold
-# What would lead the fresh interpreter to other packages than its own environment's.
+SCRATCH: Final = "scratch"  # TMPDIR of the process: it holds every compile cache, so each replicate starts cold
+# They would make the fresh interpreter use packages of another environment.
 DROPPED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS")
 
 
@@ -33,9 +33,9 @@ def supervise(
     python: str = sys.executable,
     on_start: Callable[[int], None] = lambda pid: None,
 ) -> Outcome:
-    """Run `turn` in a fresh process of the interpreter `python`; `folder` is the turn's own and is made when missing.
+    """Run `turn` in a fresh process of the interpreter `python`, in `folder`, which is for this turn alone.
 
-    Whatever interrupts the waiting (Ctrl-C, a lost connection) ends the process and all it started, then goes on.
+    Whatever interrupts the wait (such as Ctrl-C) ends the process and all that it started, and is then raised again.
     """
     scratch = folder / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
@@ -83,19 +83,19 @@ def supervise(
 
 def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the fresh process; those of the framework are set inside it, from its file."""
-    # A caller's own pytest (its options, or that it runs several workers) must not reach the replicate's.
+    # The settings of a pytest that runs samestep must not reach the pytest of the replicate.
     kept = {name: v for name, v in inherited.items() if name not in DROPPED and not name.startswith("PYTEST_")}
     return {
         **kept,
         "PYTHONPATH": str(folder / PATH_FOLDER),
         "PYTHONHASHSEED": str(turn.hash_seed),
-        "PYTHONUNBUFFERED": "1",  # so that the last lines of a killed process are there
+        "PYTHONUNBUFFERED": "1",  # keeps the last lines of a killed process
         "TMPDIR": str(folder / SCRATCH),
     }
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and everything it started, compilers included; do nothing when all have ended."""
+    """Kill the process and everything it started, such as compilers; do nothing when all have ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -110,7 +110,7 @@ def signal_name(number: int) -> str:
 
 
 def read_log(path: Path) -> str:
-    """Return the text of a log, whatever bytes are in it."""
+    """Return the text of a log; invalid bytes are replaced."""
     return path.read_text(encoding="utf-8", errors="replace")
 
 
@@ -134,7 +134,7 @@ def adopt_orphans() -> None:
 
 
 def end_strays() -> None:
-    """Kill and reap what a turn left behind outside its process group, until there is nothing left."""
+    """Kill and reap all processes that a turn left outside its process group."""
     while strays := list(children()):
         for pid in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -148,6 +148,6 @@ def children() -> Iterator[int]:
     """Yield the processes whose parent is this one, from field 4 of /proc/PID/stat (proc(5))."""
     me = str(os.getpid())
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
+        with contextlib.suppress(OSError):  # it has just ended
             if stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1] == me:
                 yield int(stat.parent.name)

@@ -1,7 +1,7 @@
-"""One turn: what a launcher hands to a fresh process, and what comes back. Standard library only.
+"""One turn: what a launcher gives to a fresh process, and what comes back. Standard library only.
 
 A turn is a folder. The launcher writes `turn.json` into it and starts `python -m bench turn FOLDER`; the process writes
-`phase` (the phase under way, so that a process that was killed still says where) and, at its end, `record.json`.
+`phase` (the current phase, known even when the process is killed) and, at its end, `record.json`.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ PHASE_FILE: Final = "phase"
 RECORD_FILE: Final = "record.json"
 REPEATS: Final = "repeats"  # content of the phase file while a further process of the same turn runs
 TAIL_LINES: Final = 20
-LOG_CHARACTERS: Final = 64 << 10  # of a replicate's log that are kept
+LOG_CHARACTERS: Final = 64 << 10  # kept of a replicate's log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +29,8 @@ class Settings:
     warmup_floor_ns: int  # least time spent in warm-up rounds
     warmup_cap_ns: int  # warm-up ends here even when the rounds do not agree yet (flag NOSTEADY)
     round_floor_ns: int = 5_000_000  # least duration of one round
-    warm_blocks: int = 1  # blocks whose compiled cells are run once more on the caches that they left
-    other_threads: bool = True  # in the first block, run each cell once more at another number of threads
+    warm_blocks: int = 1  # blocks whose compiled cells are run again with the caches that they left
+    other_threads: bool = True  # in the first block, run each cell again with another number of threads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,11 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One replicate to be run: everything a fresh process has to know."""
+    """One replicate to be run: all that its fresh process needs."""
 
     cell: Cell
     block: int  # from 1
-    position: int  # place in the run's order, from 1
+    position: int  # index in the run's order, from 1
     settings: Settings
     calls_per_round: int | None  # frozen in the cell's first block; None: calibrate
     cpus: tuple[int, ...]  # CPU set of the process; empty: leave as it is (a container has its own)
@@ -56,13 +56,13 @@ class Turn:
     timeout_s: float  # the launcher ends the turn after this long
     launcher: str  # name of the launcher, for the record
     image: str = ""  # digest of the container image, for the record
-    repeats: tuple[RepeatKind, ...] = ()  # what to run once more when the replicate is good, each in its own process
+    repeats: tuple[RepeatKind, ...] = ()  # what to run again when the replicate is good, each in its own process
     model: Model | None = None  # of a cell that runs another framework's model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How the process of a turn ended, as the one who started it saw it."""
+    """How the process of a turn ended, seen by the process that started it."""
 
     started_unix_ns: int
     wall_ns: int  # from start to exit
@@ -73,7 +73,7 @@ class Outcome:
     phase: str = "launch"  # content of the phase file
     tail: tuple[str, ...] = ()  # last lines of stdout and stderr together
     record: str = ""  # content of record.json; empty when there is none
-    log: str = ""  # what it printed, of a long text the end; kept beside the records
+    log: str = ""  # what it printed, or the end of a long text; kept next to the records
 
 
 def to_json(turn: Turn | Outcome) -> str:

@@ -4,9 +4,9 @@
        ↑                     ↑   └─ bye: leave with 0                               │
        └── connection lost ──┴──────────────────────────────────────────────────────┘
 
-Nothing may run beside a measurement. So a worker imports no framework, sleeps in the kernel while it waits, ends its
-turn at once when the harness is gone, and leaves no process of a turn behind. It is told nothing and writes nothing
-but on the socket and in its own temporary folder: its container has a read-only root and no writable mount.
+Nothing may run during a measurement. So a worker imports no framework, sleeps in the kernel while it waits, ends its
+turn at once when the harness is gone, and leaves no process of a turn behind. It reads and writes only on the socket
+and in its own temporary folder: its container has a read-only root and no writable mount.
 """
 
 import argparse
@@ -30,14 +30,14 @@ from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn, last_phase
 
-PATIENCE_S: Final = 60.0  # without a harness for so long, a worker leaves: no container is left waiting for ever
+PATIENCE_S: Final = 60.0  # an idle worker without a harness exits after so long: no container waits for ever
 RETRY_FIRST_S: Final = 0.1
 RETRY_LONGEST_S: Final = 2.0
-PHASE_EVERY_S: Final = 1.0  # how often the phase is looked at, for a lost worker's record: one read of some 30 µs
-LOCKS: Final = Path("/opt/locks")  # where images/Dockerfile keeps the locks of what it installed
+PHASE_EVERY_S: Final = 1.0  # between two reads of the phase, for a lost worker's record; a read takes some 30 µs
+LOCKS: Final = Path("/opt/locks")  # where images/Dockerfile keeps the locks of the installed packages
 
 Say = Callable[[str], None]
-# Where a container finds the counters of its own memory cgroup: version 2, version 1.
+# The counters of a container's own memory cgroup: version 2, version 1.
 OOM_COUNTERS: Final = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def identity(framework: str, locks: Path = LOCKS) -> str:
-    """Return what tells this image from another: a container does not know its image's digest, but its lock files."""
+    """Return what identifies this image: its lock files, because a container does not know its image's digest."""
     digest = hashlib.sha256()
     files = sorted(locks.glob("*.txt"))
     for path in files:
@@ -124,7 +124,7 @@ def take_turns(channel: Channel, hello: Hello) -> None:
 
 
 def run(turn: Turn, channel: Channel) -> Outcome:
-    """Run one turn in a fresh process in a folder of its own; raise LostError when the harness went away meanwhile."""
+    """Run one turn in a fresh process in a folder of its own; raise LostError when the harness is gone."""
     begin, killed_before = time.time_ns(), oom_kills()
     try:
         outcome, lost = _run_watched(turn, channel)
@@ -146,7 +146,7 @@ def _run_watched(turn: Turn, channel: Channel) -> tuple[Outcome, bool]:
 
 
 class PhaseWatch:
-    """Tells the harness the phase of a running turn, and kills the turn when the connection drops."""
+    """Sends the phase of a running turn to the harness, and kills the turn when the connection drops."""
 
     def __init__(self, channel: Channel, folder: Path, every_s: float = PHASE_EVERY_S) -> None:
         self.channel = channel
@@ -170,8 +170,8 @@ class PhaseWatch:
         os.close(self._wake)
 
     def started(self, pid: int) -> None:
-        """Take note of the turn's process, which leads its own process group."""
-        # When memory runs out the kernel shall end the turn and spare the worker, which has to say what happened.
+        """Register the turn's process, which leads its own process group."""
+        # When memory runs out, the kernel must kill the turn and not the worker, which reports what happened.
         with contextlib.suppress(OSError):
             Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
         with self._lock:
@@ -187,14 +187,14 @@ class PhaseWatch:
                 return
             phase = last_phase(self.folder)
             # Nothing is sent to a busy worker: what can be read is the end of the connection, or nonsense.
-            if readable or not (phase == sent or self._tell(phase)):
+            if readable or not (phase == sent or self._send(phase)):
                 with self._lock:
                     self.lost = True
                     self._kill()
                 return
             sent = phase
 
-    def _tell(self, phase: str) -> bool:
+    def _send(self, phase: str) -> bool:
         try:
             self.channel.send("phase", phase)
         except LostError:
@@ -208,7 +208,7 @@ class PhaseWatch:
 
 
 def oom_kills(counters: Sequence[Path] = OOM_COUNTERS) -> int:
-    """Return how many processes the kernel has killed for memory in this container; 0 where it does not say."""
+    """Return how many processes the kernel has killed for memory in this container; 0 where that is unknown."""
     for path in counters:
         try:
             lines = path.read_text(encoding="ascii").splitlines()

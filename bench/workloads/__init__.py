@@ -1,7 +1,7 @@
 """The workloads: one module each, listed nowhere else. A file whose name opens with "_" is shared by several.
 
-NEEDED says what a workload's file has to have. One whose ON_CPU and ON_CUDA name sizes is run when it is named; one
-that leaves them empty is run by everybody, in every mode: the regression, which is the common ground and stands first.
+NEEDED says what a workload's file must have. A workload whose ON_CPU and ON_CUDA name sizes runs when it is named; one
+that leaves them empty runs in every mode of every framework: the regression, which is the first.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:  # this is read before NumPy may be loaded, see bench.turns.prepare
+if TYPE_CHECKING:  # imported before NumPy may be loaded, see bench.turns.prepare
     from bench.reference.workload import Workload
 
 NEEDED: Final[Mapping[str, str]] = {
-    "SIZES": "its sizes by name, `tiny` first, each with what `work` and `make` need to know of it",
-    "OPTIMIZERS": "`Adam` and `Sgd` by name, and None by `FORWARD_ONLY` where the forward pass alone runs, too",
+    "SIZES": "its sizes by name, `tiny` first, each with what `work` and `make` need",
+    "OPTIMIZERS": "`Adam` and `Sgd` by name; also None by `FORWARD_ONLY` where the forward pass can run alone",
     "ON_CPU": "the sizes that run on a CPU when none is named",
     "ON_CUDA": "the sizes that run on a GPU when none is named",
-    "work": "(size) -> Work, what a step amounts to, without making its arrays",
+    "work": "(size) -> Work, the work of a step, without making its arrays",
     "make": "(size, optimizer) -> Workload, with its inputs, initial parameters and float64 reference",
 }
 FIRST: Final = "regression"
@@ -27,7 +27,7 @@ WORKLOADS: Final = (FIRST, *sorted({path.stem for path in Path(__file__).parent.
 
 
 class WorkloadError(Exception):
-    """A workload's file does not keep its promises; one sentence, which names the file."""
+    """A workload's file is incomplete or contradicts itself; one sentence, which names the file."""
 
 
 def load(name: str) -> Any:
@@ -48,10 +48,10 @@ def _faults(module: Any) -> Iterator[str]:
     for needed, meaning in NEEDED.items():
         if needed not in vars(module):
             yield f"has no {needed}: {meaning}"
-    for usual in ("ON_CPU", "ON_CUDA"):
-        for size in vars(module)[usual]:
+    for default in ("ON_CPU", "ON_CUDA"):
+        for size in vars(module)[default]:
             if size not in module.SIZES:
-                yield f"has {size!r} in {usual}, which is none of its SIZES"
+                yield f"has {size!r} in {default}, which is none of its SIZES"
     if bool(module.ON_CPU) != bool(module.ON_CUDA):
         yield "names sizes in one of ON_CPU and ON_CUDA only"
     for size in module.SIZES:
@@ -64,7 +64,7 @@ def make(name: str, *, size: str, optimizer: str) -> Workload:
 
     Raises:
         KeyError: no such size or optimizer.
-        WorkloadError: what its file makes is not what every framework is promised.
+        WorkloadError: its file makes something else than the interface says.
     """
     made = load(name).make(size, optimizer)
     for fault in _faults_of(made, name, size):

@@ -5,7 +5,7 @@
     head: the mean over the image, a linear layer to 10 classes
 
 A residual block is relu(h + convolution(relu(convolution(h)))). No batch norm: its running statistics are updated by
-other rules in each framework. No stride: where a strided convolution puts its padding differs, too.
+other rules in each framework. No stride: frameworks place the padding of a strided convolution differently.
 
 From `numpy.random.default_rng(42)` come, in this order, x (standard normal, (batch, height, width, 3)), the labels
 (integers below 10, (batch,)), then each layer's weight (normal with standard deviation √(2 / inputs), He et al. 2015; a
@@ -92,7 +92,7 @@ def make(size: str, optimizer: str) -> Workload:
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=RELU_GRADIENT_TOLERANCE,
         loss_tolerance=1e-3,
-        parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
+        parameter_tolerance=2e-2,  # the most that 20 steps of Adam change: where a gradient is rounding, runs differ
     )
 
 
@@ -111,11 +111,11 @@ def _layers(size: str) -> dict[str, tuple[tuple[int, ...], int]]:
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to.
+    """Return the work of one step.
 
-    Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
-    read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone reads
-    inputs and parameters and writes the logits.
+    Operations of the products alone: forward, by the weights, and by the input of each layer except the first. Inputs
+    are read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone
+    reads inputs and parameters and writes the logits.
     """
     batch, image = SIZES[size].batch, SIZES[size].image
     layers = _layers(size).values()

@@ -74,16 +74,16 @@ def make(size: str, optimizer: str) -> Workload:
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=RELU_GRADIENT_TOLERANCE,
         loss_tolerance=1e-3,
-        parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
+        parameter_tolerance=2e-2,  # the most that 20 steps of Adam change: where a gradient is rounding, runs differ
     )
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to.
+    """Return the work of one step.
 
-    Operations of the products alone: forward, by the weights, and by the input of each layer but the first. Inputs are
-    read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone reads
-    inputs and parameters and writes the logits.
+    Operations of the products alone: forward, by the weights, and by the input of each layer except the first. Inputs
+    are read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone
+    reads inputs and parameters and writes the logits.
     """
     hidden, batch = SIZES[size].hidden, SIZES[size].batch
     widths = (INPUTS, hidden, hidden, CLASSES)

@@ -62,15 +62,15 @@ def make(size: str, optimizer: str) -> Workload:
         predict=derivative.values(_predict),
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
-        parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
+        parameter_tolerance=2e-2,  # the most that 20 steps of Adam change: where a gradient is rounding, runs differ
     )
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to.
+    """Return the work of one step.
 
-    Per element and block forward some 25 (GELU 10, layer norm 10), backward about twice that. The inputs are read once:
-    all the rest could stay in registers and caches, row by row. Forward alone reads x and writes as much.
+    Per element and block, about 25 operations forward (GELU 10, layer norm 10) and twice that backward. The inputs are
+    read once: the rest could stay in registers and caches, row by row. Forward alone reads x and writes as much.
     """
     rows, width = SIZES[size]
     elements = rows * width

@@ -2,7 +2,7 @@
 
 From `numpy.random.default_rng(42)` come, in this order, x (standard normal), the noise (standard normal × 0.1), then
 the initial weight and bias (standard normal); made in float64, cast to float32. Least squares on these points gives
-2.9919 and 2.0018: nobody can come nearer to 3 and 2 than the data do.
+2.9919 and 2.0018: no training can come nearer to 3 and 2.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from bench.reference.inputs import Resident
 from bench.reference.workload import Adam, Array64, Arrays64, Sgd, Work, Workload, frozen
 
 SIZES: Final = {"base": 200}
-ON_CPU: Final = ()  # no ladder: run by everybody, in every mode
+ON_CPU: Final = ()  # no ladder: runs in every mode of every framework
 ON_CUDA: Final = ()
 OPTIMIZERS: Final[Mapping[str, Adam | Sgd]] = {"adam": Adam(learning_rate=0.1), "sgd": Sgd(learning_rate=0.1)}
 SEED: Final = 42
@@ -52,7 +52,7 @@ def make(size: str, optimizer: str) -> Workload:
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to: per point forward 2, residual 1, square and sum 2, gradient 2 and 1."""
+    """Return the work of one step: per point forward 2, residual 1, square and sum 2, gradient 2 and 1."""
     points = SIZES[size]
     return Work(
         samples=points,

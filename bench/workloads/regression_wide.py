@@ -57,10 +57,10 @@ def make(size: str, optimizer: str) -> Workload:
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to.
+    """Return the work of one step.
 
-    Per point and feature forward 2, gradient 2. The inputs are read once: a pass over the rows can take the gradient of
-    each as it goes.
+    Per point and feature, 2 operations forward and 2 for the gradient. The inputs are read once: one pass over the rows
+    can compute the gradient too.
     """
     points, features = SIZES[size]
     return Work(

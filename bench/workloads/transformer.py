@@ -2,10 +2,10 @@
 
     h = x;  each block:  h = h + out(attend(qkv(norm1(h))));  h = h + down(gelu(up(norm2(h))));  logits = head(norm(h))
 
-The framework's own fused attention, where it has one; `transformer_naive` is the same with each operation by itself.
-No embedding: x are vectors. No bias in qkv: that of the keys cancels out of the softmax, its gradient is rounding and
-Adam makes steps of it. Heads are 64 wide, in the smallest size 16; up is four times as wide; 256 classes; GELU is
-its tanh approximation, ε of the layer norms 1e-5.
+The framework's own fused attention, where it has one; `transformer_naive` is the same with separate operations.
+No embedding: x are vectors. No bias in qkv: that of the keys cancels in the softmax, so its gradient is only rounding,
+and Adam would turn it into steps. Heads are 64 wide, in the smallest size 16; up is four times as wide; 256 classes;
+GELU is its tanh approximation, ε of the layer norms 1e-5.
 
 From `numpy.random.default_rng(42)` come, in this order, x (standard normal, (batch, tokens, width)), the labels
 (integers below 256, (batch, tokens)), then the parameters by their names in the order below: a weight (normal with
@@ -75,7 +75,7 @@ def heads(width: int) -> int:
 
 
 def blocks(parameters: Iterable[str]) -> list[str]:
-    """Return the names of the blocks that `parameters` are named after, in their order."""
+    """Return the names of the blocks in the names of `parameters`, in their order."""
     return list(dict.fromkeys(name.partition(".")[0] for name in parameters if name.startswith("block")))
 
 
@@ -103,7 +103,7 @@ def make(size: str, optimizer: str) -> Workload:
         loss_and_gradient=derivative.of(_loss),
         gradient_tolerance=1e-4,
         loss_tolerance=1e-3,
-        parameter_tolerance=2e-2,  # as far as 20 steps of Adam can take one: where a gradient is rounding, no two agree
+        parameter_tolerance=2e-2,  # the most that 20 steps of Adam change: where a gradient is rounding, runs differ
     )
 
 
@@ -121,12 +121,12 @@ def _shapes(size: str) -> dict[str, tuple[int, ...]]:
 
 
 def work(size: str) -> Work:
-    """Return what one step amounts to.
+    """Return the work of one step.
 
     Operations: forward and twice that backward, of the products with weights, and of a causal attention's two products,
-    which have half of tokens² entries each. Inputs are read once; parameters are read, then read and written with their
-    gradient and Adam's moments; forward alone reads inputs and parameters and writes the logits. Held are the results
-    of all layers, but no scores: the fused attention keeps none.
+    which have tokens² / 2 entries each. Inputs are read once; parameters are read, then read and written with their
+    gradient and Adam's moments; forward alone reads inputs and parameters and writes the logits. The
+    footprint counts the results of all layers, but no scores: the fused attention keeps none.
     """
     layers, width, tokens, batch = SIZES[size].layers, SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
     shapes = _shapes(size).values()

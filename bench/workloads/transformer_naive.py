@@ -1,4 +1,4 @@
-"""Transformer with naive attention: the same decoder blocks, each operation of the attention by itself."""
+"""Transformer with naive attention: the same decoder blocks, the attention as separate operations."""
 
 import dataclasses
 

@@ -199,7 +199,7 @@ def test_windows_that_differ_are_not_settled() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"wrong_by": 0.01}, "before timing: the losses leave the float64 reference"),
+        ({"wrong_by": 0.01}, "before timing: the losses differ from the float64 reference"),
         ({"wrong_start": 0.01}, "before timing: reset does not bring the initial parameters back"),
         ({"mode": "compile"}, "mode: eager was asked for, the framework ran compile"),
         ({"device": "cuda:0"}, "device: cpu was asked for, the framework ran cuda"),
@@ -216,8 +216,11 @@ def test_windows_that_differ_are_not_settled() -> None:
             "1 graph breaks: the compiled step left its graph",
         ),
         ({"found": {"guard_failures": 2}}, "2 compilations because what was compiled did not fit"),
-        ({"inference_off": 0.01}, "before timing: the predictions leave those of float64 NumPy by"),
-        ({"inference_off": 0.0, "wrong_start": 0.01}, "before timing: a trained parameter leaves the reference's by"),
+        ({"inference_off": 0.01}, "before timing: the predictions differ from those of float64 NumPy by"),
+        (
+            {"inference_off": 0.0, "wrong_start": 0.01},
+            "before timing: a trained parameter differs from the reference's by",
+        ),
     ],
 )
 def test_a_wrong_cell_has_no_time(changes: dict[str, Any], reason: str) -> None:
@@ -344,7 +347,7 @@ def test_a_gate_that_fails_after_timing_takes_the_time_away() -> None:
     record = run(framework, rounds=spoil)
 
     assert record.status == "invalid"
-    assert record.reason.startswith("after timing: the losses leave")
+    assert record.reason.startswith("after timing: the losses differ")
     assert record.timing is None
 
 

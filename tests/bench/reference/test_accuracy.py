@@ -50,13 +50,13 @@ def test_losses_that_are_missing_or_not_finite_are_infinitely_far(losses: list[f
     ("changes", "sentence"),
     [
         ({"init_sha256": "0" * 64}, "the initial parameters are not the workload's"),
-        ({"max_loss_deviation": 1.01e-4}, "the losses leave the float64 reference by 1.01e-04, more than 1e-04"),
-        ({"max_loss_deviation": float("nan")}, "the losses leave the float64 reference"),
+        ({"max_loss_deviation": 1.01e-4}, "the losses differ from the float64 reference by 1.01e-04, more than 1e-04"),
+        ({"max_loss_deviation": float("nan")}, "the losses differ from the float64 reference"),
         (
             {"max_parameter_deviation": 1.01e-4},
-            "a trained parameter leaves the reference's by 1.01e-04, more than 1e-04",
+            "a trained parameter differs from the reference's by 1.01e-04, more than 1e-04",
         ),
-        ({"max_parameter_deviation": float("nan")}, "a trained parameter leaves"),
+        ({"max_parameter_deviation": float("nan")}, "a trained parameter differs"),
     ],
 )
 def test_each_fault_alone_closes_the_gate(changes: dict[str, float], sentence: str) -> None:
@@ -65,7 +65,7 @@ def test_each_fault_alone_closes_the_gate(changes: dict[str, float], sentence: s
 
 @pytest.mark.parametrize("off", [{"weight": 1.1e-4}, {"bias": -1.1e-4}, {"bias": float("nan")}])
 def test_each_parameter_is_looked_at(off: dict[str, float]) -> None:
-    assert fault(good(**off), WORKLOAD, FLOAT).startswith("a trained parameter leaves the reference's by")
+    assert fault(good(**off), WORKLOAD, FLOAT).startswith("a trained parameter differs from the reference's by")
 
 
 def test_just_inside_the_limits_it_stays_open() -> None:
@@ -108,4 +108,6 @@ def test_a_parameter_without_a_slope_is_not_held_to_its_own_rounding() -> None:
 def test_the_gate_names_the_parameter_whose_gradient_is_off() -> None:
     steep = dataclasses.replace(good(), max_gradient_deviation=0.93, worst_gradient="stem.bias")
     told = fault(steep, dataclasses.replace(WORKLOAD, gradient_tolerance=1e-4), FLOAT)
-    assert told == "the gradient of stem.bias leaves the float64 reference by 9.30e-01 of its norm, more than 1e-04"
+    assert (
+        told == "the gradient of stem.bias differs from the float64 reference by 9.30e-01 of its norm, more than 1e-04"
+    )

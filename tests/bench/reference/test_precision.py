@@ -40,7 +40,7 @@ def regressed(precision: str, *, off: float = 0.0, **found: Any) -> Record:
         ("float32", {"compute_precision": "bfloat16"}, "precision of the products: float32 was asked for"),
         ("bfloat16", {"compute_precision": "bfloat16"}, ""),
         ("bfloat16", {"compute_precision": "float32"}, "precision of the products: bfloat16 was asked for"),
-        ("bfloat16", {}, "precision of the products: bfloat16 was asked for, the framework ran nobody knows what"),
+        ("bfloat16", {}, "precision of the products: bfloat16 was asked for, the framework ran an unknown precision"),
         ("bfloat16", {"compute_precision": "bfloat16", "output_precision": "bfloat16"}, "precision of the output"),
         ("tf32", {"tf32": True}, ""),
         ("tf32", {"tf32": False, "matmul_precision": "highest"}, "tf32 was asked for, the framework does not use it"),
@@ -129,7 +129,7 @@ def test_a_forward_pass_is_held_to_the_float64_predictions_at_the_initial_parame
 
 
 def test_a_forward_pass_that_is_off_or_trains_is_invalid() -> None:
-    assert predicted(off=0.01).reason.startswith("before timing: the predictions leave those of float64 NumPy by")
+    assert predicted(off=0.01).reason.startswith("before timing: the predictions differ from those of float64 NumPy by")
     assert predicted(forgets=True).reason == "before timing: a forward pass changed the parameters"
 
 

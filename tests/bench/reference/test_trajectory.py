@@ -81,9 +81,9 @@ def test_the_two_formulas_of_adam_differ() -> None:
 
 
 def test_an_unknown_formula_is_refused() -> None:
-    with pytest.raises(ValueError, match="no formula of Adam"):
+    with pytest.raises(ValueError, match="not a formula of Adam"):
         reference(workload(), "sgd")
-    with pytest.raises(ValueError, match="no formula of SGD"):
+    with pytest.raises(ValueError, match="not a formula of SGD"):
         reference(workload("sgd"), KINGMA_BA)
 
 

@@ -242,11 +242,11 @@ class TestReproducibility:
         assert (row["other_threads"], row["threads"], row["threads_of_repeat"]) == ("false", "1", "2")
 
     def test_what_was_not_checked_says_why(self) -> None:
-        failed = repeat("threads", status="failed", reason="its process ended without a word", fingerprint="")
+        failed = repeat("threads", status="failed", reason="its process ended without a result", fingerprint="")
         found = tables(run([gated(1, A, A, failed)])).reproducibility
         assert one(found)["two_processes"] == ""
         assert one(found)["unchecked"] == (
-            "processes: only one replicate; threads: failed: its process ended without a word"
+            "processes: only one replicate; threads: failed: its process ended without a result"
         )
         assert found.remarks[0].startswith("Not checked in one row: processes: only one replicate")
 
