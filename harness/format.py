@@ -99,6 +99,12 @@ def duration(ns: float) -> str:
     return f"{significant(ns)} ns"
 
 
+def wall_duration(seconds: float) -> str:
+    """Return a measured wall time to the second: 42 s, 19 min 15 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def rough_duration(seconds: float) -> str:
     """Return an estimated duration, from 90 s on rounded to ten seconds: "42 s", "3 min 20 s", "2 h 1 min"."""
     if seconds < 90:

@@ -1,5 +1,6 @@
 """One side of `samestep compare` as typed: a run, or some cells of one, as RUN:field=value,value,field=value."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,7 +9,7 @@ from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.plan import selection
 
-FIELDS: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator")
+FIELDS: Final = tuple(one.name for one in dataclasses.fields(Cell) if one.name != "track")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.catalogue import DRIFT_PROBE, LIMITS, FrameworkOffer
+from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Track
 from harness.plan import selection
 from harness.plan.profiles import Profile
@@ -21,7 +21,6 @@ MEASURES: Final = (TIME, *REPEATING)
 PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}
 PROBE_FEWEST_BLOCKS: Final = 2  # a drift is a change from one block to another
 
-CONTROL: Final = "twin"  # the track of the A/A control
 CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 

@@ -1,6 +1,6 @@
 """The name of a cell in progress and messages."""
 
-from bench.catalogue import DEFAULT_POLICY
+from bench.catalogue import CONTROL, DEFAULT_POLICY, DRIFT_PROBE
 from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 
@@ -13,10 +13,10 @@ def name(cell: Cell) -> str:
         return f"{cell.framework} export {cell.workload} {cell.optimizer}"
     if cell.track == "limits":
         return f"{cell.framework} limits"
-    if cell.track == "sentinel":
+    if cell.track == DRIFT_PROBE:
         return f"{cell.framework} drift probe"
     size = "" if cell.size == "base" else f" {cell.size}"  # of a workload with one size
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
-    track = {"twin": ", A/A control", "memory": " memory", "energy": " energy"}.get(cell.track, "")
+    track = {CONTROL: ", A/A control", "memory": " memory", "energy": " energy"}.get(cell.track, "")
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{policy}{track}"

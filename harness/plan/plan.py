@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.catalogue import DRIFT_PROBE, EXPORT, LIMITS
+from bench.catalogue import CONTROL, DRIFT_PROBE, EXPORT, LIMITS
 from bench.records.record import Cell, Record
 
 PURPOSES: Final[Mapping[str, str]] = {  # of the tracks whose turns are counted separately from the cells
     LIMITS: "limits",
-    "twin": "A/A control",
+    CONTROL: "A/A control",
     DRIFT_PROBE: "drift probes",
     "memory": "memory",
     "energy": "energy",

@@ -26,12 +26,12 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bench.records.record import Memory, Record
+from bench.records.record import Cell, Memory, Record
 from harness.report.tables.steps import step_rows
 from harness.stats import estimate
 from harness.validity.results import Run
 
-CELL: Final = ("framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "track")
+CELL: Final = tuple(field.name for field in dataclasses.fields(Cell))
 REPLICATE: Final = (*CELL, "block", "attempt")
 CELLS: Final = (
     *("status", "reason", "step_ns", "step_low_ns", "step_high_ns", "first_step_ns", "replicates"),

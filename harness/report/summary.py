@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.format import duration, listed, mebibytes, rounded, scientific, significant
+from harness.format import duration, listed, mebibytes, rounded, scientific, significant, wall_duration
 from harness.report.tables.all import Tables
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.row import Row
@@ -59,7 +59,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
     return (
         Fact("run", facts.id),
         Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
-        Fact("took", f"{_clock(facts.wall_s)}, {overhead:.1%} of it is the harness's own overhead"),
+        Fact("took", f"{wall_duration(facts.wall_s)}, {overhead:.1%} of it is the harness's own overhead"),
         Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _replicates(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
@@ -335,8 +335,3 @@ def _cpus(cpus: Iterable[int]) -> str:
 def _pythons(run: Run) -> str:
     interpreters = sorted({record.environment.python for record in run.records if record.environment is not None})
     return ", ".join(interpreters) or "none"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

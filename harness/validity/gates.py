@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from bench.catalogue import CONTROL
 from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Record
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
-TRACKS: Final = ("identical", "twin")
+TRACKS: Final = ("identical", CONTROL)
 
 
 def other_mode(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ slower by less than that.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.catalogue import CONTROL
 from bench.records.record import Cell, Record
-from harness.plan.companions import CONTROL
 from harness.stats import pairs
 from harness.stats.estimate import VERDICT_FLOOR, step_ns
 from harness.stats.pairs import Pair

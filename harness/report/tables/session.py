@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench.catalogue import DRIFT_PROBE
+from bench.catalogue import CONTROL, DRIFT_PROBE
 from bench.records.record import Record
 from harness.format import Value, listed, percent, ratio, size_words, whole
-from harness.plan.companions import CONTROL
 from harness.report.tables.column import Column
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
