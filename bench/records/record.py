@@ -66,10 +66,11 @@ class Phases:
     teardown_ns: int = 0  # from the last measurement to the writing of the record
     export_ns: int = 0  # writing the trained model for another framework
     repeats_ns: int = 0  # the further processes of `Record.repeats`
+    parked_ns: int = 0  # between its time slices, stopped while others had theirs; in no other phase
 
     def total_ns(self) -> int:
-        """Sum of all phases."""
-        return sum(getattr(self, field.name) for field in dataclasses.fields(self))
+        """Sum of all phases in which the process ran."""
+        return sum(getattr(self, field.name) for field in dataclasses.fields(self)) - self.parked_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,11 @@ class Timing:
     process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
     process_wall_ns: int = 0  # wall time of the same phase: CPU over wall is the number of threads used
     cache_entries: int | None = None  # files that the first step added under the scratch folder, where every cache lies
+    # Processes that take turns: rounds of each time slice in `round_ns`, in their order; empty: all rounds in one go.
+    slice_rounds: tuple[int, ...] = ()
+    # The first round of each slice, left out of `round_ns`: the process before it used the caches. Empty: none was left
+    # out, because a round is as long as a slice.
+    switch_round_ns: tuple[int, ...] = ()
 
     @property
     def steps_per_round(self) -> int:

@@ -13,7 +13,8 @@ from typing import Any, Final
 #   5  the deviation of the gradient is that of the worst parameter, in schema 4 that of the largest element;
 #      memory, energy and the state of the machine: separate replicates, figures of the process and of the host;
 #      tracks for the A/A control and the drift probe; second attempts; the allocator's policy in the proof
-SCHEMA: Final = 5
+#   6  processes that took turns: the rounds of each time slice, the rounds after a switch, the time parked
+SCHEMA: Final = 6
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +43,15 @@ def _from_4(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 5}
 
 
+def _from_5(data: dict[str, Any]) -> dict[str, Any]:
+    """Processes did not take turns."""
+    return {**data, "schema": 6}
+
+
 UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: _from_1,
     2: _from_2,
     3: _from_3,
     4: _from_4,
+    5: _from_5,
 }

@@ -31,6 +31,7 @@ class Settings:
     round_floor_ns: int = 5_000_000  # least duration of one round
     warm_blocks: int = 1  # blocks whose compiled cells are run again with the caches that they left
     other_threads: bool = True  # in the first block, run each cell again with another number of threads
+    slices: int = 0  # time slices of a replicate where processes take turns; fewer where its rounds are long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Turn:
     image: str = ""  # digest of the container image, for the record
     repeats: tuple[RepeatKind, ...] = ()  # what to run again when the replicate is good, each in its own process
     model: Model | None = None  # of a cell that runs another framework's model
+    alternates: bool = False  # it parks after the warm-up, and runs its rounds in time slices (bench.turns.parking)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

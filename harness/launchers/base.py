@@ -4,11 +4,35 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from bench.turns.parking import Parked
 from bench.turns.turn import Outcome, Turn
 
 # Called with the host's PID of a replicate's first process and the folder of its turn, once both are known.
 OnStart = Callable[[int, Path], None]
 Say = Callable[[str], None]  # called with one line of progress
+
+
+class Member(Protocol):
+    """A replicate that takes turns with others of its group. Its process runs only inside these calls.
+
+    Each call that returns an `Outcome` has ended the process and removed its folder; none may follow but `kill`.
+    """
+
+    def start(self, on_start: OnStart) -> Parked | Outcome:
+        """Start the process and wait until it parks after its warm-up, or ends: failed, skipped, out of time."""
+        ...
+
+    def run_slice(self) -> Outcome | None:
+        """Let it run one time slice; None: it has, and is stopped again."""
+        ...
+
+    def finish(self) -> Outcome:
+        """Let it check and write its record, and what follows in the same turn, and wait for its end."""
+        ...
+
+    def kill(self) -> None:
+        """End the process and all that it started; safe to call at any time, also twice."""
+        ...
 
 
 class Launcher(Protocol):
@@ -33,6 +57,10 @@ class Launcher(Protocol):
 
         On KeyboardInterrupt the process is ended before the interrupt is raised again.
         """
+        ...
+
+    def member(self, turn: Turn) -> Member:
+        """Return `turn`, which has `alternates` set, as a member of a group; nothing is started yet."""
         ...
 
     def again(self, run: Path) -> str:

@@ -39,6 +39,8 @@ class RunFacts:
     isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
     blocks_run: int = 0  # blocks with a record of every replicate; 0 until the session ends
     ended: str = ""  # why there are no more blocks; empty: interrupted, or run by an older samestep
+    alternates: bool = False  # the processes of a block took turns
+    not_alternating: str = ""  # why they did not; empty: they did, or the run is older
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 
 

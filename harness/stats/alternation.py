@@ -1,0 +1,116 @@
+"""Ratios of processes that took turns: neighbouring time slices met the same machine.
+
+A shared processor may run at half speed for a second, and two processes measured a minute apart then differ by a third.
+Of two that take turns of 50 ms, each slice is compared with its neighbour in time, and the median of the logarithms of
+these ratios is what one block says about the two. (Interleaved or duet measurement: Abedi and Brecht 2017, "Conducting
+repeatable experiments in highly variable cloud computing environments", ICPE; Bulej et al. 2020, "Duet benchmarking:
+improving measurement accuracy in the cloud", ICPE.)
+"""
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.records.record import Timing
+from harness.stats.estimate import step_ns
+
+FEWEST: Final = 5  # neighbouring slices that a ratio needs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """One time slice of a process."""
+
+    begin_ns: int  # of its first round, by the monotonic clock that all processes of a host share
+    round_ns: float  # median of its rounds
+    double_round_ns: float | None  # median of a trainer's fits of twice the steps; None: no trainer
+
+
+def took_turns(timing: Timing) -> bool:
+    """Return whether the rounds of a replicate were measured in time slices."""
+    return bool(timing.slice_rounds)
+
+
+def slices(timing: Timing) -> tuple[Slice, ...]:
+    """Return the time slices of a replicate; none where it ran its rounds in one go."""
+    found, first = [], 0
+    for count in timing.slice_rounds:
+        if count:
+            double = timing.double_round_ns[first : first + count]
+            found.append(
+                Slice(
+                    begin_ns=timing.round_begin_ns[first],
+                    round_ns=statistics.median(timing.round_ns[first : first + count]),
+                    double_round_ns=statistics.median(double) if double else None,
+                )
+            )
+        first += count
+    return tuple(found)
+
+
+def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
+    """Return a's time per step ÷ b's, in one block; None where one of them has no time per step.
+
+    Of members of one group it comes from neighbouring slices. Members of different groups are linked through the first
+    of `others` that took turns with both, such as the baseline. Without a link, or where the processes took no turns,
+    it is the quotient of the medians.
+    """
+    if took_turns(a) and took_turns(b):
+        if (direct := _from_slices(a, b)) is not None:
+            return direct
+        for other in others:
+            to_other, from_other = _from_slices(a, other), _from_slices(other, b)
+            if to_other is not None and from_other is not None:
+                return to_other * from_other
+    a_ns, b_ns = step_ns(a), step_ns(b)
+    return None if a_ns is None or b_ns is None else a_ns / b_ns
+
+
+def _from_slices(a: Timing, b: Timing) -> float | None:
+    """Return the ratio of two members of one group; None: they were in none, or a slope is not positive.
+
+    The step of a trainer is the slope between its fits of N and of 2N steps. Slopes are small differences of long fits,
+    so it is the fits that are compared. Of two trainers with r(N) and r(2N), the ratios of their fits of one length,
+    and q = T(2N) / T(N) of b, the ratio of the slopes is (r(2N) q - r(N)) / (q - 1).
+    """
+    ours, theirs = slices(a), slices(b)
+    if not ours or not theirs:
+        return None
+    single = _median_ratio(ours, theirs, lambda each: each.round_ns)
+    if single is None:
+        return None
+    steps = b.steps_per_round / a.steps_per_round
+    if not a.double_round_ns and not b.double_round_ns:
+        return single * steps
+    if not a.double_round_ns:
+        inverse = _from_slices(b, a)
+        return None if inverse is None else 1 / inverse
+    if not b.double_round_ns:
+        double = _median_ratio(ours, theirs, _longest)
+        slope = (double - single) * steps if double is not None else 0.0
+        return slope if slope > 0 else None
+    double = _median_ratio(ours, theirs, _longest)
+    lengthening = statistics.median(_longest(each) / each.round_ns for each in theirs)
+    if double is None or lengthening <= 1:
+        return None
+    slope = (double * lengthening - single) / (lengthening - 1) * steps
+    return slope if slope > 0 else None
+
+
+def _longest(each: Slice) -> float:
+    return each.round_ns if each.double_round_ns is None else each.double_round_ns
+
+
+def _median_ratio(ours: Sequence[Slice], theirs: Sequence[Slice], value: Callable[[Slice], float]) -> float | None:
+    """Return exp of the median of log(ours / theirs) over neighbours in time; None: fewer than `FEWEST`."""
+    tagged = [*((True, each) for each in ours), *((False, each) for each in theirs)]
+    in_time = sorted(tagged, key=lambda pair: pair[1].begin_ns)
+    logs = []
+    for (left_is_ours, left), (right_is_ours, right) in itertools.pairwise(in_time):
+        if left_is_ours != right_is_ours:
+            log = math.log(value(left) / value(right))
+            logs.append(log if left_is_ours else -log)
+    return math.exp(statistics.median(logs)) if len(logs) >= FEWEST else None
