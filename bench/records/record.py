@@ -70,7 +70,8 @@ class Phases:
 
     def total_ns(self) -> int:
         """Sum of all phases in which the process ran."""
-        return sum(getattr(self, field.name) for field in dataclasses.fields(self)) - self.parked_ns
+        spent: list[int] = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return sum(spent) - self.parked_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
