@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -142,19 +143,36 @@ class Kept:
     def _stop(self) -> None:
         """Stop the process, and return once it does not run any more."""
         self._signal(signal.SIGSTOP)
-        for _ in range(STOP_LOOKS):
-            if self._state() in STOPPED:
-                return
-            time.sleep(STOP_LOOK_S)
+        wait_stopped(self._process.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    def _state(self) -> str:
-        """Return field 3 of /proc/PID/stat (proc(5)); "X" when there is no such process."""
+
+def wait_stopped(pid: int) -> bool:
+    """Wait for a fraction of a second until a process does not run; return whether it is so."""
+    for _ in range(STOP_LOOKS):
+        if _state(pid) in STOPPED:
+            return True
+        time.sleep(STOP_LOOK_S)
+    return False
+
+
+def can_stop() -> bool:
+    """Return whether a process can be stopped here: not every sandbox lets one."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
         try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return "X"
-        return stat.rpartition(")")[2].split()[0]
+            process.send_signal(signal.SIGSTOP)
+            return wait_stopped(process.pid) and process.poll() is None
+        finally:
+            process.kill()
+
+
+def _state(pid: int) -> str:
+    """Return field 3 of /proc/PID/stat (proc(5)); "X" when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "X"
+    return stat.rpartition(")")[2].split()[0]
