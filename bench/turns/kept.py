@@ -68,7 +68,7 @@ class Kept:
         answer = self._answer("parked")
         if isinstance(answer, Outcome):
             return answer
-        self._stop()
+        stop(self._process.pid)
         try:
             return codec.decode(Parked, answer)
         except codec.RecordError:
@@ -79,7 +79,7 @@ class Kept:
         answer = self._ended() if not self._say("slice") else self._answer("ran")
         if isinstance(answer, Outcome):
             return answer
-        self._stop()
+        stop(self._process.pid)
         return None
 
     def finish(self) -> Outcome:
@@ -107,7 +107,7 @@ class Kept:
             self._channel.send(word)
         except LostError:
             return False
-        self._signal(signal.SIGCONT)
+        proceed(self._process.pid)
         return True
 
     def _answer(self, kind: str) -> object:
@@ -140,14 +140,21 @@ class Kept:
         self.kill()
         return outcome
 
-    def _stop(self) -> None:
-        """Stop the process, and return once it does not run any more."""
-        self._signal(signal.SIGSTOP)
-        wait_stopped(self._process.pid)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+def stop(pid: int) -> None:
+    """Stop the process group that `pid` leads, and return once `pid` does not run any more."""
+    _signal(pid, signal.SIGSTOP)
+    wait_stopped(pid)
+
+
+def proceed(pid: int) -> None:
+    """Continue the process group that `pid` leads."""
+    _signal(pid, signal.SIGCONT)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
 
 
 def wait_stopped(pid: int) -> bool:
