@@ -62,7 +62,7 @@ WINDOWS = [Window(begin_ns=2000 * number, end_ns=2000 * number + 1000) for numbe
 
 
 def rounds(*lengths: tuple[int, int]) -> list[Round]:
-    """Rounds of these (steps, ns), over and over without a pause, from the first window's begin to the last one's end."""
+    """Rounds of these (steps, ns), over and over without a pause, until the last window ends."""
     found, at = [], 0
     while at < WINDOWS[-1].end_ns:
         for steps, duration in lengths:
