@@ -116,7 +116,7 @@ def _basis(a: Run, b: Run) -> Basis:
     floor = max(floor_of(a), floor_of(b))
     if same_session(a, b):
         sentence = f"Paired by block within one session; {_noise(floor)}."
-        ratios = Ratios(a) if a.facts.id == b.facts.id else None
+        ratios = Ratios(a) if a is b else None
         return Basis(paired=True, floor=floor, sentence=sentence, ratios=ratios)
     movement = moved(a, b)
     if movement is None:
