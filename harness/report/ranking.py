@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from harness.format import listed, rounded, significant
 from harness.report.tables.column import break_even_span, break_even_steps
 from harness.report.tables.steps import StepRow, shared_ratios
-from harness.report.words import FEW, labelled, name, names, time
+from harness.report.words import FEW, count, labelled, name, names, time
 from harness.stats import pairs
 from harness.stats.breakeven import NEVER, BreakEven, NotTold
 from harness.stats.estimate import FEW_BLOCKS, Estimate, verdict
@@ -62,11 +62,11 @@ class Ranking:
         groups: dict[str, list[StepRow]] = {}
         for row in self._rows:
             groups.setdefault(row.cell.framework, []).append(row)
-        if len(groups) < FEW or len(groups) == len(self._rows):
+        blocks = min((len(row.paired) for row in self._rows), default=0)
+        if len(groups) < FEW or len(groups) == len(self._rows) or blocks < 2:
             return ""
         texts = [self._shortest(first, others) for first, *others in groups.values()]
-        sentence = f"The shortest step of each framework: {listed(texts)}."
-        return labelled(sentence, min(len(row.paired) for row in self._rows))
+        return labelled(f"The shortest step of each framework: {listed(texts)}.", blocks)
 
     def first_step_sentence(self) -> str:
         """Say from what to what the first steps take; the cheapest and the dearest are named when they are told."""
@@ -189,7 +189,7 @@ def _untold(rows: Sequence[StepRow]) -> str:
     if len(rows) <= FEW:
         return listed([f"{name(row)} ({needs[row.cell]})" for row in rows])
     known = [row.break_even.more for row in rows if isinstance(row.break_even, NotTold) and row.break_even.more]
-    fewest = f", the first of them with {min(known)} more" if known else ""
+    fewest = f", the first of them with {count(min(known), 'more block')}" if known else ""
     return f"{len(rows)} modes{fewest}"
 
 

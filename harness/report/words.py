@@ -40,7 +40,7 @@ def time(ns: Estimate) -> str:
     """Return a duration, or the ends of its interval where that is too wide for one number."""
     if ns.interval is None or not ns.is_wide:
         return duration(ns.value)
-    return f"{duration(ns.interval.low)} to {duration(ns.interval.high)}"
+    return f"{duration(ns.interval.low)}–{duration(ns.interval.high)}"
 
 
 def labelled(sentence: str, blocks: int) -> str:
