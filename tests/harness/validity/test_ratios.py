@@ -26,7 +26,7 @@ TWIN = cell(track="twin")
 
 
 def session(blocks: int, *, takes_turns: bool = True, seed: int = 1) -> Run:
-    """A run of six modes and the control on a machine at half speed a third of the time, slower in each second block."""
+    """Six modes and the control on a machine at half speed a third of the time, slower in each second block."""
     rng = np.random.default_rng(seed)
     records: list[Record] = []
     for number in range(1, blocks + 1):
