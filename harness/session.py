@@ -146,7 +146,8 @@ def _session(jobs: Sequence[Job]) -> int:
 
 def _ended(job: Job) -> str:
     """Return why there are no more blocks and, in a run with interim analyses, which cells are imprecise."""
-    wide = stopping.imprecise(results.load(job.run.folder).records) if job.run.plan.looks else ()
+    run = results.load(job.run.folder)
+    wide = stopping.imprecise(run.records, facts=run.facts) if job.run.plan.looks else ()
     imprecise = f" Imprecise: {'; '.join(map(label.name, wide))}." if wide else ""
     return f"Ended: {job.run.folder.facts().ended}.{imprecise}"
 

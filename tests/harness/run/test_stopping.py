@@ -139,3 +139,38 @@ def test_a_gpu_has_to_be_twice_as_precise() -> None:
     steps = (100_000, 103_000) * 5
     assert imprecise(replicates(cell(), steps)) == ()
     assert imprecise(replicates(cell(device="cuda"), steps)) == (cell(device="cuda"),)
+
+
+def took_turns(records: Sequence[Record]) -> list[Record]:
+    """The same replicates, measured in slices of one round, in which odd members follow even ones."""
+    return [
+        dataclasses.replace(
+            one,
+            timing=dataclasses.replace(
+                one.timing,
+                round_ns=one.timing.round_ns * 4,
+                round_begin_ns=tuple(range(0, 12_000, 1000))
+                if one.cell.mode == "eager"
+                else tuple(range(500, 12_500, 1000)),
+                slice_rounds=(1,) * 12,
+            ),
+        )
+        for one in records
+        if one.timing
+    ]
+
+
+def test_processes_that_took_turns_are_judged_by_their_ratio_to_the_baseline() -> None:
+    """Both steps double from block to block, as a busy machine makes them; their ratio does not change."""
+    together = [*replicates(cell(), WIDE), *replicates(cell(mode="compile"), [2 * step for step in WIDE])]
+    facts = factories.run_facts()
+    assert len(imprecise(together, facts=facts)) == 2
+    assert imprecise(took_turns(together), facts=facts) == ()
+
+    apart = [*replicates(cell(), WIDE), *replicates(cell(mode="compile"), WIDE[::-1])]
+    assert imprecise(took_turns(apart), facts=facts) == (cell(mode="compile"),), "a baseline is not judged by itself"
+
+
+def test_a_run_that_compares_nothing_is_judged_by_its_steps() -> None:
+    alone = took_turns(replicates(cell(), WIDE))
+    assert imprecise(alone, facts=factories.run_facts()) == (cell(),)
