@@ -31,6 +31,7 @@ from harness.store.folder import RunFolder, find
 FRAMEWORKS = ("numpy", "jax")
 SELECTION = ("--framework", ",".join(FRAMEWORKS), "--mode", "eager,jit,scan", "--optimizer", "adam,sgd")
 LONGEST_S = 25.0  # a run of one block takes about so long
+NOWHERE = subprocess.DEVNULL
 GONE_S = 3.0  # for all of a killed harness to be gone
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     wrong: Counter[str] = Counter()
     for number in range(options.runs):
         rng = random.Random(f"{options.seed}/{number}")
-        with tempfile.TemporaryDirectory() as results, _workers(options.launcher) as workers:
+        with tempfile.TemporaryDirectory() as results, _workers(options.launcher, Path(results)) as workers:
             said, faults = _one(rng, Path(results), options.launcher, workers)
         wrong.update(faults)
         print(f"[{number + 1}/{options.runs}] {said}: {', '.join(faults) or 'good'}", flush=True)
@@ -63,24 +64,24 @@ def _one(
     deadline = time.monotonic() + after
     while time.monotonic() < deadline and harness.poll() is None:
         time.sleep(0.01)
-    target = _target(rng, kind, harness, workers)
+    target = _target(rng, kind, harness, workers, results)
     with contextlib.suppress(ProcessLookupError, psutil.Error):
         if target:
             os.kill(target, signal.SIGKILL)
     if target == harness.pid:
         harness.wait()
-        faults += ["left something running"] if not _all_gone() else []
+        faults += ["left something running"] if not _all_gone(results) else []
     else:
         faults += ["did not end"] if _wait(harness) is None else []
     kept = len(_folder(results).records()) if _has_run(results) else 0
     for _ in range(3):
         if not _has_run(results) or _is_done(_folder(results)):
             break
-        _revive(workers, launcher)
+        _revive(workers, launcher, results)
         again = _samestep(results, launcher, "--resume", "latest")
         faults += ["did not end"] if _wait(again) is None else []
     faults += _faults(results, kept)
-    faults += ["left something running"] if not _all_gone() else []
+    faults += ["left something running"] if not _all_gone(results) else []
     return f"{kind if target else 'nobody'} killed after {after:.1f} s", faults
 
 
@@ -107,7 +108,11 @@ def _is_whole(folder: RunFolder) -> bool:
 
 
 def _target(
-    rng: random.Random, kind: str, harness: subprocess.Popen[bytes], workers: list[subprocess.Popen[bytes]]
+    rng: random.Random,
+    kind: str,
+    harness: subprocess.Popen[bytes],
+    workers: list[subprocess.Popen[bytes]],
+    results: Path,
 ) -> int | None:
     if harness.poll() is not None:
         return None
@@ -115,23 +120,23 @@ def _target(
         return harness.pid
     if kind == "worker":
         return rng.choice(workers).pid
-    members = _turns()
+    members = _turns(results)
     return rng.choice(members).pid if members else harness.pid
 
 
-def _turns() -> list[psutil.Process]:
+def _turns(results: Path) -> list[psutil.Process]:
     """Return the processes of replicates."""
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.cmdline()[1:4] in (["-m", "bench", "turn"], ["-m", "bench", "repeat"]):
+        with contextlib.suppress(psutil.Error, IndexError):
+            if process.cmdline()[4].startswith(str(results)):  # python -m bench turn FOLDER
                 found.append(process)
     return found
 
 
-def _all_gone() -> bool:
+def _all_gone(results: Path) -> bool:
     deadline = time.monotonic() + GONE_S
-    while _turns():
+    while _turns(results):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
@@ -140,7 +145,12 @@ def _all_gone() -> bool:
 
 def _samestep(results: Path, launcher: str, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "harness", "run", "--results", str(results), "--launcher", launcher, *options]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, cwd=ROOT, env=_environment(results), stdout=NOWHERE, stderr=NOWHERE)
+
+
+def _environment(results: Path) -> dict[str, str]:
+    """Return the variables of a process whose folders are to be told from those of others."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(results)}
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
@@ -165,19 +175,19 @@ def _is_done(folder: RunFolder) -> bool:
 
 
 @contextlib.contextmanager
-def _workers(launcher: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _workers(launcher: str, results: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Yield a worker for each framework, as the services of compose.yaml are."""
     workers: list[subprocess.Popen[bytes]] = []
     if launcher == "workers":
         ADDRESS.parent.mkdir(parents=True, exist_ok=True)
-    _revive(workers, launcher)
+    _revive(workers, launcher, results)
     yield workers
     for worker in workers:
         worker.kill()
         worker.wait()
 
 
-def _revive(workers: list[subprocess.Popen[bytes]], launcher: str = "workers") -> None:
+def _revive(workers: list[subprocess.Popen[bytes]], launcher: str, results: Path) -> None:
     """Start the workers that are not there, as the engine does."""
     if launcher != "workers":
         return
@@ -187,8 +197,8 @@ def _revive(workers: list[subprocess.Popen[bytes]], launcher: str = "workers") -
         started = subprocess.Popen(
             [str(Environments(ROOT, "cpu").python(name)), *("-m", "bench", "worker", str(ADDRESS), name)],
             cwd=tempfile.gettempdir(),
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stderr=subprocess.DEVNULL,
+            env=_environment(results),
+            stderr=NOWHERE,
         )
         workers[at : at + 1] = [started]
 

@@ -117,7 +117,7 @@ class _Active:
         self._frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
         self._exports = Exports(run.facts.frameworks, kept, self._runner.keep)
         self._to_skip = SizesToSkip(run.facts.workloads, kept)
-        self._stop = Stop(run.plan.looks, until=run.until)
+        self._stop = Stop(run.plan.looks, until=run.until, facts=run.facts)
         self._in_container = lane.launcher.in_container
         self._seen = {record.cell: record for record in kept if record.memory}
         self.is_over = False

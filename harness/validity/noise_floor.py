@@ -4,6 +4,7 @@ Both labels run the same code, so any difference between them is noise: nothing 
 slower by less than that.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from bench.catalogue import CONTROL
@@ -42,10 +43,13 @@ def floor_of(run: Run) -> float:
 
 
 def floor(run: Run) -> NoiseFloor | None:
-    """Return the noise floor of a session; None when it ran no cell under two labels."""
+    """Return the noise floor of a session; None when it ran no cell under two labels.
+
+    One pair knows its own variance badly. Where processes took turns it is moderated by the session's other ratios.
+    """
     control = next((record.cell for record in run.records if record.cell.track == CONTROL), None)
     if control is None:
         return None
     cell = replace(control, track="identical")
     ratios = Ratios(run)
-    return NoiseFloor(cell=cell, pair=ratios.pair(ratios.by_block(control, cell)))
+    return NoiseFloor(cell=cell, pair=ratios.pair(ratios.by_block(control, cell), fewer_than=math.inf))

@@ -49,16 +49,16 @@ class Ratios:
         pair = self.pair(by_block)
         return pair.ratio if pair else None
 
-    def pair(self, by_block: Mapping[int, float]) -> Pair | None:
+    def pair(self, by_block: Mapping[int, float], *, fewer_than: float = FEW_BLOCKS) -> Pair | None:
         """Return how two cells compare whose ratio is known in these blocks; None: in none.
 
-        With fewer than six blocks, of processes that took turns, the variance is moderated by the run's other ratios.
+        With `fewer_than` so many blocks, of processes that took turns, the variance is moderated by the run's other
+        ratios.
         """
         ratios = [by_block[block] for block in sorted(by_block)]
         if not ratios:
             return None
-        if self.is_moderated(len(ratios)):
-            assert self._prior is not None
+        if self._prior is not None and 1 < len(ratios) < fewer_than:
             return self._prior.pair(ratios)
         return pairs.paired(ratios)
 
