@@ -15,7 +15,7 @@ from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.host import gpus, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import companions, label, models, selection
+from harness.plan import label, models, selection
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
@@ -82,7 +82,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
-        cells = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
+        cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
     require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
     require_space(folder.path)
