@@ -1,5 +1,6 @@
 """A run from the command line to the report: request → plan → launchers → loop → report, exit code."""
 
+import contextlib
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.host import gpus, machine, processors
+from harness.host import gpus, load, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.plan import label, models, selection
@@ -20,6 +21,7 @@ from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
 from harness.report import write
+from harness.report.interim import Interim
 from harness.run import progress, stopping
 from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps
 from harness.stats.overhead import own_share
@@ -107,6 +109,8 @@ def _session(jobs: Sequence[Job]) -> int:
     """Prepare the launchers, run the replicates that are left, write the reports; return the exit code."""
     try:
         unprepared = _prepare(jobs)
+        if sentence := load.warning(load.observed(jobs[0].run.facts.cpus)):
+            progress.say(sentence)
         begin = time.perf_counter()
         before = [len(job.run.folder.records()) for job in jobs]
         interrupted = _loop(jobs, unprepared)
@@ -191,6 +195,8 @@ def _interrupted(jobs: Sequence[Job]) -> int:
         folder, planned = job.run.folder, job.run.plan.replicates
         done = sum(map(is_planned, folder.records()))
         progress.say(f"Interrupted: {done} of {planned} replicates are kept in {folder.path}.")
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C leaves out what is not needed to go on
+            Interim(folder, progress.say if len(jobs) == 1 else None).at_interrupt()
         progress.say(f"Go on with: {job.launcher.again(folder.path)}")
     return INTERRUPTED
 

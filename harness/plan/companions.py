@@ -46,7 +46,7 @@ def with_measures(
     """
     timed = tuple(cells) if TIME in measured else ()
     identical = [cell for cell in cells if cell.track == "identical"]
-    repeated = {name: identical for name in REPEATING} | {"memory": _first_of_each_framework(identical, memory_cells)}
+    repeated = dict.fromkeys(REPEATING, identical) | {"memory": _first_of_each_framework(identical, memory_cells)}
     again = (
         replace(cell, track=track) for name, track in REPEATING.items() if name in measured for cell in repeated[name]
     )

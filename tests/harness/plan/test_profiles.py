@@ -43,7 +43,7 @@ def test_each_profile_has_more_time_slices_than_the_one_before() -> None:
 
 def test_look_names_modes_that_exist() -> None:
     offered = {framework.name: {mode.name for mode in framework.modes} for framework in catalogue().frameworks}
-    assert {name: set(names) - offered[name] for name, names in MAIN_MODES.items()} == dict.fromkeys(MAIN_MODES, set())
+    assert [name for name, names in MAIN_MODES.items() if not set(names) <= offered[name]] == []
 
 
 def test_look_runs_the_main_modes_of_six_frameworks_and_their_hello_worlds() -> None:
