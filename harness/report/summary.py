@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.format import duration, listed, mebibytes, rounded, scientific, significant, wall_duration
+from harness.report.onward import next_sentence
 from harness.report.tables.all import Tables
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.row import Row
@@ -279,7 +280,7 @@ def _first_look_sentence(run: Run) -> str:
         return ""
     return (
         f"This is a first look: {_count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
-        " verdict; samestep run --profile default runs six blocks."
+        f" verdict. {next_sentence(run.facts)}"
     )
 
 
