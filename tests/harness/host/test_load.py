@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.host import load
 from harness.host.load import Load, observed, warning
 
 
@@ -21,8 +20,8 @@ def times(**seconds: float) -> SimpleNamespace:
 def counters(monkeypatch: pytest.MonkeyPatch, *after: SimpleNamespace) -> None:
     """Let the processors spend that much in the time in which they are observed, in which nobody runs."""
     readings: Iterator[list[SimpleNamespace]] = iter([[times() for _ in after], list(after)])
-    monkeypatch.setattr(load.psutil, "cpu_times", lambda percpu: next(readings))
-    monkeypatch.setattr(load.psutil, "process_iter", lambda names: [])
+    monkeypatch.setattr("psutil.cpu_times", lambda percpu: next(readings))
+    monkeypatch.setattr("psutil.process_iter", lambda names: [])
 
 
 def quiet(**changes: object) -> Load:
