@@ -22,8 +22,9 @@ def turn(folder: Path) -> NoReturn:
     from bench.records import codec
     from bench.turns import turn
     from bench.turns.environment import process_age_ns
-    from bench.turns.prepare import PhaseFile, prepare
+    from bench.turns.prepare import PhaseFile, end_with_parent, prepare
 
+    end_with_parent()
     inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
     prepare(job)
@@ -55,7 +56,9 @@ def turn(folder: Path) -> NoReturn:
 def repeat(folder: Path) -> NoReturn:
     """Run the next repeat of the turn in `folder` in this process and end it."""
     from bench.protocol import repeats
+    from bench.turns.prepare import end_with_parent
 
+    end_with_parent()
     inherited = dict(os.environ)
     repeats.keep_next(folder)
     leave(folder, inherited)

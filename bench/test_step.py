@@ -8,6 +8,7 @@ from bench.protocol.rounds import Rounds
 from bench.records import codec
 from bench.turns import prepare
 from bench.turns.environment import process_age_ns
+from bench.turns.parking import Keeper
 from bench.turns.turn import PHASE_FILE, RECORD_FILE, Turn
 
 
@@ -25,6 +26,7 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
             load=lambda: prepare.framework_of(cell),
             make=lambda: prepare.workload_of(cell),
             rounds=rounds,
+            keeper=Keeper.inherited() if turn.alternates else None,
             announce=prepare.PhaseFile(folder / PHASE_FILE),
             cache_entries=prepare.cache_entries,
             startup_ns=process_age_ns(),

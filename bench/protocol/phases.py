@@ -34,6 +34,11 @@ class PhaseClock:
             self.spent[f"{phase}_ns"] += end - self.last_end
             self.last_end = end
 
+    def exclude(self, phase: str, parked_ns: int) -> None:
+        """Count `parked_ns` of a phase as time in which the process was parked."""
+        self.spent[f"{phase}_ns"] -= parked_ns
+        self.spent["parked_ns"] += parked_ns
+
     def phases(self) -> Phases:
         """Return what was counted so far."""
         return Phases(**self.spent)

@@ -70,7 +70,7 @@ def keep_next(folder: Path) -> None:
     )
     phases = record.phases
     if phases:
-        before = phases.total_ns() - phases.repeats_ns
+        before = phases.total_ns() + phases.parked_ns - phases.repeats_ns
         phases = dataclasses.replace(phases, repeats_ns=max(0, process_age_ns() - before))
     kept = (*record.repeats[:index], repeat, *record.repeats[index + 1 :])
     _write(folder, dataclasses.replace(record, phases=phases, repeats=kept))

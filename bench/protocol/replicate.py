@@ -19,7 +19,7 @@ from bench.protocol import caches
 from bench.protocol.gate import Gate
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
-from bench.protocol.rounds import Clock, Rounds, RoundTimer, timed_rounds, warm_up
+from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, sliced_rounds, timed_rounds, warm_up
 from bench.records.record import (
     Accuracy,
     Allocator,
@@ -37,6 +37,7 @@ from bench.records.record import (
 from bench.reference.precision import PRECISIONS
 from bench.reference.workload import Workload
 from bench.turns.environment import describe, peak_resident_bytes, resident_bytes
+from bench.turns.parking import Keeper
 from bench.turns.turn import Turn
 
 Load = Callable[[], Framework]
@@ -50,6 +51,7 @@ def measure(
     make: Make,
     rounds: Rounds,
     *,
+    keeper: Keeper | None = None,
     clock: Clock = time.perf_counter_ns,
     cpu_clock: Clock = time.process_time_ns,
     announce: Callable[[str], None] = lambda phase: None,
@@ -63,6 +65,7 @@ def measure(
         load: imports the framework and returns its module.
         make: returns the workload.
         rounds: measures the timed rounds.
+        keeper: hands out time slices, for a turn that alternates; None: all rounds in one go.
         clock: returns the time in nanoseconds.
         cpu_clock: returns the CPU time of all threads of this process so far, in nanoseconds.
         announce: called with the name of each phase as it begins.
@@ -70,7 +73,7 @@ def measure(
         startup_ns: age of the process when this was called.
     """
     phase = PhaseClock(clock, announce, startup_ns)
-    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries, cpu_clock=cpu_clock)
+    replicate = Replicate(turn, phase, clock, cache_entries=cache_entries, cpu_clock=cpu_clock, keeper=keeper)
     status, reason, failure = ending(phase, lambda: replicate.run(load, make, rounds))
     with phase("teardown"):
         record = replicate.record(status, reason, failure)
@@ -145,8 +148,10 @@ class Replicate:
         cache_entries: Callable[[], int] = lambda: 0,
         cpu_clock: Clock = time.process_time_ns,
         note: Note = lambda moment, framework: None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.turn = turn
+        self.keeper = keeper
         self.note = note
         self.phase = phase
         self.clock = clock
@@ -227,9 +232,9 @@ class Replicate:
             warmup = warm_up(timer, self.turn.settings, self.turn.calls_per_round)
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
-            cpu, wall = self.cpu_clock(), self.clock()
-            timed = timed_rounds(timer, rounds, calls=warmup.calls, count=self.turn.settings.rounds)
-            cpu, wall = self.cpu_clock() - cpu, self.clock() - wall
+            timed = self._rounds(timer, rounds, warmup)
+        if self.keeper:
+            phase.exclude("rounds", self.keeper.parked_ns)
         assert self.cache
         assert self.first_step_ns is not None
         timing = Timing(
@@ -244,12 +249,22 @@ class Replicate:
             round_ns=timed.round_ns,
             round_begin_ns=timed.begin_ns,
             double_round_ns=timed.double_round_ns,
-            process_cpu_ns=cpu,
-            process_wall_ns=wall,
+            process_cpu_ns=timed.cpu_ns,
+            process_wall_ns=timed.wall_ns,
+            slice_rounds=timed.slice_rounds,
+            switch_round_ns=timed.switch_round_ns,
         )
         with phase("check"):
             self._check(gate, timing, before, allocated)
         self.timing = timing
+
+    def _rounds(self, timer: RoundTimer, rounds: Rounds, warmup: WarmUp) -> TimedRounds:
+        cpu_clock = self.cpu_clock
+        if self.keeper is None:
+            count = self.turn.settings.rounds
+            return timed_rounds(timer, rounds, calls=warmup.calls, count=count, cpu_clock=cpu_clock)
+        resident = resident_bytes()
+        return sliced_rounds(timer, rounds, self.keeper, warmup, resident_bytes=resident, cpu_clock=cpu_clock)
 
     def _check(self, gate: Gate, timing: Timing, before: ModeProof, allocated: Allocator) -> None:
         """Check mode, memory and result again, after the timed rounds."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bench.interface import Framework, Step
+from bench.turns.parking import SLICE_NS, Keeper, Parked
 from bench.turns.turn import Settings
 
 WINDOW: Final = 10  # rounds that must agree with the same number of rounds before them
@@ -21,15 +22,20 @@ MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
 SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
 CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
 MOST_CALLS: Final = 1 << 20
+MOST_ROUNDS: Final = 1 << 30  # of a process that takes turns: the keeper ends them
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
+
+
+class EnoughRounds(Exception):  # noqa: N818 - it ends the rounds, and is no error
+    """`before` raises it where there is no further round."""
 
 
 class Rounds(Protocol):
     """Times `run` `count` times, `before` each time outside the clock; in a real run, pytest-benchmark's `pedantic`."""
 
     def __call__(self, run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
-        """Return the duration of each call of `run` in nanoseconds."""
+        """Return the duration of each call of `run` in ns: `count` of them, or fewer, once `before` said enough."""
         ...
 
 
@@ -94,6 +100,7 @@ class WarmUp:
     rounds: int  # rounds of the warm-up
     steady: bool  # False: it reached its cap before the rounds agreed
     clock_ns: int
+    round_ns: int  # median of the last rounds
 
 
 def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> WarmUp:
@@ -101,7 +108,7 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
     clock_ns = timer.clock_cost()
     floor_ns = max(settings.round_floor_ns, CLOCKS_PER_ROUND * clock_ns)
     begin = timer.clock()
-    with _collected_by_hand():
+    with collected_by_hand():
         calls = frozen_calls or timer.calibrate(floor_ns)
         durations: list[int] = []
         compilations: list[int | None] = []
@@ -114,9 +121,11 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
                 steady = settled(durations, compilations)
             if spent >= settings.warmup_cap_ns:
                 break
+        round_ns = int(statistics.median(durations[-WINDOW:]))
         if frozen_calls is None:
-            calls = timer.calibrate(floor_ns)
-    return WarmUp(calls=calls, rounds=len(durations), steady=steady, clock_ns=clock_ns)
+            warm, calls = calls, timer.calibrate(floor_ns)
+            round_ns = round_ns * calls // warm
+    return WarmUp(calls=calls, rounds=len(durations), steady=steady, clock_ns=clock_ns, round_ns=round_ns)
 
 
 def settled(durations: Sequence[int], compilations: Sequence[int | None]) -> bool:
@@ -142,19 +151,23 @@ def _spread(durations: Sequence[int]) -> float:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TimedRounds:
-    """The timed rounds of one replicate, in ns."""
+    """The timed rounds of one replicate, in ns; for slices see `bench.records.record.Timing`."""
 
     begin_ns: tuple[int, ...]  # when each round began
     round_ns: tuple[int, ...]
     double_round_ns: tuple[int, ...]  # only of a trainer: rounds of twice the calls, one after each round
+    cpu_ns: int  # processor time of the process in the rounds and between them, all threads
+    wall_ns: int
+    slice_rounds: tuple[int, ...] = ()
+    switch_round_ns: tuple[int, ...] = ()
 
 
-def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int) -> TimedRounds:
-    """Time `count` rounds of `calls` calls; for a trainer also as many rounds twice as long.
+def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int, cpu_clock: Clock) -> TimedRounds:
+    """Time `count` rounds of `calls` calls in one go; for a trainer also as many rounds twice as long.
 
     The two lengths alternate, so that a drift affects both equally.
     """
-    lengths = [calls] if timer.step.fit is None else [calls, 2 * calls]
+    lengths = _lengths(timer, calls)
     upcoming = itertools.cycle(lengths)
     begin_ns: list[int] = []
 
@@ -162,18 +175,85 @@ def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int) -
         timer.quiet()
         begin_ns.append(timer.clock())
 
-    with _collected_by_hand():
+    with collected_by_hand():
+        cpu, wall = cpu_clock(), timer.clock()
         durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
-    double = len(lengths)
+        cpu, wall = cpu_clock() - cpu, timer.clock() - wall
     return TimedRounds(
-        begin_ns=tuple(begin_ns[::double]),
-        round_ns=durations[::double],
-        double_round_ns=durations[1::double] if double == 2 else (),
+        begin_ns=tuple(begin_ns[:: len(lengths)]),
+        round_ns=durations[:: len(lengths)],
+        double_round_ns=durations[1::2] if len(lengths) == 2 else (),
+        cpu_ns=cpu,
+        wall_ns=wall,
     )
 
 
+def sliced_rounds(
+    timer: RoundTimer, rounds: Rounds, keeper: Keeper, warm: WarmUp, *, resident_bytes: int, cpu_clock: Clock
+) -> TimedRounds:
+    """Time rounds in time slices, as many as the `keeper` hands out; parked between them.
+
+    A slice is about `SLICE_NS` of whole rounds, and one more before them: the process that had its slice before used
+    the caches. Where a round is as long as a slice, nothing is left out: a slice is one round.
+
+    Args:
+        timer: runs the rounds.
+        rounds: times them.
+        keeper: hands out the slices.
+        warm: how the warm-up ended.
+        resident_bytes: memory that the process holds, for the keeper.
+        cpu_clock: returns the CPU time of all threads of this process so far, in ns.
+
+    Raises:
+        KeeperError: the keeper is gone.
+    """
+    lengths = _lengths(timer, warm.calls)
+    whole_ns = max(1, warm.round_ns * (3 if len(lengths) == 2 else 1))
+    left_out = int(whole_ns < SLICE_NS)
+    plan = (max(1, round(SLICE_NS / whole_ns)) + left_out) * len(lengths)
+    upcoming = itertools.cycle(lengths)
+    begin_ns: list[int] = []
+    spent = [0, 0]  # processor and wall time within the slices
+    since = [0, 0]
+
+    def before() -> None:
+        if len(begin_ns) % plan == 0:
+            if begin_ns:
+                spent[0] += cpu_clock() - since[0]
+                spent[1] += timer.clock() - since[1]
+                more = keeper.end_slice()
+            else:
+                more = keeper.park(Parked(slice_ns=whole_ns * plan // len(lengths), resident_bytes=resident_bytes))
+            if not more:
+                raise EnoughRounds
+            since[:] = cpu_clock(), timer.clock()
+        timer.quiet()
+        begin_ns.append(timer.clock())
+
+    with collected_by_hand():
+        durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, MOST_ROUNDS))
+    single = durations[:: len(lengths)]
+    kept = [index for index in range(len(single)) if index * len(lengths) % plan >= left_out * len(lengths)]
+    double = durations[1::2] if len(lengths) == 2 else ()
+    switches = [duration for index, duration in enumerate(single) if index not in set(kept)]
+    return TimedRounds(
+        begin_ns=tuple(begin_ns[index * len(lengths)] for index in kept),
+        round_ns=tuple(single[index] for index in kept),
+        double_round_ns=tuple(double[index] for index in kept) if double else (),
+        cpu_ns=spent[0],
+        wall_ns=spent[1],
+        slice_rounds=(plan // len(lengths) - left_out,) * (len(durations) // plan),
+        switch_round_ns=tuple(switches),
+    )
+
+
+def _lengths(timer: RoundTimer, calls: int) -> list[int]:
+    """Return the calls of the rounds, which take turns."""
+    return [calls] if timer.step.fit is None else [calls, 2 * calls]
+
+
 @contextlib.contextmanager
-def _collected_by_hand() -> Iterator[None]:
+def collected_by_hand() -> Iterator[None]:
     """Turn the garbage collector off and freeze all live objects, so that a collection by hand takes microseconds."""
     gc.collect()
     gc.freeze()

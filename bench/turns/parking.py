@@ -19,6 +19,7 @@ from typing import Final
 from bench.turns.channel import Channel
 
 DESCRIPTOR: Final = "SAMESTEP_KEEPER"  # variable: number of the inherited socket
+PARENT: Final = "SAMESTEP_PARENT"  # variable: PID of the process that started this one
 SLICE_NS: Final = 50_000_000  # a time slice lasts about so long, and always whole rounds
 
 

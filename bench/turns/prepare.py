@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from bench.catalogue import framework_offer, policy_offer
 from bench.records.record import Cell
+from bench.turns.parking import PARENT
 from bench.turns.turn import Turn
 from bench.workloads import make
 
@@ -26,13 +27,20 @@ PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model of the turn
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it ends, or has ended already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = os.environ.pop(PARENT, "")
+    if parent and os.getppid() != int(parent):
+        os._exit(1)
+
+
 def prepare(turn: Turn) -> None:
-    """End with the launcher, set the CPU set, write the model, set the variables of the framework's file.
+    """Set the CPU set, write the model, set the variables of the framework's file.
 
     Raises:
         OSError: a CPU of the set does not exist.
     """
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if turn.cpus:
         os.sched_setaffinity(0, turn.cpus)
     if turn.model:

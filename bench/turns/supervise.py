@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from bench.turns.parking import DESCRIPTOR, PARENT
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
 BENCH: Final = Path(__file__).resolve().parents[1]
@@ -37,48 +38,110 @@ def supervise(
 
     Whatever interrupts the wait (such as Ctrl-C) ends the process and all that it started, and is then raised again.
     """
-    scratch = folder / SCRATCH
-    scratch.mkdir(parents=True, exist_ok=True)
-    path = folder / PATH_FOLDER
-    path.mkdir(exist_ok=True)
-    (path / BENCH.name).symlink_to(BENCH)
-    (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
-    started = time.time_ns()
-    begin = time.perf_counter_ns()
-    timed_out = False
-    with (folder / LOG_FILE).open("wb") as log:
-        try:
-            process = subprocess.Popen(
-                [python, "-m", "bench", "turn", str(folder)],
+    process = Supervised(turn, folder, python)
+    try:
+        process.start(on_start)
+        process.wait(turn.timeout_s)
+    except OSError as error:
+        return process.not_started(error)
+    finally:
+        process.end()
+    return process.outcome()
+
+
+class Supervised:
+    """The fresh process of a turn, from its start to its outcome. Not reusable."""
+
+    def __init__(self, turn: Turn, folder: Path, python: str = sys.executable) -> None:
+        """Run `turn` with the interpreter `python` in `folder`, which is for this turn alone."""
+        self._turn = turn
+        self._folder = folder
+        self._python = python
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_unix_ns = 0
+        self._timed_out = False
+        self.ran_ns = 0  # how long it has run, without the time in which it was stopped
+
+    @property
+    def pid(self) -> int:
+        """Of the process, which leads its own session and process group; 0: it was not started."""
+        return self._process.pid if self._process else 0
+
+    def start(self, on_start: Callable[[int], None], keeper: int | None = None) -> None:
+        """Start the process; `keeper`: descriptor of a socket that it inherits (`bench.turns.parking`).
+
+        Raises:
+            OSError: the interpreter does not start.
+        """
+        folder = self._folder
+        (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
+        path = folder / PATH_FOLDER
+        path.mkdir(exist_ok=True)
+        (path / BENCH.name).symlink_to(BENCH)
+        (folder / TURN_FILE).write_text(to_json(self._turn), encoding="utf-8")
+        variables = {**environment(self._turn, folder, os.environ), PARENT: str(os.getpid())}
+        self._started_unix_ns = time.time_ns()
+        with self.running(), (folder / LOG_FILE).open("wb") as log:
+            self._process = subprocess.Popen(
+                [self._python, "-m", "bench", "turn", str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=environment(turn, folder, os.environ),
+                env=variables if keeper is None else {**variables, DESCRIPTOR: str(keeper)},
                 start_new_session=True,
+                pass_fds=() if keeper is None else (keeper,),
             )
-        except OSError as error:
-            return Outcome(started_unix_ns=started, wall_ns=0, exit_code=None, tail=(f"{python}: {error.strerror}",))
+        on_start(self._process.pid)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it ends; what still runs after `timeout_s` counts as timed out."""
+        assert self._process, "it was not started"
+        with self.running():
+            try:
+                self._process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._timed_out = True
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time in this block as time in which the process ran."""
+        begin = time.perf_counter_ns()
         try:
-            on_start(process.pid)
-            process.wait(turn.timeout_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            yield
         finally:
-            end_group(process)
-    wall = time.perf_counter_ns() - begin
-    shutil.rmtree(scratch, ignore_errors=True)
-    return Outcome(
-        started_unix_ns=started,
-        wall_ns=wall,
-        exit_code=process.returncode if process.returncode >= 0 else None,
-        signal=signal_name(-process.returncode) if process.returncode < 0 else "",
-        timed_out=timed_out,
-        phase=last_phase(folder),
-        tail=tail(log_text := read_log(folder / LOG_FILE)),
-        record=read(folder / RECORD_FILE),
-        log=log_text[-LOG_CHARACTERS:],
-    )
+            self.ran_ns += time.perf_counter_ns() - begin
+
+    def is_over(self) -> bool:
+        """Return whether the process has ended."""
+        return self._process is None or self._process.poll() is not None
+
+    def end(self) -> None:
+        """Kill the process and everything it started, such as compilers; safe to call at any time."""
+        if self._process is not None:
+            end_group(self._process)
+        shutil.rmtree(self._folder / SCRATCH, ignore_errors=True)
+
+    def outcome(self) -> Outcome:
+        """Return how the process ended; call `end` first."""
+        assert self._process, "it was not started"
+        code = self._process.returncode
+        return Outcome(
+            started_unix_ns=self._started_unix_ns,
+            wall_ns=self.ran_ns,
+            exit_code=code if code >= 0 else None,
+            signal=signal_name(-code) if code < 0 else "",
+            timed_out=self._timed_out,
+            phase=last_phase(self._folder),
+            tail=tail(log_text := read_log(self._folder / LOG_FILE)),
+            record=read(self._folder / RECORD_FILE),
+            log=log_text[-LOG_CHARACTERS:],
+        )
+
+    def not_started(self, error: OSError) -> Outcome:
+        """Return the outcome of a process that did not start."""
+        reason = f"{self._python}: {error.strerror}"
+        return Outcome(started_unix_ns=self._started_unix_ns, wall_ns=0, exit_code=None, tail=(reason,))
 
 
 def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -133,15 +196,25 @@ def adopt_orphans() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_strays() -> None:
-    """Kill and reap all processes that a turn left outside its process group."""
-    while strays := list(children()):
+def end_strays(spare: Collection[int] = ()) -> None:
+    """Kill and reap all processes that a turn left outside its process group.
+
+    Those of a session led by a process in `spare` stay: they belong to turns that go on.
+    """
+    while strays := [pid for pid in children() if not _is_of(pid, spare)]:
         for pid in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         for pid in strays:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+
+
+def _is_of(pid: int, leaders: Collection[int]) -> bool:
+    try:
+        return bool(leaders) and os.getsid(pid) in leaders
+    except ProcessLookupError:
+        return False  # it has just ended, and is to be reaped
 
 
 def children() -> Iterator[int]:

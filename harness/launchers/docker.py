@@ -30,7 +30,7 @@ from requests.exceptions import ReadTimeout
 from bench.turns import supervise
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
 from harness.errors import SetupError
-from harness.launchers.base import OnStart, Say
+from harness.launchers.base import Member, OnStart, Say
 from harness.launchers.hardening import CODE, Allowance, harden, unreadable_file
 
 OUT: Final = "/out"  # where the folder of the turn is mounted
@@ -173,6 +173,14 @@ class DockerLauncher:
                 raise SetupError(
                     "The Docker engine stopped during a replicate: start it, then go on with --resume."
                 ) from error
+
+    def why_not_alternate(self) -> str:
+        """Return why its processes cannot take turns; empty: they can."""
+        return "not yet in containers"
+
+    def member(self, turn: Turn) -> Member:
+        """Not yet."""
+        raise NotImplementedError
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""

@@ -1,5 +1,6 @@
 """Turns as fresh processes of this host: from samestep's own environments (`venv`), or in one interpreter (`here`)."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,12 +11,14 @@ from typing import Final, Protocol
 
 import psutil
 
+from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
+KILL_S: Final = 5.0  # for killed processes to end
 
 
 class Interpreters(Protocol):
@@ -39,6 +42,7 @@ class LocalLauncher:
         """Be called `name`, "venv" or "here"; run frameworks in `interpreters`."""
         self.name = name
         self._interpreters = interpreters
+        self._alive: set[int] = set()  # first processes of the members of a group
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the missing environments; return, by framework, why it has none."""
@@ -53,15 +57,26 @@ class LocalLauncher:
         Raises:
             SetupError: the framework has no interpreter; `prepare` returns the reason.
         """
-        python = self._interpreters.python(turn.cell.framework)
-        if python is None:
-            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.")
+        python = self._python(turn)
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         try:
-            return supervise(turn, folder, python=str(python), on_start=lambda pid: on_start(pid, folder))
+            return supervise(turn, folder, python=python, on_start=lambda pid: on_start(pid, folder))
         finally:
-            end_strays()
+            end_strays(self._alive)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def why_not_alternate(self) -> str:
+        """Return why a process of this host cannot be stopped and continued; empty: it can."""
+        return "" if can_stop() else "processes cannot be stopped here (SIGSTOP)"
+
+    def member(self, turn: Turn) -> Kept:
+        """Return `turn` as a member of a group, in a folder of its own.
+
+        Raises:
+            SetupError: as `take`.
+        """
+        python = self._python(turn)
+        return Kept(turn, Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")), self._alive, python)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
@@ -70,13 +85,42 @@ class LocalLauncher:
     def close(self) -> None:
         """Do nothing: nothing is held."""
 
+    def _python(self, turn: Turn) -> str:
+        python = self._interpreters.python(turn.cell.framework)
+        if python is None:
+            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.")
+        return str(python)
+
 
 def remove_left_behind() -> None:
-    """Remove the folders of turns whose samestep was killed: they may hold compile caches of a gigabyte."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+    """End the processes and remove the folders of turns whose samestep was killed.
+
+    Such a process ends by itself, but one that is still starting Python may live for seconds, beside the next run. The
+    folders may hold compile caches of a gigabyte.
+    """
+    left = [folder for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if not _has_owner(folder)]
+    end_processes_in(left)
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_processes_in(folders: Sequence[Path]) -> None:
+    """Kill the processes whose temporary folder lies in one of `folders`, and wait until they are gone."""
+    if not folders:
+        return
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if any(Path(process.environ().get("TMPDIR", "/")).is_relative_to(folder) for folder in folders):
+                process.kill()
+                found.append(process)
+    psutil.wait_procs(found, timeout=KILL_S)
+
+
+def _has_owner(folder: Path) -> bool:
+    """Return whether the samestep that made the folder of a turn still runs."""
+    pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+    return not pid.isdigit() or psutil.pid_exists(int(pid))
 
 
 class OneInterpreter:

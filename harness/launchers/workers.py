@@ -21,7 +21,7 @@ from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
-from harness.launchers.base import OnStart, Say
+from harness.launchers.base import Member, OnStart, Say
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
 HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
@@ -101,6 +101,14 @@ class WorkersLauncher:
         except BaseException:  # Ctrl-C: a worker whose connection is closed ends its turn
             self._drop(worker)
             raise
+
+    def why_not_alternate(self) -> str:
+        """Return why its processes cannot take turns; empty: they can."""
+        return "not yet in containers"
+
+    def member(self, turn: Turn) -> Member:
+        """Not yet."""
+        raise NotImplementedError
 
     def again(self, run: Path) -> str:
         """Return the command that resumes the run, to be typed on the host, not in this container."""

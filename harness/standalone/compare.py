@@ -32,8 +32,9 @@ from harness.plan.plan import Plan, PlannedReplicate, make_plan
 from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
 from harness.run import progress
-from harness.run.loop import ActiveRun, Runner
+from harness.run.active import ActiveRun
 from harness.run.models import Exports
+from harness.run.runner import Runner
 from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
 from harness.stats.estimate import estimate
