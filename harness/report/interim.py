@@ -16,7 +16,7 @@ from typing import Final
 from rich.console import Console
 
 from harness.errors import StoreError
-from harness.plan.plan import Plan, is_planned
+from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.report.exporters import exporter, html
 from harness.report.exporters.console import print_grid
 from harness.report.tables.all import Tables, tables
@@ -29,6 +29,7 @@ from harness.validity.results import Run, load
 SHARE: Final = 0.02  # of the time, that renewing may take
 MOST_ROWS: Final = 30  # a longer table is printed only when a further block has ended
 GOES_ON: Final = "the run goes on"  # in the facts of the page
+TIMED: Final = "identical"  # track of the cells in the table of steps
 TEXTS: Final = ("csv", "md")  # formats that are written beside the page
 
 Say = Callable[[str], None]
@@ -66,8 +67,8 @@ class Interim:
 
     def _renew(self, *, ended: bool) -> None:
         plan, run = self.folder.plan(), so_far(load(self.folder), ended=ended)
-        done = sum(map(is_planned, run.records))
-        if done == 0 or (done == plan.replicates and not ended):  # after the last group comes the whole report
+        has_more = any(planned.block <= plan.blocks for planned in left(run, plan))
+        if not any(map(is_planned, run.records)) or not (has_more or ended):  # the whole report comes next
             return
         computed, state = tables(run), sentence(run, plan)
         page = write(run, computed, state, self.folder.report_path)
@@ -92,10 +93,16 @@ def so_far(run: Run, *, ended: bool) -> Run:
 
 
 def ended_blocks(run: Run, plan: Plan) -> tuple[int, ...]:
-    """Return the blocks of `plan` of which every replicate has a record."""
+    """Return the blocks of `plan` that have been measured: hello worlds and the like may be left in them."""
+    has_times = any(cell.track == TIMED for cell in plan.cells)
+    unfinished = {planned.block for planned in left(run, plan) if planned.cell.track == TIMED or not has_times}
+    return tuple(block for block in range(1, plan.blocks + 1) if block not in unfinished)
+
+
+def left(run: Run, plan: Plan) -> list[PlannedReplicate]:
+    """Return what is planned and has no record; at the end, only the drift probes that follow the last block."""
     done = {(record.cell, record.block) for record in run.records}
-    left = {planned.block for planned in plan.in_order() if (renamed(planned.cell), planned.block) not in done}
-    return tuple(block for block in range(1, plan.blocks + 1) if block not in left)
+    return [planned for planned in plan.in_order() if (renamed(planned.cell), planned.block) not in done]
 
 
 def sentence(run: Run, plan: Plan) -> str:
@@ -103,7 +110,7 @@ def sentence(run: Run, plan: Plan) -> str:
     ended = ended_blocks(run, plan)
     done = sum(map(is_planned, run.records))
     where = f"After block {len(ended)} of {plan.blocks}" if ended else f"In block 1 of {plan.blocks}"
-    good = Counter(record.cell for record in run.records if record.cell.track == "identical" and record.status == "ok")
+    good = Counter(record.cell for record in run.records if record.cell.track == TIMED and record.status == "ok")
     fewest, most = min(good.values(), default=0), max(good.values(), default=0)
     blocks = f"{most} block" if most == 1 else f"{most} blocks"
     stands = f"each time stands on {blocks if fewest == most else f'{fewest} to {blocks}'}" if good else "no times yet"

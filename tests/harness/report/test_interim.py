@@ -105,6 +105,20 @@ def test_nothing_is_shown_before_the_first_replicate_and_after_the_last(tmp_path
     assert not folder.report_path.exists()
 
 
+def test_a_block_has_ended_when_its_cells_are_timed_and_nothing_follows_the_last_but_its_report(tmp_path: Path) -> None:
+    hello, probe = cell(mode="hello", track="idiomatic"), cell(mode="sentinel", track="sentinel")
+    plan = make_plan((*CELLS, hello, probe), blocks=BLOCKS, seed=1, hello_blocks=1)
+    said: list[str] = []
+    folder = folder_of(tmp_path, [record(probe), *measured(2)], plan)
+    Interim(folder, said.append).after_group()
+    assert "After block 1 of 2, 3 of 8 replicates" in said[0]
+    for one in (factories.idiomatic(), record(probe, block=2), *measured(4)[2:]):
+        folder.append(one)
+    said.clear()
+    Interim(folder, said.append).after_group()  # only the closing drift probe is left
+    assert said == []
+
+
 def test_an_interrupted_run_says_so_on_its_page(tmp_path: Path) -> None:
     said: list[str] = []
     folder = folder_of(tmp_path, measured(3))
