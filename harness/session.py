@@ -1,5 +1,6 @@
 """A run from the command line to the report: request → plan → launchers → loop → report, exit code."""
 
+import contextlib
 import os
 import sys
 import time
@@ -12,14 +13,15 @@ from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.host import gpus, machine, processors
+from harness.host import gpus, load, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import companions, label, models, selection
+from harness.plan import label, models, selection
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
 from harness.report import write
+from harness.report.interim import Interim
 from harness.run import progress, stopping
 from harness.run.active import ActiveRun
 from harness.run.loop import Lane, bad_cells, execute, finished
@@ -83,7 +85,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
-        cells = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
+        cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
     require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
     require_space(folder.path)
@@ -109,6 +111,8 @@ def _session(jobs: Sequence[Job]) -> int:
     try:
         unprepared = _prepare(jobs)
         jobs = _alternating(jobs)
+        if sentence := load.warning(load.observed(jobs[0].run.facts.cpus)):
+            progress.say(sentence)
         begin = time.perf_counter()
         before = [len(job.run.folder.records()) for job in jobs]
         interrupted = _loop(jobs, unprepared)
@@ -191,8 +195,14 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
         Lane(run=job.run, launcher=job.launcher, unprepared=missing)
         for job, missing in zip(jobs, unprepared, strict=True)
     ]
+    reports = [Interim(job.run.folder, show.say if len(jobs) == 1 else None) for job in jobs]
+
+    def after_group() -> None:
+        for report in reports:
+            report.after_group()
+
     try:
-        execute(lanes, show)
+        execute(lanes, show, after_group)
     except KeyboardInterrupt:
         return True
     finally:
@@ -205,6 +215,8 @@ def _interrupted(jobs: Sequence[Job]) -> int:
         folder, planned = job.run.folder, job.run.plan.replicates
         done = sum(map(is_planned, folder.records()))
         progress.say(f"Interrupted: {done} of {planned} replicates are kept in {folder.path}.")
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C leaves out what is not needed to go on
+            Interim(folder, progress.say if len(jobs) == 1 else None).at_interrupt()
         progress.say(f"Go on with: {job.launcher.again(folder.path)}")
     return INTERRUPTED
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
 from harness.report.disturbance import disturbance_sentences
+from harness.report.onward import next_sentence
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.memory import MemoryRow
@@ -215,7 +216,7 @@ def _first_look_sentence(run: Run) -> str:
         return ""
     return (
         f"This is a first look: {count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
-        " verdict; samestep run --profile default runs six blocks."
+        f" verdict. {next_sentence(run.facts)}"
     )
 
 
