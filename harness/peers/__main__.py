@@ -56,9 +56,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--format", choices=("text", "md"), default="text", help="md: the section of docs/peers.md")
     parser.add_argument("--results", type=Path, help="keep the results in this file; what it has is not measured again")
     parser.add_argument("--show", action="store_true", help="measure nothing, print the tables of --results")
-    parser.add_argument("--cap", type=float, help="seconds after which a comparison is given up (120; short: 20)")
-    parser.add_argument("--identical", type=int, help="A/A comparisons of each tool and step (3; short: 1)")
-    parser.add_argument("--planted", type=int, help="comparisons with the planted 5 %% (2; short: 1)")
+    parser.add_argument("--cap", type=float, help="seconds after which a comparison is given up (180; short: 20)")
+    parser.add_argument("--identical", type=int, help="A/A comparisons of each tool and step (2; short: 1)")
+    parser.add_argument("--planted", type=int, help="comparisons with the planted 5 %% (1)")
     parser.add_argument("--condition", help=f"{','.join(CONDITIONS)} or one of them")
     parser.add_argument("--tool", help="some of the tools, separated by commas")
     parser.add_argument("--step", action="append", help="one of the steps; may be given more than once")
@@ -69,7 +69,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def measure(asked: argparse.Namespace, results: Results) -> None:
     """Make the comparisons that are asked for."""
     cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
-    cap_s = asked.cap or (20.0 if asked.short else 120.0)
+    cap_s = asked.cap or (20.0 if asked.short else 180.0)
     with tempfile.TemporaryDirectory(prefix="samestep-peers-") as scratch:
         programs = session.programs(Path(scratch), cpus, session.to_stderr)
         tools = session.tools(programs, is_short=asked.short)
@@ -83,8 +83,8 @@ def measure(asked: argparse.Namespace, results: Results) -> None:
             steps,
             names,
             conditions(asked.condition),
-            identical=asked.identical or (1 if asked.short else 3),
-            planted=asked.planted or (1 if asked.short else 2),
+            identical=asked.identical or (1 if asked.short else 2),
+            planted=asked.planted or 1,
         )
         results.begin(facts(cpus, cap_s, versions, is_short=asked.short))
         processors.leave(cpus)

@@ -1,7 +1,6 @@
 """The planted load: a process that keeps one core half busy, 50 ms of computing and 50 ms of sleep in turn."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -10,9 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from harness.peers.tool import LIBC, PR_SET_PDEATHSIG
+
 ON_S: Final = 0.05
 OFF_S: Final = 0.05
-PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def load(cpus: Sequence[int]) -> Iterator[int]:
 
 def main(cpu: str) -> None:
     """Compute and sleep on one processor until killed, at the latest when the parent ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.sched_setaffinity(0, {int(cpu)})
     while True:
         until = time.perf_counter() + ON_S

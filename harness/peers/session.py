@@ -49,7 +49,7 @@ def programs(scratch: Path, cpus: tuple[int, ...], say: Callable[[str], None]) -
 
 def tools(programs: Programs, *, is_short: bool) -> list[Tool]:
     """Return all tools; `is_short` takes the fewest repetitions that each allows, to see that all work."""
-    pyperf_options = ("--processes", "2", "--values", "2") if is_short else ()
+    pyperf_options = ("--processes", "2", "--values", "2") if is_short else ("--fast",)
     hyperfine_options = ("--warmup", "1", *(("--runs", "3") if is_short else ()))
     return [
         Samestep(partial(samestep_ratio, programs)),

@@ -1,5 +1,7 @@
 """What a tool under comparison has to do, and how its programs are run."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +18,8 @@ from harness.peers.steps import Variant
 
 WITHIN: Final = 0.03  # a ratio is known when its half-width is at most this
 PROGRAMS: Final = "harness.peers.programs"
+LIBC: Final = ctypes.CDLL(None)  # loaded here, since little may be done between fork and exec
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +99,17 @@ class Programs:
                 command,
                 cwd=self.scratch,
                 env={**self.environment, **more},
-                preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
+                preexec_fn=self._prepare,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def _prepare(self) -> None:
+        """Set the CPU set of the new process; it ends when this one does, also when it is stopped then."""
+        os.sched_setaffinity(0, self._cpus)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def run(self, command: Sequence[str], deadline_s: float, **more: str) -> str:
         """Run a command to its end and return its output.
@@ -137,8 +146,7 @@ def end_politely(process: subprocess.Popen[bytes], patience_s: float) -> None:
     """Ask a process to end and wait; kill its group when it does not."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
     finally:
         end_group(process)
