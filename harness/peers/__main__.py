@@ -15,6 +15,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SamestepError, SelectionError
@@ -25,6 +26,8 @@ from harness.peers.load import load
 from harness.peers.steps import STEPS
 from harness.peers.table import markdown, text
 from harness.plan.request import one_of
+
+SHORT_STEPS: Final = ("NumPy regression", "JAX MLP, jit")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(prog="python -m harness.peers", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="one repetition with small caps: to see that all works")
+    parser.add_argument("--short", action="store_true", help="two steps, once, with small caps: to see that all works")
     parser.add_argument("--format", choices=("text", "md"), default="text", help="md: the section of docs/peers.md")
     parser.add_argument("--results", type=Path, help="keep the results in this file; what it has is not measured again")
     parser.add_argument("--show", action="store_true", help="measure nothing, print the tables of --results")
@@ -74,7 +77,7 @@ def measure(asked: argparse.Namespace, results: Results) -> None:
         programs = session.programs(Path(scratch), cpus, session.to_stderr)
         tools = session.tools(programs, is_short=asked.short)
         versions = session.versions(tools)
-        steps = chosen("step", asked.step or list(STEPS), list(STEPS))
+        steps = chosen("step", asked.step or (SHORT_STEPS if asked.short else list(STEPS)), list(STEPS))
         names = chosen("tool", asked.tool.split(",") if asked.tool else list(versions), list(versions))
         for name in [name for name in names if " " in versions[name]]:
             session.to_stderr(f"{versions[name]}: left out")

@@ -124,7 +124,7 @@ class TestFigures:
         found = figures([comparison(1.01), comparison(1.03), comparison(1.06, planted=True), comparison(None)])
         assert (found.count, found.within, found.answers, found.held) == (4, 3, 3, 2)
         assert (found.called_different, found.identical) == (1, 2)
-        assert found.errors == (pytest.approx(0.01),)
+        assert list(found.errors) == pytest.approx([0.01])
 
     def test_without_an_answer_there_is_no_time_to_the_truth(self) -> None:
         assert time_to_truth([comparison(None)]) is None
