@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SamestepError, SelectionError
 from harness.host import machine, processors
@@ -27,6 +29,8 @@ from harness.peers.steps import STEPS
 from harness.peers.table import markdown, text
 from harness.plan.request import one_of
 
+BUSY_S: Final = 2.0  # for so long it is looked whether other programs run
+QUIET: Final = 0.2  # processors that may be busy on a quiet machine
 SHORT_STEPS: Final = ("NumPy regression", "JAX MLP, jit")
 
 
@@ -89,7 +93,12 @@ def measure(asked: argparse.Namespace, results: Results) -> None:
             identical=asked.identical or (1 if asked.short else 2),
             planted=asked.planted or 1,
         )
-        results.begin(facts(cpus, cap_s, versions, is_short=asked.short))
+        busy = psutil.cpu_percent(BUSY_S) / 100 * (psutil.cpu_count() or 1)
+        if busy > QUIET:
+            session.to_stderr(
+                f"Not a quiet machine: other programs keep {busy:.1f} processors busy, which the tables say"
+            )
+        results.begin(facts(cpus, cap_s, versions, busy, is_short=asked.short))
         processors.leave(cpus)
         seconds = session.time_left_s(planned, results.read()[1], cap_s)
         guess = f"{len(planned)} comparisons, {session.about(seconds)} by a first guess"
@@ -113,7 +122,7 @@ def conditions(typed: str | None) -> list[Condition]:
     return found
 
 
-def facts(cpus: tuple[int, ...], cap_s: float, versions: dict[str, str], *, is_short: bool) -> Facts:
+def facts(cpus: tuple[int, ...], cap_s: float, versions: dict[str, str], busy: float, *, is_short: bool) -> Facts:
     """Return what holds for the session."""
     host = machine.host_facts("cpu")
     return Facts(
@@ -126,6 +135,7 @@ def facts(cpus: tuple[int, ...], cap_s: float, versions: dict[str, str], *, is_s
         cap_s=cap_s,
         versions=versions,
         is_short=is_short,
+        busy=busy,
     )
 
 

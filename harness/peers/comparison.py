@@ -60,6 +60,7 @@ class Facts:
     cap_s: float
     versions: Mapping[str, str]  # of each tool
     is_short: bool = False
+    busy: float | None = None  # processors that other programs kept busy before the first comparison
 
 
 def plan(

@@ -11,6 +11,7 @@ from typing import Final
 
 from harness.peers.tool import LIBC, PR_SET_PDEATHSIG
 
+LOAD: Final = "harness.peers.load"
 ON_S: Final = 0.05
 OFF_S: Final = 0.05
 
@@ -18,7 +19,8 @@ OFF_S: Final = 0.05
 @contextlib.contextmanager
 def load(cpus: Sequence[int]) -> Iterator[int]:
     """Keep one core of `cpus`, the last, half busy while the context lasts; yield the id of the process."""
-    process = subprocess.Popen([sys.executable, "-m", __name__, str(cpus[-1])], stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", LOAD, str(cpus[-1])]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)  # Ctrl-C is not for it
     try:
         yield process.pid
     finally:

@@ -12,7 +12,7 @@ from harness.peers.comparison import CONDITIONS, Comparison, Facts
 from harness.peers.tool import WITHIN
 from harness.stats.distributions import normal_quantile
 
-TITLES: Final = {"quiet": "Nothing else running", "load": "A load on the core that is measured"}
+TITLES: Final = {"quiet": "Without the load", "load": "With a load on the measured core"}
 HEADS: Final = ("known", "wall time", "true ±3 %", "error of +5 %", "held", "A/A different")
 
 
@@ -81,11 +81,13 @@ def markdown(facts: Facts, comparisons: Sequence[Comparison]) -> str:
         f"`make peers`{form} on {facts.date}, commit {facts.commit[:7]}, {facts.cores} cores of {facts.cpu},",
         f"{facts.os}, CPU set {cpus}. A comparison was given up after {format.wall_duration(facts.cap_s)}.",
     ]
+    if facts.busy is not None:
+        lines.append(f"Before it, other programs kept {facts.busy:.1f} of its processors busy.")
     for condition in CONDITIONS:
         of_condition = [each for each in comparisons if each.planned.condition == condition]
         if not of_condition:
             continue
-        lines += ["", f"## {TITLES[condition]}", "", *_rows_of_tools(facts, of_condition)]
+        lines += ["", f"### {TITLES[condition]}", "", *_rows_of_tools(facts, of_condition)]
         lines += ["", "Step by step:", "", *_rows_of_steps(of_condition)]
     failures = {f"{each.planned.tool}, {each.planned.step}: {each.reason}" for each in comparisons if each.reason}
     lines += ["", *(f"- {failure}" for failure in sorted(failures))] if failures else []

@@ -25,6 +25,7 @@ FACTS = Facts(
     cpus=(1,),
     commit="0123456789",
     cap_s=120.0,
+    busy=0.3,
     versions={"samestep": "1.0", "other": "2.0", "absent": "absent is not installed"},
 )
 
@@ -157,7 +158,8 @@ def test_the_tables_have_samestep_first_and_say_what_is_missing() -> None:
     ]
     assert "- other, a step: under_torch: it broke" in page
     assert "- absent: absent is not installed" in page
-    assert "A load" not in page
+    assert "With a load" not in page
+    assert "kept 0.3 of its processors busy" in page
     assert text(FACTS, comparisons).splitlines()[2].split()[:4] == ["samestep", "1.0", "1", "of"]
 
 
