@@ -15,7 +15,7 @@ export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 IN_TWO := --numprocesses 2 --dist loadgroup
 
-.PHONY: help bench test test-frameworks test-frameworks-all test-engine test-browser standalone docs docs-build lock clean
+.PHONY: help bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers docs docs-build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 21
@@ -47,6 +47,9 @@ test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 
 standalone: $(BIN)/.harness ## every mode against a stand-alone script of the same mode, alternating (some 45 minutes)
 	$(BIN)/python -m harness.standalone.compare
+
+peers: $(BIN)/.harness ## samestep beside pyperf, pytest-benchmark, torch's Timer and hyperfine (some two hours)
+	$(BIN)/python -m harness.peers
 
 docs: $(BIN)/.docs ## set up, then serve the pages of docs/ on this host, new with every edit (DOCS=localhost:8000)
 	$(BIN)/mkdocs serve --strict --dev-addr $(DOCS)

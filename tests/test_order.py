@@ -22,7 +22,7 @@ STDLIB_ONLY = (
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("commands", "session"),
+    ("commands", "session", "peers"),
     ("selftest", "standalone", "compare"),
     ("run", "report"),
     ("validity", "samplers"),

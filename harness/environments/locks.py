@@ -4,6 +4,7 @@ images/<framework>.in                   its requirements; `-r other.in` builds o
 images/<device>/<framework>.in          replaces it on that device, also where another file names it
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
 images/locks/{harness,dev,docs}.txt     the same for the harness, its tests and the site of docs/, for any Python
+images/cpu/peers.in                     what harness/peers/ compares samestep with; no framework, on one device only
 
     make lock                           resolves every lock anew
     python -m harness.environments.locks flax    those named, and all that build on them; pins that still fit are kept
@@ -95,17 +96,17 @@ def find_links(requirements: str, environ: Mapping[str, str]) -> list[str]:
 def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str] = FRAMEWORKS) -> int:
     """Resolve the locks of `names` and of all that build on them; without names every lock, upgraded. Return 0 or 1."""
     known = {
-        name
-        for name in _with_requirements(root)
-        if all(requirements(root, name, device).is_file() for device in PYTHONS)
+        device: {name for name in _with_requirements(root) if requirements(root, name, device).is_file()}
+        for device in PYTHONS
     }
     for name in names or frameworks:
-        if name not in known:
+        places = [name in known[device] for device in PYTHONS]
+        if not (all(places) if name in frameworks else any(places)):  # what is no framework may be for one device
             print(f"Nothing to lock for {name}: images/{name}.in with its requirements is missing", file=sys.stderr)
             return 1
     code = 0 if names else _resolve_harness(root)
     for device in PYTHONS:
-        for name in _order(root, known, names or frameworks, device):
+        for name in _order(root, known[device], names or frameworks, device):
             code = max(code, _resolve(root, name, device, upgrade=not names))
     return code
 

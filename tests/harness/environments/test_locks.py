@@ -32,9 +32,10 @@ def test_every_framework_asks_for_something_and_is_locked(framework: str, device
 
 def test_no_lock_and_no_requirement_is_left_over() -> None:
     expected = {locks.lock_file(locks.ROOT, framework, device).name for framework, device in EVERY}
+    expected |= {locks.lock_file(locks.ROOT, "peers", "cpu").name}
     assert {lock.name for lock in LOCKS} == expected | {"harness.txt", "dev.txt", "docs.txt"}
     asked = {path.relative_to(locks.ROOT / "images").parts for path in (locks.ROOT / "images").rglob("*.in")}
-    assert {name for *_, name in asked} == {f"{name}.in" for name in (*FRAMEWORKS, "bench", "harness")}
+    assert {name for *_, name in asked} == {f"{name}.in" for name in (*FRAMEWORKS, "bench", "harness", "peers")}
     assert {folder for *folders, _ in asked for folder in folders} <= set(DEVICES)
 
 
@@ -213,6 +214,17 @@ def test_a_framework_that_asks_for_nothing_is_one_sentence_and_nothing_is_locked
     shelf.ask("cpu/toy", "-r bench.in")
     assert shelf.lock(frameworks=("numpy", "toy")) == 1  # none for the other device
     assert not list((shelf.root / "images" / "locks").iterdir())
+
+
+def test_what_is_no_framework_may_be_for_one_device_and_is_locked_with_what_it_builds_on(shelf: Shelf) -> None:
+    shelf.put("lib", "1")
+    shelf.ask("lib", "-r bench.in\nlib")
+    shelf.put("tool", "1")
+    shelf.ask("cpu/beside", "-r lib.in\ntool")
+    assert shelf.lock(frameworks=("lib", "numpy")) == 0
+    assert shelf.pins("beside") == {"np": "1", "lib": "1", "tool": "1"}
+    assert shelf.lock("beside", frameworks=("lib", "numpy")) == 0
+    assert not locks.lock_file(shelf.root, "beside", "cuda").exists()
 
 
 def test_what_cannot_be_resolved_is_an_exit_code_and_the_others_are_locked(shelf: Shelf) -> None:

@@ -1,0 +1,152 @@
+"""What a tool under comparison has to do, and how its programs are run."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from bench.turns.supervise import DROPPED, end_group
+from harness.environments.checkout import ROOT
+from harness.errors import SetupError
+from harness.peers.steps import Variant
+
+WITHIN: Final = 0.03  # a ratio is known when its half-width is at most this
+PROGRAMS: Final = "harness.peers.programs"
+LIBC: Final = ctypes.CDLL(None)  # loaded here, since little may be done between fork and exec
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a tool knows about the time of B ÷ the time of A when it stops."""
+
+    ratio: float
+    half_width: float  # relative, by the tool's own interval, or by the t interval over its repeated invocations
+    is_different: bool  # by the tool's own criterion
+    wall_s: float  # until then, starting of processes included
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the ratio is known as exactly as asked."""
+        return self.half_width <= WITHIN
+
+
+class Tool(Protocol):
+    """A tool that compares two variants of a step."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the table."""
+        ...
+
+    def version(self) -> str:
+        """Return its version.
+
+        Raises:
+            SetupError: it is not there; the message says how to get it.
+        """
+        ...
+
+    def ratio(self, a: Variant, b: Variant, deadline_s: float) -> Known | None:
+        """Measure until the ratio is known within ±3 % or `time.monotonic()` passes `deadline_s`.
+
+        Returns what is known then; None: not one ratio.
+
+        Raises:
+            SetupError: a program failed; the message has its last line.
+        """
+        ...
+
+
+class OutOfTimeError(Exception):
+    """The deadline passed before a program ended; it has been killed."""
+
+
+class Programs:
+    """Runs Python programs in the environment of the peers, each in a process group of its own."""
+
+    def __init__(
+        self, python: Path, scratch: Path, environment: Iterable[tuple[str, str]], cpus: Sequence[int]
+    ) -> None:
+        """Run with `python` on `cpus`.
+
+        Compile caches and results are kept in `scratch`; `environment` has the variables that the frameworks ask for.
+        """
+        self._cpus = tuple(cpus)
+        self.python = python
+        self.scratch = scratch
+        self.environment: Mapping[str, str] = {
+            **{name: value for name, value in os.environ.items() if name not in DROPPED},
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(scratch),
+            **{name: value.format(threads=1, scratch=scratch) for name, value in environment},
+        }
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """Return the command of one of the programs of this package."""
+        return [str(self.python), "-m", f"{PROGRAMS}.{program}", *arguments]
+
+    def start(self, command: Sequence[str], output: Path, **more: str) -> subprocess.Popen[bytes]:
+        """Start a command whose output goes to a file; `more` are further environment variables."""
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                command,
+                cwd=self.scratch,
+                env={**self.environment, **more},
+                preexec_fn=self._prepare,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _prepare(self) -> None:
+        """Set the CPU set of the new process; it ends when this one does, also when it is stopped then."""
+        os.sched_setaffinity(0, self._cpus)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def run(self, command: Sequence[str], deadline_s: float, **more: str) -> str:
+        """Run a command to its end and return its output.
+
+        Raises:
+            OutOfTimeError: the deadline passed.
+            SetupError: it failed.
+        """
+        output = self.scratch / "output"
+        process = self.start(command, output, **more)
+        try:
+            process.wait(max(0.0, deadline_s - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            raise OutOfTimeError from error
+        finally:
+            end_group(process)
+        said = self.last_output()
+        if process.returncode:
+            raise failed(command, said)
+        return said
+
+    def last_output(self) -> str:
+        """Return what the last program of `run` has printed, also when it was killed."""
+        return (self.scratch / "output").read_text(errors="replace")
+
+
+def failed(command: Sequence[str], said: str) -> SetupError:
+    """Return the error of a program that failed, with its last line."""
+    name = next((word.rpartition(".")[2] for word in command if word.startswith(PROGRAMS)), Path(command[0]).name)
+    return SetupError(f"{name}: {(said.strip().splitlines() or ['it printed nothing'])[-1]}")
+
+
+def end_politely(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    """Ask a process to end and wait; kill its group when it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+    finally:
+        end_group(process)
