@@ -14,7 +14,8 @@ from bench.turns.turn import Settings, Turn, to_record, turn_from_json
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.launchers import docker
-from harness.launchers.docker import OWNER, DockerLauncher, explain, owner
+from harness.launchers.container import explain
+from harness.launchers.docker import OWNER, DockerLauncher, owner
 from harness.launchers.hardening import Allowance
 from tests.factories import cell
 
