@@ -21,6 +21,7 @@ from tests.factories import cell
 
 STATE = {
     "Pid": 4321,
+    "Running": True,
     "ExitCode": 0,
     "OOMKilled": False,
     "StartedAt": "2026-11-20T09:32:11.5Z",
@@ -58,8 +59,8 @@ class FakeContainer:
         self.engine.running.remove(self)
 
     def folder(self) -> Path:
-        (mount,) = (volume for volume in self.options["volumes"] if volume.endswith(":/out"))
-        return Path(mount.removesuffix(":/out"))
+        (source,) = (volume.partition(":/out")[0] for volume in self.options["volumes"] if ":/out" in volume)
+        return Path(source)
 
 
 class FakeEngine:
