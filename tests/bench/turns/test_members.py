@@ -248,6 +248,17 @@ def test_when_the_connection_drops_in_a_slice_the_running_member_and_the_parked_
     assert gone(everyone)
 
 
+def test_a_message_while_a_member_runs_ends_the_connection(group: Group) -> None:
+    worker = group(in_slice="time.sleep(60)")
+    process = worker.parked(1, plain())
+    worker.channel.send("slice", 1)
+    time.sleep(0.1)
+    worker.channel.send("slice", 1)
+    with pytest.raises(LostError):
+        worker.channel.receive(5)
+    assert gone([process])
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_is_killed_leaves_nobody(group: Group, number: signal.Signals) -> None:
     worker = group()

@@ -242,7 +242,6 @@ def test_an_interrupt_while_it_starts_removes_the_container(engine: FakeEngine, 
     def interrupted(pid: int, folder: Path) -> None:
         raise KeyboardInterrupt
 
-    Contained(engine, PARKS)
     with pytest.raises(KeyboardInterrupt):
         launcher.member(TURN).start(interrupted)
     assert engine.running == []

@@ -175,6 +175,21 @@ def test_a_worker_that_hangs_is_disconnected_a_grace_after_the_time_limit(launch
     assert worker.join() == "lost"
 
 
+def test_the_time_limit_is_for_all_slices_together(launcher: WorkersLauncher) -> None:
+    def run_long(channel: Channel) -> None:
+        time.sleep(0.6)
+        RAN(channel)
+
+    Scripted(launcher.address, PARKS, run_long, hang)
+    member = parked(launcher, turn(timeout_s=0.8))
+    assert member.run_slice() is None
+    begin = time.monotonic()
+    ended = member.run_slice()
+    assert time.monotonic() - begin < 0.6
+    assert ended is not None
+    assert ended.timed_out
+
+
 def test_a_lost_member_has_the_phase_that_its_worker_told_last(launcher: WorkersLauncher) -> None:
     def warm_up_and_die(channel: Channel) -> None:
         channel.send("phase", "warmup")
