@@ -131,6 +131,10 @@ def run(
     timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
     blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
     allow_shared_gpu: Annotated[bool, typer.Option(help="Run although other programs use the GPU.")] = False,
+    alternate: Annotated[
+        bool | None,
+        typer.Option(help="Let the processes of a block take turns, in slices of 50 ms. [default: not on a GPU]"),
+    ] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells and write the report.
@@ -148,6 +152,7 @@ def run(
         timeout_s=timeout,
         blocks=blocks,
         shared_gpu=allow_shared_gpu,
+        alternate=alternate,
     )
     raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
 

@@ -34,6 +34,19 @@ def significant(value: Value) -> str:
     return f"{round(value, decimals):,.{max(0, decimals)}f}"
 
 
+def span(low: float, high: float) -> str:
+    """Return the ends of a wide interval with two significant digits, short enough for a table: 12–31, 0.91–2.1."""
+    return f"{_short(low)}{' to ' if low < 0 else '–'}{_short(high)}"
+
+
+def _short(value: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 10 * size:
+            return f"{float(f'{value:.2g}') / size:,.0f}{unit}"
+    shown = float(f"{value:.2g}")
+    return f"{shown:,.0f}" if abs(shown) >= 10 else f"{shown:.2g}"
+
+
 def rounded(value: Value) -> str:
     """Return a computed count with three significant digits, without decimals: 22, 299,000."""
     return f"{float(f'{value:.3g}'):,.0f}" if isinstance(value, int | float) else plain(value)
@@ -44,6 +57,13 @@ def percent(value: Value) -> str:
     if not isinstance(value, int | float):
         return plain(value)
     return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
+
+
+def difference(value: Value) -> str:
+    """Return a relative difference in either direction: ±1.7 %; from a factor of two on as such: a factor of 4.1."""
+    if not isinstance(value, int | float):
+        return plain(value)
+    return f"±{percent(value)}" if value < 1 else f"a factor of {_short(1 + value)}"
 
 
 def whole(value: Value) -> str:

@@ -1,5 +1,6 @@
 """A run from the command line to the report: request → plan → launchers → loop → report, exit code."""
 
+import contextlib
 import os
 import sys
 import time
@@ -12,16 +13,18 @@ from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.host import gpus, machine, processors
+from harness.host import gpus, load, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import companions, label, models, selection
+from harness.plan import label, models, selection
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
 from harness.report import write
+from harness.report.interim import Interim
 from harness.run import progress, stopping
-from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps
+from harness.run.active import ActiveRun
+from harness.run.loop import Lane, bad_cells, execute, finished
 from harness.stats.overhead import own_share
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create, find, require_space
@@ -82,7 +85,7 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
         offer = catalogue()
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
-        cells = with_companions(chosen, offer, plan.blocks, companions.measures(requested.measures, profile))
+        cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
     require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
     require_space(folder.path)
@@ -107,6 +110,9 @@ def _session(jobs: Sequence[Job]) -> int:
     """Prepare the launchers, run the replicates that are left, write the reports; return the exit code."""
     try:
         unprepared = _prepare(jobs)
+        jobs = _alternating(jobs)
+        if sentence := load.warning(load.observed(jobs[0].run.facts.cpus)):
+            progress.say(sentence)
         begin = time.perf_counter()
         before = [len(job.run.folder.records()) for job in jobs]
         interrupted = _loop(jobs, unprepared)
@@ -144,7 +150,8 @@ def _session(jobs: Sequence[Job]) -> int:
 
 def _ended(job: Job) -> str:
     """Return why there are no more blocks and, in a run with interim analyses, which cells are imprecise."""
-    wide = stopping.imprecise(results.load(job.run.folder).records) if job.run.plan.looks else ()
+    run = results.load(job.run.folder)
+    wide = stopping.imprecise(run.records, facts=run.facts) if job.run.plan.looks else ()
     imprecise = f" Imprecise: {'; '.join(map(label.name, wide))}." if wide else ""
     return f"Ended: {job.run.folder.facts().ended}.{imprecise}"
 
@@ -166,19 +173,36 @@ def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
     return reasons
 
 
+def _alternating(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs of runs whose processes are to take turns; where a launcher cannot stop them, they do not."""
+    reasons = [reason for job in jobs if job.run.facts.alternates and (reason := job.launcher.why_not_alternate())]
+    if not reasons:
+        return list(jobs)
+    progress.say(f"Processes do not take turns: {reasons[0]}.")
+    changed = []
+    for job in jobs:
+        facts = replace(job.run.facts, alternates=False, not_alternating=reasons[0])
+        job.run.folder.write_facts(facts)
+        changed.append(replace(job, run=replace(job.run, facts=facts)))
+    return changed
+
+
 def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
     """Run the replicates that are left; return whether Ctrl-C interrupted them."""
     records = tuple(record for job in jobs for record in job.run.folder.records())
     show = progress.progress(jobs[0].run.plan, records, copies=len(jobs))
+    lanes = [
+        Lane(run=job.run, launcher=job.launcher, unprepared=missing)
+        for job, missing in zip(jobs, unprepared, strict=True)
+    ]
+    reports = [Interim(job.run.folder, show.say if len(jobs) == 1 else None) for job in jobs]
+
+    def after_group() -> None:
+        for report in reports:
+            report.after_group()
+
     try:
-        if len(jobs) == 1:
-            execute(jobs[0].run, jobs[0].launcher, unprepared[0], show)
-        else:
-            processors.leave(jobs[0].run.facts.cpus)
-            sequences = [
-                steps(job.run, job.launcher, missing, show) for job, missing in zip(jobs, unprepared, strict=True)
-            ]
-            interleave(sequences, jobs[0].run.plan.seed)
+        execute(lanes, show, after_group)
     except KeyboardInterrupt:
         return True
     finally:
@@ -191,6 +215,8 @@ def _interrupted(jobs: Sequence[Job]) -> int:
         folder, planned = job.run.folder, job.run.plan.replicates
         done = sum(map(is_planned, folder.records()))
         progress.say(f"Interrupted: {done} of {planned} replicates are kept in {folder.path}.")
+        with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C leaves out what is not needed to go on
+            Interim(folder, progress.say if len(jobs) == 1 else None).at_interrupt()
         progress.say(f"Go on with: {job.launcher.again(folder.path)}")
     return INTERRUPTED
 
@@ -240,9 +266,17 @@ def _facts(
         timeout_s=setting.timeout_s or profile.timeout_s,
         isolated=processors.isolated(cpus),
         shared_gpu=setting.shared_gpu,
+        alternates=setting.alternate if setting.alternate is not None else device == "cpu",
+        not_alternating=_why_not(setting, device),
         interpreter=str(setting.python or sys.executable) if choose.LAUNCHERS[launcher].takes_python else "",
         code=_code(used, plan, device),
     )
+
+
+def _why_not(setting: Setting, device: str) -> str:
+    if setting.alternate is None:
+        return "" if device == "cpu" else "on a GPU only with --alternate, until it is known to disturb nothing there"
+    return "" if setting.alternate else "--no-alternate was given"
 
 
 def _code(used: set[str], plan: Plan, device: str) -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,6 @@
 """Stand-ins at the boundaries: a clock that only moves when told, a framework on it, a launcher without processes."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interface import Skip, Step
+from bench.protocol.rounds import EnoughRounds
 from bench.records.record import Allocator, ModeProof
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Workload
+from bench.turns.parking import Parked
 from bench.turns.turn import Outcome, Turn
 from harness.launchers.base import OnStart, Say
 
@@ -30,12 +33,13 @@ class FakeClock:
 
     def rounds(self, run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
         """What pedantic does, on this clock."""
-        durations = []
-        for _ in range(count):
-            before()
-            begin = self.now_ns
-            run()
-            durations.append(self.now_ns - begin)
+        durations: list[int] = []
+        with contextlib.suppress(EnoughRounds):
+            for _ in range(count):
+                before()
+                begin = self.now_ns
+                run()
+                durations.append(self.now_ns - begin)
         return durations
 
 
@@ -172,6 +176,11 @@ class FakeLauncher:
         self.unprepared = unprepared or {}
         self.turns: list[Turn] = []
         self.closed = 0
+        self.cannot = ""
+        self.events: list[tuple[str, int]] = []  # what its members did, by the position of their turn
+        self.resident_bytes = 100 << 20
+        self.slice_ns = 50_000_000
+        self.dies: dict[int, str] = {}  # position of a turn: the call in which its process dies
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         return {name: reason for name, reason in self.unprepared.items() if name in frameworks}
@@ -180,8 +189,50 @@ class FakeLauncher:
         self.turns.append(turn)
         return self.answer(turn)
 
+    def why_not_alternate(self) -> str:
+        return self.cannot
+
+    def member(self, turn: Turn) -> "FakeMember":
+        return FakeMember(self, turn)
+
     def again(self, run: Path) -> str:
         return f"samestep run --resume {run}"
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakeMember:
+    """A member of a group: it parks unless its answer is no good record; the answer comes at its end."""
+
+    def __init__(self, launcher: FakeLauncher, turn: Turn) -> None:
+        self.launcher = launcher
+        self.turn = turn
+        self.is_over = False
+
+    def start(self, on_start: OnStart) -> Parked | Outcome:
+        self.launcher.turns.append(self.turn)
+        return self._does("start") or Parked(
+            slice_ns=self.launcher.slice_ns, resident_bytes=self.launcher.resident_bytes
+        )
+
+    def run_slice(self) -> Outcome | None:
+        return self._does("slice")
+
+    def finish(self) -> Outcome:
+        died = self._does("finish")
+        self.is_over = True
+        return died or self.launcher.answer(self.turn)
+
+    def kill(self) -> None:
+        if not self.is_over:
+            self.launcher.events.append(("kill", self.turn.position))
+        self.is_over = True
+
+    def _does(self, what: str) -> Outcome | None:
+        assert not self.is_over
+        self.launcher.events.append((what, self.turn.position))
+        if self.launcher.dies.get(self.turn.position) != what:
+            return None
+        self.is_over = True
+        return Outcome(started_unix_ns=1, wall_ns=2, exit_code=None, signal="SIGKILL", phase="rounds")

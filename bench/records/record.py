@@ -91,11 +91,9 @@ class Timing:
     process_cpu_ns: int = 0  # CPU time of this process in the phase of the timed rounds, all threads
     process_wall_ns: int = 0  # wall time of the same phase: CPU over wall is the number of threads used
     cache_entries: int | None = None  # files that the first step added under the scratch folder, where every cache lies
-    # Processes that take turns: rounds of each time slice in `round_ns`, in their order; empty: all rounds in one go.
-    slice_rounds: tuple[int, ...] = ()
-    # The first round of each slice, left out of `round_ns`: the process before it used the caches. Empty: none was left
-    # out, because a round is as long as a slice.
-    switch_round_ns: tuple[int, ...] = ()
+    slice_rounds: tuple[int, ...] = ()  # of processes that took turns: rounds of each time slice; empty: all in one go
+    switch_round_ns: tuple[int, ...] = ()  # the first round of each slice, which is not in `round_ns`: another process
+    # had used the caches. Empty: none was left out, because a round is as long as a slice.
 
     @property
     def steps_per_round(self) -> int:

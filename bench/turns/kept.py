@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ class Kept:
         answer = self._answer("parked")
         if isinstance(answer, Outcome):
             return answer
-        self._stop()
+        stop(self._process.pid)
         try:
             return codec.decode(Parked, answer)
         except codec.RecordError:
@@ -78,7 +79,7 @@ class Kept:
         answer = self._ended() if not self._say("slice") else self._answer("ran")
         if isinstance(answer, Outcome):
             return answer
-        self._stop()
+        stop(self._process.pid)
         return None
 
     def finish(self) -> Outcome:
@@ -106,7 +107,7 @@ class Kept:
             self._channel.send(word)
         except LostError:
             return False
-        self._signal(signal.SIGCONT)
+        proceed(self._process.pid)
         return True
 
     def _answer(self, kind: str) -> object:
@@ -139,22 +140,46 @@ class Kept:
         self.kill()
         return outcome
 
-    def _stop(self) -> None:
-        """Stop the process, and return once it does not run any more."""
-        self._signal(signal.SIGSTOP)
-        for _ in range(STOP_LOOKS):
-            if self._state() in STOPPED:
-                return
-            time.sleep(STOP_LOOK_S)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+def stop(pid: int) -> None:
+    """Stop the process group that `pid` leads, and return once `pid` does not run any more."""
+    _signal(pid, signal.SIGSTOP)
+    wait_stopped(pid)
 
-    def _state(self) -> str:
-        """Return field 3 of /proc/PID/stat (proc(5)); "X" when there is no such process."""
+
+def proceed(pid: int) -> None:
+    """Continue the process group that `pid` leads."""
+    _signal(pid, signal.SIGCONT)
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def wait_stopped(pid: int) -> bool:
+    """Wait for a fraction of a second until a process does not run; return whether it is so."""
+    for _ in range(STOP_LOOKS):
+        if _state(pid) in STOPPED:
+            return True
+        time.sleep(STOP_LOOK_S)
+    return False
+
+
+def can_stop() -> bool:
+    """Return whether a process can be stopped here: not every sandbox lets one."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
         try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return "X"
-        return stat.rpartition(")")[2].split()[0]
+            process.send_signal(signal.SIGSTOP)
+            return wait_stopped(process.pid) and process.poll() is None
+        finally:
+            process.kill()
+
+
+def _state(pid: int) -> str:
+    """Return field 3 of /proc/PID/stat (proc(5)); "X" when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "X"
+    return stat.rpartition(")")[2].split()[0]

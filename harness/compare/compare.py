@@ -1,13 +1,14 @@
 """Two runs, or two selections of one, cell by cell: the ratio of their steps with its interval and a verdict.
 
 Within a session (one run, or runs made side by side with `samestep run --launcher venv,docker`) replicate k of a cell
-met the same machine on both sides: ratios are paired by block (`harness.stats.pairs`). Runs of two sessions are
+met the same machine on both sides: ratios are paired by block (`harness.stats.pairs`), and within one run those of
+processes that took turns come from their time slices (`harness.validity.ratios`). Runs of two sessions are
 compared as independent samples, with a noise floor of at least what the machine moved by between them (`sessions`), or
 called not comparable. Cells that cannot be matched are listed with the reason (`match`).
 """
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -16,12 +17,14 @@ from harness.compare.choice import Choice
 from harness.compare.match import Match, Side, Unmatched, incomparable, match_cells, sides, unlike
 from harness.compare.sessions import moved, same_session
 from harness.errors import SelectionError
-from harness.report.tables.steps import StepRow
+from harness.format import difference
+from harness.report.tables.steps import StepRow, shared_ratios
 from harness.stats import pairs
 from harness.stats.estimate import Cost, Estimate, Verdict, estimate
 from harness.stats.pairs import Pair
 from harness.stats.welch import unpaired
 from harness.validity.noise_floor import floor_of
+from harness.validity.ratios import Ratios
 from harness.validity.results import Run
 
 NOT_COMPARABLE: Final = "not comparable"
@@ -78,6 +81,7 @@ class Basis:
     floor: float  # noise floor
     sentence: str
     why_not: str = ""  # nothing can be compared; empty: it can
+    ratios: Ratios | None = None  # of the one run that both sides belong to; None: two runs, which took no turns
 
 
 def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())) -> Comparison:
@@ -100,8 +104,8 @@ def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())
         basis=basis.sentence,
         cells=_with_verdicts([_compared(match, side_a, side_b, basis) for match in matches], basis.floor),
         unmatched=unmatched,
-        together=_together(matches, first=False) if basis.paired else None,
-        first_steps_together=_together(matches, first=True) if basis.paired else None,
+        together=_together([_steps(match, basis) for match in matches]) if basis.paired else None,
+        first_steps_together=_together([_first_steps(match) for match in matches]) if basis.paired else None,
         launch_a_s=_launch_s(a),
         launch_b_s=_launch_s(b),
         unlike=unlike(side_a, side_b),
@@ -111,7 +115,9 @@ def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())
 def _basis(a: Run, b: Run) -> Basis:
     floor = max(floor_of(a), floor_of(b))
     if same_session(a, b):
-        return Basis(paired=True, floor=floor, sentence=f"Paired by block within one session; {_noise(floor)}.")
+        sentence = f"Paired by block within one session; {_noise(floor)}."
+        ratios = Ratios(a) if a is b else None
+        return Basis(paired=True, floor=floor, sentence=sentence, ratios=ratios)
     movement = moved(a, b)
     if movement is None:
         return Basis(
@@ -131,12 +137,12 @@ def _basis(a: Run, b: Run) -> Basis:
 
 
 def _noise(floor: float) -> str:
-    return f"differences up to {floor:.1%} may be noise"
+    return f"differences up to {difference(floor)} may be noise"
 
 
 def _compared(match: Match, a: Side, b: Side, basis: Basis) -> tuple[Compared, Pair]:
     """Return the cell, its verdict still open, and the pair that decides the verdict."""
-    step = _pair(match.b, match.a, basis, first=False)
+    step, first_step = _pairs(match, basis)
     why = basis.why_not or incomparable(match, a, b)
     compared = Compared(
         a=match.a.cell,
@@ -146,7 +152,7 @@ def _compared(match: Match, a: Side, b: Side, basis: Basis) -> tuple[Compared, P
         b_step_ns=_step_ns(match.b, basis),
         step=step.ratio,
         p=step.p,
-        first_step=_pair(match.b, match.a, basis, first=True).ratio,
+        first_step=first_step.ratio,
         verdict=NOT_COMPARABLE if why else "undetermined",
         why=why,
     )
@@ -159,16 +165,34 @@ def _with_verdicts(cells: Sequence[tuple[Compared, Pair]], floor: float) -> tupl
     return tuple(cell if cell.why else replace(cell, verdict=next(verdicts)) for cell, _ in cells)
 
 
-def _pair(b: StepRow, a: StepRow, basis: Basis, *, first: bool) -> Pair:
+def _pairs(match: Match, basis: Basis) -> tuple[Pair, Pair]:
+    """Return how the steps and the first steps compare, b / a."""
+    sides = (match.b.costs.values(), match.a.costs.values())
     if not basis.paired:
-        return unpaired(*(list(_values(row.costs, first=first).values()) for row in (b, a)))
-    pair = pairs.pair(_values(b.paired, first=first), _values(a.paired, first=first))
-    assert pair is not None, "matched rows share a block"
-    return pair
+        return (
+            unpaired(*([cost.step_ns for cost in costs] for costs in sides)),
+            unpaired(*([cost.first_ns for cost in costs] for costs in sides)),
+        )
+    steps, first_steps = _steps(match, basis), _first_steps(match)
+    step = basis.ratios.pair(steps) if basis.ratios else pairs.paired(list(steps.values()))
+    assert step is not None, "matched rows share a block"
+    return step, pairs.paired(list(first_steps.values()))
 
 
-def _values(costs: Mapping[int, Cost], *, first: bool) -> dict[int, float]:
-    return {block: cost.first_ns if first else cost.step_ns for block, cost in costs.items()}
+def _steps(match: Match, basis: Basis) -> dict[int, float]:
+    """Return the ratio of the steps, b / a, by block."""
+    if basis.ratios:
+        return shared_ratios(basis.ratios, match.b, match.a)
+    return _quotients(match, lambda cost: cost.step_ns)
+
+
+def _first_steps(match: Match) -> dict[int, float]:
+    return _quotients(match, lambda cost: cost.first_ns)
+
+
+def _quotients(match: Match, value: Callable[[Cost], float]) -> dict[int, float]:
+    a, b = match.a.paired, match.b.paired
+    return {block: value(b[block]) / value(a[block]) for block in sorted(a.keys() & b.keys())}
 
 
 def _step_ns(row: StepRow, basis: Basis) -> float:
@@ -176,12 +200,8 @@ def _step_ns(row: StepRow, basis: Basis) -> float:
     return estimate([cost.step_ns for cost in costs.values()]).value
 
 
-def _together(matches: Iterable[Match], *, first: bool) -> Estimate:
-    """Return the estimate, over the blocks that all cells have, of the geometric mean over cells."""
-    cells = [
-        {block: b[block] / a[block] for block in a.keys() & b.keys()}
-        for a, b in ((_values(match.a.paired, first=first), _values(match.b.paired, first=first)) for match in matches)
-    ]
+def _together(cells: Sequence[Mapping[int, float]]) -> Estimate:
+    """Return the estimate, over the blocks that all cells have, of the geometric mean over the cells' ratios."""
     blocks = set.intersection(*(set(cell) for cell in cells)) or set(cells[0])
     return estimate([estimate([cell[block] for cell in cells if block in cell]).value for block in sorted(blocks)])
 

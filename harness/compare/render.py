@@ -109,6 +109,8 @@ def _unmatched(unmatched: Unmatched) -> str:
 
 def _shown(estimate: Estimate) -> str:
     interval = estimate.interval
+    if interval and interval.is_wide:
+        return f"{interval.low:.3f} to {interval.high:.3f}"
     return f"{estimate.value:.3f}" + (f" ({interval.low:.3f} to {interval.high:.3f})" if interval else "")
 
 

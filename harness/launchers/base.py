@@ -59,6 +59,10 @@ class Launcher(Protocol):
         """
         ...
 
+    def why_not_alternate(self) -> str:
+        """Return why its processes cannot take turns; empty: they can. Call `prepare` first."""
+        ...
+
     def member(self, turn: Turn) -> Member:
         """Return `turn`, which has `alternates` set, as a member of a group; nothing is started yet."""
         ...

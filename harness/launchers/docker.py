@@ -162,6 +162,10 @@ class DockerLauncher:
             except APIError as error:
                 return not_started(error, begin, gpu=self.gpu)
 
+    def why_not_alternate(self) -> str:
+        """Return "": a worker can stop its own child."""
+        return ""
+
     def member(self, turn: Turn) -> RemoteMember:
         """Return `turn` as a member of a group, in a container of its own; a worker there keeps it."""
         turn = self._with_image(turn)

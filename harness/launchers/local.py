@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import psutil
 
-from bench.turns.kept import Kept
+from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
@@ -64,6 +64,10 @@ class LocalLauncher:
         finally:
             end_strays(self._alive)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def why_not_alternate(self) -> str:
+        """Return why a process of this host cannot be stopped and continued; empty: it can."""
+        return "" if can_stop() else "processes cannot be stopped here (SIGSTOP)"
 
     def member(self, turn: Turn) -> Kept:
         """Return `turn` as a member of a group, in a folder of its own.

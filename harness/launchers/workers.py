@@ -97,6 +97,10 @@ class WorkersLauncher:
             self.drop(worker)
             raise
 
+    def why_not_alternate(self) -> str:
+        """Return "": a worker can stop its own child."""
+        return ""
+
     def member(self, turn: Turn) -> RemoteMember:
         """Return `turn` as a member of a group, kept by a worker of its framework."""
         link = WorkersLink(self, turn.cell.framework)

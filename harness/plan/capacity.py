@@ -44,7 +44,7 @@ def available(device: str, *, in_container: Sequence[bool], variables: Mapping[s
     Raises:
         SetupError: SAMESTEP_MEMORY, which limits a container, is not an amount of memory.
     """
-    if device == "cuda" and (gpus := _gpus()):
+    if device == "cuda" and (gpus := gpu_bytes()):
         return Capacity(max(gpus), "that the GPU has")
     capacities = [Capacity(psutil.virtual_memory().available, "that this host has free")]
     if any(in_container):
@@ -54,7 +54,7 @@ def available(device: str, *, in_container: Sequence[bool], variables: Mapping[s
     return min(capacities, key=lambda capacity: capacity.bytes)
 
 
-def _gpus() -> list[int]:
+def gpu_bytes() -> list[int]:
     """Return the bytes of each GPU; none where NVML does not answer."""
     try:
         return [gpu.memory_bytes for gpu in nvidia.look().gpus]

@@ -36,20 +36,29 @@ def measures(given: tuple[str, ...], profile: Profile) -> tuple[str, ...]:
     return tuple(name for name in MEASURES if name in chosen)
 
 
-def with_measures(cells: Sequence[Cell], measured: Sequence[str]) -> tuple[Cell, ...]:
+def with_measures(
+    cells: Sequence[Cell], measured: Sequence[str], *, memory_cells: int | None = None
+) -> tuple[Cell, ...]:
     """Return the cells for the names in `measured`: those for time, then each identical cell again on the other tracks.
 
-    A hello world is for time alone: it measures the cold start of a whole program.
+    A hello world is for time alone: it measures the cold start of a whole program. Of each framework at most
+    `memory_cells` cells are repeated for memory, the first ones in the order of the tables; None: all.
     """
     timed = tuple(cells) if TIME in measured else ()
+    identical = [cell for cell in cells if cell.track == "identical"]
+    repeated = dict.fromkeys(REPEATING, identical) | {"memory": _first_of_each_framework(identical, memory_cells)}
     again = (
-        replace(cell, track=track)
-        for name, track in REPEATING.items()
-        if name in measured
-        for cell in cells
-        if cell.track == "identical"
+        replace(cell, track=track) for name, track in REPEATING.items() if name in measured for cell in repeated[name]
     )
     return (*timed, *again)
+
+
+def _first_of_each_framework(cells: Iterable[Cell], most: int | None) -> list[Cell]:
+    """Return the first `most` cells of each framework; None: all."""
+    by_framework: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_framework.setdefault(cell.framework, []).append(cell)
+    return [cell for of_one in by_framework.values() for cell in of_one[:most]]
 
 
 def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], blocks: int) -> tuple[Cell, ...]:

@@ -56,11 +56,10 @@ def planned_run(
         large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in selected if cell not in cells)
         left_out = f"Left out, larger than {available}: {', '.join(large)}."
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
-    measured = companions.measures(requested.measures, profile)
     interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
     plan = _plan(
-        with_companions(cells, offer, timed_blocks, measured),
+        with_companions(cells, offer, timed_blocks, profile, requested.measures),
         profile,
         blocks=blocks,
         default_blocks=timed_blocks,
@@ -71,14 +70,20 @@ def planned_run(
 
 
 def with_companions(
-    cells: tuple[Cell, ...], offer: Catalogue, blocks: int, measured: Sequence[str]
+    cells: tuple[Cell, ...], offer: Catalogue, blocks: int, profile: Profile, measures: tuple[str, ...]
 ) -> tuple[Cell, ...]:
-    """Return all cells of a run that measures `measured`; for time, the companions too.
+    """Return all cells of a run that measures `measures`, as typed, else what the profile says.
 
-    The companions are the limits, the A/A control and the drift probe.
+    For time the companions are among them: the limits, the A/A control and the drift probe.
+
+    Raises:
+        SelectionError: an unknown name in `measures`.
     """
-    companied = companions.with_control(companions.with_limits(cells, offer.frameworks), offer.frameworks, blocks)
-    return companions.with_measures(companions.with_drift_probe(companied, offer.frameworks, blocks), measured)
+    measured = companions.measures(measures, profile)
+    limited = cells if profile.limits_blocks == 0 else companions.with_limits(cells, offer.frameworks)
+    companied = companions.with_control(limited, offer.frameworks, blocks)
+    probed = companions.with_drift_probe(companied, offer.frameworks, blocks)
+    return companions.with_measures(probed, measured, memory_cells=None if measures else profile.memory_cells)
 
 
 def _plan(

@@ -1,7 +1,7 @@
 """The profiles: how many blocks, how many rounds, and how long, as a table of frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench.turns.turn import Settings
@@ -17,28 +17,67 @@ class Profile:
     sentence: str
     blocks: int  # replicates of each cell
     optimizers: tuple[str, ...]  # run when --optimizer is not given
+    # By framework, the modes that run when --framework and --mode are not given; empty: all. A framework that is named
+    # and not in it runs the modes that it offers for ladders.
+    modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Settings
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
-    limits_blocks: int | None = None  # blocks that measure limits; None: all
+    limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
     memory_blocks: int = 2  # blocks with memory replicates
+    memory_cells: int | None = None  # cells of a framework with them when --measure is not given; None: all
     energy_blocks: int = 2  # blocks with energy replicates
     timeout_s: float  # of one replicate
 
+
+# The modes by which most people know the frameworks, and what compiling is worth in each.
+MAIN_MODES: Final[Mapping[str, tuple[str, ...]]] = {
+    "torch": ("eager", "compile", "compile-step"),
+    "tensorflow": ("eager", "function", "xla"),
+    "keras_tensorflow": ("fit", "batch-jit"),
+    "jax": ("op-by-op", "jit", "scan"),
+    "fastai": ("fit",),
+    "numpy": ("eager",),
+}
 
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
         Profile(
+            name="look",
+            sentence="the main modes of six frameworks and their hello worlds in five minutes: 2 blocks, Adam only",
+            blocks=2,
+            optimizers=("adam",),
+            modes=MAIN_MODES,
+            settings=Settings(
+                rounds=10,
+                slices=24,
+                warmup_floor_ns=SECOND // 5,
+                warmup_cap_ns=SECOND,
+                warm_blocks=0,
+                other_threads=False,
+            ),
+            hello_blocks=1,
+            limits_blocks=0,
+            memory_blocks=1,
+            memory_cells=1,
+            energy_blocks=1,
+            timeout_s=180,
+        ),
+        Profile(
             name="quick",
-            sentence="a first result in minutes: 3 blocks (1 for ladders of sizes), Adam only, no verdicts",
+            sentence="every mode in some 20 minutes: 3 blocks (1 for ladders of sizes), Adam only, no verdicts",
             blocks=3,
             ladder_blocks=1,
             optimizers=("adam",),
             settings=Settings(
-                rounds=10, warmup_floor_ns=3 * SECOND // 10, warmup_cap_ns=3 * SECOND // 2, other_threads=False
+                rounds=10,
+                slices=30,
+                warmup_floor_ns=3 * SECOND // 10,
+                warmup_cap_ns=3 * SECOND // 2,
+                other_threads=False,
             ),
             hello_blocks=1,
             limits_blocks=1,
@@ -51,7 +90,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             sentence="6 blocks, every optimizer: intervals to compare modes with",
             blocks=6,
             optimizers=("adam", "sgd"),
-            settings=Settings(rounds=20, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND, warm_blocks=6),
+            settings=Settings(rounds=20, slices=40, warmup_floor_ns=SECOND, warmup_cap_ns=10 * SECOND, warm_blocks=6),
             timeout_s=300,
         ),
         Profile(
@@ -60,7 +99,9 @@ PROFILES: Final[Mapping[str, Profile]] = {
             blocks=20,
             interim_analyses=(10, 15),
             optimizers=("adam", "sgd"),
-            settings=Settings(rounds=30, warmup_floor_ns=2 * SECOND, warmup_cap_ns=60 * SECOND, warm_blocks=6),
+            settings=Settings(
+                rounds=30, slices=60, warmup_floor_ns=2 * SECOND, warmup_cap_ns=60 * SECOND, warm_blocks=6
+            ),
             hello_blocks=6,
             timeout_s=900,
         ),

@@ -20,9 +20,9 @@ V = TypeVar("V")
 class Selection:
     """The names to run, by field of a cell; an empty tuple: the defaults.
 
-    The defaults are all frameworks; all modes (on a ladder of sizes, those that the framework offers for ladders); the
-    workloads without a ladder; the profile's optimizers; the device's sizes; strict float32; the default allocator
-    policy.
+    The defaults are the profile's frameworks and modes, else all (on a ladder of sizes, the modes that the framework
+    offers for ladders); the workloads without a ladder; the profile's optimizers; the device's sizes; strict float32;
+    the default allocator policy. A given mode is looked for in all frameworks.
     """
 
     framework: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     selected = tuple(
         cell
         for framework in frameworks.values()
-        if _is_selected(framework.name, selection.framework, by_default=True)
+        if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework.name, selection))
         for cell in _cells_of(framework, offer, selection, chosen, device)
     )
     if not selected:
@@ -139,7 +139,7 @@ def _cells_of(
         if _is_selected(workload.name, selection.workload, by_default=not workload.is_ladder)
     ]
     for mode, workload in itertools.product(framework.modes, workloads):
-        if not _runs(mode, workload, selection):
+        if not _runs(mode, workload, selection, _default_modes(framework, chosen)):
             continue
         for optimizer, size, precision, policy in itertools.product(
             [name for name in workload.optimizers if name in optimizers],
@@ -179,11 +179,24 @@ def _cells_of(
         yield hello
 
 
-def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection) -> bool:
+def _is_of(chosen: Profile, framework: str, selection: Selection) -> bool:
+    """Return whether the profile runs `framework` when none is named."""
+    return not chosen.modes or framework in chosen.modes or bool(selection.mode)
+
+
+def _default_modes(framework: FrameworkOffer, chosen: Profile) -> Sequence[str]:
+    """Return the modes that the profile runs in `framework` when none is named."""
+    if not chosen.modes:
+        return [mode.name for mode in framework.modes]
+    return chosen.modes.get(framework.name) or [mode.name for mode in framework.modes if mode.on_ladders]
+
+
+def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection, default_modes: Sequence[str]) -> bool:
     """Return whether the selection contains `workload` in `mode`."""
     if workload.is_ladder and mode.source:  # models of a ladder are not exported
         return False
-    return _is_selected(mode.name, selection.mode, by_default=mode.on_ladders or not workload.is_ladder)
+    by_default = mode.name in default_modes and (mode.on_ladders or not workload.is_ladder)
+    return _is_selected(mode.name, selection.mode, by_default=by_default)
 
 
 def _sizes(workload: WorkloadOffer, selection: Selection, device: str) -> list[str]:

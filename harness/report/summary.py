@@ -1,24 +1,19 @@
 """The results of a run in sentences: the fastest modes, their costs, and how far to trust them."""
 
 import datetime
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from harness.format import duration, listed, mebibytes, rounded, scientific, significant, wall_duration
+from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
+from harness.report.disturbance import disturbance_sentences
+from harness.report.onward import next_sentence
+from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.memory import MemoryRow
-from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
-from harness.stats import pairs
-from harness.stats.breakeven import NEVER, BreakEven
+from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
-from harness.validity.noise_floor import floor_of
 from harness.validity.results import Run
-
-FEW: Final = 4  # at most this many names are listed one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +25,21 @@ class Fact:
 
 
 def summary(run: Run, tables: Tables) -> tuple[str, ...]:
-    """Return the sentences at the start of the report; none is a verdict when the run is a first look."""
+    """Return the sentences at the start of the report: of steps only what is told apart, never a verdict.
+
+    A session too disturbed to tell anything apart starts with that.
+    """
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
     groups = _work_groups([row for row in timed if not row.is_inference] or timed)
-    ranked = groups[0] if len(groups) == 1 else []
+    ranking = Ranking(run, groups[0] if len(groups) == 1 else [])
     sentences = [
-        _fastest_sentence(run, ranked) if len(groups) <= 1 else _fastest_by_work_sentence(groups),
+        *disturbance_sentences(run, timed),
+        "" if timed or not run.is_timed else "No cell of this run has a time.",
+        ranking.fastest_sentence() if len(groups) <= 1 else _fastest_by_work_sentence(run, groups),
         _memory_sentence(run, tables.memory.rows),
-        _by_framework_sentence(ranked),
-        _first_step_sentence(ranked),
-        _break_even_sentence(ranked),
+        ranking.by_framework_sentence(),
+        ranking.first_step_sentence(),
+        ranking.break_even_sentence(),
         _limits_sentence(tables),
         _accuracy_sentence(tables),
         _inference_sentence(tables),
@@ -60,11 +60,11 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("run", facts.id),
         Fact("started", started.strftime("%Y-%m-%d %H:%M UTC")),
         Fact("took", f"{wall_duration(facts.wall_s)}, {overhead:.1%} of it is the harness's own overhead"),
-        Fact("profile", f"{facts.profile}, {_count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
+        Fact("profile", f"{facts.profile}, {count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _replicates(run)),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
-        Fact("ran on", f"{_cpus(facts.cpus)}, {_count(facts.threads, 'thread')} each"),
+        Fact("ran on", f"{_cpus(facts.cpus)}, {count(facts.threads, 'thread')} each"),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
@@ -79,9 +79,10 @@ def versions(run: Run) -> tuple[Fact, ...]:
         if record.environment is not None:
             versions_of.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
     order = [facts.name for facts in run.facts.frameworks]
-    names = sorted(versions_of, key=lambda name: order.index(name) if name in order else len(order))
+    ordered = sorted(versions_of, key=lambda framework: order.index(framework) if framework in order else len(order))
     return tuple(
-        Fact(run.title(name), ", ".join(version.replace("==", " ") for version in versions_of[name])) for name in names
+        Fact(run.title(framework), ", ".join(version.replace("==", " ") for version in versions_of[framework]))
+        for framework in ordered
     )
 
 
@@ -97,31 +98,16 @@ def _work(row: StepRow) -> tuple[str, ...]:
     return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
 
 
-def _fastest_by_work_sentence(groups: Sequence[Sequence[StepRow]]) -> str:
+def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> str:
     """Name the shortest step of each work; a work is named by the fields that differ between the works."""
-    shortest = sorted((min(rows, key=_step) for rows in groups), key=_step)
-    parts = list(zip(*(_work(row) for row in shortest), strict=True))
+    groups = sorted(groups, key=lambda rows: min(map(_step, rows)))
+    parts = list(zip(*(_work(rows[0]) for rows in groups), strict=True))
     texts = []
-    for index, row in enumerate(shortest):
+    for index, rows in enumerate(groups):
         work = " ".join(part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
-        texts.append(f"{_name(row)} on {work} with {duration(_step(row))}")
-    return f"The shortest steps: {listed(texts)}."
-
-
-def _fastest_sentence(run: Run, rows: Sequence[StepRow]) -> str:
-    if not rows:
-        return "No cell of this run has a time." if run.is_timed else ""
-    first, *others = sorted(rows, key=_step)
-    if not others:
-        return f"One step of {_name(first)} takes {duration(_step(first))}."
-    second = others[0]
-    paired = pairs.pair(first.steps_ns, second.steps_ns)
-    both = f"{_name(first)} with {duration(_step(first))}, then {_name(second)} with {duration(_step(second))}"
-    if run.is_first_look:
-        return f"The shortest steps of this first look: {both}."
-    if paired is None or pairs.verdicts([paired], floor_of(run)) != ["faster"]:
-        return f"The two shortest steps, which this run cannot distinguish: {both}."
-    return f"The fastest step: {both}, {significant(1 / paired.ratio.value)} times as long."
+        texts.append(Ranking(run, rows).shortest(f" on {work}"))
+    blocks = min(len(row.paired) for rows in groups for row in rows)
+    return labelled(f"The shortest steps: {listed(texts)}.", blocks)
 
 
 def _memory_sentence(run: Run, rows: Sequence[MemoryRow]) -> str:
@@ -135,10 +121,10 @@ def _memory_sentence(run: Run, rows: Sequence[MemoryRow]) -> str:
     (least, low), (most, high) = (pick(known, key=lambda peak: peak[0]) for pick in (min, max))
     on_device = any(row.figures.reserved_peak_bytes for _, row in known)
     source = "reserved by the allocator" if on_device else "resident set"
-    span = f"{mebibytes(most)} MiB ({_name(high)})"
-    span = span if len(known) == 1 else f"from {mebibytes(least)} MiB ({_name(low)}) to {span}"
+    span = f"{mebibytes(most)} MiB ({name(high)})"
+    span = span if len(known) == 1 else f"from {mebibytes(least)} MiB ({name(low)}) to {span}"
     growing = [row for _, row in known if _grows(row)]
-    slopes = listed([f"{_name(row)} by {_slope(row)} KiB" for row in growing])
+    slopes = listed([f"{name(row)} by {_slope(row)} KiB" for row in growing])
     growth = f"Memory grows with every step: {slopes}." if growing else "No growth from step to step was observed."
     return f"Peak memory ({source}): {span}. {growth}"
 
@@ -154,55 +140,6 @@ def _grows(row: MemoryRow) -> bool:
 def _slope(row: MemoryRow) -> str:
     growths = (row.figures.growth, row.figures.host_growth)
     return significant(max(growth.per_step for growth in growths if growth is not None and growth.is_seen) / 1024)
-
-
-def _by_framework_sentence(rows: Sequence[StepRow]) -> str:
-    best: dict[str, StepRow] = {}
-    for row in sorted(rows, key=_step):
-        best.setdefault(row.cell.framework, row)
-    if len(best) < FEW or len(best) == len(rows):
-        return ""
-    texts = [f"{_name(row)} {duration(_step(row))}" for row in best.values()]
-    return f"The shortest step of each framework: {listed(texts)}."
-
-
-def _first_step_sentence(rows: Sequence[StepRow]) -> str:
-    if len(rows) < 2:
-        return ""
-    low, high = min(rows, key=_first), max(rows, key=_first)
-    return (
-        f"The first step, tracing and compilation included, takes from {duration(_first(low))} ({_name(low)})"
-        f" to {duration(_first(high))} ({_name(high)})."
-    )
-
-
-def _break_even_sentence(rows: Sequence[StepRow]) -> str:
-    amortised = sorted((row for row in rows if isinstance(row.break_even, BreakEven)), key=_break_even)
-    at_once = [row for row in amortised if _break_even(row) <= 1]
-    later = [row for row in amortised if _break_even(row) > 1]
-    never = [row for row in rows if row.break_even == NEVER]
-    parts = [
-        text
-        for members, text in (
-            (at_once, f"immediately ({_names(at_once) if len(at_once) <= FEW else f'{len(at_once)} modes'})"),
-            (later, f"after {_after(later)}"),
-            (never, f"never, as far as this run can show ({_names(never)})"),
-        )
-        if members
-    ]
-    if not parts:
-        return ""
-    return f"Compared with the baseline of its framework, a mode has amortised its first step {'; '.join(parts)}."
-
-
-def _break_even(row: StepRow) -> float:
-    return row.break_even.steps if isinstance(row.break_even, BreakEven) else math.inf
-
-
-def _after(rows: Sequence[StepRow]) -> str:
-    """Return the break-even of `rows`, which are sorted by it: all of a few, the first and the last of many."""
-    texts = [f"{rounded(math.ceil(_break_even(row)))} steps ({_name(row)})" for row in rows]
-    return listed(texts) if len(rows) <= FEW else f"{texts[0]} to {texts[-1]}, {len(rows)} modes in all"
 
 
 def _limits_sentence(tables: Tables) -> str:
@@ -233,7 +170,7 @@ def _accuracy_sentence(tables: Tables) -> str:
     inputs = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in measured}
     same = len(inputs) == len(problems)
     start = "from the same data and the same initial parameters" if same else "but NOT from the same bytes"
-    cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {_count(total, 'cell')}"
+    cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {count(total, 'cell')}"
     return (
         f"{cells} did the same arithmetic in the requested mode: {start}, every loss is within"
         f" {scientific(max(deviations))} of a float64 reference."
@@ -251,67 +188,40 @@ def _inference_sentence(tables: Tables) -> str:
 
 def _reproducibility_sentence(tables: Tables) -> str:
     texts = []
-    for name, where in (
+    for check, where in (
         ("one_process", "in one process"),
         ("two_processes", "in another process"),
         ("other_threads", "with another number of threads"),
     ):
-        checked = [row for row in tables.reproducibility.rows if getattr(row, name).equal is not None]
-        different = [row for row in checked if not getattr(row, name).equal]
+        checked = [row for row in tables.reproducibility.rows if getattr(row, check).equal is not None]
+        different = [row for row in checked if not getattr(row, check).equal]
         if checked:
-            names = f" (not {_names(different)})" if different else ""
-            texts.append(f"{len(checked) - len(different)} of {len(checked)} {where}{names}")
+            but = f" (not {names(different)})" if different else ""
+            texts.append(f"{len(checked) - len(different)} of {len(checked)} {where}{but}")
     return f"Cells that are bitwise equal when repeated: {'; '.join(texts)}." if texts else ""
 
 
 def _not_ranked_sentence(tables: Tables) -> str:
-    cells = [f"{_name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
+    cells = [f"{name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
     return f"Not ranked: {listed(cells)}." if cells else ""
 
 
 def _skipped_sentence(tables: Tables) -> str:
     skipped = [row for row in tables.steps.rows if row.status == "skipped"]
-    return f"Skipped, with the reason below the table of steps: {_names(skipped)}." if skipped else ""
+    return f"Skipped, with the reason below the table of steps: {names(skipped)}." if skipped else ""
 
 
 def _first_look_sentence(run: Run) -> str:
     if not run.is_first_look:
         return ""
     return (
-        f"This is a first look: {_count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
-        " verdict; samestep run --profile default runs six blocks."
+        f"This is a first look: {count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
+        f" verdict. {next_sentence(run.facts)}"
     )
-
-
-def _name(row: Row) -> str:
-    return f"{row.title} {row.cell.mode}"
-
-
-def _names(rows: Sequence[Row]) -> str:
-    """Name `rows`: a few one by one, many grouped by framework."""
-    if len(rows) <= FEW:
-        return listed(_counted(_name(row) for row in rows))
-    groups: dict[str, list[str]] = {}
-    for row in rows:
-        groups.setdefault(row.title, []).append(row.cell.mode)
-    return "; ".join(f"{title} {listed(_counted(modes))}" for title, modes in groups.items())
-
-
-def _counted(names: Iterable[str]) -> list[str]:
-    """Return each name once; a name of several cells, for example of two sizes, with the number of cells."""
-    return [name if count == 1 else f"{name} ({count} cells)" for name, count in Counter(names).items()]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _step(row: StepRow) -> float:
     return row.step_ns.value if row.step_ns else float("inf")
-
-
-def _first(row: StepRow) -> float:
-    return row.first_step_ns.value if row.first_step_ns else float("inf")
 
 
 def _replicates(run: Run) -> str:

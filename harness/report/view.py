@@ -169,4 +169,5 @@ def _row(table: Table[R], row: R, names: list[Column[R]], values: list[Column[R]
 def _shown(column: Column[R], row: R) -> ShownValue:
     value = column.get(row)
     sort: float | str = value if isinstance(value, int | float) else value or float("inf")
-    return ShownValue(text=column.format(value), sort=sort, hint=column.hint(row) if column.hint else "")
+    instead = column.instead(row) if column.instead else ""
+    return ShownValue(text=instead or column.format(value), sort=sort, hint=column.hint(row) if column.hint else "")

@@ -1,6 +1,7 @@
 """The report of a run: written into its folder, printed in the terminal, or returned in one format."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -35,10 +36,22 @@ def write(run: Run, folder: Path) -> Path:
     """
     computed = tables(run)
     for name in EXPORTERS:
-        for path, text in exporter(name).files(run, computed).items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
+        write_files(folder, exporter(name).files(run, computed))
     return folder / PAGE
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write texts into `folder`, by path; a reader finds each file as it was or as it is, never half of it.
+
+    Raises:
+        OSError: the folder cannot be created or written.
+    """
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        written = target.with_name(f".{target.name}.new")
+        written.write_text(text, encoding="utf-8")
+        written.replace(target)
 
 
 def show(run: Run, console: Console) -> None:

@@ -1,227 +1,190 @@
-"""The loop of a run: run the next replicate of the plan, keep its record, show the progress."""
+"""The loop of a session: block by block, the next replicate of each run, or a group of them that takes turns.
+
+    block ─→ drift probe ─→ groups: the timed replicates ─→ hello worlds, limits, memory, energy ─→ second attempts
+
+Several runs of one plan go side by side: each replicate in all of them, in random order, in one group where they take
+turns. Where they do not, every replicate runs alone, in the order of the plan.
+"""
 
 import contextlib
 import dataclasses
 import os
 import random
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.records.record import Cell, Failure, Record, RepeatKind
-from bench.turns.turn import Model, Settings, Turn, to_record
+from bench.catalogue import DRIFT_PROBE
+from bench.records.record import Cell, Record
 from harness.host import gpus, processors
 from harness.launchers.base import Launcher
 from harness.plan.label import name
-from harness.plan.plan import Plan, PlannedReplicate
+from harness.plan.plan import PlannedReplicate
+from harness.run.active import ActiveRun
+from harness.run.groups import Candidate, Groups
 from harness.run.ladders import SizesToSkip
 from harness.run.models import Exports
 from harness.run.progress import Show
 from harness.run.reruns import Reruns
+from harness.run.room import Need
+from harness.run.runner import GroupMember, Runner
 from harness.run.stopping import Stop
 from harness.samplers.observer import Observer
 from harness.store.facts import RunFacts
-from harness.store.folder import RunFolder
-from harness.store.samples import Sample
 from harness.validity.validity import GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActiveRun:
-    """A run: what it measures, and where its results go."""
+class Lane:
+    """One run of a session, and what makes its processes."""
 
-    folder: RunFolder
-    plan: Plan
-    facts: RunFacts
-    settings: Settings
-    until: int | None = None  # the last block, as --blocks asks; None: as planned
+    run: ActiveRun
+    launcher: Launcher
+    unprepared: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by framework: why it has no environment
 
 
-def execute(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> None:
-    """Run every replicate of the plan that has no record yet; see `steps`."""
-    processors.leave(run.facts.cpus)
-    for _ in steps(run, launcher, unprepared, show):
-        pass
+def execute(lanes: Sequence[Lane], show: Show, after_group: Callable[[], None] = lambda: None) -> None:
+    """Run every replicate of the plan that has no record yet; each is on disk before the next one starts.
 
-
-def steps(run: ActiveRun, launcher: Launcher, unprepared: Mapping[str, str], show: Show) -> Iterator[Record]:
-    """Run one replicate after the other that has no record yet; each is on disk before it is yielded.
-
-    The run ends with its plan, or after an interim analysis that finds all intervals narrow enough.
+    A run ends with its plan, or after an interim analysis that finds all intervals narrow enough.
 
     Args:
-        run: the plan and the folder.
-        launcher: makes fresh processes.
-        unprepared: by framework, why it has no environment; its replicates are recorded as failed.
+        lanes: runs of the same plan. Replicates without an environment are recorded as failed.
         show: gets each replicate as it begins and ends.
+        after_group: called when a group has ended, or a block where the processes do not take turns.
 
     Raises:
         StoreError: a record could not be kept.
     """
-    gpu = gpus.wanted(os.environ, in_container=launcher.in_container)
-    with contextlib.closing(
-        Observer(device=run.facts.device, gpu=gpu, say=show.say, shared_gpu=run.facts.shared_gpu)
-    ) as observer:
-        yield from _steps(run, Runner(run, launcher, unprepared, show, observer), show)
+    run = lanes[0].run
+    processors.leave(run.facts.cpus)
+    with contextlib.ExitStack() as stack:
+        active = [_Active(lane, show, stack.enter_context(contextlib.closing(_observer(lane, show)))) for lane in lanes]
+        for block in run.plan.in_blocks():
+            left = [(each, planned) for each in active for planned in each.left(block)]
+            _run_block(left, block[0].block, run, show, after_group)
+            for each in active:
+                each.take_again(block)
+            if all(each.is_over for each in active):
+                return
 
 
-def _steps(run: ActiveRun, runner: "Runner", show: Show) -> Iterator[Record]:
-    kept = run.folder.records()
-    done = {(record.cell, record.block) for record in kept}
-    reruns = Reruns(run.facts, kept)
-    frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
-    exports = Exports(run.facts.frameworks, kept, runner.keep)
-    to_skip = SizesToSkip(run.facts.workloads, kept)
-    stop = Stop(run.plan.looks, until=run.until)
-
-    def take(planned: PlannedReplicate) -> Record:
-        show.begin(planned)
-        if reason := to_skip.reason(planned.cell):
-            record = runner.leave_out(planned, reason)
-        else:
-            calls = frozen.get(planned.cell)
-            record = runner.keep(planned, calls_per_round=calls, model=exports.model(planned))
-        to_skip.note(record)
-        reruns.note(record)
-        if record.timing:
-            frozen.setdefault(record.cell, record.timing.calls_per_round)
-        return record
-
-    def take_again(block: Sequence[PlannedReplicate]) -> None:
-        for planned, reason in reruns.due(block):
-            show.say(f"Once more, in block {planned.block}: {name(planned.cell)}, {reason}")
-            take(planned)
-
-    for block in run.plan.in_blocks():
-        standing = reruns.standing()
-        dropped = [planned for planned in block if stop.is_before(planned, standing)]
-        left = [planned for planned in block if planned not in dropped and (planned.cell, planned.block) not in done]
-        for planned in left[:-1]:
-            yield take(planned)
-        last = take(left[-1]) if left else None
-        take_again(block)  # before the last is yielded, so that runs side by side stay in the same block
-        if last:
-            yield last
-        if dropped:
-            return
+def _observer(lane: Lane, show: Show) -> Observer:
+    facts = lane.run.facts
+    gpu = gpus.wanted(os.environ, in_container=lane.launcher.in_container)
+    return Observer(device=facts.device, gpu=gpu, say=show.say, shared_gpu=facts.shared_gpu)
 
 
-class Runner:
-    """Runs single replicates of a run and keeps their records, samples and logs."""
+def _run_block(
+    left: Sequence[tuple["_Active", PlannedReplicate]],
+    block: int,
+    run: ActiveRun,
+    show: Show,
+    after_group: Callable[[], None],
+) -> None:
+    """Run what is left of a block, in all lanes."""
+    rng = random.Random(f"{run.plan.seed}/{block}")
+    positions = list(dict.fromkeys(planned.position for _, planned in left))
+    by_position = {position: [item for item in left if item[1].position == position] for position in sorted(positions)}
+    for items in by_position.values():
+        rng.shuffle(items)
+    in_order = [item for items in by_position.values() for item in items]
+    if not run.facts.alternates:
+        for lane, planned in in_order:
+            lane.take(planned)
+        after_group()
+        return
+    first = [item for item in in_order if item[1].cell.track == DRIFT_PROBE]
+    timed = [item for item in in_order if item[1].cell.track in ("identical", "twin")]
+    for lane, planned in first:
+        lane.take(planned)
+    Groups(run, rng, show, after_group).measure([lane.candidate(planned) for lane, planned in timed])
+    for lane, planned in in_order:
+        if planned.cell.track not in ("identical", "twin", DRIFT_PROBE):
+            lane.take(planned)
 
-    def __init__(
-        self,
-        run: ActiveRun,
-        launcher: Launcher,
-        unprepared: Mapping[str, str],
-        show: Show,
-        observer: Observer | None = None,
-    ) -> None:
-        """Run with `launcher`, watched by `observer`; None: one that watches the processors and no GPU."""
+
+class _Active:
+    """One lane while it runs: what is known from its records so far."""
+
+    def __init__(self, lane: Lane, show: Show, observer: Observer) -> None:
+        run = lane.run
+        kept = run.folder.records()
         self._run = run
-        self._launcher = launcher
-        self._unprepared = unprepared
         self._show = show
-        self._observer = observer or Observer(device="cpu", gpu="", say=show.say)
+        self._runner = Runner(run, lane.launcher, lane.unprepared, show, observer)
+        self._done = {(record.cell, record.block) for record in kept}
+        self._reruns = Reruns(run.facts, kept)
+        self._frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
+        self._exports = Exports(run.facts.frameworks, kept, self._runner.keep)
+        self._to_skip = SizesToSkip(run.facts.workloads, kept)
+        self._stop = Stop(run.plan.looks, until=run.until, facts=run.facts)
+        self._in_container = lane.launcher.in_container
+        self._seen = {record.cell: record for record in kept if record.memory}
+        self.is_over = False
 
-    def keep(
-        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | str | None = None
-    ) -> Record:
-        """Run one replicate; its record, samples and log are on disk when this returns.
+    def left(self, block: Sequence[PlannedReplicate]) -> list[PlannedReplicate]:
+        """Return the replicates of a block that are still to be run."""
+        standing = self._reruns.standing()
+        dropped = [planned for planned in block if self._stop.is_before(planned, standing)]
+        self.is_over = bool(dropped)
+        return [
+            planned for planned in block if planned not in dropped and (planned.cell, planned.block) not in self._done
+        ]
 
-        Args:
-            planned: the replicate.
-            calls_per_round: as calibrated in an earlier block; None: to be calibrated.
-            model: the exported model that it runs; a string: why there is none; None: it needs none.
-
-        Raises:
-            StoreError: they could not be kept.
-        """
-        folder = self._run.folder
-        samples: Sequence[Sample] = ()
-        log = ""
-        if isinstance(model, str):
-            record = not_started(planned, model)
-        elif reason := self._unprepared.get(planned.cell.framework):
-            record = not_started(planned, reason)
+    def take(self, planned: PlannedReplicate) -> None:
+        """Run one replicate alone."""
+        self._show.begin(planned)
+        if reason := self._to_skip.reason(planned.cell):
+            self._note(self._runner.leave_out(planned, reason))
         else:
-            turn = turn_of(
-                self._run, planned, launcher=self._launcher.name, calls_per_round=calls_per_round, model=model
-            )
-            with self._observer.watch(subject_of(planned)) as watch:
-                outcome = self._launcher.take(turn, watch.started)
-            record, samples, log = to_record(turn, outcome), watch.samples, outcome.log
-            observation = watch.observation(record.energy)
-            record = dataclasses.replace(record, attempt=planned.attempt, observation=observation)
-        folder.append(record)
-        folder.append_samples(samples)
-        folder.write_log(record, log)
-        self._show.end(record)
-        return record
+            calls = self._frozen.get(planned.cell)
+            self._note(self._runner.keep(planned, calls_per_round=calls, model=self._exports.model(planned)))
 
-    def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
-        """Keep a record of a replicate that is not run, because a smaller size of its cell ran out of memory."""
-        record = dataclasses.replace(not_started(planned, reason), status="oom", reason=reason)
-        self._run.folder.append(record)
-        self._show.end(record)
-        return record
+    def candidate(self, planned: PlannedReplicate) -> Candidate:
+        """Return one replicate, to be measured in a group."""
+        return Candidate(
+            planned=planned,
+            need=self._need(planned.cell),
+            make=lambda: self._member(planned),
+            note=self._note,
+        )
 
+    def take_again(self, block: Sequence[PlannedReplicate]) -> None:
+        """Run the invalid replicates of a block once more, each alone."""
+        for planned, reason in self._reruns.due(block):
+            self._show.say(f"Once more, in block {planned.block}: {name(planned.cell)}, {reason}")
+            self.take(planned)
 
-def interleave(sequences: Sequence[Iterator[Record]], seed: int) -> None:
-    """Run several runs of one plan side by side: each replicate in all of them, in random order, then the next one."""
-    rng = random.Random(seed)
-    while sequences:
-        order = rng.sample(range(len(sequences)), len(sequences))
-        ended = {index for index in order if next(sequences[index], None) is None}
-        sequences = [sequence for index, sequence in enumerate(sequences) if index not in ended]
+    def _member(self, planned: PlannedReplicate) -> GroupMember | None:
+        """Return a member that is not started yet; None: its record says why there is none."""
+        self._show.begin(planned)
+        if reason := self._to_skip.reason(planned.cell):
+            self._note(self._runner.leave_out(planned, reason))
+            return None
+        calls = self._frozen.get(planned.cell)
+        member = self._runner.member(planned, calls_per_round=calls, model=self._exports.model(planned))
+        if isinstance(member, Record):
+            self._note(member)
+            return None
+        return member
 
+    def _note(self, record: Record) -> None:
+        self._to_skip.note(record)
+        self._reruns.note(record)
+        if record.timing:
+            self._frozen.setdefault(record.cell, record.timing.calls_per_round)
+        if record.memory:
+            self._seen[record.cell] = record
 
-def turn_of(
-    run: ActiveRun, planned: PlannedReplicate, *, launcher: str, calls_per_round: int | None, model: Model | None
-) -> Turn:
-    """Return the turn of one replicate, for the launcher called `launcher`; for the others see `Runner.keep`."""
-    return Turn(
-        cell=planned.cell,
-        block=planned.block,
-        position=planned.position,
-        settings=run.settings,
-        calls_per_round=calls_per_round,
-        cpus=run.facts.cpus,
-        threads=run.facts.threads,
-        hash_seed=planned.hash_seed,
-        timeout_s=run.facts.timeout_s,
-        launcher=launcher,
-        repeats=repeats_of(planned, run.settings),
-        model=model,
-    )
-
-
-def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:
-    """Return how a replicate repeats its work: on warm caches as the profile says, on other threads in block 1."""
-    if planned.cell.track != "identical":
-        return ()
-    warm: tuple[RepeatKind, ...] = ("warm",) if planned.block <= settings.warm_blocks else ()
-    return (*warm, "threads") if settings.other_threads and planned.block == 1 else warm
-
-
-def subject_of(planned: PlannedReplicate) -> str:
-    """Return the `subject` of a replicate's samples: its cell, its block, and "/2" for a second attempt."""
-    again = f"/{planned.attempt}" if planned.attempt > 1 else ""
-    return f"{planned.cell.id}#{planned.block}{again}"
-
-
-def not_started(planned: PlannedReplicate, reason: str) -> Record:
-    """Return the record of a replicate that was not started."""
-    return Record(
-        cell=planned.cell,
-        block=planned.block,
-        position=planned.position,
-        attempt=planned.attempt,
-        status="failed",
-        reason=f"launch: {reason}",
-        started_unix_ns=time.time_ns(),
-        failure=Failure(phase="launch"),
-    )
+    def _need(self, cell: Cell) -> Need:
+        """Return the memory that a process of `cell` needs, from its last replicate."""
+        seen = self._seen.get(cell)
+        return Need(
+            framework=cell.framework,
+            in_container=self._in_container,
+            host_bytes=seen.memory.host_peak_rss_bytes if seen and seen.memory else None,
+            device_bytes=seen.observation.device_process_peak_bytes if seen and seen.observation else None,
+        )
 
 
 def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFacts:

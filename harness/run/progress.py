@@ -28,6 +28,14 @@ class Show(Protocol):
         """Show the replicate that starts now."""
         ...
 
+    def parked(self, planned: PlannedReplicate) -> None:
+        """Show that a replicate is warm and waits for its group."""
+        ...
+
+    def take_turns(self, processes: int, seconds: float) -> None:
+        """Show that a group of so many processes takes turns, for about so many seconds."""
+        ...
+
     def end(self, record: Record) -> None:
         """Show the record of a replicate that has ended."""
         ...
@@ -116,6 +124,15 @@ class PlainProgress:
     def begin(self, planned: PlannedReplicate) -> None:
         """Do nothing: the line is written with the result."""
 
+    def parked(self, planned: PlannedReplicate) -> None:
+        """Write that it is ready."""
+        self._write(f"block {planned.block}  {name(planned.cell)}: warm")
+
+    def take_turns(self, processes: int, seconds: float) -> None:
+        """Write that a group begins."""
+        if processes > 1:
+            self._write(f"{processes} processes take turns, some {rough_duration(seconds)}")
+
     def end(self, record: Record) -> None:
         """Write which replicate ended, how, and how much is left."""
         self._done += is_planned(record)
@@ -154,6 +171,15 @@ class TerminalProgress:
         """Show what runs now."""
         description = f"block {planned.block}: {name(planned.cell)}, {self._time_left.text()}"
         self._progress.update(self._task, description=description)
+
+    def parked(self, planned: PlannedReplicate) -> None:
+        """Show it beside the bar."""
+        self._progress.update(self._task, description=f"block {planned.block}: {name(planned.cell)} is warm")
+
+    def take_turns(self, processes: int, seconds: float) -> None:
+        """Show it beside the bar."""
+        text = f"{processes} processes take turns, some {rough_duration(seconds)}; {self._time_left.text()}"
+        self._progress.update(self._task, description=text)
 
     def end(self, record: Record) -> None:
         """Write how it ended and move the bar."""

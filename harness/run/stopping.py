@@ -14,14 +14,22 @@ from harness.plan.plan import Plan, PlannedReplicate
 from harness.stats import estimate
 from harness.stats.flags import is_precise
 from harness.store.facts import RunFacts
+from harness.validity.ratios import Ratios
+from harness.validity.results import Run
 
 
 class Stop:
     """Whether a run ends before its plan does."""
 
-    def __init__(self, interim_analyses: Sequence[int] = (), *, until: int | None = None) -> None:
-        """Take the blocks after which to analyse; with `until`, the run ends after that block and analyses nothing."""
+    def __init__(
+        self, interim_analyses: Sequence[int] = (), *, until: int | None = None, facts: RunFacts | None = None
+    ) -> None:
+        """Take the blocks after which to analyse, and the run's facts, which name the baselines.
+
+        With `until`, the run ends after that block and analyses nothing.
+        """
         self._interim_analyses = interim_analyses
+        self._facts = facts
         self._until = until
         self._all_narrow: dict[int, bool] = {}  # by block: whether all intervals were narrow enough after it
 
@@ -35,28 +43,37 @@ class Stop:
 
     def _is_narrow_after(self, block: int, records: Sequence[Record]) -> bool:
         if block not in self._all_narrow:
-            self._all_narrow[block] = not imprecise(records, block)
+            self._all_narrow[block] = not imprecise(records, block, facts=self._facts)
         return self._all_narrow[block]
 
 
-def imprecise(records: Iterable[Record], blocks: int | None = None) -> tuple[Cell, ...]:
+def imprecise(
+    records: Iterable[Record], blocks: int | None = None, *, facts: RunFacts | None = None
+) -> tuple[Cell, ...]:
     """Return the cells whose interval over the first `blocks` blocks (None: all) is wider than a run requires.
 
-    Some cells are never among them. The step of a trainer is the slope between two fits, and its interval may stay
-    wide. A cell without a time in some replicate, or with one replicate only, has no interval that could become narrow.
+    It is the interval of the ratio to the baseline where processes took turns (`Ratios.is_narrow`), else that of the
+    step. Some cells are never among them. The step of a trainer is the slope between two fits, and its interval may
+    stay wide. A cell without a time in some replicate, or with one replicate only, has no interval that could become
+    narrow.
     """
+    counted = [record for record in records if blocks is None or record.block <= blocks]
+    ratios = Ratios(Run(facts=facts, records=tuple(counted))) if facts else None
     steps: dict[Cell, list[float | None]] = {}
-    for record in records:
-        if record.cell.track == "identical" and (blocks is None or record.block <= blocks):
+    for record in counted:
+        if record.cell.track == "identical":
             counts = record.status == "ok" and record.timing is not None and not record.timing.double_round_ns
             step_ns = estimate.step_ns(record.timing) if record.timing and counts else None
             steps.setdefault(record.cell, []).append(step_ns)
-    return tuple(cell for cell, steps_ns in steps.items() if _is_wide(steps_ns, cell.device))
+    return tuple(cell for cell, steps_ns in steps.items() if _is_wide(cell, steps_ns, ratios))
 
 
-def _is_wide(steps_ns: Sequence[float | None], device: str) -> bool:
+def _is_wide(cell: Cell, steps_ns: Sequence[float | None], ratios: Ratios | None) -> bool:
     timed = [step for step in steps_ns if step is not None]
-    return len(timed) == len(steps_ns) and not is_precise(timed, device)
+    if len(timed) != len(steps_ns):
+        return False
+    is_narrow = ratios.is_narrow(cell) if ratios else None
+    return not (is_precise(estimate.estimate(timed), cell.device) if is_narrow is None else is_narrow)
 
 
 def noted(facts: RunFacts, plan: Plan, records: Sequence[Record], *, until: int | None) -> RunFacts:
@@ -71,18 +88,18 @@ def noted(facts: RunFacts, plan: Plan, records: Sequence[Record], *, until: int 
     done = {(record.cell, record.block) for record in records}
     missing = [planned.block for planned in plan.in_order() if (planned.cell, planned.block) not in done]
     blocks = min(missing, default=plan.blocks + 1) - 1
-    reason = _reason(plan, records, device=facts.device, blocks=blocks, until=until)
+    reason = _reason(plan, records, facts=facts, blocks=blocks, until=until)
     return replace(facts, blocks_run=blocks, ended=reason)
 
 
-def _reason(plan: Plan, records: Sequence[Record], *, device: str, blocks: int, until: int | None) -> str:
-    required = f"±{100 * estimate.PRECISE_HALF_WIDTH[device]:.0f} %"
+def _reason(plan: Plan, records: Sequence[Record], *, facts: RunFacts, blocks: int, until: int | None) -> str:
+    required = f"±{100 * estimate.PRECISE_HALF_WIDTH[facts.device]:.0f} %"
     if blocks == plan.blocks:
-        wide = len(imprecise(records)) if plan.looks else 0
+        wide = len(imprecise(records, facts=facts)) if plan.looks else 0
         return f"all {blocks} blocks were run" + (f", {_count(wide)} not as precise as {required}" if wide else "")
     if until == blocks:
         return f"{blocks} blocks were asked for"
-    narrow = (block for block in plan.looks if block <= blocks and not imprecise(records, block))
+    narrow = (block for block in plan.looks if block <= blocks and not imprecise(records, block, facts=facts))
     return next((f"every interval was within {required} after block {block}" for block in narrow), "")
 
 

@@ -125,7 +125,7 @@ class Probe(Protocol):
 
 
 class Sampler:
-    """Collects samples while its `with` block runs; the thread ends with the block."""
+    """Collects samples while its `with` block runs, except while it is paused; the thread ends with the block."""
 
     def __init__(self, watched: Watched, probes: Sequence[Probe], costs: Costs, period_s: float = PERIOD_S) -> None:
         self._watched = watched
@@ -133,34 +133,49 @@ class Sampler:
         self._costs = costs
         self._period_s = period_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="sampler", daemon=True)
+        self._thread: threading.Thread | None = None
         self._begin_ns = 0
         self.samples: list[Sample] = []
         self.looks = 0
-        self.cpu_ns = 0  # of the thread, once it has ended
-        self.wall_ns = 0  # of the block, once it has ended
+        self.cpu_ns = 0  # of the thread, once it is paused or has ended
+        self.wall_ns = 0  # in which it ran
 
     def __enter__(self) -> Self:
         for probe in self._probes:
             self.samples.extend(probe.begin(time.time_ns()))
-        self._begin_ns = time.perf_counter_ns()
-        self._thread.start()
+        self.resume()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.wall_ns = time.perf_counter_ns() - self._begin_ns
+        self.pause()
         for probe in self._probes:
             self.samples.extend(probe.end(time.time_ns()))
         self.samples.extend(self._costs.samples(time.time_ns(), self._watched.subject))
 
+    def pause(self) -> None:
+        """Stop sampling: the replicate is parked. Do nothing when it is paused."""
+        if self._thread is None:
+            return
+        self._stop.set()
+        self._thread.join()
+        self._thread = None
+        self.wall_ns += time.perf_counter_ns() - self._begin_ns
+
+    def resume(self) -> None:
+        """Go on sampling. Do nothing when it runs."""
+        if self._thread is not None:
+            return
+        self._stop.clear()
+        self._begin_ns = time.perf_counter_ns()
+        self._thread = threading.Thread(target=self._loop, name="sampler", daemon=True)
+        self._thread.start()
+
     def _loop(self) -> None:
         while not self._stop.wait(self._period_s):
             self._look()
-        self.cpu_ns = time.thread_time_ns()
+        self.cpu_ns += time.thread_time_ns()
 
     def _look(self) -> None:
         now_ns, watched = time.time_ns(), self._watched

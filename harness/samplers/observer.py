@@ -95,6 +95,14 @@ class Watch:
         """Take note of the replicate's first process and of the folder of its turn (`harness.launchers.base`)."""
         self._watched.started(pid, folder)
 
+    def pause(self) -> None:
+        """Look no more while the replicate is parked; may be called twice."""
+        self._sampler.pause()
+
+    def resume(self) -> None:
+        """Look again; may be called twice."""
+        self._sampler.resume()
+
     @property
     def samples(self) -> Sequence[Sample]:
         """Everything that was sampled, once the block has ended."""

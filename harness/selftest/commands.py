@@ -16,13 +16,14 @@ app = typer.Typer(
 def everything(
     context: typer.Context,
     short: Annotated[bool, typer.Option("--short", help="Some ten minutes. [default: up to an hour]")] = False,
+    load: Annotated[bool, typer.Option("--load", help="While another process keeps a core half busy.")] = False,
     format: Annotated[str | None, typer.Option(help="Print as md. [default: a table for people]")] = None,
 ) -> None:
     """Measure the suite itself and compare with its targets."""
     if context.invoked_subcommand is None:
         from harness.selftest import run
 
-        raise typer.Exit(run.run(run.SHORT if short else run.FULL, format))
+        raise typer.Exit(run.run(run.SHORT if short else run.FULL, format, load=load))
 
 
 @app.command()

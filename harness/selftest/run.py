@@ -1,5 +1,6 @@
 """The whole self-test: its parts, its two forms (short and full), its table."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SamestepError
+from harness.host import planted, processors
 from harness.plan import request
 from harness.run import progress
 from harness.selftest import clock, faults, outside, pairs, phases
@@ -37,12 +39,14 @@ CLEAN: Final = (
     *("--launcher", "venv", "--framework", "jax", "--mode", "jit", "--workload", "mlp", "--size", "S"),
     *("--profile", "quick", "--blocks", "2", "--seed", "50"),
 )
-SHORT: Final = Form(clock_blocks=3, sessions=10, blocks=3, compile_sessions=1, compile_blocks=5, sampler_pairs=20)
+SHORT: Final = Form(clock_blocks=3, sessions=8, blocks=3, compile_sessions=1, compile_blocks=5, sampler_pairs=20)
 FULL: Final = Form(clock_blocks=10, sessions=10, blocks=20, compile_sessions=5, compile_blocks=5, sampler_pairs=60)
 
 
-def run(form: Form, format: str | None) -> int:
+def run(form: Form, format: str | None, *, load: bool = False) -> int:
     """Measure everything and print the table; return the exit code, 3 when a target is missed.
+
+    With `load`, while another process keeps the last core half busy.
 
     A part that cannot be measured is a line with the reason; after Ctrl-C the lines so far are printed.
 
@@ -54,7 +58,10 @@ def run(form: Form, format: str | None) -> int:
         request.one_of("format", format, ("md",))
     figures: list[Figure] = []
     try:
-        with checkout(progress.say if format is None else _to_stderr) as copy:
+        with contextlib.ExitStack() as stack:
+            copy = stack.enter_context(checkout(progress.say if format is None else _to_stderr))
+            if load:
+                stack.enter_context(planted.load(processors.default_cpus()))
             for number, name, part in parts(copy, form):
                 figures += measured(number, name, part)
     except KeyboardInterrupt:

@@ -8,8 +8,7 @@ that of neighbouring turns.
 """
 
 import argparse
-import multiprocessing
-import statistics
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Final
 
 from bench.catalogue import FrameworkOffer, catalogue
 from bench.records.record import Cell, Record, Timing
+from bench.turns.parking import SLICE_NS
 from bench.turns.turn import Settings
 from harness.environments import checkout
 from harness.environments.venvs import Environments
@@ -28,24 +28,28 @@ from harness.host import machine, processors
 from harness.launchers.local import LocalLauncher
 from harness.plan import selection
 from harness.plan.models import needed as needed_frameworks
-from harness.plan.plan import Plan, PlannedReplicate, make_plan
+from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
 from harness.run import progress
-from harness.run.loop import ActiveRun, Runner
+from harness.run.active import ActiveRun
 from harness.run.models import Exports
-from harness.standalone.alternate import Round, Slice, Turns, alternate, ratio, slope_ratio
+from harness.run.runner import GroupMember, Runner
+from harness.standalone.alternate import timing_of
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
-from harness.stats.estimate import estimate
+from harness.stats import alternation
+from harness.stats.estimate import estimate, step_ns
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create
 
 WITHIN: Final = 0.10  # a ratio farther from 1 is a failure
-ROUNDS: Final = 400  # of about 5 ms
+SLICES: Final = 40  # of each of the two
+SLICES_OF_FIT: Final = 15  # where one takes long
+LONG: Final = 2  # times the usual length of a slice
+WIDER: Final = 1.6  # a script's slice ÷ samestep's: rounds that are cut at its ends do not count
+ROUNDS: Final = 800  # of about 5 ms that a script runs, in its slices and alone at the end
 ROUNDS_OF_FIT: Final = 60  # of 5 to 300 ms, and as many of twice that
-SETTINGS: Final = Settings(
-    rounds=ROUNDS, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False
-)
+SETTINGS: Final = Settings(rounds=1, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +65,20 @@ class ScriptRatio:
 
 
 def script_ratios(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> Iterator[ScriptRatio]:
-    """Measure every replicate of the plan by samestep and by its script at the same time."""
+    """Measure every replicate of the plan by samestep and by its script, which take turns."""
     silent = progress.PlainProgress(run.plan, (), lambda line: None)
-    exporter = Runner(run, launcher, {}, silent)
-    models = Exports(run.facts.frameworks, (), exporter.keep)
+    runner = Runner(run, launcher, {}, silent)
+    brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
+    models = Exports(run.facts.frameworks, (), runner.keep)
     fit_steps: dict[Cell, int] = {}
     for place in run.plan.in_order():
         if _is_fit(place.cell) and place.cell not in fit_steps:
-            brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
             record = brief.keep(place)
             fit_steps[place.cell] = record.timing.calls_per_round if record.timing else 1
-        rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
         steps = fit_steps.get(place.cell)
-        runner = Runner(replace(run, settings=replace(run.settings, rounds=rounds)), launcher, {}, silent)
-        keep = partial(runner.keep, place, calls_per_round=steps, model=models.model(place))
-        yield _script_ratio(run, place, keep, partial(scripts.start, place.cell, rounds, steps or 0))
+        member = runner.member(place, calls_per_round=steps, model=models.model(place))
+        rounds = ROUNDS_OF_FIT if _is_fit(place.cell) else ROUNDS
+        yield _script_ratio(member, partial(scripts.start, place.cell, rounds, steps or 0), seed=place.hash_seed)
 
 
 def _is_fit(cell: Cell) -> bool:
@@ -83,63 +86,44 @@ def _is_fit(cell: Cell) -> bool:
     return cell.mode.startswith("fit")
 
 
-def _script_ratio(
-    run: ActiveRun, place: PlannedReplicate, keep: Callable[[], Record], start: Callable[[], Script]
-) -> ScriptRatio:
-    # In a process of its own: when a turn ends, a launcher kills all that it finds under its process as strays.
-    mine = multiprocessing.get_context("fork").Process(target=keep)
-    mine.start()
-    assert mine.pid
-    slices: list[Slice] = []
-    theirs: list[Round] = []
+def _script_ratio(member: GroupMember | Record, start: Callable[[], Script], *, seed: int) -> ScriptRatio:
+    record = member if isinstance(member, Record) else member.start()
+    theirs: Timing | None = None
     reason = ""
-    try:
-        script = start()
-        sides = Turns(mine.pid).side(), script.side
-        slices = alternate(*sides, lambda: script.has_ended() or not mine.is_alive())
-        theirs = script.rounds()
-    except SetupError as error:
-        reason = str(error)
-    mine.join()
-    record = run.folder.records()[-1]
-    ours = rounds_of(record.timing) if record.status == "ok" and record.timing else []
-    measured = None
-    if ours and theirs:
-        measured = (slope_ratio if _is_fit(place.cell) else ratio)(slices, (ours, theirs))
-        reason = "" if measured else "too few neighbouring rounds"
+    if record is None:
+        assert isinstance(member, GroupMember)
+        try:
+            script = start()
+            record = _take_turns(member, script, random.Random(seed))
+            theirs = timing_of(script.rounds(), script.turns.windows)
+        except SetupError as error:
+            reason = str(error)
+        finally:
+            record = record or member.finish()
+    ours = record.timing if record.status == "ok" else None
+    measured = alternation.ratio(ours, theirs) if ours and theirs else None
     return ScriptRatio(
-        cell=place.cell,
-        block=place.block,
-        samestep_ns=_step_ns(ours),
-        script_ns=None if record.status == "skipped" else _step_ns(theirs),
+        cell=record.cell,
+        block=record.block,
+        samestep_ns=step_ns(ours) if ours else None,
+        script_ns=step_ns(theirs) if theirs else None,
         ratio=measured,
-        reason=record.reason or reason,
+        reason=record.reason or reason or ("" if measured else "no whole round in the slices of the script"),
     )
 
 
-def rounds_of(timing: Timing) -> list[Round]:
-    """Return the timed rounds of a replicate in their order."""
-    steps = timing.steps_per_round
-    rounds = []
-    for at, (begin, once) in enumerate(zip(timing.round_begin_ns, timing.round_ns, strict=True)):
-        rounds.append(Round(begin_ns=begin, end_ns=begin + once, steps=steps))
-        if timing.double_round_ns:  # the fit of twice the steps follows, after a short time that is not known
-            end = begin + once + timing.double_round_ns[at]
-            rounds.append(Round(begin_ns=begin + once, end_ns=end, steps=2 * steps))
-    return rounds
-
-
-def _step_ns(rounds: Sequence[Round]) -> float | None:
-    """Return the median time per step, of fits the median slope."""
-    if not rounds:
-        return None
-    if len({each.steps for each in rounds}) == 1:
-        return statistics.median(each.step_ns for each in rounds)
-    slopes = [
-        (twice.end_ns - twice.begin_ns - once.end_ns + once.begin_ns) / once.steps
-        for once, twice in zip(rounds[::2], rounds[1::2], strict=True)
-    ]
-    return statistics.median(slopes)
+def _take_turns(member: GroupMember, script: Script, rng: random.Random) -> Record | None:
+    """Run the slices of both, in random order; return the record when samestep's process ended in one."""
+    slice_s = (member.parked.slice_ns if member.parked else SLICE_NS) / 1e9
+    count = SLICES_OF_FIT if slice_s > LONG * SLICE_NS / 1e9 else SLICES
+    script.turns.start()
+    for _ in range(count):
+        for is_ours in rng.sample((True, False), 2):
+            if not is_ours:
+                script.turns.run_slice(WIDER * slice_s)
+            elif (record := member.run_slice()) is not None:
+                return record
+    return None
 
 
 def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from bench.records.record import Cell
 from bench.turns.supervise import DROPPED, end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.plan.models import sources
-from harness.standalone.alternate import Round, Side
+from harness.standalone.alternate import FreeRunning, Round
 from harness.store.folder import RunFolder
 
 SCRIPTS: Final = Path(__file__).resolve().parent / "programs"
@@ -94,10 +92,7 @@ class Script:
         self._cell = cell
         self._process = process
         self._output = output
-        self.side = Side(
-            process=lambda: psutil.Process(process.pid) if process.poll() is None else None,
-            is_ready=lambda: "rounds" in self._lines(),
-        )
+        self.turns = FreeRunning(process.pid, is_ready=lambda: "rounds" in self._lines(), has_ended=self.has_ended)
 
     def _lines(self) -> list[str]:
         return self._output.read_text(errors="replace").splitlines()
@@ -107,12 +102,13 @@ class Script:
         return self._process.poll() is not None
 
     def rounds(self) -> list[Round]:
-        """Wait for the end and return the script's rounds.
+        """Let it run to its end and return its rounds.
 
         Raises:
             SetupError: it failed, printed nothing or took too long.
         """
         name = f"{script_of(self._cell)}.py {self._cell.mode}"
+        self.turns.finish()
         try:
             self._process.wait(TIMEOUT_S)
             lines = self._lines()

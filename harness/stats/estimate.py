@@ -24,6 +24,7 @@ from harness.stats.distributions import student_quantile
 ALPHA: Final = 0.035
 FEW_BLOCKS: Final = 6  # below this a run is a first look
 VERDICT_FLOOR: Final = 0.01  # differences below 1 % are called the same
+WIDE: Final = 2.0  # an interval whose ends differ by more than this factor is shown instead of the value in it
 PRECISE_HALF_WIDTH: Final[Mapping[str, float]] = {"cpu": 0.02, "cuda": 0.01}
 
 Verdict = Literal["faster", "slower", "same", "undetermined"]
@@ -40,6 +41,11 @@ class Interval:
         """Return whether `value` lies in it."""
         return self.low <= value <= self.high
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether its ends differ by more than a factor of two, or in their sign."""
+        return not 0 < self.high <= WIDE * self.low
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -53,6 +59,17 @@ class Estimate:
     def half_width(self) -> float | None:
         """Relative half-width of a geometric mean's interval, 0.02 for ±2 %; None without an interval."""
         return None if self.interval is None else self.interval.high / self.value - 1
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its interval is too wide for one number to stand for it."""
+        return self.interval is not None and self.interval.is_wide
+
+    @property
+    def inverse(self) -> "Estimate":
+        """The estimate of 1 / ratio."""
+        interval = self.interval and Interval(low=1 / self.interval.high, high=1 / self.interval.low)
+        return Estimate(value=1 / self.value, interval=interval, count=self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,16 @@ import numpy as np
 from bench.records.record import Timing
 from harness.stats import rounds
 from harness.stats.distributions import normal_quantile
-from harness.stats.estimate import ALPHA, FEW_BLOCKS, PRECISE_HALF_WIDTH, cpu_share, estimate, round_step_ns, step_ns
+from harness.stats.estimate import (
+    ALPHA,
+    FEW_BLOCKS,
+    PRECISE_HALF_WIDTH,
+    Estimate,
+    cpu_share,
+    estimate,
+    round_step_ns,
+    step_ns,
+)
 from harness.stats.rounds import Array, Shape
 from harness.stats.spread import has_outlier, is_bimodal
 
@@ -47,7 +56,8 @@ STOLEN: Final = Flag(
 IMPRECISE: Final = Flag(
     name="IMPRECISE",
     letter="I",
-    sentence="the interval's half-width is above 2 % (on a GPU: 1 %), so smaller differences cannot be seen",
+    sentence="the half-width of the interval is above 2 % (on a GPU: 1 %), so smaller differences cannot be seen;"
+    " where processes took turns, of the interval of the ratio to the baseline",
 )
 BIMODAL: Final = Flag(
     name="BIMODAL",
@@ -96,15 +106,18 @@ RERUN: Final = Flag(
 ALPHABET: Final = (*FLAGS, DRIFT, *WARNINGS.values(), RERUN)  # every flag there is
 
 
-def flags(timings: Sequence[Timing], device: str) -> tuple[Flag, ...]:
-    """Return the flags that the good replicates of one cell get from the statistics, in the order of `FLAGS`."""
+def flags(timings: Sequence[Timing], device: str, *, is_narrow: bool | None = None) -> tuple[Flag, ...]:
+    """Return the flags that the good replicates of one cell get from the statistics, in the order of `FLAGS`.
+
+    `is_narrow`: whether the interval that the cell is judged by is narrow enough; None: that of its step is judged.
+    """
     steps = [step for timing in timings if (step := step_ns(timing)) is not None]
     whole = len(steps) == len(timings) > 0
     groups = alike(timings)
     raised = {
         NOSTEADY: not all(timing.steady for timing in timings),
         FEW: len(timings) < FEW_BLOCKS,
-        IMPRECISE: whole and not is_precise(steps, device),
+        IMPRECISE: whole and not (is_precise(estimate(steps), device) if is_narrow is None else is_narrow),
         AUTOCORR: autocorrelated(groups),
         SHIFT: any(shape != "flat" for shape in shapes(groups)),
         STOLEN: device == "cpu" and any(cpu_share(timing) < LEAST_CPU_SHARE for timing in timings),
@@ -121,12 +134,12 @@ def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:
     return tuple(dict.fromkeys([*(flag for flag in FLAGS if flag in distinct), *distinct]))
 
 
-def is_precise(steps_ns: Sequence[float], device: str) -> bool:
-    """Return whether the interval of these replicates is as narrow as a run on `device` needs; of one replicate True.
+def is_precise(estimated: Estimate, device: str) -> bool:
+    """Return whether the interval of an estimate is as narrow as a run on `device` needs; True where it has none.
 
     One replicate gives no interval, so that nothing is known.
     """
-    half_width = estimate(steps_ns).half_width
+    half_width = estimated.half_width
     return half_width is None or half_width <= PRECISE_HALF_WIDTH.get(device, PRECISE_HALF_WIDTH["cuda"])
 
 

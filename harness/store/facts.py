@@ -14,7 +14,7 @@ class RunFacts:
     """All that is known of a run without its records."""
 
     id: str  # name of the run's folder
-    profile: str  # "quick", "default" or "publish"
+    profile: str  # "look", "quick", "default" or "publish"
     seed: int  # of the order within the blocks
     blocks: int  # blocks planned: replicates of each cell
     replicates: int  # replicates planned, of all cells together

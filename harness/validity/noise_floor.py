@@ -4,14 +4,14 @@ Both labels run the same code, so any difference between them is noise: nothing 
 slower by less than that.
 """
 
-from collections.abc import Iterable, Sequence
+import math
 from dataclasses import dataclass, replace
 
 from bench.catalogue import CONTROL
-from bench.records.record import Cell, Record
-from harness.stats import pairs
-from harness.stats.estimate import VERDICT_FLOOR, step_ns
+from bench.records.record import Cell
+from harness.stats.estimate import VERDICT_FLOOR
 from harness.stats.pairs import Pair
+from harness.validity.ratios import Ratios
 from harness.validity.results import Run
 
 
@@ -38,21 +38,18 @@ class NoiseFloor:
 
 def floor_of(run: Run) -> float:
     """Return the relative difference below which nothing of this run is called faster or slower; 1 % or more."""
-    measured = floor(run.records)
+    measured = floor(run)
     return measured.value if measured else VERDICT_FLOOR
 
 
-def floor(records: Sequence[Record]) -> NoiseFloor | None:
-    """Return the noise floor of the session of `records`; None when it ran no cell under two labels."""
-    control = next((record.cell for record in records if record.cell.track == CONTROL), None)
+def floor(run: Run) -> NoiseFloor | None:
+    """Return the noise floor of a session; None when it ran no cell under two labels.
+
+    One pair knows its own variance badly. Where processes took turns it is moderated by the session's other ratios.
+    """
+    control = next((record.cell for record in run.records if record.cell.track == CONTROL), None)
     if control is None:
         return None
     cell = replace(control, track="identical")
-    return NoiseFloor(cell=cell, pair=pairs.pair(_steps(records, control), _steps(records, cell)))
-
-
-def _steps(records: Iterable[Record], cell: Cell) -> dict[int, float]:
-    """Return the time per step in ns, by block."""
-    timed = ((record.block, record.timing) for record in records if record.cell == cell and record.status == "ok")
-    steps = ((block, step_ns(timing)) for block, timing in timed if timing is not None)
-    return {block: step for block, step in steps if step is not None}
+    ratios = Ratios(run)
+    return NoiseFloor(cell=cell, pair=ratios.pair(ratios.by_block(control, cell), fewer_than=math.inf))

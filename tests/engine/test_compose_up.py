@@ -19,6 +19,7 @@ from tests.engine.test_docker_runs import TURN
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
 # Turns of one cell in each profile: itself and its A/A control in each block, drift probes, limits, memory
+LOOK = 2 + 2 + 3 + 1  # without limits
 QUICK = 3 + 3 + 4 + 1 + 1
 DEFAULT = 6 + 6 + 7 + 6 + 2
 
@@ -32,7 +33,7 @@ def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_fo
     with made.up() as process:
         pass
     assert process.returncode == 0
-    assert made.statuses() == ["ok"] * QUICK
+    assert made.statuses() == ["ok"] * LOOK
     folder = made.run_folder()
     assert folder is not None
     assert "</html>" in (folder / "report" / "index.html").read_text()
@@ -119,7 +120,7 @@ def test_a_turn_that_needs_too_much_memory_is_recorded_as_such_by_a_worker_that_
     made = project(SAMESTEP_MEMORY="24m", SAMESTEP_TMP="8m")
     with made.up():
         pass
-    assert made.statuses() == ["oom"] * QUICK
+    assert made.statuses() == ["oom"] * LOOK
     assert made.docker("inspect", "--format", "{{.RestartCount}}", made.container("numpy")).strip() == "0"
 
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from harness import cli, session
+from harness.host.load import Load
 from harness.plan.request import Request, Setting
 from tests.check_run import faults
 from tests.fake_nvml import FakeGpu, FakeNvml
@@ -218,6 +219,8 @@ def test_a_run_that_was_stopped_twice_is_resumed_without_repeating(tmp_path: Pat
 
         assert process.returncode == code
         assert (f"samestep run --resume {only_run(tmp_path)}\n" in printed) == (number != signal.SIGKILL)
+        assert ("In block 1 of 3, " in printed.partition("Interrupted: ")[2]) == (number != signal.SIGKILL)
+        assert (only_run(tmp_path) / "report" / "index.html").is_file()
         assert not done or f"{done} of {OF_NUMPY} replicates are done" in printed
         _, left = psutil.wait_procs(children, timeout=5)
         assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []  # nobody may have reaped the others
@@ -295,6 +298,28 @@ def test_the_quick_profile_has_one_block_for_ladders(here: Here) -> None:
     assert planned("mlp,convnet") == "2 cells × 1 block"
     assert planned("mlp,regression") == "2 cells × 3 blocks"
     assert planned("mlp", "--profile", "default", "--optimizer", "adam") == "1 cell × 6 blocks"
+
+
+@of_one_run
+@pytest.mark.parametrize("resumed", [False, True])
+def test_busy_processors_are_said_before_the_first_replicate(
+    results: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch, resumed: bool
+) -> None:
+    observed: list[tuple[int, ...]] = []
+
+    def busy(cpus: tuple[int, ...]) -> Load:
+        observed.append(cpus)
+        return Load(cpus=dict.fromkeys(cpus, 0.5), stolen=dict.fromkeys(cpus, 0.0), processes=(("node (22)", 0.5),))
+
+    monkeypatch.setattr("harness.host.load.observed", busy)
+    shutil.copytree(results, tmp_path, dirs_exist_ok=True)
+    records = only_run(tmp_path) / "records.jsonl"
+    records.write_text("".join(records.read_text().splitlines(keepends=True)[:-1]))
+    again = ("--resume", "latest") if resumed else (*QUICK, "--framework", "numpy", "--measure", "memory")
+    code, printed, _ = here("run", *again, "--results", tmp_path)
+    assert code == 0
+    assert re.search(r"Busy with other work: CPU .* node \(22\) uses 50 % [^\n]*\n\[", printed)
+    assert len(observed) == 1
 
 
 @pytest.mark.parametrize("command", ["doctor", "list", "plan --framework torch"])

@@ -19,7 +19,7 @@ def print_table(view: View, console: Console) -> None:
     if not view.rows:
         console.print(Text("This run has no such records."), end="\n\n")
         return
-    console.print(_grid(view))
+    print_grid(view, console)
     for row in view.notes:
         console.print(Text(f"{row.name}: {row.note}", style=_colour(row)))
     for remark in view.remarks:
@@ -27,6 +27,11 @@ def print_table(view: View, console: Console) -> None:
     for flag in view.flags:
         console.print(Text(f"{flag.letter}  {flag.name}: {flag.sentence}", style=QUIET))
     console.print()
+
+
+def print_grid(view: View, console: Console) -> None:
+    """Print one table that has rows, without its notes."""
+    console.print(_grid(view))
 
 
 def print_sentences(sentences: Iterable[str], console: Console) -> None:

@@ -53,8 +53,12 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
     return page(run, tables)
 
 
-def page(run: Run, tables: Tables) -> str:
-    """Return the report as one HTML document."""
+def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
+    """Return the report as one HTML document.
+
+    `so_far`: of a run that goes on, the sentence that says how much of it there is; such a page has no plots, which
+    take ten times as long as all the rest.
+    """
     environment = Environment(
         loader=PackageLoader("harness.report.exporters"),
         autoescape=True,
@@ -62,12 +66,13 @@ def page(run: Run, tables: Tables) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawings = {plot.name: plot for plot in plots(run, tables)}
+    drawings = {} if so_far else {plot.name: plot for plot in plots(run, tables)}
+    sentences = summary.summary(run, tables)
     views = {table.name: view(table, wide=True) for table in tables}
     return environment.get_template(TEMPLATE).render(
         run=run,
         titles=[facts.title for facts in run.facts.frameworks],
-        sentences=summary.summary(run, tables),
+        sentences=(so_far, *sentences) if so_far else sentences,
         first_look=run.is_first_look,
         facts=summary.about_run(run),
         versions=summary.versions(run),

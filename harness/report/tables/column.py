@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
-from harness.format import Value, plain, rounded, significant
+from harness.format import Value, plain, rounded, significant, span
 from harness.report.tables.row import Row
-from harness.stats.breakeven import NEVER, BreakEven
+from harness.stats.breakeven import NEVER, BreakEven, NotTold, Outcome
 from harness.stats.estimate import Estimate
+
+NOT_TOLD: Final = "not told"  # of a break-even that is no number, because the blocks are too few
 
 RowType = TypeVar("RowType", bound=Row, contravariant=True)
 
@@ -23,6 +25,7 @@ class Column(Generic[RowType]):
     heading: str = ""  # heading for people; empty: only in the CSV
     unit: str = ""  # below the heading
     format: Callable[[Value], str] = plain
+    instead: Callable[[RowType], str] | None = None  # text to show instead of the value; empty: show the value
     kind: Literal["name", "context", "number"] = "number"  # "context": one sentence instead, when all rows agree
     where: Literal["all", "wide", "narrow"] = "all"  # "wide": the page and Markdown; "narrow": a terminal
     folds: Literal["never", "narrow", "always"] = "never"  # where a sentence replaces it when all rows agree
@@ -38,21 +41,47 @@ def interval_hint(estimate: Estimate | None, size: float, unit: str) -> str:
     return f"95 % interval {significant(low)} to {significant(high)} {unit}"
 
 
-def break_even_steps(break_even: BreakEven | str | None) -> Value:
-    """Return the break-even in whole steps, "never", or None when it is not known."""
-    return math.ceil(break_even.steps) if isinstance(break_even, BreakEven) else break_even
+def wide_span(estimate: Estimate | None, size: float = 1.0) -> str:
+    """Return the interval of `estimate` in units of `size` where it is too wide for one number; else nothing."""
+    if estimate is None or estimate.interval is None or not estimate.is_wide:
+        return ""
+    return span(estimate.interval.low / size, estimate.interval.high / size)
 
 
-def break_even_hint(break_even: BreakEven | str | None) -> str:
+def narrow_half_width(estimate: Estimate | None) -> Value:
+    """Return the relative half-width of an interval; None where it is shown itself, being too wide for one number."""
+    return None if estimate is None or estimate.is_wide else estimate.half_width
+
+
+def break_even_steps(break_even: Outcome | None) -> Value:
+    """Return the break-even in whole steps, "never", "not told", or None when there is nothing to compare with."""
+    if isinstance(break_even, NotTold):
+        return NOT_TOLD
+    return _whole_steps(break_even.steps) if isinstance(break_even, BreakEven) else break_even
+
+
+def break_even_span(break_even: Outcome | None) -> str:
+    """Return the interval of a break-even where it is too wide for one number; else nothing."""
+    interval = break_even.interval if isinstance(break_even, BreakEven) else None
+    return span(_whole_steps(interval.low), _whole_steps(interval.high)) if interval and interval.is_wide else ""
+
+
+def break_even_hint(break_even: Outcome | None) -> str:
     """Return the interval of a break-even as text, or why it has none."""
     if break_even == NEVER:
-        return "the interval of the saving per step includes zero or lies below zero"
+        return "the whole interval of its step's ratio to the baseline's lies at or above 1"
+    if isinstance(break_even, NotTold):
+        return f"not told whether its step is faster: it would probably take {break_even.needs}"
     if not isinstance(break_even, BreakEven):
         return ""
     if break_even.interval is None:
         return "no interval: one replicate only"
-    low, high = math.ceil(break_even.interval.low), math.ceil(break_even.interval.high)
+    low, high = _whole_steps(break_even.interval.low), _whole_steps(break_even.interval.high)
     return f"95 % interval {rounded(low)} to {rounded(high)} steps"
+
+
+def _whole_steps(steps: float) -> int:
+    return math.ceil(steps * (1 - 1e-9))  # 1.0000000000000002 steps are one
 
 
 def context(*keys: str) -> tuple[Column[Row], ...]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bench.records.record import CompileCache, Record, Repeat, RepeatKind
 from harness.format import Value, rounded, significant, whole
@@ -16,14 +16,16 @@ from harness.report.tables.column import (
     FRAMEWORK_AND_MODE,
     Column,
     break_even_hint,
+    break_even_span,
     break_even_steps,
     interval_hint,
+    wide_span,
 )
 from harness.report.tables.row import Row, by_cell
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats import breakeven, estimate
-from harness.stats.breakeven import BreakEven
+from harness.stats.breakeven import Outcome
 from harness.stats.estimate import Cost, Estimate
 from harness.validity.results import Run
 
@@ -47,9 +49,10 @@ class CompileRow(Row):
     baseline: str  # the mode that it is compared with; empty: none
     cold: Start
     warm: Start
+    speedup: Estimate | None  # of a step, as in the table of steps
     saving_ns: Estimate | None  # per step, against the baseline
-    break_even_cold: BreakEven | Literal["never"] | None
-    break_even_warm: BreakEven | Literal["never"] | None
+    break_even_cold: Outcome | None
+    break_even_warm: Outcome | None
 
 
 def compile_rows(run: Run, steps: Iterable[StepRow]) -> tuple[CompileRow, ...]:
@@ -89,7 +92,6 @@ def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Recor
     warm = {block: repeat for block, repeat in repeats.items() if repeat.status == "ok"}
     baseline_costs = baseline.paired if baseline else {}
     cold_costs = {block: row.paired[block] for block in _cold(good) if block in row.paired}
-    saving = breakeven.saving(row.paired, baseline_costs)
     return CompileRow(
         cell=row.cell,
         title=row.title,
@@ -98,9 +100,10 @@ def _compile_row(row: StepRow, baseline: StepRow | None, records: Sequence[Recor
         baseline=row.baseline,
         cold=_cold_start(good),
         warm=_warm_start(repeats.values()),
-        saving_ns=saving,
-        break_even_cold=_break_even(cold_costs, baseline_costs, saving),
-        break_even_warm=_break_even(_warm_costs(good, warm), baseline_costs, saving),
+        speedup=row.speedup,
+        saving_ns=breakeven.saving(baseline_costs, row.ratios),
+        break_even_cold=_break_even(row, cold_costs, baseline_costs),
+        break_even_warm=_break_even(row, _warm_costs(good, warm), baseline_costs),
     )
 
 
@@ -163,15 +166,16 @@ def _warm_costs(records: Iterable[Record], warm: Mapping[int, Repeat]) -> dict[i
     return costs
 
 
-def _break_even(
-    mode: Mapping[int, Cost], baseline: Mapping[int, Cost], saving: Estimate | None
-) -> BreakEven | Literal["never"] | None:
-    """Return the break-even. If the first step is known in one block only, use the saving of all blocks."""
-    shared = mode.keys() & baseline.keys()
-    if len(shared) != 1 or saving is None:
-        return breakeven.break_even(mode, baseline)
+def _break_even(row: StepRow, mode: Mapping[int, Cost], baseline: Mapping[int, Cost]) -> Outcome | None:
+    """Return the break-even. If the first step is known in one block only, use the ratio of steps of all blocks."""
+    if row.speedup is None or not row.ratios:
+        return None
+    ratio = row.speedup.inverse
+    shared = mode.keys() & baseline.keys() & row.ratios.keys()
+    if len(shared) != 1 or ratio.count < 2:
+        return breakeven.break_even(mode, baseline, row.ratios, ratio)
     (block,) = shared
-    return breakeven.break_even_of_one(mode[block].first_ns - baseline[block].first_ns, saving)
+    return breakeven.break_even_of_one(mode[block], baseline[block], ratio)
 
 
 def _classes(start: Start) -> Value:
@@ -206,6 +210,7 @@ def _start_columns(
             unit="ms",
             format=significant,
             get=first_step_ms,
+            instead=lambda row: wide_span(start(row).first_step_ns, 1e6),
             hint=hint,
             explanation=explanation,
         ),
@@ -247,7 +252,15 @@ def _saving_end(end: str) -> Callable[[CompileRow], Value]:
 
 def _saving_hint(row: CompileRow) -> str:
     interval = interval_hint(row.saving_ns, 1e3, "µs")
-    return f"against {row.baseline}, {interval}" if interval else ""
+    return f"against {row.baseline}, {interval}; {_saves(row)}" if interval else ""
+
+
+def _saves(row: CompileRow) -> str:
+    """Return whether a step saves time, as the ratio of the steps tells it."""
+    interval = row.speedup.interval if row.speedup else None
+    if interval is None or interval.low <= 1 < interval.high:
+        return "not told from no saving"
+    return "a saving" if interval.low > 1 else "no saving"
 
 
 def _break_even_columns(state: str, explanation: str) -> tuple[Column[CompileRow], ...]:
@@ -264,6 +277,7 @@ def _break_even_columns(state: str, explanation: str) -> tuple[Column[CompileRow
             unit=f"{state}, steps",
             format=rounded,
             get=lambda row: break_even_steps(break_even(row)),
+            instead=lambda row: break_even_span(break_even(row)),
             hint=lambda row: break_even_hint(break_even(row)),
             explanation=explanation,
         ),
@@ -297,16 +311,18 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
         unit="µs per step",
         format=significant,
         get=_saving_us,
+        instead=lambda row: wide_span(row.saving_ns, 1e3),
         hint=_saving_hint,
         explanation="Time per step of the baseline minus that of the mode: the mean of the differences within each"
-        " block.",
+        " block. Whether it is a saving is judged by the ratio of the steps.",
     ),
     Column(key="saving_low_us", get=_saving_end("low")),
     Column(key="saving_high_us", get=_saving_end("high")),
     *_break_even_columns(
         "cold",
-        "Number of steps after which the mode has amortised its compile cost, with empty caches: Δ first step ÷ saving"
-        " per step. “never”: the interval of the saving includes zero or lies below zero.",
+        "Number of steps after which the mode has amortised its compile cost, with empty caches: from there on, the"
+        " mean logarithm of its total cost ÷ that of the baseline lies below 0. “never”: its step is told to be slower"
+        " or no faster. “not told”: more blocks are needed.",
     ),
     *_break_even_columns("warm", "The same with filled caches. The first step of the baseline is its cold one."),
 )

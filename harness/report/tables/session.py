@@ -6,8 +6,8 @@ from typing import Final
 
 from bench.catalogue import CONTROL, DRIFT_PROBE
 from bench.records.record import Record
-from harness.format import Value, listed, percent, ratio, size_words, whole
-from harness.report.tables.column import Column
+from harness.format import Value, difference, listed, percent, ratio, size_words, whole
+from harness.report.tables.column import Column, narrow_half_width, wide_span
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
@@ -57,7 +57,7 @@ def verdict_sentences(run: Run) -> tuple[str, ...]:
 
 
 def _control_rows(run: Run) -> Iterable[NoiseRow]:
-    floor = noise_floor.floor(run.records)
+    floor = noise_floor.floor(run)
     for cell, records in by_cell(run, CONTROL).items():
         yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count if floor else 0)
 
@@ -87,14 +87,14 @@ def _floor_sentence(run: Run) -> str:
     if run.is_first_look:
         blocks = "1 block is" if run.facts.blocks == 1 else f"{run.facts.blocks} blocks are"
         return f"{blocks} a first look: no verdicts."
-    floor = noise_floor.floor(run.records)
+    floor = noise_floor.floor(run)
     if floor is None or floor.pair is None:
         return "Without times of an A/A control, a verdict requires a difference of more than 1 %."
     interval = floor.pair.ratio.interval
     shown = f", interval {ratio(interval.low)} to {ratio(interval.high)}" if interval else ""
     label = f"{run.title(floor.cell.framework)} {floor.cell.mode}"
     return (
-        f"A verdict requires a difference of more than ±{percent(floor.value)}, the noise floor: {label} under two"
+        f"A verdict requires a difference of more than {difference(floor.value)}, the noise floor: {label} under two"
         f" labels (A/A control) gave a ratio of {ratio(floor.pair.ratio.value)}{shown}."
     )
 
@@ -129,7 +129,7 @@ def _interval(row: NoiseRow) -> Value:
 
 
 def _half_width(row: NoiseRow) -> Value:
-    return row.ratio.half_width if row.ratio else None
+    return narrow_half_width(row.ratio)
 
 
 def _floor(row: NoiseRow) -> Value:
@@ -149,12 +149,19 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="status", get=lambda row: row.status),
     Column(key="reason", get=lambda row: row.reason),
     Column(key="count", heading="n", format=whole, get=lambda row: row.count),
-    Column(key="ratio", heading="ratio", unit="B / A", format=ratio, get=_ratio),
+    Column(
+        key="ratio",
+        heading="ratio",
+        unit="B / A",
+        format=ratio,
+        get=_ratio,
+        instead=lambda row: wide_span(row.ratio),
+    ),
     Column(heading="95 %", unit="interval", where="wide", get=_interval),
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
-    Column(key="floor", heading="noise", unit="floor ±", format=percent, get=_floor),
+    Column(key="floor", heading="noise", unit="floor", format=difference, get=_floor),
     Column(key="largest_drift", heading="drift", unit="max", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
 )

@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Final
 
-from bench.records.record import Cell, Record
+from bench.records.record import Cell, Record, Timing
 from harness.format import Value, listed, percent, rounded, shortened, significant, times, whole
 from harness.plan.label import name
 from harness.report.tables.column import (
@@ -14,17 +14,20 @@ from harness.report.tables.column import (
     FRAMEWORK_AND_MODE,
     Column,
     break_even_hint,
+    break_even_span,
     break_even_steps,
     interval_hint,
+    narrow_half_width,
+    wide_span,
 )
 from harness.report.tables.row import Row, by_cell, good_timings, head
 from harness.report.tables.table import Table, inference_remark
 from harness.stats import breakeven, estimate, flags, pairs, rounds, spread
-from harness.stats.breakeven import BreakEven
+from harness.stats.breakeven import Outcome
 from harness.stats.estimate import Cost, Estimate, Verdict
 from harness.stats.flags import Flag, legend
-from harness.stats.pairs import Pair
 from harness.validity.noise_floor import floor_of
+from harness.validity.ratios import Ratios
 from harness.validity.results import Run
 from harness.validity.roofline import LAUNCH_BOUND_NS, MachineLimits
 
@@ -42,10 +45,12 @@ class StepRow(Row):
     steps_per_round: int | None
     speedup: Estimate | None  # baseline / this; None: there is no baseline, or it has no time
     baseline: str  # the mode that it is compared with; empty: none
-    break_even: BreakEven | Literal["never"] | None
+    break_even: Outcome | None
     flags: tuple[Flag, ...]
     costs: Mapping[int, Cost]  # costs of each good replicate, by block
     paired: Mapping[int, Cost]  # those in complete blocks, which comparisons use
+    ratios: Mapping[int, float]  # step ÷ that of the baseline, by block; empty: it is the baseline, or there is none
+    is_moderated: bool = False  # the interval of the speed-up rests on the variances of the others, too
     replaced: int = 0  # invalid replicates that were repeated
     fit_overhead_ns: Estimate | None = None  # time of one fit of a trainer besides its steps; None: no trainer
     spread_within: float | None = None  # relative spread of the rounds within a replicate; median of the replicates
@@ -67,12 +72,18 @@ class StepRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    rows = [_step_row(run, cell, records) for cell, records in by_cell(run, "identical").items()]
+    ratios = Ratios(run)
+    rows = [_step_row(run, cell, records, ratios) for cell, records in by_cell(run, "identical").items()]
     rows_by_cell = {row.cell: row for row in rows}
     limits = MachineLimits(run.records, run.facts.frameworks)
-    compared = [_compared(row, rows_by_cell.get(replace(row.cell, mode=row.baseline))) for row in rows]
-    judged = compared if run.is_first_look else _judged(compared, rows_by_cell, floor_of(run))
+    compared = [_compared(row, rows_by_cell.get(replace(row.cell, mode=row.baseline)), ratios) for row in rows]
+    judged = compared if run.is_first_look else _judged(compared, floor_of(run))
     return tuple(replace(row, launches=_launches(row, limits)) for row in judged)
+
+
+def shared_ratios(ratios: Ratios, a: StepRow, b: StepRow) -> dict[int, float]:
+    """Return a's time per step ÷ b's by block, in the blocks that both rows count."""
+    return ratios.by_block(a.cell, b.cell, a.paired.keys() & b.paired.keys())
 
 
 def repeated_replicates(run: Run) -> tuple[str, ...]:
@@ -101,7 +112,7 @@ def _first_of(names: Sequence[str]) -> str:
     return f"{listed(names[:NAMED])}{more}"
 
 
-def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
+def _step_row(run: Run, cell: Cell, records: Sequence[Record], ratios: Ratios) -> StepRow:
     shared = head(run, cell, records)
     good = good_timings(records) if shared["status"] != "invalid" else {}
     costs = {block: cost for block, timing in good.items() if (cost := estimate.cost(timing)) is not None}
@@ -119,15 +130,20 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record]) -> StepRow:
         speedup=None,
         baseline=run.baseline(cell.framework, cell.mode),
         break_even=None,
-        flags=(*flags.flags(tuple(good.values()), cell.device), *run.warnings.get(cell, ())) if good else (),
+        flags=(*_flags(good, cell, ratios), *run.warnings.get(cell, ())) if good else (),
         costs=costs if complete else {},
         paired={block: cost for block, cost in costs.items() if block not in run.incomplete} if complete else {},
+        ratios={},
         replaced=sum(record.cell == cell for record in run.replaced),
         fit_overhead_ns=estimate.level(overheads) if overheads else None,
         spread_within=statistics.median(spreads) if spreads else None,
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if complete else None,
         shape=_shape(flags.shapes(alike)),
     )
+
+
+def _flags(good: Mapping[int, Timing], cell: Cell, ratios: Ratios) -> tuple[Flag, ...]:
+    return flags.flags(tuple(good.values()), cell.device, is_narrow=ratios.is_narrow(cell))
 
 
 def _shape(shapes: Sequence[str]) -> str:
@@ -141,29 +157,30 @@ def _launches(row: StepRow, limits: MachineLimits) -> float | None:
     return row.step_ns.value / launch_ns
 
 
-def _compared(row: StepRow, baseline: StepRow | None) -> StepRow:
+def _compared(row: StepRow, baseline: StepRow | None, ratios: Ratios) -> StepRow:
     """Return `row` with its speed-up and break-even against its baseline, paired by block."""
     if baseline is None or row.step_ns is None:
         return row
+    if row.is_baseline:
+        return replace(row, speedup=estimate.ratio(row.steps_ns, row.steps_ns))
+    by_block = shared_ratios(ratios, row, baseline)
+    ratio = ratios.estimate(by_block)
+    if ratio is None:
+        return row
     return replace(
         row,
-        speedup=estimate.ratio(baseline.steps_ns, row.steps_ns),
-        break_even=None if row.is_baseline else breakeven.break_even(row.paired, baseline.paired),
+        ratios=by_block,
+        speedup=ratio.inverse,
+        is_moderated=ratios.is_moderated(ratio.count),
+        break_even=breakeven.break_even(row.paired, baseline.paired, by_block, ratio),
     )
 
 
-def _judged(rows: Sequence[StepRow], rows_by_cell: Mapping[Cell, StepRow], floor: float) -> list[StepRow]:
+def _judged(rows: Sequence[StepRow], floor: float) -> list[StepRow]:
     """Return `rows` with their verdicts against their baselines; `floor` is the noise floor, a relative difference."""
-    compared = {row.cell: pair for row in rows if (pair := _pair(row, rows_by_cell)) is not None}
+    compared = {row.cell: pairs.paired(list(row.ratios.values())) for row in rows if row.ratios}
     verdicts = dict(zip(compared, pairs.verdicts(list(compared.values()), floor), strict=True))
     return [replace(row, verdict=verdicts.get(row.cell)) for row in rows]
-
-
-def _pair(row: StepRow, rows_by_cell: Mapping[Cell, StepRow]) -> Pair | None:
-    baseline = rows_by_cell.get(replace(row.cell, mode=row.baseline))
-    if baseline is None or row.is_baseline:
-        return None
-    return pairs.pair(row.steps_ns, baseline.steps_ns)
 
 
 def _step_us(row: StepRow) -> Value:
@@ -184,7 +201,7 @@ def _interval_us(row: StepRow) -> Value:
 
 
 def _half_width(row: StepRow) -> Value:
-    return row.step_ns.half_width if row.step_ns else None
+    return narrow_half_width(row.step_ns)
 
 
 def _first_step_ms(row: StepRow) -> Value:
@@ -205,7 +222,12 @@ def _speedup_hint(row: StepRow) -> str:
     if row.is_baseline or row.speedup is None or row.speedup.interval is None:
         return ""
     low, high = row.speedup.interval.low, row.speedup.interval.high
-    return f"against {row.baseline}, 95 % interval {times(low)} to {times(high)}"
+    blocks = f"{row.speedup.count} blocks" + (", variance moderated by the other ratios" if row.is_moderated else "")
+    return f"against {row.baseline}, 95 % interval {times(low)} to {times(high)} ({blocks})"
+
+
+def _speedup_span(row: StepRow) -> str:
+    return "" if row.is_baseline else wide_span(row.speedup)
 
 
 def _replicates(row: StepRow) -> Value:
@@ -228,7 +250,14 @@ def _flag_letters(row: StepRow) -> Value:
 STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     *FRAMEWORK_AND_MODE,
     *CELL,
-    Column(key="step_us", heading="step", unit="µs", format=significant, get=_step_us),
+    Column(
+        key="step_us",
+        heading="step",
+        unit="µs",
+        format=significant,
+        get=_step_us,
+        instead=lambda row: wide_span(row.step_ns, 1e3),
+    ),
     Column(heading="95 % interval", unit="µs", where="wide", get=_interval_us),
     Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
     Column(key="ci_low_us", get=_ci_low_us),
@@ -251,6 +280,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         unit="ms",
         format=significant,
         get=_first_step_ms,
+        instead=lambda row: wide_span(row.first_step_ns, 1e6),
         hint=_first_step_hint,
     ),
     Column(
@@ -259,6 +289,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         unit="vs base",
         format=times,
         get=_speedup,
+        instead=_speedup_span,
         hint=_speedup_hint,
     ),
     Column(heading="verdict", unit="vs base", where="wide", get=attrgetter("verdict")),
@@ -270,6 +301,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         where="wide",
         format=rounded,
         get=lambda row: break_even_steps(row.break_even),
+        instead=lambda row: break_even_span(row.break_even),
         hint=lambda row: break_even_hint(row.break_even),
     ),
     Column(  # two words, so that a terminal can break the line
@@ -278,6 +310,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         where="narrow",
         format=rounded,
         get=lambda row: break_even_steps(row.break_even),
+        instead=lambda row: break_even_span(row.break_even),
     ),
     Column(key="flags", get=_flag_names),
     Column(heading="flags", get=_flag_letters, hint=lambda row: "; ".join(flag.sentence for flag in row.flags)),

@@ -12,6 +12,7 @@ from bench.protocol.replicate import measure, repeat
 from bench.protocol.rounds import WINDOW, Rounds, settled
 from bench.records.record import Record
 from bench.reference.workload import Workload, sha256
+from bench.turns.parking import Keeper, Parked
 from bench.turns.turn import Settings, Turn
 from bench.workloads import regression
 from tests import factories
@@ -377,3 +378,82 @@ def test_a_framework_that_does_not_import_fails_in_that_phase() -> None:
     record = measure(turn(), load=load, make=lambda: regression.make("base", "adam"), rounds=FakeClock().rounds)
 
     assert record.reason == "import: ModuleNotFoundError: No module named 'torch'"
+
+
+class FakeKeeper(Keeper):
+    """Hands out so many time slices; every wait costs time in which others run."""
+
+    def __init__(self, clock: FakeClock, slices: int, pause_ns: int = 1_000_000_000) -> None:
+        self.clock = clock
+        self.left = slices
+        self.pause_ns = pause_ns
+        self.parked_ns = 0
+        self.said: Parked | None = None
+
+    def park(self, parked: Parked) -> bool:
+        self.said = parked
+        return self.end_slice()
+
+    def end_slice(self) -> bool:
+        self.clock.spend(self.pause_ns)
+        self.parked_ns += self.pause_ns
+        self.left -= 1
+        return self.left >= 0
+
+
+class TestSlices:
+    def run(self, slices: int = 3, **changes: Any) -> tuple[Record, FakeKeeper]:
+        framework = fake(**changes)
+        keeper = FakeKeeper(framework.clock, slices)
+        return run(framework, turn(alternates=True), keeper=keeper, cpu_clock=lambda: framework.clock() // 2), keeper
+
+    def test_a_slice_is_fifty_milliseconds_of_rounds_after_one_that_is_left_out(self) -> None:
+        record, keeper = self.run()
+
+        timing = record.timing
+        assert record.status == "ok"
+        assert timing is not None
+        assert timing.round_ns == (64 * STEP_NS,) * 24  # 8 rounds of 6.4 ms in each slice
+        assert timing.slice_rounds == (8, 8, 8)
+        assert timing.switch_round_ns == (64 * STEP_NS,) * 3
+        assert keeper.said is not None
+        assert keeper.said.slice_ns == 9 * 64 * STEP_NS
+
+    def test_begins_are_those_of_the_rounds_that_are_kept(self) -> None:
+        timing = self.run()[0].timing
+        assert timing is not None
+        begins = timing.round_begin_ns
+        assert [right - left for left, right in itertools.pairwise(begins[:8])] == [64 * STEP_NS] * 7
+        assert begins[8] - begins[7] == 2 * 64 * STEP_NS + 1_000_000_000  # its own length, the pause, one left out
+
+    def test_the_pauses_are_in_no_phase_and_not_in_the_time_of_the_rounds(self) -> None:
+        record, keeper = self.run()
+        assert record.phases is not None
+        assert record.timing is not None
+        assert record.phases.parked_ns == keeper.parked_ns == 4_000_000_000
+        assert record.phases.rounds_ns == record.timing.process_wall_ns == 27 * 64 * STEP_NS
+        assert record.timing.process_cpu_ns == record.timing.process_wall_ns // 2
+
+    def test_a_round_longer_than_a_slice_is_a_slice_and_none_is_left_out(self) -> None:
+        record, _ = self.run(step_ns=70_000_000)
+        assert record.timing is not None
+        assert record.timing.round_ns == (70_000_000,) * 3
+        assert record.timing.slice_rounds == (1, 1, 1)
+        assert record.timing.switch_round_ns == ()
+
+    def test_a_slice_of_a_trainer_holds_fits_of_both_lengths(self) -> None:
+        record, _ = self.run(fit=True, fit_ns=2_000_000)
+        timing = record.timing
+        assert timing is not None
+        once = 2_000_000 + timing.steps_per_round * STEP_NS
+        twice = 2_000_000 + 2 * timing.steps_per_round * STEP_NS
+        assert set(timing.round_ns) == {once}
+        assert set(timing.double_round_ns) == {twice}
+        assert len(timing.round_ns) == len(timing.double_round_ns) == sum(timing.slice_rounds)
+        assert timing.switch_round_ns == (once,) * 3
+        assert timing.round_begin_ns[1] - timing.round_begin_ns[0] == once + twice
+
+    def test_a_member_that_gets_no_slice_has_a_record_without_rounds(self) -> None:
+        record, _ = self.run(slices=0)
+        assert record.timing is not None
+        assert (record.timing.round_ns, record.timing.slice_rounds) == ((), ())

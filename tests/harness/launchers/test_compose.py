@@ -17,6 +17,7 @@ from harness.launchers.docker import image_name
 from harness.launchers.hardening import CODE, Allowance, harden
 from harness.launchers.workers import ADDRESS
 from harness.plan.capacity import bytes_of
+from harness.plan.profiles import PROFILES
 
 ROOT = Path(__file__).parents[3]
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
@@ -157,7 +158,7 @@ def test_what_was_selected_reaches_the_harness() -> None:
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
     unset = services()["harness"]["environment"]
-    assert unset["SAMESTEP_PROFILE"] == "quick"
+    assert unset["SAMESTEP_PROFILE"] == next(iter(PROFILES)) == "look"
     assert [unset[name] for name in list(variables)[:10]] == [None] * 10
 
 

@@ -123,6 +123,17 @@ def test_waits_for_the_workers_and_says_what_it_waits_for(launcher: WorkersLaunc
     assert came[0].join() == "bye"
 
 
+def test_a_worker_whose_framework_no_cell_needs_is_neither_waited_for_nor_kept(launcher: WorkersLauncher) -> None:
+    launcher.open()
+    made = [Worker(launcher.address, name, outcome) for name in ("flax", "torch", "lightning")]
+    said: list[str] = []
+    assert launcher.prepare(["torch"], said.append) == {}
+    assert said == ["waiting for the workers of torch", "torch: its worker is ready"]
+    assert launcher.take(turn("torch"), lambda pid, folder: None) == ENDED
+    launcher.close()
+    assert [(each.join(), each.turns) for each in made] == [("bye", []), ("bye", ["torch"]), ("bye", [])]
+
+
 def test_sends_each_turn_to_the_worker_of_its_framework(launcher: WorkersLauncher) -> None:
     made = ready(launcher, torch=outcome, jax=outcome)
     for framework in ("jax", "torch", "jax"):

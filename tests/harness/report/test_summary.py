@@ -47,11 +47,48 @@ class TestSummary:
         assert "cannot distinguish" in text
         assert "times as long" not in text
 
-    def test_a_quick_run_is_a_first_look_without_a_verdict(self) -> None:
-        text = said(run(pair(100_000, 80_000, blocks=3), profile="quick", blocks=3))
-        assert "first look" in text
-        assert "fastest" not in text
+    def test_a_quick_run_is_a_first_look_whose_sentences_say_how_many_blocks_stand_behind_them(self) -> None:
+        shown = run(pair(100_000, 80_000, blocks=3), profile="quick", blocks=3)
+        assert "1.25 times as long (3 blocks)." in said(shown)
+        assert "This is a first look" in said(shown)
+        assert {row.verdict for row in tables(shown).steps.rows} == {None}
         assert "first look" not in said(run(pair(100_000, 80_000)))
+        assert "block" not in said(run(pair(100_000, 80_000)))
+
+    def test_one_block_tells_nothing_apart(self) -> None:
+        text = said(run(pair(100_000, 80_000, blocks=1), profile="quick", blocks=1))
+        assert "The shortest steps of this first look, which has no intervals: Torch compile with 80.0 µs" in text
+        assert "fastest" not in text
+        assert "The first step, tracing" not in text
+        assert "not told for Torch compile (two blocks or more) (1 block)." in text
+
+    def test_a_third_step_that_may_be_as_short_keeps_the_first_from_being_the_fastest(self) -> None:
+        noisy = [
+            record(cell(mode="jit"), block=block, round_ns=(190_000 if block % 2 else 70_000,) * 3)
+            for block in range(1, 7)
+        ]
+        text = said(run([*pair(100_000, 80_000), *noisy]))
+        assert "The shortest steps, which this run cannot distinguish: Torch compile with 80.0 µs and Torch jit" in text
+
+    def test_the_cheapest_first_step_is_named_only_when_it_is_told(self) -> None:
+        firsts = {"a": (4, 6, 4, 6, 4, 6), "b": (6, 4, 6, 4, 6, 4), "c": (900,) * 6}
+        records = [
+            record(cell(mode=mode), block=block, timing=timing(round_ns=(9,) * 3, first_step_ns=ms * 1_000_000))
+            for mode, each in firsts.items()
+            for block, ms in enumerate(each, start=1)
+        ]
+        assert "takes from 4.90 ms to 900 ms (Torch c)." in said(run(records))
+
+    def test_a_wide_break_even_is_a_range(self) -> None:
+        records = pair(100_000, 80_000)
+        for at, one in enumerate(records):
+            if one.cell == COMPILE and one.timing:
+                factor = 3 if one.block % 2 else 1
+                slow = dataclasses.replace(one.timing, first_step_ns=1_000_000_000 * factor)
+                records[at] = dataclasses.replace(one, timing=slow)
+        text = said(run(records))
+        low, _, high = text.partition("amortised its first step after ")[2].partition(" steps")[0].partition(" to ")
+        assert float(low.replace(",", "")) < 86_000 < 2 * 86_000 < float(high.replace(",", "")) * 1.1
 
     def test_says_what_the_first_step_takes_and_when_it_is_amortised(self) -> None:
         text = said(run(pair(100_000, 80_000)))
@@ -68,7 +105,8 @@ class TestSummary:
 
     def test_names_where_compiling_does_not_pay_framework_by_framework(self) -> None:
         text = said(example())
-        assert "never, as far as this run can show (fastai fit-compile; Lightning fit-compile; PyTorch foreach," in text
+        assert "never (PyTorch foreach, compile, max-autotune and reduce-overhead; Lightning fit-compile;" in text
+        assert "not told for PyTorch torchscript (17 more blocks)" in text
         assert "to 409,000 steps (PyTorch compile-step), 9 modes in all" in text
 
     def test_tells_what_is_equal_to_the_last_bit_and_what_is_not(self) -> None:
@@ -90,7 +128,10 @@ class TestSummary:
         ]
         large = record(cell(workload="mlp", size="M"), round_ns=(70_000,))
         text = said(run([*small, large]))
-        assert "The shortest steps: Torch jit on mlp S with 8.00 µs and Torch eager on mlp M with 70.0 µs." in text
+        assert (
+            "The shortest steps: Torch jit on mlp S with 8.00 µs and Torch eager on mlp M with 70.0 µs (1 block)."
+            in text
+        )
         assert "amortised" not in text
 
     def test_cells_of_one_mode_are_named_once_with_their_number(self) -> None:

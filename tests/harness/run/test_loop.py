@@ -1,7 +1,6 @@
 """The loop: order, flushing, resuming, and what a broken environment leaves."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,9 @@ from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.errors import StoreError
 from harness.plan.plan import Plan, PlannedReplicate, make_plan
-from harness.run.loop import ActiveRun, bad_cells, execute, finished, interleave, steps, subject_of
+from harness.run.active import ActiveRun
+from harness.run.loop import Lane, bad_cells, execute, finished
+from harness.run.runner import subject_of
 from harness.stats.overhead import own_share
 from harness.store.folder import create
 from harness.store.resume import require_fit
@@ -34,6 +35,11 @@ class Quiet:
 
     def begin(self, planned: PlannedReplicate) -> None:
         self.shown.append(("begin", planned.cell))
+
+    def parked(self, planned: PlannedReplicate) -> None:
+        self.shown.append(("parked", planned.cell))
+
+    def take_turns(self, processes: int, seconds: float) -> None: ...
 
     def end(self, record: Record) -> None:
         self.shown.append((record.status, record.cell))
@@ -66,7 +72,7 @@ def planned(plan: Plan) -> list[tuple[Cell, int]]:
 def test_replicates_run_in_the_order_of_the_plan(tmp_path: Path) -> None:
     run, launcher, show = start(tmp_path), FakeLauncher(good), Quiet()
 
-    execute(run, launcher, {}, show)
+    execute([Lane(run=run, launcher=launcher)], show)
 
     assert [(turn.cell, turn.block) for turn in launcher.turns] == planned(run.plan)
     assert keys(run.folder.records()) == planned(run.plan)
@@ -76,7 +82,7 @@ def test_replicates_run_in_the_order_of_the_plan(tmp_path: Path) -> None:
 def test_calls_per_round_are_calibrated_once_and_frozen(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), FakeLauncher(good)
 
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
 
     for turn in launcher.turns:
         assert turn.calls_per_round == (None if turn.block == 1 else 10)
@@ -91,11 +97,11 @@ def test_an_interrupted_run_goes_on_without_repeating(tmp_path: Path) -> None:
         return good(turn)
 
     with pytest.raises(KeyboardInterrupt):
-        execute(run, FakeLauncher(interrupt_at_fifth), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(interrupt_at_fifth))], Quiet())
     assert len(run.folder.records()) == 4
     again = FakeLauncher(good)
 
-    execute(run, again, {}, Quiet())
+    execute([Lane(run=run, launcher=again)], Quiet())
 
     assert [turn.position for turn in again.turns] == [5, 6, 7, 8, 9]
     assert all(turn.calls_per_round == 10 for turn in again.turns if turn.block > 1)
@@ -106,16 +112,16 @@ def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Pat
     plan = make_plan(tuple(factories.cell(mode=f"mode{number}") for number in range(8)), blocks=3, seed=42)
     taken: list[tuple[str, int]] = []
 
-    def job(name: str) -> Iterator[Record]:
+    def job(name: str) -> Lane:
         def answer(turn: Turn) -> Outcome:
             taken.append((name, turn.position))
             return good(turn)
 
         folder = create(tmp_path, name)
         run = ActiveRun(folder=folder, plan=plan, facts=factories.run_facts(cpus=()), settings=SETTINGS)
-        return steps(run, FakeLauncher(answer), {}, Quiet())
+        return Lane(run=run, launcher=FakeLauncher(answer))
 
-    interleave([job("a"), job("b")], seed=1)
+    execute([job("a"), job("b")], Quiet())
 
     pairs = list(zip(taken[0::2], taken[1::2], strict=True))
     assert [one[1] for one, _ in pairs] == [other[1] for _, other in pairs] == list(range(1, 25))
@@ -127,7 +133,7 @@ def test_runs_side_by_side_take_the_same_replicate_in_random_order(tmp_path: Pat
 def test_a_framework_without_environment_is_recorded_and_the_others_run(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), FakeLauncher(good)
 
-    execute(run, launcher, {"jax": "no wheel for it"}, Quiet())
+    execute([Lane(run=run, launcher=launcher, unprepared={"jax": "no wheel for it"})], Quiet())
 
     records = run.folder.records()
     assert len(records) == 9
@@ -155,7 +161,7 @@ def test_a_process_that_dies_leaves_a_record_that_says_how(
     run = start(tmp_path)
     outcome = Outcome(**{"started_unix_ns": 1, "wall_ns": 2, "phase": "warmup", **ending})  # type: ignore[arg-type]
 
-    execute(run, FakeLauncher(lambda turn: outcome), {}, Quiet())
+    execute([Lane(run=run, launcher=FakeLauncher(lambda turn: outcome))], Quiet())
 
     for record in run.folder.records():
         assert record.status == status
@@ -175,7 +181,7 @@ def test_a_full_disk_stops_the_run_with_what_it_has_kept(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(run.folder, "append", full_at_third)
     with pytest.raises(StoreError):
-        execute(run, FakeLauncher(good), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(good))], Quiet())
     assert len(run.folder.records()) == 2
 
 
@@ -187,7 +193,7 @@ def test_a_record_is_kept_even_when_its_samples_do_not_fit(tmp_path: Path, monke
 
     monkeypatch.setattr(run.folder, "append_samples", full)
     with pytest.raises(StoreError):
-        execute(run, FakeLauncher(good), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(good))], Quiet())
     assert len(run.folder.records()) == 1
 
 
@@ -248,7 +254,7 @@ def test_each_cell_is_repeated_on_other_threads_once_and_on_warm_caches_as_the_p
     run, launcher = start(tmp_path), FakeLauncher(good)
     run = dataclasses.replace(run, settings=dataclasses.replace(SETTINGS, warm_blocks=2))
 
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
 
     expected = {1: ("warm", "threads"), 2: ("warm",), 3: ()}
     assert [turn.repeats for turn in launcher.turns] == [expected[turn.block] for turn in launcher.turns]
@@ -257,7 +263,9 @@ def test_each_cell_is_repeated_on_other_threads_once_and_on_warm_caches_as_the_p
 def test_what_a_replicate_printed_is_kept_in_the_run_folder(tmp_path: Path) -> None:
     run = start(tmp_path)
 
-    execute(run, FakeLauncher(lambda turn: dataclasses.replace(good(turn), log=f"said {turn.position}\n")), {}, Quiet())
+    launcher = FakeLauncher(lambda turn: dataclasses.replace(good(turn), log=f"said {turn.position}\n"))
+
+    execute([Lane(run=run, launcher=launcher)], Quiet())
 
     logs = sorted((run.folder.path / "logs").iterdir())
     assert len(logs) == run.plan.replicates
@@ -270,7 +278,7 @@ def test_what_the_host_saw_is_in_the_record_and_its_samples_are_kept(tmp_path: P
     run = start(tmp_path)
     launcher = FakeLauncher(good)
 
-    execute(run, launcher, {"jax": "no wheel for it"}, Quiet())
+    execute([Lane(run=run, launcher=launcher, unprepared={"jax": "no wheel for it"})], Quiet())
 
     for record in run.folder.records():
         if record.cell.framework == "jax":  # nothing ran
@@ -305,7 +313,7 @@ def test_a_gpu_is_watched_for_the_whole_run_and_given_back_when_it_is_interrupte
         return good(turn)
 
     with pytest.raises(KeyboardInterrupt):
-        execute(run, FakeLauncher(interrupt_at_third), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(interrupt_at_third))], Quiet())
     assert opened == [1, 1, 1]
     assert nvml.opened == 0
     assert [record.observation.gpu for record in run.folder.records() if record.observation] == ["GPU-1111"] * 2

@@ -12,7 +12,8 @@ from bench.records.record import Cell, Export, Record
 from bench.turns.turn import Model, Outcome, Settings, Turn
 from harness.plan import models
 from harness.plan.plan import make_plan
-from harness.run.loop import ActiveRun, bad_cells, execute
+from harness.run.active import ActiveRun
+from harness.run.loop import Lane, bad_cells, execute
 from harness.store.folder import create
 from harness.store.resume import require_fit
 from tests import factories
@@ -54,7 +55,7 @@ def exported(records: tuple[Record, ...]) -> list[str]:
 def test_each_model_is_made_once_and_before_it_is_needed(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), FakeLauncher(good)
 
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
 
     assert sorted(exported(run.folder.records())) == ["jax", "torch"]
     made: set[str] = set()
@@ -71,7 +72,7 @@ def test_one_model_serves_every_policy_and_the_replicates_for_memory(tmp_path: P
     plain = factories.cell(framework="onnxruntime", mode="from-torch")
     changes: tuple[dict[str, Any], ...] = ({}, {"allocator": "kSameAsRequested"}, {"track": "memory"})
     run = start(tmp_path, tuple(dataclasses.replace(plain, **change) for change in changes))
-    execute(run, FakeLauncher(good), {}, Quiet())
+    execute([Lane(run=run, launcher=FakeLauncher(good))], Quiet())
     (made,) = (record.cell for record in run.folder.records() if record.cell.track == "export")
     assert (made.framework, made.allocator) == ("torch", "default")
 
@@ -85,10 +86,10 @@ def test_a_resumed_run_finds_its_models_and_fits_its_plan(tmp_path: Path) -> Non
         return good(turn)
 
     with pytest.raises(KeyboardInterrupt):
-        execute(run, FakeLauncher(interrupt_at_the_last), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(interrupt_at_the_last))], Quiet())
     require_fit("run", plan=run.plan, facts=run.facts, records=run.folder.records(), code=CODE, cells=None)
 
-    execute(run, FakeLauncher(good), {}, Quiet())
+    execute([Lane(run=run, launcher=FakeLauncher(good))], Quiet())
 
     assert sorted(exported(run.folder.records())) == ["jax", "torch"]
     assert len(run.folder.records()) == run.plan.replicates + 2
@@ -102,7 +103,7 @@ def test_an_export_that_fails_gives_its_reason_to_those_that_need_it(tmp_path: P
             return Outcome(started_unix_ns=1, wall_ns=2, exit_code=1, phase="export", tail=("no operator Foo",))
         return good(turn)
 
-    execute(run, FakeLauncher(fail_jax), {}, Quiet())
+    execute([Lane(run=run, launcher=FakeLauncher(fail_jax))], Quiet())
 
     records = run.folder.records()
     failed = [record for record in records if record.cell.mode == "from-jax"]
@@ -116,7 +117,7 @@ def test_an_export_that_fails_gives_its_reason_to_those_that_need_it(tmp_path: P
 def test_a_source_without_an_environment_is_the_reason(tmp_path: Path) -> None:
     run = start(tmp_path, CELLS[:1])
 
-    execute(run, FakeLauncher(good), {"torch": "no image"}, Quiet())
+    execute([Lane(run=run, launcher=FakeLauncher(good), unprepared={"torch": "no image"})], Quiet())
 
     assert {record.reason for record in run.folder.records() if record.cell.framework == "onnxruntime"} == {
         "launch: there is no model from torch: launch: no image"

@@ -11,7 +11,8 @@ from bench.records.codec import from_json, to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.plan.plan import make_plan
-from harness.run.loop import ActiveRun, bad_cells, execute, interleave, steps
+from harness.run.active import ActiveRun
+from harness.run.loop import Lane, bad_cells, execute
 from harness.run.progress import PlainProgress
 from harness.store.folder import create
 from harness.store.resume import require_fit
@@ -67,7 +68,7 @@ def test_it_is_run_once_more_at_the_end_of_its_block_and_both_are_kept(tmp_path:
     run, turns = start(tmp_path), launcher(in_block_2, raw=raw)
     show, lines = shown(run)
 
-    execute(run, turns, {}, show)
+    execute([Lane(run=run, launcher=turns)], show)
 
     records = run.folder.records()
     assert [record.block for record in records] == [1] * 3 + [2] * 4 + [3] * 3
@@ -88,7 +89,7 @@ def test_it_is_run_once_more_at_the_end_of_its_block_and_both_are_kept(tmp_path:
 def test_a_cell_that_stays_invalid_is_tried_twice_once_and_then_left(tmp_path: Path) -> None:
     run, turns = start(tmp_path), launcher(lambda cell, block, time: cell == EAGER)
 
-    execute(run, turns, {}, shown(run)[0])
+    execute([Lane(run=run, launcher=turns)], shown(run)[0])
 
     assert [(one.block, one.attempt) for one in run.folder.records() if one.cell == EAGER] == [
         (1, 1), (1, 2), (2, 1), (3, 1),
@@ -100,7 +101,6 @@ def test_an_interruption_before_the_second_attempt_does_not_lose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, turns = start(tmp_path, blocks=2), launcher(in_block_2)
-    sequence = steps(run, turns, {}, shown(run)[0])
     append = run.folder.append
 
     def cut_after_six(record: Record) -> None:
@@ -111,10 +111,10 @@ def test_an_interruption_before_the_second_attempt_does_not_lose_it(
     with monkeypatch.context() as patched:
         patched.setattr(run.folder, "append", cut_after_six)
         with pytest.raises(KeyboardInterrupt):
-            list(sequence)
+            execute([Lane(run=run, launcher=turns)], shown(run)[0])
     again = launcher(lambda cell, block, time: False)
 
-    execute(run, again, {}, shown(run)[0])
+    execute([Lane(run=run, launcher=again)], shown(run)[0])
 
     assert [(turn.cell, turn.block) for turn in again.turns] == [(EAGER, 2)]
     assert run.folder.records()[-1].attempt == 2
@@ -129,7 +129,7 @@ def test_a_block_that_was_left_behind_is_not_gone_back_to(tmp_path: Path) -> Non
         run.folder.append(dataclasses.replace(record, status="invalid", reason="x") if wrong else record)
     turns = launcher(lambda cell, block, time: False)
 
-    execute(run, turns, {}, shown(run)[0])
+    execute([Lane(run=run, launcher=turns)], shown(run)[0])
 
     assert {turn.block for turn in turns.turns} == {3}
 
@@ -149,7 +149,7 @@ def test_runs_side_by_side_keep_in_step_when_one_repeats_a_replicate(tmp_path: P
         return start(tmp_path, name), turns
 
     jobs = [job("a", in_block_2), job("b", lambda cell, block, time: False)]
-    interleave([steps(run, turns, {}, shown(run)[0]) for run, turns in jobs], seed=1)
+    execute([Lane(run=run, launcher=turns) for run, turns in jobs], shown(jobs[0][0])[0])
 
     assert Counter(name for name, *_ in taken) == {"a": 10, "b": 9}
     first_of_3 = next(at for at, (_, block, _) in enumerate(taken) if block == 3)
@@ -161,7 +161,7 @@ def test_a_drift_probe_is_not_run_again(tmp_path: Path) -> None:
     run = dataclasses.replace(start(tmp_path), plan=make_plan((*CELLS, probe), blocks=2, seed=42))
     turns = launcher(lambda cell, block, time: cell == probe)
 
-    execute(run, turns, {}, shown(run)[0])
+    execute([Lane(run=run, launcher=turns)], shown(run)[0])
 
     assert Counter(turn.cell for turn in turns.turns)[probe] == 3  # one before each block, one after the last
 
@@ -182,6 +182,6 @@ def test_an_interim_analysis_takes_the_records_that_count_and_not_a_replaced_one
 
     turns.answer = imprecise
 
-    execute(run, turns, {}, shown(run)[0])
+    execute([Lane(run=run, launcher=turns)], shown(run)[0])
 
     assert [turn.block for turn in turns.turns] == [1, 2, 2, 3]

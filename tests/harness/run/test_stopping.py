@@ -10,7 +10,8 @@ from bench.records.codec import to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Turn
 from harness.plan.plan import Plan, make_plan
-from harness.run.loop import ActiveRun, execute
+from harness.run.active import ActiveRun
+from harness.run.loop import Lane, execute
 from harness.run.stopping import imprecise, noted
 from harness.store.folder import create
 from tests import factories
@@ -47,7 +48,7 @@ def blocks(launcher: FakeLauncher, of: Cell) -> list[int]:
 
 def test_a_run_ends_at_the_first_interim_analysis_when_every_interval_is_narrow(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": QUIET})
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 11))
     assert launcher.turns[-1].cell == DRIFT_PROBE, "the drift probe after the last block was left out"
     assert blocks(launcher, DRIFT_PROBE) == list(range(1, 12))
@@ -55,13 +56,13 @@ def test_a_run_ends_at_the_first_interim_analysis_when_every_interval_is_narrow(
 
 def test_it_goes_on_to_the_next_interim_analysis_while_one_is_wide(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": 0.0275})
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 16))
 
 
 def test_at_the_cap_it_ends_and_says_what_is_imprecise(tmp_path: Path) -> None:
     run, launcher = start(tmp_path), answering({"eager": QUIET, "compile": NOISY})
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
     records = run.folder.records()
     assert blocks(launcher, CELLS[0]) == list(range(1, 21))
     assert imprecise(records) == (CELLS[1],)
@@ -71,12 +72,12 @@ def test_at_the_cap_it_ends_and_says_what_is_imprecise(tmp_path: Path) -> None:
 
 def test_a_run_that_ended_is_not_gone_on_with_unless_asked(tmp_path: Path) -> None:
     run = start(tmp_path)
-    execute(run, answering({"eager": QUIET}), {}, Quiet())
+    execute([Lane(run=run, launcher=answering({"eager": QUIET}))], Quiet())
     again = answering({"eager": NOISY})
-    execute(run, again, {}, Quiet())
+    execute([Lane(run=run, launcher=again)], Quiet())
     assert again.turns == []
 
-    execute(dataclasses.replace(run, until=12), again, {}, Quiet())
+    execute([Lane(run=dataclasses.replace(run, until=12), launcher=again)], Quiet())
     assert blocks(again, CELLS[0]) == [11, 12]
     facts = noted(run.facts, PLAN, run.folder.records(), until=12)
     assert (facts.blocks_run, facts.ended) == (12, "12 blocks were asked for")
@@ -95,17 +96,17 @@ def test_a_run_interrupted_across_an_interim_analysis_goes_on_as_if_it_had_not_b
         return calm.answer(turn)
 
     with pytest.raises(KeyboardInterrupt):
-        execute(run, FakeLauncher(interrupt), {}, Quiet())
+        execute([Lane(run=run, launcher=FakeLauncher(interrupt))], Quiet())
     facts = noted(run.facts, PLAN, run.folder.records(), until=None)
     assert (facts.blocks_run, facts.ended) == (11, "")
-    execute(run, calm, {}, Quiet())
+    execute([Lane(run=run, launcher=calm)], Quiet())
     assert max(blocks(calm, CELLS[0])) == 15
 
 
 def test_without_interim_analyses_every_block_is_run(tmp_path: Path) -> None:
     plan = make_plan(CELLS, blocks=12, seed=1)
     run, launcher = start(tmp_path, plan), answering({})
-    execute(run, launcher, {}, Quiet())
+    execute([Lane(run=run, launcher=launcher)], Quiet())
     assert blocks(launcher, CELLS[0]) == list(range(1, 13))
     assert noted(run.facts, plan, run.folder.records(), until=None).ended == "all 12 blocks were run"
 
@@ -138,3 +139,38 @@ def test_a_gpu_has_to_be_twice_as_precise() -> None:
     steps = (100_000, 103_000) * 5
     assert imprecise(replicates(cell(), steps)) == ()
     assert imprecise(replicates(cell(device="cuda"), steps)) == (cell(device="cuda"),)
+
+
+def took_turns(records: Sequence[Record]) -> list[Record]:
+    """The same replicates, measured in slices of one round, in which odd members follow even ones."""
+    return [
+        dataclasses.replace(
+            one,
+            timing=dataclasses.replace(
+                one.timing,
+                round_ns=one.timing.round_ns * 4,
+                round_begin_ns=tuple(range(0, 12_000, 1000))
+                if one.cell.mode == "eager"
+                else tuple(range(500, 12_500, 1000)),
+                slice_rounds=(1,) * 12,
+            ),
+        )
+        for one in records
+        if one.timing
+    ]
+
+
+def test_processes_that_took_turns_are_judged_by_their_ratio_to_the_baseline() -> None:
+    """Both steps double from block to block, as a busy machine makes them; their ratio does not change."""
+    together = [*replicates(cell(), WIDE), *replicates(cell(mode="compile"), [2 * step for step in WIDE])]
+    facts = factories.run_facts()
+    assert len(imprecise(together, facts=facts)) == 2
+    assert imprecise(took_turns(together), facts=facts) == ()
+
+    apart = [*replicates(cell(), WIDE), *replicates(cell(mode="compile"), WIDE[::-1])]
+    assert imprecise(took_turns(apart), facts=facts) == (cell(mode="compile"),), "a baseline is not judged by itself"
+
+
+def test_a_run_that_compares_nothing_is_judged_by_its_steps() -> None:
+    alone = took_turns(replicates(cell(), WIDE))
+    assert imprecise(alone, facts=factories.run_facts()) == (cell(),)

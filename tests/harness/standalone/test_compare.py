@@ -1,13 +1,12 @@
 """The stand-alone scripts are an outsider's, and the table of ratios says what was paired and what is far off."""
 
 import ast
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
 from bench.catalogue import catalogue
-from harness.standalone.compare import ScriptRatio, rounds_of, table
+from harness.standalone.compare import ScriptRatio, table
 from harness.standalone.scripts import SCRIPTS
 from tests import factories
 
@@ -61,11 +60,3 @@ def test_a_mode_without_a_ratio_says_why() -> None:
 
     assert lines[-1] == "| jax | jit | | | | needs a GPU |"
     assert far == []
-
-
-def test_the_longer_fit_of_a_round_follows_the_shorter_one() -> None:
-    fits = factories.timing(calls_per_round=10, round_ns=(500,), round_begin_ns=(7,), double_round_ns=(700,))
-    plain = factories.timing(calls_per_round=10, round_ns=(500, 600), round_begin_ns=(7, 510))
-
-    assert [astuple(one) for one in rounds_of(fits)] == [(7, 507, 10), (507, 1207, 20)]
-    assert [astuple(one) for one in rounds_of(plain)] == [(7, 507, 10), (510, 1110, 10)]

@@ -6,6 +6,7 @@ import pytest
 
 from bench.records.codec import from_json, to_json
 from bench.records.record import Memory, Record
+from bench.records.schema import SCHEMA
 from harness.validity.validity import judged
 from tests import factories
 from tests.factories import accuracy, cell, proof, record, timing
@@ -53,7 +54,7 @@ def test_of_two_that_were_handed_other_bytes_nobody_knows_which() -> None:
 
 def test_the_proof_of_an_older_record_is_upgraded_with_its_cell() -> None:
     old = to_json(record(cell(framework="keras", mode="default"), proof=proof(mode="default")))
-    old = old.replace('"schema":5', '"schema":1').replace('"attempt":1,', "")
+    old = old.replace(f'"schema":{SCHEMA}', '"schema":1').replace('"attempt":1,', "")
     upgraded = from_json(old)
     assert (upgraded.cell.mode, upgraded.proof and upgraded.proof.mode) == ("batch", "batch")
     assert reasons(upgraded) == [""]

@@ -10,7 +10,7 @@ from harness.plan.companions import with_control
 from harness.plan.plan import make_plan
 from harness.stats import estimate
 from harness.validity import noise_floor
-from tests.factories import cell, framework, record
+from tests.factories import cell, framework, record, run
 
 MODES = (
     ModeOffer(name="eager", sentence="", baseline="eager"),
@@ -64,7 +64,7 @@ def session(*ratios: float, of: Cell = EAGER) -> list[Record]:
 
 
 def floor(*ratios: float) -> noise_floor.NoiseFloor:
-    found = noise_floor.floor(session(*ratios))
+    found = noise_floor.floor(run(session(*ratios)))
     assert found is not None
     return found
 
@@ -84,7 +84,7 @@ class TestFloor:
 
     def test_without_a_pair_is_1_percent_and_without_a_twin_there_is_none(self) -> None:
         lost = record(dataclasses.replace(EAGER, track="twin"), status="failed", reason="it broke")
-        found = noise_floor.floor([record(EAGER), lost])
+        found = noise_floor.floor(run([record(EAGER), lost]))
         assert found is not None
         assert (found.pair, found.value) == (None, 0.01)
-        assert noise_floor.floor([record(EAGER)]) is None
+        assert noise_floor.floor(run([record(EAGER)])) is None

@@ -106,12 +106,12 @@ class TestContract:
 
 class TestSteps:
     def test_a_small_run_computed_by_hand(self) -> None:
-        # 4 ms against 2004 ms first, 100 µs against 80 µs a step: 2 s over 20 µs is 100 000 steps
+        # 4 ms against 2004 ms first, 100 µs against 80 µs a step: 2 s over 20 µs is 100 000 steps after the first
         records = [timed(EAGER, block, 100_000) for block in (1, 2)]
         records += [timed(COMPILE, block, 80_000, first_ns=2_004_000_000) for block in (1, 2)]
         assert to_csv(tables(run(records)).steps).splitlines()[1:] == [
             "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,,0",
-            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100000,B<6,,undetermined,0,0,,0",
+            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100001,B<6,,undetermined,0,0,,0",
         ]
 
     def test_the_interval_is_student_s_on_the_logarithms(self) -> None:
@@ -125,9 +125,17 @@ class TestSteps:
         (row,) = steps(timed(EAGER, 1, 100_000))
         assert (row["step_us"], row["ci_low_us"], row["ci_high_us"]) == ("100", "", "")
 
-    def test_a_saving_that_is_not_told_from_zero_never_breaks_even(self) -> None:
+    def test_a_step_that_is_not_told_to_be_faster_has_no_break_even_nor_never_one(self) -> None:
         records = [timed(EAGER, 1, 100_000), timed(EAGER, 2, 100_000), timed(COMPILE, 1, 99_000)]
         *_, row = steps(*records, timed(COMPILE, 2, 100_500))
+        assert row["break_even_steps"] == "not told"
+        slower = [
+            timed(COMPILE, 3, 130_000),
+            timed(COMPILE, 4, 130_000),
+            timed(EAGER, 3, 99_000),
+            timed(EAGER, 4, 99_000),
+        ]
+        *_, row = steps(*slower)
         assert row["break_even_steps"] == "never"
 
     def test_speedup_is_empty_where_the_framework_names_no_baseline(self) -> None:

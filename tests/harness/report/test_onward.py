@@ -1,0 +1,55 @@
+"""The command that a first look ends with: the same selection, in the next profile; it can be typed as it stands."""
+
+from typing import Any
+
+import pytest
+
+from harness.plan.profiles import PROFILES
+from harness.report.onward import next_command, next_sentence
+from harness.report.summary import summary
+from harness.report.tables.all import tables
+from tests.factories import record, run, run_facts
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"profile": "look"}, "samestep run --profile quick"),
+        ({"profile": "quick"}, "samestep run --profile default"),
+        ({"profile": "default", "blocks": 2}, "samestep run --profile default"),
+        (
+            {"profile": "look", "selection": ("framework=torch,jax", "measure=time")},
+            "samestep run --profile quick --framework torch,jax --measure time",
+        ),
+        ({"profile": "look", "device": "cuda"}, "samestep run --profile quick --device cuda"),
+        (
+            {"profile": "look", "launcher": "here", "interpreter": "/my envs/bin/python"},
+            "samestep run --profile quick --launcher here --python '/my envs/bin/python'",
+        ),
+        (
+            {"profile": "look", "launcher": "workers", "selection": ("framework=torch",), "device": "cuda"},
+            "SAMESTEP_PROFILE=quick SAMESTEP_FRAMEWORK=torch docker compose up",
+        ),
+        (
+            {"profile": "look", "launcher": "workers"},
+            "SAMESTEP_PROFILE=quick docker compose --env-file images/cpu.env up",
+        ),
+    ],
+)
+def test_the_command_has_the_same_selection(facts: dict[str, Any], expected: str) -> None:
+    assert next_command(run_facts(**facts)) == expected
+
+
+def test_the_sentence_says_what_is_added() -> None:
+    assert next_sentence(run_facts(profile="look")).startswith("Go on with every mode in 3 blocks: samestep run ")
+    with_mode = run_facts(profile="look", selection=("mode=jit",))
+    assert next_sentence(with_mode) == "Go on with 3 blocks: samestep run --profile quick --mode jit"
+    assert next_sentence(run_facts(profile="quick")).startswith("Go on with 6 blocks, with verdicts: samestep run ")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_it_ends_a_first_look_and_nothing_else(profile: str) -> None:
+    shown = run([record(block=block) for block in (1, 2)], profile=profile, blocks=2)
+    assert summary(shown, tables(shown))[-1].endswith(next_command(shown.facts))
+    full = run([record(block=block) for block in range(1, 7)], profile="default", blocks=6)
+    assert "Go on with" not in " ".join(summary(full, tables(full)))
