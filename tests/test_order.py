@@ -16,7 +16,8 @@ EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = (
     "records.record", "records.observation", "records.schema", "records.codec", "turns.turn", "turns.supervise",
-    "turns.channel", "turns.worker", "turns.prepare", "turns.environment", "lines",
+    "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking", "turns.prepare",
+    "turns.environment", "lines",
 )  # fmt: skip
 # Each floor of the harness may import those below it. The packages of one floor do not import each other.
 FLOORS = (

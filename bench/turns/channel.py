@@ -1,12 +1,24 @@
 """Messages between the harness and a worker: one JSON object per line on a Unix socket. Standard library only.
 
     worker → harness   {"hello": Hello}      once, after connecting
-    harness → worker   {"turn": Turn}        run this; nothing else is sent until it ends
-    worker → harness   {"phase": "warmup"}   the current phase, when it has changed
+    harness → worker   {"turn": Turn}        run this; nothing else is sent until the answer
+    worker → harness   {"phase": "warmup"}   the current phase of what runs, when it has changed
     worker → harness   {"outcome": Outcome}  the turn has ended
     harness → worker   {"bye": null}         the plan is done: leave
 
-When the connection drops, the worker ends its turn, and the harness records that it lost the worker.
+Replicates that take turns are members of a group, and a worker may keep several. Their numbers are the harness's. It
+waits for the answer before it says anything else:
+
+    harness → worker   {"start": {"member": 1, "turn": Turn}}   run it until it parks
+    worker → harness   {"parked": Parked}    it is stopped; or {"outcome": Outcome}: it has ended
+    harness → worker   {"slice": 1}          let it run one time slice
+    worker → harness   {"ran": null}         it is stopped again; or {"outcome": Outcome}
+    harness → worker   {"finish": 1}         let it end by itself
+    worker → harness   {"outcome": Outcome}
+    harness → worker   {"kill": 1}           end it
+    worker → harness   {"killed": null}      also when it has ended already
+
+When the connection drops, the worker ends all that it keeps, and the harness records that it lost the worker.
 """
 
 import contextlib

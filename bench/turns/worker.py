@@ -1,44 +1,38 @@
-"""A worker of `docker compose up`: waits for turns of one framework and runs each in a fresh process. Stdlib only.
+"""A worker in a container: waits for turns of one framework and runs each in a fresh process. Stdlib only.
 
-    connect ─→ hello ─→ wait for a turn ─→ run it, watch the connection ─→ outcome ─┐
-       ↑                     ↑   └─ bye: leave with 0                               │
-       └── connection lost ──┴──────────────────────────────────────────────────────┘
+    connect ─→ hello ─→ wait for a message ─→ do it, watch the connection ─→ answer ─┐
+       ↑                     ↑   └─ bye: leave with 0                                │
+       └── connection lost ──┴───────────────────────────────────────────────────────┘
 
-Nothing may run during a measurement. So a worker imports no framework, sleeps in the kernel while it waits, ends its
-turn at once when the harness is gone, and leaves no process of a turn behind. It reads and writes only on the socket
-and in its own temporary folder: its container has a read-only root and no writable mount.
+A message is a whole turn, or the start, a time slice or the end of a replicate that takes turns with others
+(`bench.turns.members`). Nothing may run during a measurement. So a worker imports no framework, sleeps in the kernel
+while it waits, ends its processes at once when the harness is gone, and leaves none behind. It reads and writes only on
+the socket and in its own temporary folder: its container has a read-only root and no writable mount.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
 import os
-import select
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from bench.records import codec
 from bench.turns.channel import Channel, Hello, LostError, connect
+from bench.turns.members import PREFIX, Members, decoded, not_begun
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
-from bench.turns.turn import Outcome, Turn, last_phase
+from bench.turns.turn import Outcome, Turn
+from bench.turns.watch import PHASE_EVERY_S, PhaseWatch, oom_kills
 
 PATIENCE_S: Final = 60.0  # an idle worker without a harness exits after so long: no container waits for ever
 RETRY_FIRST_S: Final = 0.1
 RETRY_LONGEST_S: Final = 2.0
-PHASE_EVERY_S: Final = 1.0  # between two reads of the phase, for a lost worker's record; a read takes some 30 µs
 LOCKS: Final = Path("/opt/locks")  # where images/Dockerfile keeps the locks of the installed packages
 
 Say = Callable[[str], None]
-# The counters of a container's own memory cgroup: version 2, version 1.
-OOM_COUNTERS: Final = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,6 +41,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("address", type=Path, help="the Unix socket at which the harness listens")
     parser.add_argument("framework", help="whose turns this worker takes")
     parser.add_argument("--patience", type=float, default=PATIENCE_S, metavar="SECONDS", help="leave without a harness")
+    parser.add_argument(
+        "--phases", type=float, default=PHASE_EVERY_S, metavar="SECONDS", help="between two phases told"
+    )
+    parser.add_argument("--once", action="store_true", help="leave when the connection ends")
     options = parser.parse_args(argv)
     hello = Hello(
         framework=options.framework,
@@ -56,7 +54,13 @@ def main(argv: Sequence[str]) -> int:
     )
     adopt_orphans()
     try:
-        serve(options.address, hello, patience_s=options.patience)
+        serve(
+            options.address,
+            hello,
+            patience_s=options.patience,
+            phase_every_s=options.phases,
+            once=options.once,
+        )
     except KeyboardInterrupt:
         return 130
     return 0
@@ -76,8 +80,25 @@ def print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def serve(address: Path, hello: Hello, *, patience_s: float = PATIENCE_S, say: Say = print_line) -> None:
-    """Take turns from whichever harness listens at `address`, one after another, until one says goodbye."""
+def serve(
+    address: Path,
+    hello: Hello,
+    *,
+    patience_s: float = PATIENCE_S,
+    phase_every_s: float = PHASE_EVERY_S,
+    once: bool = False,
+    say: Say = print_line,
+) -> None:
+    """Take turns from whichever harness listens at `address`, one after another, until one says goodbye.
+
+    Args:
+        address: of the harness's socket.
+        hello: what the harness is told.
+        patience_s: leave when no harness listens for so long.
+        phase_every_s: between two reads of the phase of a running turn.
+        once: take turns from one harness only.
+        say: gets what happens.
+    """
     while True:
         channel = reach(address, patience_s)
         if channel is None:
@@ -85,11 +106,13 @@ def serve(address: Path, hello: Hello, *, patience_s: float = PATIENCE_S, say: S
             return
         with channel:
             try:
-                take_turns(channel, hello)
+                take_turns(channel, hello, phase_every_s)
             except LostError as error:
                 say(f"lost the harness: {error}")
             else:
                 return
+        if once:
+            return
 
 
 def reach(address: Path, patience_s: float) -> Channel | None:
@@ -107,112 +130,38 @@ def reach(address: Path, patience_s: float) -> Channel | None:
             pause = min(2 * pause, RETRY_LONGEST_S)
 
 
-def take_turns(channel: Channel, hello: Hello) -> None:
-    """Run the turns that come; return at goodbye, raise LostError when the harness is gone."""
+def take_turns(channel: Channel, hello: Hello, phase_every_s: float = PHASE_EVERY_S) -> None:
+    """Do what the harness says; return at goodbye, raise LostError when the harness is gone."""
     channel.send("hello", dataclasses.asdict(hello))
-    while True:
-        kind, body = channel.receive()
-        if kind == "bye":
-            return
-        if kind != "turn" or not isinstance(body, dict):
-            raise LostError(f"unknown message {kind!r}")
-        try:
-            turn = codec.decode(Turn, body)
-        except codec.RecordError as error:
-            raise LostError(f"a turn that cannot be read: {error}") from error
-        channel.send("outcome", dataclasses.asdict(run(turn, channel)))
+    with Members(channel, phase_every_s) as members:
+        while True:
+            kind, body = channel.receive()
+            if kind == "bye":
+                return
+            if kind == "turn":
+                outcome = run(decoded(body), channel, members.alive, phase_every_s)
+                channel.send("outcome", dataclasses.asdict(outcome))
+            else:
+                channel.send(*members.answer(kind, body))
 
 
-def run(turn: Turn, channel: Channel) -> Outcome:
-    """Run one turn in a fresh process in a folder of its own; raise LostError when the harness is gone."""
+def run(turn: Turn, channel: Channel, alive: Collection[int], phase_every_s: float) -> Outcome:
+    """Run one turn in a fresh process in a folder of its own; raise LostError when the harness is gone.
+
+    Processes in sessions of the leaders `alive` are spared.
+    """
     begin, killed_before = time.time_ns(), oom_kills()
     try:
-        outcome, lost = _run_watched(turn, channel)
-    except OSError as error:  # such as a full /tmp
-        return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(str(error),))
-    if lost:
-        raise LostError("the turn was ended")
-    return dataclasses.replace(outcome, out_of_memory=not outcome.record and oom_kills() > killed_before)
-
-
-def _run_watched(turn: Turn, channel: Channel) -> tuple[Outcome, bool]:
-    with tempfile.TemporaryDirectory(prefix="turn-", ignore_cleanup_errors=True) as name:
-        with PhaseWatch(channel, Path(name)) as watch:
+        with (
+            tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name,
+            PhaseWatch(channel, Path(name), phase_every_s) as watch,
+        ):
             try:
                 outcome = supervise(turn, Path(name), on_start=watch.started)
             finally:
-                end_strays()
-        return outcome, watch.lost
-
-
-class PhaseWatch:
-    """Sends the phase of a running turn to the harness, and kills the turn when the connection drops."""
-
-    def __init__(self, channel: Channel, folder: Path, every_s: float = PHASE_EVERY_S) -> None:
-        self.channel = channel
-        self.folder = folder
-        self.every_s = every_s
-        self.lost = False
-        self._pid = 0
-        self._lock = threading.Lock()
-        self._wake, self._woken = os.pipe()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._woken)
-        self._thread.join()
-        os.close(self._wake)
-
-    def started(self, pid: int) -> None:
-        """Register the turn's process, which leads its own process group."""
-        # When memory runs out, the kernel must kill the turn and not the worker, which reports what happened.
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
-        with self._lock:
-            self._pid = pid
-            if self.lost:
-                self._kill()
-
-    def _watch(self) -> None:
-        sent = ""
-        while True:
-            readable, _, _ = select.select([self.channel.socket.fileno(), self._wake], [], [], self.every_s)
-            if self._wake in readable:
-                return
-            phase = last_phase(self.folder)
-            # Nothing is sent to a busy worker: what can be read is the end of the connection, or nonsense.
-            if readable or not (phase == sent or self._send(phase)):
-                with self._lock:
-                    self.lost = True
-                    self._kill()
-                return
-            sent = phase
-
-    def _send(self, phase: str) -> bool:
-        try:
-            self.channel.send("phase", phase)
-        except LostError:
-            return False
-        return True
-
-    def _kill(self) -> None:
-        if self._pid:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._pid, signal.SIGKILL)
-
-
-def oom_kills(counters: Sequence[Path] = OOM_COUNTERS) -> int:
-    """Return how many processes the kernel has killed for memory in this container; 0 where that is unknown."""
-    for path in counters:
-        try:
-            lines = path.read_text(encoding="ascii").splitlines()
-        except OSError:
-            continue
-        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return 0
+                end_strays(alive)
+    except OSError as error:
+        return not_begun(begin, error)
+    if watch.lost:
+        raise LostError("the turn was ended")
+    return dataclasses.replace(outcome, out_of_memory=not outcome.record and oom_kills() > killed_before)

@@ -1,6 +1,7 @@
 """Turns as fresh containers: one per replicate, hardened, removed when it ends. The engine is used through its SDK.
 
-The folder of the turn is the only writable mount of the container. Every user can write to it, but it is inside a
+The folder of the turn is the only writable mount of the container; for a member of a group it is read-only and holds a
+socket. Every user can write to it, but it is inside a
 folder that only the caller can enter. So the user of the container can write, whoever the caller is; this holds for
 rootless engines too.
 
@@ -12,31 +13,40 @@ import dataclasses
 import os
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import docker
 import psutil
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import DeviceRequest
 from requests.exceptions import ConnectionError as EngineError
 from requests.exceptions import ReadTimeout
 
 from bench.turns import supervise
-from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TURN_FILE, Outcome, Turn, last_phase, to_json
+from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
 from harness.errors import SetupError
-from harness.launchers.base import Member, OnStart, Say
+from harness.launchers.base import OnStart, Say
+from harness.launchers.container import (
+    OUT,
+    PREFIX,
+    STOP_S,
+    engine_answers,
+    explain,
+    not_started,
+    open_folder,
+    outcome,
+    remove,
+)
+from harness.launchers.container_link import ContainerLink, worker_command
 from harness.launchers.hardening import CODE, Allowance, harden, unreadable_file
+from harness.launchers.remote import RemoteMember
 
-OUT: Final = "/out"  # where the folder of the turn is mounted
 OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness process
-PREFIX: Final = "samestep-"  # of the folder that contains the folder of a turn
-STOP_S: Final = 10  # for the engine to end a container
+GRACE_S: Final = 30.0  # for a worker to answer after the time limit of a turn, at which it ends the turn
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 ALTERNATIVE: Final = "or run with --launcher venv"
 
@@ -76,22 +86,6 @@ def check_socket(address: str) -> None:
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(path)
-
-
-def explain(error: str, *, gpu: str) -> str:
-    """Return a sentence with the remedy for the engine's `error` about a container on `gpu`."""
-    if "could not select device driver" in error:
-        return (
-            "The Docker engine cannot hand out NVIDIA GPUs: install the NVIDIA Container Toolkit, "
-            "sudo nvidia-ctk runtime configure --runtime=docker, restart the engine, or run with --device cpu."
-        )
-    if "unknown device" in error or "device error" in error:
-        return f"There is no GPU {gpu!r} on this host: nvidia-smi -L lists them, SAMESTEP_GPU names one."
-    if "CPUs are not available" in error:
-        return f"{error.strip().rstrip('.')}: name others with --cpus."
-    if "no space left on device" in error:
-        return "The Docker engine's disk is full: docker system df shows what fills it, docker system prune frees it."
-    return f"The Docker engine refused the container: {error.strip()}"
 
 
 def why_not(frameworks: Sequence[str], device: str) -> str:
@@ -158,29 +152,25 @@ class DockerLauncher:
         Raises:
             SetupError: the connection to the engine is lost.
         """
-        image = self._images[turn.cell.framework]
-        turn = dataclasses.replace(turn, image=f"{image_name(turn.cell.framework, device=self.device)}@{image}")
+        turn = self._with_image(turn)
         with open_folder() as folder:
             (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
             begin = time.time_ns()
             try:
-                with self._container(turn, folder) as container:
+                with engine_answers(), self._container(turn, folder) as container:
                     return self._watch(container, turn, folder, on_start)
             except APIError as error:
-                reason = explain(error.explanation or str(error), gpu=self.gpu)
-                return Outcome(started_unix_ns=begin, wall_ns=time.time_ns() - begin, exit_code=None, tail=(reason,))
-            except EngineError as error:
-                raise SetupError(
-                    "The Docker engine stopped during a replicate: start it, then go on with --resume."
-                ) from error
+                return not_started(error, begin, gpu=self.gpu)
 
     def why_not_alternate(self) -> str:
-        """Return why its processes cannot take turns; empty: they can."""
-        return "not yet in containers"
+        """Return "": a worker can stop its own child."""
+        return ""
 
-    def member(self, turn: Turn) -> Member:
-        """Not yet."""
-        raise NotImplementedError
+    def member(self, turn: Turn) -> RemoteMember:
+        """Return `turn` as a member of a group, in a container of its own; a worker there keeps it."""
+        turn = self._with_image(turn)
+        link = ContainerLink(lambda folder: self._create_worker(turn, folder), gpu=self.gpu)
+        return RemoteMember(turn, 1, link, grace_s=GRACE_S)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
@@ -211,14 +201,25 @@ class DockerLauncher:
         log = container.logs().decode(errors="replace")
         return outcome(container.attrs["State"], folder, log, timed_out=timed_out)
 
+    def _with_image(self, turn: Turn) -> Turn:
+        framework = turn.cell.framework
+        return dataclasses.replace(turn, image=f"{image_name(framework, device=self.device)}@{self._images[framework]}")
+
+    def _on_cpus(self, turn: Turn) -> Allowance:
+        return dataclasses.replace(self.allowance, cpus=",".join(map(str, turn.cpus)))
+
+    def _create_worker(self, turn: Turn, folder: Path) -> Container:
+        framework = turn.cell.framework
+        volumes = [f"{folder}:{OUT}:ro"]
+        return self._create(framework, worker_command(framework), self._on_cpus(turn), variables={}, volumes=volumes)
+
     @contextlib.contextmanager
     def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
         variables = supervise.environment(turn, Path("/tmp"), {})
-        allowance = dataclasses.replace(self.allowance, cpus=",".join(map(str, turn.cpus)))
         container = self._create(
             turn.cell.framework,
             ["python", "-m", "bench", "turn", OUT],
-            allowance,
+            self._on_cpus(turn),
             variables=variables,
             volumes=[f"{folder}:{OUT}"],
         )
@@ -265,44 +266,6 @@ class DockerLauncher:
             raise SetupError(explain(text, gpu=self.gpu)) from error
 
 
-@contextlib.contextmanager
-def open_folder() -> Iterator[Path]:
-    """Yield a folder that every user can write to, inside a folder that only the caller can enter."""
-    outer = Path(tempfile.mkdtemp(prefix=PREFIX))
-    try:
-        folder = outer / "turn"
-        folder.mkdir()
-        folder.chmod(0o777)
-        yield folder
-    finally:
-        shutil.rmtree(outer, ignore_errors=True)
-
-
-def outcome(state: Mapping[str, Any], folder: Path, log: str, *, timed_out: bool) -> Outcome:
-    """Return the outcome of a turn from the `State` of its ended container, its folder and its log."""
-    code = int(state["ExitCode"])
-    started, finished = nanoseconds(state["StartedAt"]), nanoseconds(state["FinishedAt"])
-    return Outcome(
-        started_unix_ns=started,
-        wall_ns=max(0, finished - started),
-        exit_code=code if code <= 128 else None,
-        signal=supervise.signal_name(code - 128) if code > 128 else "",
-        timed_out=timed_out,
-        out_of_memory=bool(state["OOMKilled"]),
-        phase=last_phase(folder),
-        tail=supervise.tail(log),
-        record=supervise.read(folder / RECORD_FILE),
-        log=log[-LOG_CHARACTERS:],
-    )
-
-
-def nanoseconds(stamp: str) -> int:
-    """Return the Unix time, in ns, of a time stamp of the engine: "2026-11-20T09:32:11.72225563Z"."""
-    whole, _, fraction = stamp.rstrip("Z").partition(".")
-    seconds = int(datetime.fromisoformat(f"{whole}+00:00").timestamp())
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9])
-
-
 def check_readable(bench: Path) -> None:
     """Raise SetupError if a container cannot read a file of `bench`."""
     if unreadable := unreadable_file(bench):
@@ -334,12 +297,6 @@ def remove_left_behind(client: docker.DockerClient) -> list[str]:
             if mount["Destination"] == OUT and outer.name.startswith(PREFIX):
                 shutil.rmtree(outer, ignore_errors=True)
     return [str(container.name) for container in orphans]
-
-
-def remove(container: Container) -> None:
-    """Kill and remove a container; do nothing if the container or the engine does not exist any more."""
-    with contextlib.suppress(NotFound, EngineError):
-        container.remove(force=True)
 
 
 def _absence(client: docker.DockerClient, framework: str, *, device: str) -> str:

@@ -1,13 +1,14 @@
 """Turns for the worker services of compose.yaml: this side listens, the workers connect (bench.turns.worker).
 
-One turn runs at a time. The socket is on a volume that is read-only for the workers; no socket of the engine is needed
-or mounted. When a worker dies, hangs or is killed, its turn ends with a failed record. A worker may connect again at
-any time and is accepted before the next turn. Of several workers of one framework the first is used; the others are
-spares.
+One turn runs at a time, or one member of a group. The socket is on a volume that is read-only for the workers; no
+socket of the engine is needed or mounted. When a worker dies, hangs or is killed, its turn ends with a failed record,
+and so does each of its members. A worker may connect again at any time and is accepted before the next turn. Of several
+workers of one framework the first is used; the others are spares.
 """
 
 import contextlib
 import dataclasses
+import itertools
 import select
 import socket
 import time
@@ -21,7 +22,8 @@ from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
-from harness.launchers.base import Member, OnStart, Say
+from harness.launchers.base import OnStart, Say
+from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
 HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
@@ -39,14 +41,6 @@ class Patience:
     shutdown: float = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A worker that has said hello."""
-
-    hello: Hello
-    channel: Channel
-
-
 class WorkersLauncher:
     """Sends turns to connected workers."""
 
@@ -60,6 +54,7 @@ class WorkersLauncher:
         self.workers: list[Worker] = []
         self.absent: set[str] = set()  # frameworks whose workers did not connect in time
         self._listener: socket.socket | None = None
+        self._numbers = itertools.count(1)  # of the members
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Wait for the workers to connect; return, by framework, why there is none.
@@ -93,22 +88,23 @@ class WorkersLauncher:
         """
         del on_start
         begin = time.time_ns()
-        worker = self._send(turn)
+        worker = self.find(turn.cell.framework)
         if worker is None:
             return _lost(begin, phase="launch", reason=absence(turn.cell.framework))
         try:
             return self._await_outcome(worker, turn, begin)
         except BaseException:  # Ctrl-C: a worker whose connection is closed ends its turn
-            self._drop(worker)
+            self.drop(worker)
             raise
 
     def why_not_alternate(self) -> str:
-        """Return why its processes cannot take turns; empty: they can."""
-        return "not yet in containers"
+        """Return "": a worker can stop its own child."""
+        return ""
 
-    def member(self, turn: Turn) -> Member:
-        """Not yet."""
-        raise NotImplementedError
+    def member(self, turn: Turn) -> RemoteMember:
+        """Return `turn` as a member of a group, kept by a worker of its framework."""
+        link = WorkersLink(self, turn.cell.framework)
+        return RemoteMember(turn, next(self._numbers), link, grace_s=self.patience.grace)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes the run, to be typed on the host, not in this container."""
@@ -123,35 +119,37 @@ class WorkersLauncher:
         for worker in list(self.workers):
             with contextlib.suppress(LostError):
                 worker.channel.send("bye")
-            self._drop(worker)
+            self.drop(worker)
         self._listener.close()
         self._listener = None
         self.address.unlink(missing_ok=True)
 
-    def _send(self, turn: Turn) -> Worker | None:
-        """Send the turn to the first worker of its framework, or wait for one; return it, None: none connected."""
-        framework = turn.cell.framework
+    def find(self, framework: str) -> Worker | None:
+        """Return the first worker of a framework, or wait for one; None: none connected."""
         deadline = time.monotonic() + (0.0 if framework in self.absent else self.patience.worker)
         while self.accept(0.0):
             pass
         while True:
             for worker in [worker for worker in self.workers if worker.hello.framework == framework]:
-                with_image = dataclasses.replace(turn, image=worker.hello.image)
-                try:
-                    worker.channel.send("turn", dataclasses.asdict(with_image))
-                except LostError:
-                    self._drop(worker)
-                else:
+                if worker.is_idle():
                     self.absent.discard(framework)
                     return worker
+                self.drop(worker)
             if self.accept(deadline - time.monotonic()) is None:
                 self.absent.add(framework)  # its later turns fail at once, unless a worker has connected by then
                 return None
+
+    def drop(self, worker: Worker, reason: str = "its worker was disconnected") -> None:
+        """Disconnect a worker; its turn and its members end."""
+        worker.drop(reason)
+        if worker in self.workers:
+            self.workers.remove(worker)
 
     def _await_outcome(self, worker: Worker, turn: Turn, begin: int) -> Outcome:
         phase = "launch"
         deadline = time.monotonic() + turn.timeout_s + self.patience.grace
         try:
+            worker.channel.send("turn", dataclasses.asdict(dataclasses.replace(turn, image=worker.hello.image)))
             while True:
                 kind, body = worker.channel.receive(max(0.0, deadline - time.monotonic()))
                 if kind == "outcome":
@@ -159,12 +157,12 @@ class WorkersLauncher:
                 if kind == "phase":
                     phase = str(body)
         except TimeoutError:
-            self._drop(worker)
-            return _lost(begin, phase=phase, reason="its worker did not answer and was disconnected", timed_out=True)
+            self.drop(worker, SILENT)
+            return _lost(begin, phase=phase, reason=SILENT, timed_out=True)
         except (LostError, RecordError) as error:
-            self._drop(worker)
+            self.drop(worker, reason := f"its worker disconnected during the turn: {error}")
             time.sleep(self.patience.shutdown)
-            return _lost(begin, phase=phase, reason=f"its worker disconnected during the turn: {error}")
+            return _lost(begin, phase=phase, reason=reason)
 
     def accept(self, timeout_s: float) -> Worker | None:
         """Accept a worker that connects within `timeout_s` and says hello; None: there was none."""
@@ -182,10 +180,34 @@ class WorkersLauncher:
             return worker
         return None
 
-    def _drop(self, worker: Worker) -> None:
-        worker.channel.close()
-        if worker in self.workers:
-            self.workers.remove(worker)
+
+class WorkersLink:
+    """Finds the worker of a member among those that have connected; it may keep other members, too."""
+
+    def __init__(self, launcher: WorkersLauncher, framework: str) -> None:
+        self._launcher = launcher
+        self._framework = framework
+
+    def connect(self, on_start: OnStart) -> Worker | Outcome:
+        """Return a worker of the framework; `on_start` is not called, as by `take`."""
+        del on_start
+        begin = time.time_ns()
+        worker = self._launcher.find(self._framework)
+        return worker or _lost(begin, phase="launch", reason=absence(self._framework))
+
+    def note(self, phase: str) -> None:
+        """Do nothing: a run looks at nothing in these containers."""
+
+    def lost(self, worker: Worker, loss: Loss) -> Outcome:
+        """Let the others of the framework use another worker."""
+        if worker in self._launcher.workers:  # the first of its members that notices
+            self._launcher.drop(worker)
+            if not loss.timed_out:
+                time.sleep(self._launcher.patience.shutdown)
+        return loss.outcome()
+
+    def close(self) -> None:
+        """Do nothing: the worker stays for others."""
 
 
 def listen(address: Path) -> socket.socket:
@@ -244,11 +266,5 @@ def _is_answered(address: Path) -> bool:
 
 
 def _lost(begin_unix_ns: int, *, phase: str, reason: str, timed_out: bool = False) -> Outcome:
-    return Outcome(
-        started_unix_ns=begin_unix_ns,
-        wall_ns=time.time_ns() - begin_unix_ns,
-        exit_code=None,
-        timed_out=timed_out,
-        phase=phase,
-        tail=(reason,),
-    )
+    ran_ns = time.time_ns() - begin_unix_ns
+    return Loss(started_unix_ns=begin_unix_ns, ran_ns=ran_ns, phase=phase, reason=reason, timed_out=timed_out).outcome()

@@ -1,15 +1,20 @@
 """`docker compose up` for real: it runs to its end by itself, and nothing that is killed loses a record."""
 
+import dataclasses
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
+from bench.turns.turn import outcome_from_json, to_json, to_record
 from tests.engine.project import ROOT, Project, until
+from tests.engine.test_docker_runs import TURN
 
 pytestmark = pytest.mark.engine
 Make = Callable[..., Project]
@@ -117,6 +122,61 @@ def test_a_turn_that_needs_too_much_memory_is_recorded_as_such_by_a_worker_that_
         pass
     assert made.statuses() == ["oom"] * LOOK
     assert made.docker("inspect", "--format", "{{.RestartCount}}", made.container("numpy")).strip() == "0"
+
+
+# A harness that keeps two members in the worker of NumPy; its input says when to go on.
+GROUP = """
+import sys
+from pathlib import Path
+from bench.turns.parking import Parked
+from bench.turns.turn import turn_from_json, to_json
+from harness.launchers.workers import WorkersLauncher
+turn = turn_from_json(sys.argv[1])
+launcher = WorkersLauncher()
+assert launcher.prepare(["numpy"], lambda line: None) == {}
+members = [launcher.member(turn) for _ in range(2)]
+for member in members:
+    assert isinstance(member.start(lambda pid, folder: None), Parked)
+for _ in range(5):
+    for member in members:
+        assert member.run_slice() is None
+print("parked", flush=True)
+sys.stdin.readline()
+for member in members:
+    print(to_json(member.run_slice() or member.finish()), flush=True)
+launcher.close()
+"""
+
+
+def test_a_worker_keeps_two_members_and_one_that_is_killed_costs_the_other_nothing(project: Make) -> None:
+    made = project()
+    made.compose("up", "--detach", "--no-build", "--no-deps", "numpy")
+    words = ["run", "--rm", "--no-deps", "-T", "--entrypoint", "python", "harness", "-c", GROUP]
+    turn = dataclasses.replace(TURN, launcher="workers", alternates=True)
+    with subprocess.Popen(
+        made.command(*words, to_json(turn)),
+        env=made.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as harness:
+        assert harness.stdin is not None
+        assert harness.stdout is not None
+        assert harness.stdout.readline() == "parked\n"
+        parked = [psutil.Process(int(line.split()[0])) for line in made.processes("numpy") if "bench turn" in line]
+        assert [process.status() for process in parked] == [psutil.STATUS_STOPPED] * 2
+        before = [process.cpu_times()[:2] for process in parked]
+        time.sleep(1)
+        assert [process.cpu_times()[:2] for process in parked] == before
+        min(parked, key=lambda process: process.create_time()).kill()
+        harness.stdin.write("go on\n")
+        harness.stdin.flush()
+        killed, ended = (outcome_from_json(line) for line in harness.stdout.read().splitlines())
+    assert harness.returncode == 0
+    assert (killed.signal, killed.phase, killed.out_of_memory) == ("SIGKILL", "rounds", False)
+    record = to_record(turn, ended)
+    assert (record.status, record.reason) == ("ok", "")
+    until(lambda: made.docker("ps", "--quiet", "--filter", f"name={made.name}") == "", seconds=10)
 
 
 def test_run_harness_gives_the_runs_own_exit_status(project: Make) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.launchers.docker import DockerLauncher, open_folder, remove
+from harness.launchers.container import open_folder, remove
+from harness.launchers.docker import DockerLauncher
 from harness.launchers.hardening import Allowance
 from tests.engine.project import ROOT, Project, until
 

@@ -16,6 +16,7 @@ import pytest
 from bench.turns import worker
 from bench.turns.channel import Channel, Hello, LostError
 from bench.turns.turn import Outcome, Settings, Turn
+from bench.turns.watch import PhaseWatch, oom_kills
 from tests.factories import cell
 
 HELLO = Hello(framework="torch", pid=7, cpus=(1,), image="samestep/torch:cpu")
@@ -42,8 +43,9 @@ def turn(**changes: object) -> Turn:
 class Harness:
     """Listens as the harness does, for a `serve` that runs in a thread."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, phase_every_s: float) -> None:
         self.address = folder / "harness.sock"
+        self.phase_every_s = phase_every_s
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(self.address))
         self.listener.listen()
@@ -53,7 +55,7 @@ class Harness:
         self.thread.start()
 
     def _serve(self) -> None:
-        worker.serve(self.address, HELLO, patience_s=0.5, say=self.said.append)
+        worker.serve(self.address, HELLO, patience_s=0.5, phase_every_s=self.phase_every_s, say=self.said.append)
 
     def accept(self) -> Channel:
         channel = Channel(self.listener.accept()[0])
@@ -68,10 +70,10 @@ class Harness:
 
 
 @pytest.fixture
-def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harness]:
-    monkeypatch.setattr(worker, "end_strays", lambda: None)  # they would be the test runner's other children
+def harness(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Harness]:
+    monkeypatch.setattr(worker, "end_strays", lambda spare: None)  # they would be the test runner's other children
     monkeypatch.setattr(worker, "RETRY_FIRST_S", 0.01)
-    made = Harness(tmp_path)
+    made = Harness(tmp_path, getattr(request, "param", 60))
     yield made
     made.listener.close()
     made.thread.join(5)
@@ -127,6 +129,7 @@ def test_kills_its_turn_and_connects_anew_when_the_harness_goes_away(
     assert harness.said == ["lost the harness: the turn was ended"]
 
 
+@pytest.mark.parametrize("harness", [0.01], indirect=True)
 def test_tells_the_phase_of_a_running_turn(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     told = threading.Event()
 
@@ -135,12 +138,7 @@ def test_tells_the_phase_of_a_running_turn(harness: Harness, monkeypatch: pytest
         assert told.wait(5)
         return ENDED
 
-    class Quick(worker.PhaseWatch):
-        def __init__(self, channel: Channel, folder: Path) -> None:
-            super().__init__(channel, folder, every_s=0.01)
-
     fake_supervise(monkeypatch, run)
-    monkeypatch.setattr(worker, "PhaseWatch", Quick)
     channel = harness.accept()
     channel.send("turn", dataclasses.asdict(turn()))
     phases = [channel.receive(5)]
@@ -185,7 +183,7 @@ def test_leaves_when_no_harness_answers(tmp_path: Path) -> None:
 
 def test_a_turn_that_starts_after_the_connection_was_lost_is_killed_at_once(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
-    with Channel(ours) as channel, worker.PhaseWatch(channel, tmp_path) as watch:
+    with Channel(ours) as channel, PhaseWatch(channel, tmp_path) as watch:
         theirs.close()
         while not watch.lost:
             time.sleep(0.001)
@@ -199,7 +197,7 @@ def test_offers_the_turn_to_the_oom_killer_first(tmp_path: Path) -> None:
     with (
         Channel(ours) as channel,
         theirs,
-        worker.PhaseWatch(channel, tmp_path) as watch,
+        PhaseWatch(channel, tmp_path) as watch,
         subprocess.Popen(["sleep", "60"], start_new_session=True) as process,
     ):
         watch.started(process.pid)
@@ -218,7 +216,7 @@ def test_offers_the_turn_to_the_oom_killer_first(tmp_path: Path) -> None:
 def test_reads_the_kernels_count_of_kills_for_memory(tmp_path: Path, text: str, count: int) -> None:
     counters = tmp_path / "counters"
     counters.write_text(text)
-    assert worker.oom_kills((tmp_path / "missing", counters)) == count
+    assert oom_kills((tmp_path / "missing", counters)) == count
 
 
 def test_a_turn_without_a_record_that_the_kernel_killed_for_memory_says_so(

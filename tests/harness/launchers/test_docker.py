@@ -14,12 +14,14 @@ from bench.turns.turn import Settings, Turn, to_record, turn_from_json
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.launchers import docker
-from harness.launchers.docker import OWNER, DockerLauncher, explain, owner
+from harness.launchers.container import explain
+from harness.launchers.docker import OWNER, DockerLauncher, owner
 from harness.launchers.hardening import Allowance
 from tests.factories import cell
 
 STATE = {
     "Pid": 4321,
+    "Running": True,
     "ExitCode": 0,
     "OOMKilled": False,
     "StartedAt": "2026-11-20T09:32:11.5Z",
@@ -57,8 +59,8 @@ class FakeContainer:
         self.engine.running.remove(self)
 
     def folder(self) -> Path:
-        (mount,) = (volume for volume in self.options["volumes"] if volume.endswith(":/out"))
-        return Path(mount.removesuffix(":/out"))
+        (source,) = (volume.partition(":/out")[0] for volume in self.options["volumes"] if ":/out" in volume)
+        return Path(source)
 
 
 class FakeEngine:
