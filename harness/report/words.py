@@ -37,10 +37,10 @@ def count(number: int, noun: str) -> str:
 
 
 def time(ns: Estimate) -> str:
-    """Return a duration, or the ends of its interval where that is too wide for one number."""
-    if ns.interval is None or not ns.is_wide:
+    """Return a duration, or the lowest and the highest replicate where one number cannot stand for them."""
+    if ns.extent is None or not ns.is_wide:
         return duration(ns.value)
-    return f"{duration(ns.interval.low)}–{duration(ns.interval.high)}"
+    return f"{duration(ns.extent.low)}–{duration(ns.extent.high)}"
 
 
 def labelled(sentence: str, blocks: int) -> str:

@@ -54,6 +54,7 @@ class Estimate:
     value: float
     interval: Interval | None  # None: fewer than two values
     count: int  # replicates, or blocks for a ratio
+    extent: Interval | None = None  # lowest and highest of the values; None: not kept
 
     @property
     def half_width(self) -> float | None:
@@ -141,7 +142,8 @@ def estimate(values: Sequence[float]) -> Estimate:
         return Estimate(value=math.exp(mean), interval=None, count=1)
     half = t_quantile(len(logs)) * _deviation(logs, mean) / math.sqrt(len(logs))
     interval = Interval(low=math.exp(mean - half), high=math.exp(mean + half))
-    return Estimate(value=math.exp(mean), interval=interval, count=len(logs))
+    extent = Interval(low=min(values), high=max(values))
+    return Estimate(value=math.exp(mean), interval=interval, count=len(logs), extent=extent)
 
 
 def _deviation(values: Sequence[float], mean: float) -> float:

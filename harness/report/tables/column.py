@@ -13,6 +13,8 @@ from harness.stats.estimate import Estimate
 
 NOT_TOLD: Final = "not told"  # of a break-even that is no number, because the blocks are too few
 
+MEANINGLESS: Final = 100  # an interval whose ends differ by such a factor tells nothing
+
 RowType = TypeVar("RowType", bound=Row, contravariant=True)
 
 
@@ -41,11 +43,19 @@ def interval_hint(estimate: Estimate | None, size: float, unit: str) -> str:
     return f"95 % interval {significant(low)} to {significant(high)} {unit}"
 
 
+def extent_span(estimate: Estimate | None, size: float) -> str:
+    """Return the lowest and the highest replicate in units of `size` where one number cannot stand for them."""
+    if estimate is None or estimate.extent is None or not estimate.is_wide:
+        return ""
+    return span(estimate.extent.low / size, estimate.extent.high / size)
+
+
 def wide_span(estimate: Estimate | None, size: float = 1.0) -> str:
     """Return the interval of `estimate` in units of `size` where it is too wide for one number; else nothing."""
     if estimate is None or estimate.interval is None or not estimate.is_wide:
         return ""
-    return span(estimate.interval.low / size, estimate.interval.high / size)
+    low, high = estimate.interval.low / size, estimate.interval.high / size
+    return NOT_TOLD if low > 0 and high > MEANINGLESS * low else span(low, high)
 
 
 def narrow_half_width(estimate: Estimate | None) -> Value:

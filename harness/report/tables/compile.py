@@ -18,6 +18,7 @@ from harness.report.tables.column import (
     break_even_hint,
     break_even_span,
     break_even_steps,
+    extent_span,
     interval_hint,
     wide_span,
 )
@@ -210,7 +211,7 @@ def _start_columns(
             unit="ms",
             format=significant,
             get=first_step_ms,
-            instead=lambda row: wide_span(start(row).first_step_ns, 1e6),
+            instead=lambda row: extent_span(start(row).first_step_ns, 1e6),
             hint=hint,
             explanation=explanation,
         ),

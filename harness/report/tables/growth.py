@@ -9,7 +9,7 @@ from typing import Final
 from bench.catalogue import SizeOffer
 from bench.records.record import Cell
 from harness.format import Value, percent, significant, times
-from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, context, wide_span
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, context, extent_span, wide_span
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
@@ -139,7 +139,7 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         unit="µs",
         format=significant,
         get=lambda row: row.step_ns.value / 1e3 if row.step_ns else None,
-        instead=lambda row: wide_span(row.step_ns, 1e3),
+        instead=lambda row: extent_span(row.step_ns, 1e3),
     ),
     Column(
         key="steps_per_s", heading="steps", unit="per s", format=significant, where="wide", get=_rate(lambda row: 1)
