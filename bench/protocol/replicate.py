@@ -19,7 +19,17 @@ from bench.protocol import caches
 from bench.protocol.gate import Gate
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
-from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, sliced_rounds, timed_rounds, warm_up
+from bench.protocol.rounds import (
+    SLICED_ROUND_NS,
+    Clock,
+    Rounds,
+    RoundTimer,
+    TimedRounds,
+    WarmUp,
+    sliced_rounds,
+    timed_rounds,
+    warm_up,
+)
 from bench.records.record import (
     Accuracy,
     Allocator,
@@ -228,8 +238,11 @@ class Replicate:
     def _time(self, gate: Gate, rounds: Rounds) -> None:
         framework, step, phase = gate.framework, gate.step, self.phase
         timer = RoundTimer(framework, step, self.clock)
+        settings = self.turn.settings
+        if self.keeper and step.fit is None:
+            settings = dataclasses.replace(settings, round_floor_ns=min(settings.round_floor_ns, SLICED_ROUND_NS))
         with phase("warmup"):
-            warmup = warm_up(timer, self.turn.settings, self.turn.calls_per_round)
+            warmup = warm_up(timer, settings, self.turn.calls_per_round)
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
             timed = self._rounds(timer, rounds, warmup)
@@ -253,6 +266,7 @@ class Replicate:
             process_wall_ns=timed.wall_ns,
             slice_rounds=timed.slice_rounds,
             switch_round_ns=timed.switch_round_ns,
+            round_cpu_ns=timed.round_cpu_ns,
         )
         with phase("check"):
             self._check(gate, timing, before, allocated)

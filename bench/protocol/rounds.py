@@ -22,6 +22,7 @@ MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
 SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
 CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
 MOST_CALLS: Final = 1 << 20
+SLICED_ROUND_NS: Final = 2_000_000  # least length of a round in a slice: shorter than the slices of a scheduler
 MOST_ROUNDS: Final = 1 << 30  # of a process that takes turns: the keeper ends them
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
@@ -160,6 +161,7 @@ class TimedRounds:
     wall_ns: int
     slice_rounds: tuple[int, ...] = ()
     switch_round_ns: tuple[int, ...] = ()
+    round_cpu_ns: tuple[int, ...] = ()
 
 
 def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int, cpu_clock: Clock) -> TimedRounds:
@@ -213,10 +215,13 @@ def sliced_rounds(
     plan = (max(1, round(SLICE_NS / whole_ns)) + left_out) * len(lengths)
     upcoming = itertools.cycle(lengths)
     begin_ns: list[int] = []
+    cpu_ns: list[int] = []  # of each round: first when it begins, then what it took
     spent = [0, 0]  # processor and wall time within the slices
     since = [0, 0]
 
     def before() -> None:
+        if cpu_ns:
+            cpu_ns[-1] = cpu_clock() - cpu_ns[-1]
         if len(begin_ns) % plan == 0:
             if begin_ns:
                 spent[0] += cpu_clock() - since[0]
@@ -228,22 +233,23 @@ def sliced_rounds(
                 raise EnoughRounds
             since[:] = cpu_clock(), timer.clock()
         timer.quiet()
+        cpu_ns.append(cpu_clock())
         begin_ns.append(timer.clock())
 
     with collected_by_hand():
         durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, MOST_ROUNDS))
-    single = durations[:: len(lengths)]
-    kept = [index for index in range(len(single)) if index * len(lengths) % plan >= left_out * len(lengths)]
-    double = durations[1::2] if len(lengths) == 2 else ()
-    switches = [duration for index, duration in enumerate(single) if index not in set(kept)]
+    count = len(lengths)
+    units = [range(at, at + count) for at in range(0, len(durations), count)]  # a round, or a trainer's two fits
+    kept = [unit for unit in units if unit[0] % plan >= left_out * count]
     return TimedRounds(
-        begin_ns=tuple(begin_ns[index * len(lengths)] for index in kept),
-        round_ns=tuple(single[index] for index in kept),
-        double_round_ns=tuple(double[index] for index in kept) if double else (),
+        begin_ns=tuple(begin_ns[unit[0]] for unit in kept),
+        round_ns=tuple(durations[unit[0]] for unit in kept),
+        double_round_ns=tuple(durations[unit[1]] for unit in kept) if count == 2 else (),
         cpu_ns=spent[0],
         wall_ns=spent[1],
-        slice_rounds=(plan // len(lengths) - left_out,) * (len(durations) // plan),
-        switch_round_ns=tuple(switches),
+        slice_rounds=(plan // count - left_out,) * (len(durations) // plan),
+        switch_round_ns=tuple(durations[unit[0]] for unit in units if unit[0] % plan < left_out * count),
+        round_cpu_ns=tuple(sum(cpu_ns[at] for at in unit) for unit in kept),
     )
 
 

@@ -94,6 +94,8 @@ class Timing:
     slice_rounds: tuple[int, ...] = ()  # of processes that took turns: rounds of each time slice; empty: all in one go
     switch_round_ns: tuple[int, ...] = ()  # the first round of each slice, which is not in `round_ns`: another process
     # had used the caches. Empty: none was left out, because a round is as long as a slice.
+    round_cpu_ns: tuple[int, ...] = ()  # CPU time of the process in each round of `round_ns`, all threads; of a trainer
+    # in both fits. Where it is less than their duration, another process had the processor.
 
     @property
     def steps_per_round(self) -> int:

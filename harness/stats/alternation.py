@@ -18,6 +18,8 @@ from bench.records.record import Timing
 from harness.stats.estimate import step_ns
 
 FEWEST: Final = 5  # neighbouring slices that a ratio needs
+BEST: Final = 0.9  # so many of a replicate's rounds had the processor for a smaller share than its best ones
+LEAST_SHARE: Final = 0.95  # of the processor time per wall time of the best rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +37,42 @@ def took_turns(timing: Timing) -> bool:
 
 
 def slices(timing: Timing) -> tuple[Slice, ...]:
-    """Return the time slices of a replicate; none where it ran its rounds in one go."""
+    """Return the time slices of a replicate; none where it ran its rounds in one go.
+
+    Rounds in which another process had the processor do not count, and a slice without any other is left out.
+    """
     found, first = [], 0
+    alone = _alone(timing)
     for count in timing.slice_rounds:
-        if count:
-            double = timing.double_round_ns[first : first + count]
+        rounds = [at for at in range(first, first + count) if alone[at]]
+        first += count
+        if rounds:
+            double = [timing.double_round_ns[at] for at in rounds] if timing.double_round_ns else []
             found.append(
                 Slice(
-                    begin_ns=timing.round_begin_ns[first],
-                    round_ns=statistics.median(timing.round_ns[first : first + count]),
+                    begin_ns=timing.round_begin_ns[rounds[0]],
+                    round_ns=statistics.median(timing.round_ns[at] for at in rounds),
                     double_round_ns=statistics.median(double) if double else None,
                 )
             )
-        first += count
     return tuple(found)
+
+
+def _alone(timing: Timing) -> list[bool]:
+    """Return of each round whether the process had the processor as it usually has.
+
+    CPU time over wall time is that of its best rounds, up to 5 %. It is compared with itself, not with 1: a step may
+    wait, or use several processors.
+    """
+    if not timing.round_cpu_ns:
+        return [True] * len(timing.round_ns)
+    doubles = timing.double_round_ns or (0,) * len(timing.round_ns)
+    shares = [
+        cpu / max(1, once + twice)
+        for cpu, once, twice in zip(timing.round_cpu_ns, timing.round_ns, doubles, strict=True)
+    ]
+    best = sorted(shares)[int(BEST * len(shares))]
+    return [share >= LEAST_SHARE * best for share in shares]
 
 
 def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:

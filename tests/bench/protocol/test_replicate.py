@@ -413,25 +413,26 @@ class TestSlices:
         timing = record.timing
         assert record.status == "ok"
         assert timing is not None
-        assert timing.round_ns == (64 * STEP_NS,) * 24  # 8 rounds of 6.4 ms in each slice
-        assert timing.slice_rounds == (8, 8, 8)
-        assert timing.switch_round_ns == (64 * STEP_NS,) * 3
+        assert timing.round_ns == (32 * STEP_NS,) * 48  # 16 rounds of 3.2 ms in each slice
+        assert timing.slice_rounds == (16, 16, 16)
+        assert timing.switch_round_ns == (32 * STEP_NS,) * 3
+        assert timing.round_cpu_ns == (16 * STEP_NS,) * 48  # the clock of the processor runs at half the speed here
         assert keeper.said is not None
-        assert keeper.said.slice_ns == 9 * 64 * STEP_NS
+        assert keeper.said.slice_ns == 17 * 32 * STEP_NS
 
     def test_begins_are_those_of_the_rounds_that_are_kept(self) -> None:
         timing = self.run()[0].timing
         assert timing is not None
         begins = timing.round_begin_ns
-        assert [right - left for left, right in itertools.pairwise(begins[:8])] == [64 * STEP_NS] * 7
-        assert begins[8] - begins[7] == 2 * 64 * STEP_NS + 1_000_000_000  # its own length, the pause, one left out
+        assert [right - left for left, right in itertools.pairwise(begins[:16])] == [32 * STEP_NS] * 15
+        assert begins[16] - begins[15] == 2 * 32 * STEP_NS + 1_000_000_000  # its own length, the pause, one left out
 
     def test_the_pauses_are_in_no_phase_and_not_in_the_time_of_the_rounds(self) -> None:
         record, keeper = self.run()
         assert record.phases is not None
         assert record.timing is not None
         assert record.phases.parked_ns == keeper.parked_ns == 4_000_000_000
-        assert record.phases.rounds_ns == record.timing.process_wall_ns == 27 * 64 * STEP_NS
+        assert record.phases.rounds_ns == record.timing.process_wall_ns == 51 * 32 * STEP_NS
         assert record.timing.process_cpu_ns == record.timing.process_wall_ns // 2
 
     def test_a_round_longer_than_a_slice_is_a_slice_and_none_is_left_out(self) -> None:
@@ -451,6 +452,7 @@ class TestSlices:
         assert set(timing.double_round_ns) == {twice}
         assert len(timing.round_ns) == len(timing.double_round_ns) == sum(timing.slice_rounds)
         assert timing.switch_round_ns == (once,) * 3
+        assert set(timing.round_cpu_ns) == {(once + twice) // 2}
         assert timing.round_begin_ns[1] - timing.round_begin_ns[0] == once + twice
 
     def test_a_member_that_gets_no_slice_has_a_record_without_rounds(self) -> None:

@@ -39,6 +39,21 @@ class TestRatio:
         b = turns([(100 * at + 350, (100 * 2**at,)) for at in range(8)])
         assert alternation.ratio(a, b) == pytest.approx(8), "b's slice j lies between a's slices 3 + j and 4 + j"
 
+    def test_rounds_in_which_another_process_had_the_processor_do_not_count(self) -> None:
+        # Two of three rounds of a were interrupted: twice as long, for the same CPU time. Its fourth slice has no other.
+        slices = [(100 * at, (240, 120, 240) if at != 3 else (240,) * 3) for at in range(8)]
+        a = turns(slices, round_cpu_ns=(119,) * 24)
+        b = turns([(100 * at + 50, (100,) * 3) for at in range(8)], round_cpu_ns=(99,) * 24)
+        assert alternation.ratio(a, b) == pytest.approx(1.2)
+        assert len(alternation.slices(a)) == 7
+        unknown = dataclasses.replace(a, round_cpu_ns=())
+        assert alternation.ratio(unknown, b) == pytest.approx(2.4)
+
+    def test_a_step_that_waits_or_uses_several_processors_is_compared_with_itself(self) -> None:
+        waits = turns([(100 * at, (100, 101)) for at in range(6)], round_cpu_ns=(30,) * 12)
+        several = turns([(100 * at, (100, 101)) for at in range(6)], round_cpu_ns=(390,) * 12)
+        assert len(alternation.slices(waits)) == len(alternation.slices(several)) == 6
+
     def test_steps_of_rounds_of_unequal_length(self) -> None:
         a = dataclasses.replace(turns([(100 * at, (120,)) for at in range(6)]), calls_per_round=4)
         b = turns([(100 * at + 50, (100,)) for at in range(6)])
