@@ -19,17 +19,8 @@ from bench.protocol import caches
 from bench.protocol.gate import Gate
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
-from bench.protocol.rounds import (
-    SLICED_ROUND_NS,
-    Clock,
-    Rounds,
-    RoundTimer,
-    TimedRounds,
-    WarmUp,
-    sliced_rounds,
-    timed_rounds,
-    warm_up,
-)
+from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, timed_rounds, warm_up
+from bench.protocol.slices import SLICED_ROUND_NS, sliced_rounds
 from bench.records.record import (
     Accuracy,
     Allocator,

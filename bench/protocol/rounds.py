@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bench.interface import Framework, Step
-from bench.turns.parking import SLICE_NS, Keeper, Parked
 from bench.turns.turn import Settings
 
 WINDOW: Final = 10  # rounds that must agree with the same number of rounds before them
@@ -22,8 +21,6 @@ MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
 SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
 CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
 MOST_CALLS: Final = 1 << 20
-SLICED_ROUND_NS: Final = 2_000_000  # least length of a round in a slice: shorter than the slices of a scheduler
-MOST_ROUNDS: Final = 1 << 30  # of a process that takes turns: the keeper ends them
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
 
@@ -169,7 +166,7 @@ def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int, c
 
     The two lengths alternate, so that a drift affects both equally.
     """
-    lengths = _lengths(timer, calls)
+    lengths = lengths_of(timer, calls)
     upcoming = itertools.cycle(lengths)
     begin_ns: list[int] = []
 
@@ -190,70 +187,7 @@ def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int, c
     )
 
 
-def sliced_rounds(
-    timer: RoundTimer, rounds: Rounds, keeper: Keeper, warm: WarmUp, *, resident_bytes: int, cpu_clock: Clock
-) -> TimedRounds:
-    """Time rounds in time slices, as many as the `keeper` hands out; parked between them.
-
-    A slice is about `SLICE_NS` of whole rounds, and one more before them: the process that had its slice before used
-    the caches. Where a round is as long as a slice, nothing is left out: a slice is one round.
-
-    Args:
-        timer: runs the rounds.
-        rounds: times them.
-        keeper: hands out the slices.
-        warm: how the warm-up ended.
-        resident_bytes: memory that the process holds, for the keeper.
-        cpu_clock: returns the CPU time of all threads of this process so far, in ns.
-
-    Raises:
-        KeeperError: the keeper is gone.
-    """
-    lengths = _lengths(timer, warm.calls)
-    whole_ns = max(1, warm.round_ns * (3 if len(lengths) == 2 else 1))
-    left_out = int(whole_ns < SLICE_NS)
-    plan = (max(1, round(SLICE_NS / whole_ns)) + left_out) * len(lengths)
-    upcoming = itertools.cycle(lengths)
-    begin_ns: list[int] = []
-    cpu_ns: list[int] = []  # of each round: first when it begins, then what it took
-    spent = [0, 0]  # processor and wall time within the slices
-    since = [0, 0]
-
-    def before() -> None:
-        if cpu_ns:
-            cpu_ns[-1] = cpu_clock() - cpu_ns[-1]
-        if len(begin_ns) % plan == 0:
-            if begin_ns:
-                spent[0] += cpu_clock() - since[0]
-                spent[1] += timer.clock() - since[1]
-                more = keeper.end_slice()
-            else:
-                more = keeper.park(Parked(slice_ns=whole_ns * plan // len(lengths), resident_bytes=resident_bytes))
-            if not more:
-                raise EnoughRounds
-            since[:] = cpu_clock(), timer.clock()
-        timer.quiet()
-        cpu_ns.append(cpu_clock())
-        begin_ns.append(timer.clock())
-
-    with collected_by_hand():
-        durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, MOST_ROUNDS))
-    count = len(lengths)
-    units = [range(at, at + count) for at in range(0, len(durations), count)]  # a round, or a trainer's two fits
-    kept = [unit for unit in units if unit[0] % plan >= left_out * count]
-    return TimedRounds(
-        begin_ns=tuple(begin_ns[unit[0]] for unit in kept),
-        round_ns=tuple(durations[unit[0]] for unit in kept),
-        double_round_ns=tuple(durations[unit[1]] for unit in kept) if count == 2 else (),
-        cpu_ns=spent[0],
-        wall_ns=spent[1],
-        slice_rounds=(plan // count - left_out,) * (len(durations) // plan),
-        switch_round_ns=tuple(durations[unit[0]] for unit in units if unit[0] % plan < left_out * count),
-        round_cpu_ns=tuple(sum(cpu_ns[at] for at in unit) for unit in kept),
-    )
-
-
-def _lengths(timer: RoundTimer, calls: int) -> list[int]:
+def lengths_of(timer: RoundTimer, calls: int) -> list[int]:
     """Return the calls of the rounds, which take turns."""
     return [calls] if timer.step.fit is None else [calls, 2 * calls]
 

@@ -40,7 +40,7 @@ class TestRatio:
         assert alternation.ratio(a, b) == pytest.approx(8), "b's slice j lies between a's slices 3 + j and 4 + j"
 
     def test_rounds_in_which_another_process_had_the_processor_do_not_count(self) -> None:
-        # Two of three rounds of a were interrupted: twice as long, for the same CPU time; all three of its fourth slice.
+        # Two of three rounds of a were interrupted, all of its fourth slice: twice as long for the same CPU time.
         slices = [(100 * at, (240, 120, 240) if at != 3 else (240,) * 3) for at in range(8)]
         a = turns(slices, round_cpu_ns=(119,) * 24)
         b = turns([(100 * at + 50, (100,) * 3) for at in range(8)], round_cpu_ns=(99,) * 24)

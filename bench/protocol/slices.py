@@ -1,0 +1,98 @@
+"""The timed rounds of a process that takes turns: in time slices, parked between them.
+
+A slice is about `SLICE_NS` of whole rounds, and one more before them, which is left out: the process that had its slice
+before used the caches. Where a round is as long as a slice, nothing is left out: a slice is one round.
+"""
+
+from typing import Final
+
+from bench.protocol.rounds import (
+    Clock,
+    EnoughRounds,
+    Rounds,
+    RoundTimer,
+    TimedRounds,
+    WarmUp,
+    collected_by_hand,
+    lengths_of,
+)
+from bench.turns.parking import SLICE_NS, Keeper, Parked
+
+SLICED_ROUND_NS: Final = 2_000_000  # least length of a round: shorter than the slices that a scheduler deals out
+MOST_ROUNDS: Final = 1 << 30  # the keeper ends them
+
+
+class Slices:
+    """Which rounds lie in which slice, and what each took of the processor."""
+
+    def __init__(self, timer: RoundTimer, keeper: Keeper, warm: WarmUp, cpu_clock: Clock, resident_bytes: int) -> None:
+        """As for `sliced_rounds`."""
+        self.lengths = lengths_of(timer, warm.calls)
+        unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
+        self.left_out = int(unit_ns < SLICE_NS)
+        self.units = max(1, round(SLICE_NS / unit_ns)) + self.left_out  # of a slice: rounds, or a trainer's two fits
+        self.begin_ns: list[int] = []
+        self.cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
+        self.spent_cpu_ns = self.spent_wall_ns = 0  # within the slices
+        self._timer = timer
+        self._keeper = keeper
+        self._cpu_clock = cpu_clock
+        self._parked = Parked(slice_ns=unit_ns * self.units, resident_bytes=resident_bytes)
+        self._since = (0, 0)
+
+    def before(self) -> None:
+        """Bring the process to rest before a round, after the wait for the next slice where one has ended."""
+        if self.cpu_ns:
+            self.cpu_ns[-1] = self._cpu_clock() - self.cpu_ns[-1]
+        if len(self.begin_ns) % (self.units * len(self.lengths)) == 0:
+            self._wait()
+        self._timer.quiet()
+        self.cpu_ns.append(self._cpu_clock())
+        self.begin_ns.append(self._timer.clock())
+
+    def round(self) -> None:
+        """Run the round that has just been prepared."""
+        self._timer.round(self.lengths[(len(self.begin_ns) - 1) % len(self.lengths)])
+
+    def _wait(self) -> None:
+        if self.begin_ns:
+            self.spent_cpu_ns += self._cpu_clock() - self._since[0]
+            self.spent_wall_ns += self._timer.clock() - self._since[1]
+        if not (self._keeper.end_slice() if self.begin_ns else self._keeper.park(self._parked)):
+            raise EnoughRounds
+        self._since = self._cpu_clock(), self._timer.clock()
+
+
+def sliced_rounds(
+    timer: RoundTimer, rounds: Rounds, keeper: Keeper, warm: WarmUp, *, resident_bytes: int, cpu_clock: Clock
+) -> TimedRounds:
+    """Time rounds in time slices, as many as the `keeper` hands out.
+
+    Args:
+        timer: runs the rounds.
+        rounds: times them.
+        keeper: hands out the slices.
+        warm: how the warm-up ended.
+        resident_bytes: memory that the process holds, for the keeper.
+        cpu_clock: returns the CPU time of all threads of this process so far, in ns.
+
+    Raises:
+        KeeperError: the keeper is gone.
+    """
+    slices = Slices(timer, keeper, warm, cpu_clock, resident_bytes)
+    with collected_by_hand():
+        durations = tuple(rounds(slices.round, slices.before, MOST_ROUNDS))
+    size = len(slices.lengths)
+    units = [range(at, at + size) for at in range(0, len(durations), size)]
+    kept = [unit for number, unit in enumerate(units) if number % slices.units >= slices.left_out]
+    left_out = [unit for number, unit in enumerate(units) if number % slices.units < slices.left_out]
+    return TimedRounds(
+        begin_ns=tuple(slices.begin_ns[unit[0]] for unit in kept),
+        round_ns=tuple(durations[unit[0]] for unit in kept),
+        double_round_ns=tuple(durations[unit[1]] for unit in kept) if size == 2 else (),
+        cpu_ns=slices.spent_cpu_ns,
+        wall_ns=slices.spent_wall_ns,
+        slice_rounds=(slices.units - slices.left_out,) * (len(units) // slices.units),
+        switch_round_ns=tuple(durations[unit[0]] for unit in left_out),
+        round_cpu_ns=tuple(sum(slices.cpu_ns[at] for at in unit) for unit in kept),
+    )
