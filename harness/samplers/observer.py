@@ -48,6 +48,7 @@ class Observer:
     ) -> None:
         """Observe the GPU called `gpu` on `device` "cuda"; `say` gets a sentence where that is impossible."""
         self._shared_gpu = shared_gpu
+        self._group: set[int] = set()  # first processes of those that are watched now
         self._device: Device | None = None
         self._no_gpu = "gpu: the run does not use one"
         if device != "cuda":
@@ -60,7 +61,7 @@ class Observer:
 
     def watch(self, subject: str) -> "Watch":
         """Return a watch over one replicate, for a `with` block."""
-        return Watch(subject, device=self._device, no_gpu=self._no_gpu, shared_gpu=self._shared_gpu)
+        return Watch(subject, device=self._device, no_gpu=self._no_gpu, shared_gpu=self._shared_gpu, group=self._group)
 
     def close(self) -> None:
         """Close NVML; may be called twice."""
@@ -72,13 +73,24 @@ class Observer:
 class Watch:
     """Observes one replicate while its `with` block runs."""
 
-    def __init__(self, subject: str, *, device: Device | None, no_gpu: str, shared_gpu: bool = False) -> None:
+    def __init__(
+        self,
+        subject: str,
+        *,
+        device: Device | None,
+        no_gpu: str,
+        shared_gpu: bool = False,
+        group: set[int] | None = None,
+    ) -> None:
+        """Observe `subject`; `group`: first processes of all replicates that are watched now, its own is added."""
         self._watched = Watched(subject)
+        self._group = set() if group is None else group
         self._costs = Costs()
         self._no_gpu = no_gpu
         self._shared_gpu = shared_gpu
         self._process = ProcessProbe(self._watched, self._costs)
-        self._gpu = NvmlProbe(device, self._watched, Owner(self._watched), self._costs) if device else None
+        owner = Owner(self._watched, group=self._group)
+        self._gpu = NvmlProbe(device, self._watched, owner, self._costs) if device else None
         probes: list[Probe] = [self._process] if self._gpu is None else [self._process, self._gpu]
         self._sampler = Sampler(self._watched, probes, self._costs)
 
@@ -90,10 +102,12 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sampler.__exit__(kind, error, trace)
+        self._group.discard(self._watched.pid or 0)
 
     def started(self, pid: int, folder: Path | None = None) -> None:
         """Take note of the replicate's first process and of the folder of its turn (`harness.launchers.base`)."""
         self._watched.started(pid, folder)
+        self._group.add(pid)
 
     def pause(self) -> None:
         """Look no more while the replicate is parked; may be called twice."""

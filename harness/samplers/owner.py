@@ -1,12 +1,12 @@
 """Which of the processes that NVML lists belong to the replicate? NVML knows the host's PIDs, but no containers.
 
 own      in the tree of the replicate's first process, or in its control group where that is not the harness's
-other    alive, and not own
+other    alive, not own, and not of a member of the same group, which is parked (`bench.turns.parking`)
 neither  ended before it could be checked: the driver lists a process for a moment longer than it lives
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from harness.samplers import procfs
 from harness.samplers.base import Watched
@@ -15,8 +15,10 @@ from harness.samplers.base import Watched
 class Owner:
     """Separates a replicate's processes from others."""
 
-    def __init__(self, watched: Watched, proc: str = procfs.PROC) -> None:
+    def __init__(self, watched: Watched, proc: str = procfs.PROC, group: Collection[int] = ()) -> None:
+        """Separate the processes of `watched`; `group`: first processes of the members of its group."""
         self._watched = watched
+        self._group = group
         self._proc = proc
         self._known: set[int] = set()  # own ones that were seen alive
 
@@ -32,5 +34,5 @@ class Owner:
 
     def others(self, pids: Iterable[int]) -> list[int]:
         """Return those that do not belong to the replicate and are alive."""
-        own = set(self.own(pids))
+        own = set(self.own(pids)) | {pid for first in self._group for pid in procfs.tree(first, self._proc)}
         return [pid for pid in pids if pid not in own and procfs.groups(pid, self._proc)]

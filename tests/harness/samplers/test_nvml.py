@@ -156,6 +156,13 @@ def test_processes_are_the_replicates_others_or_gone(proc: Path) -> None:
     assert seen.device_process_peak_bytes == 350 * MIB
 
 
+def test_a_member_of_the_same_group_is_no_stranger(proc: Path) -> None:
+    watched = Watched("cell#1")
+    watched.started(OWN)
+    assert Owner(watched, str(proc)).others([OWN, CHILD, STRANGER]) == [STRANGER]
+    assert Owner(watched, str(proc), group={OWN, STRANGER}).others([OWN, CHILD, STRANGER]) == []
+
+
 def test_a_process_in_the_replicates_container_is_its_own(tmp_path: Path) -> None:
     host = Host(tmp_path / "proc")
     host.add(200, group="/docker/abc")
