@@ -110,7 +110,7 @@ class _Side:
         if '{"rounds"' not in self._said():
             raise failed(self._command, self._said())
         found = json.loads(self._said().splitlines()[-1])["rounds"]
-        rounds = [Round(begin_ns=begin, end_ns=end, steps=calls) for begin, end, calls in found]
+        rounds = [Round(begin_ns=begin, end_ns=end, steps=calls, cpu_ns=cpu) for begin, end, calls, cpu in found]
         return timing_of(rounds, self.turns.windows)
 
     def _said(self) -> str:

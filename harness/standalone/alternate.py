@@ -23,6 +23,7 @@ class Round:
     begin_ns: int
     end_ns: int
     steps: int
+    cpu_ns: int | None = None  # CPU time of the process; None: the program does not say
 
     @property
     def duration_ns(self) -> int:
@@ -105,7 +106,14 @@ def timing_of(rounds: Sequence[Round], windows: Sequence[Window]) -> Timing | No
         round_begin_ns=tuple(unit[0].begin_ns for unit in kept),
         double_round_ns=tuple(unit[1].duration_ns for unit in kept) if len(lengths) == 2 else (),
         slice_rounds=tuple(map(len, slices)),
+        round_cpu_ns=_cpu_ns(kept),
     )
+
+
+def _cpu_ns(units: Sequence[Sequence[Round]]) -> tuple[int, ...]:
+    """Return the CPU time of each round, of a trainer of both fits; empty where one is not known."""
+    known = [[each.cpu_ns for each in unit if each.cpu_ns is not None] for unit in units]
+    return tuple(map(sum, known)) if all(len(of) == len(unit) for of, unit in zip(known, units, strict=True)) else ()
 
 
 def _pairs(rounds: Sequence[Round]) -> Iterator[tuple[Round, ...]]:

@@ -89,6 +89,16 @@ def test_one_round_in_a_slice_is_kept() -> None:
     assert timing_of([], WINDOWS) is None
 
 
+def test_cpu_times_are_kept_where_every_round_has_one() -> None:
+    known = [dataclasses.replace(each, cpu_ns=each.duration_ns - 1) for each in rounds((1, 300))]
+    timing = timing_of(known, WINDOWS)
+    assert timing is not None
+    assert timing.round_cpu_ns == (299,) * len(timing.round_ns)
+    mixed = timing_of([*known[:-6], *rounds((1, 300))[-6:]], WINDOWS)
+    assert mixed is not None
+    assert mixed.round_cpu_ns == ()
+
+
 def test_fits_count_in_pairs() -> None:
     timing = timing_of(rounds((10, 100), (20, 150)), WINDOWS)
     assert timing is not None
