@@ -74,6 +74,9 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
     _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
     _require_same(folder, "seed", given=requested.seed, stored=facts.seed)
     _require_same(folder, "device", given=requested.device, stored=device)
+    if setting.alternate not in (None, facts.alternates):
+        option = "--alternate" if setting.alternate else "--no-alternate"
+        raise StoreError(f"{folder.id} cannot be resumed with {option}: it was started without.")
     if setting.blocks is not None and not plan.looks:
         _require_same(folder, "blocks", given=setting.blocks, stored=plan.blocks)
     if (setting.blocks or 0) > plan.blocks:

@@ -67,6 +67,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("ran on", f"{_cpus(facts.cpus)}, {count(facts.threads, 'thread')} each"),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
+        Fact("processes", _turns(run)),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
         Fact("samestep", _commit(facts.commit, dirty=facts.dirty)),
     )
@@ -245,3 +246,10 @@ def _cpus(cpus: Iterable[int]) -> str:
 def _pythons(run: Run) -> str:
     interpreters = sorted({record.environment.python for record in run.records if record.environment is not None})
     return ", ".join(interpreters) or "none"
+
+
+def _turns(run: Run) -> str:
+    """Return whether the processes of a block took turns, and why not."""
+    if run.facts.alternates:
+        return "took turns in slices of 50 ms"
+    return "ran one after the other" + (f": {why}" if (why := run.facts.not_alternating) else "")

@@ -119,6 +119,7 @@ def test_a_finished_run_has_nothing_left_to_resume(results: Path) -> None:
         ("run --launcher venv --python /usr/bin/python3", "--python belongs to --launcher here"),
         ("run --resume nothing", "There is no run 'nothing'"),
         ("run --resume latest --framework torch", "cannot be resumed: .* is planned but not selected now"),
+        ("run --resume latest --no-alternate", "cannot be resumed with --no-alternate: it was started without."),
         ("run --resume latest --profile default", "cannot be resumed with profile default: it was started with quick"),
         ("report nothing", "There is no run 'nothing'"),
         ("report latest --format pdf", "There is no format 'pdf'"),
