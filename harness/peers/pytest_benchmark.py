@@ -5,9 +5,7 @@ and has no interval and no test of a difference, so whole invocations are repeat
 `--benchmark-compare-fail=median:3%` decide; its limit is held to the first invocation, in both directions.
 """
 
-import contextlib
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,7 +13,7 @@ from tempfile import mkdtemp
 from harness.environments.checkout import ROOT
 from harness.peers.pyperf import version_of
 from harness.peers.steps import Variant
-from harness.peers.tool import WITHIN, Known, OutOfTimeError, Programs
+from harness.peers.tool import WITHIN, Known, Programs, until_known
 from harness.stats.estimate import estimate
 
 
@@ -33,14 +31,7 @@ class PytestBenchmark:
 
     def ratio(self, a: Variant, b: Variant, deadline_s: float) -> Known | None:
         """Repeat the invocation until the t interval over the ratios of medians is narrow enough."""
-        begin_s = time.monotonic()
-        ratios: list[float] = []
-        known: Known | None = None
-        with contextlib.suppress(OutOfTimeError):
-            while not (known and known.is_within):
-                ratios.append(self._invocation(a, b, deadline_s))
-                known = repeated(ratios, time.monotonic() - begin_s)
-        return known
+        return until_known(lambda: self._invocation(a, b, deadline_s), repeated)
 
     def _invocation(self, a: Variant, b: Variant, deadline_s: float) -> float:
         folder = Path(mkdtemp(prefix="pytest-", dir=self._programs.scratch))

@@ -1,16 +1,15 @@
 """samestep: two processes take turns, and the t interval is over fresh pairs of processes."""
 
-import contextlib
 import importlib.metadata
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bench.records.record import Timing
 from harness.peers.steps import Variant
-from harness.peers.tool import Known, OutOfTimeError, Programs, end_politely, failed
+from harness.peers.tool import Known, OutOfTimeError, Programs, end_politely, failed, until_known
 from harness.standalone.alternate import FreeRunning, Round, timing_of
 from harness.stats import alternation
 from harness.stats.estimate import estimate, verdict
@@ -37,19 +36,12 @@ class Samestep:
 
     def ratio(self, a: Variant, b: Variant, deadline_s: float) -> Known | None:
         """Measure pairs of fresh processes until the ratio is known."""
-        begin_s = time.monotonic()
-        ratios: list[float] = []
-        known: Known | None = None
-        with contextlib.suppress(OutOfTimeError):
-            while not (known and known.is_within):
-                one = self._pair(a, b, deadline_s)
-                ratios += [one] if one else []
-                if len(ratios) > 1:
-                    known = _known(ratios, time.monotonic() - begin_s)
-        return known
+        return until_known(lambda: self._pair(a, b, deadline_s), _known)
 
 
-def _known(ratios: list[float], wall_s: float) -> Known:
+def _known(ratios: Sequence[float], wall_s: float) -> Known | None:
+    if len(ratios) < 2:
+        return None
     found = estimate(ratios)
     assert found.half_width is not None
     return Known(

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -140,6 +140,24 @@ def failed(command: Sequence[str], said: str) -> SetupError:
     """Return the error of a program that failed, with its last line."""
     name = next((word.rpartition(".")[2] for word in command if word.startswith(PROGRAMS)), Path(command[0]).name)
     return SetupError(f"{name}: {(said.strip().splitlines() or ['it printed nothing'])[-1]}")
+
+
+def until_known(
+    ratio: Callable[[], float | None], together: Callable[[Sequence[float], float], Known | None]
+) -> Known | None:
+    """Return what repeated ratios say `together`, given the seconds so far, once that is narrow enough or time is up.
+
+    `ratio` returns None where it found none, and raises OutOfTimeError when the deadline has passed.
+    """
+    begin_s = time.monotonic()
+    ratios: list[float] = []
+    known: Known | None = None
+    with contextlib.suppress(OutOfTimeError):
+        while not (known and known.is_within):
+            one = ratio()
+            ratios += [one] if one else []
+            known = together(ratios, time.monotonic() - begin_s)
+    return known
 
 
 def end_politely(process: subprocess.Popen[bytes], patience_s: float) -> None:

@@ -18,7 +18,7 @@ from bench.turns.kept import Kept, can_stop
 from bench.turns.parking import Parked
 from bench.turns.turn import Outcome
 from tests.bench.protocol.test_replicate import turn
-from tests.bench.turns.test_supervise import numpy_turn
+from tests.bench.turns.test_supervise import is_gone, numpy_turn
 
 TALKS = """
 import json, os, socket, sys, threading, time
@@ -67,15 +67,6 @@ def started(member: Kept) -> int:
 def ended(outcome: Outcome | Parked | None) -> Outcome:
     assert isinstance(outcome, Outcome)
     return outcome
-
-
-def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def record_of(member: Kept) -> Record:

@@ -93,7 +93,7 @@ def test_a_process_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
     outcome = supervise(turn(timeout_s=0.3), tmp_path / "turn", python=python)
 
     assert outcome.timed_out
-    assert _gone(int((tmp_path / "turn" / "child").read_text()))
+    assert is_gone(int((tmp_path / "turn" / "child").read_text()))
     assert turns.to_record(turn(timeout_s=0.3), outcome).status == "timeout"
 
 
@@ -103,7 +103,7 @@ def test_what_a_process_leaves_running_is_ended(tmp_path: Path) -> None:
     outcome = supervise(turn(), tmp_path / "turn", python=python)
 
     assert outcome.exit_code == 0
-    assert _gone(int((tmp_path / "turn" / "child").read_text()))
+    assert is_gone(int((tmp_path / "turn" / "child").read_text()))
 
 
 def test_an_interrupt_ends_the_process_first(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_an_interrupt_ends_the_process_first(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         supervise(turn(), tmp_path / "turn", python=interpreter(tmp_path, "sleep 60"), on_start=interrupt)
-    assert _gone(pids[0])
+    assert is_gone(pids[0])
 
 
 def test_an_interpreter_that_is_not_there_is_an_outcome(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_process_that_left_its_group_is_ended_too() -> None:
     assert (ended.stdout, ended.stderr) == ("gone\n", "")
 
 
-def _gone(pid: int) -> bool:
+def is_gone(pid: int) -> bool:
     deadline = time.monotonic() + 5
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > deadline:
