@@ -42,7 +42,7 @@ def observed(cpus: Sequence[int], seconds: float = SECONDS, sleep: Callable[[flo
     return Load(
         cpus={cpu: busy for cpu, (busy, _) in shares.items()},
         stolen={cpu: stolen for cpu, (_, stolen) in shares.items()},
-        processes=tuple((program(pid), rates[pid]) for pid in busiest if _may_run_on(pid, known))[:MOST_NAMES],
+        processes=tuple((program(pid), rates[pid]) for pid in busiest if _may_run_on(pid, known)),
     )
 
 
@@ -60,7 +60,7 @@ def warning(load: Load) -> str:
 
 def _users(load: Load, busy: Iterable[int]) -> str:
     stolen = max(load.stolen[cpu] for cpu in busy)
-    users = [f"{name} uses {percent(share)} of a processor" for name, share in load.processes]
+    users = [f"{name} uses {percent(share)} of a processor" for name, share in load.processes[:MOST_NAMES]]
     if stolen >= BUSY / 2:
         users.append(f"other guests of this virtual machine's host take {percent(stolen)}")
     return listed(users) if users else "no process that can be seen from here, so another container or user"

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -64,18 +63,15 @@ def test_waiting_for_a_disk_is_no_load(monkeypatch: pytest.MonkeyPatch) -> None:
     assert observed((0,), sleep=lambda seconds: None).cpus == {0: 0.0}
 
 
-def test_a_process_that_spins_is_found_within_a_second() -> None:
+def test_a_process_that_spins_is_found() -> None:
     cpu = max(os.sched_getaffinity(0))
     code = f"import os; os.sched_setaffinity(0, {{{cpu}}}); print(flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as spinning:
         try:
             assert spinning.stdout is not None
             spinning.stdout.readline()
-            begin = time.perf_counter()
-            sentence = warning(observed((cpu,)))
-            took = time.perf_counter() - begin
+            found = observed((cpu,))
         finally:
             spinning.kill()
-    assert f"CPU {cpu} (" in sentence
-    assert f"({spinning.pid}) uses" in sentence
-    assert took < 1.5
+    assert f"CPU {cpu} (" in warning(found)
+    assert any(name.endswith(f"({spinning.pid})") for name, _ in found.processes)
