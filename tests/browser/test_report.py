@@ -124,12 +124,16 @@ def test_a_click_on_a_heading_sorts_the_rows_and_leaves_holes_below(page: Page, 
 
 
 def column(page: Page, part: int) -> list[str]:
-    """Return the first-step column of a part of the table from top to bottom: training, heading, inference."""
+    """Return the first-step column of a part of the table from top to bottom: training, heading, inference.
+
+    Of each value the number that it is sorted by, which its text may show as a range.
+    """
     texts = page.evaluate(
         """part => {
           const table = document.querySelector('#steps table');
           const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.startsWith('first step'));
-          return [...table.tBodies[part].rows].map(row => row.cells[at] ? row.cells[at].textContent : '');
+          const value = cell => cell && cell.textContent.trim() ? cell.dataset.sort : '';
+          return [...table.tBodies[part].rows].map(row => value(row.cells[at]));
         }""",
         part,
     )
