@@ -17,7 +17,7 @@ def cells() -> None:
 
 def turn(folder: Path) -> NoReturn:
     """Run the turn in `folder` in this process and end it; the timed tracks run under pytest-benchmark."""
-    from bench.catalogue import CONTROL
+    from bench.catalogue import TIMED
     from bench.protocol import repeats
     from bench.records import codec
     from bench.turns import turn
@@ -28,7 +28,7 @@ def turn(folder: Path) -> NoReturn:
     inherited = dict(os.environ)
     job = turn.turn_from_json((folder / turn.TURN_FILE).read_text(encoding="utf-8"))
     prepare(job)
-    if job.cell.track in ("identical", CONTROL):
+    if job.cell.track in TIMED:
         import pytest
 
         here = Path(__file__).parent

@@ -22,6 +22,7 @@ EXPORT: Final = "export"  # mode of the turn that trains and writes a model for 
 LIMITS: Final = "limits"  # mode of the turn that measures the most that a library reaches on this machine
 DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measures whether the machine is still as fast
 CONTROL: Final = "twin"  # track of the A/A control
+TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
 )  # fmt: skip

@@ -60,6 +60,7 @@ class Supervised:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_unix_ns = 0
         self._timed_out = False
+        self._is_ended = False
         self.ran_ns = 0  # how long it has run, without the time in which it was stopped
 
     @property
@@ -118,7 +119,8 @@ class Supervised:
 
     def end(self) -> None:
         """Kill the process and everything it started, such as compilers; safe to call at any time."""
-        if self._process is not None:
+        if self._process is not None and not self._is_ended:  # once: another process may get its PID
+            self._is_ended = True
             end_group(self._process)
         shutil.rmtree(self._folder / SCRATCH, ignore_errors=True)
 

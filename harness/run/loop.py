@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.catalogue import DRIFT_PROBE
+from bench.catalogue import DRIFT_PROBE, TIMED
 from bench.records.record import Cell, Record
 from harness.host import gpus, processors
 from harness.launchers.base import Launcher
@@ -83,23 +83,19 @@ def _run_block(
 ) -> None:
     """Run what is left of a block, in all lanes."""
     rng = random.Random(f"{run.plan.seed}/{block}")
-    positions = list(dict.fromkeys(planned.position for _, planned in left))
-    by_position = {position: [item for item in left if item[1].position == position] for position in sorted(positions)}
-    for items in by_position.values():
-        rng.shuffle(items)
-    in_order = [item for items in by_position.values() for item in items]
+    in_order = sorted(left, key=lambda item: (item[1].position, rng.random()))
     if not run.facts.alternates:
         for lane, planned in in_order:
             lane.take(planned)
         after_group()
         return
     first = [item for item in in_order if item[1].cell.track == DRIFT_PROBE]
-    timed = [item for item in in_order if item[1].cell.track in ("identical", "twin")]
+    timed = [item for item in in_order if item[1].cell.track in TIMED]
     for lane, planned in first:
         lane.take(planned)
     Groups(run, rng, show, after_group).measure([lane.candidate(planned) for lane, planned in timed])
     for lane, planned in in_order:
-        if planned.cell.track not in ("identical", "twin", DRIFT_PROBE):
+        if planned.cell.track not in (*TIMED, DRIFT_PROBE):
             lane.take(planned)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.catalogue import CONTROL, DRIFT_PROBE
+from bench.catalogue import DRIFT_PROBE, TIMED
 from bench.records.record import LimitKind, Record
 from harness.stats.flags import DRIFT
 from harness.store.facts import RunFacts
@@ -44,7 +44,7 @@ def drifted(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
     """Yield a finding for each timed replicate of a block in which the machine drifted too far."""
     by_block = drifts(records)
     for record in records:
-        if record.block not in by_block or record.cell.track not in ("identical", CONTROL):
+        if record.block not in by_block or record.cell.track not in TIMED:
             continue
         drift = by_block[record.block]
         severity = severity_of(drift, record.cell.device, isolated=facts.isolated)

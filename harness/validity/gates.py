@@ -6,15 +6,12 @@ from elsewhere, of an older bench or of a damaged process does not pass unchecke
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from bench.catalogue import CONTROL
+from bench.catalogue import TIMED
 from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Record
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
-
-TRACKS: Final = ("identical", CONTROL)
 
 
 def other_mode(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
@@ -58,7 +55,7 @@ def falsely_cold(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
 
 
 def _timed(records: Sequence[Record]) -> Iterator[Record]:
-    return (record for record in records if record.status == "ok" and record.cell.track in TRACKS)
+    return (record for record in records if record.status == "ok" and record.cell.track in TIMED)
 
 
 def _require(record: Record) -> None:
