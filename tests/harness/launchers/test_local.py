@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.turns.parking import PARENT
@@ -30,7 +31,7 @@ def turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path
 def test_an_orphan_is_ended_and_its_folder_removed(turn: tuple[Path, subprocess.Popen[bytes]]) -> None:
     folder, orphan = turn
     remove_left_behind()
-    assert orphan.wait(5) == -9
+    assert not psutil.pid_exists(orphan.pid)
     assert not folder.exists()
 
 
@@ -45,7 +46,5 @@ def test_a_turn_whose_samestep_runs_stays(turn: tuple[Path, subprocess.Popen[byt
 @pytest.mark.parametrize(("parent", "code"), [(os.getpid(), 0), (NOBODY, 1)])
 def test_a_process_that_finds_its_parent_gone_when_it_starts_ends(parent: int, code: int) -> None:
     script = "from bench.turns.prepare import end_with_parent; end_with_parent()"
-    assert (
-        subprocess.run([sys.executable, "-c", script], env={**os.environ, PARENT: str(parent)}, check=False).returncode
-        == code
-    )
+    ended = subprocess.run([sys.executable, "-c", script], env={**os.environ, PARENT: str(parent)}, check=False)
+    assert ended.returncode == code
