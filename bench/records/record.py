@@ -82,6 +82,7 @@ class Timing:
     calls_per_round: int  # calls in one round; frozen for the cell in the first block
     first_step_ns: int  # the first call, from before the trace until the device finished
     compile_cache: CompileCache  # how the first step used the caches, by their counters and new files
+    settling_ns: tuple[int, ...] = ()  # calls after the first up to the last that compiled or captured; empty: none did
     warmup_rounds: int  # rounds run before the timed ones
     steady: bool  # False: the warm-up reached its cap before the rounds agreed (flag NOSTEADY)
     clock_ns: int  # median cost of reading the clock twice with one wait between
@@ -260,6 +261,9 @@ class Environment:
     flags: tuple[str, ...]  # "NAME=value" of each environment variable that bench set, sorted
     launcher: str  # "venv", "here", "docker" or "workers"
     image: str = ""  # digest of the container image; empty outside a container
+    variables: tuple[str, ...] = ()  # "NAME=value" of each environment variable of the process, sorted
+    named: tuple[str, ...] = ()  # those of `variables` that the user named with --env
+    ran_on: tuple[int, ...] = ()  # processors on which it was seen in the timed rounds; empty: not looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,9 @@ from typing import Any, Final
 #      memory, energy and the state of the machine: separate replicates, figures of the process and of the host;
 #      tracks for the A/A control and the drift probe; second attempts; the allocator's policy in the proof
 #   6  processes that took turns: the rounds of each time slice, the rounds after a switch, the time parked
-SCHEMA: Final = 6
+#   7  every environment variable of the process and those that the user named; the processors that it ran on;
+#      the calls after the first that still compile or capture
+SCHEMA: Final = 7
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -48,10 +50,16 @@ def _from_5(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 6}
 
 
+def _from_6(data: dict[str, Any]) -> dict[str, Any]:
+    """No name changed; what schema 7 adds was not recorded."""
+    return {**data, "schema": 7}
+
+
 UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: _from_1,
     2: _from_2,
     3: _from_3,
     4: _from_4,
     5: _from_5,
+    6: _from_6,
 }
