@@ -1,48 +1,88 @@
-"""samestep: two processes take turns, and the t interval is over fresh pairs of processes."""
+"""samestep: several processes of each variant take turns, and the interval is over processes."""
 
+import bisect
+import contextlib
 import importlib.metadata
 import json
+import math
 import random
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bench.records.record import Timing
 from harness.peers.steps import Variant
-from harness.peers.tool import Known, OutOfTimeError, Programs, end_politely, failed, until_known
-from harness.standalone.alternate import FreeRunning, Round, timing_of
+from harness.peers.tool import Known, OutOfTimeError, Programs, end_politely, failed
+from harness.standalone.alternate import FreeRunning, Round, Window, timing_of
 from harness.stats import alternation
-from harness.stats.estimate import estimate, verdict
+from harness.stats.distributions import student_quantile
+from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
-SLICES: Final = 24  # of each of the two processes
-SLICE_S: Final = 0.06
+PROCESSES: Final = 3  # of each variant, in one group
+SLICES: Final = 12  # of each process
+SLICE_S: Final = 0.05
+FEWEST: Final = 5  # slices in which all processes of a group had a round
 PATIENCE_S: Final = 20.0  # for a last round
 
-Pair = Callable[[Variant, Variant, float], float | None]
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Logarithms of the times per call of processes that took turns, less the group's mean."""
+
+    a: tuple[float, ...]  # one value for each process
+    b: tuple[float, ...]
+
+
+Measure = Callable[[Variant, Variant, float], Group | None]
 
 
 class Samestep:
-    """Repeats `pair` until the interval over the pairs is narrow enough; different: it lies outside ±1 %."""
+    """Measures groups of fresh processes until the interval is narrow enough; different: it lies outside ±1 %."""
 
     name = "samestep"
 
-    def __init__(self, pair: Pair) -> None:
-        """Take the ratio of one fresh pair of processes from `pair`, `samestep_ratio` with its programs."""
-        self._pair = pair
+    def __init__(self, measure: Measure) -> None:
+        """Take one group of fresh processes from `measure`, `measured_group` with its programs."""
+        self._measure = measure
 
     def version(self) -> str:
         """Return the version of this checkout."""
         return importlib.metadata.version("samestep")
 
     def ratio(self, a: Variant, b: Variant, deadline_s: float) -> Known | None:
-        """Measure pairs of fresh processes until the ratio is known."""
-        return until_known(lambda: self._pair(a, b, deadline_s), _known)
+        """Measure groups of fresh processes until the ratio is known."""
+        begin_s = time.monotonic()
+        groups: list[Group] = []
+        known: Known | None = None
+        with contextlib.suppress(OutOfTimeError):
+            while not (known and known.is_within):
+                group = self._measure(a, b, deadline_s)
+                groups += [group] if group else []
+                known = _known(groups, time.monotonic() - begin_s) if groups else None
+        return known
 
 
-def _known(ratios: Sequence[float], wall_s: float) -> Known | None:
-    if len(ratios) < 2:
-        return None
-    found = estimate(ratios)
+def together(groups: Sequence[Group]) -> Estimate:
+    """Return the time of B ÷ the time of A: two-sample t with a pooled variance, groups as strata.
+
+    A process has its own level, for its life: the process is the unit, as everywhere in samestep. What the machine did
+    while they took turns is the same for all of a group, and drops out of the difference of its two means.
+    """
+    log = statistics.fmean(statistics.fmean(group.b) - statistics.fmean(group.a) for group in groups)
+    sides = [side for group in groups for side in (group.a, group.b)]
+    freedom = sum(len(side) - 1 for side in sides)
+    squares = math.fsum((value - statistics.fmean(side)) ** 2 for side in sides for value in side)
+    error = math.sqrt(squares / freedom * math.fsum(1 / len(side) for side in sides)) / len(groups)
+    half = student_quantile(1 - ALPHA / 2, freedom=freedom) * error
+    return Estimate(
+        value=math.exp(log), interval=Interval(low=math.exp(log - half), high=math.exp(log + half)), count=len(sides)
+    )
+
+
+def _known(groups: Sequence[Group], wall_s: float) -> Known:
+    found = together(groups)
     assert found.half_width is not None
     return Known(
         ratio=found.value,
@@ -52,8 +92,8 @@ def _known(ratios: Sequence[float], wall_s: float) -> Known | None:
     )
 
 
-def samestep_ratio(programs: Programs, a: Variant, b: Variant, deadline_s: float) -> float | None:
-    """Return the time of B ÷ the time of A from one fresh pair of processes that take turns; None: too few rounds.
+def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float) -> Group | None:
+    """Return what one group of fresh processes that take turns says; None: too few rounds.
 
     Raises:
         OutOfTimeError: the deadline passed.
@@ -61,21 +101,39 @@ def samestep_ratio(programs: Programs, a: Variant, b: Variant, deadline_s: float
     """
     rng = random.Random(time.monotonic_ns())
     sides: list[_Side] = []
+    variants = [(f"{name}{number}", variant) for number in range(PROCESSES) for name, variant in (("a", a), ("b", b))]
     try:
-        for name, variant in rng.sample((("a", a), ("b", b)), 2):  # warm one after the other, then stopped
+        for name, variant in rng.sample(variants, len(variants)):  # warm one after the other, then stopped
+            _require_time(deadline_s)
             sides.append(_Side(programs, name, variant))
             sides[-1].turns.start()
         for _ in range(SLICES):
-            if time.monotonic() > deadline_s:
-                raise OutOfTimeError
-            for side in rng.sample(sides, 2):
+            _require_time(deadline_s)
+            for side in rng.sample(sides, len(sides)):
                 side.turns.run_slice(SLICE_S)
     finally:
         for side in sides:
             side.end()
-    timings = {side.name: side.timing() for side in sides}
-    one, other = timings["b"], timings["a"]
-    return alternation.ratio(one, other) if one and other else None
+    by_slice = {side.name: side.by_slice() for side in sides}
+    return group_of(by_slice)
+
+
+def group_of(by_slice: Mapping[str, Mapping[int, float]]) -> Group | None:
+    """Return the group of processes whose names begin with "a" or "b", from their times by number of the slice."""
+    shared = set.intersection(*(set(times) for times in by_slice.values()))
+    if len(shared) < FEWEST:
+        return None
+    means = {at: statistics.fmean(math.log(times[at]) for times in by_slice.values()) for at in shared}
+    levels = {
+        name: statistics.median(math.log(times[at]) - means[at] for at in shared) for name, times in by_slice.items()
+    }
+    of = {first: tuple(level for name, level in levels.items() if name.startswith(first)) for first in "ab"}
+    return Group(a=of["a"], b=of["b"])
+
+
+def _require_time(deadline_s: float) -> None:
+    if time.monotonic() > deadline_s:
+        raise OutOfTimeError
 
 
 class _Side:
@@ -97,13 +155,23 @@ class _Side:
         self.turns.finish()
         end_politely(self._process, PATIENCE_S)
 
-    def timing(self) -> Timing | None:
-        """Return its rounds in its slices; raises SetupError when it failed."""
+    def by_slice(self) -> dict[int, float]:
+        """Return the time per call in ns in each of its slices, by the slice's number; SetupError when it failed."""
         if '{"rounds"' not in self._said():
             raise failed(self._command, self._said())
         found = json.loads(self._said().splitlines()[-1])["rounds"]
         rounds = [Round(begin_ns=begin, end_ns=end, steps=calls, cpu_ns=cpu) for begin, end, calls, cpu in found]
-        return timing_of(rounds, self.turns.windows)
+        timing = timing_of(rounds, self.turns.windows)
+        return {} if timing is None else times_by_slice(timing, self.turns.windows)
 
     def _said(self) -> str:
         return self._output.read_text(errors="replace")
+
+
+def times_by_slice(timing: Timing, windows: Sequence[Window]) -> dict[int, float]:
+    """Return the median time per call in ns of each slice that has a round, by the number of its window."""
+    begins = [window.begin_ns for window in windows]
+    return {
+        bisect.bisect_right(begins, each.begin_ns) - 1: each.round_ns / timing.steps_per_round
+        for each in alternation.slices(timing)
+    }

@@ -19,7 +19,7 @@ from harness.peers.comparison import Comparison, Planned, Results
 from harness.peers.hyperfine import Hyperfine
 from harness.peers.pyperf import Pyperf
 from harness.peers.pytest_benchmark import PytestBenchmark
-from harness.peers.samestep import Samestep, samestep_ratio
+from harness.peers.samestep import Samestep, measured_group
 from harness.peers.steps import STEPS
 from harness.peers.tool import Programs, Tool
 from harness.peers.torch_timer import TorchTimer
@@ -52,7 +52,7 @@ def tools(programs: Programs, *, is_short: bool) -> list[Tool]:
     pyperf_options = ("--processes", "2", "--values", "2") if is_short else ("--fast",)
     hyperfine_options = ("--warmup", "1", *(("--runs", "3") if is_short else ()))
     return [
-        Samestep(partial(samestep_ratio, programs)),
+        Samestep(partial(measured_group, programs)),
         Pyperf(programs, pyperf_options),
         PytestBenchmark(programs),
         TorchTimer(programs, "blocked_autorange"),

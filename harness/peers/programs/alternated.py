@@ -15,7 +15,7 @@ import time
 from harness.peers.programs.variant import callable_of
 
 ROUND_S = 2e-3  # a round lasts at least this long
-WARM_S = 0.5
+WARM_S = 0.3
 
 
 def main(step: str, inner: str) -> None:

@@ -3,6 +3,8 @@
 import functools
 import json
 import math
+import random
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from harness.peers import hyperfine, pyperf, pytest_benchmark, torch_timer
 from harness.peers.hyperfine import Hyperfine
 from harness.peers.pyperf import Pyperf
 from harness.peers.pytest_benchmark import PytestBenchmark
-from harness.peers.samestep import Samestep
+from harness.peers.samestep import Group, Samestep, group_of, together
 from harness.peers.steps import Variant
 from harness.peers.tool import OutOfTimeError, Programs
 from harness.peers.torch_timer import TorchTimer
@@ -196,26 +198,65 @@ class TestHyperfine:
 
 class TestSamestep:
     @staticmethod
-    def told(ratios: Iterator[float | None]) -> Samestep:
-        def pair(a: Variant, b: Variant, deadline_s: float) -> float | None:
+    def told(groups: Iterator[Group | None]) -> Samestep:
+        def measure(a: Variant, b: Variant, deadline_s: float) -> Group | None:
             try:
-                return next(ratios)
+                return next(groups)
             except StopIteration:
                 raise OutOfTimeError from None
 
-        return Samestep(pair)
+        return Samestep(measure)
 
-    def test_pairs_are_repeated_until_their_t_interval_is_narrow(self) -> None:
-        left = iter([1.04, None, 1.06, 1.05, 1.05])
+    @staticmethod
+    def group(a: Sequence[float], b: Sequence[float]) -> Group:
+        return Group(a=tuple(map(math.log, a)), b=tuple(map(math.log, b)))
+
+    def test_groups_are_repeated_until_their_interval_is_narrow(self) -> None:
+        wide, narrow = self.group([1.0, 1.03, 0.97], [1.05, 1.08, 1.02]), self.group([1.0, 1.01], [1.05, 1.06])
+        left = iter([wide, None, narrow, narrow, narrow])
         known = self.told(left).ratio(A, B, late())
         assert known is not None
-        assert (known.is_within, known.is_different, list(left)) == (True, True, [1.05])
+        assert (known.is_within, known.is_different, len(list(left))) == (True, True, 1)
+        assert known.ratio == pytest.approx(1.05, rel=1e-3)
 
     def test_at_the_deadline_it_says_what_it_has(self) -> None:
-        known = self.told(iter([0.9, 1.1])).ratio(A, B, late())
+        known = self.told(iter([self.group([0.9, 1.1], [1.0, 1.2])])).ratio(A, B, late())
         assert known is not None
         assert (known.is_within, known.is_different) == (False, False)
-        assert self.told(iter([0.9])).ratio(A, B, late()) is None
+        assert self.told(iter([])).ratio(A, B, late()) is None
+
+    def test_one_group_has_the_interval_of_a_two_sample_t_test(self) -> None:
+        group = self.group([1.0, 1.03, 0.99], [1.05, 1.09, 1.06])
+        found = together([group])
+        t = 3.1355  # scipy.stats.t.ppf(1 - 0.035 / 2, 4)
+        error = math.sqrt((statistics.variance(group.a) + statistics.variance(group.b)) / 3)
+        assert found.interval is not None
+        assert math.log(found.interval.high / found.value) == pytest.approx(t * error, rel=1e-3)
+
+    def test_the_interval_holds_the_truth_as_often_as_it_says_and_groups_may_differ(self) -> None:
+        rng = random.Random(3)
+
+        def measured() -> Group:
+            a, b = ([effect + rng.gauss(0, 0.02) for _ in range(3)] for effect in (0.0, math.log(1.05)))
+            return Group(a=tuple(a), b=tuple(b))
+
+        held = 0
+        for _ in range(2000):
+            interval = together([measured(), measured()]).interval
+            assert interval is not None
+            held += interval.holds(1.05)
+        assert held / 2000 == pytest.approx(0.965, abs=0.015)
+
+    def test_what_the_machine_does_in_a_slice_drops_out(self) -> None:
+        rng = random.Random(4)
+        level = {"a0": 1.0, "a1": 1.1, "b0": 1.2, "b1": 1.3}
+        speeds = [rng.choice((1.0, 2.0)) for _ in range(9)]
+        times = {name: {at: own * speed for at, speed in enumerate(speeds)} for name, own in level.items()}
+        del times["a0"][0]  # a slice without a round
+        group = group_of(times)
+        assert group is not None
+        assert math.exp(group.b[1] - group.a[0]) == pytest.approx(1.3)
+        assert group_of({name: dict.fromkeys(range(4), 1.0) for name in level}) is None
 
 
 def test_a_program_that_fails_is_one_sentence_and_one_that_is_late_is_killed(tmp_path: Path) -> None:
