@@ -13,7 +13,7 @@ older samestep kept texts as they came. It changes nothing in what it has made i
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -69,14 +69,14 @@ def file_name(text: str) -> str:
 
 def safe(value: T) -> T:
     """Return the dataclass `value` with every text in it, at any depth, safe; itself where they are."""
-    assert dataclasses.is_dataclass(value)
-    changes = {}
-    for field in dataclasses.fields(value):
-        before = getattr(value, field.name)
+    whole: Any = value
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(whole):
+        before = getattr(whole, field.name)
         after = _safe(field.name, before)
         if after is not before:
             changes[field.name] = after
-    return dataclasses.replace(value, **changes) if changes else value  # type: ignore[return-value]  # of its own type
+    return dataclasses.replace(whole, **changes) if changes else value
 
 
 def _safe(field: str, value: object) -> object:
