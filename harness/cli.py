@@ -127,9 +127,13 @@ def run(
         Path | None, typer.Option(help="Interpreter for --launcher here. [default: samestep's own]")
     ] = None,
     cpus: Annotated[str | None, typer.Option(help="CPU set of the replicates, as 1-3. [default: all but one]")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of a framework. [default: the CPU set's]")] = None,
-    timeout: Annotated[float | None, typer.Option(min=0.1, help="Seconds one replicate may take.")] = None,
-    blocks: Annotated[int | None, typer.Option(min=1, help="Replicates of each cell. [default: the profile's]")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Threads of a framework. [default: the CPU set's]")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds one replicate may take.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Replicates of each cell. [default: the profile's]")
+    ] = None,
     allow_shared_gpu: Annotated[bool, typer.Option(help="Run although other programs use the GPU.")] = False,
     alternate: Annotated[
         bool | None,
@@ -149,7 +153,7 @@ def run(
         python=python and python.absolute(),  # replicates have other working directories
         cpus=cpus,
         threads=threads,
-        timeout_s=timeout,
+        timeout_s=request.seconds("--timeout", timeout),
         blocks=blocks,
         shared_gpu=allow_shared_gpu,
         alternate=alternate,

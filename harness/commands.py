@@ -53,7 +53,7 @@ def compare(a: str, b: str, *, fail_on: str | None, results: Path, format: str |
 
 def list_offer() -> None:
     """Print what can be selected."""
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, markup=False, emoji=False)
     offer = catalogue()
     table = Table("framework", "mode", "what happens in it", box=None, header_style="bold", pad_edge=False)
     for framework in offer.frameworks:

@@ -1,8 +1,9 @@
 """Numbers as text for people. Only this module rounds; the CSV files do not use it."""
 
+import json
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 Value = str | int | float | bool | None
 NONE: Final = "–"  # not applicable or not measured
@@ -141,3 +142,16 @@ def size_words(bytes_: int) -> str:
         if bytes_ >= size:
             return f"{bytes_ // size} {unit}"
     return f"{bytes_ // 2**10} KiB"
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """Return `data` as JSON that every program reads: a number that is not finite, which JSON lacks, is null."""
+    return json.dumps(_finite(data), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {key: _finite(item) for key, item in data.items()}
+    return [_finite(item) for item in data] if isinstance(data, list | tuple) else data

@@ -15,9 +15,9 @@ FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "flax", "fastai", 
 EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = (
-    "records.record", "records.observation", "records.schema", "records.codec", "turns.turn", "turns.supervise",
-    "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking", "turns.prepare",
-    "turns.environment", "lines",
+    "records.record", "records.observation", "records.schema", "records.codec", "records.text", "turns.turn",
+    "turns.supervise", "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking",
+    "turns.prepare", "turns.environment", "lines",
 )  # fmt: skip
 # Each floor of the harness may import those below it. The packages of one floor do not import each other.
 FLOORS = (
@@ -31,7 +31,7 @@ FLOORS = (
     ("plan", "doctor"),
     ("launchers",),
     ("environments", "stats", "host", "hello"),
-    ("errors", "format"),
+    ("errors", "format", "strict"),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 

@@ -1,11 +1,17 @@
-"""A record to JSON and back. Strict about names and types: a damaged file gives one sentence, the RecordError."""
+"""A record to JSON and back, with the standard library alone: what bench writes, and reads of its own files.
+
+The harness reads what others may have damaged through `harness.strict`, which also holds every value to its type.
+"""
 
 import dataclasses
 import json
+import math
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from bench.records import text
 from bench.records.record import Record
 from bench.records.schema import SCHEMA, UPGRADES
 
@@ -17,8 +23,41 @@ class RecordError(ValueError):
 
 
 def to_json(value: Any) -> str:
-    """Return one line of JSON for a record, or for any dataclass of plain fields."""
-    return json.dumps(dataclasses.asdict(value), separators=(",", ":"))
+    """Return one line of JSON for a record as `keepable` leaves it, or for any dataclass of plain fields."""
+    value = keepable(value) if isinstance(value, Record) else text.safe(value)
+    return json.dumps(dataclasses.asdict(value), separators=(",", ":"), allow_nan=False)
+
+
+def keepable(record: Record) -> Record:
+    """Return `record` as a file can hold it: its texts safe, and no number in it that is not finite, which JSON lacks.
+
+    A part with such a number is left out. It is no result, so a record that calls itself ok is invalid.
+    """
+    record = text.safe(record)
+    parts = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    infinite = {name: path for name, part in parts.items() if (path := infinite_number(part, name))}
+    if not infinite:
+        return record
+    without: dict[str, Any] = {name: () if isinstance(parts[name], tuple) else None for name in infinite}
+    if record.status != "ok":
+        return dataclasses.replace(record, **without)
+    reason = f"{next(iter(infinite.values()))} is not a finite number"
+    return dataclasses.replace(record, **without, status="invalid", reason=reason)
+
+
+def infinite_number(value: Any, path: str = "") -> str:
+    """Return the path of the first number in `value` that is not finite, such as `accuracy.losses[3]`; empty: none."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else path
+    inner: Iterator[tuple[str, Any]] = iter(())
+    if isinstance(value, tuple):
+        if set(map(type, value)) == {int}:  # rounds: there are thousands
+            return ""
+        inner = ((f"{path}[{at}]", item) for at, item in enumerate(value))
+    elif dataclasses.is_dataclass(value):
+        above = f"{path}." if path else ""
+        inner = ((f"{above}{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value))
+    return next(filter(None, (infinite_number(item, below) for below, item in inner)), "")
 
 
 def from_json(line: str) -> Record:
@@ -31,13 +70,23 @@ def from_json(line: str) -> Record:
         data = json.loads(line)
     except ValueError as error:
         raise RecordError(f"not JSON: {error}") from error
-    if not isinstance(data, dict) or not isinstance(data.get("schema"), int):
+    return decode(Record, upgraded(data))
+
+
+def upgraded(data: Any) -> dict[str, Any]:
+    """Return the JSON data of a record with the fields and names of the current schema.
+
+    Raises:
+        RecordError: it has no number of a schema, or that of a newer one.
+    """
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < min(UPGRADES):
         raise RecordError("not a record: it has no schema number")
-    if data["schema"] > SCHEMA:
-        raise RecordError(f"schema {data['schema']} is newer than this samestep reads ({SCHEMA}): update samestep")
+    if schema > SCHEMA:
+        raise RecordError(f"schema {schema:.7g} is newer than this samestep reads ({SCHEMA}): update samestep")
     while data["schema"] < SCHEMA:
         data = UPGRADES[data["schema"]](data)
-    return decode(Record, data)
+    return dict(data)
 
 
 def decode(kind: type[T], data: Any) -> T:

@@ -67,7 +67,7 @@ class Channel:
 
     def send(self, kind: str, body: Any = None) -> None:
         """Send one message; raises LostError."""
-        line = json.dumps({kind: body}, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps({kind: body}, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         try:
             self.socket.sendall(line)
         except OSError as error:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from bench.records import text
 from bench.turns.parking import DESCRIPTOR, PARENT
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
@@ -22,6 +23,7 @@ BENCH: Final = Path(__file__).resolve().parents[1]
 LOG_FILE: Final = "output.log"
 PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that can be imported
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
+LONGEST_RECORD: Final = 48 << 20  # bytes: it has tens of kilobytes, with an exported model some megabytes
 SCRATCH: Final = "scratch"  # TMPDIR of the process: it holds every compile cache, so each replicate starts cold
 # They would make the fresh interpreter use packages of another environment.
 DROPPED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS")
@@ -137,7 +139,7 @@ class Supervised:
             phase=last_phase(self._folder),
             tail=tail(log_text := read_log(self._folder / LOG_FILE)),
             record=read(self._folder / RECORD_FILE),
-            log=log_text[-LOG_CHARACTERS:],
+            log=log_text,
         )
 
     def not_started(self, error: OSError) -> Outcome:
@@ -175,21 +177,27 @@ def signal_name(number: int) -> str:
 
 
 def read_log(path: Path) -> str:
-    """Return the text of a log; invalid bytes are replaced."""
-    return path.read_text(encoding="utf-8", errors="replace")
+    """Return the end of a log, however long it is, as it can be shown: `LOG_CHARACTERS` at most; no file: empty."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * LOG_CHARACTERS))  # UTF-8 has four bytes at most
+            return text.log(file.read().decode(errors="surrogateescape"))
+    except OSError:
+        return ""
 
 
 def tail(log: str) -> tuple[str, ...]:
     """Return the last lines of a log, without empty ones."""
     lines = [line.rstrip() for line in log.splitlines()]
-    return tuple(line[:500] for line in lines if line)[-TAIL_LINES:]
+    return tuple(line[: text.TAIL_LINE] for line in lines if line)[-TAIL_LINES:]
 
 
 def read(path: Path) -> str:
-    """Return the text of a file, empty when it is not there."""
+    """Return the text of a file, at most `LONGEST_RECORD` of it; empty when it is not there or cannot be read."""
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
+        with path.open("rb") as file:
+            return file.read(LONGEST_RECORD).decode(errors="replace").strip()
+    except OSError:
         return ""
 
 

@@ -6,19 +6,21 @@ A turn is a folder. The launcher writes `turn.json` into it and starts `python -
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.records import codec
+from bench.records import codec, text
 from bench.records.record import Cell, Failure, Record, RepeatKind, Status
+from bench.records.text import LOG_CHARACTERS as LOG_CHARACTERS
+from bench.records.text import TAIL_LINES as TAIL_LINES
 
 TURN_FILE: Final = "turn.json"
 PHASE_FILE: Final = "phase"
 RECORD_FILE: Final = "record.json"
 REPEATS: Final = "repeats"  # content of the phase file while a further process of the same turn runs
-TAIL_LINES: Final = 20
-LOG_CHARACTERS: Final = 64 << 10  # kept of a replicate's log
+LONGEST_PHASE: Final = 100  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,7 @@ class Outcome:
 
 def to_json(turn: Turn | Outcome) -> str:
     """Return one line of JSON."""
-    return json.dumps(dataclasses.asdict(turn), separators=(",", ":"))
+    return json.dumps(dataclasses.asdict(turn), separators=(",", ":"), allow_nan=False)
 
 
 def turn_from_json(text: str) -> Turn:
@@ -103,18 +105,28 @@ def _parsed(text: str) -> Any:
 def last_phase(folder: Path) -> str:
     """Return the phase that a turn's process last entered, "launch" when it entered none."""
     try:
-        return (folder / PHASE_FILE).read_text().strip() or "launch"
+        with (folder / PHASE_FILE).open("rb") as file:
+            written = file.read(8 * LONGEST_PHASE).decode(errors="replace")
     except OSError:
         return "launch"
+    return text.line(written, LONGEST_PHASE) or "launch"
 
 
-def to_record(turn: Turn, outcome: Outcome) -> Record:
-    """Return the record of a turn: the one its process wrote, or one that says why there is none."""
+def to_record(turn: Turn, outcome: Outcome, read: Callable[[str], Record] = codec.from_json) -> Record:
+    """Return the record of a turn: the one its process wrote, or one that says why there is none.
+
+    Args:
+        turn: what was to be run.
+        outcome: how its process ended.
+        read: reads what the process wrote, which a framework may have damaged; raises RecordError.
+    """
     if outcome.record and (outcome.phase == REPEATS or not outcome.timed_out):
         try:
-            written = codec.from_json(outcome.record)
+            written = read(outcome.record)
         except codec.RecordError as error:
             return _failed(turn, outcome, "failed", f"its process wrote a damaged record: {error}")
+        if (written.cell, written.block, written.position) != (turn.cell, turn.block, turn.position):
+            return _failed(turn, outcome, "failed", "its process wrote the record of another replicate")
         return dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
     if outcome.timed_out:
         return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
@@ -133,7 +145,7 @@ def _ending(outcome: Outcome) -> str:
 
 
 def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record:
-    return Record(
+    record = Record(
         cell=turn.cell,
         block=turn.block,
         position=turn.position,
@@ -145,3 +157,4 @@ def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record
             phase=outcome.phase, exit_code=outcome.exit_code, signal=outcome.signal, tail=outcome.tail[-TAIL_LINES:]
         ),
     )
+    return codec.keepable(record)

@@ -2,18 +2,20 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.compare.choice import FIELDS, Choice
 from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compare
 from harness.compare.match import Side, Unmatched
+from harness.format import to_json
 from harness.plan.label import name
+from harness.report.exporters.csv import field as csv_field
 from harness.report.exporters.markdown import escape
 from harness.stats.estimate import FEW_BLOCKS, Estimate
 from harness.store.folder import RunFolder
@@ -49,9 +51,9 @@ def show(comparison: Comparison, console: Console) -> None:
     """Print the comparison for a person."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for at, heading in enumerate(_headings(comparison)):
-        table.add_column(heading, justify="right" if 0 < at < 5 else "left", no_wrap=at < 5)
+        table.add_column(Text(heading), justify="right" if 0 < at < 5 else "left", no_wrap=at < 5)
     for row in _rows(comparison):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)
     for sentence in _sentences(comparison):
         print(sentence)
@@ -115,7 +117,7 @@ def _shown(estimate: Estimate) -> str:
 
 
 def _markdown(comparison: Comparison) -> str:
-    lines = [_headings(comparison), ("---", "---:", "---:", "---:", "---:", "---")]
+    lines = [tuple(map(escape, _headings(comparison))), ("---", "---:", "---:", "---:", "---:", "---")]
     lines += [tuple(map(escape, row)) for row in _rows(comparison)]
     grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     remarks = "\n".join(f"- {escape(sentence)}" for sentence in _sentences(comparison))
@@ -128,7 +130,7 @@ def _csv(comparison: Comparison) -> str:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in _flat(comparison):
-        writer.writerow({key: f"{value:.9g}" if isinstance(value, float) else value for key, value in row.items()})
+        writer.writerow({key: csv_field(value) for key, value in row.items()})
     return text.getvalue()
 
 
@@ -170,7 +172,7 @@ def _json(comparison: Comparison) -> str:
         "unlike": list(comparison.unlike),
         "cells": list(_flat(comparison)),
     }
-    return json.dumps(data, indent=1) + "\n"
+    return to_json(data)
 
 
 def _side(side: Side) -> dict[str, Any]:

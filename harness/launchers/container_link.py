@@ -15,10 +15,10 @@ from docker.models.containers import Container
 from requests.exceptions import ConnectionError as EngineError
 from requests.exceptions import ReadTimeout
 
-from bench.records import codec
 from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError
 from bench.turns.turn import PHASE_FILE, Outcome
+from harness import strict
 from harness.launchers.base import OnStart
 from harness.launchers.container import OUT, STOP_S, engine_answers, not_started, open_folder, outcome, remove
 from harness.launchers.remote import Loss, Worker
@@ -100,7 +100,7 @@ class ContainerLink:
         channel = Channel(listener.accept()[0])
         self._held.callback(channel.close)
         try:
-            return Worker(codec.decode(Hello, channel.expect("hello", HELLO_S)), channel)
+            return Worker(strict.decoded(Hello, channel.expect("hello", HELLO_S)), channel)
         except (TimeoutError, LostError, RecordError):
             return None
 

@@ -5,11 +5,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from bench.records import codec
 from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError
 from bench.turns.parking import Parked
 from bench.turns.turn import Outcome, Turn
+from harness import strict
 from harness.launchers.base import OnStart
 
 PARKED_PHASE: Final = "rounds"  # in which a member parks
@@ -111,7 +111,7 @@ class RemoteMember:
             return answer
         self._note(PARKED_PHASE)
         try:
-            return codec.decode(Parked, answer)
+            return strict.decoded(Parked, answer)
         except RecordError as error:
             return self._lost(f"its worker said something that cannot be read: {error}")
 
@@ -167,7 +167,7 @@ class RemoteMember:
         while True:
             kind, body = worker.channel.receive(max(0.0, deadline - time.monotonic()))
             if kind == "outcome":
-                return codec.decode(Outcome, body)
+                return strict.decoded(Outcome, body)
             if kind == answer:
                 return body
             if kind != "phase":

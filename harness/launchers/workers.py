@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.records import codec
 from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
+from harness import strict
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
@@ -153,7 +153,7 @@ class WorkersLauncher:
             while True:
                 kind, body = worker.channel.receive(max(0.0, deadline - time.monotonic()))
                 if kind == "outcome":
-                    return codec.decode(Outcome, body)
+                    return strict.decoded(Outcome, body)
                 if kind == "phase":
                     phase = str(body)
         except TimeoutError:
@@ -172,7 +172,7 @@ class WorkersLauncher:
             connection, _ = self._listener.accept()
             channel = Channel(connection)
             try:
-                worker = Worker(codec.decode(Hello, channel.expect("hello", HELLO_S)), channel)
+                worker = Worker(strict.decoded(Hello, channel.expect("hello", HELLO_S)), channel)
             except (TimeoutError, LostError, RecordError):
                 channel.close()
                 continue

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from harness.errors import SelectionError
 from harness.plan import selection
 from harness.plan.selection import Selection
 
 DEFAULT_PROFILE: Final = "default"
 DEVICES: Final = ("cpu", "cuda")
+LEAST_SECONDS: Final = 0.1
+MOST_SECONDS: Final = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,13 @@ class Setting:
     blocks: int | None = None
     shared_gpu: bool = False  # other programs may use the GPU
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
+
+
+def seconds(option: str, typed: float | None) -> float | None:
+    """Return the seconds that were typed for `option`; raises SelectionError for what is no time to wait."""
+    if typed is not None and not LEAST_SECONDS <= typed <= MOST_SECONDS:  # also where it is not a number
+        raise SelectionError(f"{option} {typed:g}: give seconds, from {LEAST_SECONDS:g} to {MOST_SECONDS:g} (a week).")
+    return typed
 
 
 def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:

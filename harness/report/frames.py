@@ -29,6 +29,7 @@ import pandas as pd
 from bench.records.record import Cell, Memory, Record
 from harness.report.tables.steps import step_rows
 from harness.stats import estimate
+from harness.store.samples import all_taken
 from harness.validity.results import Run
 
 CELL: Final = tuple(field.name for field in dataclasses.fields(Cell))
@@ -45,7 +46,6 @@ FIGURES: Final = tuple(  # of memory: integers, no lists
     field.name for field in dataclasses.fields(Memory) if field.type == (int | None)
 )
 PROBES: Final = ("kind", "precision_of_probe", "probe_size", "work", "round", "round_ns")
-SAMPLES: Final = ("t_ns", "source", "subject", "metric", "value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def load(run: Path | str | Run) -> Frames:
         losses=losses(records),
         memory=_memory(records),
         limits=_limits(records),
-        samples=pd.read_parquet(run.samples) if run.samples else pd.DataFrame(columns=list(SAMPLES)),
+        samples=all_taken(run.samples),
     )
 
 

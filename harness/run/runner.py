@@ -5,6 +5,8 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
+from bench.records.codec import keepable
+from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
 from bench.turns.parking import Parked
 from bench.turns.turn import Model, Outcome, Settings, Turn, to_record
@@ -13,7 +15,9 @@ from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.progress import Show
 from harness.samplers.observer import Observer, Watch
+from harness.store import reading, rules
 from harness.store.samples import Sample
+from harness.strict import FieldError
 
 
 class Runner:
@@ -65,9 +69,9 @@ class Runner:
 
     def keep_outcome(self, planned: PlannedReplicate, turn: Turn, outcome: Outcome, watch: Watch) -> Record:
         """Keep the record of a replicate that has ended, and what `watch` saw of it; raises StoreError."""
-        record = to_record(turn, outcome)
+        record = to_record(turn, outcome, reading.record)
         observation = watch.observation(record.energy)
-        record = dataclasses.replace(record, attempt=planned.attempt, observation=observation)
+        record = observed(dataclasses.replace(record, attempt=planned.attempt), observation)
         return self._keep(record, watch.samples, outcome.log)
 
     def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
@@ -76,7 +80,7 @@ class Runner:
         return self._keep(record)
 
     def _keep(self, record: Record, samples: Sequence[Sample] = (), log: str = "") -> Record:
-        folder = self._run.folder
+        folder, record = self._run.folder, keepable(record)
         folder.append(record)
         folder.append_samples(samples)
         folder.write_log(record, log)
@@ -136,6 +140,14 @@ class GroupMember:
     def _ended(self, outcome: Outcome) -> Record:
         self._open.close()
         return self._runner.keep_outcome(self.planned, self._turn, outcome, self._watch)
+
+
+def observed(record: Record, observation: Observation) -> Record:
+    """Return `record` with what was observed; a figure that no record can hold, as of a counter that fell, is said."""
+    try:
+        return rules.require_record(dataclasses.replace(record, observation=observation))
+    except FieldError as error:
+        return dataclasses.replace(record, observation=Observation(missing=(str(error),)))
 
 
 def turn_of(

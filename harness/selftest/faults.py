@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.catalogue import DRIFT_PROBE
@@ -195,12 +196,12 @@ def run(name: str, results: Path, console: Console) -> int:
     reasons = [reason_found(fault, clean) for fault in FAULTS]
     for fault, reason in zip(FAULTS, reasons, strict=True):
         table.add_row(
-            fault.name, f"a record{', as if on a GPU' if fault.on_gpu else ''}", reason or "[red]NOT FOUND[/]"
+            fault.name, f"a record{', as if on a GPU' if fault.on_gpu else ''}", escape(reason) or "[red]NOT FOUND[/]"
         )
     console.print(table)
     false = alarms(clean)
     count = sum(map(bool, reasons))
     console.print(f"{count} of {len(FAULTS)} faults were found, {FEWEST_FOUND} have to be; {len(false)} false alarms.")
     for alarm in false:
-        console.print(f"False alarm: {alarm}", highlight=False)
+        console.print(f"False alarm: {alarm}", highlight=False, markup=False)
     return OK if count >= FEWEST_FOUND and not false else SOME_FAILED

@@ -10,7 +10,8 @@
 
 A line is written by one system call and ends with a newline. A line that does not fit on the disk is removed again. A
 damaged line therefore means that another program wrote it or the machine lost power: it is reported, never repaired
-silently.
+silently (`harness.store.reading`). Where an editor or a copy has dropped the last newline, the next line begins with
+one.
 """
 
 import dataclasses
@@ -21,12 +22,14 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Any, Final
 
-from bench.records.codec import RecordError, decode, from_json, to_json
+from bench.records import text as texts
+from bench.records.codec import to_json
 from bench.records.record import Record
 from harness.errors import StoreError
 from harness.plan.plan import Plan
+from harness.store import reading
 from harness.store.facts import RunFacts
 from harness.store.samples import Sample, Samples
 
@@ -35,8 +38,6 @@ PLAN_FILE: Final = "plan.json"
 RECORDS_FILE: Final = "records.jsonl"
 LOGS_FOLDER: Final = "logs"
 LEAST_FREE_BYTES: Final = 64 << 20
-
-T = TypeVar("T")
 
 
 class RunFolder:
@@ -98,11 +99,11 @@ class RunFolder:
 
     def facts(self) -> RunFacts:
         """Read run.json; raises StoreError."""
-        return self._read(RUN_FILE, RunFacts)
+        return reading.facts(self.path / RUN_FILE)
 
     def plan(self) -> Plan:
         """Read plan.json; raises StoreError."""
-        return self._read(PLAN_FILE, Plan)
+        return reading.plan(self.path / PLAN_FILE)
 
     def append(self, record: Record) -> None:
         """Add a record and wait until it is on the disk; raises StoreError, and then the file is as before."""
@@ -118,9 +119,9 @@ class RunFolder:
             return
         folder = self.path / LOGS_FOLDER
         again = f"-{record.attempt}" if record.attempt > 1 else ""
-        name = f"{record.position:04}-{record.cell.framework}-{record.cell.mode}{again}.log"
+        name = f"{record.position:04}-{texts.file_name(f'{record.cell.framework}-{record.cell.mode}')}{again}.log"
         _attempt(folder, lambda: folder.mkdir(exist_ok=True))
-        _attempt(folder / name, lambda: (folder / name).write_text(text, encoding="utf-8", errors="replace"))
+        _attempt(folder / name, lambda: (folder / name).write_text(texts.log(text), encoding="utf-8"))
 
     def records(self) -> tuple[Record, ...]:
         """Return every record; those of older schemas are upgraded.
@@ -128,24 +129,7 @@ class RunFolder:
         Raises:
             StoreError: a line is damaged or of a newer schema; the message has file, line and remedy.
         """
-        try:
-            lines = self.records_path.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise StoreError(f"{self.records_path}: {error.strerror}.") from error
-        records = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                records.append(from_json(line))
-            except RecordError as error:
-                remedy = (
-                    ""
-                    if "newer" in str(error)
-                    else f" Delete the line (sed -i {number}d {self.records_path}); --resume measures it again."
-                )
-                raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
-        return tuple(records)
+        return reading.records(self.records_path)
 
     def merge_samples(self) -> None:
         """Write samples.parquet from the samples; do nothing where there are none.
@@ -154,15 +138,6 @@ class RunFolder:
             StoreError: a file is damaged, or the disk is full.
         """
         _attempt(self.samples.merged, self.samples.merge)
-
-    def _read(self, name: str, kind: type[T]) -> T:
-        path = self.path / name
-        try:
-            return decode(kind, json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError as error:
-            raise StoreError(f"{self.path} is not a run: it has no {name}.") from error
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read: {error}.") from error
 
     def _replace(self, name: str, text: str) -> None:
         path = self.path / name
@@ -181,10 +156,10 @@ class RunFolder:
         path = self.path / name
 
         def write() -> None:
-            with path.open("ab", buffering=0) as file:
+            with path.open("a+b", buffering=0) as file:
                 length = file.seek(0, os.SEEK_END)
                 try:
-                    _write_whole(file, text.encode())
+                    _write_whole(file, _line_end(file, length) + text.encode())
                     os.fsync(file.fileno())
                 except OSError:
                     file.truncate(length)
@@ -241,6 +216,14 @@ def find(results: Path, name: str) -> RunFolder:
     raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
 
 
+def _line_end(file: IO[bytes], length: int) -> bytes:
+    """Return the newline that the last line of a file of `length` bytes lacks; empty: it lacks none."""
+    if not length:
+        return b""
+    file.seek(length - 1)
+    return b"" if file.read(1) == b"\n" else b"\n"
+
+
 def _write_whole(file: IO[bytes], data: bytes) -> None:
     if file.write(data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -260,5 +243,5 @@ def _attempt(path: Path, action: Any) -> Any:
 
 
 def _pretty(value: Any) -> str:
-    data: Mapping[str, Any] = dataclasses.asdict(value)
-    return json.dumps(data, indent=1) + "\n"
+    data: Mapping[str, Any] = dataclasses.asdict(texts.safe(value))
+    return json.dumps(data, indent=1, allow_nan=False) + "\n"

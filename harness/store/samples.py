@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from bench.records.text import line
 from harness.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,11 +35,24 @@ def taken(samples: Path | None, metric: str) -> pd.DataFrame:
     """Return the samples of one metric: t_ns (Unix time), subject, value; empty where there are none.
 
     Raises:
-        OSError: the file cannot be read.
+        StoreError: the file is damaged, or cannot be read.
     """
     if samples is None:
         return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
-    return _metric(samples, metric)
+    with _readable(samples):
+        return _metric(samples, metric)
+
+
+def all_taken(samples: Path | None) -> pd.DataFrame:
+    """Return all samples, in the columns of `COLUMNS`; empty where there are none. Raises as `taken`."""
+    import pyarrow.parquet as pq
+
+    if samples is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    with _readable(samples), pq.ParquetFile(samples) as file:
+        _require_columns(file)
+        frame: pd.DataFrame = file.read(columns=list(COLUMNS)).to_pandas()
+        return frame
 
 
 def _metric(samples: Path, metric: str) -> pd.DataFrame:
@@ -49,6 +63,7 @@ def _metric(samples: Path, metric: str) -> pd.DataFrame:
 
     columns = ["t_ns", "subject", "value"]
     with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
+        _require_columns(file)
         schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
         batches = file.iter_batches(columns=[*columns, "metric"])
         kept = [batch.filter(pc.equal(batch.column("metric"), metric)).select(columns) for batch in batches]
@@ -81,18 +96,14 @@ class Samples:
         """Yield all samples in the order in which they were added, a chunk at a time; text columns are dictionaries.
 
         Raises:
-            OSError: a file cannot be read.
-            StoreError: a file is damaged.
+            StoreError: a file is damaged, or cannot be read.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         for path in self._files():
-            try:
-                with pq.ParquetFile(path, read_dictionary=["source", "subject", "metric"]) as file:
-                    yield from file.iter_batches(batch_size=GROUP_ROWS, columns=list(columns))
-            except pa.ArrowInvalid as error:
-                raise StoreError(f"{path}: {error}. Remove the file: the records do not need it.") from error
+            with _readable(path), pq.ParquetFile(path, read_dictionary=["source", "subject", "metric"]) as file:
+                _require_columns(file)
+                yield from file.iter_batches(batch_size=GROUP_ROWS, columns=list(columns))
 
     def merge(self) -> None:
         """Make one file of all samples; do nothing where there are no new ones. Raises OSError."""
@@ -126,7 +137,36 @@ class Samples:
 
         if not self.merged.is_file():
             return 0
-        return int((pq.read_metadata(self.merged).metadata or {}).get(MERGED_TO, 0))
+        with _readable(self.merged):
+            return int((pq.read_metadata(self.merged).metadata or {}).get(MERGED_TO, 0))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise StoreError, with the remedy, where the file at `path` cannot be read or is no file of samples."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        problem = line(str(error), 200).rstrip(".")
+        raise StoreError(f"{path} cannot be read: {problem}. Remove the file: the records do not need it.") from error
+
+
+def _require_columns(file: Any) -> None:
+    """Raise ValueError unless an open Parquet file has the columns of samples."""
+    import pyarrow as pa
+
+    schema = file.schema_arrow
+    for own in _schema():
+        at = schema.get_field_index(own.name)
+        if at < 0:
+            raise ValueError(f"it has no column {own.name}")
+        kind = schema.field(at).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if not (is_text if own.type == pa.string() else kind == own.type):
+            raise ValueError(f"its column {own.name} holds {kind}")
 
 
 def _schema() -> Any:

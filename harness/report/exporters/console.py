@@ -46,7 +46,7 @@ def _grid(view: View) -> Grid:
     for heading in others if len(view.names) > 1 else (first, *others):
         title = f"{heading.text}\n{heading.unit}" if heading.unit else heading.text
         justify: Literal["left", "right"] = "right" if heading.is_number else "left"
-        grid.add_column(title, justify=justify, vertical="bottom", no_wrap=not heading.is_number)
+        grid.add_column(Text(title), justify=justify, vertical="bottom", no_wrap=not heading.is_number)
     is_grouped = len(view.names) > 1  # the framework is a heading above its modes
     previous: ViewRow | None = None
     for row in view.rows:

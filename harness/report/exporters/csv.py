@@ -1,13 +1,19 @@
-"""CSV: one file per table; scripts rely on its columns. Values are in the unit of the column's name."""
+"""CSV: one file per table; scripts rely on its columns. Values are in the unit of the column's name.
+
+A text that a spreadsheet would take for a formula gets an apostrophe in front of it.
+"""
 
 import csv
 import io
 from collections.abc import Mapping
+from typing import Final
 
 from harness.format import Value
 from harness.report.tables.all import Tables
 from harness.report.tables.table import R, Table
 from harness.validity.results import Run
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # what spreadsheets begin a formula with
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
@@ -26,13 +32,16 @@ def to_csv(table: Table[R]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.header)
     columns = [column for column in table.columns if column.key]
-    writer.writerows([_field(column.get(row)) for column in columns] for row in table.rows)
+    writer.writerows([field(column.get(row)) for column in columns] for row in table.rows)
     return text.getvalue()
 
 
-def _field(value: Value) -> str:
+def field(value: Value) -> str:
+    """Return a value as one field: numbers and texts as they are, but no text that is a formula; None: empty."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
     return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,6 +1,11 @@
-"""The tables as Markdown, one file each, and an index page with links to them."""
+"""The tables as Markdown, one file each, and an index page with links to them.
 
+Whatever a run brings with it is escaped: names, reasons, versions. The tables' own sentences are not.
+"""
+
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from harness.report.summary import about_run, summary
 from harness.report.tables.all import Tables
@@ -8,10 +13,15 @@ from harness.report.tables.models import exported
 from harness.report.view import Heading, View, ViewRow, view
 from harness.validity.results import Run
 
+MARKS: Final = re.compile(
+    r"[\\|*_`<>\[\]~&$]"
+)  # of CommonMark and GitHub: emphasis, code, links, tables, entities, math
+AT_THE_BEGINNING: Final = re.compile(r"^(\d{0,9})(?=[#=]|[-+.)] )")  # headings and lists
+
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
     """Return one file per table, and the index page."""
-    head = f"# samestep: {run.facts.id}\n\n"
+    head = f"# samestep: {escape(run.facts.id)}\n\n"
     return {
         "index.md": index(run, tables),
         **{f"{table.name}.md": head + section(view(table, wide=True)) for table in tables},
@@ -30,13 +40,13 @@ def section(view: View) -> str:
     """Return one table as a Markdown section: heading, description, rows, notes, legend."""
     parts = [
         f"## {view.title}",
-        f"{view.about} {view.common_sentence}".strip(),
+        f"{view.about} {escape(view.common_sentence)}".strip(),
         _grid(view) if view.rows else "This run has no such records.",
     ]
     notes = [f"- {escape(row.name)}: {escape(row.note)}" for row in view.notes]
     if notes:
         parts.append("\n".join(notes))
-    parts += view.remarks
+    parts += map(escape, view.remarks)
     if view.explanations:
         parts.append("\n".join(f"- **{column.text}**: {column.sentence}" for column in view.explanations))
     if view.flags:
@@ -53,7 +63,7 @@ def index(run: Run, tables: Tables) -> str:
     )
     sentences = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
-    parts = [f"# samestep: {run.facts.id}", sentences, links, whole, facts, exports(run).rstrip()]
+    parts = [f"# samestep: {escape(run.facts.id)}", sentences, links, whole, facts, exports(run).rstrip()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -95,7 +105,5 @@ def _line(fields: list[str]) -> str:
 
 def escape(text: str) -> str:
     """Return `text` on one line and without markup; a reason may contain anything that a framework printed."""
-    flat = " ".join(text.split())
-    for mark in "\\|*_`<>[]~":
-        flat = flat.replace(mark, f"\\{mark}")
-    return flat
+    flat = MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    return AT_THE_BEGINNING.sub(r"\1\\", flat)

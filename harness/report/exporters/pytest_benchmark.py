@@ -7,7 +7,6 @@ for: the cell, the geometric mean with its interval, the warnings.
 """
 
 import datetime
-import json
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.records.record import Cell
+from harness.format import to_json as as_json
 from harness.plan.label import name
 from harness.report.tables.all import Tables
 from harness.report.tables.steps import StepRow, step_rows
@@ -49,7 +49,7 @@ def to_json(run: Run) -> str:
         "datetime": started,
         "version": LAYOUT,
     }
-    return json.dumps(data, indent=1) + "\n"
+    return as_json(data)
 
 
 def _machine(run: Run) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A run of three blocks: in the second the replicate was invalid and run again, in the third a round is NaN."""
     kept = store.create(tmp_path, "run")
     kept.write_facts(factories.run_facts(id="run"))
-    kept.write_plan(make_plan((EAGER,), blocks=3, seed=42))
+    kept.write_plan(make_plan((EAGER, cell(mode="limits", track="limits")), blocks=3, seed=42))
     wrong = record(block=2, status="invalid", reason="it fell back")
     probe = Limit(kind="launch", precision="", size=1, work=4, round_ns=(100, 200))
     turn = record(cell(mode="limits", track="limits"), timing=None, memory=None, accuracy=None, limits=(probe,))
@@ -47,7 +47,7 @@ def test_a_run_is_read_back_from_its_folder_and_judged(folder: Path) -> None:
     assert list(zip(of_cell["block"], of_cell["attempt"], of_cell["stands"], of_cell["status"], strict=True)) == [
         (1, 1, True, "ok"), (2, 2, True, "ok"), (3, 1, True, "invalid"), (2, 1, False, "invalid"),
     ]  # fmt: skip
-    assert "timing.round_ns[1] is nan" in of_cell["reason"].iloc[2]
+    assert "timing.round_ns[1] is not a finite number" in of_cell["reason"].iloc[2]
     assert list(found.rounds.query("block == 1")["step_ns"]) == [100, 300, 200]
     assert list(found.rounds.query("block == 3")["step_ns"]) == []
     assert list(found.losses.query("block == 1")["loss"]) == [4.0, 2.0, 1.0]

@@ -29,7 +29,10 @@ def folder_of(results: Path, records: Iterable[Record], plan: Plan | None = None
     plan = plan or plan_of()
     folder = create(results, "run")
     folder.write_plan(plan)
-    facts = factories.run_facts(profile="look", blocks=BLOCKS, replicates=plan.replicates, wall_s=0.0)
+    offer = factories.framework(modes=dict.fromkeys(cell.mode for cell in plan.cells))
+    facts = factories.run_facts(
+        profile="look", blocks=BLOCKS, replicates=plan.replicates, wall_s=0.0, frameworks=(offer,)
+    )
     folder.write_facts(facts)
     for one in records:
         folder.append(one)

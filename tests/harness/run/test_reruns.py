@@ -29,7 +29,9 @@ def start(tmp_path: Path, name: str = "run", blocks: int = 3) -> ActiveRun:
     run = ActiveRun(
         folder=create(tmp_path, name),
         plan=make_plan(CELLS, blocks=blocks, seed=42),
-        facts=factories.run_facts(cpus=(), blocks=blocks),
+        facts=factories.run_facts(
+            cpus=(), blocks=blocks, frameworks=(factories.framework(), factories.framework("jax", modes=("jit",)))
+        ),
         settings=Settings(rounds=5, warmup_floor_ns=0, warmup_cap_ns=1),
     )
     run.folder.write_plan(run.plan)

@@ -113,7 +113,7 @@ def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.append_samples([sample(1)])
     (tmp_path / "samples" / "000002.parquet").write_bytes(b"not Parquet")
-    with pytest.raises(StoreError, match=r"000002\.parquet: .*Remove the file"):
+    with pytest.raises(StoreError, match=r"000002\.parquet cannot be read: .*Remove the file"):
         folder.merge_samples()
 
 
