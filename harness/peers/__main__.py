@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="python -m harness.peers", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m harness.peers", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="two steps, once, with small caps: to see that all works")
     parser.add_argument("--format", choices=("text", "md"), default="text", help="md: the section of docs/peers.md")
     parser.add_argument("--results", type=Path, help="keep the results in this file; what it has is not measured again")

@@ -155,7 +155,7 @@ def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the table; return 3 when a cell is farther from its script than `WITHIN`."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.standalone.compare", description=(__doc__ or "").splitlines()[0]
+        prog="python -m harness.standalone.compare", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--framework", help="frameworks, separated by commas [default: all with a script]")
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
