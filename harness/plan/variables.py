@@ -38,7 +38,8 @@ def named(typed: Sequence[str], environ: Mapping[str, str], frameworks: Iterable
 def differences(before: Sequence[str], now: Sequence[str]) -> str:
     """Return how two sequences of "NAME=value" differ, in words; empty: they do not."""
     gone, new = (sorted(set(one) - set(other)) for one, other in ((before, now), (now, before)))
-    return "; ".join(filter(None, (gone and f"without {', '.join(gone)}", new and f"with {', '.join(new)}")))
+    sides = (("without", gone), ("with", new))
+    return "; ".join(f"{word} {', '.join(texts)}" for word, texts in sides if texts)
 
 
 def _own(name: str) -> str:
