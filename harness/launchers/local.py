@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +23,8 @@ from harness.launchers.base import Member, OnStart, Say
 from harness.launchers.interpreter import Interpreter, look
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
+TAKEN_BY_COMPILERS: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # others end a word, or open a quote, in a command
+OTHER_PLACES: Final = ("/tmp", "/var/tmp")
 KILL_S: Final = 5.0  # for killed processes to end
 
 
@@ -61,6 +64,8 @@ class LocalLauncher:
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the missing environments; return, by framework, why it has none."""
         remove_left_behind()
+        if temporary_folder() != Path(tempfile.gettempdir()):
+            say(f"Replicates use {temporary_folder()}: compilers do not take the name {tempfile.gettempdir()}")
         unprepared = dict(self._interpreters.make(frameworks, say))
         looked: dict[Path, Interpreter] = {}
         for framework in frameworks:
@@ -84,7 +89,7 @@ class LocalLauncher:
         found = self._interpreter(turn)
         if reason := _changed(turn, found):
             return _not_begun(reason)
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        folder = _folder_of_turn()
         try:
             turn = self._with_code(turn)
             return supervise(turn, folder, python=str(found.path), on_start=lambda pid: on_start(pid, folder))
@@ -105,8 +110,7 @@ class LocalLauncher:
         found = self._interpreter(turn)
         if reason := _changed(turn, found):
             return _Absent(reason)
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-        return Kept(self._with_code(turn), folder, self._alive, str(found.path))
+        return Kept(self._with_code(turn), _folder_of_turn(), self._alive, str(found.path))
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
@@ -167,10 +171,27 @@ def remove_left_behind() -> None:
     Such a process ends by itself, but one that is still starting Python may live for seconds, beside the next run. The
     folders may hold compile caches of a gigabyte.
     """
-    left = [folder for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if not _has_owner(folder)]
+    left = [folder for folder in temporary_folder().glob(f"{PREFIX}*") if not _has_owner(folder)]
     end_processes_in(left)
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_fit_for_compilers(folder: str) -> bool:
+    """Return whether compilers take the name: frameworks put it into commands without quotes."""
+    return bool(TAKEN_BY_COMPILERS.fullmatch(folder))
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files; another one where its name breaks a compiler's command, as a space does."""
+    usual = tempfile.gettempdir()
+    if is_fit_for_compilers(usual):
+        return Path(usual)
+    return next((Path(place) for place in OTHER_PLACES if os.access(place, os.W_OK | os.X_OK)), Path(usual))
+
+
+def _folder_of_turn() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary_folder()))
 
 
 def end_processes_in(folders: Sequence[Path]) -> None:
