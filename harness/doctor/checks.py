@@ -245,6 +245,6 @@ def _runtime(host: Host) -> list[Check]:
 
 
 DECISIONS: Final[tuple[Callable[[Host], list[Check]], ...]] = (
-    _python, _checkout, _folders, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine, _compose, _gpus,
-    _driver, _runtime,
+    _python, _checkout, _folders, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine,
+    _compose, _gpus, _driver, _runtime,
 )  # fmt: skip

@@ -183,7 +183,7 @@ def is_fit_for_compilers(folder: str) -> bool:
 
 
 def temporary_folder() -> Path:
-    """Return the folder for temporary files; another one where its name breaks a compiler's command, as a space does."""
+    """Return the folder for temporary files, or another one where compilers do not take its name."""
     usual = tempfile.gettempdir()
     if is_fit_for_compilers(usual):
         return Path(usual)
