@@ -7,13 +7,22 @@ SHELL := /bin/bash
 BIN := .venv/bin
 LOCKS := images/locks
 DOCS ?= localhost:8000
-PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(if $(shell $(name) -I -c \
 	'import sys; sys.version_info >= (3, 11) and print(sys.executable)' 2>/dev/null),$(name))))
 
 # Like pip, curl and git, trust the authorities that this machine trusts (a company's own, too).
 export UV_SYSTEM_CERTS ?= true
 UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 IN_TWO := --numprocesses 2 --dist loadgroup
+# What would take Python, git or packages from elsewhere, or put packages elsewhere, stays out of the recipes. The
+# caller's index, mirror and certificates stay in.
+MISLEADING := PYTHON% GIT_% CONDA_% VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_CONSTRAINT \
+	PIP_NO_BINARY UV_TARGET UV_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT UV_PROJECT_ENVIRONMENT UV_WORKING_DIRECTORY \
+	UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_NO_BINARY UV_NO_BINARY_PACKAGE UV_NO_DEPS UV_DRY_RUN
+MISLEADING := $(filter-out PYTHON,$(filter $(MISLEADING),$(.VARIABLES)))
+ifneq ($(MISLEADING),)
+unexport $(MISLEADING)
+endif
 
 .PHONY: help bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers docs docs-build lock clean
 
@@ -68,6 +77,8 @@ $(BIN)/.harness: $(LOCKS)/harness.txt pyproject.toml | $(BIN)/uv
 	@echo "Installing the harness into .venv"
 	@$(UV_INSTALL) --require-hashes -r $<
 	@$(UV_INSTALL) --no-deps --no-build-isolation --editable .
+	@[ -x $(BIN)/samestep ] || { echo "uv put the packages elsewhere: a uv.toml of yours names a target or a prefix under [pip]; take it out" >&2; exit 1; }
+	@sed -i '1s|^#!/[^ ]*python[^ ]*$$|& -I|' $(BIN)/samestep # whatever PYTHONHOME and PYTHONPATH say
 	@touch $@
 
 $(BIN)/.dev: $(LOCKS)/dev.txt $(BIN)/.harness
@@ -81,10 +92,13 @@ $(BIN)/.docs: $(LOCKS)/docs.txt | $(BIN)/uv
 	@$(UV_INSTALL) --require-hashes -r $<
 	@touch $@
 
-# pip installs uv, from the same lock; uv installs all else, in parallel.
+# pip installs uv, from the same lock; uv installs all else, in parallel. pip fetches it as the caller's settings say, and
+# installs it without them: they may name another place to install to.
 $(BIN)/uv:
 	@[ -n "$(PYTHON)" ] || { echo "samestep needs Python 3.11 or newer: install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@echo "Making .venv with $(PYTHON)"
-	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make an environment: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -I -m venv --clear .venv || { rm -rf .venv; echo "$(PYTHON) cannot make an environment: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCKS)/harness.txt >.venv/uv.txt
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
+	@$(BIN)/python -I -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --dest .venv/uv -r .venv/uv.txt
+	@PIP_CONFIG_FILE=/dev/null $(BIN)/python -I -m pip install --isolated --quiet --no-index --no-deps .venv/uv/*.whl
+	@rm -r .venv/uv

@@ -20,7 +20,7 @@ def turn(folder: Path) -> NoReturn:
     from bench.catalogue import TIMED
     from bench.protocol import repeats
     from bench.records import codec
-    from bench.turns import turn
+    from bench.turns import loaded, turn
     from bench.turns.environment import process_age_ns
     from bench.turns.prepare import PhaseFile, end_with_parent, prepare
 
@@ -35,6 +35,7 @@ def turn(folder: Path) -> NoReturn:
         pytest.main(
             ["-c", str(here / "pytest.ini"), "--rootdir", str(here), "--turn", str(folder), str(here / "test_step.py")],
         )
+        loaded.require_unchanged(job, folder)
         repeats.promise(job, folder)
     else:
         from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory
@@ -50,6 +51,7 @@ def turn(folder: Path) -> NoReturn:
         run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
         (folder / turn.RECORD_FILE).write_text(codec.to_json(result) + "\n", encoding="utf-8")
+        loaded.require_unchanged(job, folder)
     leave(folder, inherited)
 
 

@@ -15,7 +15,7 @@ from bench import lines
 from bench.frameworks import FRAMEWORKS
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
-from bench.workloads import WORKLOADS, load
+from bench.workloads import WORKLOADS, docstring, load
 
 HELLO: Final = "hello"  # mode of the idiomatic track
 EXPORT: Final = "export"  # mode of the turn that trains and writes a model for another framework
@@ -200,7 +200,7 @@ def _workload_offer(name: str) -> WorkloadOffer:
     module = load(name)
     return WorkloadOffer(
         name=name,
-        sentence=_first_line(module.__doc__),
+        sentence=_first_line(docstring(module)),
         sizes=tuple(module.SIZES),
         optimizers=tuple(module.OPTIMIZERS),
         sizes_on_cpu=tuple(module.ON_CPU),

@@ -139,6 +139,10 @@ def run(
         bool | None,
         typer.Option(help="Let the processes of a block take turns, in slices of 50 ms. [default: not on a GPU]"),
     ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A variable for the replicates, or NAME: as it is here. Repeatable."),
+    ] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells and write the report.
@@ -157,6 +161,7 @@ def run(
         blocks=blocks,
         shared_gpu=allow_shared_gpu,
         alternate=alternate,
+        env=tuple(env or ()),
     )
     raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
 

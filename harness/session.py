@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
 from harness.host import gpus, load, machine, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import label, models, selection
+from harness.plan import label, models, selection, variables
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
@@ -53,22 +54,34 @@ def run(requested: Request, setting: Setting) -> int:
             progress.say,
             shared=setting.shared_gpu,
         )
+    used = set(models.needed(planned.offer.frameworks, plan.cells))
+    named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
-    for launcher in [choose.launcher(name, device=planned.device, python=setting.python) for name in planned.launchers]:
-        folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
-        folder.lock()
-        facts = _facts(folder, requested, setting, planned, cpus, launcher.name)
-        folder.write_plan(plan)
-        folder.write_facts(facts)
-        jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
-        progress.say(f"{folder.id}: {plan}, CPU set {','.join(map(str, cpus))}, launcher {launcher.name}")
-    return _session(jobs)
+    with checkout.snapshot() as code:
+        wanted = choose.Wanted(device=planned.device, code=code, python=setting.python, named=named)
+        for launcher in [choose.launcher(name, wanted) for name in planned.launchers]:
+            folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
+            folder.lock()
+            facts = _facts(folder, requested, setting, planned, cpus, launcher.name, wanted)
+            folder.write_plan(plan)
+            folder.write_facts(facts)
+            jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
+            progress.say(
+                f"{folder.id}: {plan}, CPU set {','.join(map(str, cpus))}, launcher {launcher.name}"
+                + (f", variables {' '.join(map(shlex.quote, named))}" if named else "")
+            )
+        return _session(jobs)
 
 
 def resume(name: str, requested: Request, setting: Setting) -> int:
     """Go on with a run that was interrupted; return the exit code."""
     folder = find(setting.results, name)
+    with checkout.snapshot() as code:
+        return _resume(folder, requested, setting, code)
+
+
+def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: Path) -> int:
     facts, plan, records = folder.facts(), folder.plan(), folder.records()
     device = facts.device
     _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
@@ -89,7 +102,8 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
         cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
-    code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device)
+    _require_same_variables(folder, setting, facts)
+    code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device, snapshot)
     require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
     require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
@@ -102,7 +116,8 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
     facts = replace(facts, shared_gpu=shared)
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
-    launcher = choose.launcher(facts.launcher, device=device, python=python)
+    wanted = choose.Wanted(device=device, code=snapshot, python=python, named=facts.env)
+    launcher = choose.launcher(facts.launcher, wanted)
     folder.lock()
     progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
@@ -241,7 +256,13 @@ def _verdict(records: tuple[Record, ...]) -> int:
 
 
 def _facts(
-    folder: RunFolder, requested: Request, setting: Setting, planned: Planned, cpus: tuple[int, ...], launcher: str
+    folder: RunFolder,
+    requested: Request,
+    setting: Setting,
+    planned: Planned,
+    cpus: tuple[int, ...],
+    launcher: str,
+    wanted: choose.Wanted,
 ) -> RunFacts:
     profile, plan, device, offer = planned.profile, planned.plan, planned.device, planned.offer
     commit, dirty = checkout.commit()
@@ -272,7 +293,8 @@ def _facts(
         alternates=setting.alternate if setting.alternate is not None else device == "cpu",
         not_alternating=_why_not(setting, device),
         interpreter=str(setting.python or sys.executable) if choose.LAUNCHERS[launcher].takes_python else "",
-        code=_code(used, plan, device),
+        env=wanted.named,
+        code=_code(used, plan, device, wanted.code),
     )
 
 
@@ -282,13 +304,23 @@ def _why_not(setting: Setting, device: str) -> str:
     return "" if setting.alternate else "--no-alternate was given"
 
 
-def _code(used: set[str], plan: Plan, device: str) -> tuple[tuple[str, str], ...]:
+def _code(used: set[str], plan: Plan, device: str, snapshot: Path) -> tuple[tuple[str, str], ...]:
     hello = {cell.framework for cell in plan.cells if cell.track == "idiomatic"}
-    return checkout.code(used, device, hello=hello)
+    return checkout.code(used, device, hello=hello, root=snapshot)
 
 
 def _frameworks(job: Job) -> tuple[str, ...]:
     return models.needed(job.run.facts.frameworks, job.run.plan.cells)
+
+
+def _require_same_variables(folder: RunFolder, setting: Setting, facts: RunFacts) -> None:
+    """Raise StoreError when other variables are named now; without --env it goes on with those of the run."""
+    given = variables.named(setting.env, os.environ, facts.frameworks) if setting.env else facts.env
+    if difference := variables.differences(facts.env, given):
+        raise StoreError(
+            f"{folder.id} cannot be resumed {difference}: its replicates ran with"
+            f" {', '.join(facts.env) or 'no variable of yours'}. Leave --env out to go on with the same."
+        )
 
 
 def _require_same(folder: RunFolder, option: str, *, given: object, stored: object) -> None:

@@ -17,11 +17,11 @@ EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 STDLIB_ONLY = (
     "records.record", "records.observation", "records.schema", "records.codec", "records.text", "turns.turn",
     "turns.supervise", "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking",
-    "turns.prepare", "turns.environment", "lines",
+    "turns.prepare", "turns.environment", "turns.variables", "turns.loaded", "lines",
 )  # fmt: skip
 # Each floor of the harness may import those below it. The packages of one floor do not import each other.
 FLOORS = (
-    ("__main__",),
+    ("__main__", "entry"),
     ("cli",),
     ("commands", "session", "peers"),
     ("selftest", "standalone", "compare"),

@@ -2,25 +2,21 @@
 
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from bench.records.record import Environment
+from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
-
-# Variables that change what a framework computes or how fast, whoever set them. Terraform's begin like TensorFlow's.
-PREFIXES: Final = (
-    "CUDA_", "JAX_", "KERAS_", "MKL_", "NPROC", "NVIDIA_", "OMP_", "OPENBLAS_", "PJRT_", "PYTORCH_", "TF_", "TORCH",
-    "LIGHTNING_", "ORT_", "XLA_",
-)  # fmt: skip
 
 
 def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
     """Return the environment of this process."""
     cpu = cpu_model()
+    asked_for = {name for name, _ in of_framework(turn.cell)}
     return Environment(
         python=" ".join(sys.version.split()),
         platform=platform.platform(),
@@ -29,14 +25,21 @@ def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Envi
         threads=turn.threads,
         device_name=device_name or cpu,
         versions=tuple(versions),
-        flags=tuple(f"{name}={os.environ[name]}" for name in sorted(os.environ) if _matters(name)),
+        flags=tuple(_shown(name) for name in sorted(os.environ) if name in asked_for),
         launcher=turn.launcher,
         image=turn.image,
+        variables=tuple(_shown(name) for name in sorted(os.environ)),
+        named=tuple(sorted(turn.named)),
     )
 
 
-def _matters(name: str) -> bool:
-    return name.startswith(PREFIXES) and not name.startswith(("TF_CLI_", "TF_VAR_"))
+def _shown(name: str) -> str:
+    """Return "NAME=value" of a variable; folders that are this replicate's own have one name in all of them."""
+    if name == "PYTHONPATH":
+        return f"{name}={{code}}"
+    value = os.environ[name].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    whole_path = rf"(?<![^=:;, ]){re.escape(str(scratch()))}(?![^/:;, ])"
+    return f"{name}={re.sub(whole_path, '{scratch}', value)}"
 
 
 def cpu_model() -> str:

@@ -45,10 +45,15 @@ def prepare(turn: Turn) -> None:
         os.sched_setaffinity(0, turn.cpus)
     if turn.model:
         (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
-    offer = framework_offer(turn.cell.framework)
-    policy = policy_offer(offer, turn.cell.allocator)
-    for name, value in (*offer.environment, *(policy.environment if policy else ())):
+    for name, value in of_framework(turn.cell):
         os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
+
+
+def of_framework(cell: Cell) -> tuple[tuple[str, ...], ...]:
+    """Return (name, value) of each variable that the framework's file asks for, with those of the allocator policy."""
+    offer = framework_offer(cell.framework)
+    policy = policy_offer(offer, cell.allocator)
+    return (*offer.environment, *(policy.environment if policy else ()))
 
 
 def scratch() -> Path:

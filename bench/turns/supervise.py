@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.records import text
+from bench.turns import variables
 from bench.turns.parking import DESCRIPTOR, PARENT
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
@@ -25,8 +26,6 @@ PATH_FOLDER: Final = "path"  # holds a link to `bench` and nothing else that can
 PR_SET_CHILD_SUBREAPER: Final = 36  # prctl(2)
 LONGEST_RECORD: Final = 48 << 20  # bytes: it has tens of kilobytes, with an exported model some megabytes
 SCRATCH: Final = "scratch"  # TMPDIR of the process: it holds every compile cache, so each replicate starts cold
-# They would make the fresh interpreter use packages of another environment.
-DROPPED: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS")
 
 
 def supervise(
@@ -80,9 +79,9 @@ class Supervised:
         (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
         path = folder / PATH_FOLDER
         path.mkdir(exist_ok=True)
-        (path / BENCH.name).symlink_to(BENCH)
+        (path / BENCH.name).symlink_to(Path(self._turn.code) / BENCH.name if self._turn.code else BENCH)
         (folder / TURN_FILE).write_text(to_json(self._turn), encoding="utf-8")
-        variables = {**environment(self._turn, folder, os.environ), PARENT: str(os.getpid())}
+        given = {**environment(self._turn, folder, os.environ), PARENT: str(os.getpid())}
         self._started_unix_ns = time.time_ns()
         with self.running(), (folder / LOG_FILE).open("wb") as log:
             self._process = subprocess.Popen(
@@ -91,7 +90,7 @@ class Supervised:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=variables if keeper is None else {**variables, DESCRIPTOR: str(keeper)},
+                env=given if keeper is None else {**given, DESCRIPTOR: str(keeper)},
                 start_new_session=True,
                 pass_fds=() if keeper is None else (keeper,),
             )
@@ -150,15 +149,8 @@ class Supervised:
 
 def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the fresh process; those of the framework are set inside it, from its file."""
-    # The settings of a pytest that runs samestep must not reach the pytest of the replicate.
-    kept = {name: v for name, v in inherited.items() if name not in DROPPED and not name.startswith("PYTEST_")}
-    return {
-        **kept,
-        "PYTHONPATH": str(folder / PATH_FOLDER),
-        "PYTHONHASHSEED": str(turn.hash_seed),
-        "PYTHONUNBUFFERED": "1",  # keeps the last lines of a killed process
-        "TMPDIR": str(folder / SCRATCH),
-    }
+    stated = variables.measured(inherited, folder / SCRATCH, named=turn.named, in_image=bool(turn.image))
+    return {**stated, "PYTHONPATH": str(folder / PATH_FOLDER), "PYTHONHASHSEED": str(turn.hash_seed)}
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -61,6 +61,9 @@ class Turn:
     image: str = ""  # digest of the container image, for the record
     repeats: tuple[RepeatKind, ...] = ()  # what to run again when the replicate is good, each in its own process
     model: Model | None = None  # of a cell that runs another framework's model
+    named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for it
+    code: str = ""  # folder that holds the `bench` to import; empty: the one that its launcher or worker runs
+    unchanged_since_unix_ns: int = 0  # no file that it loads may have changed since; 0: an image, which cannot change
     alternates: bool = False  # it parks after the warm-up, and runs its rounds in time slices (bench.turns.parking)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.records.record import Cell
+from bench.turns.variables import pair
 from harness.compare.choice import FIELDS, Choice
 from harness.errors import SelectionError
 from harness.plan.label import name
@@ -14,6 +15,9 @@ from harness.validity.results import Run
 # Fields in which a cell of the other side may differ, to say why a cell has no counterpart.
 NEAR: Final = ("precision", "size", "optimizer", "device", "allocator")
 FACTS: Final = ("other processor", "other accelerator", "other number of threads", "other data", "other start")
+
+PER_REPLICATE: Final = ("PYTHONHASHSEED",)  # variables that differ between the replicates of every run
+LONGEST_VALUE: Final = 80  # characters of a variable's value in a sentence
 
 Key = tuple[str, ...]
 
@@ -103,7 +107,41 @@ def unlike(a: Side, b: Side) -> tuple[str, ...]:
                 sentences.setdefault(f"{part_a} ({a.label}), {part_b} ({b.label})", []).append(framework)
     drivers = a.run.facts.host.driver, b.run.facts.host.driver
     host = (f"driver {drivers[0]} ({a.label}), {drivers[1]} ({b.label})",) if drivers[0] != drivers[1] else ()
+    for framework, sentence in _other_variables(a, b):
+        sentences.setdefault(sentence, []).append(framework)
     return (*host, *(f"{', '.join(frameworks)}: {sentence}" for sentence, frameworks in sentences.items()))
+
+
+def _other_variables(a: Side, b: Side) -> Iterator[tuple[str, str]]:
+    """Yield (framework, sentence) of each variable that the replicates of a framework had on one side only, or other.
+
+    A sentence has both values unless one is long, as PATH is. Records of before schema 7 have no variables.
+    """
+    variables_a, variables_b = _variables(a), _variables(b)
+    for framework in sorted(variables_a.keys() & variables_b.keys()):
+        ours, theirs = variables_a[framework], variables_b[framework]
+        for variable in sorted(ours.keys() | theirs.keys()):
+            value_a, value_b = _listed(ours.get(variable)), _listed(theirs.get(variable))
+            if value_a != value_b and max(len(value_a), len(value_b)) <= LONGEST_VALUE:
+                yield framework, f"variable {variable} {value_a} ({a.label}), {value_b} ({b.label})"
+            elif value_a != value_b:
+                yield framework, f"variable {variable} is not the same"
+
+
+def _listed(values: frozenset[str] | None) -> str:
+    return " or ".join(sorted(values)) if values else "not set"
+
+
+def _variables(side: Side) -> dict[str, dict[str, frozenset[str]]]:
+    """Return by framework and name the values that the variables of its chosen timed replicates had."""
+    found: dict[str, dict[str, frozenset[str]]] = {}
+    for record in side.run.records:
+        if record.environment and record.timing and side.choice.has(record.cell):
+            of_framework = found.setdefault(record.cell.framework, {})
+            for name, value in map(pair, record.environment.variables):
+                if name not in PER_REPLICATE:
+                    of_framework[name] = of_framework.get(name, frozenset()) | {value}
+    return {framework: values for framework, values in found.items() if values}
 
 
 def _chosen_differently(field: str, a: Choice, b: Choice) -> bool:

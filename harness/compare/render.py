@@ -99,7 +99,7 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
     for run_id, block in interrupted if comparison.paired else ():
         yield f"Block {block} of {run_id} was interrupted: nothing is paired in it."
     for sentence in comparison.unlike:
-        yield f"Not the same software, which explains part of the ratio: {sentence}."
+        yield f"Not the same software or variables, which explains part of the ratio: {sentence}."
     for cell in comparison.unmatched:
         yield f"Not compared: {_unmatched(cell)}."
 

@@ -107,6 +107,15 @@ def _checkout(host: Host) -> list[Check]:
     return [_check("checkout", "ok", "complete"), _check(READABLE, "ok", "readable")]
 
 
+def _folders(host: Host) -> list[Check]:
+    if host.unfit:
+        remedy = (
+            "compilers, as torch.compile's, take such a name for several: move the checkout, or name another TMPDIR"
+        )
+        return [_check("folders", "warn", " and ".join(map(repr, host.unfit)), remedy)]
+    return []
+
+
 def _results(host: Host) -> list[Check]:
     if not host.results_writable:
         return [
@@ -236,6 +245,6 @@ def _runtime(host: Host) -> list[Check]:
 
 
 DECISIONS: Final[tuple[Callable[[Host], list[Check]], ...]] = (
-    _python, _checkout, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine, _compose, _gpus,
-    _driver, _runtime,
+    _python, _checkout, _folders, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine,
+    _compose, _gpus, _driver, _runtime,
 )  # fmt: skip

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.errors import SetupError
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
 from harness.launchers.hardening import unreadable_file
+from harness.launchers.local import is_fit_for_compilers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Host:
     driver_error: str
     gpus: tuple[Gpu, ...]
     cuda: Mapping[str, int]  # CUDA major version that each framework's image brings
+    unfit: tuple[str, ...] = ()  # folders of the run whose names compilers do not take, such as one with a space
 
 
 def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host:
@@ -76,6 +79,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver_error=driver_error,
         gpus=gpus.gpus,
         cuda=_cuda(root),
+        unfit=tuple(name for name in (str(root), tempfile.gettempdir()) if not is_fit_for_compilers(name)),
     )
 
 

@@ -1,14 +1,24 @@
-"""The checkout that samestep runs from: its root, its commit, and the digests of its code."""
+"""The checkout that samestep runs from: its root, its commit, a snapshot of its code and the digests of that."""
 
+import compileall
+import contextlib
 import hashlib
 import os
+import py_compile
+import shutil
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from harness.environments import locks
+import psutil
 
+from bench.turns import variables
+from harness.environments import locks
+from harness.errors import SetupError
+
+PREFIX: Final = "samestep-code-"  # of the folder of a snapshot; the PID of the samestep that took it follows
 ROOT: Final = locks.ROOT  # of bench/, harness/, images/
 
 
@@ -16,9 +26,11 @@ def commit(root: Path = ROOT) -> tuple[str, bool]:
     """Return the git commit of the checkout and whether it has changes; without git, SAMESTEP_COMMIT."""
     given = os.environ.get("SAMESTEP_COMMIT", "")
     try:
-        head = _git(root, "rev-parse", "HEAD").strip()
+        top, head = _git(root, "rev-parse", "--show-toplevel", "HEAD").splitlines()
+        if not root.samefile(top):  # a folder inside another repository, whose commit it is not
+            return given, False
         return head, bool(_git(root, "status", "--porcelain", "--untracked-files=no").strip())
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return given, False
 
 
@@ -34,7 +46,7 @@ def code(
         frameworks: those of the run.
         device: "cpu" or "cuda".
         hello: frameworks whose hello world the run has; the other hello worlds may change under it.
-        root: the checkout.
+        root: the checkout, or a snapshot of it.
     """
     files = [
         path
@@ -48,4 +60,60 @@ def code(
 
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    # A hook of git has GIT_DIR set: it would be another repository's commit.
+    environment = variables.of_tools(os.environ)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, check=True
+    )
+    return done.stdout
+
+
+@contextlib.contextmanager
+def snapshot(root: Path = ROOT) -> Iterator[Path]:
+    """Yield the folder of a copy of what replicates run, and of the locks; it is removed at the end.
+
+    An edit of the checkout under a run changes nothing in it. Copies of a samestep that was killed are removed first.
+
+    Raises:
+        SetupError: it cannot be copied.
+    """
+    remove_left_behind()
+    temporary = Path(tempfile.gettempdir())
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    except OSError as error:
+        raise SetupError(
+            f"No copy of bench/ can be made in {temporary}: {error.strerror}; name another TMPDIR."
+        ) from error
+    try:
+        try:
+            _copy(root, folder)
+        except (OSError, shutil.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise SetupError(
+                f"{root / 'bench'} cannot be copied to {temporary}: {reason}; free some space, or name another TMPDIR."
+            ) from error
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left_behind() -> None:
+    """Remove the snapshots of a samestep that was killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy(root: Path, folder: Path) -> None:
+    """Copy bench/, readable for the user of a container, with its bytecode, and the locks."""
+    bench = folder / "bench"
+    shutil.copytree(root / "bench", bench, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "images" / "locks").mkdir(parents=True)
+    for lock in (root / "images" / "locks").glob("*.txt"):
+        shutil.copy2(lock, folder / "images" / "locks")
+    # Compiled here and never again: a replicate's start shall not depend on whether it is the first.
+    compileall.compile_dir(bench, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    for path in (bench, *bench.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)

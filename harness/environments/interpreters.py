@@ -12,6 +12,7 @@ from typing import Final
 
 import uv
 
+from bench.turns import variables
 from harness.errors import SetupError
 
 Output = Callable[[Sequence[str]], str]  # runs a command and returns its stdout, "" when it fails or is not there
@@ -24,7 +25,13 @@ def run(command: Sequence[str]) -> str:
     """Return what `command` prints, "" when it fails, hangs or is not there."""
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False
+            command,
+            env=variables.of_tools(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

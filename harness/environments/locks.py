@@ -27,6 +27,7 @@ from typing import Final
 import uv
 
 from bench.frameworks import FRAMEWORKS
+from bench.turns import variables
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYTHONS: Final = {"cpu": "3.11", "cuda": "3.12"}  # the Python that a device's locks are made for
@@ -183,7 +184,8 @@ def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
     # Any Python can resolve for another one; without --python, uv would look for that one and download it.
     command += ["--no-header", "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
-    return subprocess.run([*command, *options], cwd=root, stdout=subprocess.DEVNULL, check=False).returncode
+    given = variables.of_tools(os.environ)
+    return subprocess.run([*command, *options], cwd=root, env=given, stdout=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":

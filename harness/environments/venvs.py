@@ -17,6 +17,7 @@ from typing import Final
 
 import uv
 
+from bench.turns import variables
 from harness.environments import interpreters, locks
 from harness.errors import SetupError
 
@@ -39,7 +40,8 @@ def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
     except FileNotFoundError as error:
         raise SetupError(f"uv is not installed with the harness ({error}): run make, or pip install uv") from error
     # Without colours and progress bars; trusting the certificate authorities that this machine trusts.
-    environ = {"UV_SYSTEM_CERTS": "true", **os.environ, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+    given = variables.of_tools(os.environ)
+    environ = {"UV_SYSTEM_CERTS": "true", **given, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
     done = subprocess.run(
         [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environ, check=False
     )
@@ -50,16 +52,24 @@ class Environments:
     """The local environments of one device in the repository at `root`."""
 
     def __init__(
-        self, root: Path, device: str, find: Callable[[str], Path] = interpreters.find, run: RunCommand = run_uv
+        self,
+        root: Path,
+        device: str,
+        find: Callable[[str], Path] = interpreters.find,
+        run: RunCommand = run_uv,
+        *,
+        locked_in: Path | None = None,
     ) -> None:
+        """Keep them under `root`; `locked_in`: where the locks are, a snapshot of it; None: `root` itself."""
         self._root = root
+        self._locked_in = locked_in or root
         self._device = device
         self._find = find
         self._run = run
 
     def folder(self, framework: str) -> Path:
         """Return where the framework's environment is or would be; raises SetupError when it has no lock."""
-        lock = locks.lock_file(self._root, framework, self._device)
+        lock = locks.lock_file(self._locked_in, framework, self._device)
         try:
             digest = locks.digest(lock)
         except OSError as error:
@@ -104,7 +114,7 @@ class Environments:
                 return
             if folder.exists():  # incomplete
                 shutil.rmtree(folder)
-            self._make(locks.lock_file(self._root, framework, self._device), folder)
+            self._make(locks.lock_file(self._locked_in, framework, self._device), folder)
             (folder / MARKER).write_text(str(_size_bytes(folder)))
 
     def _make(self, lock: Path, folder: Path) -> None:

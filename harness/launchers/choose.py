@@ -18,35 +18,47 @@ AUTO: Final = "auto"
 class Kind:
     """A launcher before it is made: how to make it, and its properties."""
 
-    make: Callable[[str, Path | None], Launcher]  # arguments: the device; the interpreter of --python, if any
+    make: Callable[["Wanted"], Launcher]
     in_container: bool  # replicates have the GPU of SAMESTEP_GPU and the memory of SAMESTEP_MEMORY
     takes_python: bool = False  # --python names its interpreter
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a launcher is made for."""
+
+    device: str  # "cpu" or "cuda"
+    code: Path  # folder that holds the bench/ that replicates import, and the locks: a snapshot of the checkout
+    python: Path | None = None  # the interpreter of --python, if any
+    named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for the replicates
+
+
 # The modules of a launcher are imported when it is made: Docker's SDK takes 0.2 s to load, and may be missing.
-def _docker(device: str, python: Path | None) -> Launcher:
+def _docker(wanted: Wanted) -> Launcher:
     from harness.launchers.docker import DockerLauncher
 
-    return DockerLauncher(device, code=checkout.ROOT, gpu=os.environ.get("SAMESTEP_GPU", "0"))
+    return DockerLauncher(wanted.device, code=wanted.code, gpu=os.environ.get("SAMESTEP_GPU", "0"))
 
 
-def _venv(device: str, python: Path | None) -> Launcher:
+def _venv(wanted: Wanted) -> Launcher:
     from harness.environments.venvs import Environments
     from harness.launchers.local import LocalLauncher
 
-    return LocalLauncher("venv", Environments(checkout.ROOT, device))
+    environments = Environments(checkout.ROOT, wanted.device, locked_in=wanted.code)
+    return LocalLauncher("venv", environments, code=wanted.code, named=wanted.named)
 
 
-def _here(device: str, python: Path | None) -> Launcher:
+def _here(wanted: Wanted) -> Launcher:
     from harness.launchers.local import LocalLauncher, OneInterpreter
 
-    return LocalLauncher("here", OneInterpreter(python or Path(sys.executable)))
+    interpreter = OneInterpreter(wanted.python or Path(sys.executable))
+    return LocalLauncher("here", interpreter, code=wanted.code, named=wanted.named)
 
 
-def _workers(device: str, python: Path | None) -> Launcher:
+def _workers(wanted: Wanted) -> Launcher:
     from harness.launchers.workers import WorkersLauncher
 
-    return WorkersLauncher()
+    return WorkersLauncher(code=wanted.code)
 
 
 LAUNCHERS: Final[Mapping[str, Kind]] = {
@@ -72,16 +84,16 @@ def resolve(name: str, frameworks: Sequence[str], *, device: str, say: Callable[
     return "venv" if reason else "docker"
 
 
-def launcher(name: str, *, device: str, python: Path | None) -> Launcher:
-    """Return the launcher called `name`; `python`: the interpreter of --python, None: not given.
+def launcher(name: str, wanted: Wanted) -> Launcher:
+    """Return the launcher called `name`.
 
     Raises:
         SetupError: an interpreter is given for a launcher that has its own.
     """
     kind = LAUNCHERS[name]
-    if python is not None and not kind.takes_python:
+    if wanted.python is not None and not kind.takes_python:
         raise SetupError("--python belongs to --launcher here: the other launchers have their own interpreters.")
-    return kind.make(device, python)
+    return kind.make(wanted)
 
 
 def _engine_is_likely() -> bool:

@@ -28,6 +28,7 @@ from requests.exceptions import ReadTimeout
 
 from bench.turns import supervise
 from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
+from bench.turns.variables import pair
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
@@ -127,6 +128,7 @@ class DockerLauncher:
         self.allowance = allowance or Allowance.of(os.environ)
         self._client = client
         self._images: dict[str, str] = {}  # by framework: id of its image
+        self._variables: dict[str, dict[str, str]] = {}  # by framework: those that its image sets
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Find the images and start one container as a trial; return, by framework, why it has no image.
@@ -141,7 +143,9 @@ class DockerLauncher:
         missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, device=self.device))}
         for name in frameworks:
             if name not in missing:
-                self._images[name] = str(self._client.images.get(image_name(name, device=self.device)).id)
+                image = self._client.images.get(image_name(name, device=self.device))
+                self._images[name] = str(image.id)
+                self._variables[name] = dict(map(pair, image.attrs["Config"]["Env"] or ()))
         if self._images:
             self._try(next(iter(self._images)))
         return missing
@@ -215,12 +219,15 @@ class DockerLauncher:
 
     @contextlib.contextmanager
     def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
-        variables = supervise.environment(turn, Path("/tmp"), {})
+        of_image = self._variables[turn.cell.framework]
+        stated = supervise.environment(turn, Path("/tmp"), of_image)
+        # The engine takes out what has no value. What is NVIDIA's tells it which GPU the container gets.
+        others = {name for name in (*of_image, "HOSTNAME") if name not in stated and not name.startswith("NVIDIA_")}
         container = self._create(
             turn.cell.framework,
             ["python", "-m", "bench", "turn", OUT],
             self._on_cpus(turn),
-            variables=variables,
+            variables={**stated, **dict.fromkeys(others)},
             volumes=[f"{folder}:{OUT}"],
         )
         try:
@@ -234,7 +241,7 @@ class DockerLauncher:
         command: Sequence[str],
         allowance: Allowance,
         *,
-        variables: Mapping[str, str],
+        variables: Mapping[str, str | None],
         volumes: Sequence[str],
     ) -> Container:
         assert self._client is not None, "call prepare first"

@@ -20,6 +20,7 @@ from typing import Final
 import docker
 from docker.errors import APIError, ImageNotFound
 
+from bench.turns import variables
 from harness.environments import checkout, locks
 from harness.errors import SetupError
 from harness.launchers.base import Say
@@ -50,7 +51,12 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
     """
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=variables.of_tools(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
     except FileNotFoundError as error:
         raise SetupError(f"There is no command {command[0]}: install Docker's command line, with Buildx.") from error

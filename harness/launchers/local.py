@@ -1,23 +1,30 @@
 """Turns as fresh processes of this host: from samestep's own environments (`venv`), or in one interpreter (`here`)."""
 
 import contextlib
+import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import psutil
 
+from bench.turns import variables
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
-from harness.launchers.base import OnStart, Say
+from harness.launchers.base import Member, OnStart, Say
+from harness.launchers.interpreter import Interpreter, look
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
+TAKEN_BY_COMPILERS: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # others end a word, or open a quote, in a command
+OTHER_PLACES: Final = ("/tmp", "/var/tmp")
 KILL_S: Final = 5.0  # for killed processes to end
 
 
@@ -38,17 +45,39 @@ class LocalLauncher:
 
     in_container = False
 
-    def __init__(self, name: str, interpreters: Interpreters) -> None:
-        """Be called `name`, "venv" or "here"; run frameworks in `interpreters`."""
+    def __init__(
+        self, name: str, interpreters: Interpreters, *, code: Path | None = None, named: Sequence[str] = ()
+    ) -> None:
+        """Be called `name`, "venv" or "here"; run frameworks in `interpreters`.
+
+        `code`: folder that holds the bench/ to run; None: the one of this process. `named`: "NAME=value" of each
+        variable that the user named.
+        """
         self.name = name
         self._interpreters = interpreters
+        self._code = code
+        self._named = tuple(named)
+        self._found: dict[str, Interpreter] = {}  # by framework, as the run began
+        self._ready_unix_ns = 0
         self._alive: set[int] = set()  # first processes of the members of a group
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the missing environments; return, by framework, why it has none."""
         remove_left_behind()
-        unprepared = self._interpreters.make(frameworks, say)
+        if temporary_folder() != Path(tempfile.gettempdir()):
+            say(f"Replicates use {temporary_folder()}: compilers do not take the name {tempfile.gettempdir()}")
+        unprepared = dict(self._interpreters.make(frameworks, say))
+        looked: dict[Path, Interpreter] = {}
+        for framework in frameworks:
+            python = None if framework in unprepared else self._interpreters.python(framework)
+            if python is None:
+                continue
+            try:
+                self._found[framework] = looked.setdefault(python, look(python, self._named))
+            except SetupError as error:
+                unprepared[framework] = str(error)
         adopt_orphans()
+        self._ready_unix_ns = time.time_ns()
         return unprepared
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
@@ -57,10 +86,13 @@ class LocalLauncher:
         Raises:
             SetupError: the framework has no interpreter; `prepare` returns the reason.
         """
-        python = self._python(turn)
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        found = self._interpreter(turn)
+        if reason := _changed(turn, found):
+            return _not_begun(reason)
+        folder = _folder_of_turn()
         try:
-            return supervise(turn, folder, python=python, on_start=lambda pid: on_start(pid, folder))
+            turn = self._with_code(turn)
+            return supervise(turn, folder, python=str(found.path), on_start=lambda pid: on_start(pid, folder))
         finally:
             end_strays(self._alive)
             shutil.rmtree(folder, ignore_errors=True)
@@ -69,14 +101,16 @@ class LocalLauncher:
         """Return why a process of this host cannot be stopped and continued; empty: it can."""
         return "" if can_stop() else "processes cannot be stopped here (SIGSTOP)"
 
-    def member(self, turn: Turn) -> Kept:
+    def member(self, turn: Turn) -> Member:
         """Return `turn` as a member of a group, in a folder of its own.
 
         Raises:
             SetupError: as `take`.
         """
-        python = self._python(turn)
-        return Kept(turn, Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")), self._alive, python)
+        found = self._interpreter(turn)
+        if reason := _changed(turn, found):
+            return _Absent(reason)
+        return Kept(self._with_code(turn), _folder_of_turn(), self._alive, str(found.path))
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
@@ -85,11 +119,50 @@ class LocalLauncher:
     def close(self) -> None:
         """Do nothing: nothing is held."""
 
-    def _python(self, turn: Turn) -> str:
-        python = self._interpreters.python(turn.cell.framework)
-        if python is None:
-            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.")
-        return str(python)
+    def _with_code(self, turn: Turn) -> Turn:
+        code = str(self._code) if self._code else ""
+        return dataclasses.replace(turn, code=code, unchanged_since_unix_ns=self._ready_unix_ns)
+
+    def _interpreter(self, turn: Turn) -> Interpreter:
+        try:
+            return self._found[turn.cell.framework]
+        except KeyError as error:
+            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.") from error
+
+
+class _Absent:
+    """A member of a group whose process is not started."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def start(self, on_start: OnStart) -> Outcome:
+        """Return why it is not."""
+        return _not_begun(self._reason)
+
+    def run_slice(self) -> Outcome:
+        """As `start`."""
+        return _not_begun(self._reason)
+
+    def finish(self) -> Outcome:
+        """As `start`."""
+        return _not_begun(self._reason)
+
+    def kill(self) -> None:
+        """Do nothing."""
+
+
+def _changed(turn: Turn, interpreter: Interpreter) -> str:
+    """Return why a turn is not begun in an environment that is no longer the one of the run; empty: it is."""
+    what = interpreter.changed()
+    return what and (
+        f"the packages of {turn.cell.framework} changed under the run ({what} in {interpreter.libraries[0]}):"
+        " what follows would be another program. Put them back and go on with --resume, or start a new run"
+    )
+
+
+def _not_begun(reason: str) -> Outcome:
+    return Outcome(started_unix_ns=time.time_ns(), wall_ns=0, exit_code=None, tail=(reason,))
 
 
 def remove_left_behind() -> None:
@@ -98,10 +171,27 @@ def remove_left_behind() -> None:
     Such a process ends by itself, but one that is still starting Python may live for seconds, beside the next run. The
     folders may hold compile caches of a gigabyte.
     """
-    left = [folder for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if not _has_owner(folder)]
+    left = [folder for folder in temporary_folder().glob(f"{PREFIX}*") if not _has_owner(folder)]
     end_processes_in(left)
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_fit_for_compilers(folder: str) -> bool:
+    """Return whether compilers take the name: frameworks put it into commands without quotes."""
+    return bool(TAKEN_BY_COMPILERS.fullmatch(folder))
+
+
+def temporary_folder() -> Path:
+    """Return the folder for temporary files, or another one where compilers do not take its name."""
+    usual = tempfile.gettempdir()
+    if is_fit_for_compilers(usual):
+        return Path(usual)
+    return next((Path(place) for place in OTHER_PLACES if os.access(place, os.W_OK | os.X_OK)), Path(usual))
+
+
+def _folder_of_turn() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary_folder()))
 
 
 def end_processes_in(folders: Sequence[Path]) -> None:
@@ -137,18 +227,31 @@ class OneInterpreter:
         Raises:
             SetupError: the interpreter does not run, or a package is missing.
         """
-        probe = f"import importlib.util as u; print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)])"
-        try:
-            ended = subprocess.run([self._python, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+        probe = (
+            "import importlib.util as u, sys; print(sys.executable); "
+            f"print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)])"
+        )
+        try:  # without the caller's packages, as a replicate is
+            ended = subprocess.run(
+                [self._python, "-s", "-c", probe],
+                env=variables.of_tools(os.environ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise SetupError(f"{self._python} does not run as a Python interpreter: {error}.") from error
-        missing = ended.stdout.split()
+        real, _, absent = ended.stdout.partition("\n")
+        missing = absent.split()
         if missing:
             packages = " ".join(name.replace("_", "-") for name in missing)
             raise SetupError(
                 f"{self._python} lacks {packages}, which every replicate needs:"
                 f" {self._python} -m pip install {packages}"
             )
+        self._python = Path(real) if real else self._python  # a shim would choose another one in a replicate
         say(f"Frameworks run in {self._python}")
         return {}
 

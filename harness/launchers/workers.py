@@ -10,7 +10,9 @@ import contextlib
 import dataclasses
 import itertools
 import select
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from harness.launchers.base import OnStart, Say
 from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
+SHARED: Final = "code-"  # beside it: a copy of bench/ as the run began
 HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
 DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts to connect
 
@@ -47,9 +50,14 @@ class WorkersLauncher:
     name = "workers"
     in_container = True
 
-    def __init__(self, address: Path = ADDRESS, *, patience: Patience | None = None) -> None:
-        """Use the socket at `address`; `prepare` makes it. `patience`: None: the defaults."""
+    def __init__(self, address: Path = ADDRESS, *, patience: Patience | None = None, code: Path | None = None) -> None:
+        """Use the socket at `address`; `prepare` makes it.
+
+        `patience`: None: the defaults. `code`: folder whose bench/ the replicates import; None: that of the workers.
+        """
         self.address = address
+        self._code = code
+        self._shared: Path | None = None  # its copy beside the socket, which the workers see
         self.patience = patience or Patience()
         self.workers: list[Worker] = []
         self.absent: set[str] = set()  # frameworks whose workers did not connect in time
@@ -63,6 +71,7 @@ class WorkersLauncher:
             SetupError: the socket cannot be made, or another harness listens there.
         """
         self.open()
+        self._share_code()
         say(f"waiting for the workers of {', '.join(frameworks)}")
         deadline = time.monotonic() + self.patience.worker
         missing = set(frameworks)
@@ -88,6 +97,7 @@ class WorkersLauncher:
         """
         del on_start
         begin = time.time_ns()
+        turn = self._with_code(turn)
         worker = self.find(turn.cell.framework)
         if worker is None:
             return _lost(begin, phase="launch", reason=absence(turn.cell.framework))
@@ -104,7 +114,7 @@ class WorkersLauncher:
     def member(self, turn: Turn) -> RemoteMember:
         """Return `turn` as a member of a group, kept by a worker of its framework."""
         link = WorkersLink(self, turn.cell.framework)
-        return RemoteMember(turn, next(self._numbers), link, grace_s=self.patience.grace)
+        return RemoteMember(self._with_code(turn), next(self._numbers), link, grace_s=self.patience.grace)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes the run, to be typed on the host, not in this container."""
@@ -123,6 +133,7 @@ class WorkersLauncher:
         self._listener.close()
         self._listener = None
         self.address.unlink(missing_ok=True)
+        self._remove_shared()
 
     def find(self, framework: str) -> Worker | None:
         """Return the first worker of a framework, or wait for one; None: none connected."""
@@ -144,6 +155,31 @@ class WorkersLauncher:
         worker.drop(reason)
         if worker in self.workers:
             self.workers.remove(worker)
+
+    def _with_code(self, turn: Turn) -> Turn:
+        return dataclasses.replace(turn, code=str(self._shared)) if self._shared else turn
+
+    def _share_code(self) -> None:
+        """Copy the code to where the workers see it; raises SetupError."""
+        if self._code is None:
+            return
+        self._remove_shared()
+        try:
+            self._shared = Path(tempfile.mkdtemp(prefix=SHARED, dir=self.address.parent))
+            shutil.copytree(self._code / "bench", self._shared / "bench")
+            self._shared.chmod(0o755)  # for every user, as the socket
+        except (OSError, shutil.Error) as error:
+            self.close()
+            raise SetupError(
+                f"the code of the run does not fit beside the socket in {self.address.parent}: make its volume anew"
+                " (docker compose down --volumes)"
+            ) from error
+
+    def _remove_shared(self) -> None:
+        """Remove the code beside the socket, also that of a harness that was killed."""
+        for folder in self.address.parent.glob(f"{SHARED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._shared = None
 
     def _await_outcome(self, worker: Worker, turn: Turn, begin: int) -> Outcome:
         phase = "launch"

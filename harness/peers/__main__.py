@@ -23,6 +23,7 @@ from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SamestepError, SelectionError
 from harness.host import machine, processors
 from harness.host.planted import load
+from harness.launchers.local import temporary_folder
 from harness.peers import session
 from harness.peers.comparison import CONDITIONS, Condition, Facts, Results, plan
 from harness.peers.steps import STEPS
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(prog="python -m harness.peers", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m harness.peers", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--short", action="store_true", help="two steps, once, with small caps: to see that all works")
     parser.add_argument("--format", choices=("text", "md"), default="text", help="md: the section of docs/peers.md")
     parser.add_argument("--results", type=Path, help="keep the results in this file; what it has is not measured again")
@@ -77,7 +78,7 @@ def measure(asked: argparse.Namespace, results: Results) -> None:
     """Make the comparisons that are asked for."""
     cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
     cap_s = asked.cap or (20.0 if asked.short else 180.0)
-    with tempfile.TemporaryDirectory(prefix="samestep-peers-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="samestep-peers-", dir=temporary_folder()) as scratch:
         programs = session.programs(Path(scratch), cpus, session.to_stderr)
         tools = session.tools(programs, is_short=asked.short)
         versions = session.versions(tools)

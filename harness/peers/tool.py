@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from bench.turns.supervise import DROPPED, end_group
+from bench.turns import variables
+from bench.turns.supervise import end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.peers.steps import Variant
@@ -82,9 +83,8 @@ class Programs:
         self.python = python
         self.scratch = scratch
         self.environment: Mapping[str, str] = {
-            **{name: value for name, value in os.environ.items() if name not in DROPPED},
+            **variables.measured(os.environ, scratch),
             "PYTHONPATH": str(ROOT),
-            "TMPDIR": str(scratch),
             **{name: value.format(threads=1, scratch=scratch) for name, value in environment},
         }
 

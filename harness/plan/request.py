@@ -72,6 +72,7 @@ class Setting:
     timeout_s: float | None = None  # of one replicate
     blocks: int | None = None
     shared_gpu: bool = False  # other programs may use the GPU
+    env: tuple[str, ...] = ()  # as typed: NAME=value, or NAME for the caller's value
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
 
 

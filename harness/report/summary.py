@@ -67,6 +67,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("ran on", f"{_cpus(facts.cpus)}, {count(facts.threads, 'thread')} each"),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
+        *((Fact("variables", f"{', '.join(facts.env)} (named with --env)"),) if facts.env else ()),
         Fact("processes", _turns(run)),
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
         Fact("samestep", _commit(facts.commit, dirty=facts.dirty)),

@@ -167,6 +167,7 @@ def turn_of(
         launcher=launcher,
         repeats=repeats_of(planned, run.settings),
         model=model,
+        named=run.facts.env,
     )
 
 

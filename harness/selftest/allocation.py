@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from bench.turns import variables
 from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED
 from harness.samplers.observer import Observer
@@ -57,7 +60,7 @@ def measure() -> Peaks:
             [sys.executable, "-m", "harness.selftest.pattern"],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(checkout.ROOT)},
+            env={**variables.measured(os.environ, Path(tempfile.gettempdir())), "PYTHONPATH": str(checkout.ROOT)},
         )
         watch.started(process.pid)
         printed, _ = process.communicate(timeout=120)

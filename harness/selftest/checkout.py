@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.turns import variables
 from harness.environments.checkout import ROOT
 from harness.environments.venvs import Environments
 from harness.errors import SOME_FAILED, SetupError
@@ -49,7 +50,7 @@ class Checkout:
                 *("--results", str(results), *options),
             ],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root)},
+            env={**variables.of_tools(os.environ), "PYTHONPATH": str(self.root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

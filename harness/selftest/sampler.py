@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.turns import variables
 from bench.turns.turn import PHASE_FILE
 from harness.environments import checkout
 from harness.errors import OK, SOME_FAILED, SetupError
@@ -152,7 +153,11 @@ def _working(cpus: tuple[int, ...]) -> Iterator["subprocess.Popen[str]"]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(checkout.ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        env={
+            **variables.measured(os.environ, Path(tempfile.gettempdir())),
+            "PYTHONPATH": str(checkout.ROOT),
+            "OPENBLAS_NUM_THREADS": "1",
+        },
     )
     try:
         os.sched_setaffinity(process.pid, cpus)

@@ -25,7 +25,7 @@ from harness.environments import checkout
 from harness.environments.venvs import Environments
 from harness.errors import SamestepError, SetupError
 from harness.host import machine, processors
-from harness.launchers.local import LocalLauncher
+from harness.launchers.local import LocalLauncher, temporary_folder
 from harness.plan import selection
 from harness.plan.models import needed as needed_frameworks
 from harness.plan.plan import Plan, make_plan
@@ -155,7 +155,7 @@ def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Measure, print the table; return 3 when a cell is farther from its script than `WITHIN`."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.standalone.compare", description=(__doc__ or "").splitlines()[0]
+        prog="python -m harness.standalone.compare", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--framework", help="frameworks, separated by commas [default: all with a script]")
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
@@ -174,26 +174,27 @@ def main(arguments: Sequence[str]) -> int:
             size=selection.names(options.size),
             optimizer=("adam",),
         )
-        return _compare(chosen, options.blocks, options.seed, cpus)
+        with checkout.snapshot() as code:
+            return _compare(chosen, options.blocks, options.seed, cpus, code)
     except SamestepError as error:
         print(f"samestep: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...]) -> int:
+def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...], code: Path) -> int:
     offer = catalogue()
     offered = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
     training = (cell for cell in offered if cell.track == "identical")
     cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())
     environments = Environments(checkout.ROOT, "cpu")
-    launcher = LocalLauncher("venv", environments)
+    launcher = LocalLauncher("venv", environments, code=code)
     needed = needed_frameworks(offer.frameworks, cells)
     if failed := launcher.prepare(needed, progress.say):
         raise SetupError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
     python = {name: path for name in needed if (path := environments.python(name))}
     plan = make_plan(cells, blocks=blocks, seed=seed)
     processors.leave(cpus)
-    with tempfile.TemporaryDirectory(prefix="samestep-standalone-") as name:
+    with tempfile.TemporaryDirectory(prefix="samestep-standalone-", dir=temporary_folder()) as name:
         folder = create(Path(name), "run")
         facts = _facts(folder, offer.frameworks, plan, blocks, seed, cpus)
         folder.write_facts(facts)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.records.record import Cell
-from bench.turns.supervise import DROPPED, end_group
+from bench.turns import variables
+from bench.turns.supervise import end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.plan.models import sources
@@ -44,7 +45,6 @@ class Scripts:
         """
         caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
         caches.mkdir(exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if name not in DROPPED}
         output = self._scratch / "output"
         with output.open("w") as file:
             process = subprocess.Popen(
@@ -56,8 +56,7 @@ class Scripts:
                 ],
                 cwd=caches,
                 env={
-                    **inherited,
-                    "TMPDIR": str(caches),
+                    **variables.measured(os.environ, caches),
                     "ROUNDS": str(rounds),
                     "STEPS": str(fit_steps),
                 },

@@ -128,13 +128,42 @@ def test_an_interpreter_that_is_not_there_is_an_outcome(tmp_path: Path) -> None:
 def test_the_fresh_process_gets_its_own_packages_seed_and_scratch(tmp_path: Path) -> None:
     inherited = {"PATH": "/bin", "PYTHONPATH": "/elsewhere", "VIRTUAL_ENV": "/elsewhere", "HOME": "/home/me"}
 
-    given = environment(turn(hash_seed=7), tmp_path, inherited)
+    given = environment(turn(hash_seed=7, named=("XLA_FLAGS=x",)), tmp_path, inherited)
 
     assert given["PYTHONHASHSEED"] == "7"
     assert given["TMPDIR"] == str(tmp_path / "scratch")
     assert given["PYTHONPATH"] == str(tmp_path / "path")
     assert "VIRTUAL_ENV" not in given
-    assert given["HOME"] == "/home/me"
+    assert given["HOME"] == given["TMPDIR"]
+    assert given["XLA_FLAGS"] == "x"
+
+
+def test_the_fresh_process_imports_the_code_that_its_turn_names(tmp_path: Path) -> None:
+    python = interpreter(tmp_path, 'cat "$PYTHONPATH/bench/__main__.py"; exit 3')
+    (tmp_path / "snapshot" / "bench").mkdir(parents=True)
+    (tmp_path / "snapshot" / "bench" / "__main__.py").write_text("as the run began")
+
+    outcome = supervise(turn(code=str(tmp_path / "snapshot")), tmp_path / "turn", python=python)
+
+    assert outcome.tail == ("as the run began",)
+
+
+def test_a_record_has_all_variables_of_its_process_and_the_same_in_every_replicate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONTRACEMALLOC", "25")
+    job = numpy_turn(hash_seed=7, named=("A_CHOICE=x",))
+    environments = [turns.to_record(job, supervise(job, tmp_path / name)).environment for name in ("a", "b")]
+
+    assert environments[0] is not None
+    assert environments[1] is not None
+    assert environments[0].named == ("A_CHOICE=x",)
+    assert environments[0].variables == environments[1].variables
+    assert {"A_CHOICE=x", "HOME={scratch}", "TMPDIR={scratch}", "PYTHONPATH={code}", "OMP_NUM_THREADS=1"} <= set(
+        environments[0].variables
+    )
+    assert environments[0].flags == ("OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
+    assert not [text for text in environments[0].variables if "TRACEMALLOC" in text or str(tmp_path) in text]
 
 
 def test_a_turn_and_an_outcome_survive_json() -> None:

@@ -85,6 +85,30 @@ def test_what_else_differs_is_said() -> None:
     assert compare(a, b).unlike == ("torch: Python 3.11.7 (venv), Python 3.11.2 (docker)",)
 
 
+def with_variables(run: Run, *variables: str) -> Run:
+    """The run, each replicate with these variables and a hash seed of its own."""
+    records = tuple(
+        dataclasses.replace(
+            one, environment=factories.environment(variables=(f"PYTHONHASHSEED={one.block}", *variables))
+        )
+        for one in run.records
+    )
+    return dataclasses.replace(run, records=records)
+
+
+def test_variables_that_differ_are_named() -> None:
+    a = with_variables(made([100, 100]), "OMP_NUM_THREADS=1", "PATH=/usr/bin", "XLA_FLAGS=--one")
+    b = with_variables(made([100, 100], launcher="docker"), "NEW=1", "OMP_NUM_THREADS=1", f"PATH={'/bin:' * 20}")
+    assert compare(a, a).unlike == ()
+    assert compare(a, b).unlike == (
+        "torch: variable NEW not set (venv), 1 (docker)",
+        "torch: variable PATH is not the same",
+        "torch: variable XLA_FLAGS --one (venv), not set (docker)",
+    )
+    older = made([100, 100], launcher="docker")  # its records have no variables
+    assert compare(a, older).unlike == ()
+
+
 class TestSelections:
     def grid(self, **changes: Any) -> Run:
         """Eager and compile of torch and jax, six blocks; compile is twice as fast, jax four times."""

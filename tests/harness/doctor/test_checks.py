@@ -13,6 +13,7 @@ from harness.doctor.checks import Check, can_run, examine, ways
 from harness.doctor.survey import Engine, Host
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, NvidiaError
+from harness.launchers.local import is_fit_for_compilers
 from tests.fake_nvml import FakeGpu, FakeNvml
 
 NO_ENGINE = "No Docker engine answers at unix:///var/run/docker.sock: start it (sudo systemctl start docker)."
@@ -210,3 +211,11 @@ def test_asks_nvml_for_the_gpus_and_their_users() -> None:
 def test_a_host_without_driver_says_so_in_nvmls_words() -> None:
     with pytest.raises(NvidiaError, match=r"Driver Not Loaded \(.*modprobe"):
         nvidia.look(FakeNvml(init_error=pynvml.NVML_ERROR_DRIVER_NOT_LOADED))
+
+
+def test_a_folder_whose_name_compilers_do_not_take_is_seen() -> None:
+    assert "folders" not in [each.name for each in examine(found())]
+    seen = check("folders", found(unfit=("/tmp/t sp",)))
+    assert (seen.status, seen.found) == ("warn", "'/tmp/t sp'")
+    assert is_fit_for_compilers("/work/main-2/.envs/torch_x,y+1")
+    assert not any(map(is_fit_for_compilers, ("/tmp/t sp", "/tmp/it's", "/tmp/é", "/tmp/$x", "/tmp/(1)")))

@@ -1,5 +1,6 @@
 """The docker launcher, on a fake engine: a fresh hardened container per replicate, removed whatever happens."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -68,6 +69,7 @@ class FakeEngine:
 
     def __init__(self, *images: str) -> None:
         self.known = images
+        self.variables: list[str] | None = None  # of every image
         self.state: dict[str, Any] = dict(STATE)
         self.running: list[FakeContainer] = []
         self.made: list[FakeContainer] = []
@@ -78,7 +80,7 @@ class FakeEngine:
     def get(self, name: str) -> Any:
         if name not in self.known:
             raise ImageNotFound(name)
-        return type("Image", (), {"id": f"sha256:{name}"})
+        return type("Image", (), {"id": f"sha256:{name}", "attrs": {"Config": {"Env": self.variables}}})
 
     def create(self, image: str, command: list[str], **options: Any) -> FakeContainer:
         made = FakeContainer(self, f"container-{len(self.made)}", {"image": image, "command": command, **options})
@@ -331,3 +333,17 @@ def test_why_not_is_empty_where_everything_is_there(monkeypatch: pytest.MonkeyPa
 def test_a_host_name_that_makes_no_sense_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "nonsense://somewhere")
     assert docker.why_not(["torch"], "cpu").startswith("No Docker engine answers at nonsense://somewhere")
+
+
+def test_of_what_the_image_sets_only_what_a_replicate_needs_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_PERTURB_", "165")
+    engine = FakeEngine("samestep/torch:cpu")
+    engine.variables = ["PATH=/opt/venv/bin:/bin", "LD_LIBRARY_PATH=/opt/lib", "XLA_FLAGS=x", "NVIDIA_REQUIRE_CUDA=y"]
+    prepared(engine).take(dataclasses.replace(turn(), named=("NAMED=1",)), lambda pid, folder: None)
+    given = engine.made[0].options["environment"]
+    assert (given["PATH"], given["LD_LIBRARY_PATH"], given["NAMED"]) == ("/opt/venv/bin:/bin", "/opt/lib", "1")
+    assert (given["HOME"], given["TMPDIR"], given["LC_ALL"]) == ("/tmp", "/tmp", "C.UTF-8")
+    # A variable without a value is one that the engine takes out; NVIDIA's runtime has to see its own.
+    assert {name for name, value in given.items() if value is None} == {"XLA_FLAGS", "HOSTNAME"}
+    assert "NVIDIA_REQUIRE_CUDA" not in given
+    assert "MALLOC_PERTURB_" not in given

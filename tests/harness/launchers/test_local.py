@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bench.turns.parking import PARENT
-from harness.launchers.local import PREFIX, remove_left_behind
+from bench.turns.turn import Outcome, to_record
+from harness.launchers import local
+from harness.launchers.base import Say
+from harness.launchers.local import PREFIX, LocalLauncher, OneInterpreter, remove_left_behind
+from tests.bench.protocol.test_replicate import turn as a_turn
 
 NOBODY = 2**22 + 1  # no process of Linux has a greater number than 2²²
 
@@ -49,3 +53,85 @@ def test_a_process_that_finds_its_parent_gone_when_it_starts_ends(gone: bool, co
     parent = NOBODY if gone else os.getpid()
     ended = subprocess.run([sys.executable, "-c", script], env={**os.environ, PARENT: str(parent)}, check=False)
     assert ended.returncode == code
+
+
+class Packages:
+    """The interpreter of every framework, made of a script that has one package."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._python = folder / "python"
+        self._python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo {folder} || cat "$PYTHONPATH/bench/code"\n')
+        self._python.chmod(0o755)
+        (folder / "numpy-1.dist-info").mkdir()
+
+    def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
+        return {}
+
+    def python(self, framework: str) -> Path:
+        return self._python
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(local, "adopt_orphans", lambda: None)
+    monkeypatch.setattr(local, "end_strays", lambda spare: None)
+    (tmp_path / "packages").mkdir()
+    return Packages(tmp_path / "packages")
+
+
+def test_a_replicate_imports_the_code_that_the_run_began_with(packages: Packages, tmp_path: Path) -> None:
+    (tmp_path / "code" / "bench").mkdir(parents=True)
+    (tmp_path / "code" / "bench" / "code").write_text("as the run began")
+    launcher = LocalLauncher("venv", packages, code=tmp_path / "code")
+    assert launcher.prepare(["torch"], lambda line: None) == {}
+    assert launcher.take(a_turn(), lambda pid, folder: None).tail == ("as the run began",)
+
+
+def test_packages_that_change_under_a_run_end_its_replicates_in_a_sentence(packages: Packages) -> None:
+    launcher = LocalLauncher("venv", packages)
+    launcher.prepare(["torch"], lambda line: None)
+    (packages.folder / "numpy-1.dist-info").rename(packages.folder / "numpy-2.dist-info")
+    outcome = launcher.take(a_turn(), lambda pid, folder: None)
+    started = launcher.member(a_turn(alternates=True)).start(lambda pid, folder: None)
+    assert isinstance(started, Outcome)
+    for record in (to_record(a_turn(), outcome), to_record(a_turn(), started)):
+        assert record.status == "failed"
+        assert record.reason.startswith("launch: the packages of torch changed under the run (numpy-1.dist-info in ")
+
+
+def test_an_interpreter_that_does_not_start_is_the_reason_of_its_framework(packages: Packages) -> None:
+    packages.python("torch").write_text("#!/bin/sh\necho 'no libpython' >&2; exit 127\n")
+    launcher = LocalLauncher("venv", packages)
+    (reason,) = launcher.prepare(["torch"], lambda line: None).values()
+    assert reason.endswith("does not start with the variables of a replicate: no libpython")
+
+
+def test_a_shim_is_asked_once_which_python_it_is(tmp_path: Path) -> None:
+    """It would choose by the caller's variables, which a replicate does not have."""
+    shim = tmp_path / "python"
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    interpreter = OneInterpreter(shim)
+    interpreter.make(["numpy"], lambda line: None)
+    assert interpreter.python("numpy") == Path(sys.executable)
+
+
+def test_where_compilers_do_not_take_the_name_of_the_folder_another_is_used(
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch.compile's C++ compiler takes a space for the end of a name."""
+    spaced, other = tmp_path / "with space", tmp_path / "other"
+    spaced.mkdir()
+    other.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spaced))
+    monkeypatch.setattr(local, "OTHER_PLACES", ("/nonexistent", str(other)))
+    said: list[str] = []
+    launcher = LocalLauncher("venv", packages)
+    launcher.prepare(["torch"], said.append)
+    folders: list[Path] = []
+    launcher.take(a_turn(), lambda pid, folder: folders.append(folder))
+    assert folders[0].parent == other
+    assert said == [f"Replicates use {other}: compilers do not take the name {spaced}"]

@@ -41,6 +41,7 @@ class Worker:
     def __init__(self, address: Path, framework: str, answer: Callable[[Channel], None], image: str = "") -> None:
         self.turns: list[str] = []
         self.images: list[str] = []
+        self.codes: list[str] = []
         self.answer = answer
         self.channel = self._connect(address)
         self.channel.send("hello", dataclasses.asdict(Hello(framework=framework, pid=7, cpus=(0,), image=image)))
@@ -66,6 +67,7 @@ class Worker:
                     return
                 self.turns.append(body["cell"]["framework"])
                 self.images.append(body["image"])
+                self.codes.append(body["code"])
                 self.answer(self.channel)
         except LostError:
             self.ending = "lost"
@@ -272,3 +274,36 @@ def test_the_workers_of_another_harness_stay(launcher: WorkersLauncher) -> None:
         workers.dismiss(launcher.address, seconds=0.1)
     assert launcher.take(turn(), lambda pid, folder: None) == ENDED
     assert made["torch"].turns == ["torch"]
+
+
+def test_workers_import_the_code_that_the_run_began_with(tmp_path: Path) -> None:
+    code = tmp_path / "snapshot"
+    (code / "bench").mkdir(parents=True)
+    (code / "bench" / "file.py").write_text("as the run began")
+    left = tmp_path / "code-of-a-harness-that-was-killed"
+    left.mkdir()
+    launcher = WorkersLauncher(tmp_path / "harness.sock", patience=QUICK, code=code)
+    read: list[str] = []
+
+    def outcome_with_code(channel: Channel) -> None:
+        (shared,) = tmp_path.glob("code-*")
+        read.append((shared / "bench" / "file.py").read_text())
+        assert shared.stat().st_mode & 0o777 == 0o755  # for the user of the workers
+        outcome(channel)
+
+    try:
+        made = ready(launcher, torch=outcome_with_code)
+        (code / "bench" / "file.py").write_text("changed")
+        assert launcher.take(turn("torch"), lambda pid, folder: None) == ENDED
+        assert made["torch"].codes[0].startswith(str(tmp_path / "code-"))
+    finally:
+        launcher.close()
+    assert read == ["as the run began"]
+    assert list(tmp_path.glob("code-*")) == []
+
+
+def test_code_that_does_not_fit_on_the_volume_says_how_to_make_it_anew(tmp_path: Path) -> None:
+    launcher = WorkersLauncher(tmp_path / "harness.sock", patience=QUICK, code=tmp_path / "missing")
+    with pytest.raises(SetupError, match="docker compose down --volumes"):
+        launcher.prepare(["torch"], lambda line: None)
+    assert list(tmp_path.iterdir()) == []
