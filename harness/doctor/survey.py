@@ -15,7 +15,7 @@ from bench.frameworks import FRAMEWORKS
 from harness.environments import checkout, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
-from harness.host import nvidia
+from harness.host import nvidia, processors, quota
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
 from harness.launchers.hardening import unreadable_file
 
@@ -51,6 +51,8 @@ class Host:
     driver_error: str
     gpus: tuple[Gpu, ...]
     cuda: Mapping[str, int]  # CUDA major version that each framework's image brings
+    cores: int = 0  # physical cores of `cpus`; 0: not looked
+    quota: float | None = None  # processors' time that its control groups allow this process; None: any
 
 
 def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host:
@@ -76,6 +78,8 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver_error=driver_error,
         gpus=gpus.gpus,
         cuda=_cuda(root),
+        cores=processors.cores(os.sched_getaffinity(0)),
+        quota=quota.processors(),
     )
 
 

@@ -30,6 +30,7 @@ from harness.run.runner import GroupMember, Runner
 from harness.run.stopping import Stop
 from harness.samplers.observer import Observer
 from harness.store.facts import RunFacts
+from harness.store.replicates import measured
 from harness.validity.validity import GOOD
 
 
@@ -54,6 +55,7 @@ def execute(lanes: Sequence[Lane], show: Show, after_group: Callable[[], None] =
 
     Raises:
         StoreError: a record could not be kept.
+        MachineError: no replicate can begin here any more, or one ran on another machine.
     """
     run = lanes[0].run
     processors.leave(run.facts.cpus)
@@ -104,7 +106,7 @@ class _Active:
 
     def __init__(self, lane: Lane, show: Show, observer: Observer) -> None:
         run = lane.run
-        kept = run.folder.records()
+        kept = measured(run.folder.replicates())
         self._run = run
         self._show = show
         self._runner = Runner(run, lane.launcher, lane.unprepared, show, observer)

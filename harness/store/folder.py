@@ -27,6 +27,7 @@ from bench.records.codec import RecordError, decode, from_json, to_json
 from bench.records.record import Record
 from harness.errors import StoreError
 from harness.plan.plan import Plan
+from harness.store import replicates
 from harness.store.facts import RunFacts
 from harness.store.samples import Sample, Samples
 
@@ -146,6 +147,14 @@ class RunFolder:
                 )
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
         return tuple(records)
+
+    def replicates(self) -> tuple[Record, ...]:
+        """Return one record for each process (`harness.store.replicates`).
+
+        Raises:
+            StoreError: as `records`; or two lines say different things of one replicate.
+        """
+        return replicates.standing(self.records_path, self.records())
 
     def merge_samples(self) -> None:
         """Write samples.parquet from the samples; do nothing where there are none.

@@ -60,7 +60,7 @@ def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    judgement = validity.judged(folder.records(), facts)
+    judgement = validity.judged(folder.replicates(), facts)
     planned = ((renamed(replicate.cell), replicate.block) for replicate in folder.plan().in_order())
     return Run(
         facts=facts,
