@@ -53,9 +53,9 @@ def require_fit(
     differences = [
         *_plan_differences(plan, records),
         *([] if cells is None else _cell_differences(plan.cells, cells)),
-        *_code_differences(facts.code, code),
-        *([] if host is None else _host_differences(facts.host, host)),
         *([] if cpus is None else _cpu_differences(facts.cpus, cpus)),
+        *([] if host is None else _host_differences(facts.host, host)),
+        *_code_differences(facts.code, code),
     ]
     if differences:
         more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
