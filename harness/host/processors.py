@@ -4,10 +4,11 @@ Two threads of one physical core (SMT siblings) share its units: a busy one take
 harness keeps off the cores that it measures, not only off their numbers.
 """
 
+import contextlib
 import os
 import re
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,18 @@ def leave(cpus: Collection[int], root: Path = ROOT) -> None:
     """Move this process, the harness, off the physical cores of the CPU set if there is another processor."""
     if others := for_harness(cpus, os.sched_getaffinity(0), root):
         os.sched_setaffinity(0, others)
+
+
+@contextlib.contextmanager
+def away(cpus: Collection[int]) -> Iterator[None]:
+    """Keep this process, the harness, off the physical cores of the CPU set while the context lasts."""
+    before = os.sched_getaffinity(0)
+    leave(cpus)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a control group has taken them away meanwhile
+            os.sched_setaffinity(0, before)
 
 
 def lost(cpus: Iterable[int]) -> tuple[int, ...]:

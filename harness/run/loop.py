@@ -58,8 +58,8 @@ def execute(lanes: Sequence[Lane], show: Show, after_group: Callable[[], None] =
         MachineError: no replicate can begin here any more, or one ran on another machine.
     """
     run = lanes[0].run
-    processors.leave(run.facts.cpus)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(processors.away(run.facts.cpus))
         active = [_Active(lane, show, stack.enter_context(contextlib.closing(_observer(lane, show)))) for lane in lanes]
         for block in run.plan.in_blocks():
             left = [(each, planned) for each in active for planned in each.left(block)]

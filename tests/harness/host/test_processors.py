@@ -100,3 +100,10 @@ def test_processors_that_are_not_there_are_lost() -> None:
 def test_a_list_of_more_processors_than_anybody_has_is_refused_at_once() -> None:
     with pytest.raises(SelectionError, match="cannot be used here"):
         processors.cpu_set("0-99999999999999")
+
+
+def test_a_process_comes_back_to_where_it_was() -> None:
+    before = os.sched_getaffinity(0)
+    with processors.away(sorted(before)[:1]):
+        assert os.sched_getaffinity(0) == (before - {min(before)} or before)
+    assert os.sched_getaffinity(0) == before

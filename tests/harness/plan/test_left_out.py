@@ -1,5 +1,7 @@
 """What was named and is not in the plan is said, by kind and in one line."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from bench.catalogue import catalogue
@@ -8,10 +10,11 @@ from harness.plan import left_out, selection
 from harness.plan.planner import planned_run
 from harness.plan.profiles import PROFILES
 from harness.plan.request import parsed
+from harness.plan.selection import Selection
 
 
-def said(measured: tuple[str, ...] = ("time", "memory"), **fields: str) -> str:
-    requested = parsed(**fields).selection
+def said(fields: Mapping[str, str], measured: tuple[str, ...] = ("time", "memory")) -> str:
+    requested = Selection(**{field: selection.names(typed) for field, typed in fields.items()})
     offer = catalogue()
     cells = selection.cells(offer, requested, PROFILES["quick"], "cpu")
     return left_out.sentence(offer, requested, cells, measured)
@@ -41,7 +44,7 @@ def said(measured: tuple[str, ...] = ("time", "memory"), **fields: str) -> str:
     ],
 )
 def test_each_kind_is_said_once(fields: dict[str, str], left: str) -> None:
-    sentence = said(**fields)
+    sentence = said(fields)
     assert sentence.startswith(f"Left out, named but not there: {left}")
     assert "\n" not in sentence
 
@@ -58,11 +61,11 @@ def test_each_kind_is_said_once(fields: dict[str, str], left: str) -> None:
     ],
 )
 def test_nothing_is_said_where_all_that_was_named_is_there(fields: dict[str, str]) -> None:
-    assert said(**fields) == ""
+    assert said(fields) == ""
 
 
 def test_hello_worlds_that_were_named_have_no_memory() -> None:
-    assert said(("memory",), framework="torch", mode="eager,hello").endswith(
+    assert said({"framework": "torch", "mode": "eager,hello"}, ("memory",)).endswith(
         "there: mode hello with measure memory (it has time)."
     )
     with pytest.raises(SelectionError, match="hello worlds only, which have no memory"):

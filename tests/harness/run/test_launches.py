@@ -15,7 +15,7 @@ from harness.run.active import ActiveRun
 from harness.run.loop import Lane, execute
 from harness.store.folder import create
 from tests import factories
-from tests.fakes import FakeLauncher
+from tests.fakes import FakeLauncher, FakeMember
 from tests.harness.run.test_loop import CELLS, SETTINGS, Quiet, good, keys, planned
 
 REFUSED = ("OSError: [Errno 22] CPU 1 of the CPU set 1 cannot be used here",)
@@ -88,7 +88,7 @@ def test_without_room_for_its_folder_a_replicate_never_ran(tmp_path: Path, alter
         def take(self, turn: Turn, on_start: object) -> Outcome:
             raise OSError(28, "No space left on device", "/tmp/x")
 
-        def member(self, turn: Turn) -> object:  # type: ignore[override]
+        def member(self, turn: Turn) -> FakeMember:
             raise OSError(28, "No space left on device", "/tmp/x")
 
     with pytest.raises(MachineError, match=r"launch: .*No space left on device"):
