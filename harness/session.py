@@ -13,8 +13,8 @@ from bench.catalogue import catalogue
 from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, SetupError, StoreError
-from harness.host import gpus, load, machine, processors
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
+from harness.host import gpus, load, machine, processors, quota
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.plan import label, models, selection, variables
@@ -29,6 +29,7 @@ from harness.run.loop import Lane, bad_cells, execute, finished
 from harness.stats.overhead import own_share
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create, find, require_space
+from harness.store.replicates import measured
 from harness.store.resume import require_fit
 from harness.validity import results, validity
 
@@ -68,7 +69,7 @@ def run(requested: Request, setting: Setting) -> int:
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
             progress.say(
-                f"{folder.id}: {plan}, CPU set {','.join(map(str, cpus))}, launcher {launcher.name}"
+                f"{folder.id}: {plan}, CPU set {_numbers(cpus)}, launcher {launcher.name}"
                 + (f", variables {' '.join(map(shlex.quote, named))}" if named else "")
             )
         return _session(jobs)
@@ -82,11 +83,15 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
 
 
 def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: Path) -> int:
-    facts, plan, records = folder.facts(), folder.plan(), folder.records()
+    facts, plan, records = folder.facts(), folder.plan(), folder.replicates()
     device = facts.device
     _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
     _require_same(folder, "seed", given=requested.seed, stored=facts.seed)
     _require_same(folder, "device", given=requested.device, stored=device)
+    cpus = None if setting.cpus is None else _numbers(processors.cpu_set(setting.cpus))
+    _require_same(folder, "cpus", given=cpus, stored=_numbers(facts.cpus))
+    _require_same(folder, "threads", given=setting.threads, stored=facts.threads)
+    _require_same(folder, "timeout", given=setting.timeout_s, stored=facts.timeout_s)
     if setting.alternate not in (None, facts.alternates):
         option = "--alternate" if setting.alternate else "--no-alternate"
         raise StoreError(f"{folder.id} cannot be resumed with {option}: it was started without.")
@@ -104,7 +109,16 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
         cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
     _require_same_variables(folder, setting, facts)
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device, snapshot)
-    require_fit(folder.id, plan=plan, facts=facts, records=records, code=code, cells=cells)
+    require_fit(
+        folder.id,
+        plan=plan,
+        facts=facts,
+        records=records,
+        code=code,
+        cells=cells,
+        host=machine.host_facts(device, facts.cpus),
+        cpus=os.sched_getaffinity(0),
+    )
     require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
@@ -119,7 +133,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     wanted = choose.Wanted(device=device, code=snapshot, python=python, named=facts.env)
     launcher = choose.launcher(facts.launcher, wanted)
     folder.lock()
-    progress.say(f"{folder.id}: {sum(map(is_planned, records))} of {plan.replicates} replicates are done")
+    progress.say(f"{folder.id}: {_done(records)} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
     return _session([Job(run, launcher)])
 
@@ -129,25 +143,26 @@ def _session(jobs: Sequence[Job]) -> int:
     try:
         unprepared = _prepare(jobs)
         jobs = _alternating(jobs)
-        if sentence := load.warning(load.observed(jobs[0].run.facts.cpus)):
+        for sentence in _warnings(jobs[0].run.facts):
             progress.say(sentence)
         begin = time.perf_counter()
         before = [len(job.run.folder.records()) for job in jobs]
-        interrupted = _loop(jobs, unprepared)
+        stopped = _loop(jobs, unprepared)
         wall_s = time.perf_counter() - begin
         for job in jobs:
-            records = job.run.folder.records()
+            records = job.run.folder.replicates()
+            records = measured(records) if stopped else records
             judged = validity.judged(records, job.run.facts).records
             facts = finished(job.run.facts, records, wall_s)
             facts = stopping.noted(facts, job.run.plan, judged, until=job.run.until)
             job.run.folder.write_facts(facts)
-        if interrupted:
-            return _interrupted(jobs)
+        if stopped:
+            return _interrupted(jobs, stopped)
         pages = [write.write_report(job.run.folder) for job in jobs]
         new = [record for job, n in zip(jobs, before, strict=True) for record in job.run.folder.records()[n:]]
         share = own_share(new, time.perf_counter() - begin)
-    except KeyboardInterrupt:
-        return _interrupted(jobs)
+    except KeyboardInterrupt as reason:
+        return _interrupted(jobs, reason)
     finally:
         for job in jobs:
             job.launcher.close()
@@ -164,6 +179,15 @@ def _session(jobs: Sequence[Job]) -> int:
             print()
             compare_folders(first, other)
     return max(_verdict(results.load(job.run.folder).records) for job in jobs)
+
+
+def _warnings(facts: RunFacts) -> tuple[str, ...]:
+    """Return what is known to disturb the run before it begins, with the remedies."""
+    quota_sentence = (
+        "" if choose.LAUNCHERS[facts.launcher].in_container else quota.sentence(facts.cpus, facts.host.quota)
+    )
+    found = (quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
+    return tuple(filter(None, found))
 
 
 def _ended(job: Job) -> str:
@@ -205,9 +229,9 @@ def _alternating(jobs: Sequence[Job]) -> list[Job]:
     return changed
 
 
-def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
-    """Run the replicates that are left; return whether Ctrl-C interrupted them."""
-    records = tuple(record for job in jobs for record in job.run.folder.records())
+def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> KeyboardInterrupt | MachineError | None:
+    """Run the replicates that are left; return what stopped them, Ctrl-C or the machine."""
+    records = tuple(record for job in jobs for record in measured(job.run.folder.replicates()))
     show = progress.progress(jobs[0].run.plan, records, copies=len(jobs))
     lanes = [
         Lane(run=job.run, launcher=job.launcher, unprepared=missing)
@@ -221,22 +245,35 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> bool:
 
     try:
         execute(lanes, show, after_group)
-    except KeyboardInterrupt:
-        return True
+    except (KeyboardInterrupt, MachineError) as reason:
+        return reason
     finally:
         show.close()
-    return False
+    return None
 
 
-def _interrupted(jobs: Sequence[Job]) -> int:
+def _interrupted(jobs: Sequence[Job], stopped: KeyboardInterrupt | MachineError) -> int:
+    """Say what is kept, and how to go on; return the exit code.
+
+    Raises:
+        MachineError: it was the machine that stopped the run.
+    """
     for job in jobs:
         folder, planned = job.run.folder, job.run.plan.replicates
-        done = sum(map(is_planned, folder.records()))
-        progress.say(f"Interrupted: {done} of {planned} replicates are kept in {folder.path}.")
+        done = _done(folder.replicates())
+        what = "Stopped" if isinstance(stopped, MachineError) else "Interrupted"
+        progress.say(f"{what}: {done} of {planned} replicates are kept in {folder.path}.")
         with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C leaves out what is not needed to go on
             Interim(folder, progress.say if len(jobs) == 1 else None).at_interrupt()
         progress.say(f"Go on with: {job.launcher.again(folder.path)}")
+    if isinstance(stopped, MachineError):
+        raise stopped
     return INTERRUPTED
+
+
+def _done(records: Sequence[Record]) -> int:
+    """Return how many planned replicates need not be taken again."""
+    return sum(map(is_planned, measured(records)))
 
 
 def _verdict(records: tuple[Record, ...]) -> int:
@@ -276,7 +313,7 @@ def _facts(
         replicates=plan.replicates,
         started_unix_ns=time.time_ns(),
         wall_s=0.0,
-        host=machine.host_facts(device),
+        host=machine.host_facts(device, cpus),
         commit=commit,
         dirty=dirty,
         launcher=launcher,
@@ -285,6 +322,7 @@ def _facts(
         frameworks=tuple(framework for framework in offer.frameworks if framework.name in used),
         workloads=tuple(workload for workload in offer.workloads if workload.name in workloads),
         selection=requested.options,
+        left_out=planned.left_out,
         device=device,
         settings=profile.settings,
         timeout_s=setting.timeout_s or profile.timeout_s,
@@ -321,6 +359,10 @@ def _require_same_variables(folder: RunFolder, setting: Setting, facts: RunFacts
             f"{folder.id} cannot be resumed {difference}: its replicates ran with"
             f" {', '.join(facts.env) or 'no variable of yours'}. Leave --env out to go on with the same."
         )
+
+
+def _numbers(cpus: Sequence[int]) -> str:
+    return ",".join(map(str, cpus))
 
 
 def _require_same(folder: RunFolder, option: str, *, given: object, stored: object) -> None:

@@ -165,6 +165,7 @@ class Replicate:
         self.timing: Timing | None = None
         self.start: Accuracy | None = None  # of the gate's first steps
         self.accuracy: Accuracy | None = None
+        self.ran_on: tuple[int, ...] = ()
         self.proof: ModeProof | None = None
 
     def run(self, load: Load, make: Make, rounds: Rounds) -> str | None:
@@ -237,6 +238,7 @@ class Replicate:
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
             timed = self._rounds(timer, rounds, warmup)
+        self.ran_on = timed.ran_on
         if self.keeper:
             phase.exclude("rounds", self.keeper.parked_ns)
         assert self.cache
@@ -299,7 +301,7 @@ class Replicate:
             memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak_resident_bytes()),
             accuracy=self.accuracy,
             proof=self.proof,
-            environment=describe(self.turn, self.versions),
+            environment=dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on),
             failure=failure,
         )
 

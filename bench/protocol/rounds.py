@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bench.interface import Framework, Step
+from bench.protocol.placement import Placement
 from bench.turns.turn import Settings
 
 WINDOW: Final = 10  # rounds that must agree with the same number of rounds before them
@@ -159,31 +160,53 @@ class TimedRounds:
     slice_rounds: tuple[int, ...] = ()
     switch_round_ns: tuple[int, ...] = ()
     round_cpu_ns: tuple[int, ...] = ()
+    ran_on: tuple[int, ...] = ()  # processors on which the process was seen
 
 
-def timed_rounds(timer: RoundTimer, rounds: Rounds, *, calls: int, count: int, cpu_clock: Clock) -> TimedRounds:
+def timed_rounds(
+    timer: RoundTimer,
+    rounds: Rounds,
+    *,
+    calls: int,
+    count: int,
+    cpu_clock: Clock,
+    placement: Placement | None = None,
+) -> TimedRounds:
     """Time `count` rounds of `calls` calls in one go; for a trainer also as many rounds twice as long.
 
-    The two lengths alternate, so that a drift affects both equally.
+    The two lengths alternate, so that a drift affects both equally. `placement` notes where they run.
     """
+    placement = placement or Placement()
     lengths = lengths_of(timer, calls)
     upcoming = itertools.cycle(lengths)
     begin_ns: list[int] = []
+    cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
 
     def before() -> None:
+        if cpu_ns:
+            cpu_ns[-1] = cpu_clock() - cpu_ns[-1]
+        placement.look()
         timer.quiet()
+        cpu_ns.append(cpu_clock())
         begin_ns.append(timer.clock())
 
+    placement.look_at_all()
     with collected_by_hand():
         cpu, wall = cpu_clock(), timer.clock()
         durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
-        cpu, wall = cpu_clock() - cpu, timer.clock() - wall
+        end = cpu_clock()
+        cpu, wall = end - cpu, timer.clock() - wall
+    cpu_ns[-1] = end - cpu_ns[-1]
+    placement.look_at_all()
+    size = len(lengths)
     return TimedRounds(
         begin_ns=tuple(begin_ns[:: len(lengths)]),
         round_ns=durations[:: len(lengths)],
         double_round_ns=durations[1::2] if len(lengths) == 2 else (),
         cpu_ns=cpu,
         wall_ns=wall,
+        round_cpu_ns=tuple(sum(cpu_ns[at : at + size]) for at in range(0, len(durations), size)),
+        ran_on=placement.processors,
     )
 
 

@@ -6,6 +6,7 @@ before used the caches. Where a round is as long as a slice, nothing is left out
 
 from typing import Final
 
+from bench.protocol.placement import Placement
 from bench.protocol.rounds import (
     Clock,
     EnoughRounds,
@@ -25,8 +26,17 @@ MOST_ROUNDS: Final = 1 << 30  # the keeper ends them
 class Slices:
     """Which rounds lie in which slice, and what each took of the processor."""
 
-    def __init__(self, timer: RoundTimer, keeper: Keeper, warm: WarmUp, cpu_clock: Clock, resident_bytes: int) -> None:
+    def __init__(
+        self,
+        timer: RoundTimer,
+        keeper: Keeper,
+        warm: WarmUp,
+        cpu_clock: Clock,
+        resident_bytes: int,
+        placement: Placement | None = None,
+    ) -> None:
         """As for `sliced_rounds`."""
+        self.placement = placement or Placement()
         self.lengths = lengths_of(timer, warm.calls)
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
         self.left_out = int(unit_ns < SLICE_NS)
@@ -46,6 +56,7 @@ class Slices:
             self.cpu_ns[-1] = self._cpu_clock() - self.cpu_ns[-1]
         if len(self.begin_ns) % (self.units * len(self.lengths)) == 0:
             self._wait()
+        self.placement.look()
         self._timer.quiet()
         self.cpu_ns.append(self._cpu_clock())
         self.begin_ns.append(self._timer.clock())
@@ -58,13 +69,21 @@ class Slices:
         if self.begin_ns:
             self.spent_cpu_ns += self._cpu_clock() - self._since[0]
             self.spent_wall_ns += self._timer.clock() - self._since[1]
+            self.placement.look_at_all()
         if not (self._keeper.end_slice() if self.begin_ns else self._keeper.park(self._parked)):
             raise EnoughRounds
         self._since = self._cpu_clock(), self._timer.clock()
 
 
 def sliced_rounds(
-    timer: RoundTimer, rounds: Rounds, keeper: Keeper, warm: WarmUp, *, resident_bytes: int, cpu_clock: Clock
+    timer: RoundTimer,
+    rounds: Rounds,
+    keeper: Keeper,
+    warm: WarmUp,
+    *,
+    resident_bytes: int,
+    cpu_clock: Clock,
+    placement: Placement | None = None,
 ) -> TimedRounds:
     """Time rounds in time slices, as many as the `keeper` hands out.
 
@@ -75,11 +94,12 @@ def sliced_rounds(
         warm: how the warm-up ended.
         resident_bytes: memory that the process holds, for the keeper.
         cpu_clock: returns the CPU time of all threads of this process so far, in ns.
+        placement: notes where they run; None: a new one.
 
     Raises:
         KeeperError: the keeper is gone.
     """
-    slices = Slices(timer, keeper, warm, cpu_clock, resident_bytes)
+    slices = Slices(timer, keeper, warm, cpu_clock, resident_bytes, placement)
     with collected_by_hand():
         durations = tuple(rounds(slices.round, slices.before, MOST_ROUNDS))
     size = len(slices.lengths)
@@ -95,4 +115,5 @@ def sliced_rounds(
         slice_rounds=(slices.units - slices.left_out,) * (len(units) // slices.units),
         switch_round_ns=tuple(durations[unit[0]] for unit in left_out),
         round_cpu_ns=tuple(sum(slices.cpu_ns[at] for at in unit) for unit in kept),
+        ran_on=slices.placement.processors,
     )

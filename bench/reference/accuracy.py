@@ -176,10 +176,33 @@ def within(workload: Workload, trained: Mapping[str, float]) -> bool:
 
 def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
     """Return why this result is wrong in this precision, as one sentence; empty when it passes the gate."""
-    loss_tolerance = max(workload.loss_tolerance, precision.loss)
-    gradient_tolerance = max(workload.gradient_tolerance or 0.0, precision.gradient)
     if accuracy.init_sha256 != sha256(workload.parameters):
         return "the initial parameters are not the workload's"
+    return deviation_fault(accuracy, Tolerances.of(workload), precision)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerances:
+    """The deviations from the float64 reference that a workload allows in float32, the same in all of its sizes."""
+
+    loss: float
+    gradient: float | None  # None: it is not compared
+    parameter: float
+
+    @staticmethod
+    def of(workload: Workload) -> "Tolerances":
+        """Return those of `workload`."""
+        return Tolerances(
+            loss=workload.loss_tolerance,
+            gradient=workload.gradient_tolerance,
+            parameter=workload.parameter_tolerance,
+        )
+
+
+def deviation_fault(accuracy: Accuracy, tolerances: Tolerances, precision: Precision) -> str:
+    """Return why these deviations are too large in this precision, as `fault`; it needs no arrays of the workload."""
+    loss_tolerance = max(tolerances.loss, precision.loss)
+    gradient_tolerance = max(tolerances.gradient or 0.0, precision.gradient)
     if not np.all(np.isfinite(accuracy.losses)):
         return "a loss is not a number"
     deviation = accuracy.max_loss_deviation
@@ -191,7 +214,7 @@ def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
         )
         return f"the {pair} by {deviation:.2e}, more than {loss_tolerance:.0e}"
     deviation = accuracy.max_gradient_deviation
-    if deviation is not None and workload.gradient_tolerance is not None and not deviation <= gradient_tolerance:
+    if deviation is not None and tolerances.gradient is not None and not deviation <= gradient_tolerance:
         return (
             f"the gradient of {accuracy.worst_gradient} differs from the float64 reference by {deviation:.2e}"
             f" of its norm, more than {gradient_tolerance:.0e}"
@@ -199,9 +222,8 @@ def fault(accuracy: Accuracy, workload: Workload, precision: Precision) -> str:
     deviation = accuracy.max_parameter_deviation
     if deviation is not None and np.isfinite(deviation) and not precision.compares_parameters:
         return ""
-    if deviation is not None and not deviation <= workload.parameter_tolerance:
+    if deviation is not None and not deviation <= tolerances.parameter:
         return (
-            f"a trained parameter differs from the reference's by {deviation:.2e},"
-            f" more than {workload.parameter_tolerance:.0e}"
+            f"a trained parameter differs from the reference's by {deviation:.2e}, more than {tolerances.parameter:.0e}"
         )
     return ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import errno
 import importlib
 import os
 import signal
@@ -39,10 +40,9 @@ def prepare(turn: Turn) -> None:
     """Set the CPU set, write the model, set the variables of the framework's file.
 
     Raises:
-        OSError: a CPU of the set does not exist.
+        OSError: a CPU of the set cannot be used.
     """
-    if turn.cpus:
-        os.sched_setaffinity(0, turn.cpus)
+    _move(turn)
     if turn.model:
         (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
     for name, value in of_framework(turn.cell):
@@ -54,6 +54,22 @@ def of_framework(cell: Cell) -> tuple[tuple[str, ...], ...]:
     offer = framework_offer(cell.framework)
     policy = policy_offer(offer, cell.allocator)
     return (*offer.environment, *(policy.environment if policy else ()))
+
+
+def _move(turn: Turn) -> None:
+    """Move this process to its CPU set; of several processors the kernel leaves out silently what it does not give."""
+    if not turn.cpus:
+        return
+    try:
+        os.sched_setaffinity(0, turn.cpus)
+        given = os.sched_getaffinity(0)
+    except OSError:
+        given = set()
+    missing = sorted(set(turn.cpus) - given)
+    # A worker has the CPU set of its container, which may be a part of the harness's.
+    if missing and (turn.launcher != "workers" or not given):
+        cpus = ",".join(map(str, missing))
+        raise OSError(errno.EINVAL, f"CPU {cpus} of the CPU set {','.join(map(str, turn.cpus))} cannot be used here")
 
 
 def scratch() -> Path:

@@ -138,6 +138,12 @@ def _processors(host: Host) -> list[Check]:
     if count < 2:
         remedy = "use a host with two or more: here the harness disturbs what it measures"
         return [_check("processors", "warn", "1", remedy)]
+    if host.quota is not None and host.quota < count:
+        remedy = "lift the CPU quota (cpu.max, or cpu.cfs_quota_us), or name fewer processors with --cpus"
+        return [_check("processors", "warn", f"{count}, of which a quota gives {host.quota:.2g}", remedy)]
+    if host.cores == 1:
+        remedy = "use a host with two cores or more: here the harness disturbs what it measures"
+        return [_check("processors", "warn", f"{count} threads of one core", remedy)]
     if host.load > 0.5:
         remedy = "end other programs: they disturb the measurement"
         return [_check("processors", "warn", f"{count}, {host.load:.1f} of them busy", remedy)]

@@ -16,7 +16,7 @@ from bench.frameworks import FRAMEWORKS
 from harness.environments import checkout, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
-from harness.host import nvidia
+from harness.host import nvidia, processors, quota
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
 from harness.launchers.hardening import unreadable_file
 from harness.launchers.local import is_fit_for_compilers
@@ -54,6 +54,8 @@ class Host:
     gpus: tuple[Gpu, ...]
     cuda: Mapping[str, int]  # CUDA major version that each framework's image brings
     unfit: tuple[str, ...] = ()  # folders of the run whose names compilers do not take, such as one with a space
+    cores: int = 0  # physical cores of `cpus`; 0: not looked
+    quota: float | None = None  # processors' time that its control groups allow this process; None: any
 
 
 def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host:
@@ -80,6 +82,8 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         gpus=gpus.gpus,
         cuda=_cuda(root),
         unfit=tuple(name for name in (str(root), tempfile.gettempdir()) if not is_fit_for_compilers(name)),
+        cores=processors.cores(os.sched_getaffinity(0)),
+        quota=quota.processors(),
     )
 
 

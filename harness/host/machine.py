@@ -2,12 +2,14 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from bench.turns.environment import cpu_model
-from harness.host import nvidia
+from harness.host import nvidia, processors, quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +23,19 @@ class HostFacts:
     python: str  # the harness's interpreter; each replicate's own is in its record
     gpu: str = ""  # name of the accelerator; empty: none
     driver: str = ""  # version of its driver
+    quota: float | None = None  # processors' time that the control groups of the harness allow it; None: any
+    governor: str = ""  # what sets the frequency of the CPU set's processors, such as "performance"; empty: unknown
+    smt: str = ""  # whether cores have several threads, as the kernel says: "on", "off"; empty: unknown
 
 
-def host_facts(device: str) -> HostFacts:
-    """Return the facts of this machine; `device` "cuda": with its GPUs."""
+def host_facts(device: str, cpus: Iterable[int] = (), root: Path = processors.ROOT) -> HostFacts:
+    """Return the facts of this machine.
+
+    Args:
+        device: "cuda": with its GPUs.
+        cpus: the CPU set of the replicates.
+        root: sysfs's folder of processors.
+    """
     gpu, driver = _gpu() if device == "cuda" else ("", "")
     return HostFacts(
         gpu=gpu,
@@ -34,7 +45,17 @@ def host_facts(device: str) -> HostFacts:
         memory_bytes=psutil.virtual_memory().total,
         os=f"{_distribution()}, {platform.system()} {platform.release()}",
         python=platform.python_version(),
+        quota=quota.processors(),
+        governor=", ".join(sorted({_line(root / f"cpu{cpu}/cpufreq/scaling_governor") for cpu in cpus} - {""})),
+        smt=_line(root / "smt/control"),
     )
+
+
+def _line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _gpu() -> tuple[str, str]:

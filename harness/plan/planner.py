@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from bench.catalogue import Catalogue, catalogue
 from bench.records.record import Cell
+from harness.errors import SelectionError
 from harness.launchers import choose
-from harness.plan import capacity, companions, models, request, selection
+from harness.plan import capacity, companions, left_out, models, request, selection
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import Profile
 from harness.plan.request import Request
@@ -22,7 +23,7 @@ class Planned:
     device: str
     launchers: tuple[str, ...]  # with several, the run is repeated in each, side by side
     plan: Plan
-    left_out: str  # the sentence about the sizes that cannot fit into memory; empty: all can
+    left_out: str  # what was named and has no cell, and the sizes that cannot fit into memory; empty: nothing
 
 
 def planned_run(
@@ -51,22 +52,36 @@ def planned_run(
     resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
     cells = capacity.fitting(selected, offer.workloads, available, typed=bool(requested.selection.size))
-    left_out = ""
-    if len(cells) < len(selected):
-        large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in selected if cell not in cells)
-        left_out = f"Left out, larger than {available}: {', '.join(large)}."
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
     interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
+    companied = with_companions(cells, offer, timed_blocks, profile, requested.measures)
+    measured = companions.measures(requested.measures, profile)
     plan = _plan(
-        with_companions(cells, offer, timed_blocks, profile, requested.measures),
+        companied,
         profile,
         blocks=blocks,
         default_blocks=timed_blocks,
         seed=seed,
         interim_analyses=interim_analyses,
     )
-    return Planned(offer=offer, profile=profile, device=device, launchers=resolved, plan=plan, left_out=left_out)
+    sentences = (
+        left_out.sentence(offer, requested.selection, selected, measured),
+        _too_large(selected, cells, available),
+    )
+    return Planned(
+        offer=offer,
+        profile=profile,
+        device=device,
+        launchers=resolved,
+        plan=plan,
+        left_out=" ".join(filter(None, sentences)),
+    )
+
+
+def _too_large(selected: Sequence[Cell], cells: Sequence[Cell], available: capacity.Capacity) -> str:
+    large = dict.fromkeys(f"{cell.workload} {cell.size}" for cell in selected if cell not in cells)
+    return f"Left out, larger than {available}: {', '.join(large)}." if large else ""
 
 
 def with_companions(
@@ -77,13 +92,19 @@ def with_companions(
     For time the companions are among them: the limits, the A/A control and the drift probe.
 
     Raises:
-        SelectionError: an unknown name in `measures`.
+        SelectionError: an unknown name in `measures`, or they measure nothing of `cells`.
     """
     measured = companions.measures(measures, profile)
     limited = cells if profile.limits_blocks == 0 else companions.with_limits(cells, offer.frameworks)
     companied = companions.with_control(limited, offer.frameworks, blocks)
     probed = companions.with_drift_probe(companied, offer.frameworks, blocks)
-    return companions.with_measures(probed, measured, memory_cells=None if measures else profile.memory_cells)
+    found = companions.with_measures(probed, measured, memory_cells=None if measures else profile.memory_cells)
+    if not found:
+        raise SelectionError(
+            f"The selection has hello worlds only, which have no {' and no '.join(measured)}: name other modes, or"
+            f" --measure {companions.TIME}."
+        )
+    return found
 
 
 def _plan(

@@ -62,9 +62,10 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("took", f"{wall_duration(facts.wall_s)}, {overhead:.1%} of it is the harness's own overhead"),
         Fact("profile", f"{facts.profile}, {count(facts.blocks_run or facts.blocks, 'block')}, seed {facts.seed}"),
         Fact("replicates", _replicates(run)),
+        *([Fact("selection", facts.left_out)] if facts.left_out else []),
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
-        Fact("ran on", f"{_cpus(facts.cpus)}, {count(facts.threads, 'thread')} each"),
+        Fact("ran on", f"{_cpus(facts.cpus)}{_seen(run)}, {count(facts.threads, 'thread')} each"),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         *((Fact("variables", f"{', '.join(facts.env)} (named with --env)"),) if facts.env else ()),
@@ -242,6 +243,12 @@ def _commit(commit: str, *, dirty: bool) -> str:
 def _cpus(cpus: Iterable[int]) -> str:
     numbers = ", ".join(map(str, cpus))
     return f"CPU {numbers}" if numbers else "all CPUs"
+
+
+def _seen(run: Run) -> str:
+    """Return on which processors the replicates were really seen; empty: nobody looked."""
+    seen = sorted({cpu for record in run.records if record.environment for cpu in record.environment.ran_on})
+    return f" (seen on {_cpus(seen)})" if seen else ""
 
 
 def _pythons(run: Run) -> str:

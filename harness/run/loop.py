@@ -30,6 +30,7 @@ from harness.run.runner import GroupMember, Runner
 from harness.run.stopping import Stop
 from harness.samplers.observer import Observer
 from harness.store.facts import RunFacts
+from harness.store.replicates import measured
 from harness.validity.validity import GOOD
 
 
@@ -54,10 +55,11 @@ def execute(lanes: Sequence[Lane], show: Show, after_group: Callable[[], None] =
 
     Raises:
         StoreError: a record could not be kept.
+        MachineError: no replicate can begin here any more, or one ran on another machine.
     """
     run = lanes[0].run
-    processors.leave(run.facts.cpus)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(processors.away(run.facts.cpus))
         active = [_Active(lane, show, stack.enter_context(contextlib.closing(_observer(lane, show)))) for lane in lanes]
         for block in run.plan.in_blocks():
             left = [(each, planned) for each in active for planned in each.left(block)]
@@ -104,7 +106,7 @@ class _Active:
 
     def __init__(self, lane: Lane, show: Show, observer: Observer) -> None:
         run = lane.run
-        kept = run.folder.records()
+        kept = measured(run.folder.replicates())
         self._run = run
         self._show = show
         self._runner = Runner(run, lane.launcher, lane.unprepared, show, observer)

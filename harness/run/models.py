@@ -25,8 +25,8 @@ class Exports:
         self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
         self._make = make
 
-    def model(self, planned: PlannedReplicate) -> Model | str | None:
-        """Return the model that a replicate runs; why there is none; or None: it needs none."""
+    def model(self, planned: PlannedReplicate) -> Model | Record | None:
+        """Return the model that a replicate runs; the record of the export that gave none; or None: it needs none."""
         source = self._sources.get((planned.cell.framework, planned.cell.mode))
         if source is None:
             return None
@@ -36,7 +36,7 @@ class Exports:
         return _model(self._made[cell])
 
 
-def _model(record: Record) -> Model | str:
+def _model(record: Record) -> Model | Record:
     if record.export is None or record.accuracy is None:
-        return f"there is no model from {record.cell.framework}: {record.reason}"
+        return record
     return Model(base64=record.export.model_base64, init_sha256=record.accuracy.init_sha256)

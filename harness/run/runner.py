@@ -5,6 +5,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
+from bench.catalogue import EXPORT
 from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
@@ -13,9 +14,12 @@ from bench.turns.turn import Model, Outcome, Settings, Turn, to_record
 from harness.launchers.base import Launcher
 from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
+from harness.run.launches import Launches
 from harness.run.progress import Show
 from harness.samplers.observer import Observer, Watch
 from harness.store import reading, rules
+from harness.store.replicates import LAUNCH, never_ran
+from harness.store.sameness import Sameness
 from harness.store.samples import Sample
 from harness.strict import FieldError
 
@@ -37,42 +41,61 @@ class Runner:
         self._unprepared = unprepared
         self._show = show
         self.observer = observer or Observer(device="cpu", gpu="", say=show.say)
+        kept = run.folder.replicates()
+        self._sameness = Sameness(kept)
+        self._launches = Launches(run.facts.cpus, {cell.framework for cell in run.plan.cells} - unprepared.keys())
 
     def keep(
-        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | str | None = None
+        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | Record | None = None
     ) -> Record:
         """Run one replicate; its record, samples and log are on disk when this returns.
 
         Args:
             planned: the replicate.
             calls_per_round: as calibrated in an earlier block; None: to be calibrated.
-            model: the exported model that it runs; a string: why there is none; None: it needs none.
+            model: the exported model that it runs; a record: of the export that gave none; None: it needs none.
 
         Raises:
             StoreError: they could not be kept.
+            MachineError: no replicate can begin here any more, or this one ran on another machine.
         """
         turn = self._turn(planned, calls_per_round, model)
-        if isinstance(turn, str):
-            return self._keep(not_started(planned, turn))
+        if isinstance(turn, Record):
+            return self._keep(turn)
         with self.observer.watch(subject_of(planned)) as watch:
-            outcome = self.launcher.take(turn, watch.started)
+            try:
+                outcome = self.launcher.take(turn, watch.started)
+            except OSError as error:
+                outcome = not_begun(error)
         return self.keep_outcome(planned, turn, outcome, watch)
 
     def member(
-        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | str | None = None
+        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | Record | None = None
     ) -> "GroupMember | Record":
         """Return a replicate that takes turns, not started yet; or its record, where it cannot be. Else as `keep`."""
         turn = self._turn(planned, calls_per_round, model)
-        if isinstance(turn, str):
-            return self._keep(not_started(planned, turn))
-        return GroupMember(self, planned, dataclasses.replace(turn, alternates=True))
+        if isinstance(turn, Record):
+            return self._keep(turn)
+        turn = dataclasses.replace(turn, alternates=True)
+        try:
+            return GroupMember(self, planned, turn)
+        except OSError as error:  # no room for the folder of its turn
+            with self.observer.watch(subject_of(planned)) as watch:
+                outcome = not_begun(error)
+            return self.keep_outcome(planned, turn, outcome, watch)
 
     def keep_outcome(self, planned: PlannedReplicate, turn: Turn, outcome: Outcome, watch: Watch) -> Record:
-        """Keep the record of a replicate that has ended, and what `watch` saw of it; raises StoreError."""
+        """Keep the record of a replicate that has ended, and what `watch` saw of it; raises as `keep`.
+
+        A record from another machine is not kept: what is in the run's folder was measured on one.
+        """
         record = to_record(turn, outcome, reading.record)
         observation = watch.observation(record.energy)
         record = observed(dataclasses.replace(record, attempt=planned.attempt), observation)
-        return self._keep(record, watch.samples, outcome.log)
+        self._sameness.require(record)
+        record = self._keep(record, watch.samples, outcome.log)
+        self._launches.note(record)
+        return record
 
     def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
         """Keep a record of a replicate that is not run, because a smaller size of its cell ran out of memory."""
@@ -87,12 +110,15 @@ class Runner:
         self._show.end(record)
         return record
 
-    def _turn(self, planned: PlannedReplicate, calls_per_round: int | None, model: Model | str | None) -> Turn | str:
-        """Return the turn of a replicate, or why there is none."""
-        if isinstance(model, str):
-            return model
-        if reason := self._unprepared.get(planned.cell.framework):
-            return reason
+    def _turn(
+        self, planned: PlannedReplicate, calls_per_round: int | None, model: Model | Record | None
+    ) -> Turn | Record:
+        """Return the turn of a replicate, or the record that says why there is none."""
+        if isinstance(model, Record):
+            reason = f"there is no model from {model.cell.framework}: {model.reason}"
+            return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
+        if reason := self._unprepared.get(planned.cell.framework, ""):
+            return not_started(planned, reason)
         return turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)
 
 
@@ -115,7 +141,11 @@ class GroupMember:
     def start(self) -> Record | None:
         """Start it and wait until it parks (None) or ends."""
         self._open.enter_context(self._watch)
-        outcome = self._member.start(self._watch.started)
+        try:
+            outcome = self._member.start(self._watch.started)
+        except OSError as error:
+            self._member.kill()
+            outcome = not_begun(error)
         if isinstance(outcome, Outcome):
             return self._ended(outcome)
         self.parked = outcome
@@ -185,8 +215,13 @@ def subject_of(planned: PlannedReplicate) -> str:
     return f"{planned.cell.id}#{planned.block}{again}"
 
 
-def not_started(planned: PlannedReplicate, reason: str) -> Record:
-    """Return the record of a replicate that was not started."""
+def not_begun(error: OSError) -> Outcome:
+    """Return the outcome of a replicate that this host does not let begin, such as without room for its folder."""
+    return Outcome(started_unix_ns=time.time_ns(), wall_ns=0, exit_code=None, tail=(str(error),))
+
+
+def not_started(planned: PlannedReplicate, reason: str, *, phase: str = LAUNCH) -> Record:
+    """Return the record of a replicate that was not started; `phase`: the one in which what it needs has failed."""
     return Record(
         cell=planned.cell,
         block=planned.block,
@@ -195,5 +230,5 @@ def not_started(planned: PlannedReplicate, reason: str) -> Record:
         status="failed",
         reason=f"launch: {reason}",
         started_unix_ns=time.time_ns(),
-        failure=Failure(phase="launch"),
+        failure=Failure(phase=phase),
     )

@@ -55,7 +55,8 @@ class ProcessProbe:
         return [(now_ns, "process", subject, metric, value) for metric, value in figures]
 
     def end(self, now_ns: int) -> Iterable[Sample]:
-        """Return nothing: the process has ended."""
+        """Count once more how often its control groups were stopped: while it was parked, nothing was read."""
+        self._throttled()
         return ()
 
     def fields(self) -> Mapping[str, Any]:
@@ -95,11 +96,14 @@ class ProcessProbe:
     def _groups(self, pid: int) -> None:
         if self._cpu_groups is None:
             self._find_groups(pid)
+        self._throttled()
+        if self._own_group and (peak := procfs.peak_bytes(self._own_group)) is not None:
+            self._note(cgroup_peak_bytes=peak)
+
+    def _throttled(self) -> None:
         for group in self._cpu_groups or ():
             if (now := procfs.throttled_periods(group)) is not None:
                 self._note(throttled_periods=now - self._throttled_before.setdefault(group, now))
-        if self._own_group and (peak := procfs.peak_bytes(self._own_group)) is not None:
-            self._note(cgroup_peak_bytes=peak)
 
     def _find_groups(self, pid: int) -> None:
         membership = procfs.groups(pid, self._proc)

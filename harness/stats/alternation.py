@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.records.record import Timing
-from harness.stats.estimate import step_ns
+from harness.stats.estimate import best_share, round_shares, step_ns
 
 FEWEST: Final = 5  # neighbouring slices that a ratio needs
-BEST: Final = 0.9  # so many of a replicate's rounds had the processor for a smaller share than its best ones
 LEAST_SHARE: Final = 0.95  # of the processor time per wall time of the best rounds
 
 
@@ -64,14 +63,10 @@ def _alone(timing: Timing) -> list[bool]:
     CPU time over wall time is that of its best rounds, up to 5 %. It is compared with itself, not with 1: a step may
     wait, or use several processors.
     """
-    if not timing.round_cpu_ns:
+    shares = round_shares(timing)
+    if not shares:
         return [True] * len(timing.round_ns)
-    doubles = timing.double_round_ns or (0,) * len(timing.round_ns)
-    shares = [
-        cpu / max(1, once + twice)
-        for cpu, once, twice in zip(timing.round_cpu_ns, timing.round_ns, doubles, strict=True)
-    ]
-    best = sorted(shares)[int(BEST * len(shares))]
+    best = best_share(shares)
     return [share >= LEAST_SHARE * best for share in shares]
 
 

@@ -24,6 +24,7 @@ from harness.stats.distributions import student_quantile
 ALPHA: Final = 0.035
 FEW_BLOCKS: Final = 6  # below this a run is a first look
 VERDICT_FLOOR: Final = 0.01  # differences below 1 % are called the same
+BEST: Final = 0.9  # so many of a replicate's rounds had the processor for a smaller share than its best ones
 WIDE: Final = 2.0  # an interval whose ends differ by more than this factor is shown instead of the value in it
 PRECISE_HALF_WIDTH: Final[Mapping[str, float]] = {"cpu": 0.02, "cuda": 0.01}
 
@@ -204,6 +205,32 @@ def cpu_share(timing: Timing) -> float:
     """
     wall_ns = timing.process_wall_ns or sum(timing.round_ns) + sum(timing.double_round_ns)
     return timing.process_cpu_ns / wall_ns if timing.process_cpu_ns and wall_ns else 1.0
+
+
+def round_shares(timing: Timing) -> list[float]:
+    """Return the CPU time of each round over its wall time; of a trainer over both fits; none where not recorded."""
+    doubles = timing.double_round_ns or (0,) * len(timing.round_ns)
+    if len(timing.round_cpu_ns) != len(timing.round_ns):
+        return []
+    return [
+        cpu / max(1, once + twice)
+        for cpu, once, twice in zip(timing.round_cpu_ns, timing.round_ns, doubles, strict=True)
+    ]
+
+
+def best_share(shares: Sequence[float]) -> float:
+    """Return the share of a replicate's best rounds: a step may wait, or use several processors."""
+    return sorted(shares)[int(BEST * len(shares))]
+
+
+def median_share(timing: Timing) -> float:
+    """Return the median round's share over that of the best rounds; 1 where none was recorded.
+
+    It is low where something else had the processor, and not where the step itself waits.
+    """
+    shares = round_shares(timing)
+    best = best_share(shares) if shares else 0.0
+    return statistics.median(shares) / best if best else 1.0
 
 
 def largest_difference(trajectories: Sequence[Sequence[float]]) -> float | None:

@@ -18,6 +18,7 @@ from harness.stats.estimate import (
     Estimate,
     cpu_share,
     estimate,
+    median_share,
     round_step_ns,
     step_ns,
 )
@@ -51,7 +52,8 @@ NOSLOPE: Final = Flag(
 STOLEN: Final = Flag(
     name="STOLEN",
     letter="C",
-    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor",
+    sentence=f"something else ran: some replicate's rounds got less than {LEAST_CPU_SHARE:.0%} of a processor"
+    " (or of what its best rounds got)",
 )
 IMPRECISE: Final = Flag(
     name="IMPRECISE",
@@ -120,12 +122,17 @@ def flags(timings: Sequence[Timing], device: str, *, is_narrow: bool | None = No
         IMPRECISE: whole and not (is_precise(estimate(steps), device) if is_narrow is None else is_narrow),
         AUTOCORR: autocorrelated(groups),
         SHIFT: any(shape != "flat" for shape in shapes(groups)),
-        STOLEN: device == "cpu" and any(cpu_share(timing) < LEAST_CPU_SHARE for timing in timings),
+        STOLEN: device == "cpu" and any(map(is_robbed, timings)),
         NOSLOPE: not whole,
         BIMODAL: whole and is_bimodal(steps),
         OUTLIER: whole and has_outlier(steps),
     }
     return tuple(flag for flag in FLAGS if raised[flag])
+
+
+def is_robbed(timing: Timing) -> bool:
+    """Return whether a replicate on the CPU got too little of it, in all its rounds or in the median one."""
+    return cpu_share(timing) < LEAST_CPU_SHARE or median_share(timing) < LEAST_CPU_SHARE
 
 
 def legend(raised: Iterable[Flag]) -> tuple[Flag, ...]:

@@ -29,6 +29,7 @@ class RunFacts:
     frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
     workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
     selection: tuple[str, ...] = ()  # the request, such as "framework=torch,jax"
+    left_out: str = ""  # what was named and is not in the plan, as sentences; empty: nothing, or the run is older
     device: str = "cpu"  # "cpu" or "cuda"
     settings: Settings | None = None  # numbers of the protocol
     timeout_s: float = 300.0  # of one replicate

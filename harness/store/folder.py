@@ -29,7 +29,7 @@ from bench.records.codec import to_json
 from bench.records.record import Record
 from harness.errors import StoreError
 from harness.plan.plan import Plan
-from harness.store import reading
+from harness.store import reading, replicates
 from harness.store.facts import RunFacts
 from harness.store.samples import Sample, Samples
 
@@ -130,6 +130,14 @@ class RunFolder:
             StoreError: a line is damaged or of a newer schema; the message has file, line and remedy.
         """
         return reading.records(self.records_path)
+
+    def replicates(self) -> tuple[Record, ...]:
+        """Return one record for each process (`harness.store.replicates`).
+
+        Raises:
+            StoreError: as `records`; or two lines say different things of one replicate.
+        """
+        return replicates.standing(self.records_path, self.records())
 
     def merge_samples(self) -> None:
         """Write samples.parquet from the samples; do nothing where there are none.

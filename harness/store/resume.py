@@ -1,14 +1,27 @@
-"""Whether a run that was interrupted may go on: only with the same plan and the same code."""
+"""Whether a run that was interrupted may go on: only with the same plan, the same code and on the same machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from bench.records.record import Cell, Record
 from harness.errors import StoreError
+from harness.format import memory_size
+from harness.host.machine import HostFacts
 from harness.plan.label import name
 from harness.plan.plan import Plan, is_planned, make_plan
 from harness.store.facts import RunFacts
 
-SHOWN = 3  # differences in a message
+SHOWN: Final = 3  # differences in a message
+MEMORY_DIFFERS: Final = 0.05  # of the memory: a kernel of the same version keeps some per cent more or less of it
+SAME_HOST: Final[Mapping[str, str]] = {  # by field of HostFacts: what it is; the harness's interpreter may be another
+    "cpu": "the processor",
+    "cores": "the number of processors",
+    "os": "the system",
+    "gpu": "the GPU",
+    "driver": "the GPU's driver",
+    "governor": "the governor of the clocks",
+    "smt": "SMT",
+}
 
 
 def require_fit(
@@ -19,6 +32,8 @@ def require_fit(
     records: Sequence[Record],
     code: Sequence[tuple[str, ...]],
     cells: Sequence[Cell] | None,
+    host: HostFacts | None = None,
+    cpus: Iterable[int] | None = None,
 ) -> None:
     """Raise an error where the rest of a run would not be comparable with its records.
 
@@ -29,6 +44,8 @@ def require_fit(
         records: of the run so far.
         code: (file, SHA-256) of the present files that a result depends on.
         cells: the cells selected now; None: nothing was selected with --resume.
+        host: the machine, as it is now; None: it is not compared.
+        cpus: the processors that this process may use; None: they are not compared.
 
     Raises:
         StoreError: the message names the differences.
@@ -36,13 +53,15 @@ def require_fit(
     differences = [
         *_plan_differences(plan, records),
         *([] if cells is None else _cell_differences(plan.cells, cells)),
+        *([] if cpus is None else _cpu_differences(facts.cpus, cpus)),
+        *([] if host is None else _host_differences(facts.host, host)),
         *_code_differences(facts.code, code),
     ]
     if differences:
         more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
         raise StoreError(
             f"{run_id} cannot be resumed: {'; '.join(differences[:SHOWN])}{more}."
-            " Its records stay as they are; start a new run, or restore what has changed."
+            " Its records stay as they are: start a new run, or restore what has changed."
         )
 
 
@@ -78,6 +97,32 @@ def _code_differences(before: Sequence[tuple[str, ...]], now: Sequence[tuple[str
     changed = [f"{path} has changed" for path in then if path in today and then[path] != today[path]]
     gone = [f"{path} is gone" for path in then if path not in today]
     return changed + gone + [f"{path} is new" for path in today if path not in then]
+
+
+def _host_differences(then: HostFacts, now: HostFacts) -> list[str]:
+    """Return what is another machine. What an older run does not hold is not compared."""
+    found = []
+    for field, what in SAME_HOST.items():
+        before, after = getattr(then, field), getattr(now, field)
+        if before not in ("", 0) and before != after:
+            found.append(f"{what} was {before}, it is {after or 'not there'}")
+    if abs(now.memory_bytes - then.memory_bytes) > MEMORY_DIFFERS * then.memory_bytes:
+        found.append(f"its memory was {memory_size(then.memory_bytes)}, it is {memory_size(now.memory_bytes)}")
+    if then.quota != now.quota:
+        found.append(f"its CPU quota was {_quota(then.quota)}, it is {_quota(now.quota)}")
+    return found
+
+
+def _quota(processors: float | None) -> str:
+    return "none" if processors is None else f"{processors:g} processors"
+
+
+def _cpu_differences(planned: Iterable[int], usable: Iterable[int]) -> list[str]:
+    missing = sorted(set(planned) - set(usable))
+    if not missing:
+        return []
+    cpus, others = (",".join(map(str, sorted(each))) for each in (planned, usable))
+    return [f"CPU {','.join(map(str, missing))} of its CPU set {cpus} cannot be used here; usable: {others}"]
 
 
 def _pairs(code: Sequence[tuple[str, ...]]) -> list[tuple[str, str]]:

@@ -61,7 +61,7 @@ def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    plan, records = folder.plan(), folder.records()
+    plan, records = folder.plan(), folder.replicates()
     reading.require_one_run(folder.records_path, records, facts, plan)
     judgement = validity.judged(records, facts)
     planned = ((renamed(replicate.cell), replicate.block) for replicate in plan.in_order())

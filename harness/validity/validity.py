@@ -4,6 +4,7 @@
                 in the timed rounds: the replicate refuses itself, and its record is invalid when it gets here
     durations   a time that is not a number, is negative, or is zero where something was timed
     gates       the gates of bench once more, on what the record says; its data; a first step falsely called cold
+    processors  it ran outside its CPU set, or a CPU quota held it up
     machine     the state of the machine, as the harness observed it from outside
     drift       the machine changed within the block, by its drift probes
     agreement   differs from the frameworks' median; each framework counts once
@@ -21,12 +22,21 @@ from typing import Final
 from bench.records.record import Cell, Failure, Record, Status
 from harness.stats.flags import RERUN, Flag
 from harness.store.facts import RunFacts
-from harness.validity import agreement, drift, durations, gates, machine, roofline
+from harness.validity import agreement, drift, durations, gates, machine, processors, roofline
 from harness.validity.finding import Finding, Key, Rule, key_of
 
 STAGES: Final[tuple[tuple[Rule, ...], ...]] = (
     (durations.impossible,),
-    (gates.other_mode, gates.other_bytes, gates.falsely_cold, machine.disturbed, drift.drifted),
+    (
+        gates.other_mode,
+        gates.other_results,
+        gates.other_bytes,
+        gates.falsely_cold,
+        processors.elsewhere,
+        processors.held_up,
+        machine.disturbed,
+        drift.drifted,
+    ),
     (agreement.disagreeing,),
     (roofline.above_limits,),
 )

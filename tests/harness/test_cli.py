@@ -294,7 +294,8 @@ def test_the_quick_profile_has_one_block_for_ladders(here: Here) -> None:
             "--launcher",
             "venv",
         ]
-        return here("plan", "--workload", workload, *mode, *more)[1].partition(" + ")[0]
+        lines = here("plan", "--workload", workload, *mode, *more)[1].splitlines()
+        return next(line for line in lines if " × " in line).partition(" + ")[0]
 
     assert planned("mlp,convnet") == "2 cells × 1 block"
     assert planned("mlp,regression") == "2 cells × 3 blocks"

@@ -174,3 +174,23 @@ def test_a_sampler_looks_while_its_block_runs_and_counts_its_own_time(tmp_path: 
     assert 0 < sampler.cpu_ns < sampler.wall_ns
     kinds = {(source, metric) for _, source, _, metric, _ in sampler.samples}
     assert {("turn", "import"), ("process", "rss_bytes"), ("sampler", "process status longest_ns")} <= kinds
+
+
+def test_how_often_a_group_was_stopped_is_read_once_more_at_the_end(tmp_path: Path) -> None:
+    """A replicate that takes turns is not looked at while it is parked, nor in its slices."""
+    cgroup, proc = tmp_path / "cgroup", tmp_path / "proc"
+    for name, folder in (("7", proc / "7"), (str(os.getpid()), proc / str(os.getpid()))):
+        folder.mkdir(parents=True)
+        (folder / "cgroup").write_text("1:cpu:/a\n")
+        fields = [name, "(python)", "S", *("0" for _ in range(49))]
+        (folder / "stat").write_text(" ".join(fields))
+        (folder / "status").write_text("VmHWM: 2 kB\nVmRSS: 1 kB\n")
+    stat = group(cgroup, "/cpu/a", cpu__stat="nr_periods 9\nnr_throttled 2\n") / "cpu.stat"
+    watched = Watched("cell#1")
+    watched.started(7, None)
+    probe = ProcessProbe(watched, Costs(), proc=str(proc), mounts=cgroup)
+    list(probe.look(1))
+    assert probe.fields()["throttled_periods"] == 0
+    stat.write_text("nr_periods 90\nnr_throttled 30\n")
+    list(probe.end(2))
+    assert probe.fields()["throttled_periods"] == 28
