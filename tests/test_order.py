@@ -31,7 +31,7 @@ FLOORS = (
     ("plan", "doctor"),
     ("launchers",),
     ("environments", "stats", "host", "hello"),
-    ("errors", "format"),
+    ("errors", "format", "shell"),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 

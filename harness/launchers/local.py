@@ -14,6 +14,7 @@ import psutil
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
+from harness import shell
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 
@@ -30,6 +31,10 @@ class Interpreters(Protocol):
 
     def python(self, framework: str) -> Path | None:
         """Return the interpreter of `framework`; None: it has none."""
+        ...
+
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in its environment, with the remedy; empty: it is whole, or that is unknown."""
         ...
 
 
@@ -78,9 +83,13 @@ class LocalLauncher:
         python = self._python(turn)
         return Kept(turn, Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")), self._alive, python)
 
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in the environment of a framework."""
+        return self._interpreters.damage(framework)
+
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
-        return f"samestep run --resume {run}"
+        return shell.samestep("run", "--resume", shell.path(run))
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
@@ -144,14 +153,16 @@ class OneInterpreter:
             raise SetupError(f"{self._python} does not run as a Python interpreter: {error}.") from error
         missing = ended.stdout.split()
         if missing:
-            packages = " ".join(name.replace("_", "-") for name in missing)
-            raise SetupError(
-                f"{self._python} lacks {packages}, which every replicate needs:"
-                f" {self._python} -m pip install {packages}"
-            )
+            packages = [name.replace("_", "-") for name in missing]
+            remedy = shell.command(shell.path(self._python), "-m", "pip", "install", *packages)
+            raise SetupError(f"{self._python} lacks {' '.join(packages)}, which every replicate needs: {remedy}")
         say(f"Frameworks run in {self._python}")
         return {}
 
     def python(self, framework: str) -> Path | None:
         """Return the one interpreter."""
         return self._python
+
+    def damage(self, framework: str) -> str:
+        """Return "": what belongs into the user's environment is not known."""
+        return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness import shell
 from harness.report.exporters import EXPORTERS, exporter
 from harness.report.exporters.console import print_sentences, print_table
 from harness.report.summary import summary
@@ -60,7 +61,7 @@ def show(run: Run, console: Console) -> None:
     for table in computed.shown(run):
         if table.is_printed and (table.rows or not table.is_optional):
             print_table(view(table, wide=False), console)
-    print_sentences(summary(run, computed), console)
+    print_sentences(summary(run, computed, shell.command(*shell.program())), console)
 
 
 def render(run: Run, format: str, table: str | None = None) -> str:

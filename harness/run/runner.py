@@ -68,6 +68,8 @@ class Runner:
         record = to_record(turn, outcome)
         observation = watch.observation(record.energy)
         record = dataclasses.replace(record, attempt=planned.attempt, observation=observation)
+        if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
+            record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
         return self._keep(record, watch.samples, outcome.log)
 
     def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:

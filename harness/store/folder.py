@@ -25,6 +25,7 @@ from typing import IO, Any, Final, TypeVar
 
 from bench.records.codec import RecordError, decode, from_json, to_json
 from bench.records.record import Record
+from harness import shell
 from harness.errors import StoreError
 from harness.plan.plan import Plan
 from harness.store.facts import RunFacts
@@ -142,7 +143,8 @@ class RunFolder:
                 remedy = (
                     ""
                     if "newer" in str(error)
-                    else f" Delete the line (sed -i {number}d {self.records_path}); --resume measures it again."
+                    else f" Delete the line ({shell.command('sed', '-i', f'{number}d', shell.path(self.records_path))});"
+                    " --resume measures it again."
                 )
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
         return tuple(records)

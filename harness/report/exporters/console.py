@@ -21,7 +21,7 @@ def print_table(view: View, console: Console) -> None:
         return
     print_grid(view, console)
     for row in view.notes:
-        console.print(Text(f"{row.name}: {row.note}", style=_colour(row)))
+        console.print(Text(f"{row.name}: {row.note}", style=_colour(row)), soft_wrap=True)
     for remark in view.remarks:
         console.print(Text(remark, style=QUIET))
     for flag in view.flags:
@@ -35,9 +35,9 @@ def print_grid(view: View, console: Console) -> None:
 
 
 def print_sentences(sentences: Iterable[str], console: Console) -> None:
-    """Print the summary of the run, one sentence per line."""
+    """Print the summary of the run, one sentence per line, not broken: a command in it can be copied."""
     for sentence in sentences:
-        console.print(Text(sentence))
+        console.print(Text(sentence), soft_wrap=True)
 
 
 def _grid(view: View) -> Grid:
