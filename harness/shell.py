@@ -27,9 +27,9 @@ AGAIN: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def quoted(word: str | Path) -> str:
-    """Return `word` as a shell reads it back, on one line.
+    r"""Return `word` as a shell reads it back, on one line.
 
-    Control characters and bytes that are no UTF-8 are written as bash and zsh escape them: $'a\\nb'.
+    Control characters and bytes that are no UTF-8 are written as bash and zsh escape them: $'a\nb'.
     """
     text = str(word)
     if text.isprintable():
@@ -57,7 +57,7 @@ def program(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     if not own.is_file():
         return (sys.executable, "-m", "harness")
     on_path = shutil.which(NAME, path=environ.get("PATH"))
-    return (NAME,) if on_path and os.path.samefile(on_path, own) else (str(own),)
+    return (NAME,) if on_path and own.samefile(on_path) else (str(own),)
 
 
 def compose(

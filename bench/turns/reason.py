@@ -104,7 +104,7 @@ SIGNS: Final = (
 # What only a process without an exception prints: the interpreter's and the C++ libraries' last words.
 LAST_WORDS: Final = _sign(
     r"^Fatal Python error: ",
-    r"^\s*what\(\):",
+    r"^terminated by \S+: ",
     r"^terminate called ",
     r"\bCheck failed: ",
     r"Assertion .* failed",
@@ -128,11 +128,19 @@ NOISE: Final = re.compile(
     r"|Extension modules: |Current thread 0x|Thread 0x|Aborted|Segmentation fault|collect2: error: ld returned"
     r"|compilation terminated|\(core dumped\)|Original error was|To execute this operation|\[\[?\{\{node|tcmalloc)"
 )
+UNFINISHED: Final = re.compile(r":$|\bfollowing \w+$|\bas follows$")  # the next line says it
+TERMINATED: Final = re.compile(r"terminate called after throwing an instance of '([^']+)'\s*what\(\):\s*")  # libstdc++
+MODULE: Final = re.compile(r"^(?:[a-z_]\w*\.)+(?=\w+: )")  # of an exception's type
 CODE: Final = re.compile(r'^File ".*", line \d+')  # the line after it is code, and is indented further
-ANSI: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# Of a terminal; TensorFlow's names of nodes; the beginning of a traceback inside a message.
+DECORATION: Final = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\{\{function_node [^}]*\}\} ?| \[Op:\w+\](?: name: ?)?"
+    r"|(?<=: )Traceback \(most recent call last\):"
+)
 FOLDER: Final = re.compile(r"/(?:[^/\s:'\"]+/)+(?=[^/\s:'\"]+[:\s(])")  # of the file that a compiler names first
 TYPE: Final = re.compile(r"^(?:[\w.]+\.)?([A-Z]\w*): (?=\S)")
-RAISED: Final = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:: .*|)$")  # the last line of a traceback
+RAISED: Final = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")  # the last line of a traceback
+GOT: Final = re.compile(r"\bgot (\w+\(.*\))\.?$")  # the exception that Dynamo met
 LOOKUPS: Final = (KeyError, IndexError, AttributeError, StopIteration)  # of a cache or an option: often no failure
 
 
@@ -156,10 +164,10 @@ def of_log(text: str) -> Reason:
     for sign in (*SIGNS, LAST_WORDS):
         if line := _found(sign, searched):
             line = f"{ended[0]}: {line}" if ended and line in ended[1] and not ended[1].startswith(line) else line
-            return Reason(_short(_without_folder(line)), sign.is_memory, sign.is_killed_child)
+            return Reason(_short(_without_folder(MODULE.sub("", line))), sign.is_memory, sign.is_killed_child)
     if ended:
         name, message = ended
-        return Reason(_short(f"{name}: {_headline(message)}".rstrip(": ")), out_of_memory=name == "MemoryError")
+        return Reason(_short(f"{name}: {_headline(message)}".rstrip(": ")), out_of_memory=name.endswith("MemoryError"))
     telling = [line.strip() for line in _telling(lines)] or [line.strip() for line in lines if line.strip()]
     return Reason(_short(telling[-1]) if telling else "")
 
@@ -211,7 +219,7 @@ def _told(error: BaseException) -> str:
     first = _named(telling[0], _headline(_said(telling[0])))
     if not own:
         return first
-    if _headline(_said(telling[0])) in said:
+    if _headline(_said(telling[0])) in own:
         return _named(error, own)
     word = "from" if explicit else "after"
     return f"{_short(_named(error, own), PART)} ({word} {_short(first, LONGEST - PART - len(word) - 3)})"
@@ -241,7 +249,8 @@ def _named(error: BaseException, line: str) -> str:
 def _lines(text: str) -> list[str]:
     if len(text) > 2 * SEARCHED:
         text = f"{text[:SEARCHED]}\n{text[-SEARCHED:]}"
-    return [line.expandtabs().rstrip() for line in ANSI.sub("", text).splitlines()]
+    text = TERMINATED.sub(r"terminated by \1: ", DECORATION.sub("", text))
+    return [line.expandtabs().rstrip() for line in text.splitlines()]
 
 
 def _found(sign: Sign, lines: Sequence[str]) -> str:
@@ -273,8 +282,9 @@ def _headline(message: str) -> str:
     first = lines[0].strip()
     explained = next((line.strip() for line in lines[1:] if line.strip().startswith("Explanation: ")), "")
     if explained:  # PyTorch's Dynamo
-        return f"{first}: {explained.removeprefix('Explanation: ')}"
-    if first.endswith(":") and len(lines) > 1:
+        original = GOT.search(explained)
+        return f"{first}: {original[1] if original else explained.removeprefix('Explanation: ')}"
+    if UNFINISHED.search(first) and len(lines) > 1:
         return f"{first} {lines[1].strip()}"
     return first
 

@@ -89,7 +89,7 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
     if not any(line.startswith(f"{dist_info.name}/{RECORD},") for line in lines):
         yield f"{dist_info.name}/{RECORD} is cut"
     for line in lines:
-        quoted, digest, size = (line.rsplit(",", 2) + ["", ""])[:3]
+        quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
         if not size.isdigit():  # compiled bytecode, and the list itself
             continue
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted

@@ -96,7 +96,7 @@ class Environments:
         folder = self.folder(framework)
         remedy = shell.command("rm", "-rf", shell.path(folder))
         return (
-            f"its environment {folder.name} is damaged ({found.text}): the next run makes it again, also after {remedy}"
+            f"its environment {folder.name} is damaged ({found.text}): the next run makes it again, or {remedy} before"
         )
 
     def _damage(self, framework: str) -> Damage | None:

@@ -140,12 +140,8 @@ class RunFolder:
             try:
                 records.append(from_json(line))
             except RecordError as error:
-                remedy = (
-                    ""
-                    if "newer" in str(error)
-                    else f" Delete the line ({shell.command('sed', '-i', f'{number}d', shell.path(self.records_path))});"
-                    " --resume measures it again."
-                )
+                delete = shell.command("sed", "-i", f"{number}d", shell.path(self.records_path))
+                remedy = "" if "newer" in str(error) else f" Delete the line ({delete}); --resume measures it again."
                 raise StoreError(f"{self.records_path}, line {number}: {error}.{remedy}") from error
         return tuple(records)
 
