@@ -16,6 +16,7 @@ from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from harness import shell
 from harness.errors import SetupError
+from harness.launchers import scratch
 from harness.launchers.base import OnStart, Say
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
@@ -48,9 +49,11 @@ class LocalLauncher:
         self.name = name
         self._interpreters = interpreters
         self._alive: set[int] = set()  # first processes of the members of a group
+        self._scratch = scratch.temporary()
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the missing environments; return, by framework, why it has none."""
+        self._scratch = scratch.choose(say)
         remove_left_behind()
         unprepared = self._interpreters.make(frameworks, say)
         adopt_orphans()
@@ -63,7 +66,7 @@ class LocalLauncher:
             SetupError: the framework has no interpreter; `prepare` returns the reason.
         """
         python = self._python(turn)
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        folder = self._folder()
         try:
             return supervise(turn, folder, python=python, on_start=lambda pid: on_start(pid, folder))
         finally:
@@ -81,7 +84,7 @@ class LocalLauncher:
             SetupError: as `take`.
         """
         python = self._python(turn)
-        return Kept(turn, Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")), self._alive, python)
+        return Kept(turn, self._folder(), self._alive, python)
 
     def damage(self, framework: str) -> str:
         """Return what is damaged in the environment of a framework."""
@@ -93,6 +96,9 @@ class LocalLauncher:
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
+
+    def _folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._scratch))
 
     def _python(self, turn: Turn) -> str:
         python = self._interpreters.python(turn.cell.framework)
@@ -107,7 +113,8 @@ def remove_left_behind() -> None:
     Such a process ends by itself, but one that is still starting Python may live for seconds, beside the next run. The
     folders may hold compile caches of a gigabyte.
     """
-    left = [folder for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if not _has_owner(folder)]
+    parents = dict.fromkeys((scratch.temporary(), *scratch.OTHERS))
+    left = [folder for parent in parents for folder in parent.glob(f"{PREFIX}*") if not _has_owner(folder)]
     end_processes_in(left)
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
 """The reason that is shown: the line that tells most, of texts that real frameworks, compilers and loaders wrote.
 
-A file of `reasons/` begins with the status and the reason that its text must give; the text is one exception with those
-that led to it, or what a process printed (`log_…`). They were made with broken compilers, wrong shapes, limits of memory
-and cut libraries, in the environments of the suite.
+A file of `reasons/` begins with the status and the reason that its text must give. The text is one exception with those
+that led to it, or what a process printed (`log_…`). They were made with broken compilers, wrong shapes, limits of
+memory and cut libraries, in the environments of the suite.
 """
 
 import re
@@ -40,7 +40,9 @@ def test_the_line_that_tells_most_is_the_reason(path: Path) -> None:
 
 
 def raised(error: BaseException, *, cause: BaseException | None = None, context: BaseException | None = None) -> str:
-    error.__cause__, error.__context__ = cause, context
+    error.__context__ = context
+    if cause:
+        error.__cause__ = cause
     return of_exception(error).text
 
 
