@@ -222,7 +222,7 @@ def _told(error: BaseException) -> str:
     if _headline(_said(telling[0])) in own:
         return _named(error, own)
     word = "from" if explicit else "after"
-    return f"{_short(_named(error, own), PART)} ({word} {_short(first, LONGEST - PART - len(word) - 3)})"
+    return f"{_short(_named(error, own), PART)} ({word} {_short(first, LONGEST - PART - len(word) - 4)})"
 
 
 def _is_lookup(error: BaseException, other: BaseException) -> bool:

@@ -21,7 +21,7 @@ def print_table(view: View, console: Console) -> None:
         return
     print_grid(view, console)
     for row in view.notes:
-        console.print(Text(f"{row.name}: {row.note}", style=_colour(row)), soft_wrap=True)
+        console.print(Text(f"{row.name}: {row.note}", style=_colour(row)))
     for remark in view.remarks:
         console.print(Text(remark, style=QUIET))
     for flag in view.flags:
@@ -34,10 +34,14 @@ def print_grid(view: View, console: Console) -> None:
     console.print(_grid(view))
 
 
-def print_sentences(sentences: Iterable[str], console: Console) -> None:
-    """Print the summary of the run, one sentence per line, not broken: a command in it can be copied."""
+def print_sentences(sentences: Iterable[str], console: Console, command: str = "") -> None:
+    """Print the summary of the run, one sentence per line; `command`, which ends one, unbroken, to be copied."""
     for sentence in sentences:
-        console.print(Text(sentence), soft_wrap=True)
+        if command and sentence.endswith(command):
+            console.print(Text(sentence.removesuffix(command).rstrip()))
+            console.print(Text(command), soft_wrap=True)
+        else:
+            console.print(Text(sentence))
 
 
 def _grid(view: View) -> Grid:

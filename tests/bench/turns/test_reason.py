@@ -153,7 +153,7 @@ def test_a_lack_of_memory_is_told_from_what_sounds_like_it(text: str, expected: 
         ("ld.lld: error: unable to find library -lgomp\nclang: error: linker command failed", "unable to find library"),
         ("a.cpp:3:1: warning: x\nlong/path/a.cpp:4:2: error: y was not declared\na.cpp:5:1: error: z", "y was not"),
         ("ImportError: /x/libstdc++.so.6: version `GLIBCXX_3.4.32' not found (required by y.so)", "GLIBCXX_3.4.32"),
-        ("ERROR: Could not find a version\nERROR: No matching distribution found for torch==9", "No matching"),
+        ("ERROR: Could not find a version that satisfies the requirement torch==9\nERROR: No matching", "torch==9"),
     ],
 )
 def test_compilers_and_loaders_are_understood_in_a_log(text: str, expected: str) -> None:
