@@ -198,6 +198,9 @@ class FakeLauncher:
     def again(self, run: Path) -> str:
         return f"samestep run --resume {run}"
 
+    def damage(self, framework: str) -> str:
+        return ""
+
     def close(self) -> None:
         self.closed += 1
 

@@ -17,7 +17,7 @@ EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 STDLIB_ONLY = (
     "records.record", "records.observation", "records.schema", "records.codec", "records.text", "turns.turn",
     "turns.supervise", "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking",
-    "turns.prepare", "turns.environment", "turns.variables", "turns.loaded", "lines",
+    "turns.prepare", "turns.environment", "turns.variables", "turns.loaded", "turns.reason", "turns.killed", "lines",
 )  # fmt: skip
 # Each floor of the harness may import those below it. The packages of one floor do not import each other.
 FLOORS = (
@@ -31,7 +31,7 @@ FLOORS = (
     ("plan", "doctor"),
     ("launchers",),
     ("environments", "stats", "host", "hello"),
-    ("errors", "format", "strict"),
+    ("errors", "format", "strict", "shell"),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 
 from bench.protocol.required import InvalidResultError
 from bench.protocol.rounds import Clock
 from bench.records.record import Failure, Phases, Status
+from bench.turns import reason as reasons
 from bench.turns.turn import TAIL_LINES
 
 
@@ -45,13 +47,16 @@ class PhaseClock:
 
 
 def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
-    """Run `run` and return how it ended: skipped where it returns a reason, failed or invalid where it raises."""
+    """Run `run` and return how it ended: skipped where it returns a reason; failed, invalid or oom where it raises."""
     try:
         reason = run()
     except InvalidResultError as error:
         return "invalid", str(error), Failure(phase=phase.current)
     except Exception as error:  # noqa: BLE001 - a framework may raise anything, and that is a result
-        last = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-        failure = Failure(phase=phase.current, tail=tuple(traceback.format_exc().splitlines()[-TAIL_LINES:]))
-        return "failed", f"{phase.current}: {last}", failure
+        told = reasons.of_exception(error)
+        whole = traceback.format_exc()
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # a framework may have closed or replaced it
+            sys.stderr.write(whole)  # for the log, which keeps more of it
+        failure = Failure(phase=phase.current, tail=tuple(whole.splitlines()[-TAIL_LINES:]))
+        return "oom" if told.out_of_memory else "failed", f"{phase.current}: {told.text}", failure
     return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)

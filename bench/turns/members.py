@@ -14,7 +14,7 @@ from bench.turns.channel import Channel, LostError
 from bench.turns.kept import Kept
 from bench.turns.parking import Parked
 from bench.turns.turn import Outcome, Turn
-from bench.turns.watch import PHASE_EVERY_S, PhaseWatch, oom_kills
+from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
 
 PREFIX: Final = "turn-"  # of the folder of a turn
 
@@ -25,7 +25,6 @@ class Member:
 
     kept: Kept
     folder: Path
-    oom_kills_before: int
     pid: int = 0
 
 
@@ -72,7 +71,7 @@ class Members:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
             return "outcome", dataclasses.asdict(not_begun(begin, error))
-        self._members[number] = Member(Kept(turn, folder, self.alive), folder, oom_kills())
+        self._members[number] = Member(Kept(turn, folder, self.alive), folder)
 
         def start(member: Member, watch: PhaseWatch) -> Outcome | tuple[str, Any]:
             def started(pid: int, _: Path) -> None:
@@ -97,9 +96,7 @@ class Members:
         if not isinstance(answer, Outcome):
             return answer
         del self._members[number]
-        # Of several members the kernel may have killed another one.
-        killed = answer.signal == "SIGKILL" and not answer.record and oom_kills() > member.oom_kills_before
-        return "outcome", dataclasses.asdict(dataclasses.replace(answer, out_of_memory=killed))
+        return "outcome", dataclasses.asdict(answer)
 
 
 def decoded(body: Any) -> Turn:

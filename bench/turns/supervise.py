@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.records import text
-from bench.turns import variables
+from bench.turns import killed, reason, variables
 from bench.turns.parking import DESCRIPTOR, PARENT
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, TAIL_LINES, TURN_FILE, Outcome, Turn, last_phase, to_json
 
@@ -61,6 +61,7 @@ class Supervised:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_unix_ns = 0
         self._timed_out = False
+        self._kills_before = 0
         self._is_ended = False
         self.ran_ns = 0  # how long it has run, without the time in which it was stopped
 
@@ -82,6 +83,7 @@ class Supervised:
         (path / BENCH.name).symlink_to(Path(self._turn.code) / BENCH.name if self._turn.code else BENCH)
         (folder / TURN_FILE).write_text(to_json(self._turn), encoding="utf-8")
         given = {**environment(self._turn, folder, os.environ), PARENT: str(os.getpid())}
+        self._kills_before = killed.oom_kills()
         self._started_unix_ns = time.time_ns()
         with self.running(), (folder / LOG_FILE).open("wb") as log:
             self._process = subprocess.Popen(
@@ -94,6 +96,8 @@ class Supervised:
                 start_new_session=True,
                 pass_fds=() if keeper is None else (keeper,),
             )
+        # When memory runs out, the kernel must kill the turn and not what reports it.
+        killed.prefer(self._process.pid)
         on_start(self._process.pid)
 
     def wait(self, timeout_s: float) -> None:
@@ -129,15 +133,20 @@ class Supervised:
         """Return how the process ended; call `end` first."""
         assert self._process, "it was not started"
         code = self._process.returncode
+        signal_text = signal_name(-code) if code < 0 else ""
+        log_text, record = read_log(self._folder / LOG_FILE), read(self._folder / RECORD_FILE)
+        # Somebody may kill a process, too, and the kernel may have killed that of somebody else meanwhile.
+        was_killed = (signal_text == "SIGKILL" and not record) or reason.tells_of_killed_child(record or log_text)
         return Outcome(
             started_unix_ns=self._started_unix_ns,
             wall_ns=self.ran_ns,
             exit_code=code if code >= 0 else None,
-            signal=signal_name(-code) if code < 0 else "",
+            signal=signal_text,
             timed_out=self._timed_out,
+            out_of_memory=was_killed and killed.oom_kills() > self._kills_before,
             phase=last_phase(self._folder),
-            tail=tail(log_text := read_log(self._folder / LOG_FILE)),
-            record=read(self._folder / RECORD_FILE),
+            tail=tail(log_text),
+            record=record,
             log=log_text,
         )
 

@@ -15,12 +15,14 @@ from bench.records import codec, text
 from bench.records.record import Cell, Failure, Record, RepeatKind, Status
 from bench.records.text import LOG_CHARACTERS as LOG_CHARACTERS
 from bench.records.text import TAIL_LINES as TAIL_LINES
+from bench.turns import reason as reasons
 
 TURN_FILE: Final = "turn.json"
 PHASE_FILE: Final = "phase"
 RECORD_FILE: Final = "record.json"
 REPEATS: Final = "repeats"  # content of the phase file while a further process of the same turn runs
 LONGEST_PHASE: Final = 100  # characters
+IN_CONTAINERS: Final = ("docker", "workers")  # launchers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Outcome:
     exit_code: int | None  # None: ended by a signal, or never started
     signal: str = ""  # such as "SIGKILL"
     timed_out: bool = False  # ended by the launcher because timeout_s had passed
-    out_of_memory: bool = False  # the kernel's OOM killer ended it
+    out_of_memory: bool = False  # the kernel's OOM killer ended it, or a process that it had started
     phase: str = "launch"  # content of the phase file
     tail: tuple[str, ...] = ()  # last lines of stdout and stderr together
     record: str = ""  # content of record.json; empty when there is none
@@ -130,21 +132,32 @@ def to_record(turn: Turn, outcome: Outcome, read: Callable[[str], Record] = code
             return _failed(turn, outcome, "failed", f"its process wrote a damaged record: {error}")
         if (written.cell, written.block, written.position) != (turn.cell, turn.block, turn.position):
             return _failed(turn, outcome, "failed", "its process wrote the record of another replicate")
-        return dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
+        written = dataclasses.replace(written, started_unix_ns=outcome.started_unix_ns, wall_ns=outcome.wall_ns)
+        return _child_killed(written) if outcome.out_of_memory else written
     if outcome.timed_out:
         return _failed(turn, outcome, "timeout", f"{outcome.phase}: still running after {turn.timeout_s:g} s")
     if outcome.out_of_memory:
-        reason = f"{outcome.phase}: killed for memory (SAMESTEP_MEMORY gives a container more)"
-        return _failed(turn, outcome, "oom", reason)
-    return _failed(turn, outcome, "failed", f"{outcome.phase}: {_ending(outcome)}")
+        remedy = " (SAMESTEP_MEMORY gives a container more)" if turn.launcher in IN_CONTAINERS else ""
+        return _failed(turn, outcome, "oom", f"{outcome.phase}: killed for memory{remedy}")
+    told = reasons.of_log(outcome.log or "\n".join(outcome.tail))
+    return _failed(
+        turn, outcome, "oom" if told.out_of_memory else "failed", f"{outcome.phase}: {_ending(outcome, told.text)}"
+    )
 
 
-def _ending(outcome: Outcome) -> str:
-    last = outcome.tail[-1] if outcome.tail else ""
+def _child_killed(record: Record) -> Record:
+    """Return a record of a turn in which the kernel killed a process for memory."""
+    tail = record.failure.tail if record.failure else ()
+    if record.status != "failed" or not reasons.tells_of_killed_child("\n".join((record.reason, *tail))):
+        return record
+    return dataclasses.replace(record, status="oom", reason=f"{record.reason}: the kernel killed it for memory")
+
+
+def _ending(outcome: Outcome, told: str) -> str:
     if outcome.exit_code is None and not outcome.signal:  # it never started, or its end was not observed
-        return last or "no process"
+        return told or "no process"
     ending = f"ended by {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
-    return f"{ending} ({last})" if last else ending
+    return f"{ending} ({told})" if told else ending
 
 
 def _failed(turn: Turn, outcome: Outcome, status: Status, reason: str) -> Record:

@@ -1,11 +1,10 @@
-"""What a worker looks after while a turn runs: its phase, the connection, kills for memory. Standard library only."""
+"""What a worker looks after while a turn runs: its phase and the connection. Standard library only."""
 
 import contextlib
 import os
 import select
 import signal
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,8 +13,6 @@ from bench.turns.channel import Channel, LostError
 from bench.turns.turn import last_phase
 
 PHASE_EVERY_S: Final = 1.0  # between two reads of the phase, for a lost worker's record; a read takes some 30 µs
-# The counters of a container's own memory cgroup: version 2, version 1.
-OOM_COUNTERS: Final = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
 class PhaseWatch:
@@ -45,9 +42,6 @@ class PhaseWatch:
 
     def started(self, pid: int) -> None:
         """Register the turn's process, which leads its own process group."""
-        # When memory runs out, the kernel must kill the turn and not the worker, which reports what happened.
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{pid}/oom_score_adj").write_text("1000", encoding="ascii")
         with self._lock:
             self._pid = pid
             if self.lost:
@@ -79,14 +73,3 @@ class PhaseWatch:
         if self._pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, signal.SIGKILL)
-
-
-def oom_kills(counters: Sequence[Path] = OOM_COUNTERS) -> int:
-    """Return how many processes the kernel has killed for memory in this container; 0 where that is unknown."""
-    for path in counters:
-        try:
-            lines = path.read_text(encoding="ascii").splitlines()
-        except OSError:
-            continue
-        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return 0

@@ -25,7 +25,7 @@ from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.members import PREFIX, Members, decoded, not_begun
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
-from bench.turns.watch import PHASE_EVERY_S, PhaseWatch, oom_kills
+from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
 
 PATIENCE_S: Final = 60.0  # an idle worker without a harness exits after so long: no container waits for ever
 RETRY_FIRST_S: Final = 0.1
@@ -150,7 +150,7 @@ def run(turn: Turn, channel: Channel, alive: Collection[int], phase_every_s: flo
 
     Processes in sessions of the leaders `alive` are spared.
     """
-    begin, killed_before = time.time_ns(), oom_kills()
+    begin = time.time_ns()
     try:
         with (
             tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name,
@@ -164,4 +164,4 @@ def run(turn: Turn, channel: Channel, alive: Collection[int], phase_every_s: flo
         return not_begun(begin, error)
     if watch.lost:
         raise LostError("the turn was ended")
-    return dataclasses.replace(outcome, out_of_memory=not outcome.record and oom_kills() > killed_before)
+    return outcome

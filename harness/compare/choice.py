@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.records.record import Cell
+from harness import shell
 from harness.errors import SelectionError
 from harness.plan import selection
 
@@ -37,7 +38,8 @@ class Choice:
             for value in values:
                 selection.known(name, value, dict.fromkeys(getattr(cell, name) for cell in cells))
         if not any(self.has(cell) for cell in cells):
-            raise SelectionError(f"{run_id} has no cell with {self.label}: samestep report {run_id} shows what it has.")
+            remedy = shell.samestep("report", run_id)
+            raise SelectionError(f"{run_id} has no cell with {self.label}: {remedy} shows what it has.")
 
 
 def parsed(typed: str) -> Choice:

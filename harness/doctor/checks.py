@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.frameworks import FRAMEWORKS
+from harness import shell
 from harness.doctor.survey import Engine, Host
-from harness.environments import locks
+from harness.environments import checkout, locks
 
 GIGA: Final = 1_000_000_000
 LEAST_PYTHON: Final = (3, 11)
@@ -100,9 +101,11 @@ def _python(host: Host) -> list[Check]:
 def _checkout(host: Host) -> list[Check]:
     if host.missing:
         lost = ", ".join(host.missing)
-        return [_check("checkout", "fail", f"{lost} not there", "git restore . in the checkout, or clone it again")]
+        restore = shell.command("git", "-C", checkout.ROOT, "restore", ".")
+        return [_check("checkout", "fail", f"{lost} not there", f"{restore}, or clone it again")]
     if host.closed:
-        remedy = "chmod -R o+rX bench: a container's user has no account on this host"
+        remedy = shell.command("chmod", "-R", "o+rX", checkout.ROOT / "bench")
+        remedy += ": a container's user has no account on this host"
         return [_check("checkout", "ok", "complete"), _check(READABLE, "fail", f"{host.closed} is private", remedy)]
     return [_check("checkout", "ok", "complete"), _check(READABLE, "ok", "readable")]
 
@@ -172,9 +175,40 @@ def _interpreters(host: Host) -> list[Check]:
 
 def _environments(host: Host) -> list[Check]:
     made = f"{len(host.environments)} of {len(FRAMEWORKS)} made"
+    if host.damaged:
+        return [
+            _check(f"environment of {name}", "warn", text.partition(": the next run")[0], f"the next run{remedy}")
+            for name, text in host.damaged.items()
+            for remedy in [text.partition(": the next run")[2]]
+        ]
+    if host.half_made:
+        remedy = "its making was interrupted; the next run makes it again"
+        return [_check("environments", "warn", f"{made}, half made: {', '.join(host.half_made)}", remedy)]
     if len(host.environments) < len(FRAMEWORKS):
         return [_check("environments", "ok", f"{made}; the others when they are first needed")]
     return [_check("environments", "ok", made)]
+
+
+def _temporary(host: Host) -> list[Check]:
+    if not host.temporary_fault:
+        return [_check("temporary folder", "ok", host.temporary)]
+    found = f"{host.temporary}: {host.temporary_fault}"
+    if host.temporary_instead:
+        remedy = f"none needed, runs use {host.temporary_instead}; or {_export(host.temporary_instead)}"
+        return [_check("temporary folder", "warn", found, remedy)]
+    return [_check("temporary folder", "fail", found, "name a folder with 1 GB free in TMPDIR, without spaces")]
+
+
+def _export(folder: str) -> str:
+    return f"export TMPDIR={shell.quoted(folder)}"
+
+
+def _compiler(host: Host) -> list[Check]:
+    if not host.compiler_fault:
+        return [_check("C++ compiler", "ok", "it compiles, as torch.compile needs it on the processor")]
+    package = "libpython3-dev" if "Python.h" in host.compiler_fault else "g++"
+    remedy = f"torch.compile fails without it (Debian, Ubuntu: sudo apt install {package})"
+    return [_check("C++ compiler", "warn", host.compiler_fault, remedy)]
 
 
 def _engine(host: Host) -> list[Check]:
@@ -251,6 +285,6 @@ def _runtime(host: Host) -> list[Check]:
 
 
 DECISIONS: Final[tuple[Callable[[Host], list[Check]], ...]] = (
-    _python, _checkout, _folders, _results, _disk, _processors, _cgroup, _interpreters, _environments, _engine,
-    _compose, _gpus, _driver, _runtime,
+    _python, _checkout, _folders, _results, _disk, _temporary, _processors, _cgroup, _interpreters, _environments,
+    _compiler, _engine, _compose, _gpus, _driver, _runtime,
 )  # fmt: skip

@@ -8,18 +8,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.frameworks import FRAMEWORKS
+from bench.turns import reason
+from harness import shell
 from harness.environments import checkout, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
 from harness.host import nvidia, processors, quota
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
+from harness.launchers import scratch
 from harness.launchers.hardening import unreadable_file
-from harness.launchers.local import is_fit_for_compilers
+
+HEADERS: Final = "import sysconfig; print(sysconfig.get_path('include', scheme='posix_prefix'))"
+SOURCE: Final = '#include <Python.h>\n#include <omp.h>\nextern "C" int f() { return omp_get_max_threads(); }\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +58,21 @@ class Host:
     driver_error: str
     gpus: tuple[Gpu, ...]
     cuda: Mapping[str, int]  # CUDA major version that each framework's image brings
-    unfit: tuple[str, ...] = ()  # folders of the run whose names compilers do not take, such as one with a space
+    unfit: tuple[str, ...] = ()  # folders whose names compilers do not take, such as one with a space
     cores: int = 0  # physical cores of `cpus`; 0: not looked
     quota: float | None = None  # processors' time that its control groups allow this process; None: any
+    damaged: Mapping[str, str] = field(default_factory=dict)  # by framework: what is damaged in its environment
+    half_made: tuple[str, ...] = ()  # frameworks whose environment was not finished
+    temporary: str = ""  # the temporary folder
+    temporary_fault: str = ""  # why nothing can be compiled there; empty: it can
+    temporary_instead: str = ""  # the folder that a run takes instead; empty: none is better
+    compiler_fault: str = ""  # what torch.compile's C++ compiler says; empty: it works
 
 
 def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host:
     """Return the facts of this host; takes a second or two, and changes nothing."""
     engine, engine_error = _engine()
+    folder = scratch.temporary()
     gpus, driver_error = _gpus()
     needed = [root / name for name in ("bench", "harness", "images/locks", "pyproject.toml")]
     return Host(
@@ -73,6 +85,12 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         closed=unreadable_file(root / "bench"),
         results_writable=_is_writable(results),
         environments=_environments(root),
+        damaged=_damaged(root),
+        half_made=_half_made(root),
+        temporary=str(folder),
+        temporary_fault=scratch.fault(folder),
+        temporary_instead=str(scratch.better() or ""),
+        compiler_fault=compiler_fault(folder if not scratch.fault(folder) else scratch.better(), root),
         no_interpreter=_no_interpreter(),
         engine=engine,
         engine_error=engine_error,
@@ -81,7 +99,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver_error=driver_error,
         gpus=gpus.gpus,
         cuda=_cuda(root),
-        unfit=tuple(name for name in (str(root), tempfile.gettempdir()) if not is_fit_for_compilers(name)),
+        unfit=() if scratch.is_safe(root) else (str(root),),
         cores=processors.cores(os.sched_getaffinity(0)),
         quota=quota.processors(),
     )
@@ -113,7 +131,8 @@ def _engine() -> tuple[Engine | None, str]:
     try:
         from harness.launchers import docker
     except ImportError as error:
-        return None, f"No Docker engine can be reached: pip install docker ({error})"
+        remedy = shell.command(sys.executable, "-m", "pip", "install", "docker")
+        return None, f"No Docker engine can be reached: {remedy} ({error})"
     try:
         client = docker.connect()
     except SetupError as error:
@@ -155,6 +174,50 @@ def _environments(root: Path) -> tuple[str, ...]:
     with contextlib.suppress(SetupError):  # a lock is not there: another line says so
         return tuple(name for name in FRAMEWORKS if made.python(name))
     return ()
+
+
+def _damaged(root: Path) -> Mapping[str, str]:
+    found = {}
+    for device in locks.PYTHONS:
+        made = Environments(root, device)
+        for name in FRAMEWORKS:
+            with contextlib.suppress(SetupError, OSError):
+                if text := made.damage(name):
+                    found[f"{name} for {device}"] = text
+    return found
+
+
+def _half_made(root: Path) -> tuple[str, ...]:
+    made = Environments(root, "cpu")
+    with contextlib.suppress(SetupError):
+        return tuple(name for name in FRAMEWORKS if made.folder(name).exists() and not made.python(name))
+    return ()
+
+
+def compiler_fault(folder: Path | None, root: Path = checkout.ROOT, compiler: str = "") -> str:
+    """Return why a library cannot be compiled as torch.compile does it, in the compiler's words; empty: it can.
+
+    Args:
+        folder: where it is compiled; None: nowhere.
+        root: of the checkout, whose PyTorch has the interpreter with the headers.
+        compiler: the program; empty: CXX, or g++.
+    """
+    program = compiler or os.environ.get("CXX") or "g++"
+    if shutil.which(program) is None:
+        return f"there is no {program}"
+    with contextlib.suppress(SetupError):
+        python = Environments(root, "cpu").python("torch") or Path(sys.executable)
+        include = output([str(python), "-I", "-c", HEADERS]).strip()
+        try:
+            with tempfile.TemporaryDirectory(prefix="samestep-doctor-", dir=folder) as name:
+                options = ["-shared", "-fPIC", "-fopenmp", f"-I{include}", "-x", "c++", "-", "-o", f"{name}/x.so"]
+                done = subprocess.run(
+                    [program, *options], input=SOURCE, capture_output=True, text=True, timeout=60, check=False
+                )
+        except (OSError, subprocess.SubprocessError) as error:
+            return str(error)
+        return "" if done.returncode == 0 else reason.of_log(done.stderr).text or f"{program} failed"
+    return ""
 
 
 def _no_interpreter() -> tuple[str, ...]:

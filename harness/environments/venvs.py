@@ -2,7 +2,8 @@
 
 An environment is made when it is first needed, by the uv that is installed with the harness. The folder's name has the
 lock's digest, so a new lock makes a new environment. An environment cannot be moved, so it is made in its final folder;
-a marker file, written last, shows that it is complete.
+a marker file, written last, shows that it is complete. One that was damaged since (`harness.environments.damage`) is
+made again.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +20,14 @@ from typing import Final
 import uv
 
 from bench.turns import variables
-from harness.environments import interpreters, locks
+from harness import shell
+from harness.environments import damage, interpreters, locks
+from harness.environments.damage import Damage
 from harness.errors import SetupError
 
 Say = Callable[[str], None]
 RunCommand = Callable[[Sequence[str]], tuple[int, str]]  # runs a command; its exit code, and what it wrote to stderr
+Look = Callable[[Path, Path, Path], Damage | None]  # what is damaged in an environment, as `damage.look`
 
 FOLDER: Final = ".envs"
 MARKER: Final = "samestep-complete"
@@ -38,7 +43,8 @@ def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
     try:
         program = uv.find_uv_bin()
     except FileNotFoundError as error:
-        raise SetupError(f"uv is not installed with the harness ({error}): run make, or pip install uv") from error
+        remedy = shell.command(sys.executable, "-m", "pip", "install", "uv")
+        raise SetupError(f"uv is not installed with the harness ({error}): {remedy}") from error
     # Without colours and progress bars; trusting the certificate authorities that this machine trusts.
     given = variables.of_tools(os.environ)
     environ = {"UV_SYSTEM_CERTS": "true", **given, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
@@ -57,6 +63,7 @@ class Environments:
         device: str,
         find: Callable[[str], Path] = interpreters.find,
         run: RunCommand = run_uv,
+        look: Look = damage.look,
         *,
         locked_in: Path | None = None,
     ) -> None:
@@ -66,6 +73,7 @@ class Environments:
         self._device = device
         self._find = find
         self._run = run
+        self._look = look
 
     def folder(self, framework: str) -> Path:
         """Return where the framework's environment is or would be; raises SetupError when it has no lock."""
@@ -73,7 +81,8 @@ class Environments:
         try:
             digest = locks.digest(lock)
         except OSError as error:
-            raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: run make lock") from error
+            remedy = shell.command("make", "-C", self._root, "lock")
+            raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
         return self._root / FOLDER / f"{framework}-{locks.tag(self._device)}-{digest}"
 
     def python(self, framework: str) -> Path | None:
@@ -85,13 +94,33 @@ class Environments:
         """Return the size of an environment's files; hard links to uv's cache are counted in full."""
         return int((self.folder(framework) / MARKER).read_text())
 
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in an environment that was made, with the remedy; empty: it is whole, or not made."""
+        found = self._damage(framework)
+        if found is None:
+            return ""
+        folder = self.folder(framework)
+        remedy = shell.command("rm", "-rf", shell.path(folder))
+        return (
+            f"its environment {folder.name} is damaged ({found.text}): the next run makes it again, or {remedy} before"
+        )
+
+    def _damage(self, framework: str) -> Damage | None:
+        if self.python(framework) is None:
+            return None
+        folder = self.folder(framework)
+        return self._look(folder, locks.lock_file(self._root, framework, self._device), folder / MARKER)
+
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make the missing environments, one after the other; return the reason for each that cannot be made."""
+        """Make the environments that are missing or damaged; return the reason for each that cannot be made."""
         missing: list[str] = []
         failed: dict[str, str] = {}
         for framework in frameworks:
             with _reason_into(failed, framework):
-                if self.python(framework) is None:
+                found = self._damage(framework)
+                if found:
+                    say(f"The environment of {framework} is damaged and is made again: {found.text}")
+                if found or self.python(framework) is None:
                     missing.append(framework)
         for number, framework in enumerate(missing, start=1):
             say(f"Environment {number} of {len(missing)}: {framework} …")
@@ -110,12 +139,24 @@ class Environments:
         folder = self.folder(framework)
         folder.parent.mkdir(exist_ok=True)
         with _only_one(folder.with_name(f".{folder.name}.lock")):
-            if self.python(framework):  # another run made it meanwhile
+            if self.python(framework) and not self._damage(framework):  # another run made it meanwhile
                 return
-            if folder.exists():  # incomplete
-                shutil.rmtree(folder)
-            self._make(locks.lock_file(self._locked_in, framework, self._device), folder)
-            (folder / MARKER).write_text(str(_size_bytes(folder)))
+            self._make_whole(framework)
+            if found := self._damage(framework):  # uv's cache has the same files: its copies are damaged, too
+                if found.packages:
+                    self._uv("cache", "clean", "--quiet", *found.packages)
+                self._make_whole(framework)
+                if found := self._damage(framework):
+                    (folder / MARKER).unlink()
+                    raise SetupError(f"it was made and is not whole: {found.text}")
+
+    def _make_whole(self, framework: str) -> None:
+        folder = self.folder(framework)
+        if folder.exists():  # incomplete, or damaged
+            (folder / MARKER).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        self._make(locks.lock_file(self._locked_in, framework, self._device), folder)
+        (folder / MARKER).write_text(str(_size_bytes(folder)))
 
     def _make(self, lock: Path, folder: Path) -> None:
         base = self._find(locks.PYTHONS[self._device])
@@ -144,7 +185,8 @@ def _explained(stderr: str) -> str:
     if any(sign in text for sign in UNREACHABLE):
         return f"{first} ({last}): check the network, its proxy and its certificates, and run again"
     if "hash mismatch" in text:
-        return f"a package is not the one that was locked ({last}): run make lock if you changed it on purpose"
+        remedy = shell.command("make", "-C", locks.ROOT, "lock")
+        return f"a package is not the one that was locked ({last}): {remedy}, if you changed it on purpose"
     return last
 
 

@@ -67,6 +67,10 @@ class Launcher(Protocol):
         """Return `turn`, which has `alternates` set, as a member of a group; nothing is started yet."""
         ...
 
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in the environment of a framework, with the remedy; empty: nothing that is known."""
+        ...
+
     def again(self, run: Path) -> str:
         """Return the command that resumes the run in the folder `run`."""
         ...

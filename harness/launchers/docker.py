@@ -29,6 +29,7 @@ from requests.exceptions import ReadTimeout
 from bench.turns import supervise
 from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
 from bench.turns.variables import pair
+from harness import shell
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
@@ -100,7 +101,7 @@ def why_not(frameworks: Sequence[str], device: str) -> str:
     if not missing:
         return ""
     images = ", ".join(image_name(name, device=device) for name in missing)
-    return f"there is no image {images}: samestep build {' '.join(missing)} --device {device}"
+    return f"there is no image {images}: {shell.samestep('build', *missing, '--device', device)}"
 
 
 class DockerLauncher:
@@ -176,9 +177,13 @@ class DockerLauncher:
         link = ContainerLink(lambda folder: self._create_worker(turn, folder), gpu=self.gpu)
         return RemoteMember(turn, 1, link, grace_s=GRACE_S)
 
+    def damage(self, framework: str) -> str:
+        """Return "": an image does not change."""
+        return ""
+
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
-        return f"samestep run --resume {run}"
+        return shell.samestep("run", "--resume", shell.path(run))
 
     def close(self) -> None:
         """Close the connection to the engine."""
@@ -276,7 +281,8 @@ class DockerLauncher:
 def check_readable(bench: Path) -> None:
     """Raise SetupError if a container cannot read a file of `bench`."""
     if unreadable := unreadable_file(bench):
-        raise SetupError(f"{unreadable} is not readable for the user of a container: chmod -R o+rX {bench}")
+        remedy = shell.command("chmod", "-R", "o+rX", shell.path(bench))
+        raise SetupError(f"{unreadable} is not readable for the user of a container: {remedy}")
 
 
 def owner(pid: int) -> str:
@@ -312,5 +318,5 @@ def _absence(client: docker.DockerClient, framework: str, *, device: str) -> str
     try:
         client.images.get(name)
     except ImageNotFound:
-        return f"there is no image {name}: samestep build {framework} --device {device}"
+        return f"there is no image {name}: {shell.samestep('build', framework, '--device', device)}"
     return ""

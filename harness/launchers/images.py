@@ -21,6 +21,7 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 from bench.turns import variables
+from harness import shell
 from harness.environments import checkout, locks
 from harness.errors import SetupError
 from harness.launchers.base import Say
@@ -119,7 +120,8 @@ def build(
             if log.has_no_base():
                 base = base_image(device, environ, root)
                 raise SetupError(
-                    f"The base image {base} is not there and cannot be fetched: docker pull {base} says why; "
+                    f"The base image {base} is not there and cannot be fetched: {shell.command('docker', 'pull', base)}"
+                    " says why; "
                     "or name another Debian or Ubuntu in BASE_IMAGE."
                 )
             if code == 0:

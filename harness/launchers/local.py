@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -18,13 +17,13 @@ from bench.turns import variables
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
+from harness import shell
 from harness.errors import SetupError
+from harness.launchers import scratch
 from harness.launchers.base import Member, OnStart, Say
 from harness.launchers.interpreter import Interpreter, look
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
-TAKEN_BY_COMPILERS: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # others end a word, or open a quote, in a command
-OTHER_PLACES: Final = ("/tmp", "/var/tmp")
 KILL_S: Final = 5.0  # for killed processes to end
 
 
@@ -37,6 +36,10 @@ class Interpreters(Protocol):
 
     def python(self, framework: str) -> Path | None:
         """Return the interpreter of `framework`; None: it has none."""
+        ...
+
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in its environment, with the remedy; empty: it is whole, or that is unknown."""
         ...
 
 
@@ -60,12 +63,12 @@ class LocalLauncher:
         self._found: dict[str, Interpreter] = {}  # by framework, as the run began
         self._ready_unix_ns = 0
         self._alive: set[int] = set()  # first processes of the members of a group
+        self._scratch = scratch.temporary()
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the missing environments; return, by framework, why it has none."""
+        self._scratch = scratch.choose(say)
         remove_left_behind()
-        if temporary_folder() != Path(tempfile.gettempdir()):
-            say(f"Replicates use {temporary_folder()}: compilers do not take the name {tempfile.gettempdir()}")
         unprepared = dict(self._interpreters.make(frameworks, say))
         looked: dict[Path, Interpreter] = {}
         for framework in frameworks:
@@ -89,7 +92,7 @@ class LocalLauncher:
         found = self._interpreter(turn)
         if reason := _changed(turn, found):
             return _not_begun(reason)
-        folder = _folder_of_turn()
+        folder = self._folder()
         try:
             turn = self._with_code(turn)
             return supervise(turn, folder, python=str(found.path), on_start=lambda pid: on_start(pid, folder))
@@ -110,14 +113,21 @@ class LocalLauncher:
         found = self._interpreter(turn)
         if reason := _changed(turn, found):
             return _Absent(reason)
-        return Kept(self._with_code(turn), _folder_of_turn(), self._alive, str(found.path))
+        return Kept(self._with_code(turn), self._folder(), self._alive, str(found.path))
+
+    def damage(self, framework: str) -> str:
+        """Return what is damaged in the environment of a framework."""
+        return self._interpreters.damage(framework)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
-        return f"samestep run --resume {run}"
+        return shell.samestep("run", "--resume", shell.path(run))
 
     def close(self) -> None:
         """Do nothing: nothing is held."""
+
+    def _folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._scratch))
 
     def _with_code(self, turn: Turn) -> Turn:
         code = str(self._code) if self._code else ""
@@ -171,27 +181,11 @@ def remove_left_behind() -> None:
     Such a process ends by itself, but one that is still starting Python may live for seconds, beside the next run. The
     folders may hold compile caches of a gigabyte.
     """
-    left = [folder for folder in temporary_folder().glob(f"{PREFIX}*") if not _has_owner(folder)]
+    parents = dict.fromkeys((scratch.temporary(), *scratch.OTHERS))
+    left = [folder for parent in parents for folder in parent.glob(f"{PREFIX}*") if not _has_owner(folder)]
     end_processes_in(left)
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_fit_for_compilers(folder: str) -> bool:
-    """Return whether compilers take the name: frameworks put it into commands without quotes."""
-    return bool(TAKEN_BY_COMPILERS.fullmatch(folder))
-
-
-def temporary_folder() -> Path:
-    """Return the folder for temporary files, or another one where compilers do not take its name."""
-    usual = tempfile.gettempdir()
-    if is_fit_for_compilers(usual):
-        return Path(usual)
-    return next((Path(place) for place in OTHER_PLACES if os.access(place, os.W_OK | os.X_OK)), Path(usual))
-
-
-def _folder_of_turn() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=temporary_folder()))
 
 
 def end_processes_in(folders: Sequence[Path]) -> None:
@@ -246,11 +240,9 @@ class OneInterpreter:
         real, _, absent = ended.stdout.partition("\n")
         missing = absent.split()
         if missing:
-            packages = " ".join(name.replace("_", "-") for name in missing)
-            raise SetupError(
-                f"{self._python} lacks {packages}, which every replicate needs:"
-                f" {self._python} -m pip install {packages}"
-            )
+            packages = [name.replace("_", "-") for name in missing]
+            remedy = shell.command(shell.path(self._python), "-m", "pip", "install", *packages)
+            raise SetupError(f"{self._python} lacks {' '.join(packages)}, which every replicate needs: {remedy}")
         self._python = Path(real) if real else self._python  # a shim would choose another one in a replicate
         say(f"Frameworks run in {self._python}")
         return {}
@@ -258,3 +250,7 @@ class OneInterpreter:
     def python(self, framework: str) -> Path | None:
         """Return the one interpreter."""
         return self._python
+
+    def damage(self, framework: str) -> str:
+        """Return "": what belongs into the user's environment is not known."""
+        return ""

@@ -9,6 +9,7 @@ workers of one framework the first is used; the others are spares.
 import contextlib
 import dataclasses
 import itertools
+import os
 import select
 import shutil
 import socket
@@ -22,7 +23,7 @@ from typing import Final
 from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
-from harness import strict
+from harness import shell, strict
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
@@ -116,9 +117,18 @@ class WorkersLauncher:
         link = WorkersLink(self, turn.cell.framework)
         return RemoteMember(self._with_code(turn), next(self._numbers), link, grace_s=self.patience.grace)
 
+    def damage(self, framework: str) -> str:
+        """Return "": an image does not change."""
+        return ""
+
     def again(self, run: Path) -> str:
         """Return the command that resumes the run, to be typed on the host, not in this container."""
-        return f"SAMESTEP_RESUME={run.name} docker compose up"
+        return shell.compose(
+            "up",
+            device=os.environ.get("SAMESTEP_DEVICE", "cuda"),
+            variables={"SAMESTEP_RESUME": run.name},
+            environ=os.environ,
+        )
 
     def close(self) -> None:
         """Send "bye" to all workers, so that their containers end, and stop listening; safe to call twice."""
@@ -287,10 +297,10 @@ def dismiss(address: Path = ADDRESS, seconds: float = DISMISSAL_S) -> None:
 
 def absence(framework: str) -> str:
     """Return the sentence for a missing worker, with the remedy."""
-    return (
-        f"no worker of {framework} has connected: `docker compose logs {framework}` says why, "
-        f"`docker compose up -d {framework}` starts it again"
-    )
+    device = os.environ.get("SAMESTEP_DEVICE", "cuda")
+    logs = shell.compose("logs", framework, device=device)
+    start = shell.compose("up", "-d", framework, device=device, environ=os.environ)
+    return f"no worker of {framework} has connected: `{logs}` says why, `{start}` starts it again"
 
 
 def _is_answered(address: Path) -> bool:

@@ -23,7 +23,7 @@ from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SamestepError, SelectionError
 from harness.host import machine, processors
 from harness.host.planted import load
-from harness.launchers.local import temporary_folder
+from harness.launchers import scratch as scratch_folders
 from harness.peers import session
 from harness.peers.comparison import CONDITIONS, Condition, Facts, Results, plan
 from harness.peers.steps import STEPS
@@ -78,7 +78,7 @@ def measure(asked: argparse.Namespace, results: Results) -> None:
     """Make the comparisons that are asked for."""
     cpus = processors.cpu_set(asked.cpus) if asked.cpus else processors.default_cpus()
     cap_s = asked.cap or (20.0 if asked.short else 180.0)
-    with tempfile.TemporaryDirectory(prefix="samestep-peers-", dir=temporary_folder()) as scratch:
+    with tempfile.TemporaryDirectory(prefix="samestep-peers-", dir=scratch_folders.quietly()) as scratch:
         programs = session.programs(Path(scratch), cpus, session.to_stderr)
         tools = session.tools(programs, is_short=asked.short)
         versions = session.versions(tools)

@@ -1,9 +1,9 @@
-"""The one command with which somebody who has read a first look goes on."""
+"""The commands with which somebody who has read a report goes on: the next profile, or the rest of the run."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Final
 
+from harness import shell
 from harness.plan.profiles import PROFILES
 from harness.store.facts import RunFacts
 
@@ -11,24 +11,37 @@ NEXT: Final[Mapping[str, str]] = {"look": "quick"}  # by profile
 OTHERS: Final = "default"  # the smallest profile with verdicts
 
 
-def next_command(facts: RunFacts) -> str:
-    """Return the command that measures the same selection in the next profile."""
+def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
+    """Return the command that measures the same selection in the next profile.
+
+    Args:
+        facts: of the run.
+        program: how samestep is called, as a shell reads it: by its name on a page, which may be read elsewhere.
+    """
     options = {"profile": _next(facts), **dict(option.split("=", 1) for option in facts.selection)}
     if facts.launcher == "workers":
-        variables = " ".join(f"SAMESTEP_{name.upper()}={shlex.quote(value)}" for name, value in options.items())
-        return f"{variables} docker compose {'--env-file images/cpu.env ' if facts.device == 'cpu' else ''}up"
+        variables = {f"SAMESTEP_{name.upper()}": value for name, value in options.items()}
+        return shell.compose("up", device=facts.device, variables=variables)
     options |= {"device": facts.device} if facts.device != "cpu" else {}
     options |= {"launcher": facts.launcher, "python": facts.interpreter} if facts.interpreter else {}
-    return " ".join(["samestep run", *(f"--{name} {shlex.quote(value)}" for name, value in options.items())])
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return f"{program} {shell.command('run', *words)}"
 
 
-def next_sentence(facts: RunFacts) -> str:
+def resume_command(facts: RunFacts) -> str:
+    """Return the command that finishes the run where its page may be read: by its id."""
+    if facts.launcher == "workers":
+        return shell.compose("up", device=facts.device, variables={"SAMESTEP_RESUME": facts.id})
+    return shell.command(shell.NAME, "run", "--resume", facts.id)
+
+
+def next_sentence(facts: RunFacts, program: str = shell.NAME) -> str:
     """Return what that command adds, as one sentence."""
     profile = PROFILES[_next(facts)]
     has_more_modes = facts.profile in NEXT and not any(option.startswith("mode=") for option in facts.selection)
     modes = "every mode in " if has_more_modes else ""
     verdicts = ", with verdicts" if profile.name == OTHERS else ""
-    return f"Go on with {modes}{profile.blocks} blocks{verdicts}: {next_command(facts)}"
+    return f"Go on with {modes}{profile.blocks} blocks{verdicts}: {next_command(facts, program)}"
 
 
 def _next(facts: RunFacts) -> str:

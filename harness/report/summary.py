@@ -4,9 +4,10 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness import shell
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
 from harness.report.disturbance import disturbance_sentences
-from harness.report.onward import next_sentence
+from harness.report.onward import next_sentence, resume_command
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.memory import MemoryRow
@@ -24,10 +25,10 @@ class Fact:
     value: str
 
 
-def summary(run: Run, tables: Tables) -> tuple[str, ...]:
+def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, ...]:
     """Return the sentences at the start of the report: of steps only what is told apart, never a verdict.
 
-    A session too disturbed to tell anything apart starts with that.
+    A session too disturbed to tell anything apart starts with that. `program`: how the reader calls samestep.
     """
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
     groups = _work_groups([row for row in timed if not row.is_inference] or timed)
@@ -46,7 +47,7 @@ def summary(run: Run, tables: Tables) -> tuple[str, ...]:
         _reproducibility_sentence(tables),
         _not_ranked_sentence(tables),
         _skipped_sentence(tables),
-        _first_look_sentence(run),
+        _first_look_sentence(run, program),
     ]
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -214,12 +215,12 @@ def _skipped_sentence(tables: Tables) -> str:
     return f"Skipped, with the reason below the table of steps: {names(skipped)}." if skipped else ""
 
 
-def _first_look_sentence(run: Run) -> str:
+def _first_look_sentence(run: Run, program: str) -> str:
     if not run.is_first_look:
         return ""
     return (
         f"This is a first look: {count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
-        f" verdict. {next_sentence(run.facts)}"
+        f" verdict. {next_sentence(run.facts, program)}"
     )
 
 
@@ -231,7 +232,8 @@ def _replicates(run: Run) -> str:
     done, planned = sum(record.cell.track != "export" for record in run.records), run.facts.replicates
     if done < planned and run.facts.ended:
         return f"{done} of up to {planned}: {run.facts.ended}"
-    return f"{done} of {planned}" + (": interrupted, samestep run --resume finishes it" if done < planned else "")
+    rest = f": interrupted, {resume_command(run.facts)} finishes it" if done < planned else ""
+    return f"{done} of {planned}{rest}"
 
 
 def _commit(commit: str, *, dirty: bool) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness import shell
 from harness.report.exporters import EXPORTERS, exporter
 from harness.report.exporters.console import print_sentences, print_table
+from harness.report.onward import next_command
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
@@ -60,7 +62,8 @@ def show(run: Run, console: Console) -> None:
     for table in computed.shown(run):
         if table.is_printed and (table.rows or not table.is_optional):
             print_table(view(table, wide=False), console)
-    print_sentences(summary(run, computed), console)
+    program = shell.command(*shell.program())
+    print_sentences(summary(run, computed, program), console, next_command(run.facts, program))
 
 
 def render(run: Run, format: str, table: str | None = None) -> str:

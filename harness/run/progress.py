@@ -165,7 +165,7 @@ class TerminalProgress:
 
     def say(self, line: str) -> None:
         """Write the line above the bar."""
-        self._progress.console.print(line, highlight=False, markup=False)
+        self._progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def begin(self, planned: PlannedReplicate) -> None:
         """Show what runs now."""

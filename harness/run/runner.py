@@ -92,6 +92,8 @@ class Runner:
         record = to_record(turn, outcome, reading.record)
         observation = watch.observation(record.energy)
         record = observed(dataclasses.replace(record, attempt=planned.attempt), observation)
+        if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
+            record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
         self._sameness.require(record)
         record = self._keep(record, watch.samples, outcome.log)
         self._launches.note(record)

@@ -25,7 +25,8 @@ from harness.environments import checkout
 from harness.environments.venvs import Environments
 from harness.errors import SamestepError, SetupError
 from harness.host import machine, processors
-from harness.launchers.local import LocalLauncher, temporary_folder
+from harness.launchers import scratch
+from harness.launchers.local import LocalLauncher
 from harness.plan import selection
 from harness.plan.models import needed as needed_frameworks
 from harness.plan.plan import Plan, make_plan
@@ -194,7 +195,7 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...], c
     python = {name: path for name in needed if (path := environments.python(name))}
     plan = make_plan(cells, blocks=blocks, seed=seed)
     processors.leave(cpus)
-    with tempfile.TemporaryDirectory(prefix="samestep-standalone-", dir=temporary_folder()) as name:
+    with tempfile.TemporaryDirectory(prefix="samestep-standalone-", dir=scratch.quietly()) as name:
         folder = create(Path(name), "run")
         facts = _facts(folder, offer.frameworks, plan, blocks, seed, cpus)
         folder.write_facts(facts)

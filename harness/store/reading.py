@@ -1,13 +1,12 @@
 """The files of a run, read through the strict door: their values, or one sentence with file, line, field and remedy."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from bench.records.codec import RecordError
 from bench.records.record import Cell, Record
-from harness import strict
+from harness import shell, strict
 from harness.errors import StoreError
 from harness.plan.plan import Plan
 from harness.store import rules
@@ -103,5 +102,6 @@ def _decoded(source: bytes) -> str:
 
 
 def _of_line(path: Path, number: int, error: RecordError) -> StoreError:
-    remedy = f" Delete the line (sed -i {number}d {shlex.quote(str(path))}); --resume measures it again."
+    delete = shell.command("sed", "-i", f"{number}d", shell.path(path))
+    remedy = f" Delete the line ({delete}); --resume measures it again."
     return StoreError(f"{path}, line {number}: {error}.{'' if 'newer' in str(error) else remedy}")

@@ -5,12 +5,12 @@ the CPU set is refused, no memory for a process, no room for its folder, no cont
 machine's doing. Nothing was measured, so `--resume` takes it again, and the new record stands in place of the old one.
 """
 
-import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.catalogue import DRIFT_PROBE, EXPORT
 from bench.records.record import Cell, Record
+from harness import shell
 from harness.errors import StoreError
 from harness.plan.label import name
 
@@ -52,7 +52,7 @@ def standing(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def _conflict(path: Path, record: Record, first: int, second: int) -> str:
-    delete = f"sed -i {second}d {shlex.quote(str(path))}"
+    delete = shell.command("sed", "-i", f"{second}d", shell.path(path))
     return (
         f"{path}, lines {first} and {second}: both are {name(record.cell)}, block {record.block}, attempt"
         f" {record.attempt}, and they differ. Delete the one that is not of this run ({delete} deletes line {second})."

@@ -9,7 +9,7 @@ from bench.catalogue import ModeOffer
 from bench.records.record import Cell, Record
 from harness.stats.estimate import FEW_BLOCKS
 from harness.stats.flags import Flag
-from harness.store import reading
+from harness.store import reading, replicates
 from harness.store.facts import RunFacts, renamed, upgraded
 from harness.store.folder import RunFolder
 from harness.validity import validity
@@ -61,9 +61,9 @@ def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
     samples = folder.samples.merged
     facts = upgraded(folder.facts())
-    plan, records = folder.plan(), folder.replicates()
-    reading.require_one_run(folder.records_path, records, facts, plan)
-    judgement = validity.judged(records, facts)
+    plan, lines = folder.plan(), folder.records()
+    reading.require_one_run(folder.records_path, lines, facts, plan)
+    judgement = validity.judged(replicates.standing(folder.records_path, lines), facts)
     planned = ((renamed(replicate.cell), replicate.block) for replicate in plan.in_order())
     return Run(
         facts=facts,

@@ -34,10 +34,14 @@ def print_grid(view: View, console: Console) -> None:
     console.print(_grid(view))
 
 
-def print_sentences(sentences: Iterable[str], console: Console) -> None:
-    """Print the summary of the run, one sentence per line."""
+def print_sentences(sentences: Iterable[str], console: Console, command: str = "") -> None:
+    """Print the summary of the run, one sentence per line; `command`, which ends one, unbroken, to be copied."""
     for sentence in sentences:
-        console.print(Text(sentence))
+        if command and sentence.endswith(command):
+            console.print(Text(sentence.removesuffix(command).rstrip()))
+            console.print(Text(command), soft_wrap=True)
+        else:
+            console.print(Text(sentence))
 
 
 def _grid(view: View) -> Grid:

@@ -17,7 +17,7 @@ import pytest
 
 from bench.turns import members
 from bench.turns.channel import Channel, LostError
-from bench.turns.members import Member, Members
+from bench.turns.members import Members
 from bench.turns.turn import Outcome, Settings, Turn, to_record
 from tests.bench.turns.test_supervise import numpy_turn
 
@@ -314,32 +314,6 @@ def test_a_message_that_makes_no_sense_ends_the_connection(group: Group, kind: s
     with pytest.raises(LostError):
         worker.channel.receive(5)
     assert gone([process])
-
-
-class Killed:
-    """A member that ends with the next slice."""
-
-    def __init__(self, ending: Outcome) -> None:
-        self.ending = ending
-
-    def run_slice(self) -> Outcome:
-        return self.ending
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [({"signal": "SIGKILL"}, True), ({"signal": "SIGSEGV"}, False), ({"signal": "SIGKILL", "record": "{}"}, False)],
-)
-def test_a_parked_member_that_the_kernel_killed_for_memory_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], expected: bool
-) -> None:
-    ours, theirs = socket.socketpair()
-    monkeypatch.setattr(members, "oom_kills", lambda: 1)
-    ending = dataclasses.replace(Outcome(started_unix_ns=1, wall_ns=2, exit_code=None), **changes)  # type: ignore[arg-type]
-    with theirs, Channel(ours) as channel:
-        made = Members(channel)
-        made._members[1] = Member(Killed(ending), tmp_path, oom_kills_before=0)  # type: ignore[arg-type]
-        assert outcome(made.answer("slice", 1)).out_of_memory is expected
 
 
 def test_a_full_file_system_is_an_outcome_of_the_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from bench.turns import worker
 from bench.turns.channel import Channel, Hello, LostError
 from bench.turns.turn import Outcome, Settings, Turn
-from bench.turns.watch import PhaseWatch, oom_kills
+from bench.turns.watch import PhaseWatch
 from tests.factories import cell
 
 HELLO = Hello(framework="torch", pid=7, cpus=(1,), image="samestep/torch:cpu")
@@ -203,34 +203,6 @@ def test_offers_the_turn_to_the_oom_killer_first(tmp_path: Path) -> None:
         watch.started(process.pid)
         assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
         process.kill()
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("low 0\nhigh 0\nmax 7\noom 2\noom_kill 3\noom_group_kill 1\n", 3),
-        ("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", 1),
-        ("oom_kill_disable 0\nunder_oom 0\n", 0),
-    ],
-)
-def test_reads_the_kernels_count_of_kills_for_memory(tmp_path: Path, text: str, count: int) -> None:
-    counters = tmp_path / "counters"
-    counters.write_text(text)
-    assert oom_kills((tmp_path / "missing", counters)) == count
-
-
-def test_a_turn_without_a_record_that_the_kernel_killed_for_memory_says_so(
-    harness: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kills = iter((0, 1, 1))
-    outcomes = iter((dataclasses.replace(ENDED, record="", signal="SIGKILL"), ENDED))
-    monkeypatch.setattr(worker, "oom_kills", lambda: next(kills))
-    fake_supervise(monkeypatch, lambda turn, folder, on_start: next(outcomes))
-    channel = harness.accept()
-    for expected in (True, False):  # the second has its record: only a helper of it was killed
-        channel.send("turn", dataclasses.asdict(turn()))
-        assert channel.expect("outcome", 5)["out_of_memory"] is expected
-    harness.leave(channel)
 
 
 def test_tells_its_image_by_the_lock_files_in_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.doctor.checks import Check, can_run, examine, ways
 from harness.doctor.survey import Engine, Host
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, NvidiaError
-from harness.launchers.local import is_fit_for_compilers
+from harness.launchers import scratch
 from tests.fake_nvml import FakeGpu, FakeNvml
 
 NO_ENGINE = "No Docker engine answers at unix:///var/run/docker.sock: start it (sudo systemctl start docker)."
@@ -82,6 +82,10 @@ SICK: dict[str, dict[str, Any]] = {
     "checkout": {"missing": ("bench",)},
     "code in containers": {"closed": "bench/turns/turn.py"},
     "results": {"results_writable": False},
+    "temporary folder": {"temporary": "/t sp", "temporary_fault": "its path has a space"},
+    "environment of torch for cpu": {"damaged": {"torch for cpu": "it is damaged (x): the next run makes it again"}},
+    "environments": {"half_made": ("torch",)},
+    "C++ compiler": {"compiler_fault": "there is no g++"},
     "disk": {"free_bytes": 3_000_000_000, "environments": ()},
     "processors": {"cpus": (0,)},
     "cgroup": {"cgroup": 0},
@@ -116,12 +120,45 @@ def test_each_line_that_is_not_ok_has_its_remedy(name: str) -> None:
         ("NVIDIA runtime", 2),
         ("Python for cpu", 0),
         ("GPU in use", 0),
+        ("temporary folder", 0),
+        ("environments", 0),
+        ("C++ compiler", 0),
         ("images", 0),
         ("processors", 0),
     ],
 )
 def test_a_line_obstructs_the_ways_that_need_it_and_no_other(name: str, obstructed: int) -> None:
     assert [way.obstacle for way in ways(examine(server(**SICK[name]))) if way.obstacle] == [name] * obstructed
+
+
+def test_a_temporary_folder_that_runs_do_not_use_only_warns() -> None:
+    one = check("temporary folder", found(temporary="/t sp", temporary_fault="its path has a space"))
+    assert one.status == "fail"
+    sick = found(temporary="/t sp", temporary_fault="its path has a space", temporary_instead="/var/tmp")
+    one = check("temporary folder", sick)
+    assert (one.status, "export TMPDIR=/var/tmp" in one.remedy) == ("warn", True)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("", ""),
+        ("exit 1", "failed"),
+        ("echo '<stdin>:1:10: fatal error: Python.h: No such file or directory' >&2; exit 1", "Python.h"),
+        ("echo '/usr/bin/ld: cannot find -lgomp: No such file or directory' >&2; exit 1", "ld: cannot find -lgomp"),
+    ],
+)
+def test_a_compiler_is_tried_and_its_words_are_told(tmp_path: Path, script: str, told: str) -> None:
+    program = tmp_path / "cc"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    said = survey.compiler_fault(tmp_path, compiler=str(program))
+    assert told in said
+    assert bool(said) == bool(script)
+
+
+def test_a_compiler_that_is_not_there_is_said(tmp_path: Path) -> None:
+    assert survey.compiler_fault(tmp_path, compiler="no-such-compiler") == "there is no no-such-compiler"
 
 
 def test_a_forbidden_engine_fails_where_an_absent_one_only_warns() -> None:
@@ -217,5 +254,6 @@ def test_a_folder_whose_name_compilers_do_not_take_is_seen() -> None:
     assert "folders" not in [each.name for each in examine(found())]
     seen = check("folders", found(unfit=("/tmp/t sp",)))
     assert (seen.status, seen.found) == ("warn", "'/tmp/t sp'")
-    assert is_fit_for_compilers("/work/main-2/.envs/torch_x,y+1")
-    assert not any(map(is_fit_for_compilers, ("/tmp/t sp", "/tmp/it's", "/tmp/é", "/tmp/$x", "/tmp/(1)")))
+    assert scratch.is_safe(Path("/home/me/main-2/.envs/torch_x,y+1"))
+    unsafe = ("/tmp/t sp", "/tmp/it's", "/tmp/é", "/tmp/$x", "/tmp/(1)")
+    assert not any(scratch.is_safe(Path(name)) for name in unsafe)

@@ -46,7 +46,7 @@ def usr_bin(version: str) -> Path:
 
 
 def environments(root: Path, run: RunCommand, find: Callable[[str], Path] = usr_bin) -> Environments:
-    return Environments(root, "cpu", find, run)
+    return Environments(root, "cpu", find, run, lambda folder, lock, made: None)
 
 
 def test_an_environment_is_made_once_and_named_after_its_lock(root: Path) -> None:
@@ -120,7 +120,7 @@ def test_one_that_cannot_be_made_is_told_with_uvs_last_line_and_the_others_are_m
         ),
         (f"error: Failed to fetch: `{locks.CPU_TORCH_PAGE}`\n  Caused by: dns error\n", "in PIP_FIND_LINKS"),
         ("error: failed to write\n  Caused by: No space left on device (os error 28)\n", "the disk is full"),
-        ("error: Hash mismatch for `numpy`\n", "run make lock"),
+        ("error: Hash mismatch for `numpy`\n", "make -C "),
         ("", "uv pip ended with exit code 1"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_python_that_is_nowhere_is_a_reason_and_no_crash(root: Path) -> None:
 
 def test_a_framework_without_a_lock_is_a_reason_with_the_remedy(root: Path) -> None:
     failed = environments(root, Uv()).make(["flax", "jax"], say_nothing)
-    assert failed == {"flax": "flax has no lock file flax.cpu-py311.txt in images/locks: run make lock"}
+    assert failed == {"flax": f"flax has no lock file flax.cpu-py311.txt in images/locks: make -C {root} lock"}
 
 
 def test_an_interrupted_making_leaves_no_complete_environment(root: Path) -> None:

@@ -12,6 +12,7 @@ from docker.errors import APIError, ImageNotFound
 from requests.exceptions import ConnectionError as EngineError
 
 from bench.turns.turn import Settings, Turn, to_record, turn_from_json
+from harness import shell
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.launchers import docker
@@ -121,7 +122,9 @@ def test_says_which_images_are_missing_and_how_to_build_them() -> None:
     engine = FakeEngine("samestep/torch:cpu")
     launcher = DockerLauncher("cpu", code=ROOT, client=engine)  # type: ignore[arg-type]
     reasons = launcher.prepare(["torch", "jax"], lambda line: None)
-    assert reasons == {"jax": "there is no image samestep/jax:cpu: samestep build jax --device cpu"}
+    assert reasons == {
+        "jax": f"there is no image samestep/jax:cpu: {shell.samestep('build', 'jax', '--device', 'cpu')}"
+    }
 
 
 def test_tries_one_hardened_container_before_the_run() -> None:
@@ -326,7 +329,8 @@ def test_why_not_is_empty_where_everything_is_there(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(docker, "connect", lambda: FakeEngine("samestep/torch:cpu"))
     assert docker.why_not(["torch"], "cpu") == ""
     assert docker.why_not(["torch", "jax", "keras"], "cpu") == (
-        "there is no image samestep/jax:cpu, samestep/keras:cpu: samestep build jax keras --device cpu"
+        "there is no image samestep/jax:cpu, samestep/keras:cpu:"
+        f" {shell.samestep('build', 'jax', 'keras', '--device', 'cpu')}"
     )
 
 

@@ -167,7 +167,7 @@ class TestSummary:
 
     def test_an_interrupted_run_tells_how_to_finish_it(self) -> None:
         facts = {fact.name: fact.value for fact in about_run(run([record()], replicates=12))}
-        assert facts["replicates"] == "1 of 12: interrupted, samestep run --resume finishes it"
+        assert facts["replicates"] == "1 of 12: interrupted, samestep run --resume 20261120-101500-default finishes it"
 
     def test_changes_that_were_not_committed_are_told(self) -> None:
         facts = {fact.name: fact.value for fact in about_run(run([], dirty=True))}
