@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import SelectionError
+from harness.format import shortened_name
 
 ISOLATED: Final = Path("/sys/devices/system/cpu/isolated")
 
@@ -40,15 +41,16 @@ def cpu_set(typed: str) -> tuple[int, ...]:
     Raises:
         SelectionError: it is not such a list, or this process may not use one of them.
     """
-    cpus: list[int] = []
-    for part in typed.split(","):
-        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if bounds is None:
-            raise SelectionError(f"{typed!r} is not a CPU set: write it as 1-3 or 1,3.")
-        cpus += range(int(bounds[1]), int(bounds[2] or bounds[1]) + 1)
     allowed = os.sched_getaffinity(0)
-    missing = sorted(set(cpus) - allowed)
-    if missing or not cpus:
-        usable = ", ".join(str(cpu) for cpu in sorted(allowed))
-        raise SelectionError(f"CPU {missing[0] if missing else typed!r} cannot be used here; usable: {usable}.")
-    return tuple(sorted(set(cpus)))
+    cpus: set[int] = set()
+    for part in typed.split(","):
+        bounds = re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part.strip())
+        low, high = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
+        if low > high:
+            raise SelectionError(f"{shortened_name(typed)!r} is not a CPU set: write it as 1-3 or 1,3.")
+        asked = range(low, high + 1)
+        if (missing := next((cpu for cpu in asked if cpu not in allowed), None)) is not None:
+            usable = ", ".join(str(cpu) for cpu in sorted(allowed))
+            raise SelectionError(f"CPU {missing} cannot be used here; usable: {usable}.")
+        cpus.update(asked)
+    return tuple(sorted(cpus))

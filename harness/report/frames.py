@@ -86,7 +86,7 @@ def load(run: Path | str | Run) -> Frames:
         losses=losses(records),
         memory=_memory(records),
         limits=_limits(records),
-        samples=pd.read_parquet(run.samples) if run.samples else pd.DataFrame(columns=list(SAMPLES)),
+        samples=run.samples.frame() if run.samples else pd.DataFrame(columns=list(SAMPLES)),
     )
 
 

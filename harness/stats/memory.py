@@ -68,8 +68,8 @@ class Figures:
         return None if outer is None or reserved is None or context is None else outer - reserved - context
 
 
-def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used`: the samples of device memory."""
+def figures(record: Record, used: pd.DataFrame | None) -> Figures:
+    """Return the figures of one replicate; `used`: the samples of device memory; None: there are none."""
     memory = record.memory
     if memory is None:
         return Figures()
@@ -148,9 +148,9 @@ def _unread(memory: Memory) -> Figures:
     )
 
 
-def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before: int | None) -> int | None:
+def _context(memory: Memory, device: Reading | None, used: pd.DataFrame | None, before: int | None) -> int | None:
     """Return what the device held, above `before`, while the replicate rested after its initialisation."""
-    if device is None or memory.unix_offset_ns is None or before is None or used.empty:
+    if device is None or memory.unix_offset_ns is None or before is None or used is None or used.empty:
         return None
     begin = device.at_ns + memory.unix_offset_ns
     resting = used[(used["t_ns"] >= begin) & (used["t_ns"] <= begin + device.rested_ns)]

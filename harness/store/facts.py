@@ -41,6 +41,7 @@ class RunFacts:
     ended: str = ""  # why there are no more blocks; empty: interrupted, or run by an older samestep
     alternates: bool = False  # the processes of a block took turns
     not_alternating: str = ""  # why they did not; empty: they did, or the run is older
+    resumed_unix_ns: int = 0  # when it was resumed last; 0: never, or by an older samestep
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 
 

@@ -22,13 +22,13 @@ from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
 from harness.stats.memory import Figures, figures, growth
-from harness.store import samples as sampled
+from harness.store.samples import Samples, no_samples
 from harness.validity.results import Run
 from tests.factories import cell, framework, record, run
 from tests.harness.report.tables.test_all import read
 
 MIB = 1 << 20
-NONE = sampled.taken(None, "device_used_bytes")
+NONE = no_samples()
 BEGUN = 1_000_000_000_000  # Unix time of the process's start, ns
 
 
@@ -270,7 +270,7 @@ class TestARunWithoutTimes:
 
 
 class TestPlots:
-    def drawn(self, records: Sequence[Record], samples: Path | None = None) -> dict[str, str]:
+    def drawn(self, records: Sequence[Record], samples: Samples | None = None) -> dict[str, str]:
         shown = dataclasses.replace(run(records, frameworks=(framework(),)), samples=samples)
         return {plot.name: plot.svg for plot in plots(shown, tables(shown))}
 
@@ -292,7 +292,7 @@ class TestPlots:
             columns=["t_ns", "source", "subject", "metric", "value"],
         )
         sampled.to_parquet(tmp_path / "samples.parquet")
-        svg = self.drawn([replicate(on_cpu())], tmp_path / "samples.parquet")["memory"]
+        svg = self.drawn([replicate(on_cpu())], Samples(tmp_path))["memory"]
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
         assert {"Torch", "eager", "imported", "built", "first step", "last round", "model deleted"} <= set(texts)
 
@@ -305,8 +305,10 @@ class TestPlots:
 
 def test_samples_of_one_metric_are_read(tmp_path: Path) -> None:
     rows = [(1, "nvml", "a", "device_used_bytes", 5.0), (2, "process", "a", "rss_bytes", 6.0)]
-    pd.DataFrame(rows, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(tmp_path / "s.parquet")
-    assert sampled.taken(tmp_path / "s.parquet", "device_used_bytes").to_dict("records") == [
+    pd.DataFrame(rows, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(
+        tmp_path / "samples.parquet"
+    )
+    assert Samples(tmp_path).taken("device_used_bytes").to_dict("records") == [
         {"t_ns": 1, "subject": "a", "value": 5.0}
     ]
 
