@@ -15,6 +15,7 @@ from typing import Final
 from rich.console import Console
 
 from harness.errors import StoreError
+from harness.failures import brief
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.report.exporters import exporter, html
 from harness.report.exporters.console import print_grid
@@ -61,9 +62,10 @@ class Interim:
     def _attempt(self, *, ended: bool) -> None:
         try:
             self._renew(ended=ended)
-        except (OSError, StoreError) as error:  # the records are kept all the same
+        except Exception as error:  # noqa: BLE001  (whatever it is, measuring goes on)
             if self.say:
-                self.say(f"The report so far cannot be written: {error}")
+                why = error if isinstance(error, StoreError) else brief(error)
+                self.say(f"The report so far cannot be written: {why}")
 
     def _renew(self, *, ended: bool) -> None:
         plan, run = self.folder.plan(), so_far(load(self.folder), ended=ended)

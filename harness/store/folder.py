@@ -239,7 +239,7 @@ def latest(results: Path) -> list[RunFolder]:
         StoreError: the folder cannot be read.
     """
     try:
-        found = sorted(path for path in results.iterdir() if (path / RUN_FILE).is_file())
+        found = sorted(filter(_is_run, results.iterdir()))
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
@@ -269,6 +269,13 @@ def find(results: Path, name: str, *, empty: bool = False) -> RunFolder:
         raise StoreError(f"The run {shortened_name(name)!r} cannot be read: {explained(error)}.") from error
     known = ", ".join(run.id for run in reversed(latest(results)[:3])) or "none yet"
     raise StoreError(f"There is no run {shortened_name(name)!r} in {results}. The last ones: {known}.")
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / RUN_FILE).is_file()
+    except OSError:  # a folder that only its owner may read
+        return False
 
 
 def _begun_unix_ns(path: Path) -> int:
