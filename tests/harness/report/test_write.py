@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -200,9 +199,6 @@ def test_a_run_without_matplotlib_has_a_page_without_plots(
     page = write.write_report(folder).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert "the page lacks its plots" in caplog.text
-
-
-Fails = Callable[..., object]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StoreError("no"), KeyError("x")])
