@@ -79,7 +79,9 @@ def test_an_unknown_profile_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "a", "0-", "-1", "0-x", "9999", "1-", "3-1", "0x1", "1,,2", "٣", "1 2", "1.0", "9" * 5000, "x" * 5000]
+    "typed",
+    ["", "a", "0-", "-1", "0-x", "9999", "1-", "3-1", "0x1", "1,,2", "٣", "1 2", "1.0", "9" * 5000, "x" * 5000],
+    ids=lambda typed: typed[:5],
 )
 def test_a_cpu_set_that_is_none_or_not_here_is_refused(typed: str) -> None:
     with pytest.raises(SelectionError):

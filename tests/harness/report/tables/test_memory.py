@@ -21,7 +21,7 @@ from harness.report.plots.memory_parts import parts_of
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
-from harness.stats.memory import Figures, figures, growth
+from harness.stats.memory import Figures, figures, growth, slope
 from harness.store.samples import Samples, no_samples
 from harness.validity.results import Run
 from tests.factories import cell, framework, record, run
@@ -175,6 +175,17 @@ class TestGrowth:
             assert found is not None
             hits += found.low <= MIB <= found.high
         assert 180 <= hits <= 199  # 95 % of 200, three standard deviations are 9
+
+    @pytest.mark.parametrize("ties", [False, True])
+    def test_slope_and_interval_are_those_of_scipy(self, ties: bool) -> None:
+        from scipy.stats import theilslopes
+
+        rng = np.random.default_rng(11)
+        for count in (5, 6, 20, 41):
+            x = np.cumsum(rng.integers(1, 9, count)).astype(float)
+            y = rng.integers(0, 4 if ties else 10**9, count) * 4096.0
+            theirs = theilslopes(y, x, alpha=0.95)
+            assert slope(x, y) == pytest.approx((theirs[0], theirs[2], theirs[3]))
 
     def test_one_reading_that_is_off_does_not_move_it(self) -> None:
         held = [100 * MIB] * 20
