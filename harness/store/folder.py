@@ -17,6 +17,7 @@ silently.
 import contextlib
 import dataclasses
 import errno
+import functools
 import json
 import os
 import shutil
@@ -208,7 +209,7 @@ def create(results: Path, run_id: str) -> RunFolder:
     require_space(results)
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
         path = results / f"{run_id}{suffix}"
-        if _attempt(path, lambda path=path: _made(path)):
+        if _attempt(path, functools.partial(_made, path)):
             return RunFolder(path)
     raise StoreError(f"{results}: a thousand runs are called {run_id} already.")
 

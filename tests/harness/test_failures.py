@@ -52,7 +52,7 @@ def test_a_working_folder_that_was_deleted_is_said(tmp_path: Path, monkeypatch: 
 def test_a_fault_of_samestep_says_where_its_traceback_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(KeyError) as raised:
-        {}["x"]
+        raise KeyError("x")
     sentence = failures.sentence(raised.value)
     (kept,) = tmp_path.iterdir()
     assert sentence.startswith("a fault of samestep, KeyError")

@@ -48,8 +48,8 @@ STYLE: Final[dict[Any, Any]] = {
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
     """Draw in the style of the page, whatever the settings of this process are; afterwards they are as before."""
-    standard = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
-    with mpl.rc_context({**standard, **STYLE}):
+    settings: dict[Any, Any] = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+    with mpl.rc_context(settings | STYLE):
         yield
 
 

@@ -173,7 +173,7 @@ def test_settings_of_the_process_change_no_plot_and_stay() -> None:
     shown = run([record(block=block) for block in (1, 2, 3)])
     computed = tables(shown)
     plain = every_plot.plots(shown, computed)
-    with mpl.rc_context({"font.size": 40, "text.usetex": True, "axes.prop_cycle": mpl.cycler(color=["red"])}):
+    with mpl.rc_context({"font.size": 40, "text.usetex": True, "axes.facecolor": "red"}):
         assert every_plot.plots(shown, computed) == plain
         assert mpl.rcParams["font.size"] == 40
 

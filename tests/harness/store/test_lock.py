@@ -56,6 +56,7 @@ def test_who_lets_go_does_not_take_it_from_the_next(tmp_path: Path, monkeypatch:
     taken.append(second.take())
     assert taken == [False, True]
     assert not third.take()
+    second.free()
 
 
 def test_a_killed_owner_leaves_nothing_to_remove(tmp_path: Path) -> None:
@@ -69,6 +70,7 @@ def test_a_killed_owner_leaves_nothing_to_remove(tmp_path: Path) -> None:
     owner.send_signal(signal.SIGKILL)
     owner.communicate()
     assert lock.take()
+    lock.free()
 
 
 def test_a_file_system_without_locks_is_said_and_used(

@@ -182,8 +182,8 @@ class TestGrowth:
 
         rng = np.random.default_rng(11)
         for count in (5, 6, 20, 41):
-            x = np.cumsum(rng.integers(1, 9, count)).astype(float)
-            y = rng.integers(0, 4 if ties else 10**9, count) * 4096.0
+            x = np.cumsum(rng.integers(1, 9, count)).astype(np.float64)
+            y = (rng.integers(0, 4 if ties else 10**9, count) * 4096).astype(np.float64)
             theirs = theilslopes(y, x, alpha=0.95)
             assert slope(x, y) == pytest.approx((theirs[0], theirs[2], theirs[3]))
 
