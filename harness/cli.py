@@ -231,21 +231,30 @@ def main() -> NoReturn:
 
 def _exit_code() -> int:
     """Run the command that was typed; say its error; return its exit code."""
+    if said := failures.too_little_memory():
+        print(f"samestep: {said}.", file=sys.stderr)
+        return USAGE
     try:
         app(standalone_mode=True)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # of a worker, say; typer takes it for that of a reader
+            return _say(end.__context__)
         return end.code if isinstance(end.code, int) else USAGE if end.code else OK
-    except SamestepError as error:
-        print(f"samestep: {error}", file=sys.stderr)
-        return error.exit_code
-    except WorkloadError as error:
-        print(f"samestep: {error}", file=sys.stderr)
     except Exception as error:  # noqa: BLE001  (a person reads a sentence, whatever it is)
-        if os.environ.get(failures.WHOLE):
-            traceback.print_exc()
-        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "it")
-        kept = " What was measured is kept; --resume goes on with it." if command == "run" else ""
-        print(f"samestep: {command} failed: {failures.sentence(error)}.{kept}", file=sys.stderr)
+        return _say(error)
+    return OK
+
+
+def _say(error: Exception) -> int:
+    """Say an error in one sentence; return its exit code."""
+    if isinstance(error, SamestepError | WorkloadError):
+        print(f"samestep: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, SamestepError) else USAGE
+    if os.environ.get(failures.WHOLE):
+        traceback.print_exception(error)
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "it")
+    kept = " What was measured is kept; --resume goes on with it." if command == "run" else ""
+    print(f"samestep: {command} failed: {failures.sentence(error)}.{kept}", file=sys.stderr)
     return USAGE
 
 

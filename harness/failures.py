@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 WHOLE: Final = "SAMESTEP_TRACEBACK"  # set to 1, an error is printed with its traceback as well
+BASE_MIB, PER_CPU_MIB = 512, 128  # address space of the command itself; measured on two processors: 390 in all
 LONGEST: Final = 300  # characters of another's message
 ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -38,6 +39,18 @@ REMEDIES: Final[Mapping[int, str]] = {
     errno.EIO: "look at the disk: it reports an error",
     errno.ESTALE: "mount the network file system again",
 }
+
+
+def too_little_memory() -> str:
+    """Return that the limit of the address space is too low, which is found out before NumPy's libraries hang in it.
+
+    Their BLAS takes its buffers for each processor when it is loaded, and what it does without them is up to it.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed = BASE_MIB + PER_CPU_MIB * len(os.sched_getaffinity(0))
+    if limit == resource.RLIM_INFINITY or limit >> 20 >= needed:
+        return ""
+    return f"the limit of memory is {limit >> 20} MiB, and samestep needs {needed} MiB: raise it (ulimit -v)"
 
 
 def explained(error: BaseException) -> str:

@@ -124,3 +124,11 @@ def test_a_traceback_is_printed_when_it_is_asked_for(
     with pytest.raises(SystemExit):
         cli.main()
     assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kib", [60_000, 200_000, 500_000])
+def test_too_little_memory_is_said_before_libraries_hang_in_it(kib: int) -> None:
+    ended = shell(f"ulimit -v {kib}; timeout 60 $S list")
+    assert ended.returncode == 1
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith(f"samestep: the limit of memory is {kib >> 10} MiB, and samestep needs")

@@ -114,7 +114,7 @@ def test_output_and_format_exclude_each_other(folder: RunFolder, tmp_path: Path)
 
 def test_a_report_that_cannot_be_written_is_one_sentence(folder: RunFolder) -> None:
     folder.report_path.write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match=r"The report cannot be written: .*/report: .*choose another folder"):
+    with pytest.raises(StoreError, match=r"The report cannot be written: .*/report/csv: .*choose another folder"):
         write.write_report(folder)
 
 
