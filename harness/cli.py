@@ -3,10 +3,11 @@
 These modules are imported when a command runs, so that `samestep --help` is fast.
 """
 
-import contextlib
 import inspect
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, cast
@@ -14,7 +15,8 @@ from typing import Annotated, Final, NoReturn, cast
 import typer
 
 from bench.workloads import WorkloadError
-from harness.errors import USAGE, SamestepError
+from harness import failures, terminal
+from harness.errors import OK, USAGE, SamestepError
 from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
 from harness.plan.profiles import PROFILES
@@ -182,12 +184,18 @@ def report(
     run: RunName = "latest",
     format: Annotated[str | None, typer.Option(help=f"Print as {', '.join(EXPORTERS)}. [default: tables]")] = None,
     table: Annotated[str | None, typer.Option(help="With csv or md: only this table, such as steps or memory.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the whole report, page and tables, into this folder; print nothing else.")
+    ] = None,
     results: Results = Path("results"),
 ) -> None:
-    """Make the report of a run again and print it."""
+    """Print the report of a run; with --output, make its page and tables again.
+
+    Printing writes nothing.
+    """
     from harness import commands
 
-    commands.report(run, format=format, table=table, results=results)
+    commands.report(run, format=format, table=table, output=output, results=results)
 
 
 @app.command()
@@ -223,20 +231,40 @@ def show(
 def main() -> NoReturn:
     """Run the command line; an error becomes one sentence and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    with terminal.safe_streams() as out:
+        code = _exit_code()
+        out.flush()
+        code = terminal.exit_code(code, out)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    """Run the command that was typed; say its error; return its exit code."""
+    if said := failures.too_little_memory():
+        print(f"samestep: {said}.", file=sys.stderr)
+        return USAGE
     try:
         app(standalone_mode=True)
-    except SamestepError as error:
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # of a worker, say; typer takes it for that of a reader
+            return _say(end.__context__)
+        return end.code if isinstance(end.code, int) else USAGE if end.code else OK
+    except Exception as error:  # noqa: BLE001  (a person reads a sentence, whatever it is)
+        return _say(error)
+    return OK
+
+
+def _say(error: Exception) -> int:
+    """Say an error in one sentence; return its exit code."""
+    if isinstance(error, SamestepError | WorkloadError):
         print(f"samestep: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except WorkloadError as error:
-        print(f"samestep: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except BrokenPipeError:
-        # The reader of the output has ended, as `| head` does; without this, Python reports it once more at exit.
-        with contextlib.suppress(OSError):
-            sys.stdout = None
-        sys.exit(0)
-    sys.exit(0)
+        return error.exit_code if isinstance(error, SamestepError) else USAGE
+    if os.environ.get(failures.WHOLE):
+        traceback.print_exception(error)
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "it")
+    kept = " What was measured is kept; --resume goes on with it." if command == "run" else ""
+    print(f"samestep: {command} failed: {failures.sentence(error)}.{kept}", file=sys.stderr)
+    return USAGE
 
 
 def _interrupt(number: int, frame: object) -> None:

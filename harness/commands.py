@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
+from harness import terminal
 from harness.compare import choice
-from harness.errors import OK, SOME_FAILED, USAGE
+from harness.errors import OK, SOME_FAILED, USAGE, SelectionError
 from harness.format import rough_duration
 from harness.plan import label, request, selection
 from harness.plan.planner import planned_run
@@ -53,9 +53,10 @@ def compare(a: str, b: str, *, fail_on: str | None, results: Path, format: str |
 
 def list_offer() -> None:
     """Print what can be selected."""
-    console = Console(file=sys.stdout, markup=False, emoji=False)
+    console = terminal.console()
     offer = catalogue()
     table = Table("framework", "mode", "what happens in it", box=None, header_style="bold", pad_edge=False)
+    _fold(table)
     for framework in offer.frameworks:
         for mode in framework.modes:
             baseline = " (speed-ups compare with it)" if mode.name == framework.baseline else ""
@@ -116,8 +117,8 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
     return USAGE if failed else OK
 
 
-def report(name: str, *, format: str | None, table: str | None, results: Path) -> None:
-    """Make the report of a run again and print it, or (with `format`) its tables in that format."""
+def report(name: str, *, format: str | None, table: str | None, output: Path | None, results: Path) -> None:
+    """Print the report of a run, or (with `format`) its tables in that format; or write all of it into `output`."""
     from harness.report import write
     from harness.report.exporters import EXPORTERS
     from harness.report.tables.all import TABLES
@@ -127,12 +128,15 @@ def report(name: str, *, format: str | None, table: str | None, results: Path) -
     if table is not None:
         request.one_of("table", table, TABLES)
     folder = find(results, name)
-    page = write.write_report(folder)
-    if format is None:
+    if output is not None:
+        if format is not None or table is not None:
+            raise SelectionError("--output writes every format and table: leave --format and --table out.")
+        print(f"Report: {write.write_report(folder, output)}")
+    elif format is None:
         write.print_report(folder)
-        print(f"Report: {page}")
+        print(write.where(folder))
     else:
-        sys.stdout.write(write.render(load(folder), format, table))
+        terminal.document(write.render(load(folder), format, table))
 
 
 def show(frameworks: tuple[str, ...]) -> None:
@@ -141,7 +145,7 @@ def show(frameworks: tuple[str, ...]) -> None:
 
     with_hello = {offer.name: offer for offer in catalogue().frameworks if offer.hello}
     chosen = [selection.known("hello world", name, with_hello) for name in frameworks] or list(with_hello.values())
-    side_by_side(chosen, Console(file=sys.stdout))
+    side_by_side(chosen, terminal.console())
 
 
 def doctor() -> int:
@@ -150,9 +154,10 @@ def doctor() -> int:
     from harness.doctor.checks import can_run, examine, ways
 
     checks = examine(survey.look())
-    console = Console(file=sys.stdout)
+    console = terminal.console()
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)
+    _fold(table)
     for check in checks:
         status = f"[{colours[check.status]}]{check.status}[/]"
         table.add_row(escape(check.name), status, escape(check.found), escape(check.remedy))
@@ -161,3 +166,9 @@ def doctor() -> int:
     for way in ways(checks):
         print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
     return OK if can_run(checks) else USAGE
+
+
+def _fold(table: Table) -> None:
+    """Let long words go on in the next line where a terminal is narrow: cut, a remedy could not be followed."""
+    for column in table.columns:
+        column.overflow = "fold"

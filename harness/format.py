@@ -97,6 +97,11 @@ def scientific(value: Value) -> str:
     return f"{value:.1e}" if isinstance(value, int | float) else plain(value)
 
 
+def shortened_name(name: str) -> str:
+    """Return a name that a person typed, short enough for a sentence: of a long one its beginning and its length."""
+    return name if len(name) <= 100 else f"{name[:60]}… ({len(name)} characters)"
+
+
 def beginning(value: Value) -> str:
     """Return the first eight digits of each hash: enough to see whether they are equal."""
     return " ".join(part[:8] for part in value.split()) if isinstance(value, str) and value else plain(value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.records.record import Record
+from harness import failures
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
@@ -44,7 +45,7 @@ class Job:
 
 def run(requested: Request, setting: Setting) -> int:
     """Measure a selection in one launcher, or side by side in several; return the exit code."""
-    cpus = processors.cpu_set(setting.cpus) if setting.cpus else processors.default_cpus()
+    cpus = processors.cpu_set(setting.cpus) if setting.cpus is not None else processors.default_cpus()
     planned = planned_run(requested, launchers=setting.launcher, blocks=setting.blocks, say=progress.say)
     profile, plan = planned.profile, planned.plan
     if planned.left_out:
@@ -77,7 +78,7 @@ def run(requested: Request, setting: Setting) -> int:
 
 def resume(name: str, requested: Request, setting: Setting) -> int:
     """Go on with a run that was interrupted; return the exit code."""
-    folder = find(setting.results, name)
+    folder = find(setting.results, name, empty=True)
     with checkout.snapshot() as code:
         return _resume(folder, requested, setting, code)
 
@@ -127,12 +128,13 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
             progress.say,
             shared=shared,
         )
-    facts = replace(facts, shared_gpu=shared)
+    facts = replace(facts, shared_gpu=shared, resumed_unix_ns=time.time_ns())
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
     wanted = choose.Wanted(device=device, code=snapshot, python=python, named=facts.env)
     launcher = choose.launcher(facts.launcher, wanted)
     folder.lock()
+    folder.write_facts(facts)
     progress.say(f"{folder.id}: {_done(records)} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
     return _session([Job(run, launcher)])
@@ -158,7 +160,7 @@ def _session(jobs: Sequence[Job]) -> int:
             job.run.folder.write_facts(facts)
         if stopped:
             return _interrupted(jobs, stopped)
-        pages = [write.write_report(job.run.folder) for job in jobs]
+        pages = [_report(job.run.folder) for job in jobs]
         new = [record for job, n in zip(jobs, before, strict=True) for record in job.run.folder.records()[n:]]
         share = own_share(new, time.perf_counter() - begin)
     except KeyboardInterrupt as reason:
@@ -171,7 +173,7 @@ def _session(jobs: Sequence[Job]) -> int:
         write.print_report(job.run.folder)
         progress.say(_ended(job))
     print(f"samestep's own share of the wall time: {share:.1%}; the rest is the phases of the replicates")
-    for page in pages:
+    for page in filter(None, pages):
         print(f"Report: {page}")
     if len(jobs) > 1:
         first, *others = (job.run.folder for job in jobs)
@@ -188,6 +190,16 @@ def _warnings(facts: RunFacts) -> tuple[str, ...]:
     )
     found = (quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
     return tuple(filter(None, found))
+
+
+def _report(folder: RunFolder) -> Path | None:
+    """Write the report; where that fails, for whatever reason, say so: what was measured is kept and still printed."""
+    try:
+        return write.write_report(folder)
+    except Exception as error:  # noqa: BLE001  (a run ends with its tables and its exit code)
+        why = str(error) if isinstance(error, StoreError) else f"The report failed: {failures.sentence(error)}."
+        print(f"samestep: {why} The records are kept: {write.where(folder)}", file=sys.stderr)
+        return None
 
 
 def _ended(job: Job) -> str:

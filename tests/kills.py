@@ -166,7 +166,7 @@ def _has_run(results: Path) -> bool:
 
 
 def _folder(results: Path) -> RunFolder:
-    return find(results, "latest")
+    return find(results, "latest", empty=True)
 
 
 def _is_done(folder: RunFolder) -> bool:

@@ -30,8 +30,8 @@ FLOORS = (
     ("store",),
     ("plan", "doctor"),
     ("launchers",),
-    ("environments", "stats", "host", "hello"),
-    ("errors", "format", "strict", "shell"),
+    ("environments", "stats", "host", "hello", "terminal"),
+    ("errors", "failures", "format", "strict", "shell"),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 

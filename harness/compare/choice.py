@@ -34,6 +34,8 @@ class Choice:
     def require(self, cells: Iterable[Cell], run_id: str) -> None:
         """Raise SelectionError when no cell has one of the values, or all of them together."""
         cells = list(cells)
+        if not cells:
+            raise SelectionError(f"{run_id} has no timed cell yet: nothing of it can be compared.")
         for name, values in self.fields.items():
             for value in values:
                 selection.known(name, value, dict.fromkeys(getattr(cell, name) for cell in cells))

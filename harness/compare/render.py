@@ -2,20 +2,21 @@
 
 import csv
 import io
-import sys
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness import terminal
 from harness.compare.choice import FIELDS, Choice
 from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compare
 from harness.compare.match import Side, Unmatched
 from harness.format import to_json
 from harness.plan.label import name
 from harness.report.exporters.csv import field as csv_field
+from harness.report.exporters.fitting import Column, Layout, fitted, left_out_sentence
 from harness.report.exporters.markdown import escape
 from harness.stats.estimate import FEW_BLOCKS, Estimate
 from harness.store.folder import RunFolder
@@ -28,6 +29,8 @@ COLUMNS: Final = (
     *("verdict", "reason", "a_step_us", "b_step_us", "ratio", "ci_low", "ci_high", "blocks", "p"),
     *("first_step_ratio", "first_step_ci_low", "first_step_ci_high"),
 )
+FOLDED: Final = (0, 5)  # columns of text: the cell, and the verdict with its reason
+FIRST_OUT: Final = (4, 1, 2)  # columns that a narrow terminal lacks: the ratio and the verdict are the answer
 UNFOLDED: Final = 200  # characters of a line in a file or a pipe, which has no width of its own
 
 
@@ -38,9 +41,9 @@ def compare_folders(
     run_a = load(a)
     comparison = compare(run_a, run_a if a.path == b.path else load(b), chosen)
     if format is not None:
-        sys.stdout.write(render(comparison, format))
+        terminal.document(render(comparison, format))
         return comparison
-    console = Console(file=sys.stdout)
+    console = terminal.console()
     if not console.is_terminal:
         console.width = UNFOLDED
     show(comparison, console)
@@ -49,14 +52,31 @@ def compare_folders(
 
 def show(comparison: Comparison, console: Console) -> None:
     """Print the comparison for a person."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for at, heading in enumerate(_headings(comparison)):
-        table.add_column(Text(heading), justify="right" if 0 < at < 5 else "left", no_wrap=at < 5)
-    for row in _rows(comparison):
-        table.add_row(*map(Text, row))
-    console.print(table)
+    rows = list(_rows(comparison))
+    columns = [
+        Column(title=heading, texts=tuple(row[at] for row in rows), folds=at in FOLDED)
+        for at, heading in enumerate(_headings(comparison))
+    ]
+    layout = fitted(columns, console.width, first_out=FIRST_OUT)
+    if layout is None:
+        for row in rows:
+            print("\n".join(f"{column.title}: {text}" for column, text in zip(columns, row, strict=True)))
+    else:
+        console.print(_grid(columns, layout, rows))
+        if left_out := left_out_sentence(columns, layout, console.width):
+            print(left_out)
     for sentence in _sentences(comparison):
         print(sentence)
+
+
+def _grid(columns: Sequence[Column], layout: Layout, rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for at, width in zip(layout.shown, layout.widths, strict=True):
+        justify: Literal["left", "right"] = "left" if columns[at].folds else "right"
+        table.add_column(Text(columns[at].title), justify=justify, width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[at]) for at in layout.shown))
+    return table
 
 
 def render(comparison: Comparison, format: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import SelectionError
+from harness.format import shortened_name
 
 ROOT: Final = Path("/sys/devices/system/cpu")
 MOST: Final = 1 << 16  # a number of a processor: a longer list is nobody's
@@ -148,12 +149,13 @@ def cpu_set(typed: str) -> tuple[int, ...]:
     try:
         cpus = numbers(typed)
     except ValueError as error:
-        raise SelectionError(f"{typed!r} is not a CPU set: write it as 1-3 or 1,3.") from error
+        raise SelectionError(f"{shortened_name(typed)!r} is not a CPU set: write it as 1-3 or 1,3.") from error
     allowed = os.sched_getaffinity(0)
-    missing = sorted(set(cpus) - allowed)
-    if missing or not cpus:
+    missing = next((cpu for cpu in cpus if cpu not in allowed), None)
+    if missing is not None or not cpus:
         usable = ", ".join(str(cpu) for cpu in sorted(allowed))
-        raise SelectionError(f"CPU {missing[0] if missing else typed!r} cannot be used here; usable: {usable}.")
+        what = shortened_name(typed).__repr__() if missing is None else missing
+        raise SelectionError(f"CPU {what} cannot be used here; usable: {usable}.")
     return tuple(sorted(set(cpus)))
 
 
@@ -165,10 +167,11 @@ def numbers(text: str) -> list[int]:
     """
     found: list[int] = []
     for part in text.strip().split(",") if text.strip() else ():
-        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
-        if bounds is None:
+        bounds = re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part.strip())
+        low, high = (int(bounds[1]), int(bounds[2] or bounds[1])) if bounds else (1, 0)
+        if low > high:
             raise ValueError(f"not a list of processors: {text!r}")
-        found += range(min(int(bounds[1]), MOST), min(int(bounds[2] or bounds[1]), MOST) + 1)
+        found += range(min(low, MOST), min(high, MOST) + 1)
     return found
 
 

@@ -29,7 +29,6 @@ import pandas as pd
 from bench.records.record import Cell, Memory, Record
 from harness.report.tables.steps import step_rows
 from harness.stats import estimate
-from harness.store.samples import all_taken
 from harness.validity.results import Run
 
 CELL: Final = tuple(field.name for field in dataclasses.fields(Cell))
@@ -86,7 +85,7 @@ def load(run: Path | str | Run) -> Frames:
         losses=losses(records),
         memory=_memory(records),
         limits=_limits(records),
-        samples=all_taken(run.samples),
+        samples=run.samples.frame() if run.samples else pd.DataFrame(columns=list(SAMPLES)),
     )
 
 

@@ -5,7 +5,6 @@ a fiftieth of the time. So a long run renews it less often than after each group
 """
 
 import io
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,14 +15,16 @@ from typing import Final
 from rich.console import Console
 
 from harness.errors import StoreError
+from harness.failures import brief
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.report.exporters import exporter, html
 from harness.report.exporters.console import print_grid
 from harness.report.tables.all import Tables, tables
 from harness.report.view import view
-from harness.report.write import PAGE, write_files
+from harness.report.write import MADE_FROM, PAGE, source, write_files
 from harness.store.facts import renamed
 from harness.store.folder import RunFolder
+from harness.terminal import console
 from harness.validity.results import Run, load
 
 SHARE: Final = 0.02  # of the time, that renewing may take
@@ -61,9 +62,10 @@ class Interim:
     def _attempt(self, *, ended: bool) -> None:
         try:
             self._renew(ended=ended)
-        except (OSError, StoreError) as error:  # the records are kept all the same
+        except Exception as error:  # noqa: BLE001  (whatever it is, measuring goes on)
             if self.say:
-                self.say(f"The report so far cannot be written: {error}")
+                why = error if isinstance(error, StoreError) else brief(error)
+                self.say(f"The report so far cannot be written: {why}")
 
     def _renew(self, *, ended: bool) -> None:
         plan, run = self.folder.plan(), so_far(load(self.folder), ended=ended)
@@ -72,6 +74,7 @@ class Interim:
             return
         computed, state = tables(run), sentence(run, plan)
         page = write(run, computed, state, self.folder.report_path)
+        write_files(self.folder.report_path, {MADE_FROM: source(self.folder, whole=False)})
         if self.say is None:
             return
         blocks = len(ended_blocks(run, plan))
@@ -132,8 +135,7 @@ def text(computed: Tables, state: str) -> str:
     shown = view(computed.steps, wide=False)
     if not shown.rows:
         return state
-    width = Console(file=sys.stdout).width
-    console = Console(file=io.StringIO(), width=width)
-    with console.capture() as printed:
-        print_grid(shown, console)
+    apart = Console(file=io.StringIO(), width=console().width)
+    with apart.capture() as printed:
+        print_grid(shown, apart)
     return f"\n{state}\n\n{printed.get().rstrip()}\n"

@@ -1,33 +1,65 @@
-"""The report of a run: written into its folder, printed in the terminal, or returned in one format."""
+"""The report of a run: written into a folder, printed in the terminal, or returned in one format.
 
-import sys
+Printing reads a run and writes nothing, so it works with a run of another user, on a full disk and on a read-only file
+system. Beside a page, `made-from.json` says which records it shows.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Final
 
 from harness import shell
+from harness.errors import StoreError
+from harness.failures import explained
 from harness.report.exporters import EXPORTERS, exporter
 from harness.report.exporters.console import print_sentences, print_table
 from harness.report.onward import next_command
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
+from harness.store.files import complete_file
 from harness.store.folder import RunFolder
+from harness.terminal import console as standard_console
 from harness.validity.results import Run, load
 
-PAGE = "index.html"
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PAGE: Final = "index.html"
+MADE_FROM: Final = "made-from.json"
 
 
-def write_report(folder: RunFolder) -> Path:
-    """Write the report of a run again; return the path of its page."""
-    folder.merge_samples()
-    return write(load(folder), folder.report_path)
+def write_report(folder: RunFolder, into: Path | None = None) -> Path:
+    """Write the whole report of a run into its own folder, or `into` another; return the path of its page.
+
+    Raises:
+        StoreError: the run cannot be read, or the report cannot be written.
+    """
+    target = into or folder.report_path
+    if into is None:
+        try:
+            folder.merge_samples()
+        except StoreError as error:  # they are read as they are
+            logging.getLogger(__name__).warning("samestep: %s", error)
+    made_from = source(folder, whole=True)
+    run = load(folder)
+    try:
+        page = write(run, target)
+        write_files(target, {MADE_FROM: made_from})
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The report cannot be written: {explained(error) or error}.") from error
+    return page
 
 
 def print_report(folder: RunFolder) -> None:
     """Print the report of a run in the terminal."""
-    show(load(folder), Console(file=sys.stdout))
+    show(load(folder), standard_console())
 
 
 def write(run: Run, folder: Path) -> Path:
@@ -51,12 +83,29 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     for path, text in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        written = target.with_name(f".{target.name}.new")
-        written.write_text(text, encoding="utf-8")
-        written.replace(target)
+        with complete_file(target, durable=False) as written:
+            written.write_text(text, encoding="utf-8")
 
 
-def show(run: Run, console: Console) -> None:
+def source(folder: RunFolder, *, whole: bool) -> str:
+    """Return the text of MADE_FROM: the records that a report shows; not `whole`: it has no plots yet."""
+    return json.dumps({"records_sha256": _records_sha256(folder), "whole": whole}) + "\n"
+
+
+def where(folder: RunFolder) -> str:
+    """Return where the page of a run is; where it is missing or not of these records, the command that makes it."""
+    page = folder.report_path / PAGE
+    if not page.is_file():
+        return f"No page yet; this makes it: {_remake(folder)}"
+    made_from = _made_from(folder)
+    if made_from.get("records_sha256", _records_sha256(folder)) != _records_sha256(folder):
+        return f"Report: {page}, older than the records; this makes it again: {_remake(folder)}"
+    if made_from.get("whole", True) is not True:
+        return f"Report: {page}, without plots so far; this makes it whole: {_remake(folder)}"
+    return f"Report: {page}"
+
+
+def show(run: Run, console: "Console") -> None:
     """Print the tables, then the summary of the run."""
     computed = tables(run)
     for table in computed.shown(run):
@@ -75,3 +124,24 @@ def render(run: Run, format: str, table: str | None = None) -> str:
         KeyError: there is no such format or table.
     """
     return exporter(format).render(run, tables(run), table)
+
+
+def _records_sha256(folder: RunFolder) -> str:
+    with contextlib.suppress(OSError), folder.records_path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return ""
+
+
+def _made_from(folder: RunFolder) -> Mapping[str, object]:
+    """Return what MADE_FROM says; nothing where it is missing or damaged, as beside a page of an older samestep."""
+    try:
+        said = json.loads((folder.report_path / MADE_FROM).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _remake(folder: RunFolder) -> str:
+    path = folder.path.absolute()
+    into = path / "report" if os.access(path, os.W_OK) else Path(f"report-{folder.id}")
+    return f"samestep report {shlex.quote(str(path))} --output {shlex.quote(str(into))}"

@@ -1,7 +1,6 @@
 """The progress of a run: what runs, how it ended, how much is left; a bar in a terminal, else plain lines."""
 
 import statistics
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from bench.records.record import Cell, Record
+from harness import terminal
 from harness.format import rough_duration
 from harness.plan.label import name
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
@@ -152,7 +152,7 @@ class TerminalProgress:
     def __init__(self, plan: Plan, records: tuple[Record, ...], console: Console, *, copies: int = 1) -> None:
         self._time_left = TimeLeft(plan, records, copies=copies)
         self._progress = Progress(
-            SpinnerColumn(),
+            SpinnerColumn("dots" if console.encoding.startswith("utf") else "line"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.description}", style="dim", markup=False),
@@ -199,7 +199,7 @@ class TerminalProgress:
 
 def progress(plan: Plan, records: tuple[Record, ...], *, copies: int = 1) -> Show:
     """Return a bar where standard output is a terminal, else lines; `copies` runs of the plan go side by side."""
-    console = Console(file=sys.stdout)
+    console = terminal.console()
     if console.is_terminal:
         return TerminalProgress(plan, records, console, copies=copies)
     return PlainProgress(plan, records, lambda line: print(line, flush=True), copies=copies)

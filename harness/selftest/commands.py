@@ -62,8 +62,7 @@ def faults(
 
     They are put into the records one at a time.
     """
-    from rich.console import Console
-
+    from harness import terminal
     from harness.selftest import faults as test
 
-    raise typer.Exit(test.run(run, results, Console()))
+    raise typer.Exit(test.run(run, results, terminal.console()))

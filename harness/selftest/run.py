@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness import terminal
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SamestepError
 from harness.host import planted, processors
 from harness.plan import request
@@ -103,7 +103,7 @@ def _show(figures: Sequence[Figure], format: str | None) -> None:
     table = Table("#", "figure", "target", "found", "met", box=None, header_style="bold", pad_edge=False)
     for figure in in_order:
         table.add_row(str(figure.number), figure.name, figure.target, escape(figure.found), answer(figure))
-    Console(file=sys.stdout).print(table)
+    terminal.console().print(table)
 
 
 def _to_stderr(line: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.records.record import Memory, Moment, Reading, Record
+from harness.stats.distributions import normal_quantile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +71,8 @@ class Figures:
         return None if outer is None or reserved is None or context is None else outer - reserved - context
 
 
-def figures(record: Record, used: pd.DataFrame) -> Figures:
-    """Return the figures of one replicate; `used`: the samples of device memory."""
+def figures(record: Record, used: pd.DataFrame | None) -> Figures:
+    """Return the figures of one replicate; `used`: the samples of device memory; None: there are none."""
     memory = record.memory
     if memory is None:
         return Figures()
@@ -121,16 +124,36 @@ def growth(rounds: Sequence[Reading], held: Sequence[int | None], within: int = 
         held: bytes, for each of them.
         within: error of one reading, in bytes.
     """
-    from scipy.stats import theilslopes  # heavy, and needed by a memory run alone
-
     known = [size for size in held if size is not None]
     if len(known) < max(FEWEST_READINGS, len(rounds)):
         return None
     steps = np.array([reading.steps for reading in rounds], dtype=np.float64)
-    slope = theilslopes(np.array(known, dtype=np.float64), steps, alpha=CONFIDENCE)
-    low = float(slope[2])
+    if steps[0] == steps[-1]:
+        return None
+    per_step, low, high = slope(steps, np.array(known, dtype=np.float64))
     is_seen = low > 0 and low * (steps[-1] - steps[0]) > within
-    return Growth(per_step=float(slope[0]), low=low, high=float(slope[3]), is_seen=bool(is_seen))
+    return Growth(per_step=per_step, low=low, high=high, is_seen=bool(is_seen))
+
+
+def slope(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the Theil-Sen slope of y over x and the ends of its 95 % interval.
+
+    The median of the slopes between all pairs of points, and its interval by Kendall's tau (Sen 1968, "Estimates of the
+    regression coefficient based on Kendall's tau", J. Am. Stat. Assoc. 63, equation 2.6). SciPy has it, in a module
+    that takes longer to import than a table takes to print.
+    """
+    first, second = np.triu_indices(len(x), k=1)
+    apart = x[first] != x[second]
+    slopes = np.sort((y[second] - y[first])[apart] / (x[second] - x[first])[apart])
+    ties = [int(count) for values in (x, y) for count in np.unique(values, return_counts=True)[1]]
+    variance = (_orders(len(x)) - sum(map(_orders, ties))) / 18
+    reach = normal_quantile((1 + CONFIDENCE) / 2) * math.sqrt(max(0, variance))
+    low, high = round((len(slopes) - reach) / 2) - 1, round((len(slopes) + reach) / 2)
+    return float(np.median(slopes)), float(slopes[max(0, low)]), float(slopes[min(high, len(slopes) - 1)])
+
+
+def _orders(count: int) -> int:
+    return count * (count - 1) * (2 * count + 5)
 
 
 def _unread(memory: Memory) -> Figures:
@@ -148,9 +171,9 @@ def _unread(memory: Memory) -> Figures:
     )
 
 
-def _context(memory: Memory, device: Reading | None, used: pd.DataFrame, before: int | None) -> int | None:
+def _context(memory: Memory, device: Reading | None, used: pd.DataFrame | None, before: int | None) -> int | None:
     """Return what the device held, above `before`, while the replicate rested after its initialisation."""
-    if device is None or memory.unix_offset_ns is None or before is None or used.empty:
+    if device is None or memory.unix_offset_ns is None or before is None or used is None or used.empty:
         return None
     begin = device.at_ns + memory.unix_offset_ns
     resting = used[(used["t_ns"] >= begin) & (used["t_ns"] <= begin + device.rested_ns)]

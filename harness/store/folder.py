@@ -4,9 +4,10 @@
     plan.json        Plan: every cell, the seed, the order
     records.jsonl    one Record a line, appended and synchronised to disk when the replicate has ended
     samples/         t_ns, source, subject, metric, value: a Parquet file for each replicate (`harness.store.samples`)
-    samples.parquet  the same in one file, written with the report
+    samples.parquet  the same in one file, made when the run ends
     logs/            the output of each replicate, cut at the beginning where it is long
     report/          made from the files above; it can be made again at any time
+    .lock            while a samestep runs or resumes it (`harness.store.lock`)
 
 A line is written by one system call and ends with a newline. A line that does not fit on the disk is removed again. A
 damaged line therefore means that another program wrote it or the machine lost power: it is reported, never repaired
@@ -14,13 +15,14 @@ silently (`harness.store.reading`). Where an editor or a copy has dropped the la
 one.
 """
 
+import contextlib
 import dataclasses
 import errno
-import fcntl
+import functools
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -28,9 +30,13 @@ from bench.records import text as texts
 from bench.records.codec import to_json
 from bench.records.record import Record
 from harness.errors import StoreError
+from harness.failures import explained, remedy
+from harness.format import shortened_name
 from harness.plan.plan import Plan
 from harness.store import reading, replicates
 from harness.store.facts import RunFacts
+from harness.store.files import complete_file
+from harness.store.lock import Lock
 from harness.store.samples import Sample, Samples
 
 RUN_FILE: Final = "run.json"
@@ -38,6 +44,9 @@ PLAN_FILE: Final = "plan.json"
 RECORDS_FILE: Final = "records.jsonl"
 LOGS_FOLDER: Final = "logs"
 LEAST_FREE_BYTES: Final = 64 << 20
+LONGEST_NAME: Final = 50  # characters of a framework or mode in the name of a file, which has at most 255 bytes
+ELSEWHERE: Final = "choose another folder with --results"
+RESUMES: Final = ", then go on with --resume"
 
 
 class RunFolder:
@@ -46,7 +55,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.samples = Samples(path)
-        self._lock: IO[str] | None = None
+        self._lock = Lock(path)
 
     @property
     def id(self) -> str:
@@ -59,6 +68,14 @@ class RunFolder:
         return self.path / RECORDS_FILE
 
     @property
+    def has_records(self) -> bool:
+        """Whether anything was measured."""
+        try:
+            return self.records_path.stat().st_size > 0
+        except OSError:
+            return False
+
+    @property
     def report_path(self) -> Path:
         """Folder of the report."""
         return self.path / "report"
@@ -69,20 +86,12 @@ class RunFolder:
         Raises:
             StoreError: another samestep has locked it.
         """
-        handle = _attempt(self.path, lambda: (self.path / ".lock").open("w", encoding="utf-8"))
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.close()
-            raise StoreError(f"{self.path}: another samestep is running it; wait for it or stop it.") from error
-        self._lock = handle
+        if not _attempt(self.path, self._lock.take):
+            raise StoreError(f"{self.path}: another samestep is running it; wait for it or stop it.")
 
     def unlock(self) -> None:
         """Release the lock; safe to call twice."""
-        if self._lock:
-            self._lock.close()
-            (self.path / ".lock").unlink(missing_ok=True)
-            self._lock = None
+        self._lock.free()
 
     def discard(self) -> None:
         """Remove the folder of a run without records; a run with records is not removed."""
@@ -119,7 +128,8 @@ class RunFolder:
             return
         folder = self.path / LOGS_FOLDER
         again = f"-{record.attempt}" if record.attempt > 1 else ""
-        name = f"{record.position:04}-{texts.file_name(f'{record.cell.framework}-{record.cell.mode}')}{again}.log"
+        cell = texts.file_name(f"{record.cell.framework[:LONGEST_NAME]}-{record.cell.mode[:LONGEST_NAME]}")
+        name = f"{record.position:04}-{cell}{again}.log"
         _attempt(folder, lambda: folder.mkdir(exist_ok=True))
         _attempt(folder / name, lambda: (folder / name).write_text(texts.log(text), encoding="utf-8"))
 
@@ -149,14 +159,10 @@ class RunFolder:
 
     def _replace(self, name: str, text: str) -> None:
         path = self.path / name
-        temporary = path.with_name(f".{name}.new")
 
         def write() -> None:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            with complete_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
         _attempt(path, write)
 
@@ -186,10 +192,18 @@ def create(results: Path, run_id: str) -> RunFolder:
     require_space(results)
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
         path = results / f"{run_id}{suffix}"
-        if not path.exists():
-            _attempt(path, path.mkdir)
+        if _attempt(path, functools.partial(_made, path)):
             return RunFolder(path)
     raise StoreError(f"{results}: a thousand runs are called {run_id} already.")
+
+
+def _made(path: Path) -> bool:
+    """Make the folder; return False where something has its name, also when that came just now."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def require_space(results: Path) -> None:
@@ -203,25 +217,60 @@ def require_space(results: Path) -> None:
 
 
 def latest(results: Path) -> list[RunFolder]:
-    """Return the runs under `results`, the one that changed last first."""
-    runs = sorted((path.parent for path in results.glob(f"*/{RUN_FILE}")), key=lambda path: path.stat().st_mtime)
-    return [RunFolder(path) for path in reversed(runs)]
+    """Return the runs under `results`, the one that was started or resumed last first.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    try:
+        found = sorted(filter(_is_run, results.iterdir()))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{results} cannot be read: {explained(error)}.") from error
+    return [RunFolder(path) for path in sorted(found, key=_begun_unix_ns, reverse=True)]
 
 
-def find(results: Path, name: str) -> RunFolder:
+def find(results: Path, name: str, *, empty: bool = False) -> RunFolder:
     """Return the run called `name`: its id under `results`, the path of its folder, or "latest".
+
+    The latest is the one that was started or resumed last, of those that have a record; with `empty` of all.
 
     Raises:
         StoreError: there is no such run.
     """
-    runs = latest(results)
-    if name == "latest" and runs:
-        return runs[0]
-    for path in (results / name, Path(name)):
-        if (path / RUN_FILE).is_file():
-            return RunFolder(path)
-    known = ", ".join(run.id for run in reversed(runs[:3])) or "none yet"
-    raise StoreError(f"There is no run {name!r} in {results}. The last ones: {known}.")
+    if name == "latest":
+        runs = latest(results)
+        if chosen := next((run for run in runs if empty or run.has_records), None):
+            return chosen
+        if runs:
+            raise StoreError(f"No run in {results} has a record yet; the last one is {runs[0].id}.")
+    try:
+        for path in (results / name, Path(name)):
+            if (path / RUN_FILE).is_file():
+                return RunFolder(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"The run {shortened_name(name)!r} cannot be read: {explained(error)}.") from error
+    known = ", ".join(run.id for run in reversed(latest(results)[:3])) or "none yet"
+    raise StoreError(f"There is no run {shortened_name(name)!r} in {results}. The last ones: {known}.")
+
+
+def _is_run(path: Path) -> bool:
+    try:
+        return (path / RUN_FILE).is_file()
+    except OSError:  # a folder that only its owner may read
+        return False
+
+
+def _begun_unix_ns(path: Path) -> int:
+    """Return when a run was started or resumed last; of one whose facts are damaged, when its records changed."""
+    try:
+        facts = json.loads((path / RUN_FILE).read_bytes())
+        return max(int(facts["started_unix_ns"]), int(facts.get("resumed_unix_ns", 0)))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        with contextlib.suppress(OSError):
+            return (path / RECORDS_FILE).stat().st_mtime_ns
+        return 0
 
 
 def _line_end(file: IO[bytes], length: int) -> bytes:
@@ -237,17 +286,16 @@ def _write_whole(file: IO[bytes], data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _attempt(path: Path, action: Any) -> Any:
+def _attempt(path: Path, action: Callable[[], T]) -> T:
     try:
         return action()
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free some space, then go on with --resume",
-            errno.EDQUOT: "free some space, then go on with --resume",
-            errno.EACCES: "choose another folder with --results, or change its owner",
-            errno.EROFS: "choose another folder with --results",
-        }.get(error.errno or 0, "choose another folder with --results")
-        raise StoreError(f"{path} cannot be written ({error.strerror}): {remedy}.") from error
+        what = error.strerror or str(error)
+        helps = f"{remedy(error) or ELSEWHERE}{RESUMES if error.errno in (errno.ENOSPC, errno.EDQUOT) else ''}"
+        helps = helps.replace("choose another folder", ELSEWHERE)
+        raise StoreError(f"{path} cannot be written ({what}): {helps}.") from error
+    except ValueError as error:
+        raise StoreError(f"{str(path)!r} cannot be written: {explained(error) or error}.") from error
 
 
 def _pretty(value: Any) -> str:

@@ -1,25 +1,29 @@
 """The samples of a run on disk: Parquet, read and written in chunks, readable after any crash.
 
     samples/000001.parquet …   a part: the samples of one replicate
-    samples.parquet            the merged file that `merge` makes of the parts, when the report is written
+    samples.parquet            the merged file that `merge` makes of the parts, when a run ends
 
 A file gets its name when it is complete on the disk, so a killed run loses only the samples of the replicate that was
 running. The metadata of the merged file say which parts it contains. After a crash between the renaming of the merged
 file and the removal of the parts, the samples are on disk twice; they are read once.
+
+Parts may arrive while others are merged, and both while a third process reads. Their numbers only grow, a merge removes
+nothing that it has not merged, and a reader begins again when the merged file was replaced meanwhile.
 """
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bench.records.text import line
 from harness.errors import StoreError
+from harness.store.files import complete_file
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 Sample = tuple[int, str, str, str, float]  # the columns below
@@ -29,46 +33,9 @@ MERGED_FILE: Final = "samples.parquet"
 PARTS_FOLDER: Final = "samples"
 MERGED_TO: Final = b"samestep.merged_to"  # metadata: number of the last part in the merged file
 GROUP_ROWS: Final = 1 << 17  # least rows of a row group; at most twice as many are in memory
+ATTEMPTS: Final = 100  # of reading while others merge, and of writing while others remove the empty folder
 
-
-def taken(samples: Path | None, metric: str) -> pd.DataFrame:
-    """Return the samples of one metric: t_ns (Unix time), subject, value; empty where there are none.
-
-    Raises:
-        StoreError: the file is damaged, or cannot be read.
-    """
-    if samples is None:
-        return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
-    with _readable(samples):
-        return _metric(samples, metric)
-
-
-def all_taken(samples: Path | None) -> pd.DataFrame:
-    """Return all samples, in the columns of `COLUMNS`; empty where there are none. Raises as `taken`."""
-    import pyarrow.parquet as pq
-
-    if samples is None:
-        return pd.DataFrame(columns=list(COLUMNS))
-    with _readable(samples), pq.ParquetFile(samples) as file:
-        _require_columns(file)
-        frame: pd.DataFrame = file.read(columns=list(COLUMNS)).to_pandas()
-        return frame
-
-
-def _metric(samples: Path, metric: str) -> pd.DataFrame:
-    """Return t_ns, subject (a categorical) and value of one metric, read a chunk of the file at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    columns = ["t_ns", "subject", "value"]
-    with pq.ParquetFile(samples, read_dictionary=["subject", "metric"]) as file:
-        _require_columns(file)
-        schema = pa.schema([(name, file.schema_arrow.field(name).type) for name in columns])
-        batches = file.iter_batches(columns=[*columns, "metric"])
-        kept = [batch.filter(pc.equal(batch.column("metric"), metric)).select(columns) for batch in batches]
-    taken: pd.DataFrame = pa.Table.from_batches(kept, schema=schema).unify_dictionaries().to_pandas()
-    return taken
+T = TypeVar("T")
 
 
 class Samples:
@@ -78,6 +45,11 @@ class Samples:
         self.merged = folder / MERGED_FILE
         self._parts = folder / PARTS_FOLDER
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was sampled."""
+        return not self.merged.is_file() and not self._part_files()
+
     def append(self, samples: Sequence[Sample]) -> None:
         """Add the samples of one replicate; they are on the disk when this returns. Raises OSError."""
         if not samples:
@@ -86,51 +58,110 @@ class Samples:
         import pyarrow.parquet as pq
 
         table = pa.Table.from_arrays([pa.array(column) for column in zip(*samples, strict=True)], schema=_schema())
-        self._parts.mkdir(exist_ok=True)
-        numbers = [_number(path) for path in self._parts.glob("*.parquet")]
-        path = self._parts / f"{max([self._merged_to(), *numbers]) + 1:06}.parquet"
-        with _complete_file(path) as temporary:
-            pq.write_table(table, temporary)
 
-    def batches(self, columns: Sequence[str] = COLUMNS) -> Iterator["pa.RecordBatch"]:
-        """Yield all samples in the order in which they were added, a chunk at a time; text columns are dictionaries.
+        def write() -> None:
+            self._parts.mkdir(exist_ok=True)
+            # The parts first: a merge that ends in between has removed parts, and the merged file says how many.
+            numbers = [_number(path) for path in self._part_files()]
+            path = self._parts / f"{max([*numbers, self._merged_to()]) + 1:06}.parquet"
+            with complete_file(path) as temporary:
+                pq.write_table(table, temporary)
+
+        _again_when_gone(write)
+
+    def taken(self, metric: str) -> "pd.DataFrame":
+        """Return the samples of one metric: t_ns (Unix time), subject (a categorical), value.
 
         Raises:
             StoreError: a file is damaged, or cannot be read.
         """
-        import pyarrow.parquet as pq
+        return self._whole(lambda files: _metric(files, metric))
 
-        for path in self._files():
-            with _readable(path), pq.ParquetFile(path, read_dictionary=["source", "subject", "metric"]) as file:
-                _require_columns(file)
-                yield from file.iter_batches(batch_size=GROUP_ROWS, columns=list(columns))
+    def frame(self) -> "pd.DataFrame":
+        """Return all samples, with the columns `COLUMNS`. Raises OSError, StoreError."""
+        import pyarrow as pa
+
+        def read(files: Sequence[Path]) -> "pd.DataFrame":
+            batches = list(_batches(files, COLUMNS))
+            table = pa.Table.from_batches([batch.cast(_schema()) for batch in batches], schema=_schema())
+            frame: pd.DataFrame = table.to_pandas()
+            return frame
+
+        return self._whole(read)
+
+    def batches(self, columns: Sequence[str] = COLUMNS) -> Iterator["pa.RecordBatch"]:
+        """Yield all samples in the order in which they were added, a chunk at a time; text columns are dictionaries.
+
+        For a folder that nobody merges meanwhile.
+
+        Raises:
+            OSError: a file cannot be read.
+            StoreError: a file is damaged.
+        """
+        yield from _batches(self._files(), columns)
 
     def merge(self) -> None:
-        """Make one file of all samples; do nothing where there are no new ones. Raises OSError."""
+        """Make one file of all samples; do nothing where there are no new ones, or where another process does it.
+
+        Raises:
+            OSError: a file cannot be read or written.
+            StoreError: a file is damaged.
+        """
+        if not self._parts.is_dir():
+            return
+        with contextlib.ExitStack() as stack:
+            folder = os.open(self._parts, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            except OSError:  # a file system without locks: the run's own is what keeps others away
+                pass
+            self._merge()
+
+    def _merge(self) -> None:
         new = self._new_parts()
         if not new:
             return
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        metadata = {MERGED_TO: str(_number(new[-1])).encode()}
+        last = _number(new[-1])
+        before = [self.merged] if self.merged.is_file() else []
         with (
-            _complete_file(self.merged) as temporary,
-            pq.ParquetWriter(temporary, _schema().with_metadata(metadata)) as writer,
+            complete_file(self.merged) as temporary,
+            pq.ParquetWriter(temporary, _schema().with_metadata({MERGED_TO: str(last).encode()})) as writer,
         ):
-            for group in _groups(self.batches()):
+            for group in _groups(_batches([*before, *new], COLUMNS)):
                 writer.write_table(pa.Table.from_batches(group).cast(_schema()), row_group_size=2 * GROUP_ROWS)
-        for path in self._parts.glob("*.parquet"):
-            path.unlink()
-        with contextlib.suppress(OSError):
+        for path in self._part_files():
+            if _number(path) <= last:
+                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a part has arrived meanwhile
             self._parts.rmdir()
+
+    def _whole(self, read: Callable[[Sequence[Path]], T]) -> T:
+        """Return what `read` makes of all files, either those before a merge or those after it."""
+
+        def attempt() -> T:
+            before = self._merged_to()
+            found = read(self._files())
+            if self._merged_to() != before:
+                raise FileNotFoundError
+            return found
+
+        return _again_when_gone(attempt)
 
     def _files(self) -> list[Path]:
         return [*([self.merged] if self.merged.is_file() else []), *self._new_parts()]
 
     def _new_parts(self) -> list[Path]:
         last_merged = self._merged_to()
-        return sorted(path for path in self._parts.glob("*.parquet") if _number(path) > last_merged)
+        return sorted((path for path in self._part_files() if _number(path) > last_merged), key=_number)
+
+    def _part_files(self) -> list[Path]:
+        return list(self._parts.glob("*.parquet"))
 
     def _merged_to(self) -> int:
         import pyarrow.parquet as pq
@@ -141,13 +172,53 @@ class Samples:
             return int((pq.read_metadata(self.merged).metadata or {}).get(MERGED_TO, 0))
 
 
+def no_samples() -> "pd.DataFrame":
+    """Return what `Samples.taken` returns where there are none."""
+    import pandas as pd
+
+    return pd.DataFrame({name: [] for name in ("t_ns", "subject", "value")})
+
+
+def _metric(files: Sequence[Path], metric: str) -> "pd.DataFrame":
+    """Return t_ns, subject (a categorical) and value of one metric, read a chunk of the files at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = ["t_ns", "subject", "value"]
+    kept = [
+        batch.filter(pc.equal(batch.column("metric"), metric)).select(columns)
+        for batch in _batches(files, (*columns, "metric"), ("subject", "metric"))
+    ]
+    if not kept:
+        return no_samples()
+    taken: pd.DataFrame = pa.Table.from_batches(kept).unify_dictionaries().to_pandas()
+    return taken
+
+
+def _batches(
+    files: Iterable[Path], columns: Sequence[str], dictionaries: Sequence[str] = ("source", "subject", "metric")
+) -> Iterator["pa.RecordBatch"]:
+    """Yield the rows of `files`, a chunk at a time; the columns `dictionaries` are dictionaries."""
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with _readable(path), pq.ParquetFile(path, read_dictionary=list(dictionaries)) as file:
+            _require_columns(file)
+            yield from file.iter_batches(batch_size=GROUP_ROWS, columns=list(columns))
+
+
 @contextlib.contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Raise StoreError, with the remedy, where the file at `path` cannot be read or is no file of samples."""
+    """Raise StoreError, with the remedy, where the file at `path` is no file of samples or cannot be read.
+
+    FileNotFoundError goes on: another process may have merged the file meanwhile.
+    """
     import pyarrow as pa
 
     try:
         yield
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         problem = line(str(error), 200).rstrip(".")
         raise StoreError(f"{path} cannot be read: {problem}. Remove the file: the records do not need it.") from error
@@ -167,6 +238,14 @@ def _require_columns(file: Any) -> None:
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if not (is_text if own.type == pa.string() else kind == own.type):
             raise ValueError(f"its column {own.name} holds {kind}")
+
+
+def _again_when_gone(action: Callable[[], T]) -> T:
+    """Return what `action` returns, which may find that a merge has just removed a file; raises FileNotFoundError."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(FileNotFoundError):
+            return action()
+    return action()
 
 
 def _schema() -> Any:
@@ -190,16 +269,3 @@ def _groups(batches: Iterable["pa.RecordBatch"]) -> Iterator[list["pa.RecordBatc
             gathered = []
     if gathered:
         yield gathered
-
-
-@contextlib.contextmanager
-def _complete_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to; the file gets the name `path` when it is complete and on the disk."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from bench.catalogue import ModeOffer
@@ -12,6 +11,7 @@ from harness.stats.flags import Flag
 from harness.store import reading, replicates
 from harness.store.facts import RunFacts, renamed, upgraded
 from harness.store.folder import RunFolder
+from harness.store.samples import Samples
 from harness.validity import validity
 
 QUICK: Final = "quick"
@@ -24,7 +24,7 @@ class Run:
 
     facts: RunFacts
     records: tuple[Record, ...]  # one for each replicate, in the order in which they were made
-    samples: Path | None = None  # samples.parquet of the run; None: nothing was sampled
+    samples: Samples | None = None  # what was sampled from outside; None: nothing
     replaced: tuple[Record, ...] = ()  # attempts that another one, in `records`, replaces
     warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # in addition to those of the statistics
     incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
@@ -59,7 +59,6 @@ class Run:
 
 def load(folder: RunFolder) -> Run:
     """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
-    samples = folder.samples.merged
     facts = upgraded(folder.facts())
     plan, lines = folder.plan(), folder.records()
     reading.require_one_run(folder.records_path, lines, facts, plan)
@@ -71,5 +70,5 @@ def load(folder: RunFolder) -> Run:
         replaced=judgement.replaced,
         warnings=judgement.warnings,
         incomplete=validity.incomplete(judgement.records, planned),
-        samples=samples if samples.is_file() else None,
+        samples=None if folder.samples.is_empty else folder.samples,
     )

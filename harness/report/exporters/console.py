@@ -1,6 +1,6 @@
 """The tables in a terminal, with rich; without colour and 80 columns wide when the output is not a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from rich import box
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from harness.report.exporters.fitting import Column, Layout, fitted, left_out_sentence
 from harness.report.view import View, ViewRow
 
 WRONG, QUIET = "red", "dim"
@@ -30,8 +31,16 @@ def print_table(view: View, console: Console) -> None:
 
 
 def print_grid(view: View, console: Console) -> None:
-    """Print one table that has rows, without its notes."""
-    console.print(_grid(view))
+    """Print one table that has rows, without its notes; where there is no room for any column, row by row."""
+    columns = _columns(view)
+    names = len(columns) - len(view.values)
+    layout = fitted(columns, console.width, first_out=range(len(columns) - 1, names, -1))
+    if layout is None:
+        _print_rows(view, console)
+        return
+    console.print(_grid(view, columns, layout))
+    if sentence := left_out_sentence(columns, layout, console.width):
+        console.print(Text(sentence, style=QUIET))
 
 
 def print_sentences(sentences: Iterable[str], console: Console, command: str = "") -> None:
@@ -44,13 +53,25 @@ def print_sentences(sentences: Iterable[str], console: Console, command: str = "
             console.print(Text(sentence))
 
 
-def _grid(view: View) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    first, *others = (*view.names, *view.values)
-    for heading in others if len(view.names) > 1 else (first, *others):
+def _columns(view: View) -> list[Column]:
+    """Return the columns of the grid: in a group without the framework, which is the heading above its modes."""
+    is_grouped = len(view.names) > 1
+    rows = [list(_fields(row, is_grouped=is_grouped)) for row in view.rows]
+    names = view.names[1:] if is_grouped else view.names
+    columns = []
+    for at, heading in enumerate((*names, *view.values)):
         title = f"{heading.text}\n{heading.unit}" if heading.unit else heading.text
-        justify: Literal["left", "right"] = "right" if heading.is_number else "left"
-        grid.add_column(Text(title), justify=justify, vertical="bottom", no_wrap=not heading.is_number)
+        above = [row.names[0].text for row in view.rows] if is_grouped and at == 0 else []
+        texts = (*above, *(fields[at].plain for fields in rows))
+        columns.append(Column(title=title, texts=texts, folds=at < len(names)))
+    return columns
+
+
+def _grid(view: View, columns: Sequence[Column], layout: Layout) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for at, width in zip(layout.shown, layout.widths, strict=True):
+        justify: Literal["left", "right"] = "left" if columns[at].folds else "right"
+        grid.add_column(Text(columns[at].title), justify=justify, vertical="bottom", width=width, overflow="fold")
     is_grouped = len(view.names) > 1  # the framework is a heading above its modes
     previous: ViewRow | None = None
     for row in view.rows:
@@ -59,9 +80,22 @@ def _grid(view: View) -> Grid:
             grid.add_row(Text("Inference", style=QUIET))
         if is_grouped and (previous is None or previous.names[0] != row.names[0]):
             grid.add_row(Text(row.names[0].text, style="bold"))
-        grid.add_row(*_fields(row, is_grouped=is_grouped))
+        fields = list(_fields(row, is_grouped=is_grouped))
+        grid.add_row(*(fields[at] for at in layout.shown))
         previous = row
     return grid
+
+
+def _print_rows(view: View, console: Console) -> None:
+    """Print a table without room for columns: the name of each row, and below it a line for each value."""
+    for row in view.rows:
+        console.print(Text(row.name, style="bold"))
+        if row.is_hole:
+            console.print(Text(f"  {row.status}", style=_colour(row)))
+            continue
+        for heading, value in zip(view.values, row.values, strict=True):
+            console.print(Text(f"  {heading.text} {heading.unit}".rstrip()))
+            console.print(Text(f"    {value.text}", style="strike" if row.is_struck else ""))
 
 
 def _colour(row: ViewRow) -> str:

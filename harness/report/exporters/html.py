@@ -1,8 +1,9 @@
 """The page: one HTML file that works offline, loads nothing, and is readable without JavaScript."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -11,14 +12,17 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
+from harness.failures import brief
 from harness.report import summary
-from harness.report.plots.all import hue_number, plots
-from harness.report.plots.style import Plot
+from harness.report.hues import hue_number
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.models import exported
 from harness.report.view import view
 from harness.validity.results import Run
+
+if TYPE_CHECKING:
+    from harness.report.plots.style import Plot
 
 TEMPLATE: Final = "page.html"
 BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts at the top
@@ -66,7 +70,7 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawings = {} if so_far else {plot.name: plot for plot in plots(run, tables)}
+    drawings = {} if so_far else {plot.name: plot for plot in _plots(run, tables)}
     sentences = summary.summary(run, tables)
     views = {table.name: view(table, wide=True) for table in tables}
     return environment.get_template(TEMPLATE).render(
@@ -87,7 +91,17 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
     )
 
 
-def _markup(drawings: dict[str, Plot]) -> dict[str, tuple[Plot, Markup]]:
+def _plots(run: Run, tables: Tables) -> tuple["Plot", ...]:
+    """Return the plots; none where Matplotlib cannot be imported, which is left to this moment."""
+    try:
+        from harness.report.plots.all import plots
+    except Exception as error:  # noqa: BLE001  (a page without plots is worth more than none)
+        logging.getLogger(__name__).warning("samestep: the page lacks its plots: %s.", brief(error))
+        return ()
+    return plots(run, tables)
+
+
+def _markup(drawings: dict[str, "Plot"]) -> dict[str, tuple["Plot", Markup]]:
     """Return the plots with their SVG marked as safe: Matplotlib has escaped its texts."""
     return {name: (plot, Markup(plot.svg)) for name, plot in drawings.items()}
 

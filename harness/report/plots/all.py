@@ -1,5 +1,10 @@
 """All plots of the page, in order. Each plot has a module; `harness.report.plots.style` has what they share."""
 
+import logging
+from collections.abc import Callable, Mapping
+
+from harness.failures import brief
+from harness.report.hues import HUES, hue_number
 from harness.report.plots.costs import costs
 from harness.report.plots.growth import growth
 from harness.report.plots.losses import losses
@@ -7,7 +12,6 @@ from harness.report.plots.memory import memory
 from harness.report.plots.memory_parts import bars
 from harness.report.plots.steps import steps
 from harness.report.plots.style import Plot
-from harness.report.plots.svg import HUES
 from harness.report.tables.all import Tables
 from harness.validity.results import Run
 
@@ -15,17 +19,22 @@ from harness.validity.results import Run
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
     """Draw the plots for which the run has data."""
     hues = {facts.name: HUES[hue_number(index) - 1] for index, facts in enumerate(run.facts.frameworks)}
-    drawings = [
-        steps(tables.steps.rows, hues),
-        costs(tables.steps.rows, hues),
-        growth(tables.growth.rows, tables.crossovers.rows, hues),
-        losses(run, hues),
-        memory(run, hues),
-        bars(tables.memory.rows, hues),
-    ]
-    return tuple(plot for plot in drawings if plot is not None)
+    drawings: Mapping[str, Callable[[], Plot | None]] = {
+        "steps": lambda: steps(tables.steps.rows, hues),
+        "costs": lambda: costs(tables.steps.rows, hues),
+        "growth": lambda: growth(tables.growth.rows, tables.crossovers.rows, hues),
+        "losses": lambda: losses(run, hues),
+        "memory": lambda: memory(run, hues),
+        "memory-parts": lambda: bars(tables.memory.rows, hues),
+    }
+    return tuple(plot for name, draw in drawings.items() if (plot := _drawn(name, draw)) is not None)
 
 
-def hue_number(index: int) -> int:
-    """Return the number, from 1, of the hue of the framework at `index` in the run; hues repeat after the last."""
-    return index % len(HUES) + 1
+def _drawn(name: str, draw: Callable[[], Plot | None]) -> Plot | None:
+    """Return what `draw` draws; where that fails, for whatever reason, a plot that says why and no more."""
+    try:
+        return draw()
+    except Exception as error:  # noqa: BLE001  (a picture is worth less than the records and tables of its run)
+        why = brief(error)
+        logging.getLogger(__name__).warning("samestep: the page lacks the plot %s: %s.", name, why)
+        return Plot(name=name, title=f"No plot {name}", about=f"It could not be drawn: {why}.", svg="")

@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot, counts, durations
-from harness.report.plots.svg import BACKGROUND, HUES, INK, QUIET, to_svg
+from harness.report.hues import HUES
+from harness.report.plots.style import DASHES, WIDTH_IN, Plot, counts, drawing, durations
+from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.steps import StepRow
 from harness.stats.breakeven import BreakEven
 
@@ -28,7 +28,7 @@ def costs(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     if not shown:
         return None
     across = min(2, len(shown))
-    with mpl.rc_context(STYLE):
+    with drawing():
         down = math.ceil(len(shown) / across)
         tall = max(2.3, 0.5 + 0.2 * max(map(len, shown)))  # high enough for the longest legend
         figure = Figure(figsize=(WIDTH_IN, tall * down), layout="constrained")

@@ -4,13 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.records.record import Cell
-from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot, durations
+from harness.report.plots.style import DASHES, WIDTH_IN, Plot, drawing, durations
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.growth import CrossoverRow, GrowthRow, line_of
 
@@ -29,7 +28,7 @@ def growth(rows: Sequence[GrowthRow], crossovers: Sequence[CrossoverRow], hues: 
     dashes = _dashes(timed)
     across = min(2, len(panels))
     down = math.ceil(len(panels) / across)
-    with mpl.rc_context(STYLE):
+    with drawing():
         legend_lines = math.ceil(len(dashes) / LEGEND_COLUMNS)
         figure = Figure(figsize=(WIDTH_IN, 3.2 * down + LINE_IN * legend_lines), layout="constrained")
         axes = figure.subplots(down, across, squeeze=False).ravel()

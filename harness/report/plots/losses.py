@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from harness.report.frames import losses as loss_frame
-from harness.report.plots.style import STYLE, WIDTH_IN, Plot, dash_of, framework_legend, powers
+from harness.report.plots.style import WIDTH_IN, Plot, dash_of, drawing, framework_legend, powers
 from harness.report.plots.svg import INK, QUIET, to_svg
 from harness.validity.results import Run
 
@@ -29,7 +28,7 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
     frame = loss_frame(first.values())
     if not (frame["loss"] > 0).any():
         return None
-    with mpl.rc_context(STYLE):
+    with drawing():
         figure = Figure(figsize=(WIDTH_IN, 3.5), layout="constrained")
         left, right = figure.subplots(1, 2)
         left.set_title("Loss of every cell, and the reference", fontweight="bold")

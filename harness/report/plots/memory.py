@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,10 +18,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bench.records.record import Cell, Moment, Reading, Record
-from harness.report.plots.style import DASHES, STYLE, WIDTH_IN, Plot
-from harness.report.plots.svg import BACKGROUND, HUES, INK, QUIET, to_svg
+from harness.report.hues import HUES
+from harness.report.plots.style import DASHES, WIDTH_IN, Plot, drawing
+from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.row import by_cell, ordered
-from harness.store.samples import taken
+from harness.store.samples import no_samples
 from harness.validity.results import Run
 
 MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
@@ -64,7 +64,7 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         groups.setdefault(life.cell.framework, []).append(life)
     across = min(2, len(groups))
     down = math.ceil(len(groups) / across)
-    with mpl.rc_context(STYLE):
+    with drawing():
         tall = max(2.1, 0.5 + 0.2 * max(map(len, groups.values())))
         figure = Figure(figsize=(WIDTH_IN, tall * down + 0.4), layout="constrained")
         panels = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
@@ -98,7 +98,8 @@ def _lives(run: Run) -> list[Life]:
         if _work(cell) == work
     ]
     on_gpu = any(record is not None and record.cell.device == "cuda" for record in chosen)
-    samples = taken(run.samples, "device_used_bytes" if on_gpu else "rss_bytes")
+    metric = "device_used_bytes" if on_gpu else "rss_bytes"
+    samples = run.samples.taken(metric) if run.samples else no_samples()
     lives = [_life(record, samples) for record in chosen if record is not None]
     return [life for life in lives if len(life.bytes) or life.readings]
 

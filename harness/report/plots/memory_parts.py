@@ -7,14 +7,13 @@ they are the resident set after the imports, what building the model added, and 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from harness.format import mebibytes
-from harness.report.plots.style import STYLE, WIDTH_IN, Plot
+from harness.report.plots.style import WIDTH_IN, Plot, drawing
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.memory import MemoryRow
 from harness.stats.memory import Figures
@@ -31,7 +30,7 @@ def bars(rows: Sequence[MemoryRow], hues: Mapping[str, str]) -> Plot | None:
     drawn = [(row, parts) for row, parts in with_parts if _work(row) == _work(with_parts[0][0])]
     if not drawn:
         return None
-    with mpl.rc_context(STYLE):
+    with drawing():
         figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.24 * len(drawn)), layout="constrained")
         axes = figure.subplots()
         for height, (row, parts) in enumerate(drawn):

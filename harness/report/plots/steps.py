@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.format import duration
-from harness.report.plots.style import STYLE, WIDTH_IN, Plot, durations
+from harness.report.plots.style import WIDTH_IN, Plot, drawing, durations
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
@@ -23,7 +22,7 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     """Draw the time per step of each row: a dot, its interval and its value; without a time, the status instead."""
     if not any(row.step_ns for row in rows):
         return None
-    with mpl.rc_context(STYLE):
+    with drawing():
         lines = _lines(rows)
         lowest = lines[-1].height
         figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.24 * lowest), layout="constrained")

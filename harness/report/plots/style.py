@@ -1,9 +1,11 @@
 """What the plots share: style, dashes, the legend of the frameworks, and the ticks of the axes."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -43,6 +45,14 @@ STYLE: Final[dict[Any, Any]] = {
 }
 
 
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in the style of the page, whatever the settings of this process are; afterwards they are as before."""
+    settings: dict[Any, Any] = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+    with mpl.rc_context(settings | STYLE):
+        yield
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
     """One figure of the page."""
@@ -50,7 +60,7 @@ class Plot:
     name: str
     title: str
     about: str  # how to read it
-    svg: str
+    svg: str  # empty: it could not be drawn, and `about` says why
 
 
 def dash_of(index: int) -> Any:

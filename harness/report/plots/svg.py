@@ -15,9 +15,10 @@ from typing import Final
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from harness.report.hues import HUES
+
 # Placeholder colours, and the CSS variables of templates/style.css that replace them
 INK, QUIET, GRID, BACKGROUND = "#010101", "#020202", "#030303", "#040404"
-HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by position of the framework in the run
 VARIABLES: Final[Mapping[str, str]] = {
     INK: "--ink",
     QUIET: "--quiet",
@@ -54,7 +55,7 @@ def to_svg(figure: Figure, name: str, label: str) -> str:
     text = io.StringIO()
     no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(text, format="svg", transparent=True, metadata=no_metadata)
+        figure.savefig(text, format="svg", transparent=True, metadata=no_metadata, backend="svg")
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     box = re.search(r'viewBox="[^"]*"', svg)

@@ -22,7 +22,6 @@ from harness.report.tables.column import FRAMEWORK_AND_MODE, Column, context
 from harness.report.tables.row import Row, by_cell, head, ordered
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats.memory import Figures, Growth, figures, most
-from harness.store.samples import taken
 from harness.validity.results import Run
 
 NO_GROWTH: Final = "none"
@@ -39,7 +38,8 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
     """Return a row for each cell, from its memory replicates; without these, from its timed replicates."""
     timed = by_cell(run, "identical")
     separate = {replace(cell, track="identical"): records for cell, records in by_cell(run, "memory").items()}
-    used = taken(run.samples, "device_used_bytes")
+    on_device = any(record.observation and record.observation.device_before_bytes is not None for record in run.records)
+    used = run.samples.taken("device_used_bytes") if run.samples and on_device else None
     rows = []
     for cell in ordered(run, {**timed, **separate}):
         records = separate.get(cell) or timed[cell]

@@ -17,14 +17,14 @@ from bench.turns.turn import Turn
 from bench.workloads import regression
 from harness.environments.checkout import ROOT
 from harness.stats.memory import at, figures, growth
-from harness.store import samples as sampled
+from harness.store.samples import no_samples
 from tests import factories
 from tests.bench.protocol.test_replicate import turn
 from tests.fakes import FakeClock, FakeFramework
 from tests.toy.memory_process import BLOCKS, MIB, SPIKE
 
 STEP_NS = 100_000
-NO_SAMPLES = sampled.taken(None, "device_used_bytes")
+NO_SAMPLES = no_samples()
 
 
 def looked_at(framework: FakeFramework, of: Turn | None = None) -> Record:

@@ -78,10 +78,21 @@ def test_an_unknown_profile_names_the_nearest() -> None:
         selection.profile("quik")
 
 
-@pytest.mark.parametrize("typed", ["", "a", "0-", "-1", "0-x", "9999"])
+@pytest.mark.parametrize(
+    "typed",
+    ["", "a", "0-", "-1", "0-x", "9999", "1-", "3-1", "0x1", "1,,2", "٣", "1 2", "1.0", "9" * 5000, "x" * 5000],
+    ids=lambda typed: typed[:5],
+)
 def test_a_cpu_set_that_is_none_or_not_here_is_refused(typed: str) -> None:
     with pytest.raises(SelectionError):
         processors.cpu_set(typed)
+
+
+def test_a_huge_cpu_set_is_not_counted_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1})
+    with pytest.raises(SelectionError, match=r"CPU 2 cannot be used here; usable: 0, 1\."):
+        processors.cpu_set("0-999999999999")
+    assert processors.cpu_set("0,0-1, 1") == (0, 1)
 
 
 def test_a_cpu_set_is_a_list_of_ranges(monkeypatch: pytest.MonkeyPatch) -> None:

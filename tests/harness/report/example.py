@@ -33,6 +33,7 @@ from bench.reference.workload import EPSILON_HAT, KINGMA_BA
 from bench.workloads import regression
 from harness.host.machine import HostFacts
 from harness.report.write import write
+from harness.store.samples import MERGED_FILE, Samples
 from harness.validity.results import Run
 from tests import factories
 
@@ -160,8 +161,8 @@ def example(profile: str = "default", blocks: int = 6) -> Run:
     )
 
 
-def samples(run: Run, path: Path) -> Path:
-    """Write what a sampler would have seen of `run` to `path`."""
+def samples(run: Run, folder: Path) -> Samples:
+    """Write what a sampler would have seen of `run` into `folder`."""
     taken = []
     for record in run.records:
         if record.memory is None or record.memory.host_peak_rss_bytes is None:
@@ -172,8 +173,8 @@ def samples(run: Run, path: Path) -> Path:
             subject = f"{record.cell.id}#{record.block}"
             taken.append((t_ns, "process", subject, "rss_bytes", grown * record.memory.host_peak_rss_bytes))
             taken.append((t_ns, "process", subject, "cpu_seconds", tenth / 10))
-    pd.DataFrame(taken, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(path)
-    return path
+    pd.DataFrame(taken, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(folder / MERGED_FILE)
+    return Samples(folder)
 
 
 def _framework(name: str) -> FrameworkOffer:
@@ -352,4 +353,4 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     shown = example(*(("quick", 3) if "quick" in sys.argv else ()))
-    print(write(dataclasses.replace(shown, samples=samples(shown, folder / "samples.parquet")), folder / "report"))
+    print(write(dataclasses.replace(shown, samples=samples(shown, folder)), folder / "report"))

@@ -8,7 +8,7 @@ import pytest
 from bench.records.codec import to_json
 from harness.errors import StoreError
 from harness.plan.plan import make_plan
-from harness.store.folder import RUN_FILE, RunFolder, create, find
+from harness.store.folder import RUN_FILE, RunFolder, create, find, latest
 from tests import factories
 
 
@@ -100,15 +100,79 @@ def test_one_run_folder_has_one_writer(folder: RunFolder) -> None:
 
 
 def test_a_run_is_found_by_id_path_or_latest(tmp_path: Path) -> None:
-    made = []
-    for name in ("a", "b"):
-        run = create(tmp_path, name)
-        run.write_facts(factories.run_facts(id=name))
-        made.append(run)
-    os.utime(made[0].path, (1, 1))
+    made = [begun(tmp_path, name, at=at) for at, name in enumerate("ab", start=1)]
+    os.utime(made[1].path, (1, 1))
     assert find(tmp_path, "a").path == made[0].path
     assert find(tmp_path, str(made[0].path)).path == made[0].path
     assert find(tmp_path, "latest").path == made[1].path
+
+
+def begun(results: Path, name: str, *, at: int, resumed: int = 0, empty: bool = False) -> RunFolder:
+    """A run that was started `at` this time, with one record unless it is `empty`."""
+    run = create(results, name)
+    run.write_facts(factories.run_facts(id=name, started_unix_ns=at, resumed_unix_ns=resumed))
+    if not empty:
+        run.append(factories.record())
+    return run
+
+
+def test_the_latest_is_the_run_that_was_started_or_resumed_last(tmp_path: Path) -> None:
+    begun(tmp_path, "old", at=1, resumed=5)
+    begun(tmp_path, "new", at=3)
+    assert [run.id for run in latest(tmp_path)] == ["old", "new"]
+    (tmp_path / "new" / "report").mkdir()  # made again today
+    begun(tmp_path, "new", at=3).write_facts(factories.run_facts(started_unix_ns=3))
+    assert find(tmp_path, "latest").id == "old"
+
+
+def test_a_run_without_a_record_is_not_the_latest_but_can_be_resumed(tmp_path: Path) -> None:
+    begun(tmp_path, "whole", at=1)
+    begun(tmp_path, "died", at=2, empty=True)
+    assert find(tmp_path, "latest").id == "whole"
+    assert find(tmp_path, "latest", empty=True).id == "died"
+
+
+def test_runs_without_any_record_are_said(tmp_path: Path) -> None:
+    begun(tmp_path, "died", at=2, empty=True)
+    with pytest.raises(StoreError, match=r"No run in .* has a record yet; the last one is died\."):
+        find(tmp_path, "latest")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"started_unix_ns": null}', '{"started_unix_ns": 1e999}'])
+def test_damaged_facts_hide_no_other_run(tmp_path: Path, text: str) -> None:
+    begun(tmp_path, "whole", at=1)
+    (begun(tmp_path, "damaged", at=2).path / RUN_FILE).write_text(text)
+    assert {run.id for run in latest(tmp_path)} == {"whole", "damaged"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 300, r"The run 'x{60}… \(300 characters\)' cannot be read: .*choose a shorter name"),
+        ("a\0b", r"There is no run|NUL"),
+    ],
+)
+def test_a_name_that_no_file_can_have_is_one_sentence(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(StoreError, match=said):
+        find(tmp_path, name)
+
+
+def test_results_that_are_a_file_are_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file cannot be read: .*Not a directory"):
+        find(tmp_path / "file", "latest")
+
+
+@pytest.mark.parametrize("results", ["x" * 300, "a\0b"])
+def test_a_results_folder_that_cannot_be_named_is_said(tmp_path: Path, results: str) -> None:
+    with pytest.raises(StoreError, match=r"cannot be written.*(a shorter name|NUL)"):
+        create(tmp_path / results, "run")
+
+
+def test_the_log_of_a_framework_with_a_long_name_is_kept(folder: RunFolder) -> None:
+    folder.write_log(factories.record(factories.cell(mode="m" * 300)), "text")
+    (log,) = (folder.path / "logs").iterdir()
+    assert log.read_text() == "text"
 
 
 def test_a_run_that_is_not_there_names_the_last_ones(tmp_path: Path) -> None:

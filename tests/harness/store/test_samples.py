@@ -128,3 +128,34 @@ def test_a_full_disk_is_said_with_its_remedy(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(StoreError, match=r"No space left on device.*--resume"):
         folder.append_samples([sample(2)])
     assert times(folder.samples) == [1]
+
+
+APPENDS = """
+import sys; from pathlib import Path; from harness.store.samples import Samples
+samples = Samples(Path(sys.argv[1]))
+for n in range(120):
+    samples.append([(n, "process", "cell#1", "rss_bytes", 1.0)])
+print("end", flush=True)
+"""
+MERGES = """
+import sys; from pathlib import Path; from harness.store.samples import Samples
+while not (Path(sys.argv[1]) / "end").exists():
+    Samples(Path(sys.argv[1])).merge()
+"""
+
+
+def test_what_arrives_while_two_processes_merge_is_kept_and_read_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c"]
+    writer = subprocess.Popen([*command, APPENDS, str(tmp_path)], stdout=subprocess.PIPE)
+    mergers = [subprocess.Popen([*command, MERGES, str(tmp_path)]) for _ in range(2)]
+    samples, reads = Samples(tmp_path), []
+    while writer.poll() is None:
+        reads.append(samples.taken("rss_bytes")["t_ns"].tolist())
+    writer.communicate()
+    (tmp_path / "end").touch()
+    assert [merger.wait(timeout=60) for merger in mergers] == [0, 0]
+    assert writer.returncode == 0
+    assert times(samples) == list(range(120))
+    assert [read for read in reads if read != list(range(len(read)))] == []
+    samples.merge()
+    assert times(samples) == list(range(120))

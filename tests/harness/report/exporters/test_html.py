@@ -16,10 +16,11 @@ from bench.reference.workload import LOSS_TOLERANCE
 from harness import report
 from harness.report import frames, write
 from harness.report.exporters.html import page
-from harness.report.plots.all import hue_number, plots
+from harness.report.hues import HUES, hue_number
+from harness.report.plots.all import plots
 from harness.report.plots.losses import LOSS_GATE
 from harness.report.plots.style import Plot
-from harness.report.plots.svg import HUES, VARIABLES, to_svg
+from harness.report.plots.svg import VARIABLES, to_svg
 from harness.report.tables.all import TABLES, tables
 from tests import factories
 from tests.factories import cell, record, run
@@ -167,7 +168,7 @@ class TestPlots:
 
     def test_of_a_whole_run(self, tmp_path: Path) -> None:
         shown = example("quick", 3)
-        shown = dataclasses.replace(shown, samples=samples(shown, tmp_path / "samples.parquet"))
+        shown = dataclasses.replace(shown, samples=samples(shown, tmp_path))
         found = plots(shown, tables(shown))
         assert [plot.name for plot in found] == ["steps", "costs", "losses", "memory"]
 

@@ -21,14 +21,14 @@ from harness.report.plots.memory_parts import parts_of
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
-from harness.stats.memory import Figures, figures, growth
-from harness.store import samples as sampled
+from harness.stats.memory import Figures, figures, growth, slope
+from harness.store.samples import Samples, no_samples
 from harness.validity.results import Run
 from tests.factories import cell, framework, record, run
 from tests.harness.report.tables.test_all import read
 
 MIB = 1 << 20
-NONE = sampled.taken(None, "device_used_bytes")
+NONE = no_samples()
 BEGUN = 1_000_000_000_000  # Unix time of the process's start, ns
 
 
@@ -176,6 +176,17 @@ class TestGrowth:
             hits += found.low <= MIB <= found.high
         assert 180 <= hits <= 199  # 95 % of 200, three standard deviations are 9
 
+    @pytest.mark.parametrize("ties", [False, True])
+    def test_slope_and_interval_are_those_of_scipy(self, ties: bool) -> None:
+        from scipy.stats import theilslopes
+
+        rng = np.random.default_rng(11)
+        for count in (5, 6, 20, 41):
+            x = np.cumsum(rng.integers(1, 9, count)).astype(np.float64)
+            y = (rng.integers(0, 4 if ties else 10**9, count) * 4096).astype(np.float64)
+            theirs = theilslopes(y, x, alpha=0.95)
+            assert slope(x, y) == pytest.approx((theirs[0], theirs[2], theirs[3]))
+
     def test_one_reading_that_is_off_does_not_move_it(self) -> None:
         held = [100 * MIB] * 20
         held[7] += 500 * MIB
@@ -270,7 +281,7 @@ class TestARunWithoutTimes:
 
 
 class TestPlots:
-    def drawn(self, records: Sequence[Record], samples: Path | None = None) -> dict[str, str]:
+    def drawn(self, records: Sequence[Record], samples: Samples | None = None) -> dict[str, str]:
         shown = dataclasses.replace(run(records, frameworks=(framework(),)), samples=samples)
         return {plot.name: plot.svg for plot in plots(shown, tables(shown))}
 
@@ -292,7 +303,7 @@ class TestPlots:
             columns=["t_ns", "source", "subject", "metric", "value"],
         )
         sampled.to_parquet(tmp_path / "samples.parquet")
-        svg = self.drawn([replicate(on_cpu())], tmp_path / "samples.parquet")["memory"]
+        svg = self.drawn([replicate(on_cpu())], Samples(tmp_path))["memory"]
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
         assert {"Torch", "eager", "imported", "built", "first step", "last round", "model deleted"} <= set(texts)
 
@@ -305,8 +316,10 @@ class TestPlots:
 
 def test_samples_of_one_metric_are_read(tmp_path: Path) -> None:
     rows = [(1, "nvml", "a", "device_used_bytes", 5.0), (2, "process", "a", "rss_bytes", 6.0)]
-    pd.DataFrame(rows, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(tmp_path / "s.parquet")
-    assert sampled.taken(tmp_path / "s.parquet", "device_used_bytes").to_dict("records") == [
+    pd.DataFrame(rows, columns=["t_ns", "source", "subject", "metric", "value"]).to_parquet(
+        tmp_path / "samples.parquet"
+    )
+    assert Samples(tmp_path).taken("device_used_bytes").to_dict("records") == [
         {"t_ns": 1, "subject": "a", "value": 5.0}
     ]
 

@@ -1,0 +1,88 @@
+"""Which columns of a table a terminal has room for, and how wide they are. A number is never cut.
+
+Columns of text are folded first, down to a few characters. Where that is not enough, columns are left out, and a
+sentence names them. The widths are those of `rich`, whose own way to make room is to cut what does not fit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.cells import cell_len
+
+LEAST: Final = 8  # characters of a folded column
+LONGEST: Final = 20  # characters of a value with digits that are kept in one line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of texts."""
+
+    title: str  # may have two lines
+    texts: tuple[str, ...]
+    folds: bool = False  # it is text, which may go on in the next line
+
+    @property
+    def natural(self) -> int:
+        """Width with which nothing is folded."""
+        return max((cell_len(line) for text in (self.title, *self.texts) for line in text.split("\n")), default=0)
+
+    @property
+    def least(self) -> int:
+        """Width that it needs."""
+        if self.folds:
+            return min(self.natural, LEAST)
+        return max([1, *map(_longest_word, self.title.split("\n")), *map(_unbroken, self.texts)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The columns that are shown."""
+
+    shown: tuple[int, ...]
+    widths: tuple[int, ...]  # of those
+    left_out: tuple[int, ...]
+
+
+def fitted(columns: Sequence[Column], width: int, *, first_out: Sequence[int]) -> Layout | None:
+    """Return what fits into `width` characters; None: not even the columns that are not in `first_out`.
+
+    Args:
+        columns: of the table.
+        width: of the terminal.
+        first_out: columns that may be left out, the first one first.
+    """
+    out: list[int] = []
+    waiting = list(first_out)
+    while True:
+        shown = [at for at in range(len(columns)) if at not in out]
+        free = width - (2 * len(shown) - 1) - sum(columns[at].least for at in shown)
+        if free >= 0:
+            break
+        if not waiting:
+            return None
+        out.append(waiting.pop(0))
+    widths = {at: columns[at].least for at in shown}
+    for at in sorted(shown, key=lambda at: not columns[at].folds):  # what was folded first
+        more = min(free, columns[at].natural - widths[at])
+        widths[at] += max(0, more)
+        free -= max(0, more)
+    return Layout(shown=tuple(shown), widths=tuple(widths.values()), left_out=tuple(sorted(out)))
+
+
+def left_out_sentence(columns: Sequence[Column], layout: Layout, width: int) -> str:
+    """Return the sentence that names the columns without room; empty where all are shown."""
+    names = [" ".join(columns[at].title.split()) for at in layout.left_out]
+    if not names:
+        return ""
+    return f"No room in {width} columns for: {', '.join(names)}. A wider terminal or --format csv has them."
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
+
+
+def _unbroken(text: str) -> int:
+    """Return the length of the longest part of a value that stays in one line."""
+    has_number = any(character.isdigit() for character in text)
+    return cell_len(text) if has_number and cell_len(text) <= LONGEST else _longest_word(text)

@@ -1,0 +1,10 @@
+"""The hues of the frameworks: placeholders of the drawings, which CSS variables of the page replace."""
+
+from typing import Final
+
+HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by position of the framework in the run
+
+
+def hue_number(index: int) -> int:
+    """Return the number, from 1, of the hue of the framework at `index` in the run; hues repeat after the last."""
+    return index % len(HUES) + 1
