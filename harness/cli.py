@@ -13,6 +13,7 @@ from typing import Annotated, Final, NoReturn, cast
 
 import typer
 
+from bench.catalogue import FrameworkError
 from bench.workloads import WorkloadError
 from harness.errors import USAGE, SamestepError
 from harness.launchers.choose import AUTO, LAUNCHERS
@@ -94,6 +95,19 @@ def doctor() -> None:
     from harness import commands
 
     raise typer.Exit(commands.doctor())
+
+
+@app.command()
+def check(
+    framework: Annotated[str, typer.Argument(help="The name of its file in bench/frameworks, without .py.")],
+) -> None:
+    """Say what a framework that is being added still needs.
+
+    Each line has a file, what is missing or wrong there, and the remedy. What is optional is said, too.
+    """
+    from harness import commands
+
+    raise typer.Exit(commands.check(framework))
 
 
 @app.command("list")
@@ -221,6 +235,9 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except WorkloadError as error:
         print(f"samestep: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except FrameworkError as error:
+        print(f"samestep: {error}: samestep check says all that a framework lacks", file=sys.stderr)
         sys.exit(USAGE)
     except BrokenPipeError:
         # The reader of the output has ended, as `| head` does; without this, Python reports it once more at exit.

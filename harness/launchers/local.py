@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 import psutil
 
+from bench.catalogue import framework_offer, programs_missing
+from bench.frameworks import FRAMEWORKS
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
@@ -45,11 +47,12 @@ class LocalLauncher:
         self._alive: set[int] = set()  # first processes of the members of a group
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make the missing environments; return, by framework, why it has none."""
+        """Make the missing environments; return, by framework, why it has none, or which program it lacks here."""
         remove_left_behind()
-        unprepared = self._interpreters.make(frameworks, say)
+        lacking = _without_programs(frameworks)
+        unprepared = self._interpreters.make([name for name in frameworks if name not in lacking], say)
         adopt_orphans()
-        return unprepared
+        return {**unprepared, **lacking}
 
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
         """Run `turn` in a folder of its own, which is removed afterwards.
@@ -90,6 +93,13 @@ class LocalLauncher:
         if python is None:
             raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.")
         return str(python)
+
+
+def _without_programs(frameworks: Sequence[str]) -> dict[str, str]:
+    """Return, by framework, which program all its modes lack on this host."""
+    offers = {name: framework_offer(name) for name in frameworks if name in FRAMEWORKS}
+    missing = {name: programs_missing(offer) for name, offer in offers.items() if not offer.program_modes}
+    return {name: sentence for name, sentence in missing.items() if sentence}
 
 
 def remove_left_behind() -> None:
