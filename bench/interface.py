@@ -56,8 +56,9 @@ class Step:
     The outputs of a round are all kept until its end. Where the next call overwrites what the last one returned (the
     replay of a captured graph, a buffer that is used again), `call` returns a copy.
 
-    With `--optimizer none` the workload is not trained (`workload.trains` is false): `inference` is true, `call` returns
-    the predictions at the initial parameters, and the parameters stay as they are. `build` may return a `Skip` instead.
+    With `--optimizer none` the workload is not trained (`workload.trains` is false): `inference` is true, `call`
+    returns the predictions at the initial parameters, and the parameters stay as they are. `build` may return a `Skip`
+    instead.
 
     `proof` says what the framework did, read back from its own state, not repeated from what was asked. Its counts
     (compilations, traces, graphs) are of the whole life of the process: calls after the first in which one rises belong

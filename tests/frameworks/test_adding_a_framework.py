@@ -24,7 +24,7 @@ FAST = ("-m", "not frameworks and not engine and not browser", "-q", "-p", "no:c
 LIBRARY = {
     "toyarith.py": "from statistics import fmean as fmean\n",
     "toyarith-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyarith\nVersion: 1.0\n",
-    "toyarith-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: by-hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "toyarith-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 }
 
 
