@@ -147,6 +147,9 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     literals = _literals(tree)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
+    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES"):
+        if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
+            raise ValueError(f"{literal} has a name or a value that is no text")
     sources: Mapping[str, str] = literals.get("SOURCES", {})
     ladder: Sequence[str] = literals.get("LADDER", tuple(modes))
     shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""

@@ -7,7 +7,6 @@ captured in the tenth call is then found, too.
 
 import gc
 import resource
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -57,13 +56,12 @@ def last(calls: Sequence[Call]) -> int:
 
 
 def stands_out(call: Call, calls: Sequence[Call]) -> bool:
-    """Return whether a call took far longer than the last ones, by the clock and in processor time.
+    """Return whether a call took far longer than the shortest of the last ones, by the clock and in processor time.
 
     A disturbed machine makes calls longer, too, but not in processor time, or by less than `TIMES` or `LEAST_NS`.
     """
     usual = calls[-QUIET:]
-    ns = statistics.median(other.ns for other in usual)
-    cpu_ns = statistics.median(other.cpu_ns for other in usual)
+    ns, cpu_ns = min(other.ns for other in usual), min(other.cpu_ns for other in usual)
     return call.ns > TIMES * ns and call.cpu_ns > TIMES * cpu_ns and min(call.ns - ns, call.cpu_ns - cpu_ns) > LEAST_NS
 
 

@@ -112,12 +112,10 @@ def _literal_faults(name: str, root: Path) -> Iterator[tuple[str, str]]:
     if sentence := programs_missing(offer):
         found, _, remedy = sentence.rpartition(": ")
         yield found, remedy
-    yield from _program_and_probe_faults(offer, root, name)
+    yield from _probe_and_workload_faults(offer, root, name)
 
 
-def _program_and_probe_faults(offer: FrameworkOffer, root: Path, name: str) -> Iterator[tuple[str, str]]:
-    if any(not isinstance(value, str) or not value for pair in (*offer.programs, *offer.environment) for value in pair):
-        yield "PROGRAMS or ENVIRONMENT has a value that is no text", 'write {"NAME": "text"}'
+def _probe_and_workload_faults(offer: FrameworkOffer, root: Path, name: str) -> Iterator[tuple[str, str]]:
     tree = ast.parse((root / "bench" / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
     if offer.limits and "probes" not in _names(tree):
         yield f'LIMITS is "{offer.limits}", and there is no probes', "define probes, or leave LIMITS out"
@@ -180,12 +178,14 @@ def _plain(package: str) -> str:
 
 def service(name: str, root: Path = locks.ROOT) -> str:
     """Return the line of `name` in compose.yaml; while it has no requirements, as if it built on NumPy alone."""
-    is_asked_for = locks.requirements(root, name, "cpu").is_file()
+    try:
+        parent = images.parent(name, device="cpu", root=root)
+        packages = images.system_packages(name, device="cpu", root=root)
+    except (OSError, FrameworkError):
+        parent, packages = locks.BASE, ""
     arguments = [f"FRAMEWORK: {name}"]
-    if parent := images.parent(name, device="cpu", root=root) if is_asked_for else locks.BASE:
-        arguments.append(f"PARENT: {parent}")
-    if packages := images.system_packages(name, device="cpu", root=root) if is_asked_for else "":
-        arguments.append(f'SYSTEM_PACKAGES: "{packages}"')
+    arguments += [f"PARENT: {parent}"] if parent else []
+    arguments += [f'SYSTEM_PACKAGES: "{packages}"'] if packages else []
     image = f'"samestep/{name}:${{SAMESTEP_DEVICE:-cuda}}"'
     build = f"build: {{ args: {{ {', '.join(arguments)} }} }}"
     return f"  {name}: {{ extends: numpy, image: {image}, {build}, command: {name} }}"

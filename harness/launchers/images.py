@@ -69,7 +69,8 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
 def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
-    packages = system_packages(framework, device=device, root=root).encode()
+    programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
+    packages = " ".join(package for _, package in programs).encode()
     return hashlib.sha256(b"\0".join([*(file.read_bytes() for file in files), packages])).hexdigest()[:12]
 
 

@@ -419,7 +419,7 @@ class TestSettling:
         assert self.settling(captures={2: 5, 5: 7}) == (5, STEP_NS, STEP_NS, 7)
 
     def test_a_mode_that_compiles_in_every_call_comes_to_an_end(self) -> None:
-        framework = fake(captures=dict.fromkeys(range(2, 1000), STEP_NS))
+        framework = fake(captures=dict.fromkeys(range(2, 100_000), STEP_NS))
         record = run(framework, turn(settings=QUICK_SETTINGS))
         assert record.status == "invalid"  # it compiles in the timed rounds, too
         assert "compilations fell into the timed rounds" in record.reason

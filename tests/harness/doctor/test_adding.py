@@ -92,7 +92,7 @@ def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout:
         ("BASELINE = ", "BASIS = ", "the literal BASELINE is not there"),
         ('BASELINE = "loop"', 'BASELINE = "lop"', "BASELINE names lop, no mode of MODES"),
         ("BASELINE = ", 'PROGRAM_MODES = ("fast",)\nBASELINE = ', "PROGRAM_MODES names fast"),
-        ("BASELINE = ", "PROGRAMS = {'clang': 1}\nBASELINE = ", "a value that is no text"),
+        ("BASELINE = ", "PROGRAMS = {'clang': 1}\nBASELINE = ", "PROGRAMS has a name or a value that is no text"),
         ("ADAM = ", "EVE = ", "the literal ADAM is not there"),
         ("def wait(", "def weight(", "the function wait is not there"),
         ("def versions(", "async def versions(", "the function versions is not there"),

@@ -216,9 +216,15 @@ def test_a_framework_that_asks_for_nothing_is_one_sentence_and_nothing_is_locked
 ) -> None:
     assert shelf.lock("toy") == 1
     assert capsys.readouterr().err == "Nothing to lock for toy: images/toy.in with its requirements is missing\n"
-    shelf.ask("cpu/toy", "-r bench.in")
-    assert shelf.lock(frameworks=("numpy", "toy")) == 1  # none for the other device
     assert not list((shelf.root / "images" / "locks").iterdir())
+
+
+def test_a_framework_may_be_for_one_device(shelf: Shelf) -> None:
+    shelf.ask("cpu/toy", "-r bench.in")
+    assert shelf.lock(frameworks=("numpy", "toy")) == 0
+    assert [path.name for path in (shelf.root / "images" / "locks").iterdir() if "toy" in path.name] == [
+        "toy.cpu-py311.txt"
+    ]
 
 
 def test_what_is_no_framework_may_be_for_one_device_and_is_locked_with_what_it_builds_on(shelf: Shelf) -> None:

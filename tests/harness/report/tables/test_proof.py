@@ -132,6 +132,7 @@ class TestCompile:
             "20", "20", "20",
             "100001", "100001", "100001",
             "20001", "20001", "20001",
+            "1", "1",
         ]  # fmt: skip
 
     def test_only_modes_that_trace_or_compile_appear_and_never_the_baseline(self) -> None:
@@ -177,13 +178,13 @@ class TestCompile:
         captured = [compiled(block, warm, settling_ns=(80_000, 2_000_000_000)) for block in (1, 2)]
         found = tables(run([*map(eager, (1, 2)), *captured]))
         row = one(found.compile)
-        assert (row["first_step_cold_ms"], row["cold_calls"]) == ("4004", "3")
+        assert (row["first_step_cold_ms"], row["cold_calls"]) == ("4004.08", "3")
         assert (row["first_step_warm_ms"], row["warm_calls"]) == ("1004", "2")
         # 4 s dearer, less the two further steps of 80 µs, at 20 µs a step
         assert row["break_even_cold_steps"] == str(math.ceil(1 + (4_004_080_000 - 2 * 80_000 - 4_000_000) / 20_000))
         assert row["break_even_warm_steps"] == str(math.ceil(1 + (1_004_000_000 - 80_000 - 4_000_000) / 20_000))
         step = one(found.steps, mode="compile")
-        assert (step["first_step_ms"], step["first_calls"]) == ("4004", "3")
+        assert (step["first_step_ms"], step["first_calls"]) == ("4004.08", "3")
         sentence = "Calls after the first compiled or captured, too, and count as first step: torch compile (3 calls)."
         assert sentence in found.steps.remarks
         assert sentence in found.compile.remarks
