@@ -401,14 +401,15 @@ class TestSettling:
 
     @pytest.mark.parametrize("counter", ["traces", "graphs", "cuda_graphs"])
     def test_any_counter_tells(self, counter: str) -> None:
+        def rose(made: int) -> dict[str, Any]:
+            return {counter: int(made >= 3)}
+
         class Counting(FakeFramework):
             def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
                 step = super().build(workload, mode, precision)
                 assert isinstance(step, Step)
                 plain = step.proof
-                return dataclasses.replace(
-                    step, proof=lambda: dataclasses.replace(plain(), **{counter: int(self.made >= 3)})
-                )
+                return dataclasses.replace(step, proof=lambda: dataclasses.replace(plain(), **rose(self.made)))
 
         framework = Counting(FakeClock())
         timing = run(framework).timing
