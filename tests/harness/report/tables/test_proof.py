@@ -185,7 +185,8 @@ class TestCompile:
         assert row["break_even_warm_steps"] == str(math.ceil(1 + (1_004_000_000 - 80_000 - 4_000_000) / 20_000))
         step = one(found.steps, mode="compile")
         assert (step["first_step_ms"], step["first_calls"]) == ("4004.08", "3")
-        sentence = "Calls after the first compiled or captured, too, and count as first step: torch compile regression adam (3 calls)."
+        name = "torch compile regression adam (3 calls)"
+        sentence = f"Calls after the first compiled or captured, too, and count as first step: {name}."
         assert sentence in found.steps.remarks
         assert sentence in found.compile.remarks
 
