@@ -1,4 +1,4 @@
-# samestep: `make bench` and `make test` set up everything they need; `make help` lists the rest.
+# samestep: `make setup` sets up the command, `make bench` and `make test` everything they need; `make help` lists the rest.
 #
 # .venv holds the harness; each framework's own environment is made under .envs when it is first used.
 
@@ -24,10 +24,13 @@ ifneq ($(MISLEADING),)
 unexport $(MISLEADING)
 endif
 
-.PHONY: help bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers docs docs-build lock clean
+.PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers docs docs-build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 21
+
+setup: $(BIN)/.harness ## set up the command alone, .venv/bin/samestep; run nothing
+	@echo "Ready: $(BIN)/samestep doctor says what this host can run"
 
 bench: $(BIN)/.harness ## set up what the look profile needs, run it in five minutes, print the tables and the report's path
 	$(BIN)/samestep run --profile look

@@ -31,10 +31,11 @@ def turn(folder: Path) -> NoReturn:
     if job.cell.track in TIMED:
         import pytest
 
+        from bench.turns.main_thread import beside
+
         here = Path(__file__).parent
-        pytest.main(
-            ["-c", str(here / "pytest.ini"), "--rootdir", str(here), "--turn", str(folder), str(here / "test_step.py")],
-        )
+        options = ["-c", str(here / "pytest.ini"), "--rootdir", str(here), "--turn", str(folder)]
+        beside(lambda: pytest.main([*options, str(here / "test_step.py")]))
         loaded.require_unchanged(job, folder)
         repeats.promise(job, folder)
     else:

@@ -6,7 +6,8 @@ and a framework that does not import still has cells that can be recorded as fai
 
 import ast
 import dataclasses
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +25,14 @@ DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measure
 CONTROL: Final = "twin"  # track of the A/A control
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
-    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
+    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES", "PROGRAMS",
+    "PROGRAM_MODES",
 )  # fmt: skip
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
+
+
+class FrameworkError(Exception):
+    """A framework's file does not say, in literals, what it has to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +69,8 @@ class FrameworkOffer:
     hello_lines: int = 0  # logical lines of that source
     limits: str = ""  # library whose limits it can measure, shared by all frameworks on that library; empty: none
     allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator other than the default
+    programs: tuple[tuple[str, ...], ...] = ()  # (name, package of Debian and Ubuntu) of each program that it runs
+    program_modes: tuple[str, ...] = ()  # the modes that run them; empty: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +126,30 @@ def catalogue() -> Catalogue:
     )
 
 
-def framework_offer(name: str) -> FrameworkOffer:
-    """Read one framework's file, without importing it."""
-    folder = Path(__file__).parent
+def framework_offer(name: str, folder: Path = Path(__file__).parent) -> FrameworkOffer:
+    """Read one framework's file in `folder`, bench/ of a checkout, without importing it.
+
+    Raises:
+        FrameworkError: it cannot be read so.
+    """
+    try:
+        return _framework_offer(name, folder)
+    except KeyError as error:
+        raise FrameworkError(f"bench/frameworks/{name}.py: the literal {error} is not there") from error
+    except SyntaxError as error:
+        raise FrameworkError(f"bench/frameworks/{name}.py: line {error.lineno}: {error.msg}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FrameworkError(f"bench/frameworks/{name}.py: what it declares cannot be read ({error})") from error
+
+
+def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
     literals = _literals(tree)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
+    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES"):
+        if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
+            raise ValueError(f"{literal} has a name or a value that is no text")
     sources: Mapping[str, str] = literals.get("SOURCES", {})
     ladder: Sequence[str] = literals.get("LADDER", tuple(modes))
     shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""
@@ -147,10 +172,22 @@ def framework_offer(name: str) -> FrameworkOffer:
         baseline=shared,
         environment=tuple(environment.items()),
         hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
-        hello_lines=lines.count(name) if hello.exists() else 0,
+        hello_lines=lines.logical_lines(hello.read_text(encoding="utf-8")) if hello.exists() else 0,
         limits=literals.get("LIMITS", ""),
         allocators=_policies(literals),
+        programs=tuple(literals.get("PROGRAMS", {}).items()),
+        program_modes=tuple(literals.get("PROGRAM_MODES", ())),
     )
+
+
+def programs_missing(offer: FrameworkOffer, which: Callable[[str], str | None] = shutil.which) -> str:
+    """Return which of its programs are not on the PATH, as one sentence with the remedy; empty: none is missing."""
+    missing = {program: package for program, package in offer.programs if not which(program)}
+    if not missing:
+        return ""
+    runs = f"{offer.title}'s {', '.join(offer.program_modes)}" if offer.program_modes else offer.title
+    install = f"apt-get install {' '.join(dict.fromkeys(missing.values()))}"
+    return f"{runs} needs {', '.join(missing)}, not on the PATH: {install}"
 
 
 def plain_mode(offer: FrameworkOffer) -> str:

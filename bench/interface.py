@@ -9,13 +9,20 @@ tree, so that a host without the framework can list its cells:
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
     LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
-    LIMITS = "torch"                        the library that it computes with, if the file has `probes` for its limits
+    LIMITS = "torch"                        the library that it computes with, if the file has `probes` for its limits;
+                                            without, the drift probes that a comparison of two sessions needs are
+                                            NumPy's on the CPU, and there are none on a GPU
     ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator besides the default, by its own names,
                                             with the variables that set each; "torch": those of that file
     ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; if left out, only "cuda"
+    PROGRAMS = {"clang": "clang"}           programs that it runs, each with the package of Debian and Ubuntu that has
+                                            it: `samestep doctor` looks for them, its image installs them, and a run
+                                            refuses the framework without them
+    PROGRAM_MODES = ("compile",)            only where not all modes need them: `build` returns a `Skip` for these
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
-forward pass per workload, written in its own idiom. `probes() -> Probes` returns the library's own calls that measure
+forward pass per workload, written in its own idiom. Every replicate runs in the main thread of its process, so a
+library may set handlers of signals. `probes() -> Probes` returns the library's own calls that measure
 the limits of the machine (`bench.tracks.limits`); all frameworks that compute with one library share them.
 """
 
@@ -45,6 +52,17 @@ class Step:
 
     `call()` makes `steps_per_call` optimiser updates and returns their losses without waiting for the device: the
     clock waits, see `bench.protocol.replicate`. A trainer that owns its loop gives `fit` instead of `call`.
+
+    The outputs of a round are all kept until its end. Where the next call overwrites what the last one returned (the
+    replay of a captured graph, a buffer that is used again), `call` returns a copy.
+
+    With `--optimizer none` the workload is not trained (`workload.trains` is false): `inference` is true, `call`
+    returns the predictions at the initial parameters, and the parameters stay as they are. `build` may return a `Skip`
+    instead.
+
+    `proof` says what the framework did, read back from its own state, not repeated from what was asked. Its counts
+    (compilations, traces, graphs) are of the whole life of the process: calls after the first in which one rises belong
+    to the first step, and a rise in the timed rounds makes the cell invalid. What it cannot tell is None or empty.
     """
 
     call: Callable[[], Output] | None = None  # one call of the training step
@@ -107,7 +125,11 @@ class Framework(Protocol):
         ...
 
     def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
-        """Return `workload` in `mode` at its initial parameters; nothing is traced or compiled yet."""
+        """Return `workload` in `mode` at its initial parameters; nothing is traced or compiled yet.
+
+        A `Skip` where the framework lacks the mode, the precision, the optimizer or, with `--optimizer none`, a forward
+        pass alone; `workload.optimizer` raises ValueError there.
+        """
         ...
 
     def wait(self, outputs: Sequence[Output]) -> None:

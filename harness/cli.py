@@ -14,6 +14,7 @@ from typing import Annotated, Final, NoReturn, cast
 
 import typer
 
+from bench.catalogue import FrameworkError
 from bench.workloads import WorkloadError
 from harness import failures, terminal
 from harness.errors import OK, USAGE, SamestepError
@@ -96,6 +97,19 @@ def doctor() -> None:
     from harness import commands
 
     raise typer.Exit(commands.doctor())
+
+
+@app.command()
+def check(
+    framework: Annotated[str, typer.Argument(help="The name of its file in bench/frameworks, without .py.")],
+) -> None:
+    """Say what a framework that is being added still needs.
+
+    Each line has a file, what is missing or wrong there, and the remedy. What is optional is said, too.
+    """
+    from harness import commands
+
+    raise typer.Exit(commands.check(framework))
 
 
 @app.command("list")
@@ -259,6 +273,9 @@ def _say(error: Exception) -> int:
     if isinstance(error, SamestepError | WorkloadError):
         print(f"samestep: {error}", file=sys.stderr)
         return error.exit_code if isinstance(error, SamestepError) else USAGE
+    if isinstance(error, FrameworkError):
+        print(f"samestep: {error}: samestep check says all that a framework lacks", file=sys.stderr)
+        return USAGE
     if os.environ.get(failures.WHOLE):
         traceback.print_exception(error)
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "it")

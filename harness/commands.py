@@ -11,6 +11,7 @@ from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
 from harness import terminal
 from harness.compare import choice
+from harness.environments import locks
 from harness.errors import OK, SOME_FAILED, USAGE, SelectionError
 from harness.format import rough_duration
 from harness.plan import label, request, selection
@@ -109,9 +110,8 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
     valid = dict.fromkeys((*FRAMEWORKS, "harness"))
     for name in frameworks:
         selection.known("framework", name, valid)
-    failed = images.build(
-        frameworks or FRAMEWORKS, request.one_of("device", device or "cpu", request.DEVICES), progress.say
-    )
+    device = request.one_of("device", device or "cpu", request.DEVICES)
+    failed = images.build(frameworks or locks.asked_for(device), device, progress.say)
     for framework, reason in failed.items():
         print(f"samestep: {framework}: {reason}", file=sys.stderr)
     return USAGE if failed else OK
@@ -150,10 +150,10 @@ def show(frameworks: tuple[str, ...]) -> None:
 
 def doctor() -> int:
     """Print what this host can run; return the exit code."""
-    from harness.doctor import survey
+    from harness.doctor import programs, survey
     from harness.doctor.checks import can_run, examine, ways
 
-    checks = examine(survey.look())
+    checks = (*examine(survey.look()), *programs.checks(catalogue().frameworks))
     console = terminal.console()
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)
@@ -172,3 +172,23 @@ def _fold(table: Table) -> None:
     """Let long words go on in the next line where a terminal is narrow: cut, a remedy could not be followed."""
     for column in table.columns:
         column.overflow = "fold"
+
+
+def check(framework: str) -> int:
+    """Print what a framework that is being added has and lacks; return the exit code."""
+    from harness.doctor import adding
+
+    console = terminal.console()
+    needs = adding.needs(framework)
+    colours = {"ok": "green", "optional": "yellow"}
+    for need in needs:
+        status = f"[{colours.get(need.status, 'red')}]{need.status:<8}[/]"
+        console.print(f"{status} {escape(need.where)}: {escape(need.found)}", soft_wrap=True, highlight=False)
+        if need.remedy:
+            console.print(f"         {escape(need.remedy)}", style="dim", soft_wrap=True, highlight=False)
+    lacking = [need for need in needs if not need.is_met]
+    if lacking:
+        print(f"\n{framework} is not complete: {len(lacking)} of the lines above say what to do.")
+        return SOME_FAILED
+    print(f"\n{framework} is complete: make test, then samestep run --framework {framework} --profile quick")
+    return OK

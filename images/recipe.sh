@@ -1,5 +1,5 @@
 #!/bin/sh
-# The steps of the Dockerfile, each run inside the image under construction: python | pip | compiler | packages NAME
+# The steps of the Dockerfile, each run inside the image under construction: python | pip | programs … | packages NAME
 set -eu
 
 say() { echo "samestep: $*" >&2; }
@@ -54,9 +54,13 @@ pip() {
 # Writes the lines of one package of the harness's lock.
 locked() { sed -n "/^$1==/,/[^\\\\]\$/p" /harness.txt >"/tmp/$1.txt"; }
 
-compiler() {
+# Packages of the distribution that have a framework's programs. Who compiles C++ needs the headers of this Python, too.
+programs() {
     include=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    if [ -e "$include/Python.h" ]; then apt_install g++; else apt_install g++ libpython3-dev; fi
+    case " $* " in
+        *" g++ "*) [ -e "$include/Python.h" ] || set -- "$@" libpython3-dev ;;
+    esac
+    [ $# -eq 0 ] || apt_install "$@"
 }
 
 # Everything in the lock that the layers below do not hold yet.

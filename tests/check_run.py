@@ -12,7 +12,8 @@ from pathlib import Path
 COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
-    " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid",
+    " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid,"
+    " first_calls",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",
@@ -22,7 +23,7 @@ COLUMNS: Mapping[str, str] = {
     " first_step_cold_ms, cold_count, cold_class, cold_cache_hits, cold_cache_misses, cold_cache_entries,"
     " first_step_warm_ms, warm_count, warm_class, warm_cache_hits, warm_cache_misses, warm_cache_entries, saving_us,"
     " saving_low_us, saving_high_us, break_even_cold_steps, break_even_cold_low, break_even_cold_high,"
-    " break_even_warm_steps, break_even_warm_low, break_even_warm_high",
+    " break_even_warm_steps, break_even_warm_low, break_even_warm_high, cold_calls, warm_calls",
     "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
     " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
     " threads_used, traces, compilations, compilations_timed, graph_breaks, graph_breaks_declared, guard_failures,"

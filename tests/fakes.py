@@ -56,6 +56,8 @@ class FakeFramework:
     threads: int | None = 1
     slower_by_ns: int = 0  # what every call adds to the cost of the next: a machine that never settles
     compile_every: int = 0  # calls between two compilations; 0: only the first compiles
+    captures: Mapping[int, int] = field(default_factory=dict)  # what further calls take, by number from 1: they compile
+    counts: bool = True  # whether the proof counts compilations
     wrong_by: float = 0.0  # added to every loss
     wrong_start: float = 0.0  # added to the initial weight
     found: Mapping[str, Any] = field(default_factory=dict)  # what else the proof says
@@ -92,9 +94,10 @@ class FakeFramework:
         def call() -> float:
             nonlocal at
             self.calls.append("call")
-            self.clock.spend(self.step_ns if self.made else self.first_ns)
+            self.clock.spend(self.captures.get(self.made + 1, self.step_ns) if self.made else self.first_ns)
             self.step_ns += self.slower_by_ns
-            if self.made == 0 or (self.compile_every and self.made % self.compile_every == 0):
+            is_due = self.compile_every and self.made % self.compile_every == 0
+            if self.made == 0 or self.made + 1 in self.captures or is_due:
                 self.compilations += 1
             self.made += 1
             at += 1
@@ -121,7 +124,7 @@ class FakeFramework:
                 device=self.device,
                 threads=self.threads,
                 precision="float32",
-                compilations=self.compilations,
+                compilations=self.compilations if self.counts else None,
                 **self.found,
             )
 

@@ -30,6 +30,8 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+PROGRAMS = {"g++": "g++"}
+PROGRAM_MODES = ("fit-compile",)
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",

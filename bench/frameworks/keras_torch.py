@@ -43,6 +43,8 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch-jit")
 LIMITS = "torch"
+PROGRAMS = {"g++": "g++"}
+PROGRAM_MODES = ("fit-jit", "batch-jit")
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",

@@ -27,6 +27,8 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+PROGRAMS = {"g++": "g++"}
+PROGRAM_MODES = ("fit-compile",)
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",

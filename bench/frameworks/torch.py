@@ -39,6 +39,8 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "compile", "compile-step")
 LIMITS = "torch"
+PROGRAMS = {"g++": "g++"}
+PROGRAM_MODES = ("compile", "reduce-overhead", "max-autotune", "compile-step")
 ALLOCATORS = {
     "expandable_segments": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"},
     "cudaMallocAsync": {"PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"},

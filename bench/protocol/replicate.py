@@ -2,6 +2,8 @@
 
     import → device → build → first step → check → warm-up → timed rounds → check → record
 
+The first step is the first call and, in a replicate that is timed, those after it that still compile or capture.
+
 A cell that fails the correctness gate, or did not run in its mode, gets no time. A repeat is the same up to the first
 check, in a further process.
 """
@@ -20,6 +22,7 @@ from bench.protocol.gate import Gate
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
 from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, timed_rounds, warm_up
+from bench.protocol.settling import settling
 from bench.protocol.slices import SLICED_ROUND_NS, sliced_rounds
 from bench.records.record import (
     Accuracy,
@@ -93,7 +96,7 @@ def repeat(
     """Run the first steps of `turn.cell` and their gate once more, whatever happens, with `turn.threads` threads."""
     phase = PhaseClock(clock, lambda _: None, 0)
     replicate = Replicate(turn, phase, clock, cache_entries=cache_entries)
-    status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False))
+    status, reason, _ = ending(phase, lambda: replicate.begin(load, make, whole=False, settles=kind == "warm"))
     cache = replicate.cache
     return Repeat(
         kind=kind,
@@ -101,6 +104,7 @@ def repeat(
         status=status,
         reason=reason,
         first_step_ns=replicate.first_step_ns,
+        settling_ns=replicate.settling_ns,
         compile_cache=cache.compile_cache if cache else None,
         cache_hits=cache.hits if cache else None,
         cache_misses=cache.misses if cache else None,
@@ -161,6 +165,7 @@ class Replicate:
         self.memory = Memory()
         self.versions: Sequence[str] = ()
         self.first_step_ns: int | None = None
+        self.settling_ns: tuple[int, ...] = ()
         self.cache: caches.CacheUse | None = None
         self.timing: Timing | None = None
         self.start: Accuracy | None = None  # of the gate's first steps
@@ -174,14 +179,20 @@ class Replicate:
         Raises:
             InvalidResultError: the result or the mode is not the requested one.
         """
-        gate = self.begin(load, make)
+        gate = self.begin(load, make, settles=True)
         if isinstance(gate, str):
             return gate
         self._time(gate, rounds)
         return None
 
-    def begin(self, load: Load, make: Make, *, whole: bool = True) -> Gate | str:
+    def begin(self, load: Load, make: Make, *, whole: bool = True, settles: bool = False) -> Gate | str:
         """Import, build, take the first step, pass the gate or its start; return it, or why the cell is skipped.
+
+        Args:
+            load: imports the framework and returns its module.
+            make: returns the workload.
+            whole: whether to train all steps of the gate, or only its start.
+            settles: whether to find the calls after the first that still compile.
 
         Raises:
             InvalidResultError: the result differs too much from the reference.
@@ -219,8 +230,10 @@ class Replicate:
             framework.wait(step.run(1))
             self.first_step_ns = self.clock() - begin
             self.note("first step", framework)
-        with phase("check"):
             self.cache = caches.cache_use(step.proof(), before=entries, after=self.cache_entries())
+            if settles:
+                self.settling_ns = settling(RoundTimer(framework, step, self.clock), self.cpu_clock)
+        with phase("check"):
             self.start = gate.start("before timing")
             if whole:
                 whole_run = gate.whole("before timing")
@@ -247,6 +260,7 @@ class Replicate:
             steps_per_call=step.steps_per_call,
             calls_per_round=warmup.calls,
             first_step_ns=self.first_step_ns,
+            settling_ns=self.settling_ns,
             compile_cache=self.cache.compile_cache,
             cache_entries=self.cache.entries,
             warmup_rounds=warmup.rounds,

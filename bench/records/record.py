@@ -59,7 +59,7 @@ class Phases:
     import_ns: int  # importing the framework
     device_ns: int = 0  # setting threads, initialising the device
     build_ns: int = 0  # inputs, reference, model, optimiser; for graph modes without the trace
-    first_step_ns: int = 0  # the first call: trace, compile, run, wait
+    first_step_ns: int = 0  # the first call (trace, compile, run, wait), and those that look whether more compile
     check_ns: int = 0  # the correctness gate before and after the timed rounds, reading back the proof
     warmup_ns: int = 0  # from the end of the gate until the rounds agree
     rounds_ns: int = 0  # the timed rounds and the time between them
@@ -218,6 +218,7 @@ class Repeat:
     status: Status  # as in Record
     reason: str = ""  # one sentence; empty when the status is "ok"
     first_step_ns: int | None = None  # None: it ended before
+    settling_ns: tuple[int, ...] = ()  # as in Timing; only of "warm"
     compile_cache: CompileCache | None = None  # how its first step used the caches
     cache_hits: int | None = None  # up to the end of its first step
     cache_misses: int | None = None  # up to the end of its first step

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from bench.catalogue import framework_offer
 from bench.interface import Framework, Probes, Task
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.rounds import Clock
@@ -40,6 +41,7 @@ ROUND_NS: Final = 1_000_000  # least duration of one round
 PROBE_NS: Final = 150_000_000  # for the rounds of one probe
 FEWEST_ROUNDS: Final = 5  # however long they are
 MOST_ROUNDS: Final = 100
+FALLBACK: Final = "numpy"  # whose probes stand for a framework that has none
 
 
 Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # (framework, its calls, device) -> limits
@@ -61,19 +63,23 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
 
 def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: Measure) -> Record:
-    """Run `measure` on the library that the framework of `turn` computes with; return the record, in any case."""
+    """Run `measure` on the library that the framework of `turn` computes with; return the record, in any case.
+
+    For a framework without probes it is NumPy, which is in every environment.
+    """
+    name = turn.cell.framework if framework_offer(turn.cell.framework).limits else FALLBACK
     phase = PhaseClock(time.perf_counter_ns, announce, startup_ns)
     measured: list[Limit] = []
     versions: list[str] = []
 
     def go() -> None:
         with phase("import"):
-            framework = framework_of(turn.cell)
+            framework = framework_of(dataclasses.replace(turn.cell, framework=name))
             versions.extend(framework.versions())
         with phase("device"):
             framework.start(turn.cell.device, turn.threads)
         with phase("rounds"):
-            offered: Probes = importlib.import_module(f"bench.frameworks.{turn.cell.framework}").probes()
+            offered: Probes = importlib.import_module(f"bench.frameworks.{name}").probes()
             measured.extend(measure(framework, offered, turn.cell.device))
 
     status, reason, failure = ending(phase, go)

@@ -223,7 +223,7 @@ def _engine(host: Host) -> list[Check]:
 
 def _images(host: Host, engine: Engine) -> list[Check]:
     device = "cuda" if host.gpus else "cpu"
-    missing = [name for name in FRAMEWORKS if f"samestep/{name}:{device}" not in engine.images]
+    missing = [name for name in locks.asked_for(device) if f"samestep/{name}:{device}" not in engine.images]
     if not missing:
         return [_check("images", "ok", f"all for {device}")]
     needed = IMAGES_BYTES[device] * len(missing) // len(FRAMEWORKS)

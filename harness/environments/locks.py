@@ -59,6 +59,11 @@ def requirements(root: Path, framework: str, device: str) -> Path:
     return own if own.is_file() else root / "images" / f"{framework}.in"
 
 
+def asked_for(device: str, root: Path = ROOT) -> tuple[str, ...]:
+    """Return the frameworks that have requirements for `device`; for a GPU that is optional."""
+    return tuple(name for name in FRAMEWORKS if requirements(root, name, device).is_file())
+
+
 def parent(root: Path, framework: str, device: str) -> str | None:
     """Return the framework whose lock and image this one builds on, None for the one at the root; raises OSError."""
     if framework == BASE:
@@ -101,8 +106,7 @@ def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str]
         for device in PYTHONS
     }
     for name in names or frameworks:
-        places = [name in known[device] for device in PYTHONS]
-        if not (all(places) if name in frameworks else any(places)):  # what is no framework may be for one device
+        if not any(name in known[device] for device in PYTHONS):
             print(f"Nothing to lock for {name}: images/{name}.in with its requirements is missing", file=sys.stderr)
             return 1
     code = 0 if names else _resolve_harness(root)

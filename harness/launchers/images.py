@@ -20,6 +20,8 @@ from typing import Final
 import docker
 from docker.errors import APIError, ImageNotFound
 
+from bench.catalogue import framework_offer
+from bench.frameworks import FRAMEWORKS
 from bench.turns import variables
 from harness import shell
 from harness.environments import checkout, locks
@@ -74,7 +76,9 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
 def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
+    packages = " ".join(package for _, package in programs).encode()
+    return hashlib.sha256(b"\0".join([*(file.read_bytes() for file in files), packages])).hexdigest()[:12]
 
 
 def ready(framework: str, *, device: str, client: docker.DockerClient | None = None, root: Path = locks.ROOT) -> bool:
@@ -111,6 +115,9 @@ def build(
             raise SetupError("The command docker has no Buildx: install docker-buildx-plugin (Debian: docker-buildx).")
         for number, framework in enumerate(frameworks, start=1):
             title = f"Image {number} of {len(frameworks)}: {framework}"
+            if not _lock(framework, device=device, root=root).is_file():
+                failed[framework] = f"it has no lock for {device}: samestep check {framework} says what is missing"
+                continue
             say(f"{title} …")
             started = time.monotonic()
             before = _image_id(engine, framework, device=device)
@@ -148,6 +155,8 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
         "RECIPE": recipe(framework, device=device, root=root),
         **{name: environ[name] for name in PIP_VARIABLES if environ.get(name)},
     }
+    if packages := system_packages(framework, device=device, root=root):
+        arguments["SYSTEM_PACKAGES"] = packages
     tag = image_name(framework, device=device)
     command_line = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", tag]
     command_line += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
@@ -166,6 +175,22 @@ def parent(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     while base and base not in stages:  # its lock contains theirs
         base = locks.parent(root, base, device)
     return base or locks.BASE
+
+
+def system_packages(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
+    """Return the packages of the distribution for the Dockerfile's generic stage, with spaces between.
+
+    They have the programs of the framework and of those that it builds on, but for the stage that it begins with, whose
+    image has its own.
+    """
+    base = parent(framework, device=device, root=root)
+    packages: dict[str, None] = {}
+    name: str | None = framework if base and framework in FRAMEWORKS else None
+    while name and name != base:
+        packages |= dict.fromkeys(package for _, package in framework_offer(name).programs)
+        name = locks.parent(root, name, device)
+    there = {package for _, package in framework_offer(base).programs} if name else set()
+    return " ".join(package for package in packages if package not in there)
 
 
 def base_image(device: str, environ: Mapping[str, str], root: Path = locks.ROOT) -> str:

@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 import psutil
 
+from bench.catalogue import framework_offer, programs_missing
+from bench.frameworks import FRAMEWORKS
 from bench.turns import variables
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
@@ -66,10 +68,12 @@ class LocalLauncher:
         self._scratch = scratch.temporary()
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
-        """Make the missing environments; return, by framework, why it has none."""
+        """Make the missing environments; return, by framework, why it has none, or which program it lacks here."""
         self._scratch = scratch.choose(say)
         remove_left_behind()
-        unprepared = dict(self._interpreters.make(frameworks, say))
+        lacking = _without_programs(frameworks)
+        able = [name for name in frameworks if name not in lacking]
+        unprepared = {**self._interpreters.make(able, say), **lacking}
         looked: dict[Path, Interpreter] = {}
         for framework in frameworks:
             python = None if framework in unprepared else self._interpreters.python(framework)
@@ -173,6 +177,13 @@ def _changed(turn: Turn, interpreter: Interpreter) -> str:
 
 def _not_begun(reason: str) -> Outcome:
     return Outcome(started_unix_ns=time.time_ns(), wall_ns=0, exit_code=None, tail=(reason,))
+
+
+def _without_programs(frameworks: Sequence[str]) -> dict[str, str]:
+    """Return, by framework, which program all its modes lack on this host."""
+    offers = {name: framework_offer(name) for name in frameworks if name in FRAMEWORKS}
+    missing = {name: programs_missing(offer) for name, offer in offers.items() if not offer.program_modes}
+    return {name: sentence for name, sentence in missing.items() if sentence}
 
 
 def remove_left_behind() -> None:

@@ -65,13 +65,16 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
     """Return `cells` and the drift probe.
 
     It runs in NumPy (on a GPU in PyTorch, else JAX) if that is among `cells`, else in the first framework that has
-    probes. There is no drift probe with one block only, or where no framework of `cells` has probes.
+    probes. Where none has, it is NumPy's on the CPU, which every environment holds, and there is none on a GPU. There
+    is no drift probe with one block only.
     """
     has_probes = {offer.name for offer in frameworks if offer.limits}
+    device = cells[0].device if cells else ""
     able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
+    if not able and device == "cpu":
+        able = [cells[0].framework]
     if blocks < PROBE_FEWEST_BLOCKS or not able:
         return tuple(cells)
-    device = cells[0].device
     name = next((preferred for preferred in PREFERRED.get(device, ()) if preferred in able), able[0])
     template = next(cell for cell in cells if cell.framework == name)
     probe = replace(template, mode=DRIFT_PROBE, workload="", optimizer="", size="", precision="", track=DRIFT_PROBE)

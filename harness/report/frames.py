@@ -8,8 +8,8 @@ cells        one row per cell of the identical track, as in the table of steps: 
              of the replicates), step_low_ns and step_high_ns (its 95 % interval), first_step_ns, replicates,
              replicates_invalid, speedup (a ratio, against its baseline), baseline, flags (names, with spaces between)
 replicates   one row per process, also of a replaced attempt: block, attempt, stands (whether it counts),
-             position, status, reason, step_ns (median of its rounds), first_step_ns, compile_cache, steps_per_round,
-             wall_ns, host_peak_rss_bytes, max_loss_deviation
+             position, status, reason, step_ns (median of its rounds), first_step_ns, first_calls (its calls),
+             compile_cache, steps_per_round, wall_ns, host_peak_rss_bytes, max_loss_deviation
 rounds       one row per timed round: block, attempt, round, step_ns
 losses       one row per step of the accuracy check: block, attempt, step, loss, reference, deviation
 memory       one row per process with figures of memory: block, attempt, and the figures of `Memory`
@@ -38,13 +38,14 @@ CELLS: Final = (
     *("replicates_invalid", "speedup", "baseline", "flags"),
 )
 REPLICATES: Final = (
-    *("stands", "position", "status", "reason", "step_ns", "first_step_ns", "compile_cache", "steps_per_round"),
-    *("wall_ns", "host_peak_rss_bytes", "max_loss_deviation"),
+    *("stands", "position", "status", "reason", "step_ns", "first_step_ns", "first_calls", "compile_cache"),
+    *("steps_per_round", "wall_ns", "host_peak_rss_bytes", "max_loss_deviation"),
 )
 FIGURES: Final = tuple(  # of memory: integers, no lists
     field.name for field in dataclasses.fields(Memory) if field.type == (int | None)
 )
 PROBES: Final = ("kind", "precision_of_probe", "probe_size", "work", "round", "round_ns")
+SAMPLES: Final = ("t_ns", "source", "subject", "metric", "value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,8 @@ def _replicate(record: Record) -> dict[str, Any]:
         "status": record.status,
         "reason": record.reason,
         "step_ns": estimate.step_ns(timing) if timing else None,
-        "first_step_ns": timing.first_step_ns if timing else None,
+        "first_step_ns": estimate.to_steady_ns(timing) if timing else None,
+        "first_calls": 1 + len(timing.settling_ns) if timing else None,
         "compile_cache": timing.compile_cache if timing else None,
         "steps_per_round": timing.steps_per_round if timing else None,
         "wall_ns": record.wall_ns,

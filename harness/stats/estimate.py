@@ -78,7 +78,7 @@ class Estimate:
 class Cost:
     """What one replicate needed."""
 
-    first_ns: float  # the first step: trace, compile, run
+    first_ns: float  # the first step: trace, compile, run, until the mode is steady
     step_ns: float  # each further step
 
 
@@ -116,17 +116,26 @@ def fit_overhead_ns(timing: Timing) -> float | None:
     return statistics.median(2 * single - double for single, double in pairs) if pairs else None
 
 
-def cost(timing: Timing, first_step_ns: int | None = None) -> Cost | None:
-    """Return what a replicate needed, or would have needed with another `first_step_ns`; None without a time per step.
+def to_steady_ns(timing: Timing) -> int:
+    """Return the first step in ns: all calls until the mode was steady, that is up to the last that compiled."""
+    return timing.first_step_ns + sum(timing.settling_ns)
 
-    The first call of a whole compiled loop makes `steps_per_call` steps. The steps after the first are subtracted, so
-    that first steps of all modes are comparable.
+
+def cost(timing: Timing, calls: Sequence[int] | None = None) -> Cost | None:
+    """Return what a replicate needed; None without a time per step.
+
+    Each call until the mode is steady makes `steps_per_call` steps, those of a whole compiled loop. All but one are
+    subtracted, so that first steps of all modes are comparable.
+
+    Args:
+        timing: of the replicate.
+        calls: durations of another process's calls until the mode was steady, in ns; None: the replicate's own.
     """
     step = step_ns(timing)
     if step is None:
         return None
-    first = timing.first_step_ns if first_step_ns is None else first_step_ns
-    return Cost(first_ns=first - (timing.steps_per_call - 1) * step, step_ns=step)
+    calls = (timing.first_step_ns, *timing.settling_ns) if calls is None else calls
+    return Cost(first_ns=sum(calls) - (len(calls) * timing.steps_per_call - 1) * step, step_ns=step)
 
 
 def estimate(values: Sequence[float]) -> Estimate:

@@ -24,7 +24,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 from bench.records import text as texts
 from bench.records.codec import to_json
@@ -47,6 +47,8 @@ LEAST_FREE_BYTES: Final = 64 << 20
 LONGEST_NAME: Final = 50  # characters of a framework or mode in the name of a file, which has at most 255 bytes
 ELSEWHERE: Final = "choose another folder with --results"
 RESUMES: Final = ", then go on with --resume"
+
+T = TypeVar("T")
 
 
 class RunFolder:

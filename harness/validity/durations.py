@@ -14,7 +14,9 @@ TIMED: Final = (  # these took some time, or were not timed
     "timing.round_ns",
     "timing.double_round_ns",
     "timing.first_step_ns",
+    "timing.settling_ns",
     "repeats.first_step_ns",
+    "repeats.settling_ns",
     "limits.round_ns",
     "idiomatic.total_ns",
 )

@@ -1,68 +1,104 @@
-"""A framework is one file, one `.in` file, one service line and one hello world: what docs/adding.md says, followed."""
+"""A framework is four files and a line: what docs/adding.md says, followed, with a library that only it needs."""
 
 import json
 import shutil
 import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.records.codec import from_json
 from bench.records.record import Record
+from harness.doctor.adding import service
 from harness.environments.checkout import ROOT
 from tests.copies import copy_of_the_checkout, run
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
 TOY = ROOT / "tests" / "toy"
-SERVICE = (
-    '  toy: { extends: numpy, image: "samestep/toy:${SAMESTEP_DEVICE:-cuda}", '
-    "build: { args: { FRAMEWORK: toy, PARENT: numpy } }, command: toy }\n"
-)
-TESTS = (
-    "bench/test_catalogue", "harness/launchers/test_compose", "harness/launchers/test_images",
-    "harness/environments/test_locks", "harness/plan/test_selection",
-)  # fmt: skip
+TOOLS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+FAST = ("-m", "not frameworks and not engine and not browser", "-q", "-p", "no:cacheprovider", "-n", "2", "-x")
+LIBRARY = {
+    "toyarith.py": "from statistics import fmean as fmean\n",
+    "toyarith-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyarith\nVersion: 1.0\n",
+    "toyarith-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+
+
+def wheel(folder: Path) -> None:
+    """Write the wheel of the toy's own library into `folder`."""
+    record = "toyarith-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(folder / "toyarith-1.0-py3-none-any.whl", "w") as file:
+        for name, text in LIBRARY.items():
+            file.writestr(name, text)
+        file.writestr(record, "".join(f"{name},,\n" for name in (*LIBRARY, record)))
+
+
+def with_its_library(source: str) -> str:
+    """Return the toy's file as a stranger's would be: it imports a library that no other framework has."""
+    assert "from statistics import fmean\n" in source
+    source = source.replace("from statistics import fmean\n", "")
+    return source.replace("import numpy as np\n", "import numpy as np\nfrom toyarith import fmean\n", 1)
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the repository with the toy added as docs/adding.md's "Add a framework" says, and nothing else."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    wheel(wheels)
     root = copy_of_the_checkout(tmp_path_factory.mktemp("adding") / "samestep")
-    shutil.copy2(TOY / "framework.py", root / "bench" / "frameworks" / "toy.py")
-    (root / "images" / "toy.in").write_text("-r bench.in\n")
+    source = (TOY / "framework.py").read_text()
+    (root / "bench" / "frameworks" / "toy.py").write_text(with_its_library(source))
+    (root / "images" / "toy.in").write_text("-r bench.in\ntoyarith==1.0\n")
     shutil.copy2(TOY / "hello.py", root / "bench" / "hello" / "toy.py")
     compose = (root / "compose.yaml").read_text()
-    compose = compose.replace("\n  harness:\n", f"{SERVICE}\n  harness:\n", 1).replace("[numpy, ", "[toy, numpy, ", 1)
-    (root / "compose.yaml").write_text(compose)
-    run(root, "-m", "harness.environments.locks", "toy")
-    return root
+    compose = compose.replace("\n  harness:\n", f"{service('toy', root)}\n\n  harness:\n", 1)
+    (root / "compose.yaml").write_text(compose.replace("[numpy, ", "[toy, numpy, ", 1))
+    for command in (
+        ("init", "-q"),
+        ("add", "-A"),
+        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "toy"),
+    ):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_FIND_LINKS", str(wheels))
+        assert "toy.cpu-py311.txt" in run(root, "-m", "harness", "check", "toy", code=3)
+        run(root, "-m", "harness.environments.locks", "toy")
+        yield root
 
 
-def test_the_projects_own_tests_accept_it(checkout: Path) -> None:
-    run(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(f"tests/{file}.py" for file in TESTS))
-    assert (checkout / "images" / "locks" / "toy.cpu-py311.txt").is_file()
+def test_nothing_is_missing(checkout: Path) -> None:
+    assert "toy is complete" in run(checkout, "-m", "harness", "check", "toy")
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=" ".join)
+def test_lint_and_types_accept_it(checkout: Path, tool: tuple[str, ...]) -> None:
+    if not (Path(sys.executable).parent / tool[0]).is_file():
+        pytest.skip(f"{tool[0]} is not installed")
+    found = subprocess.run(
+        [Path(sys.executable).parent / tool[0], *tool[1:]], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_all_fast_tests_accept_it(checkout: Path) -> None:
+    run(checkout, "-m", "pytest", *FAST)
 
 
 def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
-    if not shutil.which("docker") or subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
-        pytest.skip("docker compose reads compose.yaml")
-    shutil.copytree(checkout, tmp_path / "copy", ignore=shutil.ignore_patterns(".envs", "results"))
-    compose = tmp_path / "copy" / "compose.yaml"
-    compose.write_text(compose.read_text().replace(SERVICE, "").replace("[toy, numpy, ", "[numpy, "))
+    root = tmp_path / "copy"
+    shutil.copytree(checkout, root, ignore=shutil.ignore_patterns(".envs", "results", ".git"))
+    compose = root / "compose.yaml"
+    line = service("toy", root)
+    compose.write_text(compose.read_text().replace(f"{line}\n", "").replace("[toy, numpy, ", "[numpy, "))
 
-    printed = run(
-        tmp_path / "copy",
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests/harness/launchers/test_compose.py",
-        code=1,
-    )
+    printed = run(root, "-m", "harness", "check", "toy", code=3)
 
-    assert "toy" in printed
+    assert line in printed
+    assert "add toy to the list depends_on" in printed
 
 
 def test_it_is_listed_measured_and_reported_like_any_other(checkout: Path) -> None:
@@ -74,12 +110,24 @@ def test_it_is_listed_measured_and_reported_like_any_other(checkout: Path) -> No
     records = [from_json(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     by_mode: dict[str, list[Record]] = {}
     for record in records:
-        by_mode.setdefault(record.cell.mode, []).append(record)
+        if record.cell.track != "memory":
+            by_mode.setdefault(record.cell.mode, []).append(record)
     assert {mode: {one.status for one in found} for mode, found in by_mode.items()} == {
         "loop": {"ok"},
+        "capture": {"ok"},
+        "silent": {"ok"},
         "gpu": {"skipped"},
         "hello": {"ok"},
+        "sentinel": {"ok"},  # by NumPy's probes: the toy has none
     }
     assert by_mode["gpu"][0].reason == "Toy's mode gpu needs a GPU"
+    calls = {mode: {settling(one) for one in by_mode[mode]} for mode in ("loop", "capture", "silent")}
+    assert calls == {"loop": {0}, "capture": {1}, "silent": {1}}
     assert json.loads((folder / "run.json").read_text())["frameworks"][0]["title"] == "Toy"
     assert "Toy" in (folder / "report" / "index.html").read_text()
+
+
+def settling(record: Record) -> int:
+    """Return how many calls after the first still compiled or captured."""
+    assert record.timing is not None
+    return len(record.timing.settling_ns)

@@ -1,6 +1,9 @@
 """Toy: plain Python floats in a loop, to show what a framework's file has to say."""
 
+import signal
+import time
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
@@ -8,15 +11,23 @@ from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Sgd, Workload
 
-MODES = {"loop": "a Python loop over the points, gradient by hand", "gpu": "the same on a GPU"}
+MODES = {
+    "loop": "a Python loop over the points, gradient by hand",
+    "capture": "the same, recorded in the second call; the proof counts it",
+    "silent": "the same, recorded in the second call; nothing counts it",
+    "gpu": "the same on a GPU",
+}
 BASELINE = "loop"
 ENVIRONMENT = {"OMP_NUM_THREADS": "{threads}"}
 ADAM = KINGMA_BA
 FORWARD = {"regression": None}  # written out in `build`
 
+CAPTURE_S = 0.06  # processor time of a recording
+
 
 def start(device: str, threads: int) -> None:
-    """Nothing to initialise."""
+    """Ask for a signal's handler, as some libraries do: only the main thread may set one."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if device != "cpu":
         raise RuntimeError("Toy computes on the CPU only")
 
@@ -30,11 +41,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     state = {"weight": 0.0, "bias": 0.0}
     moments = {name: [0.0, 0.0] for name in state}
     optimizer = workload.optimizer
-    updates = 0
+    updates = calls = 0
 
     def step() -> float:
-        nonlocal updates
+        nonlocal updates, calls
         updates += 1
+        calls += 1
+        if calls == 2 and mode != "loop":
+            record()
         off = [state["weight"] * x + state["bias"] - y for x, y in points]
         slope = scale * sum(o * x for o, (x, _) in zip(off, points, strict=True))
         for name, gradient in (("weight", slope), ("bias", scale * sum(off))):
@@ -47,7 +61,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             moments[name] = [m, v]
             root = (v / (1 - optimizer.beta2**updates)) ** 0.5 + optimizer.epsilon
             state[name] -= optimizer.learning_rate * m / (1 - optimizer.beta1**updates) / root
-        return sum(o * o for o in off) / len(off)
+        return fmean(o * o for o in off)
 
     def reset() -> None:
         nonlocal updates
@@ -57,7 +71,12 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
     def proof() -> ModeProof:
         return ModeProof(
-            mode="loop", device="cpu", threads=None, precision="float32", compilations=None, evidence="it has one mode"
+            mode=mode,
+            device="cpu",
+            threads=None,
+            precision="float32",
+            compilations=min(calls, 2) if mode == "capture" else None,
+            evidence="its own count of calls",
         )
 
     reset()
@@ -66,6 +85,13 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return {name: np.full_like(array, state[name]) for name, array in workload.parameters.items()}
 
     return Step(call=step, reset=reset, parameters=parameters, proof=proof)
+
+
+def record() -> None:
+    """Spend as much time as a recording takes."""
+    begin = time.thread_time()
+    while time.thread_time() - begin < CAPTURE_S:
+        pass
 
 
 def wait(outputs: Sequence[Output]) -> None:

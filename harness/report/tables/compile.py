@@ -22,6 +22,7 @@ from harness.report.tables.column import (
     interval_hint,
     wide_span,
 )
+from harness.report.tables.first_step import first_step_hint, several_calls
 from harness.report.tables.row import Row, by_cell
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
@@ -41,6 +42,7 @@ class Start:
     misses: int | None
     entries: int | None  # cache files that the first step added
     why: str  # reason that there is no time; empty: there is one
+    calls: int = 1  # of a first step: the first, and those after it up to the last that compiled; the most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,10 @@ def highest(values: Iterable[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _compiles(records: Iterable[Record]) -> bool:
+def _compiles(records: Sequence[Record]) -> bool:
     proofs = [record.proof for record in records if record.proof is not None]
+    if any(record.timing.settling_ns for record in records if record.timing is not None):
+        return True  # seen by its time alone
     return any(count is not None for proof in proofs for count in (proof.traces, proof.compilations, proof.graphs))
 
 
@@ -115,7 +119,7 @@ def _cold(records: Iterable[Record]) -> dict[int, int]:
     empty.
     """
     return {
-        record.block: record.timing.first_step_ns
+        record.block: estimate.to_steady_ns(record.timing)
         for record in records
         if record.timing is not None and record.timing.compile_cache != "warm"
     }
@@ -132,13 +136,14 @@ def _cold_start(records: Sequence[Record]) -> Start:
         misses=highest(proof.cache_misses for proof in proofs),
         entries=highest(timing.cache_entries for timing in timings),
         why="" if firsts else "no replicate had empty caches" if timings else "no good replicate",
+        calls=max((1 + len(timing.settling_ns) for timing in timings), default=1),
     )
 
 
 def _warm_start(repeats: Iterable[Repeat]) -> Start:
     repeats = list(repeats)
     good = [repeat for repeat in repeats if repeat.status == "ok"]
-    firsts = [repeat.first_step_ns for repeat in good if _is_warm(repeat) and repeat.first_step_ns is not None]
+    firsts = [sum(_calls(repeat)) for repeat in good if _is_warm(repeat) and repeat.first_step_ns is not None]
     failed = next((without_result(repeat) for repeat in repeats if repeat.status != "ok"), "")
     missing = "the second process compiled everything again" if good else failed or "no second process used its caches"
     return Start(
@@ -148,7 +153,13 @@ def _warm_start(repeats: Iterable[Repeat]) -> Start:
         misses=highest(repeat.cache_misses for repeat in good),
         entries=highest(repeat.cache_entries for repeat in good),
         why="" if firsts else missing,
+        calls=max((1 + len(repeat.settling_ns) for repeat in good), default=1),
     )
+
+
+def _calls(repeat: Repeat) -> tuple[int, ...]:
+    """Return the durations in ns of its calls until the mode was steady; empty: it ended before."""
+    return () if repeat.first_step_ns is None else (repeat.first_step_ns, *repeat.settling_ns)
 
 
 def _is_warm(repeat: Repeat) -> bool:
@@ -162,7 +173,7 @@ def _warm_costs(records: Iterable[Record], warm: Mapping[int, Repeat]) -> dict[i
         repeat = warm.get(record.block)
         if repeat is None or record.timing is None or repeat.first_step_ns is None or not _is_warm(repeat):
             continue
-        if (cost := estimate.cost(record.timing, repeat.first_step_ns)) is not None:
+        if (cost := estimate.cost(record.timing, _calls(repeat))) is not None:
             costs[record.block] = cost
     return costs
 
@@ -202,7 +213,8 @@ def _start_columns(
         return first.count if first else 0
 
     def hint(row: CompileRow) -> str:
-        return start(row).why or interval_hint(start(row).first_step_ns, 1e6, "ms")
+        first = start(row)
+        return first.why or first_step_hint(first.first_step_ns, first.calls)
 
     return (
         Column(
@@ -294,8 +306,8 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
     *_start_columns(
         "cold",
         attrgetter("cold"),
-        explanation="First step of a process with empty caches: trace, compile, run, and wait for the device. For a"
-        " loop compiled as a whole, it is the whole loop.",
+        explanation="First step of a process with empty caches: trace, compile, run, and wait for the device, in all"
+        " calls up to the last that compiles or captures. A call of a loop compiled as a whole is the whole loop.",
         excluded="The time does not include a process that found everything compiled.",
         counted="Hits and misses are counted over the whole life of the process.",
     ),
@@ -326,6 +338,8 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
         " or no faster. “not told”: more blocks are needed.",
     ),
     *_break_even_columns("warm", "The same with filled caches. The first step of the baseline is its cold one."),
+    Column(key="cold_calls", get=attrgetter("cold.calls")),
+    Column(key="warm_calls", get=attrgetter("warm.calls")),
 )
 
 
@@ -341,5 +355,8 @@ def table(rows: tuple[CompileRow, ...]) -> Table[CompileRow]:
         rows=rows,
         is_hole=lambda row: row.cold.first_step_ns is None and row.warm.first_step_ns is None,
         shows_reasons=False,
-        remarks=tuple(f"No warm first step in {rows_in_words(count)}: {why}." for why, count in missing.items()),
+        remarks=(
+            *several_calls((row.cell, max(row.cold.calls, row.warm.calls)) for row in rows),
+            *(f"No warm first step in {rows_in_words(count)}: {why}." for why, count in missing.items()),
+        ),
     )

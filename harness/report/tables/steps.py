@@ -21,6 +21,7 @@ from harness.report.tables.column import (
     narrow_half_width,
     wide_span,
 )
+from harness.report.tables.first_step import first_step_hint, several_calls
 from harness.report.tables.row import Row, by_cell, good_timings, head
 from harness.report.tables.table import Table, inference_remark
 from harness.stats import breakeven, estimate, flags, pairs, rounds, spread
@@ -40,7 +41,7 @@ class StepRow(Row):
     """The times of one cell."""
 
     step_ns: Estimate | None  # time per step
-    first_step_ns: Estimate | None  # the first call: trace, compile, run; the whole loop if that is compiled as one
+    first_step_ns: Estimate | None  # all calls until the mode is steady; whole loops if those are compiled as one
     replicates: int  # good replicates, those of the estimate
     rounds: int | None  # timed rounds of one replicate
     steps_per_round: int | None
@@ -59,6 +60,7 @@ class StepRow(Row):
     shape: str = ""  # shape of the rounds, see `harness.stats.rounds`; "inconsistent": replicates differ
     verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run is too small
     launches: float | None = None  # step ÷ empty launch; None: launches do not bound it, or were not measured
+    first_calls: int = 1  # calls in the first step; the most of the replicates
 
     @property
     def steps_ns(self) -> dict[int, float]:
@@ -124,7 +126,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record], ratios: Ratios) -
     return StepRow(
         **shared,
         step_ns=estimate.estimate([cost.step_ns for cost in costs.values()]) if complete else None,
-        first_step_ns=estimate.estimate([timing.first_step_ns for timing in good.values()]) if good else None,
+        first_step_ns=estimate.estimate([estimate.to_steady_ns(timing) for timing in good.values()]) if good else None,
         replicates=len(good),
         rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
         steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
@@ -140,6 +142,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record], ratios: Ratios) -
         spread_within=statistics.median(spreads) if spreads else None,
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if complete else None,
         shape=_shape(flags.shapes(alike)),
+        first_calls=max((1 + len(timing.settling_ns) for timing in good.values()), default=1),
     )
 
 
@@ -210,7 +213,7 @@ def _first_step_ms(row: StepRow) -> Value:
 
 
 def _first_step_hint(row: StepRow) -> str:
-    return interval_hint(row.first_step_ns, 1e6, "ms")
+    return first_step_hint(row.first_step_ns, row.first_calls)
 
 
 def _speedup(row: StepRow) -> Value:
@@ -337,6 +340,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="spread_between", get=attrgetter("spread_between")),
     Column(key="rounds_shape", get=attrgetter("shape")),
     Column(key="replicates_invalid", get=attrgetter("replaced")),
+    Column(key="first_calls", get=attrgetter("first_calls")),
 )
 
 
@@ -345,7 +349,7 @@ def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Tab
     return Table(
         name="steps",
         title="Steps",
-        about="Time of one training step, and of the first step, which also traces and compiles.",
+        about="Time of one training step, and of the first step: all calls that trace and compile, until it is steady.",
         columns=STEP_COLUMNS,
         rows=rows,
         is_hole=lambda row: row.step_ns is None,
@@ -354,6 +358,7 @@ def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Tab
             *inference_remark(rows, "their step is one forward pass; do not compare it with a training step"),
             *repeated_replicates(run),
             *without_interval(rows),
+            *several_calls((row.cell, row.first_calls) for row in rows),
             *verdicts,
         ),
     )

@@ -10,6 +10,7 @@ import pytest
 from bench.interface import Skip, Step
 from bench.protocol.replicate import measure, repeat
 from bench.protocol.rounds import WINDOW, Rounds, settled
+from bench.protocol.settling import CHEAP_NS, LEAST_NS, MOST, QUIET
 from bench.records.record import Record
 from bench.reference.workload import Workload, sha256
 from bench.turns.parking import Keeper, Parked
@@ -132,7 +133,7 @@ def test_phases_account_for_every_nanosecond_of_the_clock() -> None:
 
     assert record.phases is not None
     assert record.phases.total_ns() == framework.clock.now_ns
-    assert record.phases.first_step_ns == 500_000_007
+    assert record.phases.first_step_ns == 500_000_007 + MOST * (STEP_NS + 7)
 
 
 def test_phases_are_announced_in_order() -> None:
@@ -320,7 +321,8 @@ def test_a_repeat_takes_the_first_step_and_the_gate_and_times_no_rounds() -> Non
     original = run(fake()).accuracy
     assert original is not None
     assert found.fingerprint == original.fingerprint
-    assert framework.made == 1 + 20  # the first step and the start of the gate
+    assert framework.made == 1 + MOST + 20  # the first step, the calls after it and the start of the gate
+    assert found.settling_ns == ()
     assert "start cpu 2" in framework.calls
 
 
@@ -378,6 +380,110 @@ def test_a_framework_that_does_not_import_fails_in_that_phase() -> None:
     record = measure(turn(), load=load, make=lambda: regression.make("base", "adam"), rounds=FakeClock().rounds)
 
     assert record.reason == "import: ModuleNotFoundError: No module named 'torch'"
+
+
+class TestSettling:
+    """The calls after the first that still compile or capture."""
+
+    def settling(self, busy: float = 1.0, **changes: Any) -> tuple[int, ...]:
+        """`busy`: processor time of the process ÷ time by the clock."""
+        framework = fake(**changes)
+        record = run(framework, cpu_clock=lambda: int(framework.clock() * busy))
+        assert record.timing is not None, record.reason
+        return record.timing.settling_ns
+
+    def test_none_where_the_first_call_alone_compiles(self) -> None:
+        assert self.settling() == ()
+
+    @pytest.mark.parametrize("call", [2, 3, 4, 10, MOST + 1])
+    def test_a_call_that_the_framework_counts_is_found_however_short_it_is(self, call: int) -> None:
+        assert self.settling(captures={call: STEP_NS + 1}) == (STEP_NS,) * (call - 2) + (STEP_NS + 1,)
+
+    @pytest.mark.parametrize("counter", ["traces", "graphs", "cuda_graphs"])
+    def test_any_counter_tells(self, counter: str) -> None:
+        def rose(made: int) -> dict[str, Any]:
+            return {counter: int(made >= 3)}
+
+        class Counting(FakeFramework):
+            def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+                step = super().build(workload, mode, precision)
+                assert isinstance(step, Step)
+                plain = step.proof
+                return dataclasses.replace(step, proof=lambda: dataclasses.replace(plain(), **rose(self.made)))
+
+        framework = Counting(FakeClock())
+        timing = run(framework).timing
+        assert timing is not None
+        assert timing.settling_ns == (STEP_NS, STEP_NS)
+
+    def test_two_that_compile_far_apart_are_one_stretch(self) -> None:
+        assert self.settling(captures={2: 5, 5: 7}) == (5, STEP_NS, STEP_NS, 7)
+
+    def test_a_mode_that_compiles_in_every_call_comes_to_an_end(self) -> None:
+        framework = fake(captures=dict.fromkeys(range(2, 100_000), STEP_NS))
+        record = run(framework, turn(settings=QUICK_SETTINGS))
+        assert record.status == "invalid"  # it compiles in the timed rounds, too
+        assert "compilations fell into the timed rounds" in record.reason
+
+    def test_what_nothing_counts_is_found_by_its_time(self) -> None:
+        capture = 2 * LEAST_NS
+        assert self.settling(counts=False, captures={2: capture}) == (capture,)
+        assert self.settling(counts=False, captures={2: capture, 4: capture}) == (capture, STEP_NS, capture)
+
+    def test_a_call_that_waited_for_a_processor_did_not_compile(self) -> None:
+        assert self.settling(busy=0.0, counts=False, captures={2: 10 * LEAST_NS}) == ()
+        assert self.settling(busy=0.1, counts=False, captures={2: 5 * LEAST_NS}) == ()
+
+    def test_a_core_at_a_third_of_its_speed_did_not_compile(self) -> None:
+        slow = dict.fromkeys(range(2, 6), 3 * LEAST_NS)
+        assert self.settling(counts=False, step_ns=LEAST_NS, captures=slow) == ()
+
+    def test_a_longer_call_of_some_milliseconds_did_not_compile(self) -> None:
+        assert self.settling(counts=False, captures={2: LEAST_NS // 2, 7: LEAST_NS // 2}) == ()
+
+    def test_long_calls_are_few(self) -> None:
+        framework = fake(step_ns=CHEAP_NS)
+        repeat(
+            turn(),
+            "warm",
+            load=lambda: framework,
+            make=lambda: regression.make("base", "adam"),
+            clock=framework.clock,
+        )
+        assert framework.made == 1 + QUIET + 20
+
+    def test_a_warm_process_is_looked_at_and_one_with_other_threads_is_not(self) -> None:
+        def settled_in(kind: Any) -> tuple[int, ...]:
+            framework = fake(captures={2: 5})
+            found = repeat(
+                turn(),
+                kind,
+                load=lambda: framework,
+                make=lambda: regression.make("base", "adam"),
+                clock=framework.clock,
+            )
+            return found.settling_ns
+
+        assert settled_in("warm") == (5,)
+        assert settled_in("threads") == ()
+
+    def test_a_call_that_fails_names_the_first_step(self) -> None:
+        class Fails(FakeFramework):
+            def build(self, workload: Workload, mode: str, precision: str) -> Step | Skip:
+                step = super().build(workload, mode, precision)
+                assert isinstance(step, Step)
+                assert step.call
+                plain = step.call
+
+                def call() -> Any:
+                    if self.made == 1:
+                        raise RuntimeError("cannot capture")
+                    return plain()
+
+                return dataclasses.replace(step, call=call)
+
+        record = run(Fails(FakeClock()))
+        assert (record.status, record.reason) == ("failed", "first_step: RuntimeError: cannot capture")
 
 
 class FakeKeeper(Keeper):

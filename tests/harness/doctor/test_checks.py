@@ -221,7 +221,7 @@ def test_reads_from_a_lock_which_cuda_an_image_brings(lock: str, major: int | No
 
 def test_every_cuda_in_the_locks_has_its_least_driver() -> None:
     cuda = survey.look().cuda
-    assert set(cuda) == set(FRAMEWORKS) - {"numpy"}
+    assert set(cuda) >= {"torch", "tensorflow", "jax"}
     assert set(cuda.values()) <= set(checks.LEAST_DRIVER)
 
 

@@ -11,7 +11,8 @@ from bench.frameworks import FRAMEWORKS
 from harness.environments import locks
 
 DEVICES = tuple(locks.PYTHONS)
-EVERY = [(framework, device) for framework in FRAMEWORKS for device in DEVICES]
+ASKED = {device: locks.asked_for(device) for device in DEVICES}
+EVERY = [(framework, device) for device in DEVICES for framework in ASKED[device]]
 LOCKS = sorted((locks.ROOT / "images" / "locks").glob("*.txt"))
 
 
@@ -25,9 +26,13 @@ def frameworks_pins(framework: str, device: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("framework", "device"), EVERY)
-def test_every_framework_asks_for_something_and_is_locked(framework: str, device: str) -> None:
-    assert locks.requirements(locks.ROOT, framework, device).is_file()
+def test_what_is_asked_for_is_locked(framework: str, device: str) -> None:
     assert locks.lock_file(locks.ROOT, framework, device).is_file()
+
+
+def test_every_framework_asks_for_something_on_the_cpu() -> None:
+    """A GPU's lock is optional."""
+    assert ASKED["cpu"] == FRAMEWORKS
 
 
 def test_no_lock_and_no_requirement_is_left_over() -> None:
@@ -63,7 +68,7 @@ def test_a_framework_keeps_every_pin_of_the_one_it_builds_on_so_that_layers_are_
 
 @pytest.mark.parametrize(("device", "version"), [("cpu", "2.13.0+cpu"), ("cuda", "2.13.0")])
 def test_all_locks_that_hold_torch_hold_the_same_one(device: str, version: str) -> None:
-    found = {frameworks_pins(framework, device).get("torch") for framework in FRAMEWORKS}
+    found = {frameworks_pins(framework, device).get("torch") for framework in ASKED[device]}
     assert found == {None, version}
 
 
@@ -77,7 +82,7 @@ def chain(framework: str | None, device: str) -> list[str]:
     return [framework, *chain(locks.parent(locks.ROOT, framework, device), device)] if framework else []
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ASKED["cuda"])
 def test_the_locks_of_what_asks_for_other_packages_on_cuda_bring_the_cuda_libraries(framework: str) -> None:
     asked = [locks.requirements(locks.ROOT, name, "cuda").parent.name for name in chain(framework, "cuda")]
     found = [name for name in frameworks_pins(framework, "cuda") if name.startswith("nvidia-cudnn-cu1")]
@@ -211,9 +216,15 @@ def test_a_framework_that_asks_for_nothing_is_one_sentence_and_nothing_is_locked
 ) -> None:
     assert shelf.lock("toy") == 1
     assert capsys.readouterr().err == "Nothing to lock for toy: images/toy.in with its requirements is missing\n"
-    shelf.ask("cpu/toy", "-r bench.in")
-    assert shelf.lock(frameworks=("numpy", "toy")) == 1  # none for the other device
     assert not list((shelf.root / "images" / "locks").iterdir())
+
+
+def test_a_framework_may_be_for_one_device(shelf: Shelf) -> None:
+    shelf.ask("cpu/toy", "-r bench.in")
+    assert shelf.lock(frameworks=("numpy", "toy")) == 0
+    assert [path.name for path in (shelf.root / "images" / "locks").iterdir() if "toy" in path.name] == [
+        "toy.cpu-py311.txt"
+    ]
 
 
 def test_what_is_no_framework_may_be_for_one_device_and_is_locked_with_what_it_builds_on(shelf: Shelf) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.frameworks import FRAMEWORKS
 from harness.doctor.survey import output
+from harness.environments import locks
 from harness.launchers import images
 from harness.launchers.docker import image_name
 from harness.launchers.hardening import CODE, Allowance, harden
@@ -20,6 +20,9 @@ from harness.plan.capacity import bytes_of
 from harness.plan.profiles import PROFILES
 
 ROOT = Path(__file__).parents[3]
+FRAMEWORKS = tuple(
+    name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
+)  # the others are left out
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
 pytestmark = pytest.mark.skipif(
@@ -62,6 +65,13 @@ def test_images_build_on_what_the_locks_build_on(device: str) -> None:
     found = services(SAMESTEP_DEVICE=device)
     assert {name: found[name]["build"]["args"].get("PARENT", "") for name in FRAMEWORKS} == {
         name: images.parent(name, device=device) for name in FRAMEWORKS
+    }
+
+
+def test_images_are_given_the_programs_that_the_frameworks_files_name() -> None:
+    found = services()
+    assert {name: found[name]["build"]["args"].get("SYSTEM_PACKAGES", "") for name in FRAMEWORKS} == {
+        name: images.system_packages(name, device="cpu") for name in FRAMEWORKS
     }
 
 

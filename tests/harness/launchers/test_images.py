@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from docker.errors import ImageNotFound
 
+from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
 from harness.environments import locks
 from harness.errors import SetupError
@@ -17,6 +18,7 @@ from harness.launchers.images import HARNESS, RECIPE, BuildLog
 
 DOCKERFILE = (locks.ROOT / "images" / "Dockerfile").read_text()
 BASES = {stage: base for base, stage in re.findall(r"^FROM (\S+) AS (\w+)$", DOCKERFILE, re.MULTILINE)}
+ASKED = [(device, name) for device in locks.PYTHONS for name in locks.asked_for(device)]
 CPU = {"BASE_IMAGE": "debian:bookworm"}
 
 COMPILED = """\
@@ -82,9 +84,8 @@ def reason(log: str) -> str:
     return read.reason()
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("device", locks.PYTHONS)
-def test_an_image_builds_on_the_one_that_its_lock_builds_on(framework: str, device: str) -> None:
+@pytest.mark.parametrize(("device", "framework"), ASKED)
+def test_an_image_builds_on_the_one_that_its_lock_builds_on(device: str, framework: str) -> None:
     expected = locks.parent(locks.ROOT, framework, device) or "python"
     found = images.parent(framework, device=device)
     assert (found or BASES[framework]) == expected
@@ -93,8 +94,8 @@ def test_an_image_builds_on_the_one_that_its_lock_builds_on(framework: str, devi
 
 
 def test_a_stage_of_the_dockerfile_is_for_what_others_build_on() -> None:
-    parents = {locks.parent(locks.ROOT, name, device) for name in FRAMEWORKS for device in locks.PYTHONS}
-    assert set(BASES) & set(FRAMEWORKS) == parents - {None}
+    parents = {locks.parent(locks.ROOT, name, device) for device, name in ASKED}
+    assert set(BASES) & set(FRAMEWORKS) <= parents - {None}
     assert (BASES["framework"], BASES["harness"]) == ("${PARENT:-numpy}", "python")
 
 
@@ -120,9 +121,34 @@ def test_each_stage_installs_its_own_lock() -> None:
     assert "recipe.sh packages harness\n" in DOCKERFILE
 
 
-def test_a_compiler_is_in_the_images_of_pytorch_alone() -> None:
-    stage = DOCKERFILE[: DOCKERFILE.index("recipe.sh compiler")].rpartition(" AS ")[2].split()[0]
-    assert (stage, DOCKERFILE.count("recipe.sh compiler")) == ("torch", 1)
+def test_a_stage_installs_the_programs_that_its_framework_names_and_the_generic_one_those_it_is_given() -> None:
+    installed = {}
+    for stage in DOCKERFILE.split("\nFROM ")[1:]:
+        if found := re.search(r"recipe\.sh programs (.*)$", stage, re.MULTILINE):
+            installed[stage.split()[2]] = found[1].split()
+    named = {name: [package for _, package in framework_offer(name).programs] for name in set(BASES) & set(FRAMEWORKS)}
+    assert installed == {"framework": ["${SYSTEM_PACKAGES}"]} | {name: found for name, found in named.items() if found}
+
+
+@pytest.mark.parametrize(("device", "framework"), ASKED)
+def test_what_the_stage_below_has_is_not_installed_again(device: str, framework: str) -> None:
+    assert images.system_packages(framework, device=device) == ""
+
+
+def test_the_programs_of_a_framework_and_of_those_below_it_are_handed_to_its_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "Dockerfile").write_text(DOCKERFILE)
+    for name, asked in (("mine", "-r other.in"), ("other", "-r torch.in"), ("torch", "-r bench.in")):
+        (tmp_path / "images" / f"{name}.in").write_text(asked)
+    programs = {"mine": {"clang": "clang"}, "other": {"ld.lld": "lld", "g++": "g++"}, "torch": {"g++": "g++"}}
+    monkeypatch.setattr(images, "FRAMEWORKS", tuple(programs))
+    monkeypatch.setattr(images, "framework_offer", lambda name: SimpleNamespace(programs=tuple(programs[name].items())))
+
+    assert images.system_packages("mine", device="cpu", root=tmp_path) == "clang lld"
+    assert images.system_packages("torch", device="cpu", root=tmp_path) == ""
+    assert images.system_packages(HARNESS, device="cpu", root=tmp_path) == ""
 
 
 def test_the_images_hold_dependencies_only_and_run_as_nobody_in_particular() -> None:
@@ -160,7 +186,11 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
     command = images.command("torch", device="cpu", root=locks.ROOT, environ=environ)
     given = {word.partition("=")[0]: word.partition("=")[2] for word in command if re.match(r"[A-Z_]+=", word)}
     asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
-    assert given.keys() == asked - {"PIP_NO_INDEX", "STAGE"}  # the one only where it is set, the other never
+    assert given.keys() == asked - {
+        "PIP_NO_INDEX",
+        "SYSTEM_PACKAGES",
+        "STAGE",
+    }  # two only where there are any, the last never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
     assert given["RECIPE"] == images.recipe("torch", device="cpu")
     assert given["PARENT"] == ""

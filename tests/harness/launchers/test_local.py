@@ -71,6 +71,9 @@ class Packages:
     def python(self, framework: str) -> Path:
         return self._python
 
+    def damage(self, framework: str) -> str:
+        return ""
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:

@@ -41,13 +41,21 @@ class TestStepTime:
     def test_is_absent_without_rounds(self) -> None:
         assert stats.step_ns(timing(round_ns=())) is None
 
+    def test_first_step_has_all_calls_until_the_mode_is_steady_less_the_steps_after_the_first(self) -> None:
+        captured = timing(first_step_ns=1_000_000, settling_ns=(200, 400_000), round_ns=(100,))
+        assert stats.to_steady_ns(captured) == 1_400_200
+        assert stats.cost(captured) == Cost(first_ns=1_400_200 - 2 * 100, step_ns=100)
+        loop = timing(steps_per_call=200, first_step_ns=1_000_000, settling_ns=(300_000,), round_ns=(20_000,))
+        assert stats.cost(loop) == Cost(first_ns=1_300_000 - 399 * 100, step_ns=100)
+        assert stats.cost(captured, (7_000, 300)) == Cost(first_ns=7_200, step_ns=100)
+
     def test_first_step_of_a_compiled_loop_leaves_out_the_loop_s_other_steps(self) -> None:
         loop = timing(steps_per_call=200, calls_per_round=1, first_step_ns=1_000_000, round_ns=(200_000,))
         assert stats.cost(loop) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
 
     def test_of_another_first_call_leaves_them_out_too(self) -> None:
         loop = timing(steps_per_call=200, calls_per_round=1, first_step_ns=1, round_ns=(200_000,))
-        assert stats.cost(loop, 1_000_000) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
+        assert stats.cost(loop, (1_000_000,)) == Cost(first_ns=1_000_000 - 199 * 1000, step_ns=1000)
 
 
 class TestFitOverhead:

@@ -65,7 +65,7 @@ def test_another_cpu_set_is_refused(tmp_path: Path) -> None:
 
 
 def tables(tmp_path: Path) -> None:
-    commands.report("run", format="csv", table="steps", results=tmp_path)
+    commands.report("run", format="csv", table="steps", results=tmp_path, output=None)
 
 
 @pytest.mark.parametrize("command", [go_on, tables])

@@ -34,7 +34,12 @@ class TestWhere:
 
     def test_else_the_first_framework_that_has_probes(self) -> None:
         assert with_drift_probe(CELLS[:2], OFFERS, 3)[2:] == (cell(framework="jax", **EMPTY),)
-        assert with_drift_probe((cell(framework="onnxruntime"),), OFFERS, 3)[1:] == ()
+
+    def test_where_no_framework_has_probes_it_is_numpys_in_that_environment_and_none_on_a_gpu(self) -> None:
+        alone = cell(framework="onnxruntime")
+        assert with_drift_probe((alone,), OFFERS, 3)[1:] == (cell(framework="onnxruntime", **EMPTY),)
+        assert with_drift_probe((dataclasses.replace(alone, device="cuda"),), OFFERS, 3)[1:] == ()
+        assert with_drift_probe((), OFFERS, 3) == ()
 
     def test_none_with_one_block(self) -> None:
         assert with_drift_probe(CELLS, OFFERS, 1) == CELLS

@@ -132,6 +132,7 @@ class TestCompile:
             "20", "20", "20",
             "100001", "100001", "100001",
             "20001", "20001", "20001",
+            "1", "1",
         ]  # fmt: skip
 
     def test_only_modes_that_trace_or_compile_appear_and_never_the_baseline(self) -> None:
@@ -171,6 +172,27 @@ class TestCompile:
         row = one(tables(run(records)).compile)
         assert row["break_even_warm_steps"] == "1"
         assert row["break_even_cold_steps"] == str(math.ceil(1 + 200_000_000 / 99_000))
+
+    def test_calls_that_compile_after_the_first_are_in_the_first_step_and_in_the_break_even(self) -> None:
+        warm = repeat(first_step_ns=404_000_000, settling_ns=(600_000_000,))
+        captured = [compiled(block, warm, settling_ns=(80_000, 2_000_000_000)) for block in (1, 2)]
+        found = tables(run([*map(eager, (1, 2)), *captured]))
+        row = one(found.compile)
+        assert (row["first_step_cold_ms"], row["cold_calls"]) == ("4004.08", "3")
+        assert (row["first_step_warm_ms"], row["warm_calls"]) == ("1004", "2")
+        # 4 s dearer, less the two further steps of 80 µs, at 20 µs a step
+        assert row["break_even_cold_steps"] == str(math.ceil(1 + (4_004_080_000 - 2 * 80_000 - 4_000_000) / 20_000))
+        assert row["break_even_warm_steps"] == str(math.ceil(1 + (1_004_000_000 - 80_000 - 4_000_000) / 20_000))
+        step = one(found.steps, mode="compile")
+        assert (step["first_step_ms"], step["first_calls"]) == ("4004.08", "3")
+        name = "torch compile regression adam (3 calls)"
+        sentence = f"Calls after the first compiled or captured, too, and count as first step: {name}."
+        assert sentence in found.steps.remarks
+        assert sentence in found.compile.remarks
+
+    def test_a_mode_that_is_seen_to_capture_by_its_time_alone_has_a_row(self) -> None:
+        silent = record(COMPILE, timing=timing(settling_ns=(2_000_000_000,)), proof=proof(mode="compile"))
+        assert one(tables(run([eager(1), silent])).compile)["mode"] == "compile"
 
     def test_a_start_that_was_warm_is_not_in_the_cold_time(self) -> None:
         records = [compiled(1), compiled(2, first_ns=9_000_000, compile_cache="warm")]

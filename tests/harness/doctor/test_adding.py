@@ -1,0 +1,185 @@
+"""`samestep check`: everything that is missing or wrong for a framework, in one go, each with its remedy."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.catalogue import FrameworkError, framework_offer
+from bench.frameworks import FRAMEWORKS
+from harness import commands
+from harness.doctor.adding import Need, needs, service
+from harness.environments import locks
+
+ROOT = locks.ROOT
+TOY = (ROOT / "tests" / "toy" / "framework.py").read_text()
+LOCK = "autograd==1.8.0 \\\n    --hash=sha256:0\nnumpy==2.4.6 \\\n    --hash=sha256:0\n"
+PARTS = {
+    "bench/frameworks/toy.py": TOY,
+    "images/toy.in": "-r bench.in\nautograd==1.8.0\n",
+    "images/locks/toy.cpu-py311.txt": LOCK,
+    "images/locks/toy.cuda-py312.txt": LOCK,
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `samestep check` reads of a checkout, with the toy complete in it."""
+    for folder in ("bench/frameworks", "bench/hello", "images/locks"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("images/Dockerfile", "images/bench.in", "images/numpy.in", "images/jax.in"):
+        source = ROOT / file if (ROOT / file).is_file() else ROOT / "images" / "numpy.in"
+        (tmp_path / file).write_text(source.read_text())
+    for file, text in PARTS.items():
+        (tmp_path / file).write_text(text)
+    compose = (ROOT / "compose.yaml").read_text()
+    line = service("toy", tmp_path)
+    compose = compose.replace("\n  harness:\n", f"{line}\n\n  harness:\n", 1).replace("[numpy, ", "[toy, numpy, ", 1)
+    (tmp_path / "compose.yaml").write_text(compose)
+    return tmp_path
+
+
+def told(root: Path, name: str = "toy") -> Mapping[str, Need]:
+    """What is to be done, by file."""
+    return {need.where: need for need in needs(name, root) if not need.is_met}
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_nothing_is_missing_for_a_framework_of_the_suite(name: str) -> None:
+    assert [need for need in needs(name) if not need.is_met] == []
+
+
+def test_nothing_is_missing_for_the_toy(checkout: Path) -> None:
+    assert told(checkout) == {}
+
+
+def test_all_that_is_missing_is_said_at_once(checkout: Path) -> None:
+    for file in PARTS:
+        (checkout / file).unlink()
+    (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
+
+    found = [need for need in needs("toy", checkout) if not need.is_met]
+
+    assert [(need.where, need.status) for need in found] == [
+        ("bench/frameworks/toy.py", "missing"),
+        ("images/toy.in", "missing"),
+        ("images/locks/toy.cpu-py311.txt", "missing"),
+        ("compose.yaml", "missing"),
+        ("compose.yaml", "missing"),
+    ]
+    assert all(need.remedy for need in found)
+
+
+@pytest.mark.parametrize("file", [file for file in PARTS if "cuda" not in file])
+def test_each_file_that_is_compulsory_is_named(checkout: Path, file: str) -> None:
+    (checkout / file).unlink()
+    assert told(checkout)[file].status == "missing"
+
+
+def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout: Path) -> None:
+    (checkout / "images" / "locks" / "toy.cuda-py312.txt").unlink()
+    assert set(told(checkout)) == {"images/locks/toy.cuda-py312.txt"}
+    (checkout / "images" / "cpu").mkdir()
+    (checkout / "images" / "toy.in").rename(checkout / "images" / "cpu" / "toy.in")
+    (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
+    assert told(checkout) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"""Toy: ', '"""', "does not begin with its name"),
+        ("BASELINE = ", "BASIS = ", "the literal BASELINE is not there"),
+        ('BASELINE = "loop"', 'BASELINE = "lop"', "BASELINE names lop, no mode of MODES"),
+        ("BASELINE = ", 'PROGRAM_MODES = ("fast",)\nBASELINE = ', "PROGRAM_MODES names fast"),
+        ("BASELINE = ", "PROGRAMS = {'clang': 1}\nBASELINE = ", "PROGRAMS has a name or a value that is no text"),
+        ("ADAM = ", "EVE = ", "the literal ADAM is not there"),
+        ("def wait(", "def weight(", "the function wait is not there"),
+        ("def versions(", "async def versions(", "the function versions is not there"),
+        ('{"regression": None}', '{"regresion": None}', "FORWARD names regresion, which is no workload"),
+        ("BASELINE = ", 'LIMITS = "toy"\nBASELINE = ', "there is no probes"),
+        ("BASELINE = ", "probes = None\nBASELINE = ", "probes is there, and no LIMITS"),
+        ('"a Python loop over', '"" "" if 1 else "a Python loop over', "cannot be read"),
+        ("BASELINE = ", "BASELINE == ", "the literal BASELINE is not there"),
+        ("def wait(", "def wait((", "line "),
+        ("ENVIRONMENT = {", "ENVIRONMENT = os.environ or {", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_in_its_file_is_named(checkout: Path, old: str, new: str, sentence: str) -> None:
+    assert old in TOY
+    (checkout / "bench" / "frameworks" / "toy.py").write_text(TOY.replace(old, new, 1))
+    need = told(checkout)["bench/frameworks/toy.py"]
+    assert need.status == "wrong"
+    assert sentence in need.found
+    assert need.remedy
+
+
+def test_a_file_that_is_no_text_is_named_and_no_traceback(checkout: Path) -> None:
+    (checkout / "bench" / "frameworks" / "toy.py").write_bytes(b"\xff\xfe\x00")
+    assert told(checkout)["bench/frameworks/toy.py"].status == "wrong"
+
+
+def test_a_file_that_is_too_long_is_named(checkout: Path) -> None:
+    (checkout / "bench" / "frameworks" / "toy.py").write_text(TOY + "\n# more" * 200)
+    assert "more than 200" in told(checkout)["bench/frameworks/toy.py"].found
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("autograd==1.8.0\n", "no line -r"), ("-r nosuch.in\nautograd==1.8.0\n", "nosuch.in is not there")],
+)
+def test_requirements_that_build_on_nothing_are_named(checkout: Path, text: str, sentence: str) -> None:
+    (checkout / "images" / "toy.in").write_text(text)
+    assert sentence in told(checkout)["images/toy.in"].found
+
+
+def test_a_lock_that_is_older_than_what_is_asked_for_is_named(checkout: Path) -> None:
+    (checkout / "images" / "toy.in").write_text("-r bench.in\nAutoGrad==1.9.0\n")
+    need = told(checkout)["images/locks/toy.cpu-py311.txt"]
+    assert (need.status, need.found) == ("wrong", "AutoGrad==1.9.0 of images/toy.in is not in it")
+    assert need.remedy == "python -m harness.environments.locks toy"
+
+
+def test_the_line_of_compose_is_given_whole(checkout: Path) -> None:
+    line = service("toy", checkout)
+    compose = checkout / "compose.yaml"
+    compose.write_text(compose.read_text().replace(f"{line}\n", ""))
+    need = told(checkout)["compose.yaml"]
+    assert need.status == "missing"
+    assert line in need.remedy
+    (checkout / "images" / "toy.in").write_text("-r jax.in\nautograd==1.8.0\n")
+    assert "PARENT: jax" in told(checkout)["compose.yaml"].remedy
+
+
+def test_a_line_of_compose_that_builds_on_another_framework_is_wrong(checkout: Path) -> None:
+    compose = checkout / "compose.yaml"
+    compose.write_text(compose.read_text().replace("FRAMEWORK: toy, PARENT: numpy", "FRAMEWORK: toy, PARENT: torch"))
+    assert told(checkout)["compose.yaml"].status == "wrong"
+
+
+def test_a_place_in_depends_on_is_needed(checkout: Path) -> None:
+    compose = checkout / "compose.yaml"
+    compose.write_text(compose.read_text().replace("[toy, numpy, ", "[numpy, "))
+    assert told(checkout)["compose.yaml"].found == "its place in depends_on"
+
+
+@pytest.mark.parametrize("name", ["Toy", "1toy", "my-toy", "_toy", "../toy", "class", "to y", ""])
+def test_what_is_no_name_of_a_module_is_refused(checkout: Path, name: str) -> None:
+    (need,) = needs(name, checkout)
+    assert (need.status, need.is_met) == ("wrong", False)
+
+
+def test_the_command_says_it_and_has_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.check("numpy") == 0
+    assert "numpy is complete" in capsys.readouterr().out
+    assert commands.check("nosuch") == 3
+    printed = capsys.readouterr().out
+    assert "missing  bench/frameworks/nosuch.py" in printed
+    assert "python -m harness.environments.locks nosuch" in printed
+
+
+@pytest.mark.parametrize("text", ["MODES = {}\n", "MODES = 1\nBASELINE = ''\nENVIRONMENT = {}\n", "def (\n"])
+def test_a_file_that_cannot_be_read_is_one_sentence_for_every_other_command(checkout: Path, text: str) -> None:
+    (checkout / "bench" / "frameworks" / "toy.py").write_text(text)
+    with pytest.raises(FrameworkError, match=r"bench/frameworks/toy\.py: "):
+        framework_offer("toy", checkout / "bench")
