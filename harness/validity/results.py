@@ -1,7 +1,7 @@
 """The results of a run: its facts and its records as they count. Reports and comparisons begin here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -57,9 +57,12 @@ class Run:
 
 
 def load(folder: RunFolder) -> Run:
-    """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
+    """Return everything a report is made from, its records after all rules of validity; raises StoreError.
+
+    A run is called by its folder, which may have been renamed since run.json was written.
+    """
     samples = folder.samples.merged
-    facts = upgraded(folder.facts())
+    facts = replace(upgraded(folder.facts()), id=folder.path.resolve().name)
     judgement = validity.judged(folder.records(), facts)
     planned = ((renamed(replicate.cell), replicate.block) for replicate in folder.plan().in_order())
     return Run(

@@ -81,7 +81,8 @@ class TestSameSession:
         assert not same_session(self.at([0, 20]), self.at([5, 25], seed=43, run_id="b"))
 
     def test_a_run_is_in_one_session_with_itself(self) -> None:
-        assert same_session(self.at([]), self.at([]))
+        run = self.at([])
+        assert same_session(run, run)
 
 
 class TestUnpaired:
