@@ -1,9 +1,9 @@
 """A run in pytest-benchmark's JSON layout, for `pytest-benchmark compare` and for CI actions that read such files.
 
 A benchmark is a cell, and a round is a replicate: its value is the median time of a step in s. So `rounds` counts fresh
-processes, and `stddev` is the spread between processes, the one that matters for the next run; a single
-process has none. The rounds within a process are in records.jsonl. Cells without a valid time are left out. `extra_info` has what the layout has no field
-for: the cell, the geometric mean with its interval, the warnings.
+processes, and `stddev` is the spread between processes, the one that matters for the next run; one process alone has
+none. The rounds within a process are in records.jsonl. Cells without a valid time are left out. `extra_info` has what
+the layout has no field for: the cell, the geometric mean with its interval, the warnings.
 """
 
 import datetime
