@@ -24,7 +24,7 @@ DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measure
 CONTROL: Final = "twin"  # track of the A/A control
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
-    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
+    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
 )  # fmt: skip
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
 
@@ -63,6 +63,7 @@ class FrameworkOffer:
     hello_lines: int = 0  # logical lines of that source
     limits: str = ""  # library whose limits it can measure, shared by all frameworks on that library; empty: none
     allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator other than the default
+    forms: tuple[tuple[str, ...], ...] = ()  # (workload, the form in which it runs here) where frameworks differ in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ def framework_offer(name: str) -> FrameworkOffer:
         hello_lines=lines.count(name) if hello.exists() else 0,
         limits=literals.get("LIMITS", ""),
         allocators=_policies(literals),
+        forms=tuple(literals.get("FORMS", {}).items()),
     )
 
 

@@ -30,6 +30,7 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",

@@ -43,6 +43,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch-jit")
 LIMITS = "torch"
+FORMS = {"transformer": "keras.ops.dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",

@@ -27,6 +27,7 @@ MODES = {
 BASELINE = "fit"
 LADDER = ("fit",)
 LIMITS = "torch"
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",

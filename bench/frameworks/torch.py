@@ -39,6 +39,7 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "compile", "compile-step")
 LIMITS = "torch"
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = {
     "expandable_segments": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"},
     "cudaMallocAsync": {"PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"},

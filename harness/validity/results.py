@@ -51,6 +51,11 @@ class Run:
         """Return the framework whose exported model `mode` runs, so that it is inference; empty when it trains."""
         return self._mode(framework, mode).source
 
+    def form(self, framework: str, workload: str) -> str:
+        """Return the form in which `framework` runs `workload`; empty: that of all."""
+        offered = (facts.forms for facts in self.facts.frameworks if facts.name == framework)
+        return next((form for forms in offered for name, form in forms if name == workload), "")
+
     def _mode(self, framework: str, mode: str) -> ModeOffer:
         offered = (offer for facts in self.facts.frameworks if facts.name == framework for offer in facts.modes)
         return next((offer for offer in offered if offer.name == mode), ModeOffer(name=mode, sentence=""))

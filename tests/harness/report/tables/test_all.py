@@ -41,7 +41,7 @@ class TestContract:
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "step_us", "ci_low_us", "ci_high_us", "replicates", "rounds", "steps_per_round", "first_step_ms",
             "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms", "verdict", "spread_within",
-            "spread_between", "rounds_shape", "replicates_invalid",
+            "spread_between", "rounds_shape", "replicates_invalid", "form",
         )  # fmt: skip
 
     def test_columns_of_accuracy(self) -> None:
