@@ -55,21 +55,18 @@ class Prior:
         plain = paired(ratios)
         if self.is_unusual(own, d):
             assert plain.ratio.interval is not None
-            plain_half = math.log(plain.ratio.interval.high) - mean
-            if plain_half > half:
-                half, error, freedom = plain_half, plain.error or 0.0, plain.freedom
-            p = max(p, plain.p)
+            half, p = max(half, math.log(plain.ratio.interval.high) - mean), max(p, plain.p)
         interval = Interval(low=math.exp(mean - half), high=math.exp(mean + half))
         ratio = Estimate(value=plain.ratio.value, interval=interval, count=len(logs))
-        return Pair(ratio=ratio, p=p, p_flips=sign_flip_test(logs), error=error, freedom=freedom)
+        return Pair(ratio=ratio, p=p, p_flips=sign_flip_test(logs))
 
     def moderated(self, own: float, freedom: int) -> tuple[float, float]:
-        """Return the variance of one that has `own` with so many degrees of freedom, moderated, and its freedom."""
+        """Return the moderated variance of one that is `own` with so many degrees of freedom, and its own freedom."""
         variance = (self.freedom * self.variance + freedom * own) / (self.freedom + freedom)
         return variance, min(self.freedom + freedom, self.pooled)
 
     def is_unusual(self, own: float, freedom: int) -> bool:
-        """Return whether the prior does not explain a variance that is as large as `own`."""
+        """Return whether the prior does not explain a variance as large as `own`."""
         return f_upper_p(own / self.variance, freedom=(freedom, self.freedom)) < UNUSUAL
 
 

@@ -15,7 +15,7 @@ import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -35,30 +35,11 @@ class Pair:
     ratio: Estimate  # a / b
     p: float  # of the paired t test that the ratio is 1
     p_flips: float  # of the same by flipping signs
-    error: float | None = None  # standard error of the mean log ratio; None: fewer than two blocks
-    freedom: float = math.inf  # degrees of freedom of `error`
 
     @property
     def is_apart(self) -> bool:
         """Whether the test by flipping signs agrees that the ratio is not 1."""
         return self.p_flips <= ALPHA
-
-    @property
-    def inverse(self) -> "Pair":
-        """The comparison of `b` with `a`."""
-        return replace(self, ratio=self.ratio.inverse)
-
-    def p_above(self, factor: float) -> float:
-        """Return p of the test that the ratio is at most `factor`, doubled to be compared with a two-sided level.
-
-        It is at most `ALPHA` where the interval's lower end is at or above `factor`.
-        """
-        if self.error is None:
-            return 1.0
-        distance = math.log(self.ratio.value / factor)
-        if self.error == 0 or distance <= 0:
-            return 0.0 if distance > 0 else 1.0
-        return student_two_sided_p(distance / self.error, freedom=self.freedom)
 
 
 def pair(a: Mapping[int, float], b: Mapping[int, float]) -> Pair | None:
@@ -70,10 +51,7 @@ def pair(a: Mapping[int, float], b: Mapping[int, float]) -> Pair | None:
 def paired(ratios: Sequence[float]) -> Pair:
     """Compare by positive `ratios`, one for each block; raises ValueError when there is none."""
     logs = [math.log(ratio) for ratio in ratios]
-    error = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else None
-    return Pair(
-        ratio=estimate(ratios), p=t_test(logs), p_flips=sign_flip_test(logs), error=error, freedom=len(logs) - 1
-    )
+    return Pair(ratio=estimate(ratios), p=t_test(logs), p_flips=sign_flip_test(logs))
 
 
 def t_test(logs: Sequence[float]) -> float:

@@ -9,13 +9,14 @@ A verdict needs six blocks, because it asks whether there is any difference at a
     undetermined  none of them, or one block, which has no interval
 
 The bound is the threshold, or the noise floor where that is larger; then nothing is "within". Slower and faster also
-need that Holm's procedure over all ratios of the table rejects them at the bound: without it one of forty cells would
-be wrong by chance. Decision 28 has how often it is wrong, and what it finds.
+need that Holm's procedure over the table rejects that the ratio is 1: so identical code is called different with the
+same small probability in a table of forty cells as in one of a single cell. Decision 28 has what was simulated.
 """
 
 from collections.abc import Sequence
 from typing import Literal
 
+from harness.stats.estimate import Estimate
 from harness.stats.pairs import Pair, holm
 
 Answer = Literal["slower", "faster", "within", "undetermined"]
@@ -30,21 +31,19 @@ def answers(pairs: Sequence[Pair], threshold: float, floor: float) -> list[Answe
         floor: noise floor, the relative difference that may be noise.
     """
     bound = 1 + max(threshold, floor)
-    ps = [min(pair.p_above(bound), pair.inverse.p_above(bound)) for pair in pairs]
-    return [
-        _answer(pair, bound, is_rejected, within=1 + threshold if threshold >= floor else None)
-        for pair, is_rejected in zip(pairs, holm(ps), strict=True)
-    ]
+    within = 1 + threshold if threshold >= floor else None
+    rejected = holm([pair.p for pair in pairs])
+    return [_answer(pair.ratio, bound, differs, within) for pair, differs in zip(pairs, rejected, strict=True)]
 
 
-def _answer(pair: Pair, bound: float, is_rejected: bool, *, within: float | None) -> Answer:
-    interval = pair.ratio.interval
-    if interval is None:
+def _answer(ratio: Estimate, bound: float, differs: bool, within: float | None) -> Answer:
+    if ratio.interval is None:
         return "undetermined"
-    if interval.low > bound and is_rejected:
+    low, high = ratio.interval.low, ratio.interval.high
+    if low > bound and differs:
         return "slower"
-    if interval.high < 1 / bound and is_rejected:
+    if high < 1 / bound and differs:
         return "faster"
-    if within is not None and interval.low >= 1 / within and interval.high <= within:
+    if within is not None and low >= 1 / within and high <= within:
         return "within"
     return "undetermined"

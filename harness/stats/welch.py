@@ -32,13 +32,13 @@ def unpaired(a: Sequence[float], b: Sequence[float], prior: Prior | None = None)
     if error == 0:
         p = 0.0 if ratio != 1 else 1.0
         exact = Estimate(value=ratio, interval=Interval(low=ratio, high=ratio), count=count)
-        return Pair(ratio=exact, p=p, p_flips=p, error=0.0)
+        return Pair(ratio=exact, p=p, p_flips=p)
     freedom = sum(of_mean) ** 2 / sum(variance**2 / own for variance, (_, own) in zip(of_mean, spreads, strict=True))
     half = student_quantile(1 - ALPHA / 2, freedom=freedom) * error
     p = student_two_sided_p(math.log(ratio) / error, freedom=freedom)
     interval = Interval(low=ratio * math.exp(-half), high=ratio * math.exp(half))
     estimated = Estimate(value=ratio, interval=interval, count=count)
-    return Pair(ratio=estimated, p=p, p_flips=p, error=error, freedom=freedom)
+    return Pair(ratio=estimated, p=p, p_flips=p)
 
 
 def _variance(logs: Sequence[float], prior: Prior | None) -> tuple[float, float]:

@@ -17,7 +17,7 @@ def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
     hues = {facts.name: HUES[hue_number(index) - 1] for index, facts in enumerate(run.facts.frameworks)}
     drawings = [
         steps(tables.steps.rows, hues),
-        costs(tables.steps.rows, hues),
+        *costs(tables.steps.rows, hues),
         growth(tables.growth.rows, tables.crossovers.rows, hues),
         losses(run, hues),
         memory(run, hues),

@@ -24,7 +24,7 @@ MACHINE: Final = 0.05  # standard deviation of what the machine does to a whole 
 class Told:
     """What was said of many tables."""
 
-    false: float  # share of tables in which a cell is called slower or faster although it is not beyond the threshold
+    false: float  # share of tables in which a cell is called slower or faster that is not beyond the threshold
     found: float  # share of the planted cells that are called slower
 
 
