@@ -28,7 +28,7 @@ from harness.stats.moderated import Prior
 from harness.stats.pairs import Pair
 from harness.stats.threshold import Answer, answers
 from harness.stats.welch import unpaired
-from harness.validity.noise_floor import floor_of
+from harness.validity.noise_floor import floor_of, least_floor_of
 from harness.validity.ratios import Ratios
 from harness.validity.results import Run
 
@@ -108,7 +108,7 @@ def compare(
         SelectionError: no cell has a valid time on both sides, or one matches several.
     """
     side_a, side_b = sides(a, b, chosen)
-    basis = _basis(a, b)
+    basis = _basis(a, b, threshold)
     if threshold is not None:
         basis = replace(basis, threshold=threshold, sentence=f"{basis.sentence} {_about(threshold, basis.floor)}")
     matches, unmatched = match_cells(side_a, side_b, paired=basis.paired)
@@ -133,8 +133,10 @@ def compare(
     )
 
 
-def _basis(a: Run, b: Run) -> Basis:
-    floor = max(floor_of(a), floor_of(b))
+def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
+    # Of a few blocks the A/A interval is wide, and so is each cell's own, which a threshold has to exceed anyway
+    noise = floor_of if threshold is None else least_floor_of
+    floor = max(noise(a), noise(b))
     if same_session(a, b):
         sentence = f"Paired by block within one session; {_noise(floor)}."
         ratios = Ratios(a) if a is b else None

@@ -245,6 +245,15 @@ class TestThreshold:
         assert compare(made(steps), slower).cells[0].verdict == "slower"
         assert compare(made(steps), slower, threshold=0.1).cells[0].verdict == "within"
 
+    def test_a_control_that_varies_by_more_hides_no_difference_that_a_cell_does_not_vary_by(self) -> None:
+        twins = [
+            factories.record(factories.cell(track="twin"), block=at, round_ns=(ns,))
+            for at, ns in enumerate((80_000, 100_000, 120_000), start=1)
+        ]
+        a = dataclasses.replace(made(self.STEPS), records=(*made(self.STEPS).records, *twins))
+        found = compare(a, made([1.15 * step for step in self.STEPS], id="b"), threshold=0.1)
+        assert (found.cells[0].verdict, found.floor) == ("slower", 0.01)
+
     def test_two_sessions_answer_as_far_as_the_machine_stayed(self) -> None:
         def between(moved: float) -> Comparison:
             a, b = made(self.STEPS), made([1.15 * step for step in self.STEPS], seed=43, id="b")
