@@ -126,6 +126,20 @@ def test_on_a_narrow_page_every_value_is_in_sight_below_its_heading(
     page.close()
 
 
+def test_on_a_narrow_page_the_plot_of_steps_is_drawn_narrow(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto(address)
+    (plot,) = (one for one in page.locator("#steps .plot").all()[:2] if one.is_visible())
+    edges = plot.evaluate(
+        "plot => [...plot.querySelectorAll('text')].map(text => text.getBoundingClientRect()).map(r => [r.left, r.right])"
+    )
+    assert len(edges) > 80
+    assert [edge for edge in edges if edge[0] < 0 or edge[1] > 400] == []
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert not plot.is_visible()
+    assert page.locator("#steps .plot.wide").first.is_visible()
+
+
 def test_headings_show_that_they_sort_and_which_way(page: Page, address: str) -> None:
     page.goto(address)
     arrow = "heading => getComputedStyle(heading.querySelector('span'), '::after').content"

@@ -125,7 +125,8 @@ def test_tensorflow_has_a_transformer_in_its_own_best_form(mode: str, tmp_path: 
     found = told(tmp_path, "tensorflow", mode, "adam", "float32", "transformer")["transformer"]
 
     assert isinstance(found, dict), found
-    assert (found["mode"], found["max_gradient_deviation"] <= 1e-4) == (mode, True)
+    assert found["mode"] == mode
+    assert (found["max_loss_deviation"] <= 1e-3, found["max_parameter_deviation"] <= 2e-2) == (True, True)
 
 
 @pytest.mark.parametrize("workload", sampled(["transformer", "transformer_naive"], "transformer"))
