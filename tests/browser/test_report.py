@@ -131,7 +131,10 @@ def test_on_a_narrow_page_the_plot_of_steps_is_drawn_narrow(page: Page, address:
     page.goto(address)
     (plot,) = (one for one in page.locator("#steps .plot").all()[:2] if one.is_visible())
     edges = plot.evaluate(
-        "plot => [...plot.querySelectorAll('text')].map(text => text.getBoundingClientRect()).map(r => [r.left, r.right])"
+        """plot => [...plot.querySelectorAll('text')].map(text => {
+          const {left, right} = text.getBoundingClientRect();
+          return [left, right];
+        })"""
     )
     assert len(edges) > 80
     assert [edge for edge in edges if edge[0] < 0 or edge[1] > 400] == []
