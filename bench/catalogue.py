@@ -25,8 +25,8 @@ DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measure
 CONTROL: Final = "twin"  # track of the A/A control
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
-    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES", "PROGRAMS",
-    "PROGRAM_MODES",
+    "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
+    "PROGRAMS", "PROGRAM_MODES",
 )  # fmt: skip
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
 
@@ -71,6 +71,7 @@ class FrameworkOffer:
     allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator other than the default
     programs: tuple[tuple[str, ...], ...] = ()  # (name, package of Debian and Ubuntu) of each program that it runs
     program_modes: tuple[str, ...] = ()  # the modes that run them; empty: all
+    forms: tuple[tuple[str, ...], ...] = ()  # (workload, the form in which it runs here) where frameworks differ in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         allocators=_policies(literals),
         programs=tuple(literals.get("PROGRAMS", {}).items()),
         program_modes=tuple(literals.get("PROGRAM_MODES", ())),
+        forms=tuple(literals.get("FORMS", {}).items()),
     )
 
 

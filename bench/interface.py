@@ -9,6 +9,7 @@ tree, so that a host without the framework can list its cells:
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
     SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
     LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
+    FORMS = {"transformer": "a function"}   only for workloads that run in each framework's own best form: which that is
     LIMITS = "torch"                        the library that it computes with, if the file has `probes` for its limits;
                                             without, the drift probes that a comparison of two sessions needs are
                                             NumPy's on the CPU, and there are none on a GPU

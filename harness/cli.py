@@ -220,16 +220,21 @@ def compare(
         str | None,
         typer.Option(help="Exit 3 when B is `slower` anywhere; or faster, undetermined, not-comparable, unmatched."),
     ] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Slower is what is surely slower by more than this, as 10% or 1.1; needs only two blocks."),
+    ] = None,
     format: Annotated[str | None, typer.Option(help="Print as csv, md, json or line.")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Compare two runs, or two selections of one run.
 
-    The table has a ratio, its interval and a verdict for each cell.
+    The table has a ratio, its interval and a verdict for each cell. Exit codes: 0; 1 what cannot be compared; 2 a
+    command line that cannot be read; 3 a condition of --fail-on is met.
     """
     from harness import commands
 
-    raise typer.Exit(commands.compare(a, b, fail_on=fail_on, results=results, format=format))
+    raise typer.Exit(commands.compare(a, b, fail_on=fail_on, threshold=threshold, results=results, format=format))
 
 
 @app.command()

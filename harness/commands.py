@@ -24,7 +24,9 @@ from harness.store.folder import find
 from harness.validity.results import load
 
 
-def compare(a: str, b: str, *, fail_on: str | None, results: Path, format: str | None = None) -> int:
+def compare(
+    a: str, b: str, *, fail_on: str | None, results: Path, threshold: str | None = None, format: str | None = None
+) -> int:
     """Print how B, a run or a selection of cells, compares with A; return the exit code.
 
     Args:
@@ -32,24 +34,23 @@ def compare(a: str, b: str, *, fail_on: str | None, results: Path, format: str |
         b: the same; without RUN before the colon, cells of the run of `a`.
         fail_on: conditions, separated by commas, of which any makes the exit code 3.
         results: folder of the runs.
+        threshold: a difference that counts, as 10% or 1.1; None: verdicts, which need six blocks.
         format: csv, md, json or line; None: a table for people.
     """
-    from harness.compare import render
-    from harness.compare.compare import CONDITIONS, NOT_COMPARABLE
+    from harness.compare import conditions, render
+    from harness.compare.threshold import parsed
 
-    conditions = [condition.replace("-", " ") for condition in selection.names(fail_on)]
-    for condition in conditions:
-        request.one_of("condition", condition, CONDITIONS)
+    asked = conditions.parsed(fail_on)
+    beyond = None if threshold is None else parsed(threshold)
     if format is not None:
         request.one_of("format", format, render.FORMATS)
     chosen = choice.parsed(a), choice.parsed(b)
     first = find(results, chosen[0].run)
     second = find(results, chosen[1].run) if chosen[1].run else first
-    comparison = render.compare_folders(first, second, chosen, format)
-    unjudged = comparison.count(NOT_COMPARABLE) + comparison.count("unmatched")
-    if conditions and unjudged:
-        print(f"samestep: {unjudged} of the cells could not be judged; the table says why.", file=sys.stderr)
-    return SOME_FAILED if any(comparison.count(condition) for condition in conditions) else OK
+    comparison = render.compare_folders(first, second, chosen, threshold=beyond, format=format)
+    if sentence := conditions.unjudged(comparison, asked):
+        print(f"samestep: {sentence}", file=sys.stderr)
+    return SOME_FAILED if conditions.are_met(comparison, asked) else OK
 
 
 def list_offer() -> None:

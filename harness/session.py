@@ -315,6 +315,7 @@ def _facts(
 ) -> RunFacts:
     profile, plan, device, offer = planned.profile, planned.plan, planned.device, planned.offer
     commit, dirty = checkout.commit()
+    branch, commit_time, author_time = checkout.history()
     used = set(models.needed(offer.frameworks, plan.cells))
     workloads = {cell.workload for cell in plan.cells}
     return RunFacts(
@@ -328,6 +329,9 @@ def _facts(
         host=machine.host_facts(device, cpus),
         commit=commit,
         dirty=dirty,
+        branch=branch,
+        commit_time=commit_time,
+        author_time=author_time,
         launcher=launcher,
         cpus=cpus,
         threads=setting.threads or len(cpus),

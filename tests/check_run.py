@@ -13,7 +13,7 @@ COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
     " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid,"
-    " first_calls",
+    " first_calls, form",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",

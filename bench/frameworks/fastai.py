@@ -32,6 +32,7 @@ LADDER = ("fit",)
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}
 PROGRAM_MODES = ("fit-compile",)
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "FASTAI_HOME": "{scratch}/fastai",

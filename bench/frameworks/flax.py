@@ -38,6 +38,7 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "jit")
 LIMITS = "jax"
+FORMS = {"transformer": "jax.nn.dot_product_attention"}
 ALLOCATORS = "jax"
 ENVIRONMENT = {
     "NPROC": "{threads}",

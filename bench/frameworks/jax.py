@@ -37,6 +37,7 @@ MODES = {
 BASELINE = "op-by-op"
 LADDER = ("op-by-op", "jit")
 LIMITS = "jax"
+FORMS = {"transformer": "jax.nn.dot_product_attention"}
 ALLOCATORS = {
     "no_preallocation": {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
     "mem_fraction_50": {"XLA_CLIENT_MEM_FRACTION": ".50"},

@@ -37,6 +37,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch-jit")
 LIMITS = "jax"
+FORMS = {"transformer": "keras.ops.dot_product_attention"}
 ALLOCATORS = "jax"
 ENVIRONMENT = {
     "KERAS_BACKEND": "jax",

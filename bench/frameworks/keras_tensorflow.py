@@ -35,6 +35,7 @@ BASELINE = {
 }
 LADDER = ("batch-eager", "batch", "batch-jit")
 LIMITS = "tensorflow"
+FORMS = {"transformer": "keras.ops.dot_product_attention"}
 ALLOCATORS = "tensorflow"
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",

@@ -45,6 +45,7 @@ LADDER = ("batch-eager", "batch-jit")
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}
 PROGRAM_MODES = ("fit-jit", "batch-jit")
+FORMS = {"transformer": "keras.ops.dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "KERAS_BACKEND": "torch",

@@ -29,6 +29,7 @@ LADDER = ("fit",)
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}
 PROGRAM_MODES = ("fit-compile",)
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",

@@ -37,6 +37,7 @@ MODES = {
 BASELINE = "eager"
 LADDER = ("eager", "function", "xla")
 LIMITS = "tensorflow"
+FORMS = {"transformer": "attention of separate operations"}
 ALLOCATORS = {
     "allow_growth": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
     "cuda_malloc_async": {"TF_GPU_ALLOCATOR": "cuda_malloc_async"},

@@ -41,6 +41,7 @@ LADDER = ("eager", "compile", "compile-step")
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}
 PROGRAM_MODES = ("compile", "reduce-overhead", "max-autotune", "compile-step")
+FORMS = {"transformer": "scaled_dot_product_attention"}
 ALLOCATORS = {
     "expandable_segments": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"},
     "cudaMallocAsync": {"PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"},

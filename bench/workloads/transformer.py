@@ -2,7 +2,8 @@
 
     h = x;  each block:  h = h + out(attend(qkv(norm1(h))));  h = h + down(gelu(up(norm2(h))));  logits = head(norm(h))
 
-The framework's own fused attention, where it has one; `transformer_naive` is the same with separate operations.
+The attention is each framework's own best form, which its file states (`FORMS`): its own function, a fused kernel where
+it has one; else separate operations. `transformer_naive` has separate operations everywhere, like for like.
 No embedding: x are vectors. No bias in qkv: that of the keys cancels in the softmax, so its gradient is only rounding,
 and Adam would turn it into steps. Heads are 64 wide, in the smallest size 16; up is four times as wide; 256 classes;
 GELU is its tanh approximation, ε of the layer norms 1e-5.
@@ -126,7 +127,7 @@ def work(size: str) -> Work:
     Operations: forward and twice that backward, of the products with weights, and of a causal attention's two products,
     which have tokens² / 2 entries each. Inputs are read once; parameters are read, then read and written with their
     gradient and Adam's moments; forward alone reads inputs and parameters and writes the logits. The
-    footprint counts the results of all layers, but no scores: the fused attention keeps none.
+    footprint counts the results of all layers, but no scores: a fused attention keeps none.
     """
     layers, width, tokens, batch = SIZES[size].layers, SIZES[size].width, SIZES[size].tokens, SIZES[size].batch
     shapes = _shapes(size).values()

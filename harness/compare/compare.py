@@ -5,10 +5,13 @@ met the same machine on both sides: ratios are paired by block (`harness.stats.p
 processes that took turns come from their time slices (`harness.validity.ratios`). Runs of two sessions are
 compared as independent samples, with a noise floor of at least what the machine moved by between them (`sessions`), or
 called not comparable. Cells that cannot be matched are listed with the reason (`match`).
+
+With a threshold the answer is whether a ratio lies beyond it (`harness.stats.threshold`), which needs fewer blocks than
+a verdict.
 """
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -19,18 +22,21 @@ from harness.compare.sessions import moved, same_session
 from harness.errors import SelectionError
 from harness.format import difference
 from harness.report.tables.steps import StepRow, shared_ratios
-from harness.stats import pairs
-from harness.stats.estimate import Cost, Estimate, Verdict, estimate
+from harness.stats import moderated, pairs
+from harness.stats.estimate import FEW_BLOCKS, Cost, Estimate, Verdict, estimate
+from harness.stats.moderated import Prior
 from harness.stats.pairs import Pair
+from harness.stats.threshold import Answer, answers
 from harness.stats.welch import unpaired
-from harness.validity.noise_floor import floor_of
+from harness.validity.noise_floor import floor_of, least_floor_of
 from harness.validity.ratios import Ratios
 from harness.validity.results import Run
 
 NOT_COMPARABLE: Final = "not comparable"
-CONDITIONS: Final = ("slower", "faster", "undetermined", NOT_COMPARABLE, "unmatched")  # of --fail-on
 
-Outcome = Verdict | Literal["not comparable"]
+ONE_BLOCK: Final = "not told: one block has no interval"
+
+Outcome = Verdict | Answer | Literal["not comparable"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class Compared:
     p: float  # of the test that the ratio is 1, before Holm's procedure
     first_step: Estimate
     verdict: Outcome  # of b
-    why: str = ""  # it is not comparable; empty: it is
+    why: str = ""  # it is not comparable, or not told; empty: it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,7 @@ class Comparison:
     b: Side
     paired: bool  # by block, within one session
     floor: float  # noise floor: no smaller relative difference is called faster or slower
+    threshold: float | None  # relative difference that the answers are about; None: they are verdicts
     basis: str  # one sentence: how the sides were compared, and the noise floor
     cells: tuple[Compared, ...]
     unmatched: tuple[Unmatched, ...]
@@ -67,7 +74,7 @@ class Comparison:
     unlike: tuple[str, ...]  # what else differs: interpreters, versions, images, drivers
 
     def count(self, condition: str) -> int:
-        """Return how many cells meet one of `CONDITIONS`."""
+        """Return how many cells have this outcome, or are "unmatched"."""
         if condition == "unmatched":
             return len(self.unmatched)
         return sum(cell.verdict == condition for cell in self.cells)
@@ -82,27 +89,41 @@ class Basis:
     sentence: str
     why_not: str = ""  # nothing can be compared; empty: it can
     ratios: Ratios | None = None  # of the one run that both sides belong to; None: two runs, which took no turns
+    threshold: float | None = None  # as in Comparison
+    prior: Prior | None = None  # moderates the variances of few blocks; None: each has its own alone
 
 
-def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())) -> Comparison:
+def compare(
+    a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice()), threshold: float | None = None
+) -> Comparison:
     """Compare the `chosen` cells of two runs.
+
+    Args:
+        a: the run that ratios are relative to.
+        b: the other; the same object for one run.
+        chosen: the cells of each.
+        threshold: relative difference that counts, 0.1 for 10 %; None: verdicts, which need six blocks.
 
     Raises:
         SelectionError: no cell has a valid time on both sides, or one matches several.
     """
     side_a, side_b = sides(a, b, chosen)
-    basis = _basis(a, b)
+    basis = _basis(a, b, threshold)
+    if threshold is not None:
+        basis = replace(basis, threshold=threshold, sentence=f"{basis.sentence} {_about(threshold, basis.floor)}")
     matches, unmatched = match_cells(side_a, side_b, paired=basis.paired)
     if not matches:
         where = "in the same block" if basis.paired else "on both sides"
         raise SelectionError(f"{side_a.name} and {side_b.name} have no cell with a valid time {where}.")
+    basis = replace(basis, prior=_prior(matches, basis))
     return Comparison(
         a=side_a,
         b=side_b,
         paired=basis.paired,
         floor=basis.floor,
+        threshold=threshold,
         basis=basis.sentence,
-        cells=_with_verdicts([_compared(match, side_a, side_b, basis) for match in matches], basis.floor),
+        cells=_with_verdicts([_compared(match, side_a, side_b, basis) for match in matches], basis),
         unmatched=unmatched,
         together=_together([_steps(match, basis) for match in matches]) if basis.paired else None,
         first_steps_together=_together([_first_steps(match) for match in matches]) if basis.paired else None,
@@ -112,8 +133,10 @@ def compare(a: Run, b: Run, chosen: tuple[Choice, Choice] = (Choice(), Choice())
     )
 
 
-def _basis(a: Run, b: Run) -> Basis:
-    floor = max(floor_of(a), floor_of(b))
+def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
+    # Of a few blocks the A/A interval is wide, and so is each cell's own, which a threshold has to exceed anyway
+    noise = floor_of if threshold is None else least_floor_of
+    floor = max(noise(a), noise(b))
     if same_session(a, b):
         sentence = f"Paired by block within one session; {_noise(floor)}."
         ratios = Ratios(a) if a is b else None
@@ -140,6 +163,23 @@ def _noise(floor: float) -> str:
     return f"differences up to {difference(floor)} may be noise"
 
 
+def _about(threshold: float, floor: float) -> str:
+    """Return the sentence on what the answers mean that a threshold gives."""
+    share = f"{100 * threshold:.3g} %"
+    if floor > threshold:
+        return f"The threshold, {share}, is less than that: the noise floor replaces it, and nothing is within."
+    return f"Slower: the whole interval is above 1 + {share}; faster: below 1 ÷ (1 + {share}); within: between the two."
+
+
+def _prior(matches: Sequence[Match], basis: Basis) -> Prior | None:
+    """Return what the cells of a table with a threshold say about the variance of one of them."""
+    if basis.threshold is None:
+        return None
+    if basis.paired:
+        return moderated.prior([list(_steps(match, basis).values()) for match in matches])
+    return moderated.prior([times for match in matches for times in _step_times(match)])
+
+
 def _compared(match: Match, a: Side, b: Side, basis: Basis) -> tuple[Compared, Pair]:
     """Return the cell, its verdict still open, and the pair that decides the verdict."""
     step, first_step = _pairs(match, basis)
@@ -159,24 +199,45 @@ def _compared(match: Match, a: Side, b: Side, basis: Basis) -> tuple[Compared, P
     return compared, step
 
 
-def _with_verdicts(cells: Sequence[tuple[Compared, Pair]], floor: float) -> tuple[Compared, ...]:
+def _with_verdicts(cells: Sequence[tuple[Compared, Pair]], basis: Basis) -> tuple[Compared, ...]:
     """Return the cells with the verdicts of the comparable ones; Holm's procedure needs all of the printed table."""
-    verdicts = iter(pairs.verdicts([pair for cell, pair in cells if not cell.why], floor))
-    return tuple(cell if cell.why else replace(cell, verdict=next(verdicts)) for cell, _ in cells)
+    compared = [pair for cell, pair in cells if not cell.why]
+    if basis.threshold is None:
+        verdicts: Iterator[Outcome] = iter(pairs.verdicts(compared, basis.floor))
+    else:
+        verdicts = iter(answers(compared, basis.threshold, basis.floor))
+    return tuple(cell if cell.why else _judged(cell, next(verdicts), basis) for cell, _ in cells)
+
+
+def _judged(cell: Compared, verdict: Outcome, basis: Basis) -> Compared:
+    is_untold = basis.threshold is not None and cell.step.interval is None
+    return replace(cell, verdict=verdict, why=ONE_BLOCK if is_untold else "")
 
 
 def _pairs(match: Match, basis: Basis) -> tuple[Pair, Pair]:
     """Return how the steps and the first steps compare, b / a."""
-    sides = (match.b.costs.values(), match.a.costs.values())
     if not basis.paired:
-        return (
-            unpaired(*([cost.step_ns for cost in costs] for costs in sides)),
-            unpaired(*([cost.first_ns for cost in costs] for costs in sides)),
-        )
+        first_b, first_a = ([cost.first_ns for cost in row.costs.values()] for row in (match.b, match.a))
+        steps_b, steps_a = _step_times(match)
+        few = min(len(steps_b), len(steps_a)) < FEW_BLOCKS
+        return unpaired(steps_b, steps_a, basis.prior if few else None), unpaired(first_b, first_a)
     steps, first_steps = _steps(match, basis), _first_steps(match)
-    step = basis.ratios.pair(steps) if basis.ratios else pairs.paired(list(steps.values()))
-    assert step is not None, "matched rows share a block"
-    return step, pairs.paired(list(first_steps.values()))
+    return _paired(steps, basis), pairs.paired(list(first_steps.values()))
+
+
+def _paired(steps: Mapping[int, float], basis: Basis) -> Pair:
+    ratios = list(steps.values())
+    if basis.ratios and (basis.ratios.took_turns or basis.prior is None):
+        step = basis.ratios.pair(steps)
+        assert step is not None, "matched rows share a block"
+        return step
+    return basis.prior.pair(ratios) if basis.prior and 1 < len(ratios) < FEW_BLOCKS else pairs.paired(ratios)
+
+
+def _step_times(match: Match) -> tuple[list[float], list[float]]:
+    """Return the times per step of the replicates in ns, of b and of a."""
+    times_b, times_a = ([cost.step_ns for cost in row.costs.values()] for row in (match.b, match.a))
+    return times_b, times_a
 
 
 def _steps(match: Match, basis: Basis) -> dict[int, float]:

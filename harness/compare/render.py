@@ -23,7 +23,7 @@ from harness.store.folder import RunFolder
 from harness.validity.results import load
 
 FORMATS: Final = ("csv", "md", "json", "line")
-VERDICTS: Final = ("slower", "faster", "same", "undetermined", NOT_COMPARABLE)
+VERDICTS: Final = ("slower", "faster", "same", "within", "undetermined", NOT_COMPARABLE)
 COLUMNS: Final = (
     *(f"{side}_{field}" for side in "ab" for field in FIELDS),
     *("verdict", "reason", "a_step_us", "b_step_us", "ratio", "ci_low", "ci_high", "blocks", "p"),
@@ -35,11 +35,17 @@ UNFOLDED: Final = 200  # characters of a line in a file or a pipe, which has no 
 
 
 def compare_folders(
-    a: RunFolder, b: RunFolder, chosen: tuple[Choice, Choice] = (Choice(), Choice()), format: str | None = None
+    a: RunFolder,
+    b: RunFolder,
+    chosen: tuple[Choice, Choice] = (Choice(), Choice()),
+    *,
+    threshold: float | None = None,
+    format: str | None = None,
 ) -> Comparison:
     """Print how the chosen cells of run `b` compare with those of run `a`; return the comparison."""
     run_a = load(a)
-    comparison = compare(run_a, run_a if a.path == b.path else load(b), chosen)
+    is_one_run = a.path.resolve() == b.path.resolve()
+    comparison = compare(run_a, run_a if is_one_run else load(b), chosen, threshold)
     if format is not None:
         terminal.document(render(comparison, format))
         return comparison
@@ -102,8 +108,11 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
     a, b = comparison.a.label, comparison.b.label
     blocks = min(cell.step.count for cell in comparison.cells)
     yield f"Ratios are {b} / {a}. {comparison.basis}"
-    if blocks < FEW_BLOCKS:
-        yield f"A verdict needs {FEW_BLOCKS} blocks, there are {blocks}: a first look, without verdicts."
+    if blocks < FEW_BLOCKS and comparison.threshold is None:
+        yield (
+            f"A verdict needs {FEW_BLOCKS} blocks, there are {blocks}: a first look, without verdicts."
+            " Whether a difference is larger than 10 %, --threshold 10% says with fewer."
+        )
     if (
         comparison.launch_a_s
         and comparison.launch_b_s
@@ -188,6 +197,7 @@ def _json(comparison: Comparison) -> str:
         "b": _side(comparison.b),
         "paired": comparison.paired,
         "floor": comparison.floor,
+        "threshold": comparison.threshold,
         "basis": comparison.basis,
         "unlike": list(comparison.unlike),
         "cells": list(_flat(comparison)),

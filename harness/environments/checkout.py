@@ -34,6 +34,16 @@ def commit(root: Path = ROOT) -> tuple[str, bool]:
         return given, False
 
 
+def history(root: Path = ROOT) -> tuple[str, str, str]:
+    """Return the branch of the checkout and the commit's and the author's time, in ISO 8601; empty: not known."""
+    try:
+        commit_time, author_time = _git(root, "show", "--no-patch", "--format=%cI%n%aI", "HEAD").split()
+        branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD").strip()
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return "", "", ""
+    return ("" if branch == "HEAD" else branch), commit_time, author_time
+
+
 NOT_RUN: Final = ("hello", "selftest")  # of bench/: no timed replicate runs it
 
 

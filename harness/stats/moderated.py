@@ -48,17 +48,26 @@ class Prior:
         """Compare by positive `ratios`, one for each of two blocks or more, with a moderated variance."""
         logs = [math.log(ratio) for ratio in ratios]
         mean, own, d = statistics.fmean(logs), statistics.variance(logs), len(logs) - 1
-        freedom = min(self.freedom + d, self.pooled)
-        error = math.sqrt((self.freedom * self.variance + d * own) / (self.freedom + d) / len(logs))
+        variance, freedom = self.moderated(own, d)
+        error = math.sqrt(variance / len(logs))
         half = student_quantile(1 - ALPHA / 2, freedom=freedom) * error
         p = student_two_sided_p(mean / error, freedom=freedom)
         plain = paired(ratios)
-        if f_upper_p(own / self.variance, freedom=(d, self.freedom)) < UNUSUAL:
+        if self.is_unusual(own, d):
             assert plain.ratio.interval is not None
             half, p = max(half, math.log(plain.ratio.interval.high) - mean), max(p, plain.p)
         interval = Interval(low=math.exp(mean - half), high=math.exp(mean + half))
         ratio = Estimate(value=plain.ratio.value, interval=interval, count=len(logs))
         return Pair(ratio=ratio, p=p, p_flips=sign_flip_test(logs))
+
+    def moderated(self, own: float, freedom: int) -> tuple[float, float]:
+        """Return the moderated variance of one that is `own` with so many degrees of freedom, and its own freedom."""
+        variance = (self.freedom * self.variance + freedom * own) / (self.freedom + freedom)
+        return variance, min(self.freedom + freedom, self.pooled)
+
+    def is_unusual(self, own: float, freedom: int) -> bool:
+        """Return whether the prior does not explain a variance as large as `own`."""
+        return f_upper_p(own / self.variance, freedom=(freedom, self.freedom)) < UNUSUAL
 
 
 def prior(table: Iterable[Sequence[float]]) -> Prior | None:

@@ -23,6 +23,9 @@ class RunFacts:
     host: HostFacts
     commit: str  # git commit of samestep; empty: not run from a repository
     dirty: bool  # that repository had changes that were not committed
+    branch: str = ""  # of that repository; empty: no branch was checked out, or not known
+    commit_time: str = ""  # when the commit was made, in ISO 8601; empty: not known
+    author_time: str = ""  # when its change was written, in ISO 8601; empty: not known
     launcher: str  # "venv", "here", "docker" or "workers"
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
     threads: int  # threads that every framework has to use

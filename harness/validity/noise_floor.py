@@ -35,6 +35,21 @@ class NoiseFloor:
         ratio = self.pair.ratio.value
         return max(VERDICT_FLOOR, self.pair.ratio.half_width or 0.0, max(ratio, 1 / ratio) - 1)
 
+    @property
+    def least(self) -> float:
+        """Relative difference that the A/A ratio shows beyond its own noise: its interval's nearer end, from 1."""
+        interval = self.pair.ratio.interval if self.pair else None
+        if interval is None or interval.holds(1.0):
+            return VERDICT_FLOOR
+        nearer = interval.low if interval.low > 1 else 1 / interval.high
+        return max(VERDICT_FLOOR, nearer - 1)
+
+
+def least_floor_of(run: Run) -> float:
+    """Return the relative difference that this run is known to show between cells of the same code; 1 % or more."""
+    measured = floor(run)
+    return measured.least if measured else VERDICT_FLOOR
+
 
 def floor_of(run: Run) -> float:
     """Return the relative difference below which nothing of this run is called faster or slower; 1 % or more."""

@@ -1,7 +1,7 @@
 """The results of a run: its facts and its records as they count. Reports and comparisons begin here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.catalogue import ModeOffer
@@ -52,16 +52,25 @@ class Run:
         """Return the framework whose exported model `mode` runs, so that it is inference; empty when it trains."""
         return self._mode(framework, mode).source
 
+    def form(self, framework: str, workload: str) -> str:
+        """Return the form in which `framework` runs `workload`; empty: that of all."""
+        offered = (facts.forms for facts in self.facts.frameworks if facts.name == framework)
+        return next((form for forms in offered for name, form in forms if name == workload), "")
+
     def _mode(self, framework: str, mode: str) -> ModeOffer:
         offered = (offer for facts in self.facts.frameworks if facts.name == framework for offer in facts.modes)
         return next((offer for offer in offered if offer.name == mode), ModeOffer(name=mode, sentence=""))
 
 
 def load(folder: RunFolder) -> Run:
-    """Return everything a report is made from, its records after all rules of validity; raises StoreError."""
+    """Return everything a report is made from, its records after all rules of validity; raises StoreError.
+
+    A run is called by its folder, which may have been renamed since run.json was written.
+    """
     facts = upgraded(folder.facts())
     plan, lines = folder.plan(), folder.records()
     reading.require_one_run(folder.records_path, lines, facts, plan)
+    facts = replace(facts, id=folder.path.resolve().name)
     judgement = validity.judged(replicates.standing(folder.records_path, lines), facts)
     planned = ((renamed(replicate.cell), replicate.block) for replicate in plan.in_order())
     return Run(

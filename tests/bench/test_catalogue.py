@@ -58,6 +58,17 @@ def test_an_offer_is_complete(name: str) -> None:
     assert bool(offer.hello) == (offer.hello_lines > 0)
 
 
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_form_is_of_a_workload(name: str) -> None:
+    assert {workload for workload, form in framework_offer(name).forms if form} <= set(WORKLOADS)
+
+
+def test_every_framework_with_a_transformer_states_the_form_of_its_attention() -> None:
+    forms = {name: form for name in FRAMEWORKS for workload, form in framework_offer(name).forms}
+    assert set(FRAMEWORKS) - set(forms) == {"numpy", "onnxruntime"}
+    assert forms["tensorflow"] == "attention of separate operations"
+
+
 def test_the_command_prints_the_catalogue_and_loads_no_framework() -> None:
     code = (
         "import sys; from bench.__main__ import main; main(['cells']);"

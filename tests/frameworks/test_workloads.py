@@ -42,8 +42,7 @@ FORWARD = [
 SGD = {"torch", "tensorflow", "jax", "keras_torch"}  # the others share their optimisers
 LADDERS = {"regression_wide", "pointwise", "mlp", "convnet", "transformer", "transformer_naive"}
 ONLY = {
-    "numpy": {"regression_wide"},
-    "tensorflow": LADDERS - {"transformer"},
+    "numpy": {"regression_wide"}
 }  # what a framework expresses of them, where it is not all; of a workload that is added it may express any
 
 
@@ -119,6 +118,15 @@ def test_a_forward_pass_predicts_what_the_reference_does(framework: str, mode: s
         assert isinstance(found[name], dict), f"{name}: {found[name]}"
         assert (found[name]["mode"], found[name]["output_precision"]) == (mode, "float32")
         assert found[name]["max_loss_deviation"] <= 1e-5
+
+
+@pytest.mark.parametrize("mode", sampled(["eager", "function", "xla", "session"], "xla"))
+def test_tensorflow_has_a_transformer_in_its_own_best_form(mode: str, tmp_path: Path) -> None:
+    found = told(tmp_path, "tensorflow", mode, "adam", "float32", "transformer")["transformer"]
+
+    assert isinstance(found, dict), found
+    assert found["mode"] == mode
+    assert (found["max_loss_deviation"] <= 1e-3, found["max_parameter_deviation"] <= 2e-2) == (True, True)
 
 
 @pytest.mark.parametrize("workload", sampled(["transformer", "transformer_naive"], "transformer"))

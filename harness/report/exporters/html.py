@@ -101,9 +101,9 @@ def _plots(run: Run, tables: Tables) -> tuple["Plot", ...]:
     return plots(run, tables)
 
 
-def _markup(drawings: dict[str, "Plot"]) -> dict[str, tuple["Plot", Markup]]:
-    """Return the plots with their SVG marked as safe: Matplotlib has escaped its texts."""
-    return {name: (plot, Markup(plot.svg)) for name, plot in drawings.items()}
+def _markup(drawings: dict[str, "Plot"]) -> dict[str, tuple["Plot", Markup, Markup]]:
+    """Return the plots with their SVG, wide and narrow, marked as safe: Matplotlib has escaped its texts."""
+    return {name: (plot, Markup(plot.svg), Markup(plot.narrow_svg)) for name, plot in drawings.items()}
 
 
 def _hues(run: Run) -> dict[str, int]:

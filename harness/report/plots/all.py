@@ -1,7 +1,7 @@
 """All plots of the page, in order. Each plot has a module; `harness.report.plots.style` has what they share."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from harness.failures import brief
 from harness.report.hues import HUES, hue_number
@@ -19,22 +19,22 @@ from harness.validity.results import Run
 def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
     """Draw the plots for which the run has data."""
     hues = {facts.name: HUES[hue_number(index) - 1] for index, facts in enumerate(run.facts.frameworks)}
-    drawings: Mapping[str, Callable[[], Plot | None]] = {
-        "steps": lambda: steps(tables.steps.rows, hues),
+    drawings: Mapping[str, Callable[[], Sequence[Plot | None]]] = {
+        "steps": lambda: (steps(tables.steps.rows, hues),),
         "costs": lambda: costs(tables.steps.rows, hues),
-        "growth": lambda: growth(tables.growth.rows, tables.crossovers.rows, hues),
-        "losses": lambda: losses(run, hues),
-        "memory": lambda: memory(run, hues),
-        "memory-parts": lambda: bars(tables.memory.rows, hues),
+        "growth": lambda: (growth(tables.growth.rows, tables.crossovers.rows, hues),),
+        "losses": lambda: (losses(run, hues),),
+        "memory": lambda: (memory(run, hues),),
+        "memory-parts": lambda: (bars(tables.memory.rows, hues),),
     }
-    return tuple(plot for name, draw in drawings.items() if (plot := _drawn(name, draw)) is not None)
+    return tuple(plot for name, draw in drawings.items() for plot in _drawn(name, draw) if plot is not None)
 
 
-def _drawn(name: str, draw: Callable[[], Plot | None]) -> Plot | None:
+def _drawn(name: str, draw: Callable[[], Sequence[Plot | None]]) -> Sequence[Plot | None]:
     """Return what `draw` draws; where that fails, for whatever reason, a plot that says why and no more."""
     try:
         return draw()
     except Exception as error:  # noqa: BLE001  (a picture is worth less than the records and tables of its run)
         why = brief(error)
         logging.getLogger(__name__).warning("samestep: the page lacks the plot %s: %s.", name, why)
-        return Plot(name=name, title=f"No plot {name}", about=f"It could not be drawn: {why}.", svg="")
+        return (Plot(name=name, title=f"No plot {name}", about=f"It could not be drawn: {why}.", svg=""),)

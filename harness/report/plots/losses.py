@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from harness.report.frames import losses as loss_frame
 from harness.report.plots.style import WIDTH_IN, Plot, dash_of, drawing, framework_legend, powers
 from harness.report.plots.svg import INK, QUIET, to_svg
+from harness.report.plots.works import not_drawn
 from harness.validity.results import Run
 
 LOSS_GATE: Final = 1e-4  # bench.reference.workload.LOSS_TOLERANCE; a test checks that they are equal
@@ -58,10 +59,12 @@ def losses(run: Run, hues: Mapping[str, str]) -> Plot | None:
             axes.set_xlabel("step")
             powers(axes)
         framework_legend(figure, run, hues, [framework for framework, *_ in first])
+        workload = records[0].cell.workload
+        rest = not_drawn(record.cell.workload for record in records if record.cell.workload != workload)
         return Plot(
             name="losses",
-            title="Losses",
+            title=f"Losses, {workload}",
             about="Left: the loss of every cell and, dotted, the float64 reference. Right: the deviation,"
-            " |loss - reference| ÷ max(1, |reference|). A cell that exceeds the tolerance is invalid.",
+            f" |loss - reference| ÷ max(1, |reference|). A cell that exceeds the tolerance is invalid.{rest}",
             svg=to_svg(figure, "losses", "Loss of every cell over the steps, and its deviation from the reference"),
         )

@@ -21,6 +21,7 @@ from bench.records.record import Cell, Moment, Reading, Record
 from harness.report.hues import HUES
 from harness.report.plots.style import DASHES, WIDTH_IN, Plot, drawing
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
+from harness.report.plots.works import named, not_drawn, work_of
 from harness.report.tables.row import by_cell, ordered
 from harness.store.samples import no_samples
 from harness.validity.results import Run
@@ -78,11 +79,13 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         if any(life.readings for life in lives):
             _key(figure)
         source = "memory of the GPU" if lives[0].cell.device == "cuda" else "resident set, with child processes"
-        work = " ".join((lives[0].cell.workload, lives[0].cell.size, lives[0].cell.optimizer))
+        work = work_of(lives[0].cell)
+        good = (work_of(record.cell) for record in _records(run) if record.status == "ok")
+        rest = not_drawn(named(other) for other in good if other != work)
         return Plot(
             name="memory",
-            title="Memory over time",
-            about=f"One replicate of each mode of {work}. Line: {source}, sampled from outside. Mark: end of a phase.",
+            title=f"Memory over time, {named(work)}",
+            about=f"One replicate of each mode. Line: {source}, sampled from outside. Mark: end of a phase.{rest}",
             svg=to_svg(figure, "memory", "Memory over time, one panel per framework, one line per mode"),
         )
 
@@ -91,11 +94,11 @@ def _lives(run: Run) -> list[Life]:
     """Return the data of one replicate of each cell of the first work, in the order of the tables."""
     records_of = by_cell(run, "memory") or by_cell(run, "identical")
     cells = ordered(run, records_of)
-    work = next((_work(cell) for cell in cells if any(record.status == "ok" for record in records_of[cell])), None)
+    work = next((work_of(cell) for cell in cells if any(record.status == "ok" for record in records_of[cell])), None)
     chosen = [
         next((record for record in records_of[cell] if record.status == "ok"), None)
         for cell in cells
-        if _work(cell) == work
+        if work_of(cell) == work
     ]
     on_gpu = any(record is not None and record.cell.device == "cuda" for record in chosen)
     metric = "device_used_bytes" if on_gpu else "rss_bytes"
@@ -104,8 +107,10 @@ def _lives(run: Run) -> list[Life]:
     return [life for life in lives if len(life.bytes) or life.readings]
 
 
-def _work(cell: Cell) -> tuple[str, ...]:
-    return (cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, cell.allocator)
+def _records(run: Run) -> list[Record]:
+    """Return the records of the track that is drawn: the memory replicates, else the timed ones."""
+    records_of = by_cell(run, "memory") or by_cell(run, "identical")
+    return [record for records in records_of.values() for record in records]
 
 
 def _life(record: Record, samples: pd.DataFrame) -> Life:

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from harness.format import mebibytes
 from harness.report.plots.style import WIDTH_IN, Plot, drawing
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
+from harness.report.plots.works import named, not_drawn, work_of
 from harness.report.tables.memory import MemoryRow
 from harness.stats.memory import Figures
 
@@ -27,9 +28,11 @@ Part = tuple[str, int]  # name, bytes
 def bars(rows: Sequence[MemoryRow], hues: Mapping[str, str]) -> Plot | None:
     """Draw a bar for each row of the first work whose parts are known; None when no row has them."""
     with_parts = [(row, parts) for row in rows if row.status == "ok" and (parts := parts_of(row.figures))]
-    drawn = [(row, parts) for row, parts in with_parts if _work(row) == _work(with_parts[0][0])]
-    if not drawn:
+    if not with_parts:
         return None
+    work = work_of(with_parts[0][0].cell)
+    drawn = [(row, parts) for row, parts in with_parts if work_of(row.cell) == work]
+    rest = not_drawn(named(work_of(row.cell)) for row, _ in with_parts if work_of(row.cell) != work)
     with drawing():
         figure = Figure(figsize=(WIDTH_IN, 0.9 + 0.24 * len(drawn)), layout="constrained")
         axes = figure.subplots()
@@ -46,8 +49,8 @@ def bars(rows: Sequence[MemoryRow], hues: Mapping[str, str]) -> Plot | None:
         figure.legend(patches, names, loc="outside lower center", labelcolor=INK, ncols=len(names))
         return Plot(
             name="memory-parts",
-            title="Parts of the peak memory",
-            about=f"From left to right: {', '.join(names)}. The number is their sum in MiB.",
+            title=f"Parts of the peak memory, {named(work)}",
+            about=f"From left to right: {', '.join(names)}. The number is their sum in MiB.{rest}",
             svg=to_svg(figure, "memory-parts", "Peak memory of every framework and mode, divided into its parts"),
         )
 
@@ -72,11 +75,6 @@ def parts_of(figures: Figures) -> tuple[Part, ...]:
         ("device and model built", max(0, built - imported)),
         ("training, at its peak", max(0, peak - max(built, imported))),
     )
-
-
-def _work(row: MemoryRow) -> tuple[str, ...]:
-    cell = row.cell
-    return (cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, cell.allocator)
 
 
 def _bar(axes: Axes, height: float, parts: Sequence[Part], hue: str) -> None:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.format import duration
-from harness.report.plots.style import WIDTH_IN, Plot, drawing, durations
+from harness.report.plots.style import NARROW_IN, WIDTH_IN, Plot, drawing, durations
 from harness.report.plots.svg import BACKGROUND, INK, QUIET, to_svg
 from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
@@ -22,13 +22,26 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
     """Draw the time per step of each row: a dot, its interval and its value; without a time, the status instead."""
     if not any(row.step_ns for row in rows):
         return None
+    infers = any(row.is_inference for row in rows)
+    interval = ", with its 95 % interval" if any(row.step_ns and row.step_ns.interval for row in rows) else ""
+    hollow = " Hollow dots: inference, one forward pass, not a training step." if infers else ""
+    return Plot(
+        name="steps",
+        title="Time per step",
+        about=f"Geometric mean of the medians of the replicates{interval}. Logarithmic scale; left is faster." + hollow,
+        svg=_svg("steps", rows, hues, WIDTH_IN),
+        narrow_svg=_svg("steps-narrow", rows, hues, NARROW_IN),
+    )
+
+
+def _svg(name: str, rows: Sequence[StepRow], hues: Mapping[str, str], width_in: float) -> str:
     with drawing():
         lines = _lines(rows)
         lowest = lines[-1].height
-        figure = Figure(figsize=(WIDTH_IN, 0.6 + 0.24 * lowest), layout="constrained")
+        figure = Figure(figsize=(width_in, 0.6 + 0.24 * lowest), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
-        axes.set_xlim(*_range(rows))
+        axes.set_xlim(*_range(rows, beside=1.3 / width_in))
         for line in lines:
             if line.row is not None:
                 _step(axes, line.height, line.row, hues.get(line.row.cell.framework, QUIET))
@@ -39,17 +52,8 @@ def steps(rows: Sequence[StepRow], hues: Mapping[str, str]) -> Plot | None:
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.tick_params(axis="x", labeltop=lowest > TALL, labelbottom=True)
         axes.grid(visible=False, axis="y")
-        durations(axes, "x")
-        infers = any(row.is_inference for row in rows)
-        interval = ", with its 95 % interval" if any(row.step_ns and row.step_ns.interval for row in rows) else ""
-        hollow = " Hollow dots: inference, one forward pass, not a training step." if infers else ""
-        return Plot(
-            name="steps",
-            title="Time per step",
-            about=f"Geometric mean of the medians of the replicates{interval}. Logarithmic scale; left is faster."
-            + hollow,
-            svg=to_svg(figure, "steps", "Time per training step of every framework and mode, on a logarithmic scale"),
-        )
+        durations(axes, "x", ticks=8 if width_in >= WIDTH_IN else 4)
+        return to_svg(figure, name, "Time per training step of every framework and mode, on a logarithmic scale")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +82,11 @@ def _lines(rows: Sequence[StepRow]) -> list[Line]:
     return lines
 
 
-def _range(rows: Sequence[StepRow]) -> tuple[float, float]:
-    """Return the ends of the scale in ns: all intervals, and space for the values to the right of them."""
+def _range(rows: Sequence[StepRow], beside: float) -> tuple[float, float]:
+    """Return the ends of the scale in ns: all intervals, and to the right `beside` of their length for the values."""
     ends = [end for row in rows if row.step_ns for end in _ends(row.step_ns)]
     low, high = min(ends), max(ends)
-    margin = max(1.5, (high / low) ** 0.12)
-    return low / margin, high * margin
+    return low / max(1.5, (high / low) ** 0.12), high * max(1.5, (high / low) ** beside)
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:

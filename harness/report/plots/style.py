@@ -16,6 +16,7 @@ from harness.report.plots.svg import GRID, INK, QUIET
 from harness.validity.results import Run
 
 WIDTH_IN: Final = 9.0
+NARROW_IN: Final = 5.0  # of a narrow page
 NARROW: Final = 30  # an axis with a smaller ratio of its ends also has ticks between powers of ten
 DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 STYLE: Final[dict[Any, Any]] = {
@@ -61,6 +62,7 @@ class Plot:
     title: str
     about: str  # how to read it
     svg: str  # empty: it could not be drawn, and `about` says why
+    narrow_svg: str = ""  # the same for a narrow page, whose text stays legible there; empty: `svg` scrolls
 
 
 def dash_of(index: int) -> Any:
@@ -86,9 +88,9 @@ def framework_legend(figure: Figure, run: Run, hues: Mapping[str, str], framewor
     )
 
 
-def durations(axes: Axes, which: str) -> None:
+def durations(axes: Axes, which: str, ticks: int = 8) -> None:
     """Label the ticks of an axis in ns as durations."""
-    _logarithmic(axes, which, lambda ns: duration(ns).replace(".00 ", " ").replace(".0 ", " "))
+    _logarithmic(axes, which, lambda ns: duration(ns).replace(".00 ", " ").replace(".0 ", " "), ticks)
 
 
 def counts(axes: Axes, which: str) -> None:

@@ -59,6 +59,7 @@ class StepRow(Row):
     spread_between: float | None = None  # spread between replicates: standard deviation of their logarithms
     shape: str = ""  # shape of the rounds, see `harness.stats.rounds`; "inconsistent": replicates differ
     verdict: Verdict | None = None  # against the baseline; None: it is the baseline, or the run is too small
+    form: str = ""  # in which the framework runs the workload; empty: that of all frameworks
     launches: float | None = None  # step ÷ empty launch; None: launches do not bound it, or were not measured
     first_calls: int = 1  # calls in the first step; the most of the replicates
 
@@ -110,6 +111,20 @@ def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
     return (f"No interval, because it needs two replicates: {_first_of(names)}.",)
 
 
+def forms(rows: Iterable[StepRow]) -> tuple[str, ...]:
+    """Return a sentence for each workload that runs in each framework's own form; none where there is none."""
+    titles: dict[str, dict[str, dict[str, None]]] = {}
+    for row in rows:
+        if row.form:
+            titles.setdefault(row.cell.workload, {}).setdefault(row.form, {})[row.title] = None
+    return tuple(
+        f"{workload} runs in each framework's own form: "
+        + "; ".join(f"{form} in {listed(list(of))}" for form, of in forms.items())
+        + "."
+        for workload, forms in titles.items()
+    )
+
+
 def _first_of(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{listed(names[:NAMED])}{more}"
@@ -143,6 +158,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record], ratios: Ratios) -
         spread_between=spread.between([cost.step_ns for cost in costs.values()]) if complete else None,
         shape=_shape(flags.shapes(alike)),
         first_calls=max((1 + len(timing.settling_ns) for timing in good.values()), default=1),
+        form=run.form(cell.framework, cell.workload),
     )
 
 
@@ -341,6 +357,8 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="rounds_shape", get=attrgetter("shape")),
     Column(key="replicates_invalid", get=attrgetter("replaced")),
     Column(key="first_calls", get=attrgetter("first_calls")),
+    Column(heading="form", where="wide", folds="always", get=attrgetter("form")),
+    Column(key="form", get=attrgetter("form")),
 )
 
 
@@ -356,6 +374,7 @@ def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Tab
         flags=legend(flag for row in rows for flag in row.flags),
         remarks=(
             *inference_remark(rows, "their step is one forward pass; do not compare it with a training step"),
+            *forms(rows),
             *repeated_replicates(run),
             *without_interval(rows),
             *several_calls((row.cell, row.first_calls) for row in rows),

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from rich.console import Console
 from bench.records.record import Record
 from bench.records.schema import SCHEMA
 from harness import commands
-from harness.compare import render
+from harness.compare import render, threshold
 from harness.compare.choice import parsed
-from harness.compare.compare import CONDITIONS, Comparison, compare
+from harness.compare.compare import Comparison, compare
+from harness.compare.conditions import CONDITIONS
 from harness.errors import SelectionError, StoreError
 from harness.plan.plan import make_plan
 from harness.store import folder as store
@@ -230,6 +232,107 @@ def _changed(run: Run, part: str, change: dict[str, Any]) -> Run:
     return dataclasses.replace(run, records=tuple(changed(record) for record in run.records))
 
 
+class TestThreshold:
+    """A relative difference that counts: fewer blocks than a verdict needs tell whether a ratio lies beyond it."""
+
+    STEPS = (100.0, 101.0, 99.0)
+
+    def told(self, ratio: float, threshold: float | None = 0.1, blocks: int = 3, **changes: Any) -> Comparison:
+        steps = self.STEPS[:blocks]
+        return compare(made(steps), made([ratio * step for step in steps], id="b", **changes), threshold=threshold)
+
+    @pytest.mark.parametrize(
+        ("ratio", "answer"),
+        [(1.15, "slower"), (1.05, "within"), (1.0, "within"), (1 / 1.05, "within"), (1 / 1.15, "faster")],
+    )
+    def test_three_blocks_tell_a_difference_beyond_it(self, ratio: float, answer: str) -> None:
+        assert self.told(ratio).cells[0].verdict == answer
+        assert self.told(ratio, threshold=None).cells[0].verdict == "undetermined"
+
+    def test_it_is_the_lower_end_of_the_interval_that_has_to_be_above(self) -> None:
+        a, b = made([100, 100, 100]), made([112, 116, 120])
+        found = compare(a, b, threshold=0.1).cells[0]
+        assert found.step.value > 1.1
+        assert found.step.interval is not None
+        assert found.step.interval.low < 1.1
+        assert found.verdict == "undetermined"
+        assert compare(a, b, threshold=found.step.interval.low - 1.001).cells[0].verdict == "slower"
+
+    def test_one_block_tells_nothing_whatever_the_ratio(self) -> None:
+        (cell,) = self.told(9.0, blocks=1).cells
+        assert (cell.verdict, cell.why) == ("undetermined", "not told: one block has no interval")
+        assert "undetermined: not told: one block" in render.render(self.told(9.0, blocks=1), "md")
+
+    def test_six_blocks_and_more_answer_by_it_too(self) -> None:
+        steps = [100.0, 101, 99, 100, 102, 98]
+        slower = made([1.05 * step for step in steps], id="b")
+        assert compare(made(steps), slower).cells[0].verdict == "slower"
+        assert compare(made(steps), slower, threshold=0.1).cells[0].verdict == "within"
+
+    def test_a_control_that_varies_by_more_hides_no_difference_that_a_cell_does_not_vary_by(self) -> None:
+        twins = [
+            factories.record(factories.cell(track="twin"), block=at, round_ns=(ns,))
+            for at, ns in enumerate((80_000, 100_000, 120_000), start=1)
+        ]
+        a = dataclasses.replace(made(self.STEPS), records=(*made(self.STEPS).records, *twins))
+        found = compare(a, made([1.15 * step for step in self.STEPS], id="b"), threshold=0.1)
+        assert (found.cells[0].verdict, found.floor) == ("slower", 0.01)
+
+    def test_two_sessions_answer_as_far_as_the_machine_stayed(self) -> None:
+        def between(moved: float) -> Comparison:
+            a, b = made(self.STEPS), made([1.15 * step for step in self.STEPS], seed=43, id="b")
+            a = dataclasses.replace(a, records=(*a.records, sentinel(1)))
+            b = dataclasses.replace(b, records=(*b.records, sentinel(1, triad=round(100 * moved))))
+            return compare(a, b, threshold=0.1)
+
+        assert (between(1.0).paired, between(1.0).cells[0].verdict) == (False, "slower")
+        assert between(1.3).cells[0].verdict == "undetermined"
+        assert "the noise floor replaces it" in between(1.3).basis
+
+    def test_without_sentinels_in_both_it_answers_nothing(self) -> None:
+        assert self.told(1.5, seed=43).cells[0].verdict == "not comparable"
+
+    def test_the_other_cells_of_a_table_say_how_much_a_noisy_one_varies(self) -> None:
+        """Two blocks alone have an interval of ±9 %; beside five that vary as little they tell +15 %."""
+
+        def side(factors: Sequence[float], of: Sequence[str]) -> Run:
+            return factories.run(
+                factories.record(factories.cell(framework=name), block=block, round_ns=(round(1e6 * factor),))
+                for name in of
+                for block, factor in enumerate(factors, start=1)
+            )
+
+        def answers(*of: str) -> set[str]:
+            found = compare(side((1, 1), of), side((1.145, 1.155), of), threshold=0.1)
+            return {one.verdict for one in found.cells}
+
+        assert answers("torch") == {"undetermined"}
+        assert answers("torch", "jax", "flax", "fastai", "lightning", "numpy") == {"slower"}
+
+    def test_formats_say_it(self) -> None:
+        found = self.told(1.15)
+        assert json.loads(render.render(found, "json"))["threshold"] == 0.1
+        assert "Slower: the whole interval is above 1 + 10 %" in render.render(found, "md")
+        assert render.render(self.told(1.0), "line") == "B against A: 1 within\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "share"), [("10%", 0.1), (" 10 % ", 0.1), ("0.5%", 0.005), ("0%", 0), ("300%", 3), ("1.1", 0.1), ("1", 0)]
+)
+def test_a_threshold_is_a_percentage_or_a_ratio(typed: str, share: float) -> None:
+    assert threshold.parsed(typed) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", " ", "%", "10", "0.1", "2.5", "-5%", "+5%", "-1.1", "nan", "nan%", "inf", "inf%", "1e1%", "1_0%", "10,5%",
+     "10%%", "1.1x", "٣%", "1e999%", "9" * 400 + "%", "9" * 400, "10%\n20%"],
+)  # fmt: skip
+def test_any_other_threshold_is_refused_with_one_sentence(typed: str) -> None:
+    with pytest.raises(SelectionError, match=r"^The threshold .* is neither a percentage .*, such as 1\.1\.$"):
+        threshold.parsed(typed)
+
+
 class TestFormats:
     def found(self) -> Comparison:
         steps = [100.0, 101, 99, 100, 102, 98]
@@ -301,7 +404,43 @@ class TestCommand:
         assert commands.compare("a", "b", fail_on="slower", results=results, format="line") == 0
         printed = capsys.readouterr()
         assert printed.out == "docker against venv: 1 not comparable\n"
-        assert printed.err == "samestep: 1 of the cells could not be judged; the table says why.\n"
+        assert printed.err == (
+            "samestep: slower could not be judged in 1 of 1 cell (1 not comparable), which does not fail:"
+            " --fail-on slower,not-comparable does.\n"
+        )
+
+    def test_what_few_blocks_leave_open_is_said_with_both_remedies(
+        self, results: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for name in ("a", "b"):
+            path = results / name / "records.jsonl"
+            path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+        assert commands.compare("a", "b", fail_on="slower", results=results, format="line") == 0
+        assert capsys.readouterr().err == (
+            "samestep: slower could not be judged in 1 of 1 cell (1 undetermined), which does not fail:"
+            " --fail-on slower,undetermined does. With fewer than 6 blocks, --threshold 10% answers.\n"
+        )
+        assert commands.compare("a", "b", fail_on="slower,undetermined", results=results, format="line") == 3
+        assert commands.compare("a", "b", fail_on="slower", threshold="3%", results=results, format="line") == 3
+        assert commands.compare("a", "b", fail_on="slower", threshold="10%", results=results, format="line") == 0
+        assert capsys.readouterr().err == ""
+
+    def test_a_run_is_called_by_its_folder(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (results / "a").rename(results / "baseline")
+        commands.compare("baseline", "b", fail_on=None, results=results, format="md")
+        assert capsys.readouterr().out.startswith("## baseline against b")
+        commands.compare("baseline", "b", fail_on=None, results=results, format="json")
+        assert json.loads(capsys.readouterr().out)["a"]["run"] == "baseline"
+
+    def test_a_copy_of_a_run_is_another_run(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """By its records; that both once had one id says nothing."""
+        other = results / "elsewhere"
+        other.mkdir()
+        shutil.copytree(results / "a", other / "a")
+        facts = store.RunFolder(other / "a").facts()
+        store.RunFolder(other / "a").write_facts(dataclasses.replace(facts, seed=43))
+        commands.compare("a", str(other / "a"), fail_on=None, results=results, format="json")
+        assert json.loads(capsys.readouterr().out)["paired"] is False
 
     def test_a_selection_without_a_run_is_of_the_first(self, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert commands.compare("a:mode=eager", ":mode=eager", fail_on="slower", results=results, format="line") == 0
@@ -312,6 +451,8 @@ class TestCommand:
         [
             ({"fail_on": "slow"}, "There is no condition 'slow'. Did you mean slower"),
             ({"format": "pdf"}, "There is no format 'pdf'"),
+            ({"fail_on": ""}, "The selection '' names nothing"),
+            ({"threshold": "-5%"}, "The threshold '-5%' is neither"),
             ({"b": "b:mode=jit"}, "There is no mode 'jit'. Valid: eager"),
         ],
     )

@@ -11,7 +11,7 @@ from scipy import stats as scipy_stats
 from bench.records.record import Limit, LimitKind, Record
 from harness.compare.sessions import moved, same_session
 from harness.stats.welch import unpaired
-from harness.validity.noise_floor import floor_of
+from harness.validity.noise_floor import floor_of, least_floor_of
 from harness.validity.results import Run
 from tests import factories
 from tests.factories import cell, record
@@ -60,6 +60,12 @@ class TestFloor:
         assert floor_of(self.twins([1000] * 6, [1050] * 6)) == pytest.approx(0.05)
         assert floor_of(self.twins([1000, 1000, 1000], [900, 1000, 1100])) > 0.05
 
+    def test_what_it_surely_shows_is_the_nearer_end_of_its_interval(self) -> None:
+        assert least_floor_of(self.twins([1000] * 6, [1050] * 6)) == pytest.approx(0.05)
+        assert least_floor_of(self.twins([1050] * 6, [1000] * 6)) == pytest.approx(0.05)
+        assert least_floor_of(self.twins([1000, 1000, 1000], [900, 1000, 1100])) == 0.01
+        assert least_floor_of(run([record()])) == 0.01
+
     def test_it_is_1_percent_where_they_agree_or_there_are_none(self) -> None:
         assert floor_of(self.twins([1000] * 6, [1001] * 6)) == 0.01
         assert floor_of(run([record()])) == 0.01
@@ -81,7 +87,8 @@ class TestSameSession:
         assert not same_session(self.at([0, 20]), self.at([5, 25], seed=43, run_id="b"))
 
     def test_a_run_is_in_one_session_with_itself(self) -> None:
-        assert same_session(self.at([]), self.at([]))
+        run = self.at([])
+        assert same_session(run, run)
 
 
 class TestUnpaired:

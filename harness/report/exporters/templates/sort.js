@@ -1,5 +1,6 @@
-// A click on a heading sorts a table: rows without a value stay at the end, inference stays below training. Without
-// JavaScript the tables keep their order.
+// Headings are buttons that sort: up, down, and back to the order of the report. Rows that are equal keep the order that
+// they have, so that a second heading sorts within the first. Rows without a value stay at the end, inference stays
+// below training. Without JavaScript the tables keep their order, and no heading looks as if it sorted.
 "use strict";
 for (const table of document.querySelectorAll("table")) {
   const bodies = [...table.tBodies].filter((body) => !body.classList.contains("group"));
@@ -9,14 +10,15 @@ for (const table of document.querySelectorAll("table")) {
     button.type = "button";
     button.append(...heading.childNodes);
     heading.append(button);
+    heading.setAttribute("aria-sort", "none");
     button.addEventListener("click", () => {
       const current = heading.getAttribute("aria-sort");
-      const next = current === "ascending" ? "descending" : current === "descending" ? null : "ascending";
-      table.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
-      if (next) heading.setAttribute("aria-sort", next);
+      const next = { none: "ascending", ascending: "descending", descending: "none" }[current];
+      table.querySelectorAll("thead th").forEach((other) => other.setAttribute("aria-sort", "none"));
+      heading.setAttribute("aria-sort", next);
       bodies.forEach((body, index) => {
-        const rows = originals[index];
-        body.append(...(next ? sorted(rows, column, next === "descending" ? -1 : 1) : rows));
+        const direction = next === "descending" ? -1 : 1;
+        body.append(...(next === "none" ? originals[index] : sorted(body.rows, column, direction)));
       });
     });
   });

@@ -211,6 +211,36 @@ class TestPlots:
         (costs,) = (plot for plot in drawn if plot.name == "costs")
         assert "ONNX" not in costs.svg
 
+    def test_of_costs_there_is_one_for_each_work_with_its_name(self) -> None:
+        works = (("mlp", "S", "float32"), ("convnet", "S", "float32"), ("convnet", "M", "bfloat16"))
+        shown = run(
+            [
+                record(cell(workload=workload, size=size, precision=precision, mode=mode))
+                for workload, size, precision in works
+                for mode in ("eager", "compile")
+            ]
+        )
+        found = [plot for plot in plots(shown, tables(shown)) if plot.name.startswith("costs")]
+        assert [plot.title.partition(", ")[2] for plot in found] == [
+            "convnet M adam bfloat16", "convnet S adam", "mlp S adam",
+        ]  # fmt: skip
+        text = page(shown, tables(shown))
+        assert all(f"<b>{plot.title}.</b>" in text for plot in found)
+
+    def test_of_many_works_names_those_that_it_leaves_to_the_tables(self) -> None:
+        shown = run([record(cell(size=f"s{at}", mode=mode)) for at in range(6) for mode in ("eager", "compile")])
+        found = [plot for plot in plots(shown, tables(shown)) if plot.name.startswith("costs")]
+        assert len(found) == 4
+        assert [" Not drawn: regression s4 adam and regression s5 adam." in plot.about for plot in found] == [
+            False, False, False, True,
+        ]  # fmt: skip
+
+    def test_of_one_work_say_which_and_name_the_others(self) -> None:
+        shown = run([record(cell(workload=name)) for name in ("mlp", "convnet")])
+        (losses,) = (plot for plot in plots(shown, tables(shown)) if plot.name == "losses")
+        assert losses.title == "Losses, mlp"
+        assert losses.about.endswith(" Not drawn: convnet.")
+
     def test_of_nothing_are_none(self) -> None:
         assert plots(run([]), tables(run([]))) == ()
 

@@ -59,21 +59,78 @@ def test_its_statistics_are_those_of_pytest_benchmark() -> None:
 
 def test_one_replicate_has_no_spread() -> None:
     stats = json.loads(written(100))["benchmarks"][0]["stats"]
-    assert (stats["rounds"], stats["stddev"], stats["iqr"]) == (1, 0, 0)
+    assert "stddev" not in stats
+    assert (stats["rounds"], stats["iqr"]) == (1, 0)
 
 
-def test_the_real_command_compares_two_runs(tmp_path: Path) -> None:
-    (tmp_path / "before.json").write_text(written(100, 110, 90, 104))
-    (tmp_path / "after.json").write_text(written(200, 220, 180, 208))
-    command = [sys.executable, "-m", "pytest_benchmark", "compare", "before.json", "after.json"]
+def compared(folder: Path, *names: str) -> str:
+    """What `pytest-benchmark compare` prints of these files."""
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", *names]
     ended = subprocess.run(
         [*command, "--group-by", "fullname", "--columns", "mean,stddev,rounds,ops", "--sort", "mean"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
+        cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    printed = ended.stdout
-    assert "Failed to load" not in printed + ended.stderr
+    assert "Failed to load" not in ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("before", [(100, 110, 90, 104), (100,)])
+def test_the_real_command_compares_two_runs(tmp_path: Path, before: tuple[float, ...]) -> None:
+    (tmp_path / "before.json").write_text(written(*before))
+    (tmp_path / "after.json").write_text(written(*(2 * step for step in before)))
+    printed = compared(tmp_path, "before.json", "after.json")
     assert "benchmark 'torch/eager/regression/adam/base/float32/cpu/default': 2 tests" in printed
     assert "(2.00)" in printed
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What pytest-benchmark itself writes."""
+    folder = tmp_path_factory.mktemp("theirs")
+    (folder / "test_one.py").write_text("def test_one(benchmark):\n    benchmark.pedantic(len, ((),), rounds=3)\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
+    subprocess.run([*command, "--benchmark-json", "out.json"], cwd=folder, check=True, capture_output=True)
+    told: dict[str, Any] = json.loads((folder / "out.json").read_text())
+    return told
+
+
+def test_the_layout_is_the_one_that_pytest_benchmark_writes(theirs: dict[str, Any]) -> None:
+    ours = json.loads(written(100, 110, 90, branch="main", commit_time="2026-11-28T18:24:38+00:00"))
+    parts: list[tuple[Any, Any]] = [(theirs[name], ours[name]) for name in ("machine_info", "commit_info")] + [
+        (theirs, ours),
+        (theirs["benchmarks"][0], ours["benchmarks"][0]),
+    ]
+    parts.append((theirs["benchmarks"][0]["stats"], ours["benchmarks"][0]["stats"]))
+    for their, our in parts:
+        assert set(their) <= set(our)
+        for name, value in their.items():
+            if value is not None and name not in ("time", "author_time", "group", "data"):
+                assert isinstance(our[name], int | float if isinstance(value, int | float) else type(value)), name
+    assert {"brand_raw", "count", "arch", "arch_string_raw", "bits"} <= set(ours["machine_info"]["cpu"])
+
+
+def test_machine_and_commit_are_those_of_the_run() -> None:
+    python = "3.12.9 (main, May 9 2026, 07:35:25) [GCC 12.2.0]"
+    environment = factories.environment(python=python, platform="Linux-6.1.0-23-cloud-aarch64-with-glibc2.36")
+    run = factories.run(
+        [record(environment=environment)], branch="feature", commit_time="2026-11-28T18:24:38+00:00",
+        author_time="2026-11-27T08:00:00+00:00",
+    )  # fmt: skip
+    told = json.loads(to_json(run))
+    machine = {name: told["machine_info"][name] for name in ("system", "release", "machine", "python_version")}
+    assert machine == {"system": "Linux", "release": "6.1.0-23-cloud", "machine": "aarch64", "python_version": "3.12.9"}
+    assert told["machine_info"]["python_build"] == ["main", "May 9 2026, 07:35:25"]
+    assert told["machine_info"]["python_compiler"] == "GCC 12.2.0"
+    assert (told["machine_info"]["cpu"]["arch"], told["machine_info"]["cpu"]["brand_raw"]) == ("ARM_8", "A processor")
+    assert told["commit_info"] == {
+        "id": "0123456789abcdef", "time": "2026-11-28T18:24:38+00:00", "author_time": "2026-11-27T08:00:00+00:00",
+        "dirty": False, "project": "samestep", "branch": "feature",
+    }  # fmt: skip
+
+
+def test_of_an_older_run_branch_and_time_are_unknown() -> None:
+    commit = json.loads(written(100))["commit_info"]
+    assert (commit["branch"], commit["time"], commit["author_time"]) == ("(unknown)", None, None)
 
 
 def test_what_the_common_action_reads_is_there() -> None:

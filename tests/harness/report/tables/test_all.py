@@ -41,7 +41,7 @@ class TestContract:
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "step_us", "ci_low_us", "ci_high_us", "replicates", "rounds", "steps_per_round", "first_step_ms",
             "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms", "verdict", "spread_within",
-            "spread_between", "rounds_shape", "replicates_invalid", "first_calls",
+            "spread_between", "rounds_shape", "replicates_invalid", "first_calls", "form",
         )  # fmt: skip
 
     def test_columns_of_accuracy(self) -> None:
@@ -110,8 +110,8 @@ class TestSteps:
         records = [timed(EAGER, block, 100_000) for block in (1, 2)]
         records += [timed(COMPILE, block, 80_000, first_ns=2_004_000_000) for block in (1, 2)]
         assert to_csv(tables(run(records)).steps).splitlines()[1:] == [
-            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,,0,1",
-            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100001,B<6,,undetermined,0,0,,0,1",
+            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,,0,1,",
+            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100001,B<6,,undetermined,0,0,,0,1,",
         ]
 
     def test_the_interval_is_student_s_on_the_logarithms(self) -> None:

@@ -45,6 +45,39 @@ def test_a_replicate_that_was_run_again_is_counted_flagged_and_told() -> None:
     assert "2 (+1 invalid)" in page(run, found)
 
 
+class TestForms:
+    """A workload that runs in each framework's own best form."""
+
+    RUN = factories.run(
+        [timed(cell(framework=name, workload="transformer"), 1, 1000) for name in ("torch", "tensorflow", "lightning")],
+        frameworks=(
+            factories.framework("torch", forms=(("transformer", "its own attention"),)),
+            factories.framework("lightning", forms=(("transformer", "its own attention"),)),
+            factories.framework("tensorflow", forms=(("transformer", "separate operations"), ("mlp", "another"))),
+        ),
+    )
+
+    def test_each_row_states_its_form(self) -> None:
+        found = tables(self.RUN).steps
+        assert {row.title: row.form for row in found.rows} == {
+            "Torch": "its own attention",
+            "Lightning": "its own attention",
+            "Tensorflow": "separate operations",
+        }
+        assert "| separate operations |" in markdown.section(view(found, wide=True))
+
+    def test_a_sentence_says_it_where_there_is_no_column(self) -> None:
+        assert view(tables(self.RUN).steps, wide=False).remarks[0] == (
+            "transformer runs in each framework's own form: its own attention in Torch and Lightning;"
+            " separate operations in Tensorflow."
+        )
+
+    def test_nothing_is_said_of_a_workload_that_all_run_alike(self) -> None:
+        found = view(tables(factories.run([timed(EAGER, 1, 1000)])).steps, wide=True)
+        assert "form" not in [heading.text for heading in found.values]
+        assert not any("own form" in remark for remark in found.remarks)
+
+
 def test_one_that_stayed_invalid_is_struck_with_both_reasons_in_every_table() -> None:
     wrong = record(status="invalid", reason="it fell back")
     run = judged_run([wrong, again(wrong, status="invalid", reason="it fell back")])
