@@ -1,0 +1,165 @@
+"""Mutated command lines of every command. Commands and options are read from the command line's own definition."""
+
+import contextlib
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+import typer.main
+
+from bench.catalogue import catalogue
+from harness.cli import app
+from harness.launchers.choose import LAUNCHERS
+from harness.plan.profiles import PROFILES
+from harness.report.exporters import EXPORTERS
+from harness.report.tables.all import TABLES
+from tests.faults import bases, inside, rules
+from tests.faults.outcome import Outcome
+
+KIND: Final = "commands"
+SENTENCE: Final = "command lines of every command with odd, wrong and contradictory options; none begins to measure"
+LONG: Final = 300
+ODD: Final[Sequence[str]] = (
+    "", " ", ",", ",,", "a,,b", "-", "--", "-1", "0", "1", "2", "3.5", "1e9", "1e400", "-1e400", "nan", "inf", "-inf",
+    "99999999999999999999999", "1_000", "0x10", "١", "½", "true", "None", "null", "*", "?", "[a-z]", "{a,b}", "~", "~root",
+    "$HOME", "$(true)", "`true`", ";", "|", "&&", ">", "'", '"', "\\", "%s", "%d", "{0}", "{cell}", "[bold]", "[/]", "#",
+    "=", "a=b", "mode=eager", ":", "::", "a:b", ":mode=eager", "good:mode=", "good:mode=eager", "good:nothing=1",
+    "\x00", "a\x00b", "\x1b[31mred", "\x1b]0;t\x07", "\x07", "a\nb", "a\r", "\t", "\udcff", "\ud800", "é", "名前", "🚂",
+    "\u202e", "\u200b", "numpy ", "NUMPY", "numpy,numpy", "numpie", "eagre", "all", "auto", "latest", "LATEST", "good",
+    "good/", "./results/good", "results/good/run.json", "results/..", ".", "/dev/null", "/dev/full",
+    "/proc/self/mem", "/dev/null/x", "a-file", "a-file/x", "a-link", "a-loop", "a-closed-folder", "an-empty-folder",
+    "a b", "a-program", "0-", "-3", "0-0", "1-0", "0,0", "0-99999999", "0-9999999999999999", "4096", "0,,1", "0 1",
+    "x" * LONG, "x" * 5_000, "x" * 200_000, "a," * 50_000, "./" * 200, "9" * 4_301, "-" * 50, "time,memory,energy",
+    "slower", "undetermined", "10%", "-5%", "101%", "1e400%", "A=B", "A=", "=B", "A", "PATH=", "LD_PRELOAD=/x.so",
+)  # fmt: skip
+MUCH: Final = ("10000000", "9" * 18)
+PLAIN: Final[Mapping[str, Sequence[str]]] = {  # by command: what a user would type first
+    "run": ("--framework", "numpy", "--mode", "eager", "--profile", "quick", "--launcher", "here"),
+    "plan": ("--framework", "numpy", "--mode", "eager", "--profile", "quick"),
+    "report": ("good",),
+    "compare": ("good", "good"),
+    "faults": ("good",),
+}
+
+
+class Commands:
+    """Plants a command line for each number."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        """Type in a folder under `folder`, which has one run."""
+        self._seed = seed
+        self._folder = folder
+        self._run, *_ = bases.make(folder / "bases", fresh=False)
+        self._names = _names()
+
+    def one(self, number: int) -> Outcome:
+        """Type one command line in a folder of its own, and judge how it ended."""
+        rng = random.Random(f"{self._seed}/{KIND}/{number}")
+        command = self._typed(rng)
+        with tempfile.TemporaryDirectory(prefix="typed-", dir=self._folder) as name, contextlib.chdir(name):
+            _furnish(Path(name), self._run)
+            ended = inside.samestep(command, Path(name))
+        return Outcome(kind=KIND, number=number, planted=_one_line(command), wrong=rules.judged(ended))
+
+    def _typed(self, rng: random.Random) -> list[str]:
+        """Return a command line: a plain one, with some options that are odd or valid, then perhaps mixed up."""
+        path, command = rng.choice(list(_commands(typer.main.get_command(app))))
+        words = list(PLAIN.get(path[-1] if path else "", ())) if rng.random() < 0.7 else []
+        for _ in range(rng.choices((0, 1, 2, 3, 6), (5, 45, 25, 15, 10))[0]):
+            words += self._option(rng, rng.choice(command.params)) if command.params else [rng.choice(ODD)]
+        if rng.random() < 0.15:
+            words = _mixed(rng, words)
+        return [*path, *words]
+
+    def _option(self, rng: random.Random, parameter: click.Parameter) -> list[str]:
+        if parameter.param_type_name == "argument":
+            return [self._value(rng, parameter)]
+        name = rng.choice([*parameter.opts, *parameter.secondary_opts])
+        if getattr(parameter, "is_flag", False):
+            return [name if rng.random() < 0.9 else f"{name}={rng.choice(ODD)}"]
+        value = self._value(rng, parameter)
+        typed = [f"{name}={value}"] if name.startswith("--") and rng.random() < 0.3 else [name, value]
+        return typed if rng.random() < 0.9 else [*typed, name, self._value(rng, parameter)]
+
+    def _value(self, rng: random.Random, parameter: click.Parameter) -> str:
+        """Return a value of a parameter: one of those that its name suggests, or an odd one."""
+        known = self._names.get(parameter.name or "", ())
+        if known and rng.random() < 0.35:
+            return ",".join(rng.choices(known, k=rng.choice((1, 1, 1, 2, 3))))
+        return rng.choice(MUCH) if rng.random() < 0.03 else rng.choice(ODD)
+
+
+def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command with the words that call it, those that have commands of their own as well."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _commands(inner, (*path, name))
+
+
+def _mixed(rng: random.Random, words: list[str]) -> list[str]:
+    """Return the words in disorder: one lost, one more, two swapped, twice over, an option that there is not."""
+    how = rng.randrange(5)
+    if how == 0 and words:
+        words.pop(rng.randrange(len(words)))
+    elif how == 1:
+        words.insert(rng.randrange(len(words) + 1), rng.choice(ODD))
+    elif how == 2:
+        rng.shuffle(words)
+    elif how == 3:
+        words *= 2
+    else:
+        words.insert(rng.randrange(len(words) + 1), rng.choice(("--no-such-option", "-x", "--", "--help", "--fram", "---")))
+    return words
+
+
+def _names() -> Mapping[str, Sequence[str]]:
+    """Return valid names, by the parameter that takes them."""
+    offer = catalogue()
+    frameworks = [framework.name for framework in offer.frameworks]
+    return {
+        "framework": frameworks,
+        "frameworks": [*frameworks, "harness"],
+        "workload": [workload.name for workload in offer.workloads],
+        "mode": sorted({mode.name for framework in offer.frameworks for mode in framework.modes} | {"hello"}),
+        "optimizer": ["adam", "sgd", "none"],
+        "size": sorted({size for workload in offer.workloads for size in workload.sizes}),
+        "precision": list(offer.precisions),
+        "allocator": ["default"],
+        "measure": ["time", "memory", "energy"],
+        "profile": list(PROFILES),
+        "device": ["cpu", "cuda"],
+        "launcher": [*LAUNCHERS, "auto"],
+        "format": [*EXPORTERS, "json", "line"],
+        "table": list(TABLES),
+        "fail_on": ["slower", "faster", "undetermined", "not-comparable", "unmatched"],
+        "run": ["good", "latest"],
+        "resume": ["good", "latest"],
+        "results": ["results", "an-empty-folder"],
+        "cpus": ["0", "1", "0-1"],
+        "threads": ["1", "2", "1000"],
+        "timeout": ["0.1", "10"],
+        "blocks": ["1", "2", "100"],
+    }
+
+
+def _furnish(folder: Path, run: Path) -> None:
+    """Put into the folder what the command lines name."""
+    shutil.copytree(run, folder / "results" / "good")
+    (folder / "a-file").write_text("not a folder\n", encoding="utf-8")
+    (folder / "a-link").symlink_to("nowhere")
+    (folder / "a-loop").symlink_to("a-loop")
+    (folder / "an-empty-folder").mkdir()
+    (folder / "a-closed-folder").mkdir(mode=0)
+    (folder / "a-program").write_text("#!/bin/sh\necho numpy\n", encoding="utf-8")
+    (folder / "a-program").chmod(0o755)
+
+
+def _one_line(command: Sequence[str]) -> str:
+    shown = (os.fsencode(word).decode(errors="backslashreplace") if word.isprintable() else ascii(word) for word in command)
+    return " ".join(f"{word[:60]}… ({len(word)} characters)" if len(word) > 80 else word or "''" for word in shown)
