@@ -40,7 +40,12 @@ COUNTS: Final[Mapping[str, tuple[int, int]]] = {  # of the long and of the short
     commands.KIND: (2_000, 150),
     kills.KIND: (100, 3),
 }
-DEAR: Final[Mapping[str, float]] = {folders.KIND: 2.0, commands.KIND: 0.3, kills.KIND: 25.0, surroundings.KIND: 12.0}  # s
+DEAR: Final[Mapping[str, float]] = {
+    folders.KIND: 2.0,
+    commands.KIND: 0.3,
+    kills.KIND: 25.0,
+    surroundings.KIND: 12.0,
+}  # s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ def main() -> int:
     interrupted = False
     FOLDER.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="campaign-", dir=options.scratch))
+    scratch.chmod(0o755)
     try:
         for outcome in _planted(chosen, known, options, scratch):
             outcomes.append(outcome)

@@ -49,7 +49,9 @@ def _made(run: Path) -> Path:
             records.append(record)
     torch = factories.cell(framework="numpy", mode="eager", workload="mlp", size="S")
     records += [
-        factories.record(torch, status="oom", reason="rounds: out of memory", failure=factories.failure(phase="rounds")),
+        factories.record(
+            torch, status="oom", reason="rounds: out of memory", failure=factories.failure(phase="rounds")
+        ),
         factories.record(torch, block=2, status="failed", reason="import: none", failure=factories.failure()),
     ]
     shutil.rmtree(run, ignore_errors=True)

@@ -26,9 +26,10 @@ SENTENCE: Final = "command lines of every command with odd, wrong and contradict
 LONG: Final = 300
 ODD: Final[Sequence[str]] = (
     "", " ", ",", ",,", "a,,b", "-", "--", "-1", "0", "1", "2", "3.5", "1e9", "1e400", "-1e400", "nan", "inf", "-inf",
-    "99999999999999999999999", "1_000", "0x10", "١", "½", "true", "None", "null", "*", "?", "[a-z]", "{a,b}", "~", "~root",
-    "$HOME", "$(true)", "`true`", ";", "|", "&&", ">", "'", '"', "\\", "%s", "%d", "{0}", "{cell}", "[bold]", "[/]", "#",
-    "=", "a=b", "mode=eager", ":", "::", "a:b", ":mode=eager", "good:mode=", "good:mode=eager", "good:nothing=1",
+    "99999999999999999999999", "1_000", "0x10", "١", "½", "true", "None", "null", "*", "?", "[a-z]", "{a,b}", "~",
+    "~root", "$HOME", "$(true)", "`true`", ";", "|", "&&", ">", "'", '"', "\\", "%s", "%d", "{0}", "{cell}", "[bold]",
+    "[/]",
+    "#", "=", "a=b", "mode=eager", ":", "::", "a:b", ":mode=eager", "good:mode=", "good:mode=eager", "good:nothing=1",
     "\x00", "a\x00b", "\x1b[31mred", "\x1b]0;t\x07", "\x07", "a\nb", "a\r", "\t", "\udcff", "\ud800", "é", "名前", "🚂",
     "\u202e", "\u200b", "numpy ", "NUMPY", "numpy,numpy", "numpie", "eagre", "all", "auto", "latest", "LATEST", "good",
     "good/", "./results/good", "results/good/run.json", "results/..", ".", "/dev/null", "/dev/full",
@@ -60,15 +61,15 @@ class Commands:
     def one(self, number: int) -> Outcome:
         """Type one command line in a folder of its own, and judge how it ended."""
         rng = random.Random(f"{self._seed}/{KIND}/{number}")
-        command = self._typed(rng)
+        command = self.typed(rng)
         with tempfile.TemporaryDirectory(prefix="typed-", dir=self._folder) as name, contextlib.chdir(name):
-            _furnish(Path(name), self._run)
+            furnish(Path(name), self._run)
             ended = inside.samestep(command, Path(name))
         return Outcome(kind=KIND, number=number, planted=_one_line(command), wrong=rules.judged(ended))
 
-    def _typed(self, rng: random.Random) -> list[str]:
+    def typed(self, rng: random.Random) -> list[str]:
         """Return a command line: a plain one, with some options that are odd or valid, then perhaps mixed up."""
-        path, command = rng.choice(list(_commands(typer.main.get_command(app))))
+        path, command = rng.choice(list(every_command(typer.main.get_command(app))))
         words = list(PLAIN.get(path[-1] if path else "", ())) if rng.random() < 0.7 else []
         for _ in range(rng.choices((0, 1, 2, 3, 6), (5, 45, 25, 15, 10))[0]):
             words += self._option(rng, rng.choice(command.params)) if command.params else [rng.choice(ODD)]
@@ -94,12 +95,14 @@ class Commands:
         return rng.choice(MUCH) if rng.random() < 0.03 else rng.choice(ODD)
 
 
-def _commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def every_command(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command with the words that call it, those that have commands of their own as well."""
     yield path, command
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
-            yield from _commands(inner, (*path, name))
+            yield from every_command(inner, (*path, name))
 
 
 def _mixed(rng: random.Random, words: list[str]) -> list[str]:
@@ -114,7 +117,9 @@ def _mixed(rng: random.Random, words: list[str]) -> list[str]:
     elif how == 3:
         words *= 2
     else:
-        words.insert(rng.randrange(len(words) + 1), rng.choice(("--no-such-option", "-x", "--", "--help", "--fram", "---")))
+        words.insert(
+            rng.randrange(len(words) + 1), rng.choice(("--no-such-option", "-x", "--", "--help", "--fram", "---"))
+        )
     return words
 
 
@@ -148,7 +153,7 @@ def _names() -> Mapping[str, Sequence[str]]:
     }
 
 
-def _furnish(folder: Path, run: Path) -> None:
+def furnish(folder: Path, run: Path) -> None:
     """Put into the folder what the command lines name."""
     shutil.copytree(run, folder / "results" / "good")
     (folder / "a-file").write_text("not a folder\n", encoding="utf-8")
@@ -161,5 +166,7 @@ def _furnish(folder: Path, run: Path) -> None:
 
 
 def _one_line(command: Sequence[str]) -> str:
-    shown = (os.fsencode(word).decode(errors="backslashreplace") if word.isprintable() else ascii(word) for word in command)
+    shown = (
+        os.fsencode(word).decode(errors="backslashreplace") if word.isprintable() else ascii(word) for word in command
+    )
     return " ".join(f"{word[:60]}… ({len(word)} characters)" if len(word) > 80 else word or "''" for word in shown)

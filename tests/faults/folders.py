@@ -45,7 +45,7 @@ class Folders:
             results = Path(name) / "results"
             shutil.copytree(base, results / "good")
             shutil.copytree(base, results / "mutant")
-            done = list(_mutate(rng, results / "mutant"))
+            done = list(mutate(rng, results / "mutant"))
             planted = f"{base.name}: " + "; ".join(f"{each.file} {each.what}" for each in done)
             wrong = list(self._judged(rng, results, base, done, Path(name)))
         return Outcome(kind=KIND, number=number, planted=planted, wrong=tuple(wrong))
@@ -69,7 +69,7 @@ class Folders:
         yield from rules.judged(_in_pandas(results / "mutant", scratch))
 
 
-def _mutate(rng: random.Random, run: Path) -> Iterator[Mutation]:
+def mutate(rng: random.Random, run: Path) -> Iterator[Mutation]:
     for _ in range(rng.choices((1, 2, 3), (70, 20, 10))[0]):
         how = rng.choices(list(HOWS), list(HOWS.values()))[0]
         name = rng.choices(FILES, (2, 1, 7))[0]

@@ -23,7 +23,7 @@ ASKING: Final = ("git", "nvidia-smi", "lscpu", "uname", "ldd", "ldconfig", "gcc"
 MEASURES: Final = ("bench", "harness", "pytest", "pip")  # `python -m` of these begins something
 
 
-class Begun(BaseException):  # noqa: N818 -- no error: all checks were passed
+class Begun(BaseException):
     """The command would begin now: start a process, build an image, measure."""
 
 
@@ -111,9 +111,9 @@ def _captured(folder: Path) -> Iterator[dict[str, bytes]]:
         opened = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
         os.dup2(opened, number)
         os.close(opened)
-    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: PTH123, SIM115 -- descriptors
+    sys.stdout = io.TextIOWrapper(open(1, "wb", closefd=False), encoding="utf-8")  # noqa: SIM115 -- a descriptor
     sys.stderr = io.TextIOWrapper(
-        open(2, "wb", closefd=False),  # noqa: PTH123, SIM115
+        open(2, "wb", closefd=False),  # noqa: SIM115 -- a descriptor
         encoding="utf-8",
         errors="backslashreplace",
         write_through=True,

@@ -52,9 +52,7 @@ class Kills:
         except NotHereError as error:
             skipped = str(error)
         seconds = time.monotonic() - begin
-        return Outcome(
-            kind=KIND, number=number, planted=planted, wrong=wrong, skipped=skipped, seconds=seconds
-        )
+        return Outcome(kind=KIND, number=number, planted=planted, wrong=wrong, skipped=skipped, seconds=seconds)
 
 
 def _killed(rng: random.Random, room: Room, launcher: str, workers: "Workers") -> tuple[str, tuple[Wrong, ...]]:
@@ -93,9 +91,7 @@ def _lost(room: Room, before: bytes, data: bytes) -> Iterator[Wrong]:
         yield Wrong(of="lost", what=f"records.jsonl changed in its beginning: {digests}")
 
 
-def _kill(
-    rng: random.Random, room: Room, harness: subprocess.Popen[bytes], launcher: str, workers: "Workers"
-) -> str:
+def _kill(rng: random.Random, room: Room, harness: subprocess.Popen[bytes], launcher: str, workers: "Workers") -> str:
     """Kill one process of a run at a random moment; return which."""
     after, kind = rng.uniform(0.3, LONGEST_S), rng.choice(("samestep", "replicate", "replicate", "worker"))
     chosen = rng.random()
@@ -136,9 +132,7 @@ class Workers:
         for _ in range(self._count - len(alive)):
             command = [sys.executable, "-m", "bench", "worker", str(ADDRESS), "numpy"]
             environ = self._room.variables({})
-            alive.append(
-                subprocess.Popen(command, cwd=tempfile.gettempdir(), env=environ, stderr=subprocess.DEVNULL)
-            )
+            alive.append(subprocess.Popen(command, cwd=tempfile.gettempdir(), env=environ, stderr=subprocess.DEVNULL))
         self.processes = alive
 
 

@@ -19,14 +19,22 @@ HUGE: Final = "@huge@"
 VALUES: Final[Sequence[Any]] = (
     None, True, False, 0, -1, 1, 7, 2**31, 2**63, 2**64, -(2**63), 10**400, 0.0, -0.0, 1e-320, 1e308, 0.1, -5.5,
     float("nan"), float("inf"), float("-inf"),
-    "", " ", "ok", "0", "nan", "null", "cold", "jax", "eager", "no such name", "a/b/../c", "../../etc/passwd", "x" * 2000,
-    "\ud800", "a\udcffb", "\x00", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\nb\r\nc", "\u2028", "\u202eevil", "\x85\x9b31m",
-    "é", "名前", "🚂", "<script>alert(1)</script>", "</td></table>", "a|b|c", "`x`", "[a](javascript:x)", "=1+1", "@SUM(A1)",
+    "", " ", "ok", "0", "nan", "null", "cold", "jax", "eager", "no such name", "a/b/../c", "../../etc/passwd",
+    "x" * 2000,
+    "\ud800", "a\udcffb", "\x00", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "a\nb\r\nc", "\u2028", "\u202eevil",
+    "\x85\x9b31m",
+    "é", "名前", "🚂", "<script>alert(1)</script>", "</td></table>", "a|b|c", "`x`", "[a](javascript:x)", "=1+1",
+    "@SUM(A1)",
     "-2+3", "%s %d {0} {x}", "[bold]not markup[/bold]", "[/]", "\\", '"', "'", ",", ";",
     [], {}, [None], [1, 2, 3], ["a"], [[]], [[[[[[1]]]]]], {"a": 1}, {"": None}, [float("nan")], ["\ud800"],
     DEEP, HUGE,
 )  # fmt: skip
-LARGE: Final[Sequence[Any]] = (list(range(200_000)), "y" * 1_000_000, ["z"] * 100_000, {str(n): n for n in range(50_000)})
+LARGE: Final[Sequence[Any]] = (
+    list(range(200_000)),
+    "y" * 1_000_000,
+    ["z"] * 100_000,
+    {str(n): n for n in range(50_000)},
+)
 FACTORS: Final = (-1, 0, 1e-12, 1e-3, 1e3, 1e6, 1e12, 1e300)
 
 
@@ -175,7 +183,9 @@ def _inserted(rng: random.Random, data: bytes, new: bytes) -> bytes:
     return data[:at] + new + data[at:]
 
 
-def _in_lines(change: Callable[[random.Random, list[bytes]], Sequence[bytes]]) -> Callable[[random.Random, bytes], bytes]:
+def _in_lines(
+    change: Callable[[random.Random, list[bytes]], Sequence[bytes]],
+) -> Callable[[random.Random, bytes], bytes]:
     def damage(rng: random.Random, data: bytes) -> bytes:
         return b"".join(change(rng, data.splitlines(keepends=True) or [b""]))
 
@@ -240,7 +250,7 @@ DAMAGES: Final[Mapping[str, Callable[[random.Random, bytes], bytes]]] = {
     "a Latin-1 byte": lambda rng, data: _inserted(rng, data, b"\xe9"),
     "an escape sequence": lambda rng, data: _inserted(rng, data, b"\x1b[31m"),
     "one bit": lambda rng, data: _flipped(rng, data),
-    "some digits changed": lambda rng, data: bytes(b if rng.random() > 0.002 else rng.choice(b"0123456789") for b in data),
+    "some digits changed": lambda rng, data: _other_digits(rng, data),
     "a merge conflict": lambda rng, data: b"<<<<<<< HEAD\n" + data + b"=======\n" + data + b">>>>>>> other\n",
     "twice its content": lambda rng, data: data * 2,
     "a list around it": lambda rng, data: b"[" + data + b"]",
@@ -255,10 +265,16 @@ def _flipped(rng: random.Random, data: bytes) -> bytes:
     return data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :] if data else data
 
 
+def _other_digits(rng: random.Random, data: bytes) -> bytes:
+    return bytes(rng.randrange(48, 58) if 48 <= byte < 58 and rng.random() < 0.002 else byte for byte in data)
+
+
 def of_place(rng: random.Random, run: Path, name: str) -> Mutation:
     """Put something else in the place of a file."""
     path = run / name
-    how = rng.choice(("gone", "a folder", "a link to nowhere", "a link to itself", "another file of the run", "/dev/null"))
+    how = rng.choice(
+        ("gone", "a folder", "a link to nowhere", "a link to itself", "another file of the run", "/dev/null")
+    )
     kept = path.read_bytes()
     path.unlink()
     if how == "a folder":

@@ -45,7 +45,9 @@ class State:
 def _digest() -> str:
     """Return a digest of the code that the faults are planted into, and of the faults."""
     head, dirty = commit()
-    changed = subprocess.run(["git", "diff", "HEAD"], cwd=ROOT, capture_output=True, check=False).stdout if dirty else b""
+    changed = (
+        subprocess.run(["git", "diff", "HEAD"], cwd=ROOT, capture_output=True, check=False).stdout if dirty else b""
+    )
     new = sorted((ROOT / "tests" / "faults").rglob("*.py"))
     content = b"".join(path.read_bytes() for path in new)
     return hashlib.sha256(head.encode() + changed + content).hexdigest()[:12]

@@ -58,7 +58,7 @@ def _host() -> str:
 
 
 def found(outcomes: Sequence[Outcome], most: int = 5) -> str:
-    """Return what was wrong, each thing once with the faults that show it: the first ones' names and what they plant."""
+    """Return what was wrong, each thing once, with the first faults that show it."""
     by_thing: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         for each in outcome.wrong:

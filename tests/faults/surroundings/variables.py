@@ -22,11 +22,13 @@ POLLUTING: Final[Mapping[str, Mapping[str, str]]] = {
     "the interpreter's own allocator checks": {"PYTHONMALLOC": "debug", "MALLOC_PERTURB_": "165", "MALLOC_CHECK_": "3"},
     "threads of BLAS": {"OMP_NUM_THREADS": "7", "OPENBLAS_NUM_THREADS": "7", "MKL_NUM_THREADS": "7"},
     "processor features switched off": {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3", "OPENBLAS_CORETYPE": "Nehalem"},
-    "switches of XLA and JAX": {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_ENABLE_X64": "1", "JAX_DEBUG_NANS": "1"},
+    "switches of XLA and JAX": {
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "JAX_ENABLE_X64": "1", "JAX_DEBUG_NANS": "1",
+    },
     "inside a job of Slurm": {
         "SLURM_NTASKS": "4", "SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "n1",
     },
-    "inside torchrun": {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "nowhere", "MASTER_PORT": "1"},
+    "inside torchrun": {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "no", "MASTER_PORT": "1"},
     "pytest's own options": {"PYTEST_ADDOPTS": "--collect-only -x", "PYTEST_PLUGINS": "no_such_plugin"},
     "coverage of subprocesses": {"COVERAGE_PROCESS_START": "/nonexistent/.coveragerc"},
     "a notebook's matplotlib": {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
@@ -54,7 +56,6 @@ ODD: Final[Mapping[str, Environ]] = {
     "a library that cannot be preloaded": {"LD_PRELOAD": "/nonexistent/lib.so"},
     "the user's own packages": {"PYTHONUSERBASE": "/nonexistent", "PYTHONNOUSERSITE": ""},
     "no bytecode": {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/nonexistent/é"},
-    "an interactive interpreter": {"PYTHONINSPECT": "1"},
     "another import system": {"PYTHONSAFEPATH": "1", "PYTHONCASEOK": "1", "PYTHONPLATLIBDIR": "lib"},
     "integers of few digits": {"PYTHONINTMAXSTRDIGITS": "640"},
 }
@@ -87,7 +88,9 @@ def _reached(room: Room, variables: Mapping[str, str]) -> Iterator[Wrong]:
     told = False
     for record in _records(room.folder().records_path):
         environment = record.get("environment") or {}
-        had = dict(text.partition("=")[::2] for text in (*environment.get("variables", ()), *environment.get("flags", ())))
+        had = dict(
+            text.partition("=")[::2] for text in (*environment.get("variables", ()), *environment.get("flags", ()))
+        )
         told = told or bool(environment.get("variables"))
         # Those that the framework's file or samestep set have another value.
         if reached := [name for name, value in variables.items() if had.get(name) == value]:
@@ -195,13 +198,27 @@ def _git(room: Room) -> Iterator[Wrong]:
 
     done = subprocess.run(["git", "init", "-q", str(foreign)], check=False)
     subprocess.run(
-        ["git", "-C", str(foreign), "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-mx"],
+        [
+            "git",
+            "-C",
+            str(foreign),
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@x",
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-mx",
+        ],
         check=False,
     )
     if done.returncode:
         return
     yield from works(room.run(environ={"GIT_DIR": str(foreign / ".git"), "GIT_WORK_TREE": str(foreign)}))
-    theirs = subprocess.run(["git", "-C", str(foreign), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    theirs = subprocess.run(
+        ["git", "-C", str(foreign), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
     if room.folder().facts().commit == theirs.stdout.strip():
         yield Wrong(of=OTHER, what="run.json has the commit of another repository")
 
@@ -221,7 +238,11 @@ def _none(room: Room) -> Iterator[Wrong]:
 def _results_is_a_file(room: Room) -> Iterator[Wrong]:
     path = room.scratch / "a-file"
     path.write_text("", encoding="utf-8")
-    for command in (("report",), ("plan", "--framework", "numpy"), ("run", "--framework", "numpy", "--launcher", "here")):
+    for command in (
+        ("report",),
+        ("plan", "--framework", "numpy"),
+        ("run", "--framework", "numpy", "--launcher", "here"),
+    ):
         yield from stands(room.samestep(*command, environ={"SAMESTEP_RESULTS": str(path)}))
 
 
@@ -237,7 +258,11 @@ def _tmpdir(prepare: Callable[[Path], Path], name: str) -> None:
 
 
 def _made(scratch: Path, name: str | bytes) -> Path:
-    folder = scratch / name if isinstance(name, str) else Path(bytes(scratch).decode() + "/" + name.decode("utf-8", "surrogateescape"))
+    folder = (
+        scratch / name
+        if isinstance(name, str)
+        else Path(bytes(scratch).decode() + "/" + name.decode("utf-8", "surrogateescape"))
+    )
     folder.mkdir()
     return folder
 
