@@ -26,9 +26,9 @@ from typing import Final
 from harness.environments.checkout import ROOT
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, USAGE
 from harness.format import rough_duration
-from tests.faults import commands, folders, kills, pool, surroundings, table
+from tests.faults import commands, folders, kills, pool, room, surroundings, table
 from tests.faults.outcome import Outcome
-from tests.faults.state import State
+from tests.faults.state import State, digest
 
 FOLDER: Final = ROOT / "build" / "faults"
 EVERY_S: Final = 15.0  # between two lines about the time that is left
@@ -60,11 +60,11 @@ def main() -> int:
     """Plant, print the table; return the exit code."""
     options = _options()
     chosen = _chosen(options)
-    state = State(FOLDER, options.seed)
+    state = State(FOLDER, options.seed, "short" if options.short else "long")
     if options.anew:
         state.forget()
     known = {} if options.only else state.known()
-    show = Progress(chosen, known, processes=options.processes)
+    show = Progress(chosen, known, processes=options.processes, most=sys.maxsize if options.only else 2)
     outcomes = [known[name] for name in show.names if name in known]
     begin = time.monotonic()
     interrupted = False
@@ -148,7 +148,7 @@ def _planted(
         if not left:
             continue
         if each.kind == folders.KIND:
-            plant = folders.Folders(options.seed, scratch, fresh=not options.short)
+            plant = folders.Folders(options.seed, scratch, FOLDER / f"fresh-{digest()}")
             yield from pool.outcomes(each.kind, plant.one, left, options.processes)
         elif each.kind == commands.KIND:
             yield from pool.outcomes(each.kind, commands.Commands(options.seed, scratch).one, left, options.processes)
@@ -166,14 +166,16 @@ def _side_by_side(one: Callable[[int], Outcome], numbers: Sequence[int], process
                 yield done.result()
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
+            room.interrupt()  # the threads that plant end at once
             raise
 
 
 class Progress:
     """Says what was not stood as soon as it is known, and now and then how much is left."""
 
-    def __init__(self, chosen: Sequence[Chosen], known: Mapping[str, Outcome], *, processes: int) -> None:
-        """Count the faults of `chosen` that are not `known`."""
+    def __init__(self, chosen: Sequence[Chosen], known: Mapping[str, Outcome], *, processes: int, most: int) -> None:
+        """Count the faults of `chosen` that are not `known`; print at most so many things that are wrong with one."""
+        self._most = most
         self.names = [f"{each.kind}/{number}" for each in chosen for number in each.numbers]
         self._left = {name for name in self.names if name not in known}
         self._seconds = {kind: [seconds] for kind, seconds in DEAR.items()}
@@ -186,7 +188,7 @@ class Progress:
         """Take an outcome; print what was wrong."""
         self._left.discard(outcome.name)
         self._seconds[outcome.kind].append(outcome.seconds)
-        for wrong in outcome.wrong:
+        for wrong in outcome.wrong[: self._most]:
             self.say(f"{outcome.name} ({outcome.planted[:160]}): {wrong.of}: {wrong.what[:400]}")
         if outcome.skipped:
             self.say(f"{outcome.name} ({outcome.planted}): not possible here: {outcome.skipped}")

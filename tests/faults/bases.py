@@ -1,9 +1,9 @@
 """The runs that are mutated: a fresh one of NumPy, parts of published ones of older schemas, and a made one."""
 
-import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -21,11 +21,14 @@ MODES: Final = ("eager", "jit", "xla", "hello", "from-torch", "from-jax", "expor
 MOST_OF_A_CELL: Final = 2  # replicates in the made run
 
 
-def make(folder: Path, *, fresh: bool) -> list[Path]:
-    """Make the runs in `folder`; `fresh`: one of them is measured now, in some ten seconds."""
+def make(folder: Path, fresh: Path | None = None) -> list[Path]:
+    """Make the runs in `folder`; the one called `fresh` is measured where it is not there yet, in some 20 s."""
     folder.mkdir(parents=True, exist_ok=True)
     runs = [_made(folder / "made"), *(_part(folder / name, lines) for name, lines in PUBLISHED.items())]
-    return [*runs, _fresh(folder)] if fresh else runs
+    if fresh is None:
+        return runs
+    _measure(fresh)
+    return [*runs, fresh]
 
 
 def _part(run: Path, lines: int) -> Path:
@@ -67,18 +70,16 @@ def _made(run: Path) -> Path:
     return run
 
 
-def _fresh(folder: Path) -> Path:
-    """Measure NumPy in two blocks; return the run."""
-    kept = folder / "fresh"
-    if not (kept / "run.json").is_file():
-        results = folder / "results"
+def _measure(run: Path) -> None:
+    """Measure NumPy in two blocks, unless the run is there."""
+    if (run / "run.json").is_file():
+        return
+    with tempfile.TemporaryDirectory(prefix="fresh-") as name:
         options = ("--launcher", "here", "--profile", "quick", "--blocks", "2", "--seed", "7", "--framework", "numpy")
-        command = [sys.executable, "-m", "harness.cli", "run", *options, "--results", str(results)]
+        command = [sys.executable, "-m", "harness.cli", "run", *options, "--results", name]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        (run,) = [path.parent for path in results.glob("*/run.json")] or [None]
-        if run is None or not (run / "records.jsonl").exists():
+        records = list(Path(name).glob("*/records.jsonl"))
+        if not records:
             raise SystemExit(f"No run could be made to be mutated:\n{ended.stdout}{ended.stderr}")
-        shutil.rmtree(run / "report", ignore_errors=True)
-        run.replace(kept)
-    json.loads((kept / "run.json").read_text(encoding="utf-8"))
-    return kept
+        shutil.rmtree(records[0].parent / "report", ignore_errors=True)
+        shutil.copytree(records[0].parent, run)

@@ -55,7 +55,7 @@ class Commands:
         """Type in a folder under `folder`, which has one run."""
         self._seed = seed
         self._folder = folder
-        self._run, *_ = bases.make(folder / "bases", fresh=False)
+        self._run, *_ = bases.make(folder / "bases")
         self._names = _names()
 
     def one(self, number: int) -> Outcome:

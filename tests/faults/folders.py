@@ -30,11 +30,11 @@ HOWS: Final[Mapping[Callable[[random.Random, Path, str], Mutation], int]] = {
 class Folders:
     """Plants a mutation for each number."""
 
-    def __init__(self, seed: int, folder: Path, *, fresh: bool) -> None:
-        """Make the runs to be mutated in `folder`, and read them as they are."""
+    def __init__(self, seed: int, folder: Path, fresh: Path | None = None) -> None:
+        """Make the runs to be mutated in `folder`, and `fresh` as one of them."""
         self._seed = seed
         self._folder = folder
-        self._runs = bases.make(folder / "bases", fresh=fresh)
+        self._runs = bases.make(folder / "bases", fresh)
         self._steps: dict[Path, bytes] = {}  # steps.csv of the runs as they are
 
     def one(self, number: int) -> Outcome:

@@ -64,6 +64,7 @@ def guard() -> None:
 
     setattr(choose, "launcher", launcher)  # noqa: B010 -- for mypy it is a function, not a variable
     setattr(subprocess.Popen, "__init__", begin)  # noqa: B010
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"
     os.environ["COLUMNS"] = "120"
 
@@ -72,6 +73,8 @@ def _only_asks(command: Sequence[str]) -> bool:
     """Return whether a command only looks at something."""
     if Path(command[0]).name in ASKING:
         return "install" not in command and "pip" not in command and "venv" not in command
+    if Path(command[0]).name == "docker":
+        return "version" in command
     return "-c" in command or ("-m" in command and command[command.index("-m") + 1].split(".")[0] not in MEASURES)
 
 

@@ -7,6 +7,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import resource
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ def _heard(
 
 def _work(one: One, numbers: Sequence[int], theirs: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its batches
     inside.guard()
     for number in numbers:
         begin = time.monotonic()

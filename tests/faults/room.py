@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,6 +39,17 @@ class NotHereError(Exception):
     """The fault cannot be planted on this machine; the message says why."""
 
 
+_interrupted = threading.Event()
+_alive: set["Room"] = set()
+
+
+def interrupt() -> None:
+    """End all that runs in any room, and start nothing any more: Ctrl-C."""
+    _interrupted.set()
+    for room in list(_alive):
+        room.kill()
+
+
 class Room:
     """A folder with `results/` and `tmp/`, and all processes that were started in it."""
 
@@ -54,14 +66,12 @@ class Room:
         self._commands: dict[int, tuple[str, ...]] = {}
 
     def __enter__(self) -> Self:
+        _alive.add(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for process in self._started:
-            if process.poll() is None:
-                with contextlib.suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        _alive.discard(self)
+        self.kill()
         for process in self.running():
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -69,6 +79,14 @@ class Room:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 undo()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def kill(self) -> None:
+        """Kill all that was started."""
+        for process in self._started:
+            if process.poll() is None:
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def afterwards(self, undo: Callable[[], object]) -> None:
         """Call `undo` when the room is left."""
@@ -99,6 +117,8 @@ class Room:
             before: called in the new process before samestep begins.
             empty: without the usual variables.
         """
+        if _interrupted.is_set():
+            raise NotHereError("interrupted")
         number = len(self._started)
         files = [self.scratch / f"{name}-{number}" for name in ("out", "err")]
         with contextlib.ExitStack() as stack:

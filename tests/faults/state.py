@@ -14,9 +14,10 @@ from tests.faults.outcome import Outcome, Wrong
 class State:
     """A line for each outcome; a campaign of other code or of another seed has another file."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, form: str) -> None:
+        """Keep the outcomes of a `form`, "long" or "short", in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / f"seed-{seed}-{_digest()}.jsonl"
+        self._path = folder / f"{form}-{seed}-{digest()}.jsonl"
 
     def known(self) -> dict[str, Outcome]:
         """Return the outcomes so far, by name; a line that was cut is planted again."""
@@ -42,7 +43,7 @@ class State:
                 continue
 
 
-def _digest() -> str:
+def digest() -> str:
     """Return a digest of the code that the faults are planted into, and of the faults."""
     head, dirty = commit()
     changed = (

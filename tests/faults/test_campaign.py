@@ -76,7 +76,7 @@ def test_a_number_of_a_cell_that_nobody_touched_may_not_change() -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run, *_ = bases.make(tmp_path_factory.mktemp("bases"), fresh=False)
+    run, *_ = bases.make(tmp_path_factory.mktemp("bases"))
     return run
 
 
@@ -112,7 +112,7 @@ def test_a_mutation_is_the_same_for_the_same_number(number: int, made: Path, tmp
 
 
 def test_runs_as_they_are_stand_every_command(tmp_path: Path) -> None:
-    plant = folders.Folders(1, tmp_path, fresh=False)
+    plant = folders.Folders(1, tmp_path)
 
     def unchanged(number: int) -> Outcome:
         with pytest.MonkeyPatch.context() as patch:
