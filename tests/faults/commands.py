@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import click
 import typer.main
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from bench.catalogue import catalogue
 from harness.cli import app
@@ -24,6 +24,8 @@ from tests.faults.outcome import Outcome
 KIND: Final = "commands"
 SENTENCE: Final = "command lines of every command with odd, wrong and contradictory options; none begins to measure"
 LONG: Final = 300
+Command = TyperCommand | TyperGroup
+Parameter = TyperOption | TyperArgument
 ODD: Final[Sequence[str]] = (
     "", " ", ",", ",,", "a,,b", "-", "--", "-1", "0", "1", "2", "3.5", "1e9", "1e400", "-1e400", "nan", "inf", "-inf",
     "99999999999999999999999", "1_000", "0x10", "١", "½", "true", "None", "null", "*", "?", "[a-z]", "{a,b}", "~",
@@ -57,6 +59,7 @@ class Commands:
         self._folder = folder
         self._run, *_ = bases.make(folder / "bases")
         self._names = _names()
+        self._commands = list(every_command())
 
     def one(self, number: int) -> Outcome:
         """Type one command line in a folder of its own, and judge how it ended."""
@@ -64,45 +67,51 @@ class Commands:
         command = self.typed(rng)
         with tempfile.TemporaryDirectory(prefix="typed-", dir=self._folder) as name, contextlib.chdir(name):
             furnish(Path(name), self._run)
-            ended = inside.samestep(command, Path(name))
-        return Outcome(kind=KIND, number=number, planted=_one_line(command), wrong=rules.judged(ended))
+            wrong = rules.judged(inside.samestep(command, Path(name)))
+        return Outcome(kind=KIND, number=number, planted=_one_line(command), wrong=wrong)
 
     def typed(self, rng: random.Random) -> list[str]:
         """Return a command line: a plain one, with some options that are odd or valid, then perhaps mixed up."""
-        path, command = rng.choice(list(every_command(typer.main.get_command(app))))
+        path, command = rng.choice(self._commands)
         words = list(PLAIN.get(path[-1] if path else "", ())) if rng.random() < 0.7 else []
         for _ in range(rng.choices((0, 1, 2, 3, 6), (5, 45, 25, 15, 10))[0]):
-            words += self._option(rng, rng.choice(command.params)) if command.params else [rng.choice(ODD)]
+            parameters = parameters_of(command)
+            words += self._option(rng, rng.choice(parameters)) if parameters else [rng.choice(ODD)]
         if rng.random() < 0.15:
             words = _mixed(rng, words)
         return [*path, *words]
 
-    def _option(self, rng: random.Random, parameter: click.Parameter) -> list[str]:
-        if parameter.param_type_name == "argument":
+    def _option(self, rng: random.Random, parameter: Parameter) -> list[str]:
+        if isinstance(parameter, TyperArgument):
             return [self._value(rng, parameter)]
         name = rng.choice([*parameter.opts, *parameter.secondary_opts])
-        if getattr(parameter, "is_flag", False):
+        if parameter.is_flag:
             return [name if rng.random() < 0.9 else f"{name}={rng.choice(ODD)}"]
         value = self._value(rng, parameter)
         typed = [f"{name}={value}"] if name.startswith("--") and rng.random() < 0.3 else [name, value]
         return typed if rng.random() < 0.9 else [*typed, name, self._value(rng, parameter)]
 
-    def _value(self, rng: random.Random, parameter: click.Parameter) -> str:
+    def _value(self, rng: random.Random, parameter: Parameter) -> str:
         """Return a value of a parameter: one of those that its name suggests, or an odd one."""
         known = self._names.get(parameter.name or "", ())
-        if known and rng.random() < 0.35:
-            return ",".join(rng.choices(known, k=rng.choice((1, 1, 1, 2, 3))))
+        if known and rng.random() < 0.5:
+            return rng.choice(known) if rng.random() < 0.7 else ",".join(rng.choices(known, k=rng.choice((2, 3))))
         return rng.choice(MUCH) if rng.random() < 0.03 else rng.choice(ODD)
 
 
-def every_command(
-    command: click.Command, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def every_command() -> Iterator[tuple[tuple[str, ...], Command]]:
     """Yield every command with the words that call it, those that have commands of their own as well."""
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from every_command(inner, (*path, name))
+    waiting: list[tuple[tuple[str, ...], object]] = [((), typer.main.get_command(app))]
+    for path, command in waiting:
+        assert isinstance(command, Command), f"{' '.join(path)} is no command of typer"
+        yield path, command
+        if isinstance(command, TyperGroup):
+            waiting += [((*path, name), inner) for name, inner in command.commands.items()]
+
+
+def parameters_of(command: Command) -> list[Parameter]:
+    """Return the options and arguments of a command."""
+    return [parameter for parameter in command.params if isinstance(parameter, Parameter)]
 
 
 def _mixed(rng: random.Random, words: list[str]) -> list[str]:
@@ -146,10 +155,14 @@ def _names() -> Mapping[str, Sequence[str]]:
         "run": ["good", "latest"],
         "resume": ["good", "latest"],
         "results": ["results", "an-empty-folder"],
-        "cpus": ["0", "1", "0-1"],
-        "threads": ["1", "2", "1000"],
-        "timeout": ["0.1", "10"],
-        "blocks": ["1", "2", "100"],
+        "cpus": ["0", "1", "0-1", "1-0", "0,0", "0-99999999", "0-9999999999999999", "4096", "-1", "0x1", "١"],
+        "threads": ["1", "2", "1000", "0", "-1", "2147483648", "9" * 30],
+        "timeout": ["0.1", "10", "inf", "nan", "-inf", "1e400", "0", "1e-320"],
+        "blocks": ["1", "2", "100", "0", "1000000000", "9" * 30],
+        "seed": ["0", "-1", "9" * 30, "1e3", "2147483648"],
+        "python": ["a-program", "a-file", "a-link", "an-empty-folder", "python3", "\x00", "x" * 5_000],
+        "a": ["good", "good:mode=eager", ":mode=eager", "good:mode=", "latest", "good:" + "a=b," * 50, "x" * 300],
+        "b": ["good", ":mode=eager", "good:nothing=1", ":framework=jax,mode=jit", ":" + "x" * 300],
     }
 
 

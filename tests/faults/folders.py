@@ -18,6 +18,7 @@ from tests.faults.outcome import OTHER, Ended, Outcome, Wrong
 
 KIND: Final = "folders"
 SENTENCE: Final = "run folders with one to three mutations, read by report, compare, plan, resume, selftest faults"
+CSV: Final = ("--format", "csv")
 FILES: Final = ("run.json", "plan.json", "records.jsonl")
 HOWS: Final[Mapping[Callable[[random.Random, Path, str], Mutation], int]] = {
     mutations.of_value: 70,
@@ -55,15 +56,15 @@ class Folders:
     ) -> Iterator[Wrong]:
         before = self._steps.get(base)
         if before is None:
-            command = ("report", "good", "--format", "csv", "--results", str(results))
-            before = self._steps[base] = inside.samestep(command, scratch).out
+            as_it_is = ("report", "good", *CSV, "--results", str(results))
+            before = self._steps[base] = inside.samestep(as_it_is, scratch).out
         for command in commands(rng):
             ended = inside.samestep((*command, "--results", str(results)), scratch)
             if command[0] == "report" and ended.code == 0:
                 ended = _with_files(ended, results / "mutant" / "report")
             ended = _without_folder(ended, command)
             yield from rules.judged(ended)
-            if command[:4] == ("report", "mutant", "--format", "csv") and len(command) == 4 and ended.code == 0:
+            if command == ("report", "mutant", *CSV) and ended.code == 0:
                 silent = rules.changed_in_silence(before, ended.out, _touched(done))
                 yield from (Wrong(of=OTHER, what=f"a number changed in silence: {what}") for what in silent)
         yield from rules.judged(_in_pandas(results / "mutant", scratch))
@@ -83,7 +84,7 @@ def mutate(rng: random.Random, run: Path) -> Iterator[Mutation]:
 def commands(rng: random.Random) -> Iterator[tuple[str, ...]]:
     """Yield the commands that read a run: most of them always, the costly ones for some of the mutants."""
     yield ("report", "mutant")
-    yield ("report", "mutant", "--format", "csv")
+    yield ("report", "mutant", *CSV)
     for form in EXPORTERS:
         if form != "csv" and (form != "html" or rng.random() < 0.2):
             yield ("report", "mutant", "--format", form)

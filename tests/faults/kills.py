@@ -45,7 +45,8 @@ class Kills:
         rng = random.Random(f"{self._seed}/{KIND}/{number}")
         launcher = "workers" if number % 4 == 0 else "here"
         begin = time.monotonic()
-        skipped, planted, wrong = "", "a process is killed", ()
+        skipped, planted = "", "a process is killed"
+        wrong: tuple[Wrong, ...] = ()
         try:
             with Room(self._folder) as room, _workers(launcher, room) as workers:
                 planted, wrong = _killed(rng, room, launcher, workers)
@@ -56,7 +57,8 @@ class Kills:
 
 
 def _killed(rng: random.Random, room: Room, launcher: str, workers: "Workers") -> tuple[str, tuple[Wrong, ...]]:
-    done, wrong = [], []
+    done: list[str] = []
+    wrong: list[Wrong] = []
     before = b""
     for attempt in range(4):
         if attempt == 0:

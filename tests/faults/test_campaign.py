@@ -6,11 +6,9 @@ import shutil
 import signal
 from pathlib import Path
 
-import click
 import pytest
-import typer.main
+from typer.core import TyperOption
 
-from harness.cli import app
 from harness.store.folder import RunFolder
 from tests.faults import bases, commands, folders, mutations, pool, rules, surroundings, table
 from tests.faults.outcome import LOST, OTHER, TRACEBACK, TWICE, Ended, Outcome, Wrong, crash_in
@@ -149,9 +147,9 @@ def test_every_option_of_every_command_is_typed(tmp_path: Path) -> None:
     typed = {word.partition("=")[0] for number in range(3_000) for word in plant.typed(random.Random(number))}
     every = {
         name
-        for _, command in commands.every_command(typer.main.get_command(app))
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
+        for _, command in commands.every_command()
+        for parameter in commands.parameters_of(command)
+        if isinstance(parameter, TyperOption)
         for name in (*parameter.opts, *parameter.secondary_opts)
     }
     assert {"--framework", "--resume", "--fail-on"} <= every

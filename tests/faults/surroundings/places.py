@@ -198,7 +198,7 @@ def _cut(room: Room) -> Iterator[Wrong]:
             yield Wrong(of="lost", what="records before the cut one are gone")
 
 
-def _changed(what: str, change: Callable[[Room, RunFolder], None], *words: str) -> None:
+def _changed(what: str, change: Callable[[Room, RunFolder], object], *words: str) -> None:
     """Add a case in which somebody changes a stopped run: resuming works, or is refused with one of `words`."""
 
     def plant(room: Room) -> Iterator[Wrong]:
@@ -284,7 +284,7 @@ _changed(
 )
 _changed("the clock was set back between two records", _back_in_time)
 _changed("plan.json is gone", lambda room, folder: (folder.path / "plan.json").unlink(), "plan.json")
-_changed("run.json is empty", lambda room, folder: (folder.path / "run.json").write_text("") and None, "run.json")
+_changed("run.json is empty", lambda room, folder: (folder.path / "run.json").write_text(""), "run.json")
 _changed("samples are damaged", lambda room, folder: _damaged_samples(folder), "parquet", "sample")
 
 

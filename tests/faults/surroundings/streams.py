@@ -71,7 +71,10 @@ _all_commands("all standard streams are closed", before=_closed(0, 1, 2))
 
 
 def _full(number: int) -> Callable[[], None]:
-    return lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), number) and None
+    def before() -> None:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+
+    return before
 
 
 _all_commands("standard output is on a full disk", before=_full(1))
