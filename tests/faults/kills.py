@@ -133,7 +133,7 @@ class Workers:
         alive = [process for process in self.processes if process.poll() is None]
         for _ in range(self._count - len(alive)):
             command = [sys.executable, "-m", "bench", "worker", str(ADDRESS), "numpy"]
-            environ = self._room.variables({})
+            environ = self._room.variables({"PYTHONPATH": str(self._room.root)})
             alive.append(subprocess.Popen(command, cwd=tempfile.gettempdir(), env=environ, stderr=subprocess.DEVNULL))
         self.processes = alive
 

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,13 @@ RUN: Final = (
 TWO: Final = ("--optimizer", "adam,sgd")  # two cells instead of one
 LONGEST_S: Final = 120.0  # that a short run may take, on a machine that does something else as well
 GONE_S: Final = 5.0  # for all processes of a run that has ended to be gone
-OURS: Final = ("SAMESTEP_", "GIT_", "PYTEST_", "COVERAGE_")  # variables of the campaign's own shell that no case has
+OURS: Final = (
+    "SAMESTEP_",
+    "GIT_",
+    "PYTEST_",
+    "COVERAGE_",
+    "PYTHON",
+)  # variables of the campaign's own shell that no case has
 
 Environ = Mapping[str, str | bytes | None]
 
@@ -124,7 +131,7 @@ class Room:
         with contextlib.ExitStack() as stack:
             opened = [stack.enter_context(path.open("wb")) for path in files]
             process = subprocess.Popen(
-                [*wrap, sys.executable, "-P", "-m", "harness.cli", *map(str, command)],
+                [*wrap, sys.executable, str(self._program()), *map(str, command)],
                 cwd=cwd or self.scratch,
                 env=self.variables(environ or {}, empty=empty),
                 stdin=stdin,
@@ -137,10 +144,20 @@ class Room:
         self._commands[process.pid] = tuple(map(str, command))
         return process
 
+    def _program(self) -> Path:
+        """Write the command that an installation makes of `project.scripts`, for the checkout of this room."""
+        scripts = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+        module, _, function = scripts["samestep"].partition(":")
+        path = self.scratch / "bin" / "samestep"
+        path.parent.mkdir(exist_ok=True)
+        lines = ("import sys", f"sys.path[0] = {str(self.root)!r}", f"from {module} import {function}")
+        path.write_text("\n".join([*lines, f"sys.exit({function}())", ""]), encoding="utf-8")
+        return path
+
     def variables(self, environ: Environ, *, empty: bool = False) -> dict[Any, Any]:
         """Return the variables of a process of this room."""
         usual = {} if empty else {name: v for name, v in os.environ.items() if not name.startswith(OURS)}
-        ours: dict[str, str | bytes | None] = {"PYTHONPATH": str(self.root), "TMPDIR": str(self.tmp), "COLUMNS": "120"}
+        ours: dict[str, str | bytes | None] = {"TMPDIR": str(self.tmp), "COLUMNS": "120"}
         return {name: value for name, value in {**usual, **ours, **environ}.items() if value is not None}
 
     def end(self, process: subprocess.Popen[bytes], seconds: float = LONGEST_S) -> Ended:

@@ -73,6 +73,7 @@ def found(outcomes: Sequence[Outcome], most: int = 5) -> str:
 
 def _general(what: str) -> str:
     """Return the same text for the same thing: without the command before a place in the code, and without numbers."""
+    what = re.sub(r"[^\s']*/(?:room|mutant|typed|campaign)-\w+", "…", what)
     what = re.sub(r"^.*?: (?=(?:harness|bench)/\S+:\d+ )", "", what)
     place, separator, rest = what.partition(" ")
     return f"{place}{separator}{re.sub(r'0x[0-9a-f]+|[0-9]+', 'N', rest)}"
