@@ -36,9 +36,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     kind.KIND: kind.SENTENCE for kind in (folders, commands, kills, surroundings)  # in the order of the table
 }  # fmt: skip
 COUNTS: Final[Mapping[str, tuple[int, int]]] = {  # of the long and of the short form; surroundings: each case once
-    folders.KIND: (10_000, 60),
-    commands.KIND: (2_000, 150),
-    kills.KIND: (100, 3),
+    folders.KIND: (10_000, 50),
+    commands.KIND: (2_000, 120),
+    kills.KIND: (100, 2),
 }
 DEAR: Final[Mapping[str, float]] = {
     folders.KIND: 2.0,

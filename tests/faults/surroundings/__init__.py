@@ -47,7 +47,12 @@ class Surroundings:
             except NotHereError as error:
                 skipped = str(error)
             except Exception as error:  # noqa: BLE001 -- what a case did not expect to find is a finding
-                wrong.append(Wrong(of=OTHER, what=f"the case ended with {type(error).__name__}: {str(error)[:200]}"))
+                # Where something was wrong before, what should be there is missing.
+                wrong += (
+                    []
+                    if wrong
+                    else [Wrong(of=OTHER, what=f"the case ended with {type(error).__name__}: {str(error)[:200]}")]
+                )
         return Outcome(
             kind=KIND,
             number=number,

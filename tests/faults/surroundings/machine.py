@@ -37,7 +37,7 @@ def _limited(name: str, limit: int, value: int, *, must_work: bool = False, shor
 
 
 _limited("an address space of 200 MB", resource.RLIMIT_AS, 200 << 20)
-_limited("an address space of 600 MB", resource.RLIMIT_AS, 600 << 20, short=True)
+_limited("an address space of 600 MB", resource.RLIMIT_AS, 600 << 20)
 _limited("an address space of 2 GB", resource.RLIMIT_AS, 2 << 30)
 _limited("8 open files", resource.RLIMIT_NOFILE, 8)
 _limited("20 open files", resource.RLIMIT_NOFILE, 20)

@@ -122,7 +122,7 @@ def _full(room: Room) -> Iterator[Wrong]:
     yield from refuses(room.run(), "free")
 
 
-@case("the disk of the results fills up during a run, which goes on later", short=True, into=CASES)
+@case("the disk of the results fills up during a run, which goes on later", into=CASES)
 def _fills(room: Room) -> Iterator[Wrong]:
     mounted(room, room.results, "-t", "tmpfs", "-o", "size=80m", "tmpfs")
     process = room.start_run(*TWO)

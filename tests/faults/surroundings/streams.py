@@ -62,7 +62,7 @@ def _closed(*descriptors: int) -> Callable[[], None]:
     return before
 
 
-_all_commands("standard output in Latin-1", environ=LATIN, short=True)
+_all_commands("standard output in Latin-1", environ=LATIN)
 _all_commands("standard output in ASCII", environ=ASCII)
 _all_commands("standard input is closed", before=_closed(0))
 _all_commands("standard output is closed", before=_closed(1))
@@ -203,7 +203,7 @@ def _resized(room: Room) -> Iterator[Wrong]:
     yield from whole(room.folder())
 
 
-@case("the terminal is gone in the middle of a run (SIGHUP)", short=True, into=CASES)
+@case("the terminal is gone in the middle of a run (SIGHUP)", into=CASES)
 def _hung_up(room: Room) -> Iterator[Wrong]:
     terminal = Terminal(80)
     process = _in_terminal(room, terminal, *RUN, *TWO, "--results", room.results)

@@ -77,8 +77,7 @@ def _odd(variables: Environ) -> Plant:
     return plant
 
 
-SHORT: Final = ("the interpreter traces memory", "a notebook's matplotlib")
-CASES.extend(Case(name=name, plant=_polluted(given), short=name in SHORT) for name, given in POLLUTING.items())
+CASES.extend(Case(name=name, plant=_polluted(given), short=False) for name, given in POLLUTING.items())
 CASES.extend(Case(name=name, plant=_odd(given), short=False) for name, given in ODD.items())
 
 
@@ -158,7 +157,7 @@ def _differences(a: Any, b: Any, at: str = "") -> Iterator[str]:
         yield f"{at} ({str(a)[:80]} became {str(b)[:80]})"
 
 
-@case("PYTHONPATH with a NumPy of another Python", short=True, into=CASES)
+@case("PYTHONPATH with a NumPy of another Python", into=CASES)
 def _pythonpath(room: Room) -> Iterator[Wrong]:
     """A module system's or ROS's."""
     planted = _module(room, "numpy", "raise ImportError('built for another Python')")
