@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -263,9 +264,8 @@ def _foreign_files(room: Room, folder: RunFolder) -> None:
 def _records_of_two(room: Room, folder: RunFolder) -> None:
     """The records of another replicate of the same plan, with other numbers, as `cat a b > c` makes it."""
     data = folder.records_path.read_bytes()
-    folder.records_path.write_bytes(
-        data + data.replace(b'"wall_ns":1', b'"wall_ns":2').replace(b'"wall_ns":3', b'"wall_ns":4')
-    )
+    other = re.sub(rb'"wall_ns":(\d)', lambda found: b'"wall_ns":%d' % (int(found[1]) % 9 + 1), data)
+    folder.records_path.write_bytes(data + other)
 
 
 def _back_in_time(room: Room, folder: RunFolder) -> None:
