@@ -60,6 +60,7 @@ class Commands:
         self._run, *_ = bases.make(folder / "bases")
         self._names = _names()
         self._commands = list(every_command())
+        self._weights = [1 + len(parameters_of(command)) for _, command in self._commands]
 
     def one(self, number: int) -> Outcome:
         """Type one command line in a folder of its own, and judge how it ended."""
@@ -72,7 +73,7 @@ class Commands:
 
     def typed(self, rng: random.Random) -> list[str]:
         """Return a command line: a plain one, with some options that are odd or valid, then perhaps mixed up."""
-        path, command = rng.choice(self._commands)
+        path, command = rng.choices(self._commands, self._weights)[0]
         words = list(PLAIN.get(path[-1] if path else "", ())) if rng.random() < 0.7 else []
         for _ in range(rng.choices((0, 1, 2, 3, 6), (5, 45, 25, 15, 10))[0]):
             parameters = parameters_of(command)
