@@ -24,7 +24,8 @@ ifneq ($(MISLEADING),)
 unexport $(MISLEADING)
 endif
 
-.PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers docs docs-build lock clean
+.PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers faults \
+	faults-short docs docs-build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 21
@@ -62,6 +63,12 @@ standalone: $(BIN)/.harness ## every mode against a stand-alone script of the sa
 
 peers: $(BIN)/.harness ## samestep beside pyperf, pytest-benchmark, torch's Timer and hyperfine (some two hours)
 	$(BIN)/python -m harness.peers
+
+faults: $(BIN)/.dev ## plant 12 000 faults and a hundred kills, print what samestep did not stand (some hours; goes on where it was)
+	$(BIN)/python -m tests.faults
+
+faults-short: $(BIN)/.dev ## a sample of the same faults (three minutes)
+	$(BIN)/python -m tests.faults --short --anew
 
 docs: $(BIN)/.docs ## set up, then serve the pages of docs/ on this host, new with every edit (DOCS=localhost:8000)
 	$(BIN)/mkdocs serve --strict --dev-addr $(DOCS)
