@@ -27,10 +27,7 @@ def require_unchanged(turn: Turn, folder: Path) -> None:
     record = codec.from_json(path.read_text(encoding="utf-8"))
     if record.status != "ok":
         return
-    reason = (
-        f"{changed} changed under the run: what follows would be another program."
-        " Put it back and go on with --resume, or start a new run"
-    )
+    reason = f"{changed} changed under the run: what follows would be another program; start a new run"
     failed = Record(
         cell=record.cell,
         block=record.block,

@@ -171,7 +171,7 @@ def _changed(turn: Turn, interpreter: Interpreter) -> str:
     what = interpreter.changed()
     return what and (
         f"the packages of {turn.cell.framework} changed under the run ({what} in {interpreter.libraries[0]}):"
-        " what follows would be another program. Put them back and go on with --resume, or start a new run"
+        " what follows would be another program; start a new run"
     )
 
 

@@ -16,24 +16,16 @@ from harness.store.folder import RunFolder, find
 from tests.copies import copy_of_the_checkout
 
 RUN = (
-    "run",
-    "--launcher",
-    "here",
-    "--profile",
-    "quick",
-    "--measure",
-    "time",
-    "--framework",
-    "numpy",
-    "--mode",
-    "eager",
+    *("run", "--launcher", "here", "--profile", "quick", "--measure", "time", "--seed", "5"),
+    *("--framework", "numpy", "--mode", "eager"),
 )
 HOSTILE = {
     "PYTHONTRACEMALLOC": "25", "PYTHONMALLOC": "debug", "PYTHONDEVMODE": "1", "MALLOC_PERTURB_": "165",
     "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0", "LD_PRELOAD": "/nowhere/alloc.so", "OMP_NUM_THREADS": "7",
     "OPENBLAS_NUM_THREADS": "7", "OPENBLAS_CORETYPE": "Prescott", "GOMP_SPINCOUNT": "9", "KMP_AFFINITY": "disabled",
     "MKL_NUM_THREADS": "7", "XLA_FLAGS": "--xla_nothing", "JAX_ENABLE_X64": "1", "NOOPT": "1", "SLURM_NTASKS": "4",
-    "PYTHONOPTIMIZE": "2", "PYTHONPATH": "/nowhere", "PYTEST_ADDOPTS": "--benchmark-disable", "GIT_DIR": "/nowhere", "NPY_DISABLE_CPU_FEATURES": "AVX2",
+    "PYTHONOPTIMIZE": "2", "PYTHONPATH": "/nowhere", "PYTEST_ADDOPTS": "--benchmark-disable", "GIT_DIR": "/nowhere",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2",
 }  # fmt: skip
 
 
