@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.records.codec import to_json
+from bench.records.codec import RecordError, to_json
 from bench.turns.turn import Outcome, to_record
 from harness.errors import StoreError
 from harness.store import reading
@@ -214,7 +214,7 @@ def test_every_value_of_a_record_damaged_in_any_way_is_read_or_named() -> None:
                 line = json.dumps(mutants.changed(data, path, value))
                 try:
                     read = reading.record(line)
-                except reading.RecordError as error:
+                except RecordError as error:
                     said.append(str(error))
                 else:
                     assert reading.record(to_json(read)) == read
