@@ -27,6 +27,7 @@ Step = str | int  # a name in an object, or an index in a list
 
 PROBLEM: Final = 200  # characters of a sentence about one value: the value may be long
 STEPS: Final = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
+ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")  # half of a character; most have their other half
 MSGSPEC_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 
 
@@ -75,7 +76,8 @@ def parsed(source: str) -> Any:
     if not source.strip():
         raise JsonError("it is empty", 1)
     try:
-        return json.loads(source, object_pairs_hook=_once)
+        data = json.loads(source, object_pairs_hook=_once)
+        return _encodable(data) if ESCAPED_SURROGATE.search(source) else data
     except json.JSONDecodeError as error:
         raise JsonError(f"{error.msg}, column {error.colno}", error.lineno) from error
     except RecursionError as error:
@@ -92,7 +94,7 @@ def decoded(kind: type[T], data: Any) -> T:
         FieldError: a name is unknown or missing, or a value has another type.
     """
     if unknown := next(_unknown(kind, data), ""):
-        raise FieldError("", f"{kind.__name__} has no field {unknown!r}")
+        raise FieldError(unknown, "is not a field of this schema")
     try:
         return msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
@@ -127,6 +129,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{twice!r} is there twice")
     return found
+
+
+def _encodable(data: Any) -> Any:
+    """Return the data of JSON with every text in it, names too, as a file can hold it."""
+    if isinstance(data, str):
+        return text.encodable(data)
+    if isinstance(data, dict):
+        return {text.encodable(name): _encodable(item) for name, item in data.items()}
+    return [_encodable(item) for item in data] if isinstance(data, list) else data
 
 
 def _entries(source: str, position: int, decoder: json.JSONDecoder) -> Iterator[tuple[Step, int]]:
@@ -164,17 +175,18 @@ def _explained(message: str) -> FieldError:
     return FieldError(path, problem[:1].lower() + problem[1:])
 
 
-def _unknown(kind: Any, data: Any) -> Iterator[str]:
-    """Yield each name in `data` that its dataclass has no field for."""
+def _unknown(kind: Any, data: Any, above: str = "") -> Iterator[str]:
+    """Yield the path of each value in `data` that its dataclass has no field for."""
     if not isinstance(data, dict):
         return
     inner = _inner(kind)
     for name, item in data.items():
         if name not in inner:
-            yield name
+            yield f"{above}{name}"
         elif nested := inner[name]:
-            for part in item if isinstance(item, list) else (item,):
-                yield from _unknown(nested, part)
+            parts = [(f"[{at}]", part) for at, part in enumerate(item)] if isinstance(item, list) else [("", item)]
+            for index, part in parts:
+                yield from _unknown(nested, part, f"{above}{name}{index}.")
 
 
 @functools.cache

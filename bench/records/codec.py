@@ -83,7 +83,8 @@ def upgraded(data: Any) -> dict[str, Any]:
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < min(UPGRADES):
         raise RecordError("not a record: it has no schema number")
     if schema > SCHEMA:
-        raise RecordError(f"schema {schema:.7g} is newer than this samestep reads ({SCHEMA}): update samestep")
+        shown = text.line(str(schema), 20)
+        raise RecordError(f"schema {shown} is newer than this samestep reads ({SCHEMA}): update samestep")
     while data["schema"] < SCHEMA:
         data = UPGRADES[data["schema"]](data)
     return dict(data)

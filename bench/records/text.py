@@ -34,6 +34,7 @@ PAGES: Final = ("hello",)  # fields of several lines
 SEQUENCES: Final = re.compile(  # what moves a terminal's cursor, sets its colour or its title (ECMA-48)
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
 )
+SURROGATE: Final = re.compile("[\ud800-\udfff]")
 CUT: Final = "…"
 
 
@@ -65,6 +66,11 @@ def log(text: str) -> str:
 def file_name(text: str) -> str:
     """Return `text` as a part of a file's name: letters, digits, dots, hyphens and underlines."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:80].lstrip(".") or "_"
+
+
+def encodable(text: str) -> str:
+    """Return `text` with its lone surrogates written out, so that a file or another program takes it."""
+    return SURROGATE.sub(lambda found: _shown(found[0]), text)
 
 
 def safe(value: T) -> T:

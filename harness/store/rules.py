@@ -150,13 +150,14 @@ def _facts_faults(facts: RunFacts) -> Iterator[Fault]:
         yield "wall_s", "a duration is not negative"
     if not 0 < facts.timeout_s <= MOST_SECONDS:
         yield "timeout_s", f"is not between 0 and {MOST_SECONDS:g} seconds"
-    for at, offer in enumerate(facts.frameworks):
-        for number, pair in enumerate(offer.environment):
+    for at, option in enumerate(facts.selection):
+        if "=" not in option:
+            yield f"selection[{at}]", "is not an option and its names, such as framework=torch"
+    pairs = [(f"frameworks[{at}].environment", offer.environment) for at, offer in enumerate(facts.frameworks)]
+    for path, several in [*pairs, ("code", facts.code)]:
+        for at, pair in enumerate(several):
             if len(pair) != 2:
-                yield f"frameworks[{at}].environment[{number}]", "is not a name and a value"
-    for at, pair in enumerate(facts.code):
-        if len(pair) != 2:
-            yield f"code[{at}]", "is not a file and its hash"
+                yield f"{path}[{at}]", "is not a name and its value"
 
 
 def _plan_faults(plan: Plan) -> Iterator[Fault]:

@@ -364,3 +364,11 @@ def test_an_interpreter_may_be_named_from_where_one_stands(tmp_path: Path, monke
     with pytest.raises(SystemExit):
         cli.main()
     assert pythons == [tmp_path / "python"]  # the link itself: behind it an environment's packages would be missing
+
+
+@pytest.mark.parametrize("typed", ["inf", "nan", "1e400", "0", "-3", "1e9"])
+def test_a_timeout_that_is_no_time_to_wait_is_refused(here: Here, tmp_path: Path, typed: str) -> None:
+    code, _, said = here("run", "--framework", "numpy", "--timeout", typed, "--results", str(tmp_path / "results"))
+    assert code == 1
+    assert re.fullmatch(r"samestep: --timeout \S+: give seconds, from 0.1 to 604800 \(a week\)\.\n", said)
+    assert not (tmp_path / "results").exists()

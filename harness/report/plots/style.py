@@ -22,6 +22,7 @@ DASHES: Final[tuple[Any, ...]] = ("-", (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1,
 STYLE: Final[dict[Any, Any]] = {
     "font.size": 10,
     "text.color": INK,
+    "text.parse_math": False,  # a name with dollar signs is no formula
     "axes.labelcolor": QUIET,
     "axes.edgecolor": GRID,
     "axes.grid": True,

@@ -12,8 +12,8 @@ import pytest
 
 from bench.records.codec import RecordError
 from bench.turns import turn as turns
-from bench.turns.supervise import environment, supervise
-from bench.turns.turn import Turn
+from bench.turns.supervise import LOG_FILE, environment, read, read_log, supervise, tail
+from bench.turns.turn import LOG_CHARACTERS, PHASE_FILE, RECORD_FILE, Turn, last_phase
 from tests import factories
 from tests.bench.protocol.test_replicate import turn
 
@@ -211,3 +211,21 @@ def test_a_callers_own_pytest_does_not_reach_the_replicate(tmp_path: Path, monke
     record = turns.to_record(numpy_turn(), supervise(numpy_turn(), tmp_path / "turn"))
 
     assert (record.status, record.reason) == ("ok", "")
+
+
+def test_whatever_a_process_leaves_in_its_folder_is_read(tmp_path: Path) -> None:
+    phase, record, log = (tmp_path / name for name in (PHASE_FILE, RECORD_FILE, LOG_FILE))
+    phase.write_bytes(b"rounds\xff\x1b[31m" + b"x" * 10_000)
+    record.write_bytes(b"\xff\xfe not JSON")
+    log.write_bytes(b"first\n" + b"x" * (1 << 20) + b"\ncaf\xe9\x00\x1b[31m\r\nlast\n")
+    assert last_phase(tmp_path).startswith("rounds")
+    assert len(last_phase(tmp_path)) <= 100
+    assert read(record).endswith("not JSON")
+    text = read_log(log)
+    assert text.endswith("\ncaf\\xe9\\x00\nlast\n")
+    assert len(text) <= LOG_CHARACTERS
+    assert tail(text)[-2:] == ("caf\\xe9\\x00", "last")
+    for path in (phase, record, log):
+        path.unlink()
+        path.mkdir()
+    assert (last_phase(tmp_path), read(record), read_log(log)) == ("launch", "", "")
