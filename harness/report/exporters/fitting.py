@@ -28,6 +28,11 @@ class Column:
         return max((cell_len(line) for text in (self.title, *self.texts) for line in text.split("\n")), default=0)
 
     @property
+    def unbroken(self) -> int:
+        """Width with which no word is broken."""
+        return max([1, *map(_longest_word, (self.title, *self.texts))])
+
+    @property
     def least(self) -> int:
         """Width that it needs."""
         if self.folds:
@@ -63,10 +68,13 @@ def fitted(columns: Sequence[Column], width: int, *, first_out: Sequence[int]) -
             return None
         out.append(waiting.pop(0))
     widths = {at: columns[at].least for at in shown}
-    for at in sorted(shown, key=lambda at: not columns[at].folds):  # what was folded first
-        more = min(free, columns[at].natural - widths[at])
-        widths[at] += max(0, more)
-        free -= max(0, more)
+    folded = [at for at in shown if columns[at].folds]
+    wishes = [(at, columns[at].unbroken) for at in folded]
+    wishes += [(at, columns[at].natural) for at in (*folded, *shown)]
+    for at, wish in wishes:
+        more = max(0, min(free, wish - widths[at]))
+        widths[at] += more
+        free -= more
     return Layout(shown=tuple(shown), widths=tuple(widths.values()), left_out=tuple(sorted(out)))
 
 

@@ -75,3 +75,11 @@ def test_without_room_for_two_columns_each_value_has_a_line() -> None:
     lines = printed(steps, 12)
     assert any(line.strip() == "step µs" for line in lines)
     assert [line for line in lines if len(line) > 12] == []
+
+
+def test_room_goes_to_whole_words_before_whole_lines() -> None:
+    cell = Column(title="cell", texts=("numpy eager regression adam",), folds=True)
+    verdict = Column(title="B is", texts=("undetermined: few blocks",), folds=True)
+    layout = fitted((cell, STEP, verdict), 36, first_out=())
+    assert layout is not None
+    assert layout.widths == (12, 6, 13)
