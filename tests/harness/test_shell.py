@@ -18,21 +18,10 @@ from harness.report.onward import next_command, resume_command
 from harness.store.folder import RECORDS_FILE, RunFolder
 from tests.factories import run_facts
 
-ODD = [
-    "with space",
-    "it's",
-    'a "q"',
-    "-n",
-    "$HOME",
-    "a\nb",
-    "a;b&c",
-    "`id`",
-    "ü",
+ODD = (
+    *("with space", "it's", 'a "q"', "-n", "$HOME", "a\nb", "a;b&c", "`id`", "ü", "*?[x]", "!x\\y", "~"),
     os.fsdecode(b"caf\xe9"),
-    "*?[x]",
-    "!x\\y",
-    "~",
-]
+)
 PRINTS = f"#!{sys.executable}\nimport os, sys\nprint([os.fsencode(word) for word in sys.argv[1:]])\n"
 
 

@@ -1,4 +1,4 @@
-"""A process that was killed for memory is told from one that somebody killed, by the kernel's count; without a container."""
+"""A process that was killed for memory is told from one that somebody killed, by the kernel's count."""
 
 import os
 import subprocess
@@ -94,6 +94,10 @@ def test_a_good_record_stays_whatever_else_is_killed(tmp_path: Path) -> None:
     assert to_record(turn(), ended(tmp_path, f"cp {tmp_path}/record $folder/record.json; kill -9 $$")).status == "ok"
 
 
+def test_the_kernel_is_offered_the_turn_first(tmp_path: Path) -> None:
+    assert ended(tmp_path, "sleep 0.3; cat /proc/$$/oom_score_adj").tail == ("1000",)
+
+
 def test_a_limit_of_its_address_space_is_out_of_memory(tmp_path: Path) -> None:
     record = to_record(turn(), ended(tmp_path, f"ulimit -v 500000; {ALLOCATES}"))
     assert (record.status, record.reason) == ("oom", "launch: exit code 1 (MemoryError)")
@@ -132,7 +136,7 @@ def group() -> Iterator[Path]:
 def test_the_kernel_takes_the_turn_and_its_count_is_believed(
     tmp_path: Path, group: Path, script: str, expected: str
 ) -> None:
-    arguments = [group, tmp_path / "turn", interpreter(tmp_path, script)]
+    arguments = [str(group), str(tmp_path / "turn"), interpreter(tmp_path, script)]
     done = subprocess.run(
         [sys.executable, "-c", JOINS, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -192,19 +192,6 @@ def test_a_turn_that_starts_after_the_connection_was_lost_is_killed_at_once(tmp_
             assert process.wait(5) == -signal.SIGKILL
 
 
-def test_offers_the_turn_to_the_oom_killer_first(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    with (
-        Channel(ours) as channel,
-        theirs,
-        PhaseWatch(channel, tmp_path) as watch,
-        subprocess.Popen(["sleep", "60"], start_new_session=True) as process,
-    ):
-        watch.started(process.pid)
-        assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
-        process.kill()
-
-
 def test_tells_its_image_by_the_lock_files_in_it(tmp_path: Path) -> None:
     assert worker.identity("torch", tmp_path) == ""
     (tmp_path / "torch.cpu-py311.txt").write_text("torch==2.13.0+cpu")

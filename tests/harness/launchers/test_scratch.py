@@ -33,8 +33,8 @@ def test_a_full_disk_and_noexec_are_faults(tmp_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "disk_usage", lambda folder: usage(30 << 20))
         assert scratch.fault(tmp_path) == "only 30 MiB are free there, 512 are needed"
-    flags = namedtuple("flags", "f_flag")
-    monkeypatch.setattr(os, "statvfs", lambda folder: flags(os.ST_NOEXEC))
+    real = os.statvfs(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda folder: os.statvfs_result((*real[:8], os.ST_NOEXEC, real[9])))
     assert "noexec" in scratch.fault(tmp_path)
 
 
