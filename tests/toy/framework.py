@@ -61,7 +61,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             moments[name] = [m, v]
             root = (v / (1 - optimizer.beta2**updates)) ** 0.5 + optimizer.epsilon
             state[name] -= optimizer.learning_rate * m / (1 - optimizer.beta1**updates) / root
-        return fmean(o * o for o in off)
+        loss: float = fmean(o * o for o in off)
+        return loss
 
     def reset() -> None:
         nonlocal updates
