@@ -1,6 +1,7 @@
 """pytest-benchmark's layout: its own command reads it, and so does what CI actions look at."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -89,7 +90,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("theirs")
     (folder / "test_one.py").write_text("def test_one(benchmark):\n    benchmark.pedantic(len, ((),), rounds=3)\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
-    subprocess.run([*command, "--benchmark-json", "out.json"], cwd=folder, check=True, capture_output=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # of a worker of xdist
+    subprocess.run([*command, "--benchmark-json", "out.json"], cwd=folder, env=own, check=True, capture_output=True)
     told: dict[str, Any] = json.loads((folder / "out.json").read_text())
     return told
 
