@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -59,6 +60,8 @@ class Chosen:
 def main() -> int:
     """Plant, print the table; return the exit code."""
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a background job begins with an ignored SIGINT
+        signal.signal(number, signal.default_int_handler)
     chosen = _chosen(options)
     state = State(FOLDER, options.seed, "short" if options.short else "long")
     if options.anew:

@@ -21,8 +21,11 @@ def _reports(room: Room) -> Iterator[Wrong]:
     ended = [room.end(process) for process in started]
     for each in ended:
         yield from works(each)
-    if len({each.out for each in ended if each.code == 0}) > 1:
-        yield Wrong(of=OTHER, what="reports of one run differ")
+    printed = [each.out.decode(errors="replace").splitlines() for each in ended if each.code == 0]
+    for lines in zip(*printed, strict=False):
+        if len(set(lines)) > 1:
+            yield Wrong(of=OTHER, what=f"reports of one run differ: {' | '.join(sorted(set(lines)))[:300]}")
+            break
     if left := [path.name for path in room.folder().path.rglob("*.new")]:
         yield Wrong(of=OTHER, what=f"a temporary file is left: {left[0]}")
 

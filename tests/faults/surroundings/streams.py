@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -19,6 +20,7 @@ from tests.faults.room import LONGEST_S, RUN, TWO, Environ, Room, whole, works
 from tests.faults.surroundings.case import Case, case
 
 CASES: Final[list[Case]] = []
+BROKEN_PIPE: Final = 128 + signal.SIGPIPE  # as a shell says it
 LATIN: Final[Environ] = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
 ASCII: Final[Environ] = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
@@ -48,7 +50,7 @@ def _printed(ended: Ended) -> Iterator[Wrong]:
     """Yield what was wrong with a command whose output may have got lost, or is in another encoding than UTF-8."""
     if ended.crash:
         yield Wrong(of=TRACEBACK, what=f"{ended.shown}: {ended.crash}")
-    elif ended.code not in (0, 1, 3, 130):
+    elif ended.code not in (0, 1, 3, 130, BROKEN_PIPE):
         yield Wrong(of=OTHER, what=f"{ended.shown}: exit code {ended.code}")
     elif b"Exception ignored" in ended.err or b"Fatal Python error" in ended.err:
         yield Wrong(of=OTHER, what=f"{ended.shown}: Python itself complains: {ended.err[:160]!r}")
