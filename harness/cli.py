@@ -16,7 +16,6 @@ import typer
 
 from bench.catalogue import FrameworkError
 from bench.workloads import WorkloadError
-from harness import failures, terminal
 from harness.errors import OK, USAGE, SamestepError
 from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
@@ -24,6 +23,8 @@ from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
 from harness.report.exporters import EXPORTERS
 from harness.selftest import commands as selftest
+from harness.terminal import failures
+from harness.terminal import streams as terminal
 
 app = typer.Typer(
     help="The same training step in every deep-learning framework and compile mode, and what it costs.",

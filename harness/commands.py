@@ -9,7 +9,6 @@ from rich.table import Table
 from bench.catalogue import catalogue
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
-from harness import terminal
 from harness.compare import choice
 from harness.environments import locks
 from harness.errors import OK, SOME_FAILED, USAGE, SelectionError
@@ -21,6 +20,7 @@ from harness.plan.request import Request
 from harness.run import progress
 from harness.store import history
 from harness.store.folder import find
+from harness.terminal import streams as terminal
 from harness.validity.results import load
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bench.catalogue import catalogue
 from bench.records.record import Record
-from harness import failures
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
@@ -32,6 +31,7 @@ from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create, find, require_space
 from harness.store.replicates import measured
 from harness.store.resume import require_fit
+from harness.terminal import failures
 from harness.validity import results, validity
 
 

@@ -30,8 +30,9 @@ FLOORS = (
     ("store",),
     ("plan", "doctor"),
     ("launchers",),
-    ("environments", "stats", "host", "hello", "terminal"),
-    ("errors", "failures", "format", "strict", "shell"),
+    ("environments", "stats", "host", "hello"),
+    ("terminal",),
+    ("errors", "format", "strict"),
 )
 FLOOR_OF = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.records.record import Cell
-from harness import shell
 from harness.errors import SelectionError
 from harness.plan import selection
+from harness.terminal import shell
 
 FIELDS: Final = tuple(one.name for one in dataclasses.fields(Cell) if one.name != "track")
 

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness import terminal
 from harness.compare.choice import FIELDS, Choice
 from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compare
 from harness.compare.match import Side, Unmatched
@@ -20,6 +19,7 @@ from harness.report.exporters.fitting import Column, Layout, fitted, left_out_se
 from harness.report.exporters.markdown import escape
 from harness.stats.estimate import FEW_BLOCKS, Estimate
 from harness.store.folder import RunFolder
+from harness.terminal import streams as terminal
 from harness.validity.results import load
 
 FORMATS: Final = ("csv", "md", "json", "line")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.frameworks import FRAMEWORKS
-from harness import shell
 from harness.doctor.survey import Engine, Host
 from harness.environments import checkout, locks
+from harness.terminal import shell
 
 GIGA: Final = 1_000_000_000
 LEAST_PYTHON: Final = (3, 11)

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from bench.frameworks import FRAMEWORKS
 from bench.turns import reason
-from harness import shell
 from harness.environments import checkout, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
@@ -22,6 +21,7 @@ from harness.host import nvidia, processors, quota
 from harness.host.nvidia import Gpu, Nvidia, NvidiaError
 from harness.launchers import scratch
 from harness.launchers.hardening import unreadable_file
+from harness.terminal import shell
 
 HEADERS: Final = "import sysconfig; print(sysconfig.get_path('include', scheme='posix_prefix'))"
 SOURCE: Final = '#include <Python.h>\n#include <omp.h>\nextern "C" int f() { return omp_get_max_threads(); }\n'

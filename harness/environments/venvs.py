@@ -20,10 +20,10 @@ from typing import Final
 import uv
 
 from bench.turns import variables
-from harness import shell
 from harness.environments import damage, interpreters, locks
 from harness.environments.damage import Damage
 from harness.errors import SetupError
+from harness.terminal import shell
 
 Say = Callable[[str], None]
 RunCommand = Callable[[Sequence[str]], tuple[int, str]]  # runs a command; its exit code, and what it wrote to stderr

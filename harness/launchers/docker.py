@@ -29,7 +29,6 @@ from requests.exceptions import ReadTimeout
 from bench.turns import supervise
 from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
 from bench.turns.variables import pair
-from harness import shell
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
@@ -46,6 +45,7 @@ from harness.launchers.container import (
 from harness.launchers.container_link import ContainerLink, worker_command
 from harness.launchers.hardening import CODE, Allowance, harden, unreadable_file
 from harness.launchers.remote import RemoteMember
+from harness.terminal import shell
 
 OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness process
 GRACE_S: Final = 30.0  # for a worker to answer after the time limit of a turn, at which it ends the turn

@@ -23,11 +23,11 @@ from docker.errors import APIError, ImageNotFound
 from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.turns import variables
-from harness import shell
 from harness.environments import checkout, locks
 from harness.errors import SetupError
 from harness.launchers.base import Say
 from harness.launchers.docker import connect, image_name
+from harness.terminal import shell
 
 HARNESS: Final = "harness"  # the harness's own image, for compose.yaml
 RECIPE: Final = "samestep.recipe"  # label: digest of the files that an image was made from

@@ -19,11 +19,11 @@ from bench.turns import variables
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
-from harness import shell
 from harness.errors import SetupError
 from harness.launchers import scratch
 from harness.launchers.base import Member, OnStart, Say
 from harness.launchers.interpreter import Interpreter, look
+from harness.terminal import shell
 
 PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
 KILL_S: Final = 5.0  # for killed processes to end

@@ -14,7 +14,7 @@ from typing import Final
 
 LEAST_FREE_BYTES: Final = 512 << 20  # a precompiled header of PyTorch alone has 200 MB
 OTHERS: Final = (Path("/tmp"), Path("/var/tmp"))
-SAFE: Final = re.compile(r"[\w@%+=:,./~^-]+", re.ASCII)  # compilers and their drivers split or expand others
+SAFE: Final = re.compile(r"[\w./+@~^=-]+", re.ASCII)  # compilers and their drivers split or expand others
 
 
 def temporary() -> Path:

@@ -23,10 +23,11 @@ from typing import Final
 from bench.records.codec import RecordError
 from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import Outcome, Turn
-from harness import shell, strict
+from harness import strict
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
+from harness.terminal import shell
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
 SHARED: Final = "code-"  # beside it: a copy of bench/ as the run began

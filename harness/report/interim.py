@@ -15,7 +15,6 @@ from typing import Final
 from rich.console import Console
 
 from harness.errors import StoreError
-from harness.failures import brief
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.report.exporters import exporter, html
 from harness.report.exporters.console import print_grid
@@ -24,7 +23,8 @@ from harness.report.view import view
 from harness.report.write import MADE_FROM, PAGE, source, write_files
 from harness.store.facts import renamed
 from harness.store.folder import RunFolder
-from harness.terminal import console
+from harness.terminal.failures import brief
+from harness.terminal.streams import console
 from harness.validity.results import Run, load
 
 SHARE: Final = 0.02  # of the time, that renewing may take

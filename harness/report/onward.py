@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from harness import shell
 from harness.plan.profiles import PROFILES
 from harness.store.facts import RunFacts
+from harness.terminal import shell
 
 NEXT: Final[Mapping[str, str]] = {"look": "quick"}  # by profile
 OTHERS: Final = "default"  # the smallest profile with verdicts

@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness import shell
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
 from harness.report.disturbance import disturbance_sentences
 from harness.report.onward import next_sentence, resume_command
@@ -14,6 +13,7 @@ from harness.report.tables.memory import MemoryRow
 from harness.report.tables.steps import StepRow
 from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
+from harness.terminal import shell
 from harness.validity.results import Run
 
 

@@ -14,9 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from harness import shell
 from harness.errors import StoreError
-from harness.failures import explained
 from harness.report.exporters import EXPORTERS, exporter
 from harness.report.exporters.console import print_sentences, print_table
 from harness.report.onward import next_command
@@ -25,7 +23,9 @@ from harness.report.tables.all import tables
 from harness.report.view import view
 from harness.store.files import complete_file
 from harness.store.folder import RunFolder
-from harness.terminal import console as standard_console
+from harness.terminal import shell
+from harness.terminal.failures import explained
+from harness.terminal.streams import console as standard_console
 from harness.validity.results import Run, load
 
 if TYPE_CHECKING:

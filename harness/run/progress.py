@@ -10,11 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from bench.records.record import Cell, Record
-from harness import terminal
 from harness.format import rough_duration
 from harness.plan.label import name
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
 from harness.stats import estimate
+from harness.terminal import streams as terminal
 
 
 class Show(Protocol):

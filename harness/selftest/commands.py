@@ -62,7 +62,7 @@ def faults(
 
     They are put into the records one at a time.
     """
-    from harness import terminal
     from harness.selftest import faults as test
+    from harness.terminal import streams as terminal
 
     raise typer.Exit(test.run(run, results, terminal.console()))

@@ -9,7 +9,6 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from harness import terminal
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SamestepError
 from harness.host import planted, processors
 from harness.plan import request
@@ -18,6 +17,7 @@ from harness.selftest import clock, faults, outside, pairs, phases
 from harness.selftest.checkout import Checkout, checkout
 from harness.selftest.figures import Figure, answer, markdown
 from harness.store.folder import RunFolder
+from harness.terminal import streams as terminal
 
 Part = Callable[[], Iterable[Figure]]
 

@@ -30,7 +30,6 @@ from bench.records import text as texts
 from bench.records.codec import to_json
 from bench.records.record import Record
 from harness.errors import StoreError
-from harness.failures import explained, remedy
 from harness.format import shortened_name
 from harness.plan.plan import Plan
 from harness.store import reading, replicates
@@ -38,6 +37,7 @@ from harness.store.facts import RunFacts
 from harness.store.files import complete_file
 from harness.store.lock import Lock
 from harness.store.samples import Sample, Samples
+from harness.terminal.failures import explained, remedy
 
 RUN_FILE: Final = "run.json"
 PLAN_FILE: Final = "plan.json"

@@ -6,12 +6,13 @@ from typing import Final, TypeVar
 
 from bench.records.codec import RecordError
 from bench.records.record import Cell, Record
-from harness import shell, strict
+from harness import strict
 from harness.errors import StoreError
 from harness.plan.plan import Plan
 from harness.store import rules
 from harness.store.facts import RunFacts, renamed
 from harness.strict import FieldError, JsonError
+from harness.terminal import shell
 
 T = TypeVar("T")
 

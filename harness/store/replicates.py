@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.catalogue import DRIFT_PROBE, EXPORT
 from bench.records.record import Cell, Record
-from harness import shell
 from harness.errors import StoreError
 from harness.plan.label import name
+from harness.terminal import shell
 
 LAUNCH = "launch"  # the phase of a failure before the first of the protocol
 

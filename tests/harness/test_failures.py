@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import failures
+from harness.terminal import failures
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from harness import shell
 from harness.environments.venvs import Environments
 from harness.errors import SetupError, StoreError
 from harness.launchers.docker import check_readable
@@ -16,6 +15,7 @@ from harness.launchers.local import LocalLauncher, OneInterpreter
 from harness.launchers.workers import WorkersLauncher, absence
 from harness.report.onward import next_command, resume_command
 from harness.store.folder import RECORDS_FILE, RunFolder
+from harness.terminal import shell
 from tests.factories import run_facts
 
 ODD = (
@@ -83,7 +83,7 @@ def test_code_that_a_container_cannot_read_is_opened(folder: Path) -> None:
 
 def test_the_users_interpreter_gets_its_packages(folder: Path) -> None:
     python = folder / "python"
-    python.write_text('#!/bin/sh\n[ "$1" = -c ] && echo numpy || echo "$@"\n')
+    python.write_text('#!/bin/sh\n[ "$2" = -c ] && { echo "$0"; echo numpy; } || echo "$@"\n')
     python.chmod(0o755)
     with pytest.raises(SetupError) as raised:
         OneInterpreter(python).make([], lambda line: None)

@@ -12,13 +12,13 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
-from harness.failures import brief
 from harness.report import summary
 from harness.report.hues import hue_number
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.models import exported
 from harness.report.view import view
+from harness.terminal.failures import brief
 from harness.validity.results import Run
 
 if TYPE_CHECKING:

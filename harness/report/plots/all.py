@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from harness.failures import brief
 from harness.report.hues import HUES, hue_number
 from harness.report.plots.costs import costs
 from harness.report.plots.growth import growth
@@ -13,6 +12,7 @@ from harness.report.plots.memory_parts import bars
 from harness.report.plots.steps import steps
 from harness.report.plots.style import Plot
 from harness.report.tables.all import Tables
+from harness.terminal.failures import brief
 from harness.validity.results import Run
 
 

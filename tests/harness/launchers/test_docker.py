@@ -12,13 +12,13 @@ from docker.errors import APIError, ImageNotFound
 from requests.exceptions import ConnectionError as EngineError
 
 from bench.turns.turn import Settings, Turn, to_record, turn_from_json
-from harness import shell
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.launchers import docker
 from harness.launchers.container import explain
 from harness.launchers.docker import OWNER, DockerLauncher, owner
 from harness.launchers.hardening import Allowance
+from harness.terminal import shell
 from tests.factories import cell
 
 STATE = {

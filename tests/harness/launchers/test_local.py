@@ -120,21 +120,3 @@ def test_a_shim_is_asked_once_which_python_it_is(tmp_path: Path) -> None:
     interpreter = OneInterpreter(shim)
     interpreter.make(["numpy"], lambda line: None)
     assert interpreter.python("numpy") == Path(sys.executable)
-
-
-def test_where_compilers_do_not_take_the_name_of_the_folder_another_is_used(
-    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """torch.compile's C++ compiler takes a space for the end of a name."""
-    spaced, other = tmp_path / "with space", tmp_path / "other"
-    spaced.mkdir()
-    other.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(spaced))
-    monkeypatch.setattr(local, "OTHER_PLACES", ("/nonexistent", str(other)))
-    said: list[str] = []
-    launcher = LocalLauncher("venv", packages)
-    launcher.prepare(["torch"], said.append)
-    folders: list[Path] = []
-    launcher.take(a_turn(), lambda pid, folder: folders.append(folder))
-    assert folders[0].parent == other
-    assert said == [f"Replicates use {other}: compilers do not take the name {spaced}"]

@@ -101,10 +101,11 @@ def test_the_whole_report_goes_elsewhere_and_leaves_the_run_alone(folder: RunFol
     assert snapshot(folder.path) == before
     written = {str(path.relative_to(tmp_path / "a b" / "site")) for path in (tmp_path / "a b").rglob("*.*")}
     assert {"index.html", "index.md", "steps.md", "csv/steps.csv", write.MADE_FROM} <= written
-    shutil.copytree(folder.path, tmp_path / "copy")
-    write.write_report(RunFolder(tmp_path / "copy"))
+    copy = tmp_path / "copy" / folder.path.name
+    shutil.copytree(folder.path, copy)
+    write.write_report(RunFolder(copy))
     for path in written - {"csv"}:
-        assert (tmp_path / "copy" / "report" / path).read_bytes() == (tmp_path / "a b" / "site" / path).read_bytes()
+        assert (copy / "report" / path).read_bytes() == (tmp_path / "a b" / "site" / path).read_bytes()
 
 
 def test_output_and_format_exclude_each_other(folder: RunFolder, tmp_path: Path) -> None:

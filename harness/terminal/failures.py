@@ -14,7 +14,7 @@ from typing import Final
 WHOLE: Final = "SAMESTEP_TRACEBACK"  # set to 1, an error is printed with its traceback as well
 BASE_MIB, PER_CPU_MIB = 512, 128  # address space of the command itself; measured on two processors: 390 in all
 LONGEST: Final = 300  # characters of another's message
-ROOT: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[2]
 
 _SPACE: Final = "free some space"
 _PLACE: Final = "choose another folder, or change its owner or its permissions"

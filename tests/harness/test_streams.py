@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, commands, terminal
+from harness import cli, commands
+from harness.terminal import streams as terminal
 
 TEXT = "104 µs ± 2 %, 3×, a–b ─ é \\udc80"
-PRINTS = f"import sys; from harness import terminal\nwith terminal.safe_streams() as out: print('{TEXT}')\n"
+PRINTS = (
+    "import sys; from harness.terminal import streams as terminal\n"
+    f"with terminal.safe_streams() as out: print('{TEXT}')\n"
+)
 CLI = (sys.executable, "-m", "harness.cli")
 
 
@@ -67,7 +71,7 @@ def test_a_reader_that_ends_is_met_as_by_other_tools() -> None:
 
 def test_with_closed_streams_no_file_takes_their_place() -> None:
     code = (
-        "import os, tempfile; from harness import terminal\n"
+        "import os, tempfile; from harness.terminal import streams as terminal\n"
         "with terminal.safe_streams(): file = tempfile.TemporaryFile(); assert file.fileno() > 2, file.fileno()\n"
     )
     ended = shell(f"{sys.executable} -c '{code}' <&- >&-")
@@ -81,7 +85,7 @@ def test_a_width_that_is_none_is_not_taken(columns: str, monkeypatch: pytest.Mon
 
 
 def test_a_document_is_utf_8_wherever_it_goes(tmp_path: Path) -> None:
-    code = "from harness import terminal\nwith terminal.safe_streams(): terminal.document('µ × \\u2013')"
+    code = "from harness.terminal import streams\nwith streams.safe_streams(): streams.document('µ × \\u2013')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     assert ended.stdout.decode() == "µ × –"

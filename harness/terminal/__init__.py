@@ -1,0 +1,1 @@
+"""What a person reads and types: safe streams, errors in one sentence, commands to be pasted."""
