@@ -93,7 +93,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
 def doctor() -> None:
     """Say what this host can run.
 
-    For each thing that it cannot run, the table has the remedy.
+    For each thing that it cannot run, a line below the table has the remedy.
     """
     from harness import commands
 

@@ -157,13 +157,17 @@ def doctor() -> int:
     checks = (*examine(survey.look()), *programs.checks(catalogue().frameworks))
     console = terminal.console()
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
-    table = Table("check", "", "found", "remedy", box=None, header_style="bold", pad_edge=False)
+    table = Table("check", "", "found", box=None, header_style="bold", pad_edge=False)
     _fold(table)
     for check in checks:
         status = f"[{colours[check.status]}]{check.status}[/]"
-        table.add_row(escape(check.name), status, escape(check.found), escape(check.remedy))
+        table.add_row(escape(check.name), status, escape(check.found))
     console.print(table)
     console.print()
+    for check in checks:
+        if check.remedy:  # on one line, whatever the width: a command in it can be copied
+            print(f"{check.name}: {check.remedy}")
+    print()
     for way in ways(checks):
         print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
     return OK if can_run(checks) else USAGE

@@ -233,8 +233,9 @@ class OneInterpreter:
             SetupError: the interpreter does not run, or a package is missing.
         """
         probe = (
-            "import importlib.util as u, sys; print(sys.executable); "
-            f"print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)])"
+            "import importlib.util as u, os, sys; "
+            f"print(*[n for n in {self.NEEDED!r} if not u.find_spec(n)], flush=True); "
+            "sys.stdout.buffer.write(os.fsencode(sys.executable))"
         )
         try:  # without the caller's packages, as a replicate is
             ended = subprocess.run(
@@ -242,13 +243,12 @@ class OneInterpreter:
                 env=variables.of_tools(os.environ),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
                 check=True,
                 timeout=60,
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise SetupError(f"{self._python} does not run as a Python interpreter: {error}.") from error
-        real, _, absent = ended.stdout.partition("\n")
+        absent, _, real = os.fsdecode(ended.stdout).partition("\n")
         missing = absent.split()
         if missing:
             packages = [name.replace("_", "-") for name in missing]

@@ -83,7 +83,7 @@ def test_code_that_a_container_cannot_read_is_opened(folder: Path) -> None:
 
 def test_the_users_interpreter_gets_its_packages(folder: Path) -> None:
     python = folder / "python"
-    python.write_text('#!/bin/sh\n[ "$2" = -c ] && { echo "$0"; echo numpy; } || echo "$@"\n')
+    python.write_text('#!/bin/sh\n[ "$2" = -c ] && { echo numpy; echo "$0"; } || echo "$@"\n')
     python.chmod(0o755)
     with pytest.raises(SetupError) as raised:
         OneInterpreter(python).make([], lambda line: None)

@@ -64,8 +64,9 @@ def prepared(runs: Path, factor: float) -> None:
         run = made([by * step for step in STEPS], seed=number, id=run_id, profile="quick")
         folder = store.create(runs, run_id)
         folder.write_facts(run.facts)
-        folder.write_plan(make_plan((factories.cell(),), blocks=3, seed=number))
-        for record in (*run.records, sentinel(1)):
+        probes = [sentinel(block) for block in (1, 2, 3, 4)]
+        folder.write_plan(make_plan((factories.cell(), probes[0].cell), blocks=3, seed=number))
+        for record in (*run.records, *probes):
             folder.append(record)
 
 
