@@ -10,7 +10,7 @@ A verdict needs six blocks, because it asks whether there is any difference at a
 
 The bound is the threshold, or the noise floor where that is larger; then nothing is "within". Slower and faster also
 need that Holm's procedure over the table rejects that the ratio is 1: so identical code is called different with the
-same small probability in a table of forty cells as in one of a single cell. Decision 28 has what was simulated.
+same small probability in a table of forty cells as in one of a single cell. Decision 27 has what was simulated.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What do answers by a threshold find, and how often are they wrong? Simulated tables, for decision 28: [TABLES].
+"""What do answers by a threshold find, and how often are they wrong? Simulated tables, for decision 27: [TABLES].
 
 Each replicate has a level of its own, spread by σ. Two sessions are independent samples; runs side by side share what
 the machine does to a block, and are compared by the ratios of their blocks.
@@ -59,7 +59,7 @@ def _pairs(times: np.ndarray[tuple[int, int, int], np.dtype[np.float64]], *, pai
 
 
 def main(tables: int) -> None:
-    """Print the tables of decision 28."""
+    """Print the tables of decision 27."""
     print("| compared | cells | blocks | σ | A/A wrong | A/A wrong at 1 % | +10 % called slower | +15 % found |")
     for paired in (False, True):
         for cells in (1, 4, 13, 40):
