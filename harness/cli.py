@@ -277,7 +277,7 @@ def _exit_code() -> int:
 def _say(error: Exception) -> int:
     """Say an error in one sentence; return its exit code."""
     if isinstance(error, SamestepError | WorkloadError):
-        print(f"samestep: {error}", file=sys.stderr)
+        print(f"samestep: {failures.bounded(str(error))}", file=sys.stderr)
         return error.exit_code if isinstance(error, SamestepError) else USAGE
     if isinstance(error, FrameworkError):
         print(f"samestep: {error}: samestep check says all that a framework lacks", file=sys.stderr)

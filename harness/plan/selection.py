@@ -11,6 +11,7 @@ from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, Mo
 from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 from harness.errors import SelectionError
+from harness.format import shortened_name
 from harness.plan.profiles import PROFILES, Profile
 
 V = TypeVar("V")
@@ -74,6 +75,7 @@ def known(kind: str, name: str, valid: Mapping[str, V]) -> V:
     """
     if name in valid:
         return valid[name]
+    name = shortened_name(name)
     near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise SelectionError(f"There is no {kind} {name!r}.{hint} Valid: {', '.join(valid)}.")

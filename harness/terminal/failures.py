@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import resource
 import shlex
 import tempfile
@@ -13,6 +14,7 @@ from typing import Final
 
 WHOLE: Final = "SAMESTEP_TRACEBACK"  # set to 1, an error is printed with its traceback as well
 BASE_MIB, PER_CPU_MIB = 512, 128  # address space of the command itself; measured on two processors: 390 in all
+LONGEST_WORD: Final = 4200  # characters; a path has at most 4096 bytes
 LONGEST: Final = 300  # characters of another's message
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -142,3 +144,8 @@ def _has_working_folder() -> bool:
         return bool(Path.cwd())
     except OSError:
         return False
+
+
+def bounded(message: str) -> str:
+    """Return `message`; of a word that is longer than any path, as a name that was typed may be, only the beginning."""
+    return re.sub(rf"\S{{{LONGEST_WORD},}}", lambda word: f"{word[0][:80]}…", message)

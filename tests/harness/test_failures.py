@@ -63,3 +63,8 @@ def test_a_fault_of_samestep_says_where_its_traceback_is(tmp_path: Path, monkeyp
 def test_a_fault_whose_traceback_cannot_be_kept_says_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", os.devnull)
     assert failures.sentence(KeyError("x")).endswith("SAMESTEP_TRACEBACK=1 prints its traceback")
+
+
+def test_a_word_that_is_longer_than_any_path_is_not_said_whole() -> None:
+    path = "/" + "a/" * 2000
+    assert failures.bounded(f"{path} is 'a {'b' * 100_000}' too") == f"{path} is 'a {'b' * 80}… too"
