@@ -65,7 +65,11 @@ def test_a_form_is_of_a_workload(name: str) -> None:
 
 def test_every_framework_with_a_transformer_states_the_form_of_its_attention() -> None:
     forms = {name: form for name in FRAMEWORKS for workload, form in framework_offer(name).forms}
-    assert set(FRAMEWORKS) - set(forms) == {"numpy", "onnxruntime"}
+    with_one = {
+        "torch", "tensorflow", "jax", "flax", "lightning", "fastai", "keras_jax", "keras_tensorflow", "keras_torch",
+    }  # fmt: skip
+    assert with_one <= set(forms)
+    assert not {"numpy", "onnxruntime"} & set(forms)
     assert forms["tensorflow"] == "attention of separate operations"
 
 

@@ -15,10 +15,10 @@ ROOT = locks.ROOT
 TOY = (ROOT / "tests" / "toy" / "framework.py").read_text()
 LOCK = "autograd==1.8.0 \\\n    --hash=sha256:0\nnumpy==2.4.6 \\\n    --hash=sha256:0\n"
 PARTS = {
-    "bench/frameworks/toy.py": TOY,
-    "images/toy.in": "-r bench.in\nautograd==1.8.0\n",
-    "images/locks/toy.cpu-py311.txt": LOCK,
-    "images/locks/toy.cuda-py312.txt": LOCK,
+    "bench/frameworks/plaything.py": TOY,
+    "images/plaything.in": "-r bench.in\nautograd==1.8.0\n",
+    "images/locks/plaything.cpu-py311.txt": LOCK,
+    "images/locks/plaything.cuda-py312.txt": LOCK,
 }
 
 
@@ -33,13 +33,15 @@ def checkout(tmp_path: Path) -> Path:
     for file, text in PARTS.items():
         (tmp_path / file).write_text(text)
     compose = (ROOT / "compose.yaml").read_text()
-    line = service("toy", tmp_path)
-    compose = compose.replace("\n  harness:\n", f"{line}\n\n  harness:\n", 1).replace("[numpy, ", "[toy, numpy, ", 1)
+    line = service("plaything", tmp_path)
+    compose = compose.replace("\n  harness:\n", f"{line}\n\n  harness:\n", 1).replace(
+        "[numpy, ", "[plaything, numpy, ", 1
+    )
     (tmp_path / "compose.yaml").write_text(compose)
     return tmp_path
 
 
-def told(root: Path, name: str = "toy") -> Mapping[str, Need]:
+def told(root: Path, name: str = "plaything") -> Mapping[str, Need]:
     """What is to be done, by file."""
     return {need.where: need for need in needs(name, root) if not need.is_met}
 
@@ -58,12 +60,12 @@ def test_all_that_is_missing_is_said_at_once(checkout: Path) -> None:
         (checkout / file).unlink()
     (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
 
-    found = [need for need in needs("toy", checkout) if not need.is_met]
+    found = [need for need in needs("plaything", checkout) if not need.is_met]
 
     assert [(need.where, need.status) for need in found] == [
-        ("bench/frameworks/toy.py", "missing"),
-        ("images/toy.in", "missing"),
-        ("images/locks/toy.cpu-py311.txt", "missing"),
+        ("bench/frameworks/plaything.py", "missing"),
+        ("images/plaything.in", "missing"),
+        ("images/locks/plaything.cpu-py311.txt", "missing"),
         ("compose.yaml", "missing"),
         ("compose.yaml", "missing"),
     ]
@@ -77,10 +79,10 @@ def test_each_file_that_is_compulsory_is_named(checkout: Path, file: str) -> Non
 
 
 def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout: Path) -> None:
-    (checkout / "images" / "locks" / "toy.cuda-py312.txt").unlink()
-    assert set(told(checkout)) == {"images/locks/toy.cuda-py312.txt"}
+    (checkout / "images" / "locks" / "plaything.cuda-py312.txt").unlink()
+    assert set(told(checkout)) == {"images/locks/plaything.cuda-py312.txt"}
     (checkout / "images" / "cpu").mkdir()
-    (checkout / "images" / "toy.in").rename(checkout / "images" / "cpu" / "toy.in")
+    (checkout / "images" / "plaything.in").rename(checkout / "images" / "cpu" / "plaything.in")
     (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
     assert told(checkout) == {}
 
@@ -107,21 +109,21 @@ def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout:
 )
 def test_what_is_wrong_in_its_file_is_named(checkout: Path, old: str, new: str, sentence: str) -> None:
     assert old in TOY
-    (checkout / "bench" / "frameworks" / "toy.py").write_text(TOY.replace(old, new, 1))
-    need = told(checkout)["bench/frameworks/toy.py"]
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(TOY.replace(old, new, 1))
+    need = told(checkout)["bench/frameworks/plaything.py"]
     assert need.status == "wrong"
     assert sentence in need.found
     assert need.remedy
 
 
 def test_a_file_that_is_no_text_is_named_and_no_traceback(checkout: Path) -> None:
-    (checkout / "bench" / "frameworks" / "toy.py").write_bytes(b"\xff\xfe\x00")
-    assert told(checkout)["bench/frameworks/toy.py"].status == "wrong"
+    (checkout / "bench" / "frameworks" / "plaything.py").write_bytes(b"\xff\xfe\x00")
+    assert told(checkout)["bench/frameworks/plaything.py"].status == "wrong"
 
 
 def test_a_file_that_is_too_long_is_named(checkout: Path) -> None:
-    (checkout / "bench" / "frameworks" / "toy.py").write_text(TOY + "\n# more" * 200)
-    assert "more than 200" in told(checkout)["bench/frameworks/toy.py"].found
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(TOY + "\n# more" * 200)
+    assert "more than 200" in told(checkout)["bench/frameworks/plaything.py"].found
 
 
 @pytest.mark.parametrize(
@@ -129,37 +131,39 @@ def test_a_file_that_is_too_long_is_named(checkout: Path) -> None:
     [("autograd==1.8.0\n", "no line -r"), ("-r nosuch.in\nautograd==1.8.0\n", "nosuch.in is not there")],
 )
 def test_requirements_that_build_on_nothing_are_named(checkout: Path, text: str, sentence: str) -> None:
-    (checkout / "images" / "toy.in").write_text(text)
-    assert sentence in told(checkout)["images/toy.in"].found
+    (checkout / "images" / "plaything.in").write_text(text)
+    assert sentence in told(checkout)["images/plaything.in"].found
 
 
 def test_a_lock_that_is_older_than_what_is_asked_for_is_named(checkout: Path) -> None:
-    (checkout / "images" / "toy.in").write_text("-r bench.in\nAutoGrad==1.9.0\n")
-    need = told(checkout)["images/locks/toy.cpu-py311.txt"]
-    assert (need.status, need.found) == ("wrong", "AutoGrad==1.9.0 of images/toy.in is not in it")
-    assert need.remedy == "python -m harness.environments.locks toy"
+    (checkout / "images" / "plaything.in").write_text("-r bench.in\nAutoGrad==1.9.0\n")
+    need = told(checkout)["images/locks/plaything.cpu-py311.txt"]
+    assert (need.status, need.found) == ("wrong", "AutoGrad==1.9.0 of images/plaything.in is not in it")
+    assert need.remedy == "python -m harness.environments.locks plaything"
 
 
 def test_the_line_of_compose_is_given_whole(checkout: Path) -> None:
-    line = service("toy", checkout)
+    line = service("plaything", checkout)
     compose = checkout / "compose.yaml"
     compose.write_text(compose.read_text().replace(f"{line}\n", ""))
     need = told(checkout)["compose.yaml"]
     assert need.status == "missing"
     assert line in need.remedy
-    (checkout / "images" / "toy.in").write_text("-r jax.in\nautograd==1.8.0\n")
+    (checkout / "images" / "plaything.in").write_text("-r jax.in\nautograd==1.8.0\n")
     assert "PARENT: jax" in told(checkout)["compose.yaml"].remedy
 
 
 def test_a_line_of_compose_that_builds_on_another_framework_is_wrong(checkout: Path) -> None:
     compose = checkout / "compose.yaml"
-    compose.write_text(compose.read_text().replace("FRAMEWORK: toy, PARENT: numpy", "FRAMEWORK: toy, PARENT: torch"))
+    compose.write_text(
+        compose.read_text().replace("FRAMEWORK: plaything, PARENT: numpy", "FRAMEWORK: plaything, PARENT: torch")
+    )
     assert told(checkout)["compose.yaml"].status == "wrong"
 
 
 def test_a_place_in_depends_on_is_needed(checkout: Path) -> None:
     compose = checkout / "compose.yaml"
-    compose.write_text(compose.read_text().replace("[toy, numpy, ", "[numpy, "))
+    compose.write_text(compose.read_text().replace("[plaything, numpy, ", "[numpy, "))
     assert told(checkout)["compose.yaml"].found == "its place in depends_on"
 
 
@@ -180,6 +184,6 @@ def test_the_command_says_it_and_has_an_exit_code(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("text", ["MODES = {}\n", "MODES = 1\nBASELINE = ''\nENVIRONMENT = {}\n", "def (\n"])
 def test_a_file_that_cannot_be_read_is_one_sentence_for_every_other_command(checkout: Path, text: str) -> None:
-    (checkout / "bench" / "frameworks" / "toy.py").write_text(text)
-    with pytest.raises(FrameworkError, match=r"bench/frameworks/toy\.py: "):
-        framework_offer("toy", checkout / "bench")
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(text)
+    with pytest.raises(FrameworkError, match=r"bench/frameworks/plaything\.py: "):
+        framework_offer("plaything", checkout / "bench")
