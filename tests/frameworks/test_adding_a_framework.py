@@ -20,7 +20,16 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
 TOY = ROOT / "tests" / "toy"
 TOOLS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
-FAST = ("-m", "not frameworks and not engine and not browser", "-q", "-p", "no:cacheprovider", "-n", "2", "--maxfail=20")
+FAST = (
+    "-m",
+    "not frameworks and not engine and not browser",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-n",
+    "2",
+    "--maxfail=20",
+)
 LIBRARY = {
     "toyarith.py": "from statistics import fmean as fmean\n",
     "toyarith-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyarith\nVersion: 1.0\n",

@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
     compose = (ROOT / "compose.yaml").read_text()
     line = service("plaything", tmp_path)
     compose = compose.replace("\n  harness:\n", f"{line}\n\n  harness:\n", 1).replace(
-        "[numpy, ", "[plaything, numpy, ", 1
+        "numpy, torch, ", "plaything, numpy, torch, ", 1
     )
     (tmp_path / "compose.yaml").write_text(compose)
     return tmp_path
@@ -163,7 +163,7 @@ def test_a_line_of_compose_that_builds_on_another_framework_is_wrong(checkout: P
 
 def test_a_place_in_depends_on_is_needed(checkout: Path) -> None:
     compose = checkout / "compose.yaml"
-    compose.write_text(compose.read_text().replace("[plaything, numpy, ", "[numpy, "))
+    compose.write_text(compose.read_text().replace("plaything, numpy, ", "numpy, "))
     assert told(checkout)["compose.yaml"].found == "its place in depends_on"
 
 
