@@ -5,12 +5,15 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from bench.records.record import Environment
 from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
+
+ENVIRON: Final = Path("/proc/self/environ")
 
 
 def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
@@ -25,19 +28,29 @@ def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Envi
         threads=turn.threads,
         device_name=device_name or cpu,
         versions=tuple(versions),
-        flags=tuple(_shown(name) for name in sorted(os.environ) if name in asked_for),
+        flags=tuple(_shown(name, os.environ[name]) for name in sorted(asked_for & set(os.environ))),
         launcher=turn.launcher,
         image=turn.image,
-        variables=tuple(_shown(name) for name in sorted(os.environ)),
+        variables=tuple(_shown(name, value) for name, value in sorted(_given(asked_for).items())),
         named=tuple(sorted(turn.named)),
     )
 
 
-def _shown(name: str) -> str:
+def _given(asked_for: Collection[str]) -> Mapping[str, str]:
+    """Return the variables that the process was started with (proc(5), environ), and those of the framework's file.
+
+    Others that are there now a library has set for itself: PyTorch's compiler keeps addresses of the process in one.
+    """
+    started = (pair.partition(b"=") for pair in ENVIRON.read_bytes().split(b"\0") if pair)
+    found = {os.fsdecode(name): os.fsdecode(value) for name, _, value in started}
+    return {**found, **{name: os.environ[name] for name in asked_for if name in os.environ}}
+
+
+def _shown(name: str, value: str) -> str:
     """Return "NAME=value" of a variable; folders that are this replicate's own have one name in all of them."""
     if name == "PYTHONPATH":
         return f"{name}={{code}}"
-    value = os.environ[name].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     whole_path = rf"(?<![^=:;, ]){re.escape(str(scratch()))}(?![^/:;, ])"
     return f"{name}={re.sub(whole_path, '{scratch}', value)}"
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench.records.codec import RecordError
 from bench.turns import turn as turns
+from bench.turns.environment import describe
 from bench.turns.supervise import LOG_FILE, environment, read, read_log, supervise, tail
 from bench.turns.turn import LOG_CHARACTERS, PHASE_FILE, RECORD_FILE, Turn, last_phase
 from tests import factories
@@ -164,6 +165,11 @@ def test_a_record_has_all_variables_of_its_process_and_the_same_in_every_replica
     )
     assert environments[0].flags == ("OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
     assert not [text for text in environments[0].variables if "TRACEMALLOC" in text or str(tmp_path) in text]
+
+
+def test_what_a_library_sets_for_itself_is_no_variable_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_ADDRESS_OF_A_TENSOR", "140098698660896")  # in this process only, as PyTorch's compiler does
+    assert not [text for text in describe(numpy_turn(), ()).variables if text.startswith("_ADDRESS")]
 
 
 def test_a_turn_and_an_outcome_survive_json() -> None:
