@@ -69,9 +69,11 @@ def _columns(view: View) -> list[Column]:
 
 def _grid(view: View, columns: Sequence[Column], layout: Layout) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    high = max(columns[at].title.count("\n") for at in layout.shown)
     for at, width in zip(layout.shown, layout.widths, strict=True):
         justify: Literal["left", "right"] = "left" if columns[at].folds else "right"
-        grid.add_column(Text(columns[at].title), justify=justify, vertical="bottom", width=width, overflow="fold")
+        title = Text("\n" * (high - columns[at].title.count("\n")) + columns[at].title)
+        grid.add_column(title, justify=justify, width=width, overflow="fold")  # a folded text begins in its row
     is_grouped = len(view.names) > 1  # the framework is a heading above its modes
     previous: ViewRow | None = None
     for row in view.rows:
