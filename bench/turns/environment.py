@@ -14,6 +14,7 @@ from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
 
 ENVIRON: Final = Path("/proc/self/environ")
+OF_SAMESTEP: Final = "SAMESTEP_"
 
 
 def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
@@ -40,9 +41,11 @@ def _given(asked_for: Collection[str]) -> Mapping[str, str]:
     """Return the variables that the process was started with (proc(5), environ), and those of the framework's file.
 
     Others that are there now a library has set for itself: PyTorch's compiler keeps addresses of the process in one.
+    samestep's own, such as the PID of its parent, are not for a framework: they are gone before it is imported.
     """
     started = (pair.partition(b"=") for pair in ENVIRON.read_bytes().split(b"\0") if pair)
     found = {os.fsdecode(name): os.fsdecode(value) for name, _, value in started}
+    found = {name: value for name, value in found.items() if not name.startswith(OF_SAMESTEP)}
     return {**found, **{name: os.environ[name] for name in asked_for if name in os.environ}}
 
 
