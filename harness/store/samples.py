@@ -110,7 +110,7 @@ class Samples:
         if not self._parts.is_dir():
             return
         with contextlib.ExitStack() as stack:
-            folder = os.open(self._parts, os.O_RDONLY)
+            folder = os.open(self.merged.parent, os.O_RDONLY)  # not that of the parts, which another merge removes
             stack.callback(os.close, folder)
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
