@@ -18,6 +18,7 @@ from bench.records.record import Timing
 from harness.stats.estimate import best_share, round_shares, step_ns
 
 FEWEST: Final = 5  # neighbouring slices that a ratio needs
+MOST_KEPT: Final = 5000  # replicates
 LEAST_SHARE: Final = 0.95  # of the processor time per wall time of the best rounds
 
 
@@ -30,6 +31,9 @@ class Slice:
     double_round_ns: float | None  # median of a trainer's fits of twice the steps; None: no trainer
 
 
+_slices: dict[int, tuple[Timing, tuple[Slice, ...]]] = {}  # with the replicate, so that its id stays its own
+
+
 def took_turns(timing: Timing) -> bool:
     """Return whether the rounds of a replicate were measured in time slices."""
     return bool(timing.slice_rounds)
@@ -40,6 +44,16 @@ def slices(timing: Timing) -> tuple[Slice, ...]:
 
     Rounds in which another process had the processor do not count, and a slice without any other is left out.
     """
+    # Each replicate is compared with many others. By identity: to hash its thousand rounds takes as long as this.
+    known = _slices.get(id(timing))
+    if known is None or known[0] is not timing:
+        if len(_slices) >= MOST_KEPT:
+            _slices.clear()
+        known = _slices[id(timing)] = timing, _sliced(timing)
+    return known[1]
+
+
+def _sliced(timing: Timing) -> tuple[Slice, ...]:
     found, first = [], 0
     alone = _alone(timing)
     for count in timing.slice_rounds:
