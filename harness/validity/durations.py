@@ -56,10 +56,15 @@ def _problem(value: Any, *, must_be_positive: bool) -> str:
 
 
 def _durations(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the name and value of every duration in a dataclass, at any depth, such as `timing.round_ns[3]`."""
+    """Yield the name and value of every duration in a dataclass, at any depth, such as `timing.round_ns[3]`.
+
+    Those of whole numbers above 0 throughout are left out: nothing is wrong with them.
+    """
     for field in dataclasses.fields(value):
         content, name = getattr(value, field.name), f"{above}{field.name}"
         is_many = isinstance(content, tuple)
+        if is_many and set(map(type, content)) == {int} and min(content) > 0:
+            continue  # thousands of rounds, of which none can be named
         items = ((f"{name}[{at}]", item) for at, item in enumerate(content)) if is_many else ((name, content),)
         for label, item in items:
             if dataclasses.is_dataclass(item):
