@@ -1,23 +1,14 @@
-"""A small run of every kind of record, and ways to damage one value of its files.
-
-`python -m tests.mutants COUNT SEED` damages it COUNT times, makes every report of what can still be read, and prints
-how each mutant ended that neither was read nor ended in a StoreError.
-"""
+"""A small run of every kind of record, and ways to damage one value of its files; `tests.faults` has the campaign."""
 
 import copy
 import json
 import random
-import sys
-import tempfile
-import traceback
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from bench.records.observation import Energy, Observation
 from bench.records.record import Limit, Memory, Reading, Record
-from harness.errors import StoreError
 from harness.plan.plan import make_plan
 from harness.report import frames
 from harness.report.exporters import EXPORTERS, exporter
@@ -127,34 +118,6 @@ def report(folder: RunFolder, *, page: bool = True) -> None:
     frames.load(run)
 
 
-def main(count: int, seed: int) -> int:
-    """Damage the run `count` times; return how many mutants ended in another exception."""
-    rng = random.Random(seed)
-    ended: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = run(Path(name))
-        whole = {file: (folder.path / file).read_text() for file in ("run.json", "plan.json", "records.jsonl")}
-        for _ in range(count):
-            what = damage(folder, whole, rng)
-            try:
-                report(folder, page=rng.random() < 0.05)
-            except StoreError:
-                ended["StoreError"] += 1
-            except Exception as error:  # noqa: BLE001 - any other is what is looked for
-                last = traceback.extract_tb(error.__traceback__)[-1]
-                key = f"{type(error).__name__} {last.filename}:{last.lineno}"
-                ended[key] += 1
-                examples.setdefault(key, f"{what} {error}"[:300])
-            else:
-                ended["read"] += 1
-            for file, text in whole.items():
-                (folder.path / file).write_text(text)
-    for key, number in ended.most_common():
-        print(number, key, examples.get(key, ""))
-    return sum(ended.values()) - ended["StoreError"] - ended["read"]
-
-
 def damage(folder: RunFolder, whole: dict[str, str], rng: random.Random) -> str:
     """Damage one value of one file; return what was changed."""
     file = rng.choice(["run.json", "plan.json", *["records.jsonl"] * 4])
@@ -171,7 +134,3 @@ def damage(folder: RunFolder, whole: dict[str, str], rng: random.Random) -> str:
     lines[number] = json.dumps(changed(data, path, copy.deepcopy(value)))
     (folder.path / file).write_text("\n".join(lines) + "\n")
     return f"{file} {number} {path} {str(value)[:80]!r}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])) > 0)

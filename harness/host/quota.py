@@ -7,10 +7,8 @@ stops, but it hands the time out in slices, and a group that runs slowly all the
 import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Final
 
-MEMBERSHIP: Final = Path("/proc/self/cgroup")
-MOUNTS: Final = Path("/sys/fs/cgroup")
+from harness.host.control_groups import MEMBERSHIP, MOUNTS, folders
 
 
 def processors(membership: Path = MEMBERSHIP, mounts: Path = MOUNTS) -> float | None:
@@ -35,20 +33,8 @@ def sentence(cpus: Collection[int], limit: float | None) -> str:
 
 
 def _limits(membership: Path, mounts: Path) -> Iterator[float]:
-    try:
-        lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        group = Path(path.strip("/"))
-        # A container may see the host's path of its group, but only its own group mounted: a folder that is not there
-        # sets no limit, and the one at the top is its own.
-        for folder in (group, *group.parents):
-            if not controllers:
-                yield from _of_2(mounts / folder / "cpu.max")
-            elif "cpu" in controllers.split(","):
-                yield from _of_1(mounts / "cpu" / folder)
+    for controller, folder in folders(("", "cpu"), membership, mounts):
+        yield from _of_1(folder) if controller else _of_2(folder / "cpu.max")
 
 
 def _of_2(file: Path) -> Iterator[float]:

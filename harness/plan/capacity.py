@@ -18,10 +18,11 @@ from bench.records.record import Cell
 from harness.errors import SelectionError, SetupError
 from harness.format import memory_size
 from harness.host import nvidia
+from harness.host.control_groups import MEMBERSHIP, MOUNTS, folders
 from harness.launchers.hardening import Allowance
 
 UNITS: Final[Mapping[str, int]] = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of two
-CONTROLLERS: Final = {"": ("", "memory.max"), "memory": ("memory", "memory.limit_in_bytes")}  # of cgroup 2 and of 1
+LIMIT_FILES: Final = {"": "memory.max", "memory": "memory.limit_in_bytes"}  # of cgroup 2 and of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +63,16 @@ def gpu_bytes() -> list[int]:
         return []
 
 
-def limits(*, membership: Path = Path("/proc/self/cgroup"), mounts: Path = Path("/sys/fs/cgroup")) -> Iterator[int]:
+def limits(membership: Path = MEMBERSHIP, mounts: Path = MOUNTS) -> Iterator[int]:
     """Yield the limits, in bytes, of this process's memory control group and of the groups that contain it.
 
-    A container may see the host's path of its group, but only its own group mounted. Then the folder at the top is its
-    own group, and a folder that does not exist sets no limit.
-
     Args:
-        membership: lines "number:controllers:path"; of version 2 the one without controllers (cgroups(7)).
+        membership: lines "number:controllers:path" (cgroups(7)).
         mounts: where version 2 is mounted, and version 1 in a folder for each controller.
     """
-    try:
-        lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            if controller in CONTROLLERS:
-                folder, file = CONTROLLERS[controller]
-                group = Path(path.strip("/")) / file
-                yield from (limit for parent in group.parents if (limit := _limit(mounts / folder / parent / file)))
+    for controller, folder in folders(LIMIT_FILES, membership, mounts):
+        if (limit := _limit(folder / LIMIT_FILES[controller])) is not None:
+            yield limit
 
 
 def _limit(file: Path) -> int | None:

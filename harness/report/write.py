@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -143,5 +142,5 @@ def _made_from(folder: RunFolder) -> Mapping[str, object]:
 
 def _remake(folder: RunFolder) -> str:
     path = folder.path.absolute()
-    into = path / "report" if os.access(path, os.W_OK) else Path(f"report-{folder.id}")
-    return f"samestep report {shlex.quote(str(path))} --output {shlex.quote(str(into))}"
+    into = shell.path(path / "report") if os.access(path, os.W_OK) else Path(f"report-{folder.id}")
+    return shell.samestep("report", shell.path(path), "--output", into)

@@ -17,6 +17,7 @@ from harness.report import write
 from harness.report.interim import Interim
 from harness.report.plots import all as every_plot
 from harness.store.folder import RunFolder
+from harness.terminal import shell
 from tests.factories import record
 from tests.harness.report.test_interim import folder_of, measured
 
@@ -69,7 +70,7 @@ def test_printing_ends_with_where_the_page_is(folder: RunFolder, capsys: pytest.
         return capsys.readouterr().out.splitlines()[-1]
 
     page = folder.report_path / "index.html"
-    command = f"samestep report {folder.path} --output {folder.report_path}"
+    command = f"{shell.samestep('report')} {folder.path} --output {folder.report_path}"
     assert last_line() == f"No page yet; this makes it: {command}"
     Interim(folder).at_interrupt()
     assert last_line() == f"Report: {page}, without plots so far; this makes it whole: {command}"
@@ -218,7 +219,7 @@ def test_a_report_that_fails_does_not_end_the_session(
     assert session._report(folder) is None
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("samestep: ")
-    assert "The records are kept: No page yet; this makes it: samestep report" in line
+    assert f"The records are kept: No page yet; this makes it: {shell.samestep('report')}" in line
 
 
 def test_made_from_is_json_that_names_the_records(folder: RunFolder) -> None:

@@ -205,7 +205,7 @@ def test_rubbish_from_a_replicate_is_a_failed_record(written: str, reason: str) 
 
 
 def test_every_value_of_a_record_damaged_in_any_way_is_read_or_named() -> None:
-    """A part of all changes; `python -m tests.mutants` makes more."""
+    """A part of all changes; `python -m tests.faults --kind folders` makes more."""
     rng, said = random.Random(20261128), []
     for record in mutants.records()[5:]:
         data = json.loads(to_json(record))
