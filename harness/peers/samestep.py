@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import math
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,8 @@ from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
 PROCESSES: Final = 3  # of each variant, in one group
 SLICES: Final = 12  # of each process
-SLICE_S: Final = 0.05
+SLICE_S: Final = 0.05  # at least
+ROUNDS: Final = 6  # of the slowest process that fit into a slice
 FEWEST: Final = 5  # slices in which all processes of a group had a round
 PATIENCE_S: Final = 20.0  # for a last round
 
@@ -107,15 +109,21 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
             _require_time(deadline_s)
             sides.append(_Side(programs, name, variant))
             sides[-1].turns.start()
+        slice_s = length_of_slice([side.round_s() for side in sides])
         for _ in range(SLICES):
             _require_time(deadline_s)
             for side in rng.sample(sides, len(sides)):
-                side.turns.run_slice(SLICE_S)
+                side.turns.run_slice(slice_s)
     finally:
         for side in sides:
             side.end()
     by_slice = {side.name: side.by_slice() for side in sides}
     return group_of(by_slice)
+
+
+def length_of_slice(rounds_s: Sequence[float]) -> float:
+    """Return how long each process runs in its turn, in s, so that the one with the longest rounds has some whole ones."""
+    return max(SLICE_S, ROUNDS * max(rounds_s))
 
 
 def group_of(by_slice: Mapping[str, Mapping[int, float]]) -> Group | None:
@@ -146,9 +154,14 @@ class _Side:
         self._process = programs.start(self._command, self._output)
         self.turns = FreeRunning(
             self._process.pid,
-            is_ready=lambda: "rounds\n" in self._said(),
+            is_ready=lambda: self.round_s() > 0,
             has_ended=lambda: self._process.poll() is not None,
         )
+
+    def round_s(self) -> float:
+        """Return how long a round takes by its own word, in s; 0 as long as it is not warm."""
+        found = re.search(r"^rounds (\d+\.\d+)\n", self._said(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
 
     def end(self) -> None:
         """Let it print its rounds and end."""

@@ -17,7 +17,7 @@ from harness.peers import hyperfine, pyperf, pytest_benchmark, torch_timer
 from harness.peers.hyperfine import Hyperfine
 from harness.peers.pyperf import Pyperf
 from harness.peers.pytest_benchmark import PytestBenchmark
-from harness.peers.samestep import Group, Samestep, group_of, together
+from harness.peers.samestep import Group, Samestep, group_of, length_of_slice, together
 from harness.peers.steps import Variant
 from harness.peers.tool import OutOfTimeError, Programs
 from harness.peers.torch_timer import TorchTimer
@@ -267,3 +267,8 @@ def test_a_program_that_fails_is_one_sentence_and_one_that_is_late_is_killed(tmp
         programs.run(programs.command("nothing"), late())
     with pytest.raises(OutOfTimeError):
         programs.run([sys.executable, "-c", "import time; time.sleep(60)"], time.monotonic())
+
+
+def test_a_slice_holds_whole_rounds_of_the_slowest_process() -> None:
+    assert length_of_slice([0.001, 0.002]) == pytest.approx(0.05)
+    assert length_of_slice([0.001, 0.015]) == pytest.approx(0.09)
