@@ -122,7 +122,7 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
 
 
 def length_of_slice(rounds_s: Sequence[float]) -> float:
-    """Return how long each process runs in its turn, in s, so that the one with the longest rounds has some whole ones."""
+    """Return how long each process runs in its turn, in s, so that the slowest has some whole rounds."""
     return max(SLICE_S, ROUNDS * max(rounds_s))
 
 
