@@ -51,7 +51,7 @@ def run(requested: Request, setting: Setting) -> int:
     if planned.left_out:
         progress.say(planned.left_out)
     for name in planned.launchers if planned.device == "cuda" else ():
-        gpus.require_free(_gpu(name), progress.say, shared=setting.shared_gpu)
+        _require_gpu(name, shared=setting.shared_gpu)
     used = set(models.needed(planned.offer.frameworks, plan.cells))
     named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
@@ -119,7 +119,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
-        gpus.require_free(_gpu(facts.launcher), progress.say, shared=shared)
+        _require_gpu(facts.launcher, shared=shared)
     facts = replace(facts, shared_gpu=shared, resumed_unix_ns=time.time_ns())
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
@@ -135,6 +135,12 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
 def _gpu(launcher: str) -> str:
     """Return the GPU that replicates of a launcher run on, as it was named."""
     return gpus.wanted(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
+
+
+def _require_gpu(launcher: str, *, shared: bool) -> None:
+    """Check the GPU of a launcher's replicates before a run; raises SetupError."""
+    by_speed = gpus.by_speed(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
+    gpus.require_free(_gpu(launcher), progress.say, shared=shared, by_speed=by_speed)
 
 
 def _session(jobs: Sequence[Job]) -> int:

@@ -123,14 +123,33 @@ def model(name: str, nvml: Any = None) -> str:
         gpu.close()
 
 
+def by_speed(variables: Mapping[str, str], *, in_container: bool) -> bool:
+    """Return whether CUDA numbers the GPUs of replicates by their speed; a container has one GPU only."""
+    return not in_container and variables.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
+
+
 def require_free(
-    name: str, say: Callable[[str], None], *, shared: bool, nvml: Any = None, proc: str = pids.PROC
+    name: str,
+    say: Callable[[str], None],
+    *,
+    shared: bool,
+    by_speed: bool = False,
+    nvml: Any = None,
+    proc: str = pids.PROC,
 ) -> None:
     """Check that the GPU called `name` is there and that no other program uses it; say what cannot be checked.
 
+    Args:
+        name: as `wanted` returns it.
+        say: gets a sentence.
+        shared: other programs may use it.
+        by_speed: CUDA numbers the GPUs by their speed, NVML never does.
+        nvml: the library; None: the driver's.
+        proc: where processes are listed.
+
     Raises:
-        SetupError: there is no such GPU, or none that can be observed; or a program uses it, or its memory is used
-            although no program is listed, and sharing was not allowed.
+        SetupError: there is no such GPU, or none that can be observed, or its number may be another one's for CUDA; or
+            a program uses it, or its memory is used although no program is listed, and sharing was not allowed.
     """
     try:
         gpu = open_gpu(name, nvml)
@@ -139,6 +158,11 @@ def require_free(
             return  # the run itself says so when it begins
         raise SetupError(f"--device cuda needs an NVIDIA GPU: {error}; or run with --device cpu.") from error
     try:
+        if by_speed and name.partition(":")[0].isdecimal() and len(kinds := _kinds(gpu.nvml)) > 1:
+            raise SetupError(
+                f"This host has GPUs of several kinds ({', '.join(kinds)}), and CUDA's number {name} may not be NVML's: set"
+                " CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the GPU by its UUID in CUDA_VISIBLE_DEVICES (nvidia-smi -L)."
+            )
         users = list(_users(gpu, say, pids.sees_host(proc)))
     finally:
         gpu.close()
@@ -164,6 +188,15 @@ def unexplained(used_bytes: int | None, programs: Iterable[int | None]) -> int:
 def unlisted(size: int) -> str:
     """Return the words for programs that are not listed and hold `size` bytes."""
     return f"programs that NVML does not list here ({memory_size(size)} of its memory)"
+
+
+def _kinds(nvml: Any) -> list[str]:
+    """Return the models of this host's GPUs, each once."""
+    models: dict[str, None] = {}
+    for index in range(nvml.nvmlDeviceGetCount()):
+        with contextlib.suppress(nvml.NVMLError):  # a lost one
+            models[str(nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(index)))] = None
+    return list(models)
 
 
 def _users(gpu: OpenGpu, say: Callable[[str], None], sees_host: bool) -> Iterator[str]:

@@ -31,7 +31,9 @@ LOSSES: Final = (
     "NVML_ERROR_GPU_IS_LOST", "NVML_ERROR_GPU_NOT_FOUND", "NVML_ERROR_RESET_REQUIRED", "NVML_ERROR_DRIVER_NOT_LOADED",
     "NVML_ERROR_UNINITIALIZED",
 )  # fmt: skip
+MOST_XIDS: Final = 100  # errors in one look
 RELEASE_S: Final = 1.0  # for the driver to take back the memory of a process that has gone
+XIDS: Final = "xids"  # kind of the call for critical errors
 RELEASE_EVERY_S: Final = 0.1
 RELEASED_BYTES: Final = 2 << 20  # above what was used before; less is the driver's own
 VALUE_FIELDS: Final = {  # of a buffer's sample, by the type of its values
@@ -72,6 +74,8 @@ class Device:
         """Yield why fields are missing: those of refused calls, and those of failed calls that are `empty`."""
         if self.lost:
             yield f"gpu: {self.lost}"
+        if XIDS in self.refused:
+            yield f"xids: {self.refused[XIDS]}"
         for call in (*calls.OFTEN, *calls.COUNTERS, *calls.ONCE, calls.PROGRAMS):
             if call.kind in self.refused and call.fields:
                 yield f"{', '.join(call.fields)}: {self.refused[call.kind]}"
@@ -80,8 +84,8 @@ class Device:
 
     def xids(self) -> list[int]:
         """Return the critical errors that the driver has reported since the last call of this."""
-        nvml, xids = self.gpu.nvml, []
-        while self._events is not None and not self.lost:
+        nvml, xids = self.gpu.nvml, list[int]()
+        while self._events is not None and not self.lost and len(xids) < MOST_XIDS:
             try:
                 xids.append(int(nvml.nvmlEventSetWait_v2(self._events, 0).eventData))
             except nvml.NVMLError:  # a time-out: there is none; a lost GPU shows itself in the calls
@@ -103,7 +107,7 @@ class Device:
             events = nvml.nvmlEventSetCreate()
             nvml.nvmlDeviceRegisterEvents(self.gpu.whole, nvml.nvmlEventTypeXidCriticalError, events)
         except nvml.NVMLError as error:
-            self.refused["xids"] = str(error)
+            self.refused[XIDS] = nvidia.explain(error, nvml)
             return None
         return events
 

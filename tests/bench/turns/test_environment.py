@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.records import codec
 from bench.records.record import Environment, Record
-from bench.turns import environment
 from bench.turns.environment import accelerator_name, cpu_model
 from harness.run.runner import named
 from tests import factories
@@ -44,7 +44,7 @@ def no_library() -> Driver:
 
 def measured(monkeypatch: pytest.MonkeyPatch, driver: Callable[[], object], device: str) -> Environment:
     """The environment of a replicate, as its process writes it and the harness reads it."""
-    monkeypatch.setattr(environment.ctypes, "CDLL", lambda name: driver())
+    monkeypatch.setattr("bench.turns.environment.ctypes.CDLL", lambda name: driver())
     record = run(fake(device=device), a_turn(cell=factories.cell(device=device)))
     assert record.status == "ok"
     read = codec.from_json(codec.to_json(record))
@@ -76,7 +76,7 @@ def test_on_the_processor_it_is_the_processors_and_no_gpu_is_asked(monkeypatch: 
 
 
 def test_where_the_real_library_is_missing_the_name_is_empty() -> None:
-    if not environment.Path("/dev/nvidiactl").exists():
+    if not Path("/dev/nvidiactl").exists():
         assert accelerator_name() == ""
 
 

@@ -109,6 +109,35 @@ def test_in_another_pid_namespace_it_is_said_that_programs_may_be_hidden(tmp_pat
     assert len(said) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "variables", "in_container", "refused"),
+    [
+        ("1", {}, False, True),
+        ("0:1", {}, False, True),
+        ("1", {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, False, False),
+        ("1", {}, True, False),  # it has one GPU, the engine's, whose numbers are NVML's
+        ("GPU-b", {}, False, False),
+    ],
+)
+def test_a_number_that_is_another_gpus_for_cuda_is_refused(
+    tmp_path: Path, name: str, variables: dict[str, str], in_container: bool, refused: bool
+) -> None:
+    by_speed = gpus.by_speed(variables, in_container=in_container)
+    folder = proc(tmp_path)
+    two = FakeGpu(uuid="GPU-a", model="NVIDIA A400"), FakeGpu(uuid="GPU-b", model="NVIDIA H100")
+    nvml = FakeNvml(*two)
+    if refused:
+        with pytest.raises(
+            SetupError, match=r"several kinds \(NVIDIA A400, NVIDIA H100\).*CUDA_DEVICE_ORDER=PCI_BUS_ID"
+        ):
+            require_free(name, print, shared=True, by_speed=by_speed, nvml=nvml, proc=folder)
+    else:
+        require_free(name, print, shared=False, by_speed=by_speed, nvml=nvml, proc=folder)
+    assert nvml.opened == 0
+    alike = FakeNvml(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b"))
+    require_free("1", print, shared=False, by_speed=True, nvml=alike, proc=folder)
+
+
 def test_a_list_that_nvml_refuses_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     nvml = FakeNvml(FakeGpu())
