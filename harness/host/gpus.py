@@ -160,8 +160,8 @@ def require_free(
     try:
         if by_speed and name.partition(":")[0].isdecimal() and len(kinds := _kinds(gpu.nvml)) > 1:
             raise SetupError(
-                f"This host has GPUs of several kinds ({', '.join(kinds)}), and CUDA's number {name} may not be NVML's: set"
-                " CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the GPU by its UUID in CUDA_VISIBLE_DEVICES (nvidia-smi -L)."
+                f"This host has GPUs of several kinds ({', '.join(kinds)}), and CUDA's number {name} may not be NVML's:"
+                " set CUDA_DEVICE_ORDER=PCI_BUS_ID, or put the GPU's UUID (nvidia-smi -L) into CUDA_VISIBLE_DEVICES."
             )
         users = list(_users(gpu, say, pids.sees_host(proc)))
     finally:

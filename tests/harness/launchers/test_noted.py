@@ -1,24 +1,26 @@
 """What the harness learns of a replicate in a worker: its phases for the sampler, and its PID where that is visible."""
 
+import dataclasses
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pynvml
 import pytest
 
-from bench.turns.channel import Channel
+from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import PHASE_FILE
 from harness.launchers import noted as noting
 from harness.launchers.noted import Noted, peer
 from harness.launchers.workers import WorkersLauncher
 from harness.samplers import observer as observing
-from harness.samplers.observer import Observer
+from harness.samplers.observer import Observer, Watch
 from tests.fake_nvml import FakeGpu, FakeNvml
 from tests.harness.launchers.test_workers import ENDED, QUICK, outcome, ready, turn
 
@@ -95,22 +97,31 @@ def launcher(tmp_path: Path) -> Iterator[WorkersLauncher]:
     made.close()
 
 
-def phases(channel: Channel) -> None:
-    """Go through a replicate as its worker reports it."""
-    for phase in ("launch", "import", "warmup", "rounds", "check"):
-        channel.send("phase", phase)
-        time.sleep(0.25 if phase in ("warmup", "rounds") else 0.05)
-    outcome(channel)
+def phases(watches: list[Watch]) -> Callable[[Channel], None]:
+    """Go through a replicate as its worker reports it, and stay in each phase until the sampler has looked in it."""
+
+    def looked(phase: str) -> bool:
+        times = [t_ns for t_ns, source, _, name, _ in watches[0].samples if (source, name) == ("turn", phase)]
+        return any(t_ns > times[0] for t_ns, *_ in list(watches[0].samples)) if times else False
+
+    def go_through(channel: Channel) -> None:
+        deadline = time.monotonic() + 20
+        for phase in ("launch", "import", "warmup", "rounds", "check"):
+            channel.send("phase", phase)
+            while not looked(phase) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        outcome(channel)
+
+    return go_through
 
 
-def test_clocks_and_power_of_a_worker_are_those_of_warm_up_and_timed_rounds(
-    launcher: WorkersLauncher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.samplers.base.PERIOD_S", 0.01)
-    ready(launcher, torch=phases)
+def test_clocks_and_power_of_a_worker_are_those_of_warm_up_and_timed_rounds(launcher: WorkersLauncher) -> None:
+    watches: list[Watch] = []
+    ready(launcher, torch=phases(watches))
     nvml = FakeNvml(FakeGpu(power_mw=400_000, events=pynvml.nvmlClocksEventReasonGpuIdle))
     observer = Observer(device="cuda", gpu="0", say=print, nvml=nvml)
     with observer.watch("cell#1") as watch:
+        watches.append(watch)
         assert launcher.take(turn(), watch.started) == ENDED
     observer.close()
     seen = watch.observation()
@@ -129,8 +140,6 @@ def test_a_member_tells_its_phases_as_well(launcher: WorkersLauncher) -> None:
 
     launcher.open()
     called: Called = []
-    link_worker = ready(launcher)
-    assert link_worker == {}
     made = WorkerThread(launcher, parks)
     member = launcher.member(turn())
     member.start(lambda pid, folder: called.append((pid, folder)))
@@ -144,19 +153,14 @@ def test_a_member_tells_its_phases_as_well(launcher: WorkersLauncher) -> None:
 class WorkerThread:
     """A worker that answers the first request of a member."""
 
-    def __init__(self, launcher: WorkersLauncher, answer: object) -> None:
-        import dataclasses
-        import threading
-
-        from bench.turns.channel import Hello, LostError, connect
-
+    def __init__(self, launcher: WorkersLauncher, answer: Callable[[Channel], None]) -> None:
         self.channel = connect(launcher.address)
         self.channel.send("hello", dataclasses.asdict(Hello(framework="torch", pid=7, cpus=(0,), image="")))
 
         def work() -> None:
             try:
                 self.channel.receive(5)
-                answer(self.channel)  # type: ignore[operator]
+                answer(self.channel)
                 self.channel.receive(5)
             except (LostError, TimeoutError):
                 pass
