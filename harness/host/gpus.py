@@ -17,7 +17,7 @@ from harness.host.nvidia import NvidiaError
 # With no program on it, a driver keeps some MiB of a GPU beside what it calls reserved, of a MIG instance some tens.
 # A CUDA context with its libraries takes more than this.
 UNEXPLAINED_BYTES: Final = 128 << 20
-ALLOW: Final = "run with --allow-shared-gpu"
+ALLOW: Final = "run with --allow-shared-gpu (docker compose: SAMESTEP_ALLOW_SHARED_GPU=1)"
 UNSEEN: Final = "this process does not see those of the whole host (a container needs pid: host)"
 
 

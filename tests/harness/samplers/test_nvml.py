@@ -82,6 +82,19 @@ def test_an_xid_counts_for_the_replicate_in_which_it_came(proc: Path) -> None:
     assert run(proc, FakeGpu(xids=[(0.0, 13), (2.0, 31)])).xids == (31,)
 
 
+def test_errors_that_cannot_be_listened_for_are_missing(proc: Path) -> None:
+    nvml = FakeNvml(FakeGpu(xids=[(2.0, 31)]))
+    nvml.fail("nvmlDeviceRegisterEvents", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    seen = Turn(nvml, proc).run()
+    assert seen.xids == ()
+    assert "xids: Not Supported" in seen.missing
+
+
+def test_a_driver_that_reports_errors_without_end_is_not_listened_to_for_ever(proc: Path) -> None:
+    turn = Turn(FakeNvml(FakeGpu(xids=[(0.0, 13)] * 1000)), proc)
+    assert len(turn.device.xids()) == 100
+
+
 def test_processes_are_the_replicates_others_or_gone(proc: Path) -> None:
     def programs(now: float) -> dict[int, int | None]:
         if now < 1:
