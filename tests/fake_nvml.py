@@ -46,7 +46,7 @@ class FakeGpu:
     model: str = "NVIDIA H100"
     buffers: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # sampling type: (microseconds, value)
     xids: list[tuple[float, int]] = field(default_factory=list)  # (second, number)
-    instances: list["FakeGpu | None"] = field(default_factory=list)  # None: a place without an instance
+    instances: Sequence["FakeGpu | None"] = field(default_factory=list)  # None: a place without an instance
     parent: "FakeGpu | None" = None
 
     def at(self, name: str, now: float) -> int:

@@ -44,14 +44,14 @@ class Noted:
         self._worker = worker
         self._before = _children(worker)
         self._folder = Path(tempfile.mkdtemp(prefix="samestep-phase-"))
-        self._pid: int | None = None
-        on_start(None, self._folder)
+        self._pid = 0
+        on_start(self._pid, self._folder)
 
     def note(self, phase: str) -> None:
         """Take note of the phase that the replicate is in."""
         with contextlib.suppress(OSError):
             (self._folder / PHASE_FILE).write_text(phase, encoding="utf-8")
-        if self._pid is None and (new := sorted(_children(self._worker) - self._before)):
+        if not self._pid and (new := sorted(_children(self._worker) - self._before)):
             self._pid = new[-1]
             self._on_start(self._pid, self._folder)
 

@@ -17,7 +17,7 @@ from bench.catalogue import WorkloadOffer
 from bench.records.record import Cell
 from harness.errors import SelectionError, SetupError
 from harness.format import memory_size
-from harness.host import gpus
+from harness.host import gpus, nvidia
 from harness.host.control_groups import MEMBERSHIP, MOUNTS, folders
 from harness.launchers.hardening import Allowance
 
@@ -63,7 +63,7 @@ def gpu_bytes(in_container: Sequence[bool], variables: Mapping[str, str] = os.en
     names = dict.fromkeys(gpus.wanted(variables, in_container=each) for each in in_container)
     try:
         return [gpus.memory_bytes(name) for name in names]
-    except gpus.NvidiaError:
+    except nvidia.NvidiaError:
         return []
 
 

@@ -39,10 +39,10 @@ class Watched:
         self.looks = 0
         self._file: str | None = None
 
-    def started(self, pid: int | None, folder: Path | None = None) -> None:
-        """Take note of the PID of its first process where it is known, and of the folder that has its phase."""
+    def started(self, pid: int, folder: Path | None = None) -> None:
+        """Take note of the PID of its first process, 0 where it is not known, and of the folder that has its phase."""
         self._file = str(folder / PHASE_FILE) if folder else None
-        self.pid = pid
+        self.pid = pid or None
 
     def look(self) -> bool:
         """Read which phase it is in; return whether a new one has begun."""

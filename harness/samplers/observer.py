@@ -122,7 +122,7 @@ class Watch:
         self._sampler.__exit__(kind, error, trace)
         self._group.discard(self._watched)
 
-    def started(self, pid: int | None, folder: Path | None = None) -> None:
+    def started(self, pid: int, folder: Path | None = None) -> None:
         """Take note of the replicate's first process and of the folder of its turn (`harness.launchers.base`)."""
         self._watched.started(pid, folder)
 

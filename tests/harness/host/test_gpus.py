@@ -1,6 +1,7 @@
 """The chosen GPU before a run: what is missing is one sentence with its remedy, and so is who else uses it."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pynvml
 import pytest
@@ -154,7 +155,7 @@ def test_a_program_that_only_draws_and_one_without_a_pid_here_are_users(tmp_path
 
 def test_a_process_that_is_listed_for_two_instances_holds_the_sum() -> None:
     class Twice(FakeNvml):
-        def nvmlDeviceGetComputeRunningProcesses_v3(self, gpu: FakeGpu) -> list[object]:  # type: ignore[override]  # noqa: N802
+        def nvmlDeviceGetComputeRunningProcesses_v3(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
             return super().nvmlDeviceGetComputeRunningProcesses_v3(gpu) * 2
 
     nvml = Twice(FakeGpu(programs=lambda now: {7: 5, 8: None}))

@@ -19,19 +19,19 @@ from bench.turns.turn import PHASE_FILE
 from harness.launchers import noted as noting
 from harness.launchers.noted import Noted, peer
 from harness.launchers.workers import WorkersLauncher
-from harness.samplers import observer as observing
+from harness.samplers.base import STEADY_PHASES
 from harness.samplers.observer import Observer, Watch
 from tests.fake_nvml import FakeGpu, FakeNvml
 from tests.harness.launchers.test_workers import ENDED, QUICK, outcome, ready, turn
 
-Called = list[tuple[int | None, Path]]
+Called = list[tuple[int, Path]]
 
 
 def test_phases_go_into_a_file_that_is_gone_at_the_end() -> None:
     called: Called = []
     noted = Noted(lambda pid, folder: called.append((pid, folder)), None)
     ((pid, folder),) = called
-    assert pid is None
+    assert pid == 0
     for phase in ("import", "rounds"):
         noted.note(phase)
         assert (folder / PHASE_FILE).read_text() == phase
@@ -52,7 +52,7 @@ def test_the_newest_child_of_a_visible_worker_is_the_replicate(monkeypatch: pyte
     noted.note("import")
     children[7] = {71, 99, 100}
     noted.note("build")
-    assert [pid for pid, _ in called] == [None, 99]
+    assert [pid for pid, _ in called] == [0, 99]
     noted.close()
 
 
@@ -127,7 +127,7 @@ def test_clocks_and_power_of_a_worker_are_those_of_warm_up_and_timed_rounds(laun
     seen = watch.observation()
     assert (seen.sm_clock_median_mhz, seen.power_median_mw, seen.clock_events) == (1980, 400_000, ("gpu idle",))
     begun = [phase for _, source, _, phase, _ in watch.samples if source == "turn"]
-    assert [phase for phase in begun if phase in observing.STEADY_PHASES] == ["warmup", "rounds"]
+    assert [phase for phase in begun if phase in STEADY_PHASES] == ["warmup", "rounds"]
     assert "host_*: the harness sees no processes of this launcher" in seen.missing
     assert not any("sm_clock_median_mhz" in line for line in seen.missing)
     assert seen.foreign == ()
