@@ -21,6 +21,7 @@ from harness.launchers.noted import Noted, peer
 from harness.launchers.workers import WorkersLauncher
 from harness.samplers.base import STEADY_PHASES
 from harness.samplers.observer import Observer, Watch
+from tests.bench.turns.test_members import ROOT, WORKER
 from tests.fake_nvml import FakeGpu, FakeNvml
 from tests.harness.launchers.test_workers import ENDED, QUICK, outcome, ready, turn
 
@@ -179,3 +180,41 @@ def test_the_children_of_a_process_that_has_ended_are_none() -> None:
         pass
     assert not psutil.pid_exists(child.pid)
     assert noting._children(child.pid) == set()
+
+
+# Stands in for an interpreter: called as `python -m bench turn FOLDER`, it goes through phases and ends.
+GOES = """#!{python}
+import sys, time
+folder = sys.argv[4]
+for phase in ("import", "build", "warmup", "rounds", "check"):
+    with open(folder + "/phase", "w") as file:
+        file.write(phase)
+    time.sleep(0.5)
+with open(folder + "/record.json", "w") as file:
+    file.write("the record")
+"""
+
+
+def test_a_replicate_in_a_visible_worker_is_watched_as_any_other(launcher: WorkersLauncher, tmp_path: Path) -> None:
+    """As with `pid: host`: its processes are those of NVML's list, and no strangers."""
+    python = tmp_path / "python"
+    python.write_text(GOES.format(python=sys.executable))
+    python.chmod(0o755)
+    launcher.open()
+    command = [sys.executable, "-c", WORKER, str(python), str(launcher.address), "numpy", "--once"]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}) as worker:
+
+        def programs(now: float) -> dict[int, int | None]:
+            return {child.pid: 300 << 20 for child in psutil.Process(worker.pid).children()}
+
+        observer = Observer(device="cuda", gpu="0", say=print, nvml=FakeNvml(FakeGpu(programs=programs)))
+        with observer.watch("cell#1") as watch:
+            ended = launcher.take(turn("numpy"), watch.started)
+        observer.close()
+        launcher.close()
+    assert ended.record == "the record"
+    seen = watch.observation()
+    assert seen.device_process_peak_bytes == 300 << 20
+    assert seen.foreign == ()
+    assert seen.host_peak_rss_bytes is not None
+    assert seen.host_peak_uss_bytes is not None
