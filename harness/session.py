@@ -51,11 +51,7 @@ def run(requested: Request, setting: Setting) -> int:
     if planned.left_out:
         progress.say(planned.left_out)
     for name in planned.launchers if planned.device == "cuda" else ():
-        gpus.require_free(
-            gpus.wanted(os.environ, in_container=choose.LAUNCHERS[name].in_container),
-            progress.say,
-            shared=setting.shared_gpu,
-        )
+        _require_gpu(name, shared=setting.shared_gpu)
     used = set(models.needed(planned.offer.frameworks, plan.cells))
     named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
@@ -117,17 +113,13 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
         records=records,
         code=code,
         cells=cells,
-        host=machine.host_facts(device, facts.cpus),
+        host=machine.host_facts(device, facts.cpus, gpu=_gpu(facts.launcher)),
         cpus=os.sched_getaffinity(0),
     )
     require_space(folder.path)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
-        gpus.require_free(
-            gpus.wanted(os.environ, in_container=choose.LAUNCHERS[facts.launcher].in_container),
-            progress.say,
-            shared=shared,
-        )
+        _require_gpu(facts.launcher, shared=shared)
     facts = replace(facts, shared_gpu=shared, resumed_unix_ns=time.time_ns())
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
@@ -138,6 +130,17 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     progress.say(f"{folder.id}: {_done(records)} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
     return _session([Job(run, launcher)])
+
+
+def _gpu(launcher: str) -> str:
+    """Return the GPU that replicates of a launcher run on, as it was named."""
+    return gpus.wanted(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
+
+
+def _require_gpu(launcher: str, *, shared: bool) -> None:
+    """Check the GPU of a launcher's replicates before a run; raises SetupError."""
+    by_speed = gpus.by_speed(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
+    gpus.require_free(_gpu(launcher), progress.say, shared=shared, by_speed=by_speed)
 
 
 def _session(jobs: Sequence[Job]) -> int:
@@ -326,7 +329,7 @@ def _facts(
         replicates=plan.replicates,
         started_unix_ns=time.time_ns(),
         wall_s=0.0,
-        host=machine.host_facts(device, cpus),
+        host=machine.host_facts(device, cpus, gpu=_gpu(launcher)),
         commit=commit,
         dirty=dirty,
         branch=branch,

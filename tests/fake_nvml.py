@@ -26,7 +26,7 @@ class FakeGpu:
     """One GPU, or one MIG instance of `parent`."""
 
     uuid: str = "GPU-1111"
-    used_bytes: Script = 500 << 20
+    used_bytes: Script = 4 << 20  # what a driver keeps with no program on it
     reserved_bytes: Script = 600 << 20
     power_mw: Script = 70_000
     energy_mj: Script = 1_000_000
@@ -41,9 +41,12 @@ class FakeGpu:
     ecc_uncorrected: Script = 0
     power_limit_mw: Script = 700_000
     programs: Callable[[float], dict[int, int | None]] = lambda now: {}
+    drawing: Callable[[float], dict[int, int | None]] = lambda now: {}
+    total_bytes: int = 80 << 30
+    model: str = "NVIDIA H100"
     buffers: dict[int, list[tuple[int, int]]] = field(default_factory=dict)  # sampling type: (microseconds, value)
     xids: list[tuple[float, int]] = field(default_factory=list)  # (second, number)
-    instances: list["FakeGpu"] = field(default_factory=list)
+    instances: Sequence["FakeGpu | None"] = field(default_factory=list)  # None: a place without an instance
     parent: "FakeGpu | None" = None
 
     def at(self, name: str, now: float) -> int:
@@ -56,16 +59,19 @@ class FakeGpu:
 class FakeNvml:
     """The module pynvml, as far as samestep uses it."""
 
-    def __init__(self, *gpus: FakeGpu, init_error: int | None = None) -> None:
+    def __init__(self, *gpus: FakeGpu, init_error: int | None = None, counts_reserved: bool = False) -> None:
+        """`counts_reserved`: the second version of the memory call has what is reserved in what is used, as in 525."""
         self.gpus = gpus
+        self._counts_reserved = counts_reserved
         self.now = 0.0
+        self.boot_us = 0  # what the clock of the buffers' stamps shows at second 0
         self.opened = 0
         self.calls: Counter[str] = Counter()
         self.costs: dict[str, Callable[[], None]] = {}  # by function: what happens while it runs
         self._faults: list[tuple[str, int, float, float]] = []
         self._init_error = init_error
         for gpu in gpus:
-            for instance in gpu.instances:
+            for instance in filter(None, gpu.instances):
                 instance.parent = gpu
 
     def fail(self, function: str, code: int, since: float = 0.0, until: float = float("inf")) -> None:
@@ -109,7 +115,7 @@ class FakeNvml:
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> FakeGpu:  # noqa: N802
         self._called("nvmlDeviceGetHandleByUUID")
-        for gpu in (*self.gpus, *(instance for whole in self.gpus for instance in whole.instances)):
+        for gpu in (*self.gpus, *(instance for whole in self.gpus for instance in whole.instances if instance)):
             if gpu.uuid == uuid:
                 return gpu
         raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
@@ -118,7 +124,8 @@ class FakeNvml:
         return "580.95.05"
 
     def nvmlDeviceGetName(self, gpu: FakeGpu) -> str:  # noqa: N802
-        return "NVIDIA H100"
+        self._called("nvmlDeviceGetName")
+        return gpu.model
 
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802
         self._called("nvmlDeviceGetMigMode")
@@ -126,7 +133,13 @@ class FakeNvml:
 
     def nvmlDeviceGetMigDeviceHandleByIndex(self, gpu: FakeGpu, index: int) -> FakeGpu:  # noqa: N802
         self._called("nvmlDeviceGetMigDeviceHandleByIndex")
-        return gpu.instances[index]
+        instance = gpu.instances[index]
+        if instance is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+        return instance
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, gpu: FakeGpu) -> int:  # noqa: N802
+        return len(gpu.instances)
 
     def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, gpu: FakeGpu) -> FakeGpu:  # noqa: N802
         assert gpu.parent
@@ -139,10 +152,12 @@ class FakeNvml:
     def nvmlDeviceGetMemoryInfo(self, gpu: FakeGpu, version: int | None = None) -> SimpleNamespace:  # noqa: N802
         reserved = gpu.at("reserved_bytes", self.now)
         used = self._get("nvmlDeviceGetMemoryInfo", gpu, "used_bytes")
+        free = gpu.total_bytes - used - reserved
         if version is None:  # the first version counts what the driver keeps as used
-            return SimpleNamespace(total=80 << 30, used=used + reserved, free=(80 << 30) - used - reserved)
+            return SimpleNamespace(total=gpu.total_bytes, used=used + reserved, free=free)
         assert version == pynvml.nvmlMemory_v2
-        return SimpleNamespace(total=80 << 30, used=used, reserved=reserved)
+        told = used + reserved if self._counts_reserved else used
+        return SimpleNamespace(total=gpu.total_bytes, used=told, reserved=reserved, free=free)
 
     def nvmlDeviceGetUtilizationRates(self, gpu: FakeGpu) -> SimpleNamespace:  # noqa: N802
         self._whole(gpu)
@@ -188,11 +203,17 @@ class FakeNvml:
         self._called("nvmlDeviceGetComputeRunningProcesses_v3")
         return [SimpleNamespace(pid=pid, usedGpuMemory=held) for pid, held in gpu.programs(self.now).items()]
 
+    def nvmlDeviceGetGraphicsRunningProcesses_v3(self, gpu: FakeGpu) -> list[SimpleNamespace]:  # noqa: N802
+        self._whole(gpu)
+        self._called("nvmlDeviceGetGraphicsRunningProcesses_v3")
+        return [SimpleNamespace(pid=pid, usedGpuMemory=held) for pid, held in gpu.drawing(self.now).items()]
+
     def nvmlDeviceGetSamples(self, gpu: FakeGpu, kind: int, since: int) -> tuple[int, list[Any]]:  # noqa: N802
         self._called("nvmlDeviceGetSamples")
         if kind not in gpu.buffers:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
-        new = [(stamp, value) for stamp, value in gpu.buffers[kind] if since < stamp <= self.now * 1e6]
+        until = self.now * 1e6 + self.boot_us
+        new = [(stamp, value) for stamp, value in gpu.buffers[kind] if since < stamp <= until]
         if not new:
             raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
         samples = [SimpleNamespace(timeStamp=stamp, sampleValue=SimpleNamespace(uiVal=value)) for stamp, value in new]

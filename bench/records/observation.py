@@ -23,8 +23,8 @@ class Observation:
     # The GPU, through NVML. On a MIG instance, memory and programs are of the instance, all else is of the whole GPU.
     gpu: str = ""  # UUID of the GPU or MIG instance; empty: none is watched
     shared_gpu: bool = False  # the run was allowed to share it with other programs (--allow-shared-gpu)
-    foreign: tuple[str, ...] = ()  # other programs that had a context on it, before or during: "python (4711)"
-    device_before_bytes: int | None = None  # its used memory before the process was started, of all programs
+    foreign: tuple[str, ...] = ()  # other programs on it, before or during: "python (4711)"; memory that none explains
+    device_before_bytes: int | None = None  # what all programs used of it before the process was started
     device_peak_bytes: int | None = None  # the most used memory that was seen: a lower bound of the peak
     device_after_bytes: int | None = None  # used memory after the process ended; should equal device_before_bytes
     device_reserved_bytes: int | None = None  # kept by driver and firmware, not part of the three above
@@ -36,8 +36,8 @@ class Observation:
     power_median_mw: int | None = None  # over the samples of warm-up and timed rounds
     power_most_mw: int | None = None
     power_limit_mw: int | None = None  # the limit that the driver enforces
-    clock_events: tuple[str, ...] = ()  # reasons seen for clocks below the highest, such as "sw power cap"
-    power_violation_ns: int | None = None  # time that the GPU's clocks were lowered because of power, in this turn
+    clock_events: tuple[str, ...] = ()  # reasons for low clocks in warm-up and timed rounds, such as "sw power cap"
+    power_violation_ns: int | None = None  # time that power lowered its clocks in those phases, else in the turn
     thermal_violation_ns: int | None = None  # the same for heat
     ecc_corrected: int | None = None  # memory errors corrected in this turn
     ecc_uncorrected: int | None = None  # memory errors of this turn that could not be corrected

@@ -257,7 +257,7 @@ class Environment:
     cpu: str  # model name of the processor
     cpus: tuple[int, ...]  # the CPU set this process was allowed
     threads: int  # the requested thread count
-    device_name: str  # name of the accelerator, or the processor's on the CPU
+    device_name: str  # model of the accelerator, or the processor's on the CPU; empty: an accelerator without a name
     versions: tuple[str, ...]  # "name==version" of the framework and of the libraries it computes with
     flags: tuple[str, ...]  # "NAME=value" of each environment variable that bench set, sorted
     launcher: str  # "venv", "here", "docker" or "workers"

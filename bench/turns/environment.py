@@ -1,5 +1,7 @@
 """Where a replicate runs, and how much memory it has, read inside its process."""
 
+import contextlib
+import ctypes
 import os
 import platform
 import re
@@ -12,12 +14,14 @@ from typing import Final
 from bench.records.record import Environment
 from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
+from bench.turns.variables import DRIVER
 
+LONGEST_NAME: Final = 256  # bytes of an accelerator's name
 ENVIRON: Final = Path("/proc/self/environ")
 OF_SAMESTEP: Final = "SAMESTEP_"
 
 
-def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Environment:
+def describe(turn: Turn, versions: Sequence[str]) -> Environment:
     """Return the environment of this process."""
     cpu = cpu_model()
     asked_for = {name for name, _ in of_framework(turn.cell)}
@@ -27,7 +31,7 @@ def describe(turn: Turn, versions: Sequence[str], device_name: str = "") -> Envi
         cpu=cpu,
         cpus=tuple(sorted(os.sched_getaffinity(0))),
         threads=turn.threads,
-        device_name=device_name or cpu,
+        device_name=accelerator_name() if turn.cell.device == "cuda" else cpu,
         versions=tuple(versions),
         flags=tuple(_shown(name, os.environ[name]) for name in sorted(asked_for & set(os.environ))),
         launcher=turn.launcher,
@@ -66,6 +70,20 @@ def cpu_model() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def accelerator_name() -> str:
+    """Return the model of the first GPU that this process may use, from NVIDIA's CUDA driver; empty: it has none.
+
+    Frameworks run on that one, and their processes have the library loaded already. A name needs no context.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # no such library, or none of NVIDIA's
+        cuda, device, name = ctypes.CDLL(DRIVER), ctypes.c_int(), ctypes.create_string_buffer(LONGEST_NAME)
+        if cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0):
+            return ""
+        if cuda.cuDeviceGetName(name, LONGEST_NAME, device) == 0:
+            return name.value.decode(errors="replace").strip()
+    return ""
 
 
 def process_age_ns() -> int:

@@ -12,7 +12,7 @@ from typing import Final, Self
 from bench.turns.channel import Channel, LostError
 from bench.turns.turn import last_phase
 
-PHASE_EVERY_S: Final = 1.0  # between two reads of the phase, for a lost worker's record; a read takes some 30 µs
+PHASE_EVERY_S: Final = 0.1  # between two reads of the phase: the sampler looks as often; a read takes some 30 µs
 
 
 class PhaseWatch:

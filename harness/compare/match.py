@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.records.record import Cell
+from bench.records.record import Cell, Record
 from bench.turns.variables import pair
 from harness.compare.choice import FIELDS, Choice
 from harness.errors import SelectionError
@@ -217,11 +217,25 @@ def _facts(run: Run, cell: Cell) -> tuple[str, ...]:
     accuracy = record.accuracy if record else None
     return (
         environment.cpu if environment else "",
-        environment.device_name if environment else "",
+        _accelerator(run, record) if record else "",
         str(environment.threads) if environment else "",
         accuracy.data_sha256[:8] if accuracy else "",
         accuracy.init_sha256[:8] if accuracy else "",
     )
+
+
+def _accelerator(run: Run, record: Record) -> str:
+    """Return the model of what a replicate computed on; empty: it is not known.
+
+    Older records name the processor where they ran on a GPU: then the run says which GPUs its host has.
+    """
+    environment, gpu = record.environment, run.facts.host.gpu
+    if environment is None:
+        return ""
+    named = environment.device_name
+    if record.cell.device != "cuda" or (named and named != environment.cpu):
+        return named
+    return "" if ", " in gpu else gpu
 
 
 def _software(run: Run) -> Iterator[tuple[str, tuple[str, str, str]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from bench.turns.environment import cpu_model
-from harness.host import nvidia, processors, quota
+from harness.host import gpus, nvidia, processors, quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +28,18 @@ class HostFacts:
     smt: str = ""  # whether cores have several threads, as the kernel says: "on", "off"; empty: unknown
 
 
-def host_facts(device: str, cpus: Iterable[int] = (), root: Path = processors.ROOT) -> HostFacts:
+def host_facts(device: str, cpus: Iterable[int] = (), root: Path = processors.ROOT, *, gpu: str = "") -> HostFacts:
     """Return the facts of this machine.
 
     Args:
         device: "cuda": with its GPUs.
         cpus: the CPU set of the replicates.
         root: sysfs's folder of processors.
+        gpu: the GPU that the run uses (`harness.host.gpus.wanted`); empty: not known, then all are named.
     """
-    gpu, driver = _gpu() if device == "cuda" else ("", "")
+    model, driver = _gpu(gpu) if device == "cuda" else ("", "")
     return HostFacts(
-        gpu=gpu,
+        gpu=model,
         driver=driver,
         cpu=cpu_model(),
         cores=os.cpu_count() or 1,
@@ -58,13 +59,14 @@ def _line(file: Path) -> str:
         return ""
 
 
-def _gpu() -> tuple[str, str]:
-    """Return the names of the GPUs and the driver's version; both empty where NVML does not answer."""
+def _gpu(wanted: str) -> tuple[str, str]:
+    """Return the model of the GPU and the driver's version; both empty where NVML does not answer."""
     try:
         answer = nvidia.look()
+        model = gpus.model(wanted) if wanted else ""
     except nvidia.NvidiaError:
         return "", ""
-    return ", ".join(dict.fromkeys(gpu.name for gpu in answer.gpus)), answer.driver
+    return model or ", ".join(dict.fromkeys(gpu.name for gpu in answer.gpus)), answer.driver
 
 
 def _distribution() -> str:

@@ -7,7 +7,8 @@ from typing import Protocol
 from bench.turns.parking import Parked
 from bench.turns.turn import Outcome, Turn
 
-# Called with the host's PID of a replicate's first process and the folder of its turn, once both are known.
+# Called with the PID of a replicate's first process, as this process sees it, and the folder that has its phase. 0: the
+# PID is not known, or not yet; then it may be called again.
 OnStart = Callable[[int, Path], None]
 Say = Callable[[str], None]  # called with one line of progress
 

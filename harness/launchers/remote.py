@@ -24,6 +24,7 @@ class Worker:
     hello: Hello
     channel: Channel
     lost: str = ""  # why it is gone; empty: it is there
+    pid: int | None = None  # as this process sees it; None: it does not, or nobody asked
 
     def drop(self, reason: str) -> None:
         """Disconnect, whereupon the worker ends all that it keeps; safe to call twice."""

@@ -26,6 +26,7 @@ from bench.turns.turn import Outcome, Turn
 from harness import strict
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
+from harness.launchers.noted import Noted, peer
 from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
 from harness.terminal import shell
 
@@ -95,19 +96,19 @@ class WorkersLauncher:
     def take(self, turn: Turn, on_start: OnStart) -> Outcome:
         """Send `turn` to a worker of its framework and wait for its outcome.
 
-        `on_start` is not called: in a container, the host's PID of a process is not known.
+        `on_start` gets a folder of this side with the phases that the worker sends, and the PID where it is visible.
         """
-        del on_start
         begin = time.time_ns()
         turn = self._with_code(turn)
         worker = self.find(turn.cell.framework)
         if worker is None:
             return _lost(begin, phase="launch", reason=absence(turn.cell.framework))
-        try:
-            return self._await_outcome(worker, turn, begin)
-        except BaseException:  # Ctrl-C: a worker whose connection is closed ends its turn
-            self.drop(worker)
-            raise
+        with contextlib.closing(Noted(on_start, worker.pid)) as noted:
+            try:
+                return self._await_outcome(worker, turn, begin, noted)
+            except BaseException:  # Ctrl-C: a worker whose connection is closed ends its turn
+                self.drop(worker)
+                raise
 
     def why_not_alternate(self) -> str:
         """Return "": a worker can stop its own child."""
@@ -192,7 +193,7 @@ class WorkersLauncher:
             shutil.rmtree(folder, ignore_errors=True)
         self._shared = None
 
-    def _await_outcome(self, worker: Worker, turn: Turn, begin: int) -> Outcome:
+    def _await_outcome(self, worker: Worker, turn: Turn, begin: int, noted: Noted) -> Outcome:
         phase = "launch"
         deadline = time.monotonic() + turn.timeout_s + self.patience.grace
         try:
@@ -203,6 +204,7 @@ class WorkersLauncher:
                     return strict.decoded(Outcome, body)
                 if kind == "phase":
                     phase = str(body)
+                    noted.note(phase)
         except TimeoutError:
             self.drop(worker, SILENT)
             return _lost(begin, phase=phase, reason=SILENT, timed_out=True)
@@ -219,7 +221,8 @@ class WorkersLauncher:
             connection, _ = self._listener.accept()
             channel = Channel(connection)
             try:
-                worker = Worker(strict.decoded(Hello, channel.expect("hello", HELLO_S)), channel)
+                hello = strict.decoded(Hello, channel.expect("hello", HELLO_S))
+                worker = Worker(hello, channel, pid=peer(connection, hello.pid))
             except (TimeoutError, LostError, RecordError):
                 channel.close()
                 continue
@@ -234,16 +237,21 @@ class WorkersLink:
     def __init__(self, launcher: WorkersLauncher, framework: str) -> None:
         self._launcher = launcher
         self._framework = framework
+        self._noted: Noted | None = None
 
     def connect(self, on_start: OnStart) -> Worker | Outcome:
-        """Return a worker of the framework; `on_start` is not called, as by `take`."""
-        del on_start
+        """Return a worker of the framework; `on_start` is called as by `take`."""
         begin = time.time_ns()
         worker = self._launcher.find(self._framework)
-        return worker or _lost(begin, phase="launch", reason=absence(self._framework))
+        if worker is None:
+            return _lost(begin, phase="launch", reason=absence(self._framework))
+        self._noted = Noted(on_start, worker.pid)
+        return worker
 
     def note(self, phase: str) -> None:
-        """Do nothing: a run looks at nothing in these containers."""
+        """Write the phase where the sampler reads it."""
+        if self._noted:
+            self._noted.note(phase)
 
     def lost(self, worker: Worker, loss: Loss) -> Outcome:
         """Let the others of the framework use another worker."""
@@ -254,7 +262,10 @@ class WorkersLink:
         return loss.outcome()
 
     def close(self) -> None:
-        """Do nothing: the worker stays for others."""
+        """Remove what the member alone used; the worker stays for others."""
+        if self._noted:
+            self._noted.close()
+            self._noted = None
 
 
 def listen(address: Path) -> socket.socket:

@@ -17,7 +17,7 @@ from bench.catalogue import WorkloadOffer
 from bench.records.record import Cell
 from harness.errors import SelectionError, SetupError
 from harness.format import memory_size
-from harness.host import nvidia
+from harness.host import gpus, nvidia
 from harness.host.control_groups import MEMBERSHIP, MOUNTS, folders
 from harness.launchers.hardening import Allowance
 
@@ -45,8 +45,8 @@ def available(device: str, *, in_container: Sequence[bool], variables: Mapping[s
     Raises:
         SetupError: SAMESTEP_MEMORY, which limits a container, is not an amount of memory.
     """
-    if device == "cuda" and (gpus := gpu_bytes()):
-        return Capacity(max(gpus), "that the GPU has")
+    if device == "cuda" and (sizes := gpu_bytes(in_container, variables)):
+        return Capacity(min(sizes), "that the GPU has")
     capacities = [Capacity(psutil.virtual_memory().available, "that this host has free")]
     if any(in_container):
         capacities.append(Capacity(bytes_of(Allowance.of(variables).memory), "that SAMESTEP_MEMORY gives a container"))
@@ -55,10 +55,14 @@ def available(device: str, *, in_container: Sequence[bool], variables: Mapping[s
     return min(capacities, key=lambda capacity: capacity.bytes)
 
 
-def gpu_bytes() -> list[int]:
-    """Return the bytes of each GPU; none where NVML does not answer."""
+def gpu_bytes(in_container: Sequence[bool], variables: Mapping[str, str] = os.environ) -> list[int]:
+    """Return the bytes of the GPU or MIG instance that each launcher's replicates run on; none without NVML's answer.
+
+    `in_container` and `variables` are as in `available`.
+    """
+    names = dict.fromkeys(gpus.wanted(variables, in_container=each) for each in in_container)
     try:
-        return [gpu.memory_bytes for gpu in nvidia.look().gpus]
+        return [gpus.memory_bytes(name) for name in names]
     except nvidia.NvidiaError:
         return []
 

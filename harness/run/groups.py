@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from bench.records.record import Cell, Record
 from bench.turns.parking import SLICE_NS
 from harness.format import memory_size
+from harness.launchers.choose import LAUNCHERS
 from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.progress import Show
@@ -72,7 +73,7 @@ class Groups:
         self._baselines = {
             (offer.name, mode.name): mode.baseline for offer in run.facts.frameworks for mode in offer.modes
         }
-        self._room = Room.of(run.facts.device)
+        self._room = Room.of(run.facts.device, in_container=[LAUNCHERS[run.facts.launcher].in_container])
         self._rng = rng
         self._show = show
         self._after_group = after_group

@@ -38,9 +38,12 @@ class Room:
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @staticmethod
-    def of(device: str) -> "Room":
-        """Return the room of this host; `device` "cuda": and of the smallest of its GPUs."""
-        return Room(gpu_bytes=min(capacity.gpu_bytes(), default=0) if device == "cuda" else None)
+    def of(device: str, *, in_container: Sequence[bool] = (False,)) -> "Room":
+        """Return the room of this host; `device` "cuda": and of the GPU that the run uses, the smallest of several.
+
+        `in_container` has one value for each launcher, as in `capacity.available`.
+        """
+        return Room(gpu_bytes=min(capacity.gpu_bytes(in_container), default=0) if device == "cuda" else None)
 
     def has(self, need: Need, parked: Sequence[Need]) -> bool:
         """Return whether there is memory for `need` beside `parked`, whose bytes are what they hold."""

@@ -62,7 +62,7 @@ class Runner:
         turn = self._turn(planned, calls_per_round, model)
         if isinstance(turn, Record):
             return self._keep(turn)
-        with self.observer.watch(subject_of(planned)) as watch:
+        with self.watch(planned) as watch:
             try:
                 outcome = self.launcher.take(turn, watch.started)
             except OSError as error:
@@ -80,7 +80,7 @@ class Runner:
         try:
             return GroupMember(self, planned, turn)
         except OSError as error:  # no room for the folder of its turn
-            with self.observer.watch(subject_of(planned)) as watch:
+            with self.watch(planned) as watch:
                 outcome = not_begun(error)
             return self.keep_outcome(planned, turn, outcome, watch)
 
@@ -92,6 +92,7 @@ class Runner:
         record = to_record(turn, outcome, reading.record)
         observation = watch.observation(record.energy)
         record = observed(dataclasses.replace(record, attempt=planned.attempt), observation)
+        record = named(record, self.observer.gpu_name)
         if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
             record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
         self._sameness.require(record)
@@ -103,6 +104,10 @@ class Runner:
         """Keep a record of a replicate that is not run, because a smaller size of its cell ran out of memory."""
         record = dataclasses.replace(not_started(planned, reason), status="oom", reason=reason)
         return self._keep(record)
+
+    def watch(self, planned: PlannedReplicate) -> Watch:
+        """Return a watch over a replicate, for a `with` block."""
+        return self.observer.watch(subject_of(planned), energy=planned.cell.track == "energy")
 
     def _keep(self, record: Record, samples: Sequence[Sample] = (), log: str = "") -> Record:
         folder, record = self._run.folder, keepable(record)
@@ -137,7 +142,7 @@ class GroupMember:
         self._runner = runner
         self._turn = turn
         self._member = runner.launcher.member(turn)
-        self._watch = runner.observer.watch(subject_of(planned))
+        self._watch = runner.watch(planned)
         self._open = contextlib.ExitStack()
 
     def start(self) -> Record | None:
@@ -180,6 +185,14 @@ def observed(record: Record, observation: Observation) -> Record:
         return rules.require_record(dataclasses.replace(record, observation=observation))
     except FieldError as error:
         return dataclasses.replace(record, observation=Observation(missing=(str(error),)))
+
+
+def named(record: Record, gpu_name: str) -> Record:
+    """Return `record` with the GPU's model as NVML has it, where its process on a GPU could not name it."""
+    environment = record.environment
+    if record.cell.device != "cuda" or environment is None or environment.device_name:
+        return record
+    return dataclasses.replace(record, environment=dataclasses.replace(environment, device_name=gpu_name))
 
 
 def turn_of(

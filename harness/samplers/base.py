@@ -33,16 +33,16 @@ class Watched:
 
     def __init__(self, subject: str) -> None:
         self.subject = subject
-        self.pid: int | None = None  # of the host; None: not known
+        self.pid: int | None = None  # as this process sees it; None: not known
         self.phase = ""  # empty: not known
         self.edge = False  # another phase has begun since the previous look
         self.looks = 0
         self._file: str | None = None
 
     def started(self, pid: int, folder: Path | None = None) -> None:
-        """Take note of the host's PID of its first process, and of the folder of its turn where it can be read."""
+        """Take note of the PID of its first process, 0 where it is not known, and of the folder that has its phase."""
         self._file = str(folder / PHASE_FILE) if folder else None
-        self.pid = pid
+        self.pid = pid or None
 
     def look(self) -> bool:
         """Read which phase it is in; return whether a new one has begun."""

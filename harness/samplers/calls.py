@@ -25,9 +25,9 @@ class Call:
 
 
 def memory(gpu: OpenGpu) -> Figures:
-    """Return used and reserved bytes: version 2 of the call counts them separately, version 1 their sum."""
-    memory = gpu.nvml.nvmlDeviceGetMemoryInfo(gpu.handle, version=gpu.nvml.nvmlMemory_v2)
-    return {"device_used_bytes": memory.used, "device_reserved_bytes": memory.reserved}
+    """Return the bytes that programs use, and those that driver and firmware keep beside them."""
+    used, reserved = gpu.memory()
+    return {"device_used_bytes": used, "device_reserved_bytes": reserved}
 
 
 def utilisation(gpu: OpenGpu) -> Figures:
@@ -101,9 +101,9 @@ MEMORY: Final = Call(
     fields=("device_before_bytes", "device_peak_bytes", "device_after_bytes", "device_reserved_bytes"),
 )
 ENERGY: Final = Call(kind="gpu energy", ask=energy, fields=("energy_mj", "energy_window_mj", "energy_idle_mj"))
-OFTEN: Final = (  # at every look
-    MEMORY,
+OFTEN: Final = (  # at every look; the first has the look's own time
     ENERGY,
+    MEMORY,
     Call(
         kind="gpu power",
         ask=power,
@@ -129,8 +129,9 @@ OFTEN: Final = (  # at every look
     Call(kind="gpu clock events", ask=clock_events, fields=("clock_events",)),
     Call(kind="gpu utilisation", ask=utilisation),
 )
+VIOLATIONS: Final = Call(kind="gpu violations", ask=violations, fields=("power_violation_ns", "thermal_violation_ns"))
 COUNTERS: Final = (  # before and after the replicate: they only grow
-    Call(kind="gpu violations", ask=violations, fields=("power_violation_ns", "thermal_violation_ns")),
+    VIOLATIONS,
     Call(kind="gpu ecc", ask=ecc, fields=("ecc_corrected", "ecc_uncorrected")),
 )
 ONCE: Final = (Call(kind="gpu power limit", ask=power_limit, fields=("power_limit_mw",)),)
@@ -146,9 +147,13 @@ EVENTS: Final = (  # reasons for clocks below the highest, by the name of their 
     ("nvmlClocksEventReasonHwThermalSlowdown", "hw thermal slowdown"),
     ("nvmlClocksEventReasonHwPowerBrakeSlowdown", "hw power brake slowdown"),
     ("nvmlClocksEventReasonDisplayClockSetting", "display clock setting"),
+    ("nvmlClocksThrottleReasonBoardLimit", "board limit"),
+    ("nvmlClocksThrottleReasonReliability", "reliability"),
 )
 
 
 def event_names(gpu: OpenGpu, mask: int) -> list[str]:
-    """Return what the bits of `clock_events` mean."""
-    return [name for constant, name in EVENTS if mask & getattr(gpu.nvml, constant)]
+    """Return what the bits of `clock_events` mean; those that the library has no name for by their value."""
+    bits = {name: getattr(gpu.nvml, constant) for constant, name in EVENTS}
+    rest = mask & ~sum(bits.values())
+    return [name for name, bit in bits.items() if mask & bit] + ([f"reason {rest:#x}"] if rest else [])

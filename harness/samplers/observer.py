@@ -8,17 +8,18 @@ The Observation is computed from the raw samples, which are kept as well.
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from bench.records.observation import Energy, Observation
 from harness.host import gpus
+from harness.host.gpus import UNEXPLAINED_BYTES, UNSEEN
 from harness.host.nvidia import NvidiaError
 from harness.samplers import calls
 from harness.samplers.base import STEADY_PHASES, Costs, Probe, Sampler, Watched
-from harness.samplers.counter import between
+from harness.samplers.counter import between, spacing_ns
 from harness.samplers.nvml import Device, NvmlProbe
 from harness.samplers.owner import Owner
 from harness.samplers.process import ProcessProbe
@@ -26,10 +27,13 @@ from harness.store.samples import Sample
 
 METRICS: Final = (
     "device_used_bytes", "device_process_bytes", "sm_clock_mhz", "memory_clock_mhz", "temperature_c", "power_mw",
-    "clock_events", "energy_mj",
+    "clock_events", "energy_mj", "power_violation_ns", "thermal_violation_ns",
 )  # fmt: skip
 OF_THE_GPU: Final = ("device_", "sm_", "memory_", "temperature_", "power_", "thermal_", "ecc_", "energy_")
 IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_median_mhz", "power_median_mw")
+EXACT: Final = 0.02  # of its window: where the counter ticks more seldom than that, a figure says so
+LEAST_EXACT: Final = 0.1  # there is no figure where the counter ticks more seldom than that
+LEAST_EXACT_AT_REST: Final = 0.5  # the power at rest does not change, so that a line through the ticks is right
 
 Series = list[tuple[int, float]]  # (Unix time in ns, value), in the order of time
 
@@ -48,7 +52,7 @@ class Observer:
     ) -> None:
         """Observe the GPU called `gpu` on `device` "cuda"; `say` gets a sentence where that is impossible."""
         self._shared_gpu = shared_gpu
-        self._group: set[int] = set()  # first processes of those that are watched now
+        self._group: set[Watched] = set()  # those that have begun and not ended
         self._device: Device | None = None
         self._no_gpu = "gpu: the run does not use one"
         if device != "cuda":
@@ -59,9 +63,21 @@ class Observer:
             self._no_gpu = f"gpu: {error}"
             say(f"The GPU cannot be observed: {error}. Its figures stay empty, those of the processor continue.")
 
-    def watch(self, subject: str) -> "Watch":
-        """Return a watch over one replicate, for a `with` block."""
-        return Watch(subject, device=self._device, no_gpu=self._no_gpu, shared_gpu=self._shared_gpu, group=self._group)
+    @property
+    def gpu_name(self) -> str:
+        """The model of the GPU that is watched; empty: none is, or the driver does not say."""
+        return self._device.gpu.name if self._device else ""
+
+    def watch(self, subject: str, *, energy: bool = False) -> "Watch":
+        """Return a watch over one replicate, for a `with` block; `energy`: of the track that measures energy."""
+        return Watch(
+            subject,
+            device=self._device,
+            no_gpu=self._no_gpu,
+            shared_gpu=self._shared_gpu,
+            group=self._group,
+            energy=energy,
+        )
 
     def close(self) -> None:
         """Close NVML; may be called twice."""
@@ -80,9 +96,10 @@ class Watch:
         device: Device | None,
         no_gpu: str,
         shared_gpu: bool = False,
-        group: set[int] | None = None,
+        group: set[Watched] | None = None,
+        energy: bool = False,
     ) -> None:
-        """Observe `subject`; `group`: first processes of all replicates that are watched now, its own is added."""
+        """Observe `subject`; `group`: all replicates that are watched now, to which it is added; `energy`: as above."""
         self._watched = Watched(subject)
         self._group = set() if group is None else group
         self._costs = Costs()
@@ -90,11 +107,12 @@ class Watch:
         self._shared_gpu = shared_gpu
         self._process = ProcessProbe(self._watched, self._costs)
         owner = Owner(self._watched, group=self._group)
-        self._gpu = NvmlProbe(device, self._watched, owner, self._costs) if device else None
+        self._gpu = NvmlProbe(device, self._watched, owner, self._costs, energy=energy) if device else None
         probes: list[Probe] = [self._process] if self._gpu is None else [self._process, self._gpu]
         self._sampler = Sampler(self._watched, probes, self._costs)
 
     def __enter__(self) -> Self:
+        self._group.add(self._watched)
         self._sampler.__enter__()
         return self
 
@@ -102,12 +120,11 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sampler.__exit__(kind, error, trace)
-        self._group.discard(self._watched.pid or 0)
+        self._group.discard(self._watched)
 
     def started(self, pid: int, folder: Path | None = None) -> None:
         """Take note of the replicate's first process and of the folder of its turn (`harness.launchers.base`)."""
         self._watched.started(pid, folder)
-        self._group.add(pid)
 
     def pause(self) -> None:
         """Look no more while the replicate is parked; may be called twice."""
@@ -139,7 +156,7 @@ class Watch:
             missing.append(self._no_gpu)
         else:
             observed = with_gpu(observed, self._gpu, self.samples, window)
-            missing += gaps(observed, self._gpu, window)
+            missing += gaps(observed, self._gpu, self.samples, window)
         return dataclasses.replace(observed, missing=tuple(missing))
 
 
@@ -147,10 +164,8 @@ def with_gpu(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample],
     """Return the observation with the figures of the GPU."""
     figures = {metric: series_of(samples, metric) for metric in METRICS}
     steady = {metric: during(figures[metric], samples) for metric in METRICS}
-    ahead_ns = clock_offset_ns()
-    counter = [(t_ns - ahead_ns, value) for t_ns, value in figures["energy_mj"]]
-    events = {name for _, mask in figures["clock_events"] for name in calls.event_names(probe.device.gpu, int(mask))}
-    growth = {name: after - probe.before[name] for name, after in probe.after.items() if name in probe.before}
+    events = {name for _, mask in steady["clock_events"] for name in calls.event_names(probe.device.gpu, int(mask))}
+    growth = {name: grown for name, grown in grew(probe).items() if grown >= 0}
     return dataclasses.replace(
         observed,
         gpu=probe.device.gpu.uuid,
@@ -168,35 +183,118 @@ def with_gpu(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample],
         power_most_mw=_most(figures["power_mw"]),
         power_limit_mw=probe.before.get("power_limit_mw"),
         clock_events=tuple(sorted(events)),
-        power_violation_ns=growth.get("power_violation_ns"),
-        thermal_violation_ns=growth.get("thermal_violation_ns"),
+        power_violation_ns=violated("power_violation_ns", figures, samples, growth),
+        thermal_violation_ns=violated("thermal_violation_ns", figures, samples, growth),
         ecc_corrected=growth.get("ecc_corrected"),
         ecc_uncorrected=growth.get("ecc_uncorrected"),
         xids=tuple(probe.xids),
         energy_mj=growth.get("energy_mj"),
-        energy_window_mj=between(counter, window.begin_ns, window.end_ns) if window else None,
-        energy_idle_mj=between(counter, window.idle_begin_ns, window.idle_end_ns) if window else None,
+        energy_window_mj=energy(samples, window.begin_ns, window.end_ns, LEAST_EXACT) if window else None,
+        energy_idle_mj=(
+            energy(samples, window.idle_begin_ns, window.idle_end_ns, LEAST_EXACT_AT_REST) if window else None
+        ),
     )
 
 
-def gaps(observed: Observation, probe: NvmlProbe, window: Energy | None) -> list[str]:
-    """Return why fields of the GPU are empty, as `Observation.missing` has it."""
-    reasons = list(probe.device.missing([name for name in fields_of_the_gpu() if getattr(observed, name) is None]))
-    named = {field for line in reasons for field in line.partition(": ")[0].split(", ")}
-    short = [name for name in IN_STEADY if getattr(observed, name) is None and name not in named]
-    if short and not probe.device.lost:
-        reasons.append(f"{', '.join(short)}: no sample is known to be of warm-up or timed rounds")
-    if observed.device_process_peak_bytes is None and "device_process_peak_bytes" not in named:
+def grew(probe: NvmlProbe) -> dict[str, int]:
+    """Return by how much each figure is more after the replicate than before; negative: a counter began anew."""
+    return {name: after - probe.before[name] for name, after in probe.after.items() if name in probe.before}
+
+
+def violated(
+    name: str, figures: Mapping[str, Series], samples: Sequence[Sample], growth: Mapping[str, int]
+) -> int | None:
+    """Return by how much a counter of time below the usual clocks grew in warm-up and timed rounds.
+
+    It is read as the phases begin. Where it was not read before and after them, its growth in the whole turn.
+    """
+    phases = steady_phases(samples)
+    before = [value for t_ns, value in figures[name] if phases and t_ns <= phases[0][0]]
+    after = [value for t_ns, value in figures[name] if phases and t_ns >= phases[-1][1]]
+    if name not in growth or not before or not after:
+        return growth.get(name)
+    return max(0, round(after[0] - before[-1]))
+
+
+def energy(samples: Sequence[Sample], begin_ns: int, end_ns: int, least_exact: float) -> int | None:
+    """Return the growth of the energy counter in mJ between two moments; None: it was read or ticks too seldom."""
+    counter = energy_counter(samples)
+    if spacing_ns(counter, begin_ns, end_ns) > least_exact * (end_ns - begin_ns):
+        return None
+    return between(counter, begin_ns, end_ns)
+
+
+def energy_counter(samples: Sequence[Sample]) -> Series:
+    """Return the readings of the energy counter, at times on the clock of the replicates."""
+    ahead_ns = clock_offset_ns()
+    return [(t_ns - ahead_ns, value) for t_ns, value in series_of(samples, "energy_mj")]
+
+
+def gaps(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample], window: Energy | None) -> list[str]:
+    """Return why fields of the GPU are empty, or known in part, as `Observation.missing` has it."""
+    empty = [name for name in fields_of_the_gpu() if getattr(observed, name) is None]
+    unseen = () if series_of(samples, "clock_events") else ("clock_events",)
+    reasons = list(probe.device.missing([*empty, *unseen, "foreign"]))
+    if not probe.device.lost:
+        fell = [name for name, grown in grew(probe).items() if grown < 0 and name in empty]
+        reasons += [f"{name}: the counter began anew" for name in fell]
+        reasons += _of_phases(observed, samples, _named(reasons))
+    if "device_process_peak_bytes" in empty and "device_process_peak_bytes" not in _named(reasons):
         reasons.append("device_process_peak_bytes: NVML listed no process of the replicate with its memory")
-    if window and None in (observed.energy_window_mj, observed.energy_idle_mj) and "energy_window_mj" not in named:
-        reasons.append("energy_window_mj, energy_idle_mj: the counter was not read before and after them")
-    named |= {field for line in reasons for field in line.partition(": ")[0].split(", ")}
-    others = [name for name in fields_of_the_gpu() if getattr(observed, name) is None and name not in named]
+    if "foreign" not in _named(reasons) and (why := _not_seen(observed, probe)):
+        reasons.append(f"foreign: {why}")
+    reasons += _of_window(observed, samples, window, _named(reasons))
+    others = [name for name in empty if name not in _named(reasons)]
     if not window:
         others = [name for name in others if name not in ("energy_window_mj", "energy_idle_mj")]
     if others and not probe.device.lost:
         reasons.append(f"{', '.join(others)}: the replicate ended before the GPU had answered")
     return reasons
+
+
+def _named(reasons: Iterable[str]) -> set[str]:
+    return {field for line in reasons for field in line.partition(": ")[0].split(", ")}
+
+
+def _of_phases(observed: Observation, samples: Sequence[Sample], named: Collection[str]) -> Iterator[str]:
+    """Yield which fields have no sample of warm-up and timed rounds."""
+    short = [name for name in IN_STEADY if getattr(observed, name) is None and name not in named]
+    if "clock_events" not in named and not during(series_of(samples, "clock_events"), samples):
+        short.append("clock_events")
+    if short:
+        yield f"{', '.join(short)}: no sample is known to be of warm-up or timed rounds"
+
+
+def _not_seen(observed: Observation, probe: NvmlProbe) -> str:
+    """Return why other programs on the GPU may not have been seen; empty: they would have been."""
+    owner, watched = probe.owner, probe.watched
+    if not owner.sees_host:
+        return f"{UNSEEN}, so programs elsewhere show in the GPU's memory only"
+    if watched.pid is None:
+        return "which processes are the replicate's is not known, so only programs that were there before are seen"
+    held = (observed.device_peak_bytes or 0) - (observed.device_before_bytes or 0)
+    if not owner.is_listed and held > UNEXPLAINED_BYTES:
+        return "NVML did not list the replicate itself, so it may not list others"
+    return ""
+
+
+def _of_window(
+    observed: Observation, samples: Sequence[Sample], window: Energy | None, named: Collection[str]
+) -> Iterator[str]:
+    """Yield why the energy of the window is not known, or how exactly it is."""
+    if window is None or "energy_window_mj" in named:
+        return
+    counter = energy_counter(samples)
+    spacing = spacing_ns(counter, window.begin_ns, window.end_ns)
+    share = spacing / max(1, window.end_ns - window.begin_ns)
+    ticks = f"the counter ticked, or was read, every {spacing / 1e6:.0f} ms only"
+    if None in (observed.energy_window_mj, observed.energy_idle_mj):
+        at_rest = spacing_ns(counter, window.idle_begin_ns, window.idle_end_ns)
+        seldom = share > LEAST_EXACT or at_rest > LEAST_EXACT_AT_REST * (window.idle_end_ns - window.idle_begin_ns)
+        why = f"the counter ticked, or was read, every {max(spacing, at_rest) / 1e6:.0f} ms only, too seldom for them"
+        yield f"energy_window_mj, energy_idle_mj: {why if seldom else 'the counter was not read before and after them'}"
+    elif share > EXACT:
+        yield f"energy_window_mj: known to {share:.0%}, because {ticks}"
 
 
 def fields_of_the_gpu() -> list[str]:
@@ -211,10 +309,15 @@ def series_of(samples: Sequence[Sample], metric: str) -> Series:
 
 def during(series: Series, samples: Sequence[Sample]) -> Series:
     """Return the part of a series in the phases in which the device does the work that is measured."""
+    steady = steady_phases(samples)
+    return [(t_ns, value) for t_ns, value in series if any(begin <= t_ns < end for begin, end in steady)]
+
+
+def steady_phases(samples: Sequence[Sample]) -> list[tuple[int, int]]:
+    """Return begin and end of each of those phases, in Unix time."""
     begun = sorted((t_ns, phase) for t_ns, source, _, phase, _ in samples if source == "turn")
     ends = [t_ns for t_ns, _ in begun[1:]] + [1 << 63]
-    steady = [(begin, end) for (begin, phase), end in zip(begun, ends, strict=False) if phase in STEADY_PHASES]
-    return [(t_ns, value) for t_ns, value in series if any(begin <= t_ns < end for begin, end in steady)]
+    return [(begin, end) for (begin, phase), end in zip(begun, ends, strict=False) if phase in STEADY_PHASES]
 
 
 def clock_offset_ns() -> int:

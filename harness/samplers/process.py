@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.records.observation import Observation
+from harness.host import pids
 from harness.samplers import procfs
 from harness.samplers.base import Costs, Watched
 from harness.store.samples import Sample
@@ -70,6 +71,8 @@ class ProcessProbe:
             return
         if not self.watched.phase:
             yield "host_peak_uss_bytes, host_peak_pss_bytes: the phase of the replicate is not seen from here"
+        elif "host_peak_uss_bytes" not in self._most:
+            yield "host_peak_uss_bytes, host_peak_pss_bytes: no new phase was seen, or this user may not read them"
         if "cgroup_peak_bytes" not in self._most:
             yield "cgroup_peak_bytes: the replicate has no control group of its own"
         if "throttled_periods" not in self._most:
@@ -108,7 +111,9 @@ class ProcessProbe:
     def _find_groups(self, pid: int) -> None:
         membership = procfs.groups(pid, self._proc)
         self._cpu_groups = procfs.folders(membership, "cpu", self._mounts)
-        if membership and membership != procfs.groups(os.getpid(), self._proc):  # made for this replicate
+        if not membership or membership == procfs.groups(os.getpid(), self._proc):
+            return
+        if pids.inner(pid, self._proc) in (1, None):  # else a worker's: its container has run others before
             self._own_group = next(iter(procfs.folders(membership, "memory", self._mounts)), None)
             self._throttled_before = dict.fromkeys(self._cpu_groups[:1], 0)
 

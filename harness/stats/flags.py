@@ -96,7 +96,11 @@ DRIFT: Final = Flag(
 WARNINGS: Final[Mapping[str, Flag]] = {  # by the name of the disturbance in harness.validity.machine
     "shared gpu": Flag(name="SHARED", letter="G", sentence="another program used the GPU as well, as was allowed"),
     "power cap": Flag(name="POWERCAP", letter="P", sentence="the power limit held the GPU's clocks down"),
-    "unlocked clocks": Flag(name="UNLOCKED", letter="U", sentence="the GPU's clocks were not locked"),
+    "unlocked clocks": Flag(
+        name="UNLOCKED",
+        letter="U",
+        sentence="the GPU's clocks changed or followed other GPUs', so they were not locked",
+    ),
     "sampler": Flag(name="SAMPLER", letter="X", sentence="the sampler took more than 0.5 % of a processor"),
 }
 RERUN: Final = Flag(

@@ -19,9 +19,17 @@ from harness.validity.finding import Finding, Severity, key_of
 
 LEAST_CLOCK_SHARE: Final = 0.97  # of the block's median
 MOST_SAMPLER_SHARE: Final = 0.005  # of one processor
-LOCKED: Final = "applications clocks setting"  # the reason that the driver gives while clocks are set by a person
+# What the driver's reasons for clocks below the highest say (nvml.h), in the phases that are measured:
+#   invalid  heat, by the driver or by the hardware, and the power brake: the clocks are halved or worse
+#   warn     the power limit; other GPUs' clocks (sync boost)
+#   nothing  idle; clocks that a person, a display, the board or its voltage sets: they are the same in each replicate.
+#            "hw slowdown" alone: heat and brake set it beside their own reasons, and so does every change of clocks.
+#            What else would lower clocks shows in them
+FATAL_EVENTS: Final = ("sw thermal slowdown", "hw thermal slowdown", "hw power brake slowdown")
 POWER_CAP: Final = "sw power cap"
-FATAL_EVENTS: Final = ("hw slowdown", "sw thermal slowdown", "hw thermal slowdown", "hw power brake slowdown")
+FOLLOWING: Final = "sync boost"
+SET: Final = "applications clocks setting"  # by a person; locked clocks (--lock-gpu-clocks) may give no reason at all
+CLOCK_STEP_MHZ: Final = 15  # distance of the clocks that a GPU can be set to; locked clocks change by less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +100,24 @@ def _warnings(observed: Observation) -> Iterator[tuple[str, str]]:
     if POWER_CAP in observed.clock_events or observed.power_violation_ns:
         limit = f" of {observed.power_limit_mw / 1000:.0f} W" if observed.power_limit_mw else ""
         yield "power cap", f"the power limit{limit} held the GPU's clocks down"
-    if observed.sm_clock_median_mhz is not None and LOCKED not in observed.clock_events:
-        yield "unlocked clocks", "the GPU's clocks are not locked (nvidia-smi --lock-gpu-clocks)"
+    elif unlocked := _unlocked(observed):
+        yield "unlocked clocks", unlocked
     share = sampler_share(observed)
     if share is not None and share > MOST_SAMPLER_SHARE:
         yield "sampler", f"the sampler took {share:.1%} of a processor"
+
+
+def _unlocked(observed: Observation) -> str:
+    """Return how the clocks show that they are not locked; empty: they do not.
+
+    NVML does not say whether clocks are locked: so those are called unlocked that changed, and nothing forced them to.
+    """
+    if FOLLOWING in observed.clock_events:
+        return "the GPU's clocks follow those of other GPUs (sync boost)"
+    median, least = observed.sm_clock_median_mhz, observed.sm_clock_least_mhz
+    if median is None or least is None or SET in observed.clock_events or median - least <= CLOCK_STEP_MHZ:
+        return ""
+    return f"the GPU's clocks are not locked (nvidia-smi --lock-gpu-clocks): they fell from {median} to {least} MHz"
 
 
 def _low_clock(observed: Observation, block: Iterable[Observation]) -> str:

@@ -76,7 +76,7 @@ def launcher(tmp_path: Path) -> Iterator[WorkersLauncher]:
 
 
 def unseen(pid: int, folder: Path) -> None:
-    raise AssertionError("no PID of the host is known")
+    assert pid == 0, "no PID of the host is known"
 
 
 def parked(launcher: WorkersLauncher, of: Turn | None = None) -> RemoteMember:

@@ -10,11 +10,12 @@ import pytest
 from harness.errors import SelectionError, SetupError
 from harness.format import GIB
 from harness.host import nvidia
-from harness.host.nvidia import Gpu, Nvidia
 from harness.launchers.choose import LAUNCHERS
 from harness.plan import capacity, planner
 from harness.plan.capacity import Capacity, available, bytes_of, limits
 from harness.plan.request import parsed
+from harness.run.room import Room
+from tests.fake_nvml import FakeGpu, FakeNvml
 
 
 def host(monkeypatch: pytest.MonkeyPatch, *, free: int, groups: Sequence[int] = ()) -> None:
@@ -53,13 +54,33 @@ def test_the_smallest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_on_a_gpu_it_is_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("launchers", "variables", "gives"),
+    [
+        (["docker"], {}, 8),
+        (["docker"], {"SAMESTEP_GPU": "1", "CUDA_VISIBLE_DEVICES": "0"}, 80),
+        (["venv"], {"CUDA_VISIBLE_DEVICES": "GPU-b", "SAMESTEP_GPU": "0"}, 80),
+        (["venv", "docker"], {"CUDA_VISIBLE_DEVICES": "1"}, 8),
+        (["venv"], {"CUDA_VISIBLE_DEVICES": "MIG-2"}, 20),
+        (["docker"], {"SAMESTEP_GPU": "2"}, 10),
+    ],
+)
+def test_on_a_gpu_it_is_the_chosen_gpus(
+    monkeypatch: pytest.MonkeyPatch, launchers: list[str], variables: dict[str, str], gives: int
+) -> None:
     host(monkeypatch, free=1, groups=[1])
-    gpu = Gpu(uuid="GPU-1", name="NVIDIA H100", memory_bytes=80 * GIB, users=())
-    monkeypatch.setattr(nvidia, "look", lambda: Nvidia(driver="580", gpus=(gpu,)))
-    assert available("cuda", in_container=containers(["docker"]), variables={}) == Capacity(
-        80 * GIB, "that the GPU has"
+    instances = [FakeGpu(uuid="MIG-1", total_bytes=10 * GIB), FakeGpu(uuid="MIG-2", total_bytes=20 * GIB)]
+    nvml = FakeNvml(
+        FakeGpu(uuid="GPU-a", total_bytes=8 * GIB), FakeGpu(uuid="GPU-b"), FakeGpu(uuid="GPU-c", instances=instances)
     )
+    monkeypatch.setattr(nvidia, "library", lambda: nvml)
+    in_container = containers(launchers)
+    assert available("cuda", in_container=in_container, variables=variables) == Capacity(
+        gives * GIB, "that the GPU has"
+    )
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Room.of("cuda", in_container=in_container).gpu_bytes == gives * GIB
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from bench.records.codec import to_json
-from bench.records.record import Cell, Record
+from bench.records.record import Cell, Record, Track
 from bench.turns.turn import Outcome, Settings, Turn
 from harness.errors import StoreError
 from harness.plan.plan import Plan, PlannedReplicate, make_plan
 from harness.run.active import ActiveRun
 from harness.run.loop import Lane, bad_cells, execute, finished
-from harness.run.runner import subject_of
+from harness.run.runner import Runner, subject_of
+from harness.samplers.observer import Observer, Watch
 from harness.stats.overhead import own_share
 from harness.store.folder import create
 from harness.store.resume import require_fit
@@ -295,6 +296,21 @@ def test_replicates_of_one_cell_on_two_tracks_are_told_apart_in_the_samples() ->
     memory = dataclasses.replace(usual, cell=factories.cell(track="memory"))
     assert subject_of(usual) == f"{usual.cell.id}#2"
     assert subject_of(usual) != subject_of(memory)
+
+
+@pytest.mark.parametrize(("track", "energy"), [("identical", False), ("memory", False), ("energy", True)])
+def test_a_replicate_that_measures_energy_is_watched_as_one(tmp_path: Path, track: Track, energy: bool) -> None:
+    watched: list[tuple[str, bool]] = []
+
+    class Noting(Observer):
+        def watch(self, subject: str, *, energy: bool = False) -> Watch:
+            watched.append((subject, energy))
+            return super().watch(subject, energy=energy)
+
+    observer = Noting(device="cpu", gpu="", say=print)
+    planned = PlannedReplicate(position=1, block=1, cell=factories.cell(track=track), hash_seed=1)
+    Runner(start(tmp_path), FakeLauncher(good), {}, Quiet(), observer).keep(planned)
+    assert watched == [(subject_of(planned), energy)]
 
 
 def test_a_gpu_is_watched_for_the_whole_run_and_given_back_when_it_is_interrupted(

@@ -1,8 +1,5 @@
 """The GPU from outside: what a scripted NVML shows is what is observed, and what it refuses is empty with a reason."""
 
-import dataclasses
-import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pynvml
@@ -18,68 +15,8 @@ from harness.samplers import observer as observing
 from harness.samplers.base import Costs, Watched
 from harness.samplers.nvml import Device, NvmlProbe
 from harness.samplers.owner import Owner
-from harness.store.samples import Sample
 from tests.fake_nvml import FakeGpu, FakeNvml
-from tests.fakes import FakeClock
-
-MIB = 1 << 20
-OWN, CHILD, STRANGER, GONE = 100, 101, 4711, 999
-PHASES = [(0.0, "import"), (1.0, "build"), (2.0, "warmup"), (3.0, "rounds"), (4.0, "check"), (4.5, "teardown")]
-
-
-class Host:
-    """A /proc with processes in it: PID to control group and children."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.add(OWN, children=[CHILD])
-        self.add(CHILD)
-        self.add(STRANGER)
-        self.add(os.getpid())  # the harness, in the control group of all who are logged in
-
-    def add(self, pid: int, group: str = "/user.slice", children: Sequence[int] = ()) -> None:
-        threads = self.root / str(pid) / "task" / str(pid)
-        threads.mkdir(parents=True)
-        (threads / "children").write_text(" ".join(map(str, children)))
-        (self.root / str(pid) / "cgroup").write_text(f"0::{group}\n")
-
-
-@dataclasses.dataclass
-class Turn:
-    """One replicate under a scripted NVML: `run` goes through PHASES at 10 Hz."""
-
-    nvml: FakeNvml
-    proc: Path
-    clock: FakeClock = dataclasses.field(default_factory=FakeClock)
-    said: list[str] = dataclasses.field(default_factory=list)
-    samples: list[Sample] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.watched = Watched("cell#1")
-        self.costs = Costs(self.clock)
-        self.device = Device(open_gpu("0", self.nvml), self.said.append)
-        self.probe = NvmlProbe(self.device, self.watched, Owner(self.watched, str(self.proc)), self.costs)
-
-    def run(self, *, pid: int | None = OWN) -> Observation:
-        self.nvml.now = 0.05
-        self.samples += self.probe.begin(5 * 10**7)
-        self.watched.pid = pid
-        file = self.proc / "phase"
-        self.watched._file = str(file)
-        for tick in range(1, 50):
-            now = tick / 10
-            self.nvml.now = now
-            file.write_text([name for since, name in PHASES if since <= now][-1])
-            if self.watched.look():
-                self.samples.append((tick * 10**8, "turn", "cell#1", self.watched.phase, 1.0))
-            self.samples += self.probe.look(tick * 10**8)
-        self.nvml.now = 5.0
-        self.samples += self.probe.end(5 * 10**9)
-        return self.seen()
-
-    def seen(self, window: Energy | None = None) -> Observation:
-        seen = observing.with_gpu(Observation(), self.probe, self.samples, window)
-        return dataclasses.replace(seen, missing=tuple(observing.gaps(seen, self.probe, window)))
+from tests.harness.samplers.turn import CHILD, GONE, MIB, OWN, STRANGER, Host, Turn
 
 
 @pytest.fixture
@@ -138,11 +75,24 @@ def test_counters_count_from_the_beginning_of_the_replicate(proc: Path) -> None:
 def test_reasons_for_low_clocks_are_named(proc: Path) -> None:
     mask = pynvml.nvmlClocksEventReasonSwPowerCap | pynvml.nvmlClocksEventReasonHwThermalSlowdown
     seen = run(proc, FakeGpu(events=[(0, pynvml.nvmlClocksEventReasonGpuIdle), (2, mask), (4, 0)]))
-    assert seen.clock_events == ("gpu idle", "hw thermal slowdown", "sw power cap")
+    assert seen.clock_events == ("hw thermal slowdown", "sw power cap")
 
 
 def test_an_xid_counts_for_the_replicate_in_which_it_came(proc: Path) -> None:
     assert run(proc, FakeGpu(xids=[(0.0, 13), (2.0, 31)])).xids == (31,)
+
+
+def test_errors_that_cannot_be_listened_for_are_missing(proc: Path) -> None:
+    nvml = FakeNvml(FakeGpu(xids=[(2.0, 31)]))
+    nvml.fail("nvmlDeviceRegisterEvents", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    seen = Turn(nvml, proc).run()
+    assert seen.xids == ()
+    assert "xids: Not Supported" in seen.missing
+
+
+def test_a_driver_that_reports_errors_without_end_is_not_listened_to_for_ever(proc: Path) -> None:
+    turn = Turn(FakeNvml(FakeGpu(xids=[(0.0, 13)] * 1000)), proc)
+    assert len(turn.device.xids()) == 100
 
 
 def test_processes_are_the_replicates_others_or_gone(proc: Path) -> None:
@@ -157,10 +107,11 @@ def test_processes_are_the_replicates_others_or_gone(proc: Path) -> None:
 
 
 def test_a_member_of_the_same_group_is_no_stranger(proc: Path) -> None:
-    watched = Watched("cell#1")
+    watched, member = Watched("cell#1"), Watched("cell#2")
     watched.started(OWN)
+    member.started(STRANGER)
     assert Owner(watched, str(proc)).others([OWN, CHILD, STRANGER]) == [STRANGER]
-    assert Owner(watched, str(proc), group={OWN, STRANGER}).others([OWN, CHILD, STRANGER]) == []
+    assert Owner(watched, str(proc), group={watched, member}).others([OWN, CHILD, STRANGER]) == []
 
 
 def test_a_process_in_the_replicates_container_is_its_own(tmp_path: Path) -> None:
@@ -288,7 +239,7 @@ def test_gpus_are_told_apart_by_index_and_uuid() -> None:
     [
         ("venv", {}, "0"),
         ("here", {"CUDA_VISIBLE_DEVICES": "GPU-b,GPU-a", "SAMESTEP_GPU": "3"}, "GPU-b"),
-        ("venv", {"CUDA_VISIBLE_DEVICES": ""}, "0"),
+        ("venv", {"CUDA_VISIBLE_DEVICES": ""}, ""),  # for CUDA there is no GPU then
         ("docker", {"CUDA_VISIBLE_DEVICES": "1", "SAMESTEP_GPU": "GPU-c"}, "GPU-c"),
         ("workers", {"SAMESTEP_GPU": ""}, "0"),
     ],
@@ -300,7 +251,10 @@ def test_the_gpu_is_the_launchers(launcher: str, variables: dict[str, str], gpu:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, r"NVML Shared Library Not Found \(install the NVIDIA driver\)"),
+        (
+            pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+            r"NVML Shared Library Not Found \(install the NVIDIA driver; a container .*\)",
+        ),
         (pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH, r"version mismatch\. \(the driver was updated .*: restart"),
         (pynvml.NVML_ERROR_NO_PERMISSION, r"Insufficient Permissions \(give this user"),
     ],
@@ -343,12 +297,12 @@ def test_a_gpu_in_use_is_refused_by_name_unless_sharing_is_allowed(monkeypatch: 
     said: list[str] = []
     nvml = FakeNvml(FakeGpu(), FakeGpu(uuid="GPU-2", programs=lambda now: {STRANGER: 5}))
     monkeypatch.setattr("harness.host.nvidia.program", lambda pid: f"python ({pid})")
+    monkeypatch.setattr("harness.host.pids.sees_host", lambda proc: True)
     require_free("0", said.append, shared=False, nvml=nvml)
     with pytest.raises(SetupError, match=r"GPU GPU-2 is used by python \(4711\).*--allow-shared-gpu"):
         require_free("1", said.append, shared=False, nvml=nvml)
     require_free("1", said.append, shared=True, nvml=nvml)
     assert said == ["GPU GPU-2 is used by python (4711) as well: its figures are marked"]
-    require_free("0", said.append, shared=False, nvml=FakeNvml(init_error=pynvml.NVML_ERROR_DRIVER_NOT_LOADED))
     assert nvml.opened == 0
 
 

@@ -148,6 +148,23 @@ def test_a_container_has_a_peak_and_throttling_of_its_own(tmp_path: Path) -> Non
     assert "cgroup_peak_bytes: the replicate has no control group of its own" in list(probe.missing())
 
 
+def test_a_workers_container_has_run_others_before(tmp_path: Path) -> None:
+    """Its peak is of its whole life, and so is the number of times that it was stopped."""
+    proc, mounts = tmp_path / "proc", tmp_path / "cgroup"
+    for pid, path in ((7, "/docker/abc"), (os.getpid(), "/user")):
+        (proc / str(pid) / "task" / str(pid)).mkdir(parents=True)
+        (proc / str(pid) / "cgroup").write_text(f"0::{path}\n")
+        (proc / str(pid) / "status").write_text(f"NSpid:\t{pid}\t31\nVmHWM:\t2048 kB\nVmRSS:\t1024 kB\n")
+    group(mounts, "/", cgroup__controllers="cpu memory", cpu__stat="nr_throttled 50\n")
+    group(mounts, "/docker/abc", memory__peak=f"{5 * MIB}\n", cpu__stat="nr_throttled 2\n")
+    watched = Watched("cell#1")
+    probe = ProcessProbe(watched, Costs(), str(proc), mounts)
+    watch(tmp_path, 7, ["import"], probe, watched)
+    assert "cgroup_peak_bytes" not in probe.fields()
+    assert probe.fields()["throttled_periods"] == 0
+    assert any(line.startswith("host_peak_uss_bytes, host_peak_pss_bytes: ") for line in probe.missing())
+
+
 def test_further_processes_of_a_turn_are_not_the_replicate(tmp_path: Path) -> None:
     watched = Watched("cell#1")
     watched.started(1, tmp_path)

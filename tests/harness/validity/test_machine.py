@@ -13,6 +13,7 @@ CLEAN = Observation(
     sampler_cpu_ns=4_000_000,
     sampler_wall_ns=1_000_000_000,
     sm_clock_median_mhz=1980,
+    sm_clock_least_mhz=1980,
     clock_events=("applications clocks setting", "gpu idle"),
     power_limit_mw=700_000,
     ecc_corrected=0,
@@ -46,15 +47,40 @@ def test_a_clean_replicate_has_no_finding_and_neither_has_one_of_which_nothing_i
         ({"ecc_corrected": 1}, "invalid", "memory errors"),
         ({"ecc_uncorrected": 2}, "invalid", "memory errors"),
         ({"xids": (31,)}, "invalid", "gpu error"),
+        ({"clock_events": ("hw slowdown", "hw thermal slowdown")}, "invalid", "gpu throttled"),
         ({"sm_clock_median_mhz": 1920}, "invalid", "low clock"),
         ({"clock_events": ("applications clocks setting", "sw power cap")}, "warn", "power cap"),
         ({"power_violation_ns": 5}, "warn", "power cap"),
-        ({"clock_events": ()}, "warn", "unlocked clocks"),
+        ({"clock_events": ("sw power cap",), "sm_clock_least_mhz": 1500}, "warn", "power cap"),
+        ({"clock_events": (), "sm_clock_least_mhz": 1900}, "warn", "unlocked clocks"),
+        ({"clock_events": ("gpu idle", "sync boost")}, "warn", "unlocked clocks"),
         ({"sampler_cpu_ns": 5_100_000}, "warn", "sampler"),
     ],
 )
 def test_each_fault_is_found_and_nothing_else(changes: dict[str, Any], severity: str, name: str) -> None:
     assert named(**changes) == [(severity, name)]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (),  # locked clocks give no reason on some GPUs, and that of applications on others
+        ("hw slowdown",),  # without heat and brake it comes with every change of clocks
+        ("gpu idle",),
+        ("display clock setting",),
+        ("board limit", "reliability"),
+        ("reason 0x100000",),
+    ],
+)
+def test_reasons_that_say_nothing_against_a_time(events: tuple[str, ...]) -> None:
+    assert named(clock_events=events) == []
+
+
+def test_clocks_are_called_unlocked_where_they_changed() -> None:
+    assert named(clock_events=(), sm_clock_least_mhz=1965) == []  # the next step of the clocks
+    assert named(clock_events=(), sm_clock_least_mhz=1964) == [("warn", "unlocked clocks")]
+    assert named(clock_events=(), sm_clock_least_mhz=None) == []
+    assert named(sm_clock_least_mhz=1500) == []  # a person set them
 
 
 def test_a_clock_at_97_percent_of_the_blocks_median_will_do() -> None:
