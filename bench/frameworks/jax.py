@@ -103,6 +103,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         return held.output
 
     def reset() -> None:
+        held.drop()  # else two states would lie on the device, and the allocator's peak cannot be reset
         held.state = initial(workload)
 
     def proof() -> ModeProof:
