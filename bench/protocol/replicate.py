@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalogue import policy_lacking
+from bench.catalogue import device_lacking, framework_offer, policy_lacking
 from bench.interface import Framework, Skip
 from bench.protocol import caches
 from bench.protocol.gate import Gate
@@ -167,6 +167,7 @@ class Replicate:
         self.first_step_ns: int | None = None
         self.settling_ns: tuple[int, ...] = ()
         self.cache: caches.CacheUse | None = None
+        self.kernel_bytes = caches.kernel_bytes(turn.kernels)
         self.stepped = Allocator()  # after the first steps, before the check
         self.timing: Timing | None = None
         self.start: Accuracy | None = None  # of the gate's first steps
@@ -199,7 +200,7 @@ class Replicate:
             InvalidResultError: the result differs too much from the reference.
         """
         cell, phase = self.turn.cell, self.phase
-        if lacking := policy_lacking(cell):
+        if lacking := device_lacking(framework_offer(cell.framework), cell.device) or policy_lacking(cell):
             return lacking
         with phase("import"):
             framework = load()
@@ -278,6 +279,7 @@ class Replicate:
             round_cpu_ns=timed.round_cpu_ns,
         )
         with phase("check"):
+            caches.require_installed(self.kernel_bytes, caches.kernel_bytes(self.turn.kernels))
             self._check(gate, timing, before, allocated)
         self.timing = timing
 

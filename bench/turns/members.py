@@ -17,6 +17,7 @@ from bench.turns.turn import Outcome, Turn
 from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
 
 PREFIX: Final = "turn-"  # of the folder of a turn
+KERNELS_FOLDER: Final = "kernels"
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Members:
         """
         match kind, body:
             case "start", {"member": int(number), "turn": dict(turn)} if number not in self._members:
-                return self._start(number, decoded(turn))
+                return self._start(number, with_kernels(decoded(turn)))
             case "slice", int(number) if number in self._members:
                 return self._run(number, lambda member: member.kept.run_slice() or ("ran", None))
             case "finish", int(number) if number in self._members:
@@ -105,6 +106,13 @@ def decoded(body: Any) -> Turn:
         return codec.decode(Turn, body)
     except codec.RecordError as error:
         raise LostError(f"a turn that cannot be read: {error}") from error
+
+
+def with_kernels(turn: Turn) -> Turn:
+    """Return the turn with a folder for what CUDA's driver compiles, which lasts as long as this container."""
+    if turn.cell.device != "cuda":
+        return turn
+    return dataclasses.replace(turn, kernels=str(Path(tempfile.gettempdir()) / KERNELS_FOLDER))
 
 
 def not_begun(begin_unix_ns: int, error: OSError) -> Outcome:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.turns.channel import Channel, Hello, LostError, connect
-from bench.turns.members import PREFIX, Members, decoded, not_begun
+from bench.turns.members import PREFIX, Members, decoded, not_begun, with_kernels
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
@@ -139,7 +139,7 @@ def take_turns(channel: Channel, hello: Hello, phase_every_s: float = PHASE_EVER
             if kind == "bye":
                 return
             if kind == "turn":
-                outcome = run(decoded(body), channel, members.alive, phase_every_s)
+                outcome = run(with_kernels(decoded(body)), channel, members.alive, phase_every_s)
                 channel.send("outcome", dataclasses.asdict(outcome))
             else:
                 channel.send(*members.answer(kind, body))
