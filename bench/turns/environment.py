@@ -51,7 +51,7 @@ def _given(asked_for: Collection[str]) -> Mapping[str, str]:
 
 
 def _shown(name: str, value: str, turn: Turn) -> str:
-    """Return "NAME=value" of a variable; folders that are this replicate's or run's own have one name in all of them."""
+    """Return "NAME=value" of a variable; folders of this replicate or run alone have one name in all."""
     if name == "PYTHONPATH":
         return f"{name}={{code}}"
     if name == KERNELS and value == turn.kernels:

@@ -18,6 +18,7 @@ class Gpu:
     name: str
     memory_bytes: int
     users: tuple[str, ...]  # programs with a context on it, such as "python (4711)"
+    capability: tuple[int, int] = (0, 0)  # CUDA's compute capability; (0, 0): the driver does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +84,13 @@ def _gpu(nvml: Any, handle: object) -> Gpu:
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
         users=tuple(program(process.pid) for process in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)),
+        capability=_capability(nvml, handle),
     )
+
+
+def _capability(nvml: Any, handle: object) -> tuple[int, int]:
+    try:
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+    except nvml.NVMLError:
+        return (0, 0)
+    return (major, minor)
