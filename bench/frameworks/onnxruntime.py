@@ -106,7 +106,8 @@ def _session(model: str) -> ort.InferenceSession:
         return ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     cuda = {"use_tf32": "0"} | ({} if strategy is None else {"arena_extend_strategy": tuple(ALLOCATORS)[int(strategy)]})
-    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)])
+    # without a second attempt on the CPU, whose error would hide the first
+    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)], enable_fallback=0)
 
 
 def _share_arena(strategy: int) -> None:

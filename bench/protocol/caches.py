@@ -53,8 +53,8 @@ def require_installed(before: int, after: int) -> None:
     """
     if after - before >= COMPILED_BYTES:
         raise InvalidResultError(
-            f"the driver compiled {(after - before) / (1 << 20):.0f} MiB of the library's own kernels for this GPU, a cost"
-            " of its installation; they are kept, and a second attempt finds them"
+            f"the driver compiled {(after - before) / (1 << 20):.0f} MiB of the library's own kernels for this GPU, a"
+            " cost of its installation; they are kept, and a second attempt finds them"
         )
 
 

@@ -109,6 +109,10 @@ def _literal_faults(name: str, root: Path) -> Iterator[tuple[str, str]]:
         yield f"BASELINE names {strange[0]}, no mode of MODES", 'name one of them; "" for none'
     if strange := sorted({*offer.program_modes} - modes):
         yield f"PROGRAM_MODES names {strange[0]}, no mode of MODES", "name modes of MODES"
+    asked = [device for device in locks.PYTHONS if locks.requirements(root, name, device).is_file()]
+    if unasked := [device for device in offer.devices if asked and device not in asked]:
+        remedy = f"add DEVICES = ({', '.join(map(repr, asked))},), or write images/{unasked[0]}/{name}.in"
+        yield f"it computes on {unasked[0]} as well, for which images/ has no requirements", remedy
     if sentence := programs_missing(offer):
         found, _, remedy = sentence.rpartition(": ")
         yield found, remedy
