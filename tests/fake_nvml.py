@@ -120,6 +120,9 @@ class FakeNvml:
     def nvmlDeviceGetName(self, gpu: FakeGpu) -> str:  # noqa: N802
         return "NVIDIA H100"
 
+    def nvmlDeviceGetCudaComputeCapability(self, gpu: FakeGpu) -> tuple[int, int]:  # noqa: N802
+        return (9, 0)
+
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802
         self._called("nvmlDeviceGetMigMode")
         return [int(bool(gpu.instances))] * 2
