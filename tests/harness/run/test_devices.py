@@ -1,6 +1,7 @@
 """A run on a GPU with a framework that has none: its cells are skipped with the reason, all else is measured."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, ModeOffer, catalogue, 
 from bench.records.record import Cell
 from harness.plan import companions, models
 from harness.plan.plan import make_plan
+from harness.report import write
 from harness.run.active import ActiveRun
 from harness.run.loop import Lane, bad_cells, execute
 from harness.store.folder import create
+from harness.validity.results import load
 from tests import factories
 from tests.fakes import FakeLauncher
 from tests.harness.run.test_loop import CODE, SETTINGS, Quiet, good
@@ -47,6 +50,9 @@ def test_what_does_not_compute_there_is_skipped_and_nothing_of_it_started(tmp_pa
 
     execute([Lane(run=run, launcher=launcher)], Quiet())
     assert run.folder.records() == records, "a skipped replicate is not taken again"
+
+    text = write.render(load(run.folder), "markdown")
+    assert re.search(rf"numpy eager .*{SENTENCE}", text), "the reason is below the table of steps"
 
 
 def test_a_model_that_nobody_can_train_there_skips_what_runs_it(tmp_path: Path) -> None:
