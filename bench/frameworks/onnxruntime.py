@@ -53,6 +53,7 @@ def start(device: str, threads: int) -> None:
         raise RuntimeError(f"this build of ONNX Runtime has no {PROVIDERS[device]}")
     if device == "cuda":
         ort.preload_dlls()  # from NVIDIA's wheels, where they are not on the linker's path
+        ort.OrtValue.ortvalue_from_numpy(np.zeros(1, np.float32), device)  # creates the CUDA context
     _device, _threads = device, threads
 
 
