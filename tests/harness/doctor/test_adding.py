@@ -92,6 +92,18 @@ def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout:
     assert told(checkout) == {}
 
 
+def test_a_framework_for_gpus_alone_needs_nothing_for_the_processor(checkout: Path) -> None:
+    of_gpu = TOY.replace("BASELINE = ", 'DEVICES = ("cuda",)\nBASELINE = ', 1)
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(of_gpu)
+    (checkout / "images" / "locks" / "plaything.cpu-py311.txt").unlink()
+    (checkout / "images" / "cuda").mkdir()
+    (checkout / "images" / "plaything.in").rename(checkout / "images" / "cuda" / "plaything.in")
+    (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
+    assert told(checkout) == {}
+    (checkout / "images" / "locks" / "plaything.cuda-py312.txt").unlink()
+    assert told(checkout)["images/locks/plaything.cuda-py312.txt"].status == "missing"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
