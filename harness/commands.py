@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from bench.catalogue import catalogue, device_lacking
+from bench.catalogue import DEVICES, catalogue, device_lacking
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
 from harness.compare import choice
@@ -73,6 +73,8 @@ def list_offer() -> None:
         if framework.allocators:
             policies = ", ".join(policy.name for policy in framework.allocators)
             console.print(f"allocators of {framework.name}: default, {policies}", highlight=False)
+        if set(framework.devices) != set(DEVICES):
+            console.print(f"devices of {framework.name}: {', '.join(framework.devices)}", highlight=False)
     for workload in offer.workloads:
         console.print(f"\nworkload {workload.name}: {workload.sentence}", highlight=False)
         console.print(

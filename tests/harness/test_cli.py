@@ -259,7 +259,7 @@ def test_a_damaged_line_stops_report_and_resume_and_stays(results: Path, tmp_pat
 def test_list_and_plan_run_nothing(here: Here) -> None:
     code, listed, _ = here("list")
     assert code == 0
-    for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
+    for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick", "devices of numpy: cpu"):
         assert word in listed
     code, planned, _ = here(
         "plan",
