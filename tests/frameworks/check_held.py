@@ -110,7 +110,7 @@ def of_tensorflow(framework: Framework, workload: Workload, mode: str) -> dict[s
     ]
     return {
         "of_numpy": sum(trace.size for trace in of_numpy.traces),
-        "tensors": sum(tensor().numpy().nbytes for tensor in made if tensor() is not None),
+        "tensors": sum(tensor.numpy().nbytes for tensor in (reference() for reference in made) if tensor is not None),
         "constants": sum(constants),
     }
 

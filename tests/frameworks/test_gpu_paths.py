@@ -29,7 +29,7 @@ import json
 from types import SimpleNamespace
 from bench.frameworks._jax.proof import Body, proof_of
 def on(platform):
-    parameter = SimpleNamespace(devices=lambda: {SimpleNamespace(platform=platform, id=0)}, dtype="float32")
+    parameter = SimpleNamespace(devices=lambda: [SimpleNamespace(platform=platform, id=0)], dtype="float32")
     return proof_of("jit", Body(), parameter, None, 1)
 import jax.numpy
 (jax.numpy.ones((512, 512)) @ jax.numpy.ones((512, 512))).block_until_ready()

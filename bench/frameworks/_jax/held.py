@@ -24,15 +24,15 @@ class Held:
         """Return the first of the newest parameters, on the device."""
         return next(iter(self.state.parameters.values()))
 
-    def drop(self) -> None:
-        """Let go of the state, once nothing computes with it any more."""
-        jax.block_until_ready((self.state, self.output))
-        self.state, self.given = State({}, {}, {}, np.float32(0)), None
+    def restart(self, workload: Workload) -> None:
+        """Begin anew, once the old state is gone: two would be in the allocator's peak, which cannot be reset."""
+        self.release()
+        self.state = initial(workload)
 
     def release(self) -> None:
-        """Let go of every array."""
-        self.drop()
-        self.output = None
+        """Let go of every array, once nothing computes with it any more."""
+        jax.block_until_ready((self.state, self.output))
+        self.state, self.output, self.given = State({}, {}, {}, np.float32(0)), None, None
 
 
 held = Held()

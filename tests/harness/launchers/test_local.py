@@ -123,20 +123,15 @@ def test_a_shim_is_asked_once_which_python_it_is(tmp_path: Path) -> None:
     assert interpreter.python("numpy") == Path(sys.executable)
 
 
-class Recording(Packages):
-    """Its interpreter prints where CUDA's driver is to keep its kernels, and leaves one there."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        kernels = 'echo "kernels=$CUDA_CACHE_PATH"; [ -z "$CUDA_CACHE_PATH" ] || touch "$CUDA_CACHE_PATH/a"'
-        self._python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo {folder} || {{ {kernels}; }}\n')
-
-
 @pytest.mark.parametrize(("device", "keeps"), [("cuda", True), ("cuda", False), ("cpu", True)])
 def test_the_drivers_kernels_are_kept_from_turn_to_turn_and_go_with_the_run(
     packages: Packages, device: str, keeps: bool
 ) -> None:
-    launcher = LocalLauncher("venv", Recording(packages.folder), keeps_kernels=keeps)
+    """The interpreter prints where the driver is to keep them, and leaves one there."""
+    kernels = 'echo "kernels=$CUDA_CACHE_PATH"; [ -z "$CUDA_CACHE_PATH" ] || touch "$CUDA_CACHE_PATH/a"'
+    script = f'#!/bin/sh\n[ "$1" = -c ] && echo {packages.folder} || {{ {kernels}; }}\n'
+    packages.python("torch").write_text(script)
+    launcher = LocalLauncher("venv", packages, keeps_kernels=keeps)
     launcher.prepare(["torch"], lambda line: None)
     on_device = a_turn(cell=cell(device=device))
 
