@@ -64,8 +64,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
+        forget=_forget,
     )
     return step.build(workload, mode, precision, keras_on_jax)
+
+
+def _forget(model: keras.Model) -> None:
+    """Drop the state that `train_on_batch` leaves for callbacks: it would be a second one beside that of a reset."""
+    model._jax_state = None
 
 
 def _round_to_tf32() -> str:

@@ -29,5 +29,6 @@ class Backend:
     products: Callable[[keras.Model, Any], set[str]]  # dtypes that the model multiplies, for a batch
     round_to_tf32: Callable[[], str]  # switch it on; why that cannot be, as one sentence; empty: done
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
+    forget: Callable[[keras.Model], None] = lambda model: None  # drop what Keras holds of the last step, for a reset
     # from NumPy's x and y what `fit` takes fastest, one batch an epoch
     feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays

@@ -73,6 +73,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
         return history.history["loss"]  # type: ignore[no-any-return]  # Keras has no types
 
     def reset() -> None:
+        backend.forget(model)
         model.set_weights(initial)
         for variable, value in zip(optimizer.variables, fresh, strict=True):
             variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
