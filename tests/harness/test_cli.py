@@ -281,10 +281,12 @@ def test_list_and_plan_run_nothing(here: Here) -> None:
 
 
 def test_a_plan_says_what_will_be_skipped_and_why(here: Here) -> None:
-    code, planned, _ = here("plan", "--device", "cuda", "--framework", "numpy,torch", "--mode", "eager", *QUICK)
+    code, planned, _ = here(
+        "plan", "--device", "cuda", "--framework", "numpy,torch", "--mode", "eager", "--profile", "quick"
+    )
     assert code == 0
     of_numpy = [line for line in planned.splitlines() if " numpy " in line]
-    assert len(of_numpy) == 2, "one cell and its memory, and no companion of others"
+    assert len(of_numpy) == 3 + 1, "the cell in three blocks and its memory, and no companion of others"
     assert all(line.endswith(", skipped: NumPy computes on the CPU only; this is a GPU") for line in of_numpy)
     assert not [line for line in planned.splitlines() if "torch" in line and "skipped" in line]
 
