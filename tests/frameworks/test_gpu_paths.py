@@ -105,3 +105,24 @@ print(json.dumps([[one.mode, one.cache_hits, one.cache_misses] for one in (cpu, 
     assert found[0] == ["xla", 0, 1]
     assert found[1][0] == "function", "on the CPU it writes all that it compiles"
     assert found[2] == ["xla", None, None]
+
+
+def test_the_triad_of_jax_moves_the_bytes_that_it_counts(tmp_path: Path) -> None:
+    """An array of ones that the program closes over is folded to a scalar: two passes where three are counted."""
+    script = """
+import json, jax
+jit, moved = jax.jit, []
+def counting(function, **options):
+    compiled = jit(function, **options)
+    def call(*arrays):
+        moved.append(compiled.lower(*arrays).compile().cost_analysis()["bytes accessed"])
+        return compiled(*arrays)
+    return call
+jax.jit = counting
+from bench.frameworks._jax import probes
+task = probes._triad(1 << 20)
+task.call().block_until_ready()
+print(json.dumps([moved[0], task.work]))
+"""
+    moved, counted = said("jax", tmp_path, script)
+    assert counted == pytest.approx(moved, rel=0.01)
