@@ -26,8 +26,10 @@ CONTROL: Final = "twin"  # track of the A/A control
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
-    "PROGRAMS", "PROGRAM_MODES",
+    "DEVICES", "PROGRAMS", "PROGRAM_MODES",
 )  # fmt: skip
+DEVICES: Final = ("cpu", "cuda")
+IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
 
 
@@ -72,6 +74,7 @@ class FrameworkOffer:
     programs: tuple[tuple[str, ...], ...] = ()  # (name, package of Debian and Ubuntu) of each program that it runs
     program_modes: tuple[str, ...] = ()  # the modes that run them; empty: all
     forms: tuple[tuple[str, ...], ...] = ()  # (workload, the form in which it runs here) where frameworks differ in it
+    devices: tuple[str, ...] = DEVICES  # those that it computes on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,9 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
             raise ValueError(f"{literal} has a name or a value that is no text")
     sources: Mapping[str, str] = literals.get("SOURCES", {})
+    devices = literals.get("DEVICES", DEVICES)
+    if not isinstance(devices, tuple) or not devices or set(devices) - set(DEVICES):
+        raise ValueError(f"DEVICES is a tuple of some of {', '.join(DEVICES)}, such as ({DEVICES[0]!r},)")
     ladder: Sequence[str] = literals.get("LADDER", tuple(modes))
     shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""
     baselines: Mapping[str, str] = dict.fromkeys(modes, shared) if shared else literals["BASELINE"] or {}
@@ -179,6 +185,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         programs=tuple(literals.get("PROGRAMS", {}).items()),
         program_modes=tuple(literals.get("PROGRAM_MODES", ())),
         forms=tuple(literals.get("FORMS", {}).items()),
+        devices=devices,
     )
 
 
@@ -201,6 +208,14 @@ def plain_mode(offer: FrameworkOffer) -> str:
 def policy_offer(offer: FrameworkOffer, name: str) -> PolicyOffer | None:
     """Return the policy called `name`; None: the framework has none of that name, or it is its default."""
     return next((policy for policy in offer.allocators if policy.name == name), None)
+
+
+def device_lacking(offer: FrameworkOffer, device: str) -> str:
+    """Return why the framework does not compute on `device`, as one sentence; empty: it does."""
+    if device in offer.devices:
+        return ""
+    where = " and ".join(IN_WORDS[name] for name in offer.devices)
+    return f"{offer.title} computes on {where} only; this is {IN_WORDS[device]}"
 
 
 def policy_lacking(cell: Cell) -> str:

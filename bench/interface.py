@@ -16,6 +16,8 @@ tree, so that a host without the framework can list its cells:
     ALLOCATORS = {"policy": {"NAME": "value"}}  policies of its device allocator besides the default, by its own names,
                                             with the variables that set each; "torch": those of that file
     ALLOCATOR_DEVICES = ("cpu", "cuda")     the devices that have these policies; if left out, only "cuda"
+    DEVICES = ("cpu",)                      the devices that it computes on; if left out, "cpu" and "cuda". On any other
+                                            all its cells are skipped, with the reason, and nothing of it is started
     PROGRAMS = {"clang": "clang"}           programs that it runs, each with the package of Debian and Ubuntu that has
                                             it: `samestep doctor` looks for them, its image installs them, and a run
                                             refuses the framework without them

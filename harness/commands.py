@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from bench.catalogue import catalogue
+from bench.catalogue import DEVICES, catalogue, device_lacking
 from bench.frameworks import FRAMEWORKS
 from bench.reference.precision import PRECISIONS
 from harness.compare import choice
@@ -73,6 +73,8 @@ def list_offer() -> None:
         if framework.allocators:
             policies = ", ".join(policy.name for policy in framework.allocators)
             console.print(f"allocators of {framework.name}: default, {policies}", highlight=False)
+        if set(framework.devices) != set(DEVICES):
+            console.print(f"devices of {framework.name}: {', '.join(framework.devices)}", highlight=False)
     for workload in offer.workloads:
         console.print(f"\nworkload {workload.name}: {workload.sentence}", highlight=False)
         console.print(
@@ -100,8 +102,11 @@ def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
         most = "at most " if plan.looks else ""
         unmeasured = f"; {new} of the cells were not, and count as the mean of the others" if new else ""
         print(f"{most}about {rough_duration(seconds)}, as measured in {results}{unmeasured}")
+    offers = {offer.name: offer for offer in planned.offer.frameworks}
     for replicate in plan.in_order():
-        print(f"{replicate.position:>4}  block {replicate.block}  {label.name(replicate.cell)}")
+        lacking = device_lacking(offers[replicate.cell.framework], planned.device)
+        skipped = f", skipped: {lacking}" if lacking else ""
+        print(f"{replicate.position:>4}  block {replicate.block}  {label.name(replicate.cell)}{skipped}")
 
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:

@@ -367,7 +367,7 @@ def _code(used: set[str], plan: Plan, device: str, snapshot: Path) -> tuple[tupl
 
 
 def _frameworks(job: Job) -> tuple[str, ...]:
-    return models.needed(job.run.facts.frameworks, job.run.plan.cells)
+    return models.started(job.run.facts.frameworks, job.run.plan.cells)
 
 
 def _require_same_variables(folder: RunFolder, setting: Setting, facts: RunFacts) -> None:

@@ -127,6 +127,9 @@ class FakeNvml:
         self._called("nvmlDeviceGetName")
         return gpu.model
 
+    def nvmlDeviceGetCudaComputeCapability(self, gpu: FakeGpu) -> tuple[int, int]:  # noqa: N802
+        return (9, 0)
+
     def nvmlDeviceGetMigMode(self, gpu: FakeGpu) -> list[int]:  # noqa: N802
         self._called("nvmlDeviceGetMigMode")
         return [int(bool(gpu.instances))] * 2

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import optax
 from flax import nnx
+from numpy.typing import NDArray
 
 from bench.reference.workload import Adam, Array32, Sgd, Workload
 
@@ -29,6 +30,20 @@ class Held:
 
 
 held = Held()
+
+
+def initial_of(workload: Workload, model: Any, variables: Sequence[Any]) -> Sequence[NDArray[Any]]:
+    """Return what each of `variables` holds before the first step, on the host: nothing of it stays on the device.
+
+    Parameters are the workload's own arrays. What an optimiser begins with is zeros, which take no memory here.
+    """
+    given = {id(variable_of(model, name)): array for name, array in workload.parameters.items()}
+    return [given[id(each)] if id(each) in given else _on_host(each.get_value()) for each in variables]
+
+
+def _on_host(value: jax.Array) -> NDArray[Any]:
+    array = np.array(value)
+    return array if array.any() else np.broadcast_to(np.zeros((), array.dtype), array.shape)
 
 
 def parameters_of(workload: Workload, model: Any) -> Mapping[str, Array32]:

@@ -21,7 +21,14 @@ import optax
 from flax import nnx
 
 from bench.frameworks._flax_models import FORWARD
-from bench.frameworks._flax_state import held, parameters_of, transformation_of, variable_of, variables_of
+from bench.frameworks._flax_state import (
+    held,
+    initial_of,
+    parameters_of,
+    transformation_of,
+    variable_of,
+    variables_of,
+)
 from bench.frameworks._jax import device
 from bench.frameworks._jax.precision import COMPUTE, cast, choose, lacks, products
 from bench.frameworks._jax.probes import jax_probes
@@ -74,7 +81,7 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
     criterion = FORWARD[workload.name].criterion
     optimizer = nnx.Optimizer(model, transformation_of(workload.optimizer), wrt=nnx.Param)
     held.variables = variables_of((model, optimizer))
-    initial = [variable.get_value() for variable in held.variables]
+    initial = initial_of(workload, model, held.variables)
     x, y = (jax.device_put(array) for array in workload.batch)
 
     def loss_of(model: Any, x: jax.Array, y: jax.Array) -> jax.Array:
@@ -96,8 +103,9 @@ def _training(workload: Workload, mode: str, model: Any, predict: Predict) -> St
         return held.output
 
     def reset() -> None:
+        wait([] if held.output is None else [held.output])
         for variable, value in zip(held.variables, initial, strict=True):
-            variable.set_value(value)
+            variable.set_value(jax.device_put(value))  # one after the other: never two whole states
 
     def gradient() -> Mapping[str, Array32]:
         slopes = nnx.jit(nnx.grad(loss_of))(model, x, y)
@@ -151,7 +159,9 @@ def _bound(mode: str, step: Callable[..., jax.Array], jitted: Any, *objects: Any
 
 def _proof(mode: str, body: Body, jitted: Any, model: Any, predict: Predict, x: jax.Array) -> Callable[[], ModeProof]:
     """Return the function that says how the step ran; the dtypes of the model's products are read once."""
-    graph, state = nnx.split(model)
+    graph, values = nnx.split(model)
+    # shapes and dtypes alone: the arrays of the start would stay on the device as long as the step
+    state = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, array.dtype), values)
     compute = functools.cache(lambda: products(lambda state, x: predict(nnx.merge(graph, state), x), state, x))
 
     def proof() -> ModeProof:

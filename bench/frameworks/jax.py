@@ -102,9 +102,6 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
         held.state, held.output = advance(held.state, x, y)
         return held.output
 
-    def reset() -> None:
-        held.state = initial(workload)
-
     def proof() -> ModeProof:
         entries = None if mode == "op-by-op" else advance._cache_size()
         deleted = [array.is_deleted() for array in jax.tree.leaves(held.given)]
@@ -121,7 +118,7 @@ def _training(workload: Workload, mode: str, model: Model) -> Step:
     return Step(
         call=call_donated if mode == "jit-donate" else call,
         steps_per_call=workload.steps if mode == "scan" else 1,
-        reset=reset,
+        reset=partial(held.restart, workload),
         parameters=held.parameters,
         gradient=gradient,
         proof=proof,

@@ -64,8 +64,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         prove=_prove,
         products=_products,
         round_to_tf32=_round_to_tf32,
+        forget=_forget,
     )
     return step.build(workload, mode, precision, keras_on_jax)
+
+
+def _forget(model: keras.Model) -> None:
+    """Drop the state that `train_on_batch` leaves for callbacks: it would be a second one beside that of a reset."""
+    model._jax_state = None
 
 
 def _round_to_tf32() -> str:
@@ -90,13 +96,13 @@ def _products(model: keras.Model, x: jax.Array) -> set[str]:
 def _gradient(model: keras.Model, loss: models.Loss, x: jax.Array, y: jax.Array) -> Sequence[jax.Array]:
     untrained = [variable.value for variable in model.non_trainable_variables]
 
-    def of_parameters(parameters: Sequence[jax.Array]) -> jax.Array:
+    def of_parameters(parameters: Sequence[jax.Array], x: jax.Array, y: jax.Array) -> jax.Array:
         prediction, _ = model.stateless_call(parameters, untrained, x, training=True)
         value: jax.Array = loss(y, prediction)
         return value
 
     values = [variable.value for variable in model.trainable_variables]
-    slopes: Sequence[jax.Array] = jax.jit(jax.grad(of_parameters))(values)
+    slopes: Sequence[jax.Array] = jax.jit(jax.grad(of_parameters))(values, x, y)
     return slopes
 
 

@@ -64,8 +64,10 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return step.build(workload, mode, precision, keras_on_tensorflow)
 
 
-def _repeated(x: tf.Tensor, y: tf.Tensor) -> dict[str, Any]:
+def _repeated(x: Any, y: Any) -> dict[str, Any]:
     """Return the batch as a dataset without end: one that ends costs a new `tf.data` iterator in each epoch.
+
+    It is made of NumPy's arrays: a dataset lies on the host, and takes a copy of what is on the device.
 
     Its autotuner has nothing to tune, and keeps the end of a fit waiting for up to 60 ms (decision 11).
     """

@@ -53,6 +53,7 @@ def start(device: str, threads: int) -> None:
         raise RuntimeError(f"this build of ONNX Runtime has no {PROVIDERS[device]}")
     if device == "cuda":
         ort.preload_dlls()  # from NVIDIA's wheels, where they are not on the linker's path
+        ort.OrtValue.ortvalue_from_numpy(np.zeros(1, np.float32), device)  # creates the CUDA context
     _device, _threads = device, threads
 
 
@@ -106,7 +107,8 @@ def _session(model: str) -> ort.InferenceSession:
         return ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     cuda = {"use_tf32": "0"} | ({} if strategy is None else {"arena_extend_strategy": tuple(ALLOCATORS)[int(strategy)]})
-    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)])
+    # without a second attempt on the CPU, whose error would hide the first
+    return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)], enable_fallback=0)
 
 
 def _share_arena(strategy: int) -> None:

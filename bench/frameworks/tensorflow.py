@@ -74,7 +74,7 @@ def _training(workload: Workload, forward: Forward, mode: str) -> Step:
     variables = list(parameters.values())
     optimizer = optimizer_of(workload.optimizer)
     optimizer.build(variables)
-    fresh = [variable.numpy() for variable in optimizer.variables]
+    fresh = [value if value.any() else None for value in (variable.numpy() for variable in optimizer.variables)]
     body = Body()
     last: Any = None
 
@@ -104,7 +104,7 @@ def _training(workload: Workload, forward: Forward, mode: str) -> Step:
         for name, array in workload.parameters.items():
             parameters[name].assign(array)
         for variable, value in zip(optimizer.variables, fresh, strict=True):
-            variable.assign(value)
+            variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
 
     trace = trace_of(forward, parameters, inputs["x"])
     return Step(

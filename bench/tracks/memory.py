@@ -46,7 +46,9 @@ class MemoryWatch:
         """Store the current memory, with garbage collected and the device idle."""
         gc.collect()
         has_device = moment != "import"  # a framework has no allocator before its device is initialised
-        if has_device:
+        # Nothing was given to a device that has just been initialised. To wait is an operation in TensorFlow: its
+        # allocator would take its whole pool, which would count as the context.
+        if has_device and moment != "device":
             framework.wait(())
         allocator = framework.memory() if has_device else Allocator()
         peak = peak_resident_bytes()

@@ -14,7 +14,7 @@ from typing import Final
 from bench.records.record import Environment
 from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
-from bench.turns.variables import DRIVER
+from bench.turns.variables import DRIVER, KERNELS
 
 LONGEST_NAME: Final = 256  # bytes of an accelerator's name
 ENVIRON: Final = Path("/proc/self/environ")
@@ -33,10 +33,10 @@ def describe(turn: Turn, versions: Sequence[str]) -> Environment:
         threads=turn.threads,
         device_name=accelerator_name() if turn.cell.device == "cuda" else cpu,
         versions=tuple(versions),
-        flags=tuple(_shown(name, os.environ[name]) for name in sorted(asked_for & set(os.environ))),
+        flags=tuple(_shown(name, os.environ[name], turn) for name in sorted(asked_for & set(os.environ))),
         launcher=turn.launcher,
         image=turn.image,
-        variables=tuple(_shown(name, value) for name, value in sorted(_given(asked_for).items())),
+        variables=tuple(_shown(name, value, turn) for name, value in sorted(_given(asked_for).items())),
         named=tuple(sorted(turn.named)),
     )
 
@@ -53,10 +53,12 @@ def _given(asked_for: Collection[str]) -> Mapping[str, str]:
     return {**found, **{name: os.environ[name] for name in asked_for if name in os.environ}}
 
 
-def _shown(name: str, value: str) -> str:
-    """Return "NAME=value" of a variable; folders that are this replicate's own have one name in all of them."""
+def _shown(name: str, value: str, turn: Turn) -> str:
+    """Return "NAME=value" of a variable; folders of this replicate or run alone have one name in all."""
     if name == "PYTHONPATH":
         return f"{name}={{code}}"
+    if name == KERNELS and value == turn.kernels:
+        return f"{name}={{kernels}}"
     value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     whole_path = rf"(?<![^=:;, ]){re.escape(str(scratch()))}(?![^/:;, ])"
     return f"{name}={re.sub(whole_path, '{scratch}', value)}"

@@ -17,6 +17,7 @@ from bench.turns.turn import Outcome, Turn
 from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
 
 PREFIX: Final = "turn-"  # of the folder of a turn
+KERNELS_FOLDER: Final = "kernels"
 
 
 @dataclass(slots=True)
@@ -31,7 +32,14 @@ class Member:
 class Members:
     """Those of one connection; when it ends, for whatever reason, all of them are killed."""
 
-    def __init__(self, channel: Channel, phase_every_s: float = PHASE_EVERY_S) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        phase_every_s: float = PHASE_EVERY_S,
+        made_ready: Callable[[Turn], Turn] = lambda turn: turn,
+    ) -> None:
+        """Answer on `channel`; `made_ready` returns a turn with what this container adds to it."""
+        self._made_ready = made_ready
         self.alive: set[int] = set()  # their first processes
         self._channel = channel
         self._phase_every_s = phase_every_s
@@ -54,7 +62,7 @@ class Members:
         """
         match kind, body:
             case "start", {"member": int(number), "turn": dict(turn)} if number not in self._members:
-                return self._start(number, decoded(turn))
+                return self._start(number, self._made_ready(decoded(turn)))
             case "slice", int(number) if number in self._members:
                 return self._run(number, lambda member: member.kept.run_slice() or ("ran", None))
             case "finish", int(number) if number in self._members:
@@ -105,6 +113,18 @@ def decoded(body: Any) -> Turn:
         return codec.decode(Turn, body)
     except codec.RecordError as error:
         raise LostError(f"a turn that cannot be read: {error}") from error
+
+
+def with_kernels(turn: Turn) -> Turn:
+    """Return the turn with a folder for what CUDA's driver compiles, which lasts as long as this container."""
+    if turn.cell.device != "cuda":
+        return turn
+    folder = Path(tempfile.gettempdir()) / KERNELS_FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return turn
+    return dataclasses.replace(turn, kernels=str(folder))
 
 
 def not_begun(begin_unix_ns: int, error: OSError) -> Outcome:

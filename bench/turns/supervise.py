@@ -158,7 +158,9 @@ class Supervised:
 
 def environment(turn: Turn, folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of the fresh process; those of the framework are set inside it, from its file."""
-    stated = variables.measured(inherited, folder / SCRATCH, named=turn.named, in_image=bool(turn.image))
+    stated = variables.measured(
+        inherited, folder / SCRATCH, named=turn.named, in_image=bool(turn.image), kernels=turn.kernels
+    )
     return {**stated, "PYTHONPATH": str(folder / PATH_FOLDER), "PYTHONHASHSEED": str(turn.hash_seed)}
 
 

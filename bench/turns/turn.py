@@ -66,6 +66,7 @@ class Turn:
     named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for it
     code: str = ""  # folder that holds the `bench` to import; empty: the one that its launcher or worker runs
     unchanged_since_unix_ns: int = 0  # no file that it loads may have changed since; 0: an image, which cannot change
+    kernels: str = ""  # folder in which CUDA's driver keeps the kernels that it compiles; empty: the scratch folder
     alternates: bool = False  # it parks after the warm-up, and runs its rounds in time slices (bench.turns.parking)
 
 

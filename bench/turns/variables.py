@@ -26,6 +26,8 @@ OWN: Final = (*FIXED, "HOME", "PYTHONHASHSEED", "PYTHONPATH", "TMPDIR")
 OWN_PREFIXES: Final = ("SAMESTEP_", "PYTEST_")
 LIBRARIES: Final = "LD_LIBRARY_PATH"
 DRIVER: Final = "libcuda.so.1"
+# CUDA's driver compiles a library's own kernels where it has none for the GPU, and keeps them there (decision 30).
+KERNELS: Final = "CUDA_CACHE_PATH"
 
 # Of pip's and uv's variables: where packages come from and how they are reached, not where they go or which they are.
 WHENCE: Final = re.compile(
@@ -37,7 +39,12 @@ NEEDED_TO_FETCH: Final = ("PYTHON_KEYRING_BACKEND",)
 
 
 def measured(
-    inherited: Mapping[str, str], scratch: Path, *, named: Sequence[str] = (), in_image: bool = False
+    inherited: Mapping[str, str],
+    scratch: Path,
+    *,
+    named: Sequence[str] = (),
+    in_image: bool = False,
+    kernels: str = "",
 ) -> dict[str, str]:
     """Return the variables of a process that is measured.
 
@@ -48,8 +55,11 @@ def measured(
         scratch: the process's own folder for temporary files.
         named: "NAME=value" of each variable that the user named.
         in_image: `inherited` are those of a container's image, which has its libraries where it says.
+        kernels: where CUDA's driver keeps what it compiles; empty: in HOME.
     """
     kept = {name: inherited[name] for name in MACHINE if name in inherited}
+    if kernels:
+        kept[KERNELS] = kernels
     kept["PATH"] = _absolute(inherited.get("PATH", "")) or os.defpath
     libraries = inherited.get(LIBRARIES, "")
     if libraries := libraries if in_image else _with_driver(libraries):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.turns.channel import Channel, Hello, LostError, connect
-from bench.turns.members import PREFIX, Members, decoded, not_begun
+from bench.turns.members import PREFIX, Members, decoded, not_begun, with_kernels
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
 from bench.turns.watch import PHASE_EVERY_S, PhaseWatch
@@ -106,7 +106,8 @@ def serve(
             return
         with channel:
             try:
-                take_turns(channel, hello, phase_every_s)
+                # A worker for one connection has one replicate, and nothing outlives its container.
+                take_turns(channel, hello, phase_every_s, (lambda turn: turn) if once else with_kernels)
             except LostError as error:
                 say(f"lost the harness: {error}")
             else:
@@ -130,16 +131,21 @@ def reach(address: Path, patience_s: float) -> Channel | None:
             pause = min(2 * pause, RETRY_LONGEST_S)
 
 
-def take_turns(channel: Channel, hello: Hello, phase_every_s: float = PHASE_EVERY_S) -> None:
+def take_turns(
+    channel: Channel,
+    hello: Hello,
+    phase_every_s: float = PHASE_EVERY_S,
+    made_ready: Callable[[Turn], Turn] = with_kernels,
+) -> None:
     """Do what the harness says; return at goodbye, raise LostError when the harness is gone."""
     channel.send("hello", dataclasses.asdict(hello))
-    with Members(channel, phase_every_s) as members:
+    with Members(channel, phase_every_s, made_ready) as members:
         while True:
             kind, body = channel.receive()
             if kind == "bye":
                 return
             if kind == "turn":
-                outcome = run(decoded(body), channel, members.alive, phase_every_s)
+                outcome = run(made_ready(decoded(body)), channel, members.alive, phase_every_s)
                 channel.send("outcome", dataclasses.asdict(outcome))
             else:
                 channel.send(*members.answer(kind, body))

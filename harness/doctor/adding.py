@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from bench.catalogue import FrameworkError, FrameworkOffer, framework_offer, programs_missing
+from bench.catalogue import DEVICES, IN_WORDS, FrameworkError, FrameworkOffer, framework_offer, programs_missing
 from bench.interface import Framework
 from bench.workloads import WORKLOADS
 from harness.environments import locks
@@ -109,6 +109,10 @@ def _literal_faults(name: str, root: Path) -> Iterator[tuple[str, str]]:
         yield f"BASELINE names {strange[0]}, no mode of MODES", 'name one of them; "" for none'
     if strange := sorted({*offer.program_modes} - modes):
         yield f"PROGRAM_MODES names {strange[0]}, no mode of MODES", "name modes of MODES"
+    asked = [device for device in locks.PYTHONS if locks.requirements(root, name, device).is_file()]
+    if unasked := [device for device in offer.devices if asked and device not in asked]:
+        remedy = f"add DEVICES = ({', '.join(map(repr, asked))},), or write images/{unasked[0]}/{name}.in"
+        yield f"it computes on {unasked[0]} as well, for which images/ has no requirements", remedy
     if sentence := programs_missing(offer):
         found, _, remedy = sentence.rpartition(": ")
         yield found, remedy
@@ -125,15 +129,26 @@ def _probe_and_workload_faults(offer: FrameworkOffer, root: Path, name: str) -> 
         yield f"FORWARD names {strange[0]}, which is no workload", f"name some of {', '.join(WORKLOADS)}"
 
 
+def _devices(root: Path, name: str) -> tuple[str, ...]:
+    """Return the devices that the framework's file names; all where it cannot be read."""
+    try:
+        return framework_offer(name, root / "bench").devices
+    except (FrameworkError, OSError):
+        return DEVICES
+
+
 def _requirements(root: Path, name: str) -> Iterator[Need]:
-    path = locks.requirements(root, name, "cpu")
+    device = _devices(root, name)[0]
+    path = locks.requirements(root, name, device)
     where = str(path.relative_to(root))
     if not path.is_file():
         remedy = 'write two lines: "-r bench.in", then the package as on its index, such as "autograd==1.8.0"'
         yield Need(where=where, status="missing", found="what is to be installed", remedy=remedy)
         return
     included = re.findall(r"^-r (\w+)\.in$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    unknown = [other for other in included if other != "bench" and not locks.requirements(root, other, "cpu").is_file()]
+    unknown = [
+        other for other in included if other != "bench" and not locks.requirements(root, other, device).is_file()
+    ]
     if not included or unknown:
         found = f"{unknown[0]}.in is not there" if unknown else "no line -r"
         remedy = "begin with -r bench.in, or with -r torch.in and the like to build on another framework"
@@ -143,16 +158,19 @@ def _requirements(root: Path, name: str) -> Iterator[Need]:
 
 
 def _locks(root: Path, name: str) -> Iterator[Need]:
+    devices = _devices(root, name)
     for device in locks.PYTHONS:
+        if device not in devices:
+            continue
         asked = locks.requirements(root, name, device)
         lock = locks.lock_file(root, name, device)
         where = str(lock.relative_to(root))
         if not lock.is_file():
             found = f"every package for {device}, with its hash"
-            if device == "cpu" or asked.is_file():
+            if device == devices[0] or asked.is_file():
                 yield Need(where=where, status="missing", found=found, remedy=f"{LOCK_IT} {name}")
             else:
-                remedy = f"for a GPU: images/{device}/{name}.in and {LOCK_IT} {name}"
+                remedy = f"for {IN_WORDS[device]}: images/{device}/{name}.in and {LOCK_IT} {name}"
                 yield Need(where=where, status="optional", found=found, remedy=remedy)
         elif asked.is_file() and (old := _unlocked(asked, lock)):
             found = f"{old} of {asked.relative_to(root)} is not in it"

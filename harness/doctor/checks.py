@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.frameworks import FRAMEWORKS
+from harness.doctor import kernels
 from harness.doctor.survey import Engine, Host
 from harness.environments import checkout, locks
 from harness.terminal import shell
@@ -272,6 +273,31 @@ def _driver(host: Host) -> list[Check]:
     return [_check("driver", "ok", host.driver)]
 
 
+def _kernels(host: Host) -> list[Check]:
+    """Return what the locked libraries have no kernels for, or wrong ones: minutes of compiling, corrupted data."""
+    checks = []
+    for gpu in {gpu.capability: gpu for gpu in host.gpus}.values():
+        lacks, names = kernels.without_kernels(gpu.capability, host.locked)
+        if names:
+            found = f"{gpu.name}: TensorFlow {lacks} ({', '.join(names)})"
+            remedy = (
+                "leave these frameworks out on this GPU"
+                if "cannot" in lacks
+                else "its first replicate may take minutes: give --timeout 900; the others of a run find them, except"
+                " with --launcher docker"
+            )
+            checks.append(_check("kernels", "warn", found, remedy))
+    faulty = dict(kernels.with_faulty_cublas((gpu.capability for gpu in host.gpus), host.locked))
+    if faulty:
+        listed = ", ".join(f"{name} ({version})" for name, version in faulty.items())
+        remedy = (
+            "NVIDIA mended it in 13.2; before, data may be corrupted where two kernels run side by side on such a GPU:"
+            " doubt an invalid result of these frameworks first"
+        )
+        checks.append(_check("cuBLAS", "warn", f"older than 13.2 in the locks of {listed}", remedy))
+    return checks
+
+
 def _runtime(host: Host) -> list[Check]:
     if not host.gpus or host.engine is None:
         return []
@@ -286,5 +312,5 @@ def _runtime(host: Host) -> list[Check]:
 
 DECISIONS: Final[tuple[Callable[[Host], list[Check]], ...]] = (
     _python, _checkout, _folders, _results, _disk, _temporary, _processors, _cgroup, _interpreters, _environments,
-    _compiler, _engine, _compose, _gpus, _driver, _runtime,
+    _compiler, _engine, _compose, _gpus, _driver, _kernels, _runtime,
 )  # fmt: skip

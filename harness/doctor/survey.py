@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bench.frameworks import FRAMEWORKS
 from bench.turns import reason
+from harness.doctor import kernels
 from harness.environments import checkout, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
@@ -66,6 +67,7 @@ class Host:
     temporary: str = ""  # the temporary folder
     temporary_fault: str = ""  # why nothing can be compiled there; empty: it can
     temporary_instead: str = ""  # the folder that a run takes instead; empty: none is better
+    locked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by framework: what kernels.py looks at
     compiler_fault: str = ""  # what torch.compile's C++ compiler says; empty: it works
 
 
@@ -99,6 +101,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver_error=driver_error,
         gpus=gpus.gpus,
         cuda=_cuda(root),
+        locked=_locked(root),
         unfit=() if scratch.is_safe(root) else (str(root),),
         cores=processors.cores(os.sched_getaffinity(0)),
         quota=quota.processors(),
@@ -232,6 +235,14 @@ def _no_interpreter() -> tuple[str, ...]:
 
 def _without_installing(command: Sequence[str]) -> str:
     return "" if "install" in command else output(command)
+
+
+def _locked(root: Path) -> Mapping[str, Mapping[str, str]]:
+    found = {}
+    for name in FRAMEWORKS:
+        with contextlib.suppress(OSError):
+            found[name] = kernels.packages(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8"))
+    return found
 
 
 def _cuda(root: Path) -> Mapping[str, int]:

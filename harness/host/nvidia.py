@@ -49,6 +49,7 @@ class Gpu:
     name: str
     memory_bytes: int
     users: tuple[str, ...]  # programs with a context on it, such as "python (4711)"
+    capability: tuple[int, int] = (0, 0)  # CUDA's compute capability; (0, 0): the driver does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +158,18 @@ def _gpu(nvml: Any, handle: object) -> Gpu:
         name=nvml.nvmlDeviceGetName(handle),
         memory_bytes=nvml.nvmlDeviceGetMemoryInfo(handle).total,
         users=tuple(_users(nvml, handle)),
+        capability=_capability(nvml, handle),
     )
 
 
 def _users(nvml: Any, handle: object) -> Iterator[str]:
     with contextlib.suppress(nvml.NVMLError):  # virtual GPUs list none, and of a divided GPU it takes rights
         yield from map(program, listed(nvml, handle))
+
+
+def _capability(nvml: Any, handle: object) -> tuple[int, int]:
+    try:
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+    except nvml.NVMLError:
+        return (0, 0)
+    return (major, minor)

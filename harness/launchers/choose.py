@@ -45,7 +45,7 @@ def _venv(wanted: Wanted) -> Launcher:
     from harness.launchers.local import LocalLauncher
 
     environments = Environments(checkout.ROOT, wanted.device, locked_in=wanted.code)
-    return LocalLauncher("venv", environments, code=wanted.code, named=wanted.named)
+    return LocalLauncher("venv", environments, code=wanted.code, named=wanted.named, keeps_kernels=True)
 
 
 def _here(wanted: Wanted) -> Launcher:

@@ -51,14 +51,22 @@ class LocalLauncher:
     in_container = False
 
     def __init__(
-        self, name: str, interpreters: Interpreters, *, code: Path | None = None, named: Sequence[str] = ()
+        self,
+        name: str,
+        interpreters: Interpreters,
+        *,
+        code: Path | None = None,
+        named: Sequence[str] = (),
+        keeps_kernels: bool = False,
     ) -> None:
         """Be called `name`, "venv" or "here"; run frameworks in `interpreters`.
 
         `code`: folder that holds the bench/ to run; None: the one of this process. `named`: "NAME=value" of each
-        variable that the user named.
+        variable that the user named. `keeps_kernels`: what CUDA's driver compiles is kept during the run.
         """
         self.name = name
+        self._keeps_kernels = keeps_kernels
+        self._kernels: Path | None = None
         self._interpreters = interpreters
         self._code = code
         self._named = tuple(named)
@@ -98,7 +106,7 @@ class LocalLauncher:
             return _not_begun(reason)
         folder = self._folder()
         try:
-            turn = self._with_code(turn)
+            turn = self._prepared(turn)
             return supervise(turn, folder, python=str(found.path), on_start=lambda pid: on_start(pid, folder))
         finally:
             end_strays(self._alive)
@@ -117,7 +125,7 @@ class LocalLauncher:
         found = self._interpreter(turn)
         if reason := _changed(turn, found):
             return _Absent(reason)
-        return Kept(self._with_code(turn), self._folder(), self._alive, str(found.path))
+        return Kept(self._prepared(turn), self._folder(), self._alive, str(found.path))
 
     def damage(self, framework: str) -> str:
         """Return what is damaged in the environment of a framework."""
@@ -128,14 +136,23 @@ class LocalLauncher:
         return shell.samestep("run", "--resume", shell.path(run))
 
     def close(self) -> None:
-        """Do nothing: nothing is held."""
+        """Remove what CUDA's driver compiled; safe to call twice."""
+        if self._kernels is not None:
+            shutil.rmtree(self._kernels, ignore_errors=True)
+            self._kernels = None
 
     def _folder(self) -> Path:
         return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._scratch))
 
-    def _with_code(self, turn: Turn) -> Turn:
+    def _prepared(self, turn: Turn) -> Turn:
         code = str(self._code) if self._code else ""
-        return dataclasses.replace(turn, code=code, unchanged_since_unix_ns=self._ready_unix_ns)
+        kernels = self._kernels_folder() if turn.cell.device == "cuda" and self._keeps_kernels else ""
+        return dataclasses.replace(turn, code=code, kernels=kernels, unchanged_since_unix_ns=self._ready_unix_ns)
+
+    def _kernels_folder(self) -> str:
+        if self._kernels is None:
+            self._kernels = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-kernels-", dir=self._scratch))
+        return str(self._kernels)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
         try:

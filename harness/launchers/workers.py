@@ -75,7 +75,8 @@ class WorkersLauncher:
         """
         self.open()
         self._share_code()
-        say(f"waiting for the workers of {', '.join(frameworks)}")
+        if frameworks:
+            say(f"waiting for the workers of {', '.join(frameworks)}")
         deadline = time.monotonic() + self.patience.worker
         missing = set(frameworks)
         while missing:

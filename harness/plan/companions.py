@@ -68,8 +68,8 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
     probes. Where none has, it is NumPy's on the CPU, which every environment holds, and there is none on a GPU. There
     is no drift probe with one block only.
     """
-    has_probes = {offer.name for offer in frameworks if offer.limits}
     device = cells[0].device if cells else ""
+    has_probes = {offer.name for offer in frameworks if offer.limits and device in offer.devices}
     able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
     if not able and device == "cpu":
         able = [cells[0].framework]
@@ -98,6 +98,8 @@ def _trains(cell: Cell, offers: Mapping[str, FrameworkOffer]) -> bool:
     offer = offers.get(cell.framework)
     if offer is None or cell.track != "identical" or cell.optimizer == FORWARD_ONLY:
         return False
+    if cell.device not in offer.devices:
+        return False
     return not any(mode.source for mode in offer.modes if mode.name == cell.mode)
 
 
@@ -112,16 +114,17 @@ def with_limits(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]) -> 
     The turn is one of the first framework of `cells` that computes with the library.
     """
     libraries = {
-        (offer.name, mode.name): offer.limits
+        (offer.name, mode.name, device): offer.limits
         for offer in frameworks
         if offer.limits
         for mode in offer.modes
         if not mode.source
+        for device in offer.devices
     }
     first: dict[str, Cell] = {}
     for cell in cells:
-        if (cell.framework, cell.mode) in libraries:  # not so for a hello world
-            first.setdefault(libraries[cell.framework, cell.mode], cell)
+        if (key := (cell.framework, cell.mode, cell.device)) in libraries:  # not so for a hello world
+            first.setdefault(libraries[key], cell)
     turns = (
         replace(cell, mode=LIMITS, workload="", optimizer="", size="", precision="", track=LIMITS)
         for cell in first.values()

@@ -17,3 +17,10 @@ def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str
     trained = (trains_for.get((cell.framework, cell.mode)) for cell in cells)
     own = (cell.framework for cell in cells)
     return tuple(dict.fromkeys([*own, *(name for name in trained if name)]))
+
+
+def started(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return those of `needed` that compute on the device of `cells`: nothing is prepared or started of the others."""
+    devices = {cell.device for cell in cells}
+    absent = {offer.name for offer in offers if not devices & set(offer.devices)}
+    return tuple(name for name in needed(offers, cells) if name not in absent)

@@ -48,7 +48,7 @@ def planned_run(
         request.one_of("launcher", name, (choose.AUTO, *choose.LAUNCHERS))
     offer = catalogue()
     selected = selection.cells(offer, requested.selection, profile, device)
-    used = models.needed(offer.frameworks, selected)
+    used = models.started(offer.frameworks, selected)
     resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
     cells = capacity.fitting(selected, offer.workloads, available, typed=bool(requested.selection.size))

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench import catalogue
 from harness.errors import SelectionError
 from harness.plan import selection
 from harness.plan.selection import Selection
 
 DEFAULT_PROFILE: Final = "default"
-DEVICES: Final = ("cpu", "cuda")
+DEVICES: Final = catalogue.DEVICES
 LEAST_SECONDS: Final = 0.1
 MOST_SECONDS: Final = 7 * 86_400.0
 

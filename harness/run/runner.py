@@ -5,13 +5,14 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 
-from bench.catalogue import EXPORT
+from bench.catalogue import EXPORT, device_lacking
 from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
 from bench.turns.parking import Parked
 from bench.turns.turn import Model, Outcome, Settings, Turn, to_record
 from harness.launchers.base import Launcher
+from harness.plan import models
 from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.launches import Launches
@@ -43,7 +44,10 @@ class Runner:
         self.observer = observer or Observer(device="cpu", gpu="", say=show.say)
         kept = run.folder.replicates()
         self._sameness = Sameness(kept)
-        self._launches = Launches(run.facts.cpus, {cell.framework for cell in run.plan.cells} - unprepared.keys())
+        self._offers = {offer.name: offer for offer in run.facts.frameworks}
+        able = set(models.started(run.facts.frameworks, run.plan.cells))
+        frameworks = {cell.framework for cell in run.plan.cells} & able
+        self._launches = Launches(run.facts.cpus, frameworks - unprepared.keys())
 
     def keep(
         self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | Record | None = None
@@ -102,8 +106,7 @@ class Runner:
 
     def leave_out(self, planned: PlannedReplicate, reason: str) -> Record:
         """Keep a record of a replicate that is not run, because a smaller size of its cell ran out of memory."""
-        record = dataclasses.replace(not_started(planned, reason), status="oom", reason=reason)
-        return self._keep(record)
+        return self._keep(dataclasses.replace(not_started(planned, reason), status="oom", reason=reason))
 
     def watch(self, planned: PlannedReplicate) -> Watch:
         """Return a watch over a replicate, for a `with` block."""
@@ -121,8 +124,13 @@ class Runner:
         self, planned: PlannedReplicate, calls_per_round: int | None, model: Model | Record | None
     ) -> Turn | Record:
         """Return the turn of a replicate, or the record that says why there is none."""
+        offer = self._offers.get(planned.cell.framework)
+        if offer and (reason := device_lacking(offer, planned.cell.device)):
+            return skipped(planned, reason)
         if isinstance(model, Record):
             reason = f"there is no model from {model.cell.framework}: {model.reason}"
+            if model.status == "skipped":
+                return skipped(planned, reason)
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework, ""):
             return not_started(planned, reason)
@@ -233,6 +241,11 @@ def subject_of(planned: PlannedReplicate) -> str:
 def not_begun(error: OSError) -> Outcome:
     """Return the outcome of a replicate that this host does not let begin, such as without room for its folder."""
     return Outcome(started_unix_ns=time.time_ns(), wall_ns=0, exit_code=None, tail=(str(error),))
+
+
+def skipped(planned: PlannedReplicate, reason: str) -> Record:
+    """Return the record of a replicate that cannot run here, which is no failure: nothing of it is started."""
+    return dataclasses.replace(not_started(planned, reason), status="skipped", reason=reason, failure=None)
 
 
 def not_started(planned: PlannedReplicate, reason: str, *, phase: str = LAUNCH) -> Record:

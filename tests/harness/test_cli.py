@@ -259,7 +259,7 @@ def test_a_damaged_line_stops_report_and_resume_and_stays(results: Path, tmp_pat
 def test_list_and_plan_run_nothing(here: Here) -> None:
     code, listed, _ = here("list")
     assert code == 0
-    for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick"):
+    for word in ("torch", "compile", "op-by-op", "regression", "sgd", "quick", "devices of numpy: cpu"):
         assert word in listed
     code, planned, _ = here(
         "plan",
@@ -278,6 +278,17 @@ def test_list_and_plan_run_nothing(here: Here) -> None:
     turns = "1 turn for limits + 3 turns for A/A control + 4 turns for drift probes + 2 turns for memory"
     assert f"3 cells × 3 blocks (hello worlds in 1 of them) + {turns} = 17 replicates, seed 3" in planned
     assert len(planned.splitlines()) == 1 + 17
+
+
+def test_a_plan_says_what_will_be_skipped_and_why(here: Here) -> None:
+    code, planned, _ = here(
+        "plan", "--device", "cuda", "--framework", "numpy,torch", "--mode", "eager", "--profile", "quick"
+    )
+    assert code == 0
+    of_numpy = [line for line in planned.splitlines() if " numpy " in line]
+    assert len(of_numpy) == 3 + 1, "the cell in three blocks and its memory, and no companion of others"
+    assert all(line.endswith(", skipped: NumPy computes on the CPU only; this is a GPU") for line in of_numpy)
+    assert not [line for line in planned.splitlines() if "torch" in line and "skipped" in line]
 
 
 def test_the_quick_profile_has_one_block_for_ladders(here: Here) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import jax
 import numpy as np
@@ -9,6 +10,11 @@ import numpy as np
 from bench.interface import Output
 from bench.records.record import Allocator
 from bench.reference.workload import Array64
+
+OTHER_POLICIES: Final = {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"}  # variables that choose another one
+MOST_GROWN: Final = 8  # times what was in use, which a pool that grows does not reach
+FIRST_REGION: Final = 16 << 20  # several times the first region of such a pool
+SMALL: Final = 0.1  # of the limit: a pool taken whole is not so small, unless others hold nine tenths of the GPU
 
 
 def start(device: str, threads: int) -> None:
@@ -27,7 +33,7 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
 
 def memory() -> Allocator:
     """Return the allocator's statistics; XLA keeps none on the CPU, nor of CUDA's own allocation ("platform")."""
-    device = jax.devices()[0]
+    device = jax.config.jax_default_device or jax.devices()[0]
     statistics = device.memory_stats()
     if statistics is None:
         what = "of this allocator" if device.platform == "gpu" else "but of its GPU allocators; this is the CPU"
@@ -46,11 +52,19 @@ def memory() -> Allocator:
 
 
 def _policy(statistics: Mapping[str, int]) -> str:
-    """Return the policy as the pool shows it: whole from its first use, or growing; empty where it shows neither."""
-    pool, limit = statistics.get("pool_bytes"), statistics.get("bytes_limit")
-    if not pool or not limit or {"XLA_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"} & set(os.environ):
+    """Return the policy as the pool shows it: whole from its first use, or growing; empty where it shows neither.
+
+    XLA's BFC allocator (xla/tsl/framework/bfc_allocator.cc) takes the whole limit at its first use, rounded down to 256
+    bytes, and where the device has less, 0.9 of that, again and again. A pool that grows begins with 2 MiB and takes
+    twice as much each time, when a request does not fit: it stays within a few times what was in use. So a pool far
+    above its use was taken whole, and a small one that is not has grown. Of others it cannot be told.
+    """
+    pool, limit, used = (statistics.get(name) for name in ("pool_bytes", "bytes_limit", "peak_bytes_in_use"))
+    if not pool or not limit or used is None or OTHER_POLICIES & set(os.environ):
         return ""
-    return "default" if pool >= limit else "no_preallocation"
+    if pool > MOST_GROWN * used + FIRST_REGION:
+        return "default"
+    return "no_preallocation" if pool < limit * SMALL else ""
 
 
 def empty_cache() -> bool:

@@ -24,8 +24,14 @@ class Held:
         """Return the first of the newest parameters, on the device."""
         return next(iter(self.state.parameters.values()))
 
+    def restart(self, workload: Workload) -> None:
+        """Begin anew, once the old state is gone: two would be in the allocator's peak, which cannot be reset."""
+        self.release()
+        self.state = initial(workload)
+
     def release(self) -> None:
-        """Let go of every array."""
+        """Let go of every array, once nothing computes with it any more."""
+        jax.block_until_ready((self.state, self.output))
         self.state, self.output, self.given = State({}, {}, {}, np.float32(0)), None, None
 
 

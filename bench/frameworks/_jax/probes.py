@@ -42,10 +42,14 @@ def _random(shape: Sequence[int], precision: str) -> jax.Array:
 
 
 def _triad(size: int) -> Task:
-    """Return a += s·b, three passes over an array: XLA writes the sum into the donated a."""
+    """Return a += s·b, three passes over an array: XLA writes the sum into the donated a.
+
+    b is an argument: one that the function closes over is a constant of the program, as large as the array, which XLA
+    may fold.
+    """
     b = jnp.ones(size // 8, jnp.float32)
-    add = jax.jit(lambda a: a + np.float32(1e-6) * b, donate_argnums=0)
-    return Task(_chained(jnp.zeros(size // 8, jnp.float32), add), size * 3 // 2)
+    add = jax.jit(lambda a, b: a + np.float32(1e-6) * b, donate_argnums=0)
+    return Task(_chained(jnp.zeros(size // 8, jnp.float32), lambda a: add(a, b)), size * 3 // 2)
 
 
 def _chained(array: jax.Array, function: Callable[[jax.Array], jax.Array]) -> Callable[[], jax.Array]:

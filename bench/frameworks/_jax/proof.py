@@ -79,13 +79,16 @@ def proof_of(
         compute: dtype of the model's products.
     """
     rounding = jax.config.jax_default_matmul_precision
+    place = _device_of(parameter)
+    on_cpu = place == "cpu"
+    whence = f"threads are those of the process that are called {POOL_THREAD}; " if on_cpu else ""
     cached = jax.config.jax_compilation_cache_dir is not None
     # A hit on a program that this process itself has written is not a warm start: Flax compiles such a pair.
     hits = _events[CACHE_HIT] if _files_at_start else 0
     return ModeProof(
         mode=mode,
-        device=_device_of(parameter),
-        threads=_pool_threads(),
+        device=place,
+        threads=_pool_threads() if on_cpu else None,  # the pool computes for the CPU alone
         precision=str(parameter.dtype),
         compilations=_events[COMPILED] + body.on_tracers,
         graph_breaks=None if entries is None else 0,  # jit compiles a function whole or raises
@@ -94,12 +97,12 @@ def proof_of(
         evidence=f"the step's Python ran {body.on_values} times on values and {body.on_tracers} times on tracers; "
         f"{_events[COMPILED]} programs compiled by XLA or read from disk, {entries or 0} kept by jit for the step; "
         + (f"{detail}; " if detail else "")
-        + f"threads are those of the process that are called {POOL_THREAD}; device and dtype are a parameter's",
+        + f"{whence}device and dtype are a parameter's",
         compute_precision=compute,
         output_device="" if loss is None else _device_of(loss),
         output_precision="" if loss is None else str(loss.dtype),
         matmul_precision=str(rounding),
-        tf32="cuda" in _device_of(parameter) and rounding not in STRICT,
+        tf32="cuda" in place and rounding not in STRICT,
         deterministic=_deterministic(),
         traces=None if entries is None else body.on_tracers,
         guard_failures=None if entries is None else max(0, entries - 1),

@@ -16,7 +16,7 @@ COMPILED: Final = "jit"
 
 
 def _arrays(x: Any, y: Any) -> Mapping[str, Any]:
-    return {"x": x, "y": y, "batch_size": len(x)}
+    return {"x": keras.ops.convert_to_tensor(x), "y": keras.ops.convert_to_tensor(y), "batch_size": len(x)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,6 @@ class Backend:
     products: Callable[[keras.Model, Any], set[str]]  # dtypes that the model multiplies, for a batch
     round_to_tf32: Callable[[], str]  # switch it on; why that cannot be, as one sentence; empty: done
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
-    feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays  # x and y as `fit` takes them fastest, one batch an epoch
+    forget: Callable[[keras.Model], None] = lambda model: None  # drop what Keras holds of the last step, for a reset
+    # from NumPy's x and y what `fit` takes fastest, one batch an epoch
+    feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays

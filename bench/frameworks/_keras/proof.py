@@ -17,10 +17,11 @@ def compute_precisions(model: keras.Model, x: Any, backend: Backend) -> Callable
     """Return a function that reads, once, the dtypes of layers with weights and of the model's products.
 
     What Keras compiles or runs is hidden in its step: the backend reads the products off the same model, called
-    without that step.
+    without that step. `x`, a NumPy array, is on the device for that moment alone.
     """
     layers = [layer for layer in model.layers if layer.weights]
-    return cache(lambda: ", ".join(sorted({layer.compute_dtype for layer in layers} | backend.products(model, x))))
+    policies = {layer.compute_dtype for layer in layers}
+    return cache(lambda: ", ".join(sorted(policies | backend.products(model, keras.ops.convert_to_tensor(x)))))
 
 
 def proof_of(model: keras.Model, method: str, ending: str, backend: Backend, compute_precision: str) -> ModeProof:

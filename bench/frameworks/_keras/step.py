@@ -63,26 +63,28 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
     model.compile(optimizer=optimizer, loss=loss, **COMPILE[ending])
     optimizer.build(model.trainable_variables)
     backend.prepare(model)
-    fresh = _copies(optimizer.variables)
-    x, y = (keras.ops.convert_to_tensor(array) for array in workload.batch)
-    data = backend.feed(x, y)
+    fresh = [_unless_zero(array) for array in _copies(optimizer.variables)]
+    # What a fit takes is its own affair: a tensor that nobody computes with would lie on the device beside it.
+    batch = _tensors(workload) if method == "batch" else ()
+    data = backend.feed(*workload.batch) if method == "fit" else {}
 
     def fit(epochs: int) -> Sequence[float]:
         history = model.fit(**data, epochs=epochs, shuffle=False, verbose=0)
         return history.history["loss"]  # type: ignore[no-any-return]  # Keras has no types
 
     def reset() -> None:
+        backend.forget(model)
         model.set_weights(initial)
         for variable, value in zip(optimizer.variables, fresh, strict=True):
-            variable.assign(value)
+            variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
 
     def gradient() -> Mapping[str, Array32]:
-        slopes = backend.gradient(model, loss, x, y)
+        slopes = backend.gradient(model, loss, *_tensors(workload))
         return dict(zip(workload.parameters, _copies(slopes), strict=True))
 
-    precisions = compute_precisions(model, x, backend)
+    precisions = compute_precisions(model, workload.batch.x, backend)
     return Step(
-        call=(lambda: model.train_on_batch(x, y)) if method == "batch" else None,
+        call=(lambda: model.train_on_batch(*batch)) if method == "batch" else None,
         fit=fit if method == "fit" else None,
         reset=reset,
         parameters=lambda: _parameters(workload, model),
@@ -94,7 +96,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
 def _inference(workload: Workload, model: keras.Model, ending: str, backend: Backend) -> Step:
     """Return `predict_on_batch`."""
     model.compile(**COMPILE[ending])
-    x = keras.ops.convert_to_tensor(workload.batch.x)
+    x, _ = _tensors(workload)
     last: Any = None
 
     def call() -> Any:
@@ -106,7 +108,7 @@ def _inference(workload: Workload, model: keras.Model, ending: str, backend: Bac
         inferred = proof_of(model, "batch", ending, backend, precisions())
         return dataclasses.replace(inferred, output_precision="" if last is None else last.dtype.name)
 
-    precisions = compute_precisions(model, x, backend)
+    precisions = compute_precisions(model, workload.batch.x, backend)
     return Step(
         call=call,
         reset=lambda: None,  # nothing is trained
@@ -118,6 +120,16 @@ def _inference(workload: Workload, model: keras.Model, ending: str, backend: Bac
 
 def _parameters(workload: Workload, model: keras.Model) -> Mapping[str, Array32]:
     return dict(zip(workload.parameters, _copies(model.weights), strict=True))
+
+
+def _tensors(workload: Workload) -> tuple[Any, ...]:
+    """Return x and y as the backend's tensors, on the device."""
+    return tuple(keras.ops.convert_to_tensor(array) for array in workload.batch)
+
+
+def _unless_zero(array: Array32) -> Array32 | None:
+    """Return the array, None for zeros: kept, those of an optimiser would take twice the parameters' memory."""
+    return array if array.any() else None
 
 
 def _copies(variables: Sequence[Any]) -> list[Array32]:

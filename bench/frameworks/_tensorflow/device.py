@@ -26,6 +26,7 @@ def start(device: str, threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.list_logical_devices()  # initialises the device here, not in the first operation
     _entries_at_start = xla_entries()
 
 
@@ -67,6 +68,11 @@ def xla_entries() -> int:
     """Return how many executables lie in XLA's persistent cache."""
     folder = Path(os.environ["TF_XLA_FLAGS"].partition(XLA_CACHE)[2])
     return len(list(folder.iterdir())) if folder.is_dir() else 0
+
+
+def keeps_executables() -> bool:
+    """Return whether XLA is known to write what it compiles there: on the CPU it does, on a GPU where it has."""
+    return not tf.config.get_visible_devices("GPU") or xla_entries() > 0
 
 
 def executables_written() -> int:

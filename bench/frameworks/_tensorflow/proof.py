@@ -8,7 +8,7 @@ from typing import Any, Final
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
-from bench.frameworks._tensorflow.device import executables_written, xla_entries
+from bench.frameworks._tensorflow.device import executables_written, keeps_executables, xla_entries
 from bench.frameworks._tensorflow.models import Forward, Tensors
 from bench.records.record import ModeProof
 
@@ -56,9 +56,10 @@ def compiled_by_xla(trace: Any) -> bool:
     """Return whether XLA had to compile a concrete function, by its attribute and by the files in XLA's cache.
 
     XLA writes each executable into the persistent cache that ENVIRONMENT gives it: where that is empty, XLA has
-    compiled nothing, whatever the attribute says.
+    compiled nothing, whatever the attribute says. For a GPU it may be unable to write them; then the attribute counts,
+    with which an operation that XLA does not compile fails.
     """
-    return bool(trace.function_def.attr["_XlaMustCompile"].b) and xla_entries() > 0
+    return bool(trace.function_def.attr["_XlaMustCompile"].b) and (xla_entries() > 0 or not keeps_executables())
 
 
 def products(graph: tf.Graph) -> set[str]:
@@ -95,6 +96,7 @@ def prove(
     """
     written = executables_written()
     clusters = graphs.traces if graphs and graphs.xla else 0
+    counts = clusters and keeps_executables()
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     inter = tf.config.threading.get_inter_op_parallelism_threads()
     return ModeProof(
@@ -105,8 +107,8 @@ def prove(
         compute_precision=compute_precision,
         compilations=graphs.traces + written if graphs else None,
         graph_breaks=0 if graphs else None,  # a graph of TensorFlow has no way back into Python
-        cache_hits=clusters - written if clusters else None,
-        cache_misses=written if clusters else None,
+        cache_hits=clusters - written if counts else None,
+        cache_misses=written if counts else None,
         evidence=f"{evidence}; {written} executables written by XLA; inter-op threads: {inter}",
         output_device=device_of(getattr(output, "device", "")),
         output_precision=getattr(getattr(output, "dtype", None), "name", ""),

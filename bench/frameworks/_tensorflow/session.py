@@ -19,10 +19,13 @@ def session_step(workload: Workload, forward: Forward) -> Step:
     graph = tf.Graph()
     with graph.as_default():
         inputs = {name: tf.constant(array) for name, array in workload.batch.by_name().items()}
-        parameters = {name: v1.Variable(array, name=name) for name, array in workload.parameters.items()}
+        # Fed, not in the graph: a constant would stay on the device, as large as the parameters.
+        given = {name: v1.placeholder(array.dtype, array.shape) for name, array in workload.parameters.items()}
+        parameters = {name: v1.Variable(value, name=name) for name, value in given.items()}
         initialize = v1.global_variables_initializer()
     session = v1.Session(graph=graph, config=_config())
-    session.run(initialize)
+    feed = {given[name]: array for name, array in workload.parameters.items()}
+    session.run(initialize, feed)
     first = next(iter(parameters.values()))
     place = functools.cache(lambda: _place_of(session, first))
     body = Body()
@@ -40,7 +43,7 @@ def session_step(workload: Workload, forward: Forward) -> Step:
                 fetches = [loss, _optimizer(workload.optimizer).minimize(loss)]
             initialize = v1.global_variables_initializer()
         graph.finalize()
-        session.run(initialize)
+        session.run(initialize, feed)
         return session.make_callable(fetches)
 
     def call() -> Any:
@@ -63,7 +66,7 @@ def session_step(workload: Workload, forward: Forward) -> Step:
 
     return Step(
         call=call,
-        reset=lambda: session.run(initialize),
+        reset=lambda: session.run(initialize, feed),
         parameters=lambda: session.run(parameters),
         proof=proof,
         inference=not workload.trains,

@@ -59,7 +59,8 @@ def test_a_turn_that_asks_for_none_has_none(tmp_path: Path) -> None:
 
 
 def test_a_replicate_that_gave_nothing_is_not_repeated(tmp_path: Path) -> None:
-    broken = turn(cell=factories.cell(framework="numpy", device="cuda"), settings=SETTINGS, repeats=BOTH)
+    without_model = factories.cell(framework="onnxruntime", mode="from-torch")
+    broken = turn(cell=without_model, settings=SETTINGS, repeats=BOTH)
 
     record, _ = replicate(tmp_path / "turn", broken)
 

@@ -65,6 +65,12 @@ class TestMoments:
         made = [one.steps for one in readings(looked_at(fake(fit=True, fit_ns=1_000_000))) if one.moment == "round"]
         assert made[1] - made[0] == 256  # a fit of 128 steps is 13.8 ms
 
+    def test_a_device_that_was_given_nothing_is_not_waited_for(self) -> None:
+        """To wait may be an operation, with which an allocator takes its pool: it would count as the context."""
+        framework = fake()
+        looked_at(framework)
+        assert [call.split()[0] for call in framework.calls[:2]] == ["start", "build"]
+
     def test_the_allocator_is_asked_from_the_device_on(self) -> None:
         found = readings(looked_at(fake(allocations=3, allocations_per_call=1)))
         assert found[0].allocator == Allocator()

@@ -153,7 +153,7 @@ def test_a_record_has_all_variables_of_its_process_and_the_same_in_every_replica
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONTRACEMALLOC", "25")
-    job = numpy_turn(hash_seed=7, named=("A_CHOICE=x",))
+    job = numpy_turn(hash_seed=7, named=("A_CHOICE=x",), kernels=str(tmp_path / "kernels"))
     environments = [turns.to_record(job, supervise(job, tmp_path / name)).environment for name in ("a", "b")]
 
     assert environments[0] is not None
@@ -163,6 +163,7 @@ def test_a_record_has_all_variables_of_its_process_and_the_same_in_every_replica
     assert {"A_CHOICE=x", "HOME={scratch}", "TMPDIR={scratch}", "PYTHONPATH={code}", "OMP_NUM_THREADS=1"} <= set(
         environments[0].variables
     )
+    assert "CUDA_CACHE_PATH={kernels}" in environments[0].variables
     assert environments[0].flags == ("OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
     assert not [text for text in environments[0].variables if "TRACEMALLOC" in text or str(tmp_path) in text]
 

@@ -63,3 +63,11 @@ def test_tools_keep_the_mirror_and_lose_what_leads_them_elsewhere() -> None:
         "PYTHONOPTIMIZE": "2", "VIRTUAL_ENV": "x", "CONDA_PREFIX": "x", "GIT_DIR": "x", "GIT_INDEX_FILE": "x",
     }  # fmt: skip
     assert of_tools({**mirror, **elsewhere}) == mirror
+
+
+def test_the_drivers_kernels_are_kept_where_the_run_says_or_the_user(tmp_path: Path) -> None:
+    machine = {"CUDA_CACHE_PATH": "/home/me/.nv/ComputeCache", "HOME": "/home/me"}
+    assert "CUDA_CACHE_PATH" not in measured(machine, tmp_path), "what an earlier program left is no part of a run"
+    assert measured(machine, tmp_path, kernels="/run/kernels")["CUDA_CACHE_PATH"] == "/run/kernels"
+    named = ("CUDA_CACHE_PATH=/mine",)
+    assert measured(machine, tmp_path, named=named, kernels="/run/kernels")["CUDA_CACHE_PATH"] == "/mine"

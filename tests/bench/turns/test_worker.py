@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,3 +220,49 @@ def test_idles_below_40_mb_and_imports_the_standard_library_only() -> None:
     heavy, resident_kib = ended.stdout.splitlines()
     assert heavy == "[]"
     assert int(resident_kib) < 40_000
+
+
+def test_the_drivers_kernels_last_as_long_as_the_worker(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kernels: list[str] = []
+
+    def run(turn: Turn, folder: Path, on_start: Callable[[int], None]) -> Outcome:
+        kernels.append(turn.kernels)
+        return ENDED
+
+    fake_supervise(monkeypatch, run)
+    channel = harness.accept()
+    for device in ("cuda", "cuda", "cpu"):
+        channel.send("turn", dataclasses.asdict(turn(cell=cell(device=device))))
+        channel.expect("outcome", 5)
+    harness.leave(channel)
+    assert kernels == [str(tmp_path / "kernels"), str(tmp_path / "kernels"), ""]
+    assert (tmp_path / "kernels").is_dir()
+
+
+def test_the_worker_of_a_single_replicate_keeps_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its container is gone before a second attempt could find them."""
+    kernels: list[str] = []
+
+    def run(turn: Turn, folder: Path, on_start: Callable[[int], None]) -> Outcome:
+        kernels.append(turn.kernels)
+        return ENDED
+
+    monkeypatch.setattr(worker, "end_strays", lambda spare: None)
+    fake_supervise(monkeypatch, run)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "harness.sock"))
+        listener.listen()
+        listener.settimeout(5)
+        serving = threading.Thread(target=worker.serve, args=(tmp_path / "harness.sock", HELLO), kwargs={"once": True})
+        serving.start()
+        channel = Channel(listener.accept()[0])
+        channel.expect("hello", 5)
+        channel.send("turn", dataclasses.asdict(turn(cell=cell(device="cuda"))))
+        channel.expect("outcome", 5)
+        channel.send("bye")
+        serving.join(5)
+        channel.close()
+    assert kernels == [""]

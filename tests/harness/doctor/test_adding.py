@@ -84,7 +84,24 @@ def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout:
     (checkout / "images" / "cpu").mkdir()
     (checkout / "images" / "plaything.in").rename(checkout / "images" / "cpu" / "plaything.in")
     (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
+    need = told(checkout)["bench/frameworks/plaything.py"]
+    assert need.found == "it computes on cuda as well, for which images/ has no requirements"
+    assert need.remedy == "add DEVICES = ('cpu',), or write images/cuda/plaything.in"
+    of_cpu = TOY.replace("BASELINE = ", 'DEVICES = ("cpu",)\nBASELINE = ', 1)
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(of_cpu)
     assert told(checkout) == {}
+
+
+def test_a_framework_for_gpus_alone_needs_nothing_for_the_processor(checkout: Path) -> None:
+    of_gpu = TOY.replace("BASELINE = ", 'DEVICES = ("cuda",)\nBASELINE = ', 1)
+    (checkout / "bench" / "frameworks" / "plaything.py").write_text(of_gpu)
+    (checkout / "images" / "locks" / "plaything.cpu-py311.txt").unlink()
+    (checkout / "images" / "cuda").mkdir()
+    (checkout / "images" / "plaything.in").rename(checkout / "images" / "cuda" / "plaything.in")
+    (checkout / "compose.yaml").write_text((ROOT / "compose.yaml").read_text())
+    assert told(checkout) == {}
+    (checkout / "images" / "locks" / "plaything.cuda-py312.txt").unlink()
+    assert told(checkout)["images/locks/plaything.cuda-py312.txt"].status == "missing"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +111,7 @@ def test_a_lock_for_a_gpu_is_optional_where_nothing_is_asked_for_there(checkout:
         ("BASELINE = ", "BASIS = ", "the literal BASELINE is not there"),
         ('BASELINE = "loop"', 'BASELINE = "lop"', "BASELINE names lop, no mode of MODES"),
         ("BASELINE = ", 'PROGRAM_MODES = ("fast",)\nBASELINE = ', "PROGRAM_MODES names fast"),
+        ("BASELINE = ", 'DEVICES = "cpu"\nBASELINE = ', "DEVICES is a tuple of some of cpu, cuda"),
         ("BASELINE = ", "PROGRAMS = {'clang': 1}\nBASELINE = ", "PROGRAMS has a name or a value that is no text"),
         ("ADAM = ", "EVE = ", "the literal ADAM is not there"),
         ("def wait(", "def weight(", "the function wait is not there"),

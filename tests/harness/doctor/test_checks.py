@@ -241,7 +241,7 @@ def test_asks_nvml_for_the_gpus_and_their_users() -> None:
     nvml = FakeNvml(FakeGpu(uuid="GPU-0", programs=lambda now: {999_999_999: None}))
     seen = nvidia.look(nvml)
     assert seen.driver == "580.95.05"
-    assert seen.gpus == (dataclasses.replace(H100, uuid="GPU-0", users=("process 999999999",)),)
+    assert seen.gpus == (dataclasses.replace(H100, uuid="GPU-0", users=("process 999999999",), capability=(9, 0)),)
     assert not nvml.opened
 
 

@@ -16,6 +16,7 @@ from harness.launchers import local
 from harness.launchers.base import Say
 from harness.launchers.local import PREFIX, LocalLauncher, OneInterpreter, remove_left_behind
 from tests.bench.protocol.test_replicate import turn as a_turn
+from tests.factories import cell
 
 NOBODY = 2**22 + 1  # no process of Linux has a greater number than 2²²
 
@@ -120,3 +121,35 @@ def test_a_shim_is_asked_once_which_python_it_is(tmp_path: Path) -> None:
     interpreter = OneInterpreter(shim)
     interpreter.make(["numpy"], lambda line: None)
     assert interpreter.python("numpy") == Path(sys.executable)
+
+
+@pytest.mark.parametrize(("device", "keeps"), [("cuda", True), ("cuda", False), ("cpu", True)])
+def test_the_drivers_kernels_are_kept_from_turn_to_turn_and_go_with_the_run(
+    packages: Packages, device: str, keeps: bool
+) -> None:
+    """The interpreter prints where the driver is to keep them, and leaves one there."""
+    kernels = 'echo "kernels=$CUDA_CACHE_PATH"; [ -z "$CUDA_CACHE_PATH" ] || touch "$CUDA_CACHE_PATH/a"'
+    script = f'#!/bin/sh\n[ "$1" = -c ] && echo {packages.folder} || {{ {kernels}; }}\n'
+    packages.python("torch").write_text(script)
+    launcher = LocalLauncher("venv", packages, keeps_kernels=keeps)
+    launcher.prepare(["torch"], lambda line: None)
+    on_device = a_turn(cell=cell(device=device))
+
+    said = [launcher.take(on_device, lambda pid, folder: None).tail for _ in range(2)]
+
+    assert said[0] == said[1]
+    (line,) = said[0]
+    folder = line.removeprefix("kernels=")
+    assert bool(folder) == (device == "cuda" and keeps)
+    if folder:
+        assert (Path(folder) / "a").exists()
+    launcher.close()
+    launcher.close()
+    assert not folder or not Path(folder).exists()
+
+
+def test_the_kernels_of_a_samestep_that_was_killed_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"{PREFIX}{NOBODY}-kernels-x" / "5").mkdir(parents=True)
+    remove_left_behind()
+    assert list(tmp_path.iterdir()) == []
