@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 from bench.frameworks import FRAMEWORKS
 from bench.turns import reason
-from harness.environments import checkout, interpreters, locks
+from harness.environments import checkout, cuda, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
 from harness.host import nvidia, processors, quota
@@ -98,7 +97,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver=gpus.driver,
         driver_error=driver_error,
         gpus=gpus.gpus,
-        cuda=_cuda(root),
+        cuda=cuda.of_all(root),
         unfit=() if scratch.is_safe(root) else (str(root),),
         cores=processors.cores(os.sched_getaffinity(0)),
         quota=quota.processors(),
@@ -110,12 +109,6 @@ def cgroup_version(root: Path = Path("/sys/fs/cgroup")) -> int:
     if (root / "cgroup.controllers").exists():
         return 2
     return 1 if (root / "memory").exists() else 0
-
-
-def cuda_major(lock_text: str) -> int | None:
-    """Return the major version of the CUDA runtime that a lock brings, None when it brings none."""
-    match = re.search(r"^nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.", lock_text, re.MULTILINE)
-    return int(match[1]) if match else None
 
 
 def output(command: Sequence[str]) -> str:
@@ -232,12 +225,3 @@ def _no_interpreter() -> tuple[str, ...]:
 
 def _without_installing(command: Sequence[str]) -> str:
     return "" if "install" in command else output(command)
-
-
-def _cuda(root: Path) -> Mapping[str, int]:
-    majors = {}
-    for name in FRAMEWORKS:
-        with contextlib.suppress(OSError):
-            if major := cuda_major(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8")):
-                majors[name] = major
-    return majors

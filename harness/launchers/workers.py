@@ -63,6 +63,7 @@ class WorkersLauncher:
         self.patience = patience or Patience()
         self.workers: list[Worker] = []
         self.absent: set[str] = set()  # frameworks whose workers did not connect in time
+        self._frameworks: tuple[str, ...] = ()  # those of the run
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)  # of the members
 
@@ -72,6 +73,7 @@ class WorkersLauncher:
         Raises:
             SetupError: the socket cannot be made, or another harness listens there.
         """
+        self._frameworks = tuple(frameworks)
         self.open()
         self._share_code()
         say(f"waiting for the workers of {', '.join(frameworks)}")
@@ -127,7 +129,7 @@ class WorkersLauncher:
         return shell.compose(
             "up",
             device=os.environ.get("SAMESTEP_DEVICE", "cuda"),
-            variables={"SAMESTEP_RESUME": run.name},
+            variables={"SAMESTEP_RESUME": run.name, **shell.only(self._frameworks)},
             environ=os.environ,
         )
 
@@ -301,7 +303,10 @@ def absence(framework: str) -> str:
     device = os.environ.get("SAMESTEP_DEVICE", "cuda")
     logs = shell.compose("logs", framework, device=device)
     start = shell.compose("up", "-d", framework, device=device, environ=os.environ)
-    return f"no worker of {framework} has connected: `{logs}` says why, `{start}` starts it again"
+    return (
+        f"no worker of {framework} has connected: `{logs}` says why, `{start}` starts it;"
+        " SAMESTEP_FRAMEWORK and SAMESTEP_PROFILE say which are started with a run"
+    )
 
 
 def _is_answered(address: Path) -> bool:

@@ -11,7 +11,7 @@ from docker.errors import ImageNotFound
 
 from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
-from harness.environments import locks
+from harness.environments import cuda, locks
 from harness.errors import SetupError
 from harness.launchers import images
 from harness.launchers.images import HARNESS, RECIPE, BuildLog
@@ -165,6 +165,43 @@ def test_the_labels_are_of_the_oci_kind() -> None:
         assert f"org.opencontainers.image.{name}=" in DOCKERFILE
 
 
+@pytest.mark.parametrize("framework", [*locks.asked_for("cuda"), HARNESS])
+def test_an_image_demands_the_driver_that_its_lock_needs(framework: str) -> None:
+    stage = images.parent(framework, device="cuda") or framework
+    stages = {found.split()[2]: found for found in re.split(r"\nFROM ", DOCKERFILE)[1:] if " AS " in found[:80]}
+    demanded = images.require_cuda(framework, device="cuda")
+    while not demanded:
+        demanded = dict(re.findall(r'(NVIDIA_REQUIRE_CUDA)="(.*?)"', stages[stage])).get("NVIDIA_REQUIRE_CUDA", "")
+        stage = BASES[stage]
+    assert demanded == cuda.requirement(framework)
+
+
+def test_a_framework_whose_cuda_is_not_that_of_the_stage_below_says_so_in_its_build() -> None:
+    command = images.command("onnxruntime", device="cpu", root=locks.ROOT, environ=CPU)
+    assert "REQUIRE_CUDA=cuda>=13.0" in command
+    assert not [
+        word for word in images.command("flax", device="cpu", root=locks.ROOT, environ=CPU) if "REQUIRE" in word
+    ]
+
+
+def test_what_a_build_prints_for_a_terminal_is_said_as_text() -> None:
+    engine = Engine()
+    ending = (
+        "#6 9.1 \x1b[31merror\x1b[39m\x1b[0m: Failed to fetch \x1b[36mtorch\x1b[39m\x1b]0;title\x07\n"
+        "#6 9.2 caf\udce9 \x9b2J\u202egnp\n#6 ERROR: process did not complete\n"
+    )
+    lines, failed = build(engine, Buildx(engine, COMPILED, {"torch": ending}), "torch")
+    said = "\n".join([*lines, *failed.values()])
+    assert "    error: Failed to fetch torch" in said.splitlines()
+    assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_a_builds_bytes_that_are_no_text_are_shown() -> None:
+    lines: list[str] = []
+    assert images.run(["sh", "-c", r"printf 'caf\351\n'"], lines.append) == 0
+    assert lines == ["caf\ufffd"]
+
+
 def test_pytorchs_page_is_the_same_for_images_as_for_local_environments() -> None:
     assert locks.CPU_TORCH_PAGE in (locks.ROOT / "images" / "recipe.sh").read_text()
 
@@ -172,7 +209,7 @@ def test_pytorchs_page_is_the_same_for_images_as_for_local_environments() -> Non
 @pytest.mark.parametrize(
     ("device", "environ", "expected"),
     [
-        ("cuda", {}, "nvidia/cuda:13.0.1-base-ubuntu24.04"),
+        ("cuda", {}, "ubuntu:24.04"),
         ("cpu", {}, "debian:bookworm-slim"),
         ("cpu", {"BASE_IMAGE": "ubuntu:24.04"}, "ubuntu:24.04"),
     ],
@@ -189,8 +226,9 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
     assert given.keys() == asked - {
         "PIP_NO_INDEX",
         "SYSTEM_PACKAGES",
+        "REQUIRE_CUDA",
         "STAGE",
-    }  # two only where there are any, the last never
+    }  # three only where there are any, the last never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
     assert given["RECIPE"] == images.recipe("torch", device="cpu")
     assert given["PARENT"] == ""
@@ -221,6 +259,9 @@ def test_the_recipe_follows_the_lock_of_the_framework_alone(tmp_path: Path) -> N
     (tmp_path / "images" / "locks" / "jax.cpu-py311.txt").write_text("new")
     after = {name: images.recipe(name, device="cpu", root=tmp_path) for name in before}
     assert [name for name in before if before[name] != after[name]] == ["jax"]
+    (tmp_path / "images" / "locks" / "torch.cuda-py312.txt").write_text("nvidia-cuda-runtime==13.0.96")
+    newer = {name: images.recipe(name, device="cpu", root=tmp_path) for name in before}
+    assert [name for name in before if newer[name] != after[name]] == ["torch"]  # it demands another driver
 
 
 def test_an_image_is_ready_when_it_is_there_and_of_the_present_recipe() -> None:

@@ -119,7 +119,7 @@ def test_waits_for_the_workers_and_says_what_it_waits_for(launcher: WorkersLaunc
     assert said == ["waiting for the workers of torch, jax", "torch: its worker is ready"]
     assert reasons == {
         "jax": "no worker of jax has connected: `docker compose logs jax` says why, "
-        "`docker compose up -d jax` starts it again"
+        "`docker compose up -d jax` starts it; SAMESTEP_FRAMEWORK and SAMESTEP_PROFILE say which are started with a run"
     }
     launcher.close()
     assert came[0].join() == "bye"
