@@ -245,9 +245,10 @@ def test_what_was_selected_reaches_the_harness() -> None:
     variables = {
         "SAMESTEP_THREADS": "1", "SAMESTEP_TIMEOUT": "9", "SAMESTEP_BLOCKS": "2", "SAMESTEP_ALLOW_SHARED_GPU": "1",
         "SAMESTEP_ALTERNATE": "0", "SAMESTEP_ENV": "A='1 2' B=3", "SAMESTEP_FRAMEWORK": "torch,jax",
-        "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager", "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32",
-        "SAMESTEP_ALLOCATOR": "default", "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7",
-        "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
+        "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager", "SAMESTEP_OPTIMIZER": "sgd",
+        "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32", "SAMESTEP_ALLOCATOR": "default",
+        "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7", "SAMESTEP_RESUME": "latest",
+        "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
     }  # fmt: skip
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
