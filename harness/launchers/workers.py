@@ -30,6 +30,7 @@ from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
 from harness.terminal import shell
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
+DOWN: Final = "docker compose --profile '*' down"  # all services, whichever the variables choose
 SHARED: Final = "code-"  # beside it: a copy of bench/ as the run began
 HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
 DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts to connect
@@ -185,7 +186,7 @@ class WorkersLauncher:
             self.close()
             raise SetupError(
                 f"the code of the run does not fit beside the socket in {self.address.parent}: make its volume anew"
-                " (docker compose down --volumes)"
+                f" ({DOWN} --volumes)"
             ) from error
 
     def _remove_shared(self) -> None:
@@ -266,9 +267,7 @@ def listen(address: Path) -> socket.socket:
         SetupError: the socket cannot be made, or another harness listens there.
     """
     if _is_answered(address):
-        raise SetupError(
-            f"another samestep uses the workers at {address}: wait for it, or end it (docker compose down)"
-        )
+        raise SetupError(f"another samestep uses the workers at {address}: wait for it, or end it ({DOWN})")
     listener = socket.socket(socket.AF_UNIX)
     try:
         address.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ class Project:
 
     @contextmanager
     def up(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `docker compose up`, with the harness and what is selected, while the block runs, then wait for its end."""
+        """Run `docker compose up`: the harness and what is selected, while the block runs, then wait for its end."""
         with subprocess.Popen(
             self.command("up", "--no-build"),
             env={**self.environment, **variables},

@@ -232,9 +232,7 @@ def test_without_a_gpu_it_is_said_in_one_sentence_what_is_missing(project: Make)
     made.device = "cuda"
     done = made.compose("up", "--no-build")
     assert done.returncode != 0
-    sentence = (
-        "This host has no NVIDIA GPU with a loaded driver: install NVIDIA's driver until nvidia-smi works, or run"
-    )
+    sentence = "This host has no NVIDIA GPU with a loaded driver: install NVIDIA's driver until nvidia-smi works"
     assert done.stdout.count(sentence) == 1, done.stdout
     assert done.stdout.index(sentence) < done.stdout.index("could not select device driver")
     assert sentence in made.docker("logs", made.container("gpu"))  # for `run`, which shows no other service's words

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from docker.errors import ImageNotFound
+from typer.testing import CliRunner
 
 from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
+from harness import cli
 from harness.environments import cuda, locks
 from harness.errors import SetupError
 from harness.launchers import images
@@ -301,6 +303,32 @@ def test_a_build_that_fails_says_step_and_last_lines_and_the_others_go_on() -> N
     assert failed == {"torch": "[torch 3/3] packages torch: ERROR: hash mismatch"}
     assert "    ERROR: hash mismatch" in "\n".join(lines).splitlines()
     assert lines[-1].startswith("Image 2 of 2: jax built")
+
+
+@pytest.mark.parametrize(
+    ("typed", "variable", "expected"),
+    [
+        (["torch", "jax"], None, ("torch", "jax")),
+        (["torch,jax", "torch"], None, ("torch", "jax")),
+        ([], "torch, jax", ("torch", "jax")),
+        (["flax"], "torch, jax", ("flax",)),
+        (["harness"], None, ("harness",)),
+        ([], "", locks.asked_for("cpu")),
+        ([], None, locks.asked_for("cpu")),
+    ],
+)
+def test_only_what_is_named_is_built(
+    typed: list[str], variable: str | None, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def remember(frameworks: Sequence[str], device: str, say: object) -> Mapping[str, str]:
+        asked.append(tuple(frameworks))
+        return {}
+
+    monkeypatch.setattr(images, "build", remember)
+    done = CliRunner().invoke(cli.app, ["build", *typed], env={"SAMESTEP_FRAMEWORK": variable})
+    assert (done.exit_code, asked) == (0, [expected])
 
 
 def test_without_buildx_nothing_is_tried() -> None:
