@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[3]
 FRAMEWORKS = tuple(
     name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
 )  # the others are left out
+CPU = ("--env-file", str(ROOT / "images" / "cpu.env"))
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
 pytestmark = pytest.mark.skipif(
@@ -89,7 +90,7 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         *(({"SAMESTEP_PROFILE": name}, set(one.modes) or set(FRAMEWORKS)) for name, one in PROFILES.items()),
     ],
 )
-@pytest.mark.parametrize("words", [(), ("--env-file", "images/cpu.env")])
+@pytest.mark.parametrize("words", [(), CPU])
 def test_only_what_is_asked_for_is_built_and_started(
     words: tuple[str, ...], variables: dict[str, str], frameworks: set[str]
 ) -> None:
@@ -235,7 +236,7 @@ def test_the_variable_names_the_one_gpu_that_every_service_gets() -> None:
 
 def test_the_cpu_variant_asks_for_no_gpu_and_one_processor() -> None:
     variables = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "images" / "cpu.env").read_text(), re.MULTILINE))
-    for name, service in project("--env-file", "images/cpu.env", "--profile", "*")["services"].items():
+    for name, service in project(*CPU, "--profile", "*")["services"].items():
         assert "reservations" not in service.get("deploy", {}).get("resources", {})
         assert service["build"]["args"]["BASE_IMAGE"] == variables["BASE_IMAGE"]
         assert service.get("cpuset") == (None if name in ("harness", "gpu") else "1")
