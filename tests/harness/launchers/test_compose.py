@@ -97,6 +97,13 @@ def test_only_what_is_asked_for_is_built_and_started(
     assert begun(*words, **variables) == {*frameworks, "harness", *([] if words else ["gpu"])}
 
 
+@pytest.mark.parametrize("of_ours", [".env", "images/cpu.env"])
+def test_an_environment_file_of_the_users_chooses_as_the_shell_does(of_ours: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.env").write_text("SAMESTEP_FRAMEWORK=flax\n")
+    words = ("--env-file", str(tmp_path / "mine.env"), "--env-file", str(ROOT / of_ours))
+    assert begun(*words) - {"gpu"} == {"flax", "harness"}
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_framework_is_begun_with_those_that_export_the_models_it_runs(framework: str) -> None:
     sources = {mode.source for mode in framework_offer(framework).modes if mode.source}
