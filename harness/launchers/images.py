@@ -34,6 +34,7 @@ HARNESS: Final = "harness"  # the harness's own image, for compose.yaml
 RECIPE: Final = "samestep.recipe"  # label: digest of the files that an image was made from
 PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX")  # pip has them in the build as on this host
 LAST_LINES: Final = 10
+LONGEST_STEP: Final = 4000  # characters of a line that names a step: it has all mounts before what is done
 NO_NETWORK: Final = (
     "Temporary failure resolving",
     "Could not resolve",
@@ -236,10 +237,10 @@ class BuildLog:
 
     def read(self, line: str) -> None:
         """Read one line; what pip, uv and apt print for a terminal is left out of it."""
-        line = text.indented(line)
+        line = text.indented(line, LONGEST_STEP)
         match = re.match(r"#(\d+) (?:(\[.+?\] .*)|[\d.]+ (.*)|(ERROR: .*))$", line)
         if not match:
-            self._others.append(line)
+            self._others.append(text.indented(line))
             return
         number, step, output, error = match.groups()
         if step:
@@ -247,7 +248,7 @@ class BuildLog:
         elif output is not None:
             if number not in self._output and number in self._steps:
                 self._on_step(self._steps[number])
-            self._output.setdefault(number, deque(maxlen=LAST_LINES)).append(output)
+            self._output.setdefault(number, deque(maxlen=LAST_LINES)).append(text.indented(output))
         elif error and "CANCELED" not in error:
             self._failed = number
             self._output.setdefault(number, deque(maxlen=LAST_LINES))

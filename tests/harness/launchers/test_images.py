@@ -198,6 +198,13 @@ def test_what_a_build_prints_for_a_terminal_is_said_as_text() -> None:
     assert all(line.isprintable() for line in said.splitlines())
 
 
+def test_a_step_is_named_by_what_it_does_however_many_mounts_come_before() -> None:
+    mounts = "--mount=type=cache,target=/var/cache/apt,sharing=locked " * 20
+    log = f"#6 [torch 3/3] RUN {mounts}sh /opt/tools/recipe.sh packages torch\n#6 1.0 {'x' * 900}\n#6 ERROR: process\n"
+    assert reason(log).startswith("[torch 3/3] packages torch: xxx")
+    assert len(reason(log)) < 600
+
+
 def test_a_builds_bytes_that_are_no_text_are_shown() -> None:
     lines: list[str] = []
     assert images.run(["sh", "-c", r"printf 'caf\351\n'"], lines.append) == 0
