@@ -140,7 +140,6 @@ def test_images_are_given_the_programs_that_the_frameworks_files_name() -> None:
     }
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_images_demand_the_driver_that_their_locks_need() -> None:
     found = services()
     assert {name: found[name]["build"]["args"].get("REQUIRE_CUDA", "") for name in FRAMEWORKS} == {
@@ -148,6 +147,7 @@ def test_images_demand_the_driver_that_their_locks_need() -> None:
     }
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_images_are_called_as_the_docker_launcher_calls_them(device: str) -> None:
     found = services(SAMESTEP_DEVICE=device)
     assert {name: found[name]["image"] for name in FRAMEWORKS} == {
