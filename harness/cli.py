@@ -185,10 +185,13 @@ def run(
 
 @app.command()
 def build(
-    frameworks: Annotated[list[str] | None, typer.Argument(help="Frameworks. [default: all]")] = None,
+    frameworks: Annotated[
+        list[str] | None,
+        typer.Argument(help="Frameworks, separated by blanks or commas. [default: all]", envvar="SAMESTEP_FRAMEWORK"),
+    ] = None,
     device: Device = None,
 ) -> None:
-    """Build the container images that --launcher docker runs."""
+    """Build the container images that --launcher docker runs: of those frameworks and no others."""
     from harness import commands
 
     raise typer.Exit(commands.build(tuple(frameworks or ()), device))

@@ -110,14 +110,15 @@ def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
 
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
-    """Build the images of `frameworks`; return the exit code."""
+    """Build the images of `frameworks`, each one name or several by comma; return the exit code."""
     from harness.launchers import images
 
     valid = dict.fromkeys((*FRAMEWORKS, "harness"))
-    for name in frameworks:
+    named = selection.names(",".join(frameworks)) if frameworks else ()
+    for name in named:
         selection.known("framework", name, valid)
     device = request.one_of("device", device or "cpu", request.DEVICES)
-    failed = images.build(frameworks or locks.asked_for(device), device, progress.say)
+    failed = images.build(named or locks.asked_for(device), device, progress.say)
     for framework, reason in failed.items():
         print(f"samestep: {framework}: {reason}", file=sys.stderr)
     return USAGE if failed else OK

@@ -19,6 +19,7 @@ from harness.launchers import images
 
 MOST_LINES: Final = 200  # of a framework's file
 REQUIRED: Final = ("MODES", "BASELINE", "ENVIRONMENT")
+COMPOSE: Final = "compose.yaml"
 LOCK_IT: Final = "python -m harness.environments.locks"
 
 Status = Literal["ok", "missing", "wrong", "optional"]
@@ -195,41 +196,55 @@ def _plain(package: str) -> str:
 
 
 def service(name: str, root: Path = locks.ROOT) -> str:
-    """Return the line of `name` in compose.yaml; while it has no requirements, as if it built on NumPy alone."""
+    """Return the line of `name` in compose.yaml; while it has no requirements, as if it built on NumPy alone.
+
+    Of samestep's profiles it names those that run every framework, and what its present line has beside them.
+    """
     try:
         parent = images.parent(name, device="cpu", root=root)
         packages = images.system_packages(name, device="cpu", root=root)
+        demanded = images.require_cuda(name, device="cpu", root=root)
     except (OSError, FrameworkError):
-        parent, packages = locks.BASE, ""
-    arguments = [f"FRAMEWORK: {name}"]
+        parent, packages, demanded = locks.BASE, "", ""
+    arguments = [f"<<: *args, FRAMEWORK: {name}"]
     arguments += [f"PARENT: {parent}"] if parent else []
     arguments += [f'SYSTEM_PACKAGES: "{packages}"'] if packages else []
+    arguments += [f'REQUIRE_CUDA: "{demanded}"'] if demanded else []
     image = f'"samestep/{name}:${{SAMESTEP_DEVICE:-cuda}}"'
-    build = f"build: {{ args: {{ {', '.join(arguments)} }} }}"
-    return f"  {name}: {{ extends: numpy, image: {image}, {build}, command: {name} }}"
+    build = f"build: {{ <<: *build, args: {{ {', '.join(arguments)} }} }}"
+    profiles = f"profiles: [{', '.join(_profiles(name, (root / COMPOSE).read_text(encoding='utf-8')))}]"
+    return f"  {name}: {{ <<: *worker, {profiles}, image: {image}, {build}, command: {name} }}"
+
+
+def _profiles(name: str, compose: str) -> list[str]:
+    """Return the profiles of a service: its own name, what its line in compose.yaml names, those of every service."""
+    lines = re.findall(r"^  (\w+): .*<<: \*worker, profiles: \[([^\]]*)\]", compose, re.MULTILINE)
+    of = {service: listed.replace(" ", "").split(",") for service, listed in lines}
+    present = of.pop(name, [])
+    every = [one for one in next(iter(of.values()), []) if all(one in listed for listed in of.values())]
+    return [name, *(one for one in present if one not in (name, *every)), *every]
 
 
 def _compose(root: Path, name: str) -> Iterator[Need]:
-    where = "compose.yaml"
     devices = [device for device in locks.PYTHONS if locks.requirements(root, name, device).is_file()]
     if devices and devices != list(locks.PYTHONS):
         found = f"no service: it is for {devices[0]} only, so docker compose up leaves it out"
-        yield Need(where=where, status="ok", found=found)
+        yield Need(where=COMPOSE, status="ok", found=found)
         return
-    text = (root / where).read_text(encoding="utf-8")
+    text = (root / COMPOSE).read_text(encoding="utf-8")
     line = service(name, root)
     present = re.search(rf"^  {name}:.*$", text, re.MULTILINE)
     if not present:
         remedy = f"add under services:\n{line}"
-        yield Need(where=where, status="missing", found=f"the service {name}", remedy=remedy)
-    elif present[0] != line and name != locks.BASE:
-        yield Need(where=where, status="wrong", found=f"the service {name} differs", remedy=f"write\n{line}")
-    waits = re.search(r"depends_on:[^\[]*\[([^\]]*)\]", text)
-    if not waits or name not in re.findall(r"\w+", waits[1]):
-        remedy = f"add {name} to the list depends_on of the service harness"
-        yield Need(where=where, status="missing", found="its place in depends_on", remedy=remedy)
-    elif present and (present[0] == line or name == locks.BASE):
-        yield Need(where=where, status="ok", found="the service, and its place in depends_on")
+        yield Need(where=COMPOSE, status="missing", found=f"the service {name}", remedy=remedy)
+    elif present[0] != line:
+        yield Need(where=COMPOSE, status="wrong", found=f"the service {name} differs", remedy=f"write\n{line}")
+    waits = re.search(rf"^    depends_on:.*\n(?: {{6}}.*\n)*? {{6}}{name}: [&*]if-started", text, re.MULTILINE)
+    if not waits:
+        remedy = f"add to depends_on of the service harness:\n      {name}: *if-started"
+        yield Need(where=COMPOSE, status="missing", found="its place in depends_on", remedy=remedy)
+    elif present and present[0] == line:
+        yield Need(where=COMPOSE, status="ok", found="the service, and its place in depends_on")
 
 
 def _optional(root: Path, name: str) -> Iterator[Need]:

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from bench.frameworks import FRAMEWORKS
 from harness.doctor import kernels
 from harness.doctor.survey import Engine, Host
-from harness.environments import checkout, locks
+from harness.environments import checkout, cuda, locks
 from harness.terminal import shell
 
 GIGA: Final = 1_000_000_000
@@ -27,8 +27,6 @@ LEAST_ENGINE: Final = (23, 0)  # the first whose `docker build` is BuildKit
 LEAST_COMPOSE: Final = (2, 24)
 ENVIRONMENTS_BYTES: Final = 7 * GIGA  # all local environments together, on the CPU
 IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 50 * GIGA}
-# NVIDIA, "CUDA Compatibility", minor version compatibility: the least driver of each CUDA major version.
-LEAST_DRIVER: Final[Mapping[int, int]] = {12: 525, 13: 580}
 
 READABLE: Final = "code in containers"
 EVERYWHERE: Final = ("Python", "checkout", "results", "disk")
@@ -248,7 +246,8 @@ def _compose(host: Host) -> list[Check]:
 def _gpus(host: Host) -> list[Check]:
     if not host.gpus:
         remedy = (
-            "none needed on the CPU; for a GPU install NVIDIA's driver, 580 or newer, and check that nvidia-smi works"
+            f"none needed on the CPU; for a GPU install NVIDIA's driver, {max(cuda.LEAST_DRIVER.values())} or newer, "
+            "and check that nvidia-smi works"
         )
         return [_check("GPU", "warn", host.driver_error or "none", remedy)]
     checks = []
@@ -265,11 +264,12 @@ def _driver(host: Host) -> list[Check]:
     if not host.gpus:
         return []
     (major, *_) = version_of(host.driver)
-    short = {name: need for name, cuda in host.cuda.items() if major < (need := LEAST_DRIVER.get(cuda, 0))}
-    if short:
+    if short := cuda.too_old(major, host.cuda):
         names = ", ".join(f"{name} ({need})" for name, need in short.items())
         found_text = f"{host.driver}, too old for the images of {names}"
-        return [_check("driver", "fail", found_text, f"install NVIDIA's driver {max(short.values())} or newer")]
+        others = ",".join(name for name in host.cuda if name not in short)
+        alone = f", or leave them out: --framework {others}, SAMESTEP_FRAMEWORK={others}" if others else ""
+        return [_check("driver", "fail", found_text, f"install NVIDIA's driver {max(short.values())} or newer{alone}")]
     return [_check("driver", "ok", host.driver)]
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Final
 from bench.frameworks import FRAMEWORKS
 from bench.turns import reason
 from harness.doctor import kernels
-from harness.environments import checkout, interpreters, locks
+from harness.environments import checkout, cuda, interpreters, locks
 from harness.environments.venvs import Environments
 from harness.errors import SetupError
 from harness.host import nvidia, processors, quota
@@ -100,7 +99,7 @@ def look(*, root: Path = checkout.ROOT, results: Path = Path("results")) -> Host
         driver=gpus.driver,
         driver_error=driver_error,
         gpus=gpus.gpus,
-        cuda=_cuda(root),
+        cuda=cuda.of_all(root),
         locked=_locked(root),
         unfit=() if scratch.is_safe(root) else (str(root),),
         cores=processors.cores(os.sched_getaffinity(0)),
@@ -113,12 +112,6 @@ def cgroup_version(root: Path = Path("/sys/fs/cgroup")) -> int:
     if (root / "cgroup.controllers").exists():
         return 2
     return 1 if (root / "memory").exists() else 0
-
-
-def cuda_major(lock_text: str) -> int | None:
-    """Return the major version of the CUDA runtime that a lock brings, None when it brings none."""
-    match = re.search(r"^nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.", lock_text, re.MULTILINE)
-    return int(match[1]) if match else None
 
 
 def output(command: Sequence[str]) -> str:
@@ -243,12 +236,3 @@ def _locked(root: Path) -> Mapping[str, Mapping[str, str]]:
         with contextlib.suppress(OSError):
             found[name] = kernels.packages(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8"))
     return found
-
-
-def _cuda(root: Path) -> Mapping[str, int]:
-    majors = {}
-    for name in FRAMEWORKS:
-        with contextlib.suppress(OSError):
-            if major := cuda_major(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8")):
-                majors[name] = major
-    return majors

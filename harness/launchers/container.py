@@ -1,6 +1,7 @@
 """One container of the docker launcher: the folder of its turn, how it ended, and what the engine's errors mean."""
 
 import contextlib
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from requests.exceptions import ConnectionError as EngineError
 
 from bench.turns import supervise
 from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, Outcome, last_phase
+from harness.environments import cuda
 from harness.errors import SetupError
 
 OUT: Final = "/out"  # where the folder of the turn is mounted
@@ -66,6 +68,16 @@ def explain(error: str, *, gpu: str) -> str:
         return (
             "The Docker engine cannot hand out NVIDIA GPUs: install the NVIDIA Container Toolkit, "
             "sudo nvidia-ctk runtime configure --runtime=docker, restart the engine, or run with --device cpu."
+        )
+    if found := re.search(r"unsatisfied condition: cuda ?>= ?(\d+)", error):
+        driver = cuda.LEAST_DRIVER.get(int(found[1]))
+        return (
+            f"The NVIDIA driver of this host is too old for the image, which needs CUDA {found[1]}: install driver "
+            f"{driver or 'one'} or newer; samestep doctor says what this one runs."
+        )
+    if "driver not loaded" in error or "libnvidia-ml.so" in error:
+        return (
+            "This host has no NVIDIA driver that answers: install it until nvidia-smi works, or run with --device cpu."
         )
     if "unknown device" in error or "device error" in error:
         return f"There is no GPU {gpu!r} on this host: nvidia-smi -L lists them, SAMESTEP_GPU names one."

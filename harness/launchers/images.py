@@ -22,8 +22,9 @@ from docker.errors import APIError, ImageNotFound
 
 from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
+from bench.records import text
 from bench.turns import variables
-from harness.environments import checkout, locks
+from harness.environments import checkout, cuda, locks
 from harness.errors import SetupError
 from harness.launchers.base import Say
 from harness.launchers.docker import connect, image_name
@@ -33,6 +34,7 @@ HARNESS: Final = "harness"  # the harness's own image, for compose.yaml
 RECIPE: Final = "samestep.recipe"  # label: digest of the files that an image was made from
 PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX")  # pip has them in the build as on this host
 LAST_LINES: Final = 10
+LONGEST_STEP: Final = 4000  # characters of a line that names a step: it has all mounts before what is done
 NO_NETWORK: Final = (
     "Temporary failure resolving",
     "Could not resolve",
@@ -59,7 +61,8 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError as error:
         raise SetupError(f"There is no command {command[0]}: install Docker's command line, with Buildx.") from error
@@ -77,8 +80,9 @@ def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
-    packages = " ".join(package for _, package in programs).encode()
-    return hashlib.sha256(b"\0".join([*(file.read_bytes() for file in files), packages])).hexdigest()[:12]
+    given = [" ".join(package for _, package in programs), cuda.requirement(framework, root)]
+    parts = [*(file.read_bytes() for file in files), *map(str.encode, given)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
 def ready(framework: str, *, device: str, client: docker.DockerClient | None = None, root: Path = locks.ROOT) -> bool:
@@ -157,6 +161,8 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
     }
     if packages := system_packages(framework, device=device, root=root):
         arguments["SYSTEM_PACKAGES"] = packages
+    if demanded := require_cuda(framework, device=device, root=root):
+        arguments["REQUIRE_CUDA"] = demanded
     tag = image_name(framework, device=device)
     command_line = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", tag]
     command_line += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
@@ -193,6 +199,13 @@ def system_packages(framework: str, *, device: str, root: Path = locks.ROOT) -> 
     return " ".join(package for package in packages if package not in there)
 
 
+def require_cuda(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
+    """Return what the Dockerfile's generic stage is to demand of the driver; empty: what the stage below demands."""
+    base = parent(framework, device=device, root=root)
+    demanded = cuda.requirement(framework, root)
+    return demanded if base and demanded != cuda.requirement(base, root) else ""
+
+
 def base_image(device: str, environ: Mapping[str, str], root: Path = locks.ROOT) -> str:
     """Return the base image: the one that BASE_IMAGE names, else the default of the device in images/."""
     source, line = ("Dockerfile", r"^ARG BASE_IMAGE=(.+)$") if device == "cuda" else ("cpu.env", r"^BASE_IMAGE=(.+)$")
@@ -223,18 +236,19 @@ class BuildLog:
         self._others: deque[str] = deque(maxlen=LAST_LINES)
 
     def read(self, line: str) -> None:
-        """Read one line."""
+        """Read one line; what pip, uv and apt print for a terminal is left out of it."""
+        line = text.indented(line, LONGEST_STEP)
         match = re.match(r"#(\d+) (?:(\[.+?\] .*)|[\d.]+ (.*)|(ERROR: .*))$", line)
         if not match:
-            self._others.append(line)
+            self._others.append(text.indented(line))
             return
-        number, step, text, error = match.groups()
+        number, step, output, error = match.groups()
         if step:
             self._steps[number] = _short(step)
-        elif text is not None:
+        elif output is not None:
             if number not in self._output and number in self._steps:
                 self._on_step(self._steps[number])
-            self._output.setdefault(number, deque(maxlen=LAST_LINES)).append(text)
+            self._output.setdefault(number, deque(maxlen=LAST_LINES)).append(text.indented(output))
         elif error and "CANCELED" not in error:
             self._failed = number
             self._output.setdefault(number, deque(maxlen=LAST_LINES))
@@ -251,16 +265,16 @@ class BuildLog:
     def reason(self) -> str:
         """Return one sentence: the failed step, its last line, and the remedy where it is known."""
         lines = self.last_lines()
-        text = "\n".join([*lines, *self._others])
+        everything = "\n".join([*lines, *self._others])
         last = lines[-1] if lines else "it ended without output"
         step = self._steps.get(self._failed, "the build")
-        if "no space left on device" in text.lower():
+        if "no space left on device" in everything.lower():
             return (
                 f"{step}: the engine's disk is full: docker system df shows what fills it, docker system prune frees it"
             )
         if last.startswith("samestep: "):  # recipe.sh names the remedy
             return f"{step}: {last.removeprefix('samestep: ')}"
-        if any(sign in text for sign in NO_NETWORK):
+        if any(sign in everything for sign in NO_NETWORK):
             return f"{step}: {last}: give the build a network, or a folder of wheels in SAMESTEP_WHEELHOUSE"
         return f"{step}: {last}"
 

@@ -31,6 +31,7 @@ from harness.launchers.remote import SILENT, Loss, RemoteMember, Worker
 from harness.terminal import shell
 
 ADDRESS: Final = Path("/run/samestep/harness.sock")  # on the volume that compose.yaml mounts
+DOWN: Final = "docker compose --profile '*' down"  # all services, whichever the variables choose
 SHARED: Final = "code-"  # beside it: a copy of bench/ as the run began
 HELLO_S: Final = 2.0  # time for a new connection to say which worker it is
 DISMISSAL_S: Final = 3.0  # longer than the longest pause between two attempts to connect
@@ -64,6 +65,7 @@ class WorkersLauncher:
         self.patience = patience or Patience()
         self.workers: list[Worker] = []
         self.absent: set[str] = set()  # frameworks whose workers did not connect in time
+        self._frameworks: tuple[str, ...] = ()  # those of the run
         self._listener: socket.socket | None = None
         self._numbers = itertools.count(1)  # of the members
 
@@ -73,6 +75,7 @@ class WorkersLauncher:
         Raises:
             SetupError: the socket cannot be made, or another harness listens there.
         """
+        self._frameworks = tuple(frameworks)
         self.open()
         self._share_code()
         if frameworks:
@@ -129,7 +132,7 @@ class WorkersLauncher:
         return shell.compose(
             "up",
             device=os.environ.get("SAMESTEP_DEVICE", "cuda"),
-            variables={"SAMESTEP_RESUME": run.name},
+            variables={"SAMESTEP_RESUME": run.name, **shell.only(self._frameworks)},
             environ=os.environ,
         )
 
@@ -185,7 +188,7 @@ class WorkersLauncher:
             self.close()
             raise SetupError(
                 f"the code of the run does not fit beside the socket in {self.address.parent}: make its volume anew"
-                " (docker compose down --volumes)"
+                f" ({DOWN} --volumes)"
             ) from error
 
     def _remove_shared(self) -> None:
@@ -276,9 +279,7 @@ def listen(address: Path) -> socket.socket:
         SetupError: the socket cannot be made, or another harness listens there.
     """
     if _is_answered(address):
-        raise SetupError(
-            f"another samestep uses the workers at {address}: wait for it, or end it (docker compose down)"
-        )
+        raise SetupError(f"another samestep uses the workers at {address}: wait for it, or end it ({DOWN})")
     listener = socket.socket(socket.AF_UNIX)
     try:
         address.unlink(missing_ok=True)
@@ -313,7 +314,10 @@ def absence(framework: str) -> str:
     device = os.environ.get("SAMESTEP_DEVICE", "cuda")
     logs = shell.compose("logs", framework, device=device)
     start = shell.compose("up", "-d", framework, device=device, environ=os.environ)
-    return f"no worker of {framework} has connected: `{logs}` says why, `{start}` starts it again"
+    return (
+        f"no worker of {framework} has connected: `{logs}` says why, `{start}` starts it;"
+        " SAMESTEP_FRAMEWORK and SAMESTEP_PROFILE say which are started with a run"
+    )
 
 
 def _is_answered(address: Path) -> bool:

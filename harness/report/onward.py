@@ -31,7 +31,8 @@ def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
 def resume_command(facts: RunFacts) -> str:
     """Return the command that finishes the run where its page may be read: by its id."""
     if facts.launcher == "workers":
-        return shell.compose("up", device=facts.device, variables={"SAMESTEP_RESUME": facts.id})
+        variables = {"SAMESTEP_RESUME": facts.id, **shell.only(offer.name for offer in facts.frameworks)}
+        return shell.compose("up", device=facts.device, variables=variables)
     return shell.command(shell.NAME, "run", "--resume", facts.id)
 
 

@@ -95,6 +95,8 @@ def _shift(rounds: Array, at: int) -> Shift | None:
 
 def _midranks(rounds: Array) -> Array:
     """Return each round's rank in its replicate from 1, equal rounds have the mean of their ranks."""
-    signs = np.sign(rounds[:, :, np.newaxis] - rounds[:, np.newaxis, :])  # (replicates, n, n)
-    ranks: Array = (rounds.shape[1] + 1 + signs.sum(axis=2)) / 2
+    ranks = np.empty(rounds.shape)
+    for row, replicate in zip(ranks, rounds, strict=True):  # by sorting: there may be tens of thousands of rounds
+        _, which, counts = np.unique(replicate, return_inverse=True, return_counts=True)
+        row[:] = (counts.cumsum() - (counts - 1) / 2)[which]
     return ranks

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +77,12 @@ def compose(
         if value and value != (cpu if device == "cpu" else gpu):
             again[name] = value
     return command("docker", "compose", *_env_file(device), *words, variables={**(variables or {}), **again})
+
+
+def only(frameworks: Iterable[str]) -> dict[str, str]:
+    """Return the variable of compose.yaml that has the workers of these frameworks started, and no others."""
+    names = ",".join(sorted(frameworks))
+    return {"SAMESTEP_FRAMEWORK": names} if names else {}
 
 
 def path(of: Path, environ: Mapping[str, str] = os.environ) -> Path:

@@ -33,11 +33,14 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 class Project:
     """Runs `docker compose` with a name, a results folder and a selection of its own."""
 
+    device = "cpu"
+
     def __init__(self, root: Path, results: Path, variables: Mapping[str, str]) -> None:
         self.root = root
         self.results = results
         self.name = f"samestep-test-{os.getpid()}-{results.name}"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMESTEP_")}
+        ours = ("SAMESTEP_", "COMPOSE_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.environment = {
             **inherited,
             "SAMESTEP_RESULTS": str(results),
@@ -48,9 +51,9 @@ class Project:
         }
 
     def command(self, *words: str) -> list[str]:
-        env_file = str(self.root / "images" / "cpu.env")
-        directory = str(self.root)
-        return ["docker", "compose", "-p", self.name, "--project-directory", directory, "--env-file", env_file, *words]
+        directory = ["--project-directory", str(self.root)]
+        env_file = ["--env-file", str(self.root / "images" / "cpu.env")] if self.device == "cpu" else []
+        return ["docker", "compose", "-p", self.name, *directory, *env_file, *words]
 
     def compose(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a compose command to its end."""
@@ -67,9 +70,9 @@ class Project:
 
     @contextmanager
     def up(self, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run `docker compose up` with the harness and NumPy while the block runs, then wait for its end."""
+        """Run `docker compose up`: the harness and what is selected, while the block runs, then wait for its end."""
         with subprocess.Popen(
-            self.command("up", "--no-build", "--no-deps", "harness", "numpy"),
+            self.command("up", "--no-build"),
             env={**self.environment, **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -84,6 +87,10 @@ class Project:
 
     def container(self, service: str) -> str:
         return f"{self.name}-{service}-1"
+
+    def services(self) -> set[str]:
+        """Return the services that have a container, running or not."""
+        return set(self.compose("ps", "--all", "--format", "{{.Service}}").stdout.split())
 
     def docker(self, *words: str) -> str:
         """Run a docker command and return what it prints; its complaints count only where logs are asked for."""

@@ -6,8 +6,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -29,10 +30,11 @@ def images(project: Project) -> set[str]:
 
 
 def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_folder(project: Make) -> None:
-    made = project()
+    made = project(SAMESTEP_ENV="ANY_NAME='of mine' OTHER=1", SAMESTEP_ALTERNATE="1", SAMESTEP_THREADS="1")
     with made.up() as process:
         pass
     assert process.returncode == 0
+    assert made.services() == {"harness", "numpy"}  # what is selected, and no more
     assert made.statuses() == ["ok"] * LOOK
     folder = made.run_folder()
     assert folder is not None
@@ -43,6 +45,7 @@ def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_fo
     environment = made.records()[0].environment
     assert environment is not None
     assert (environment.launcher, environment.cpus) == ("workers", (1,))
+    assert environment.named == ("ANY_NAME=of mine", "OTHER=1")
     assert environment.image.startswith("samestep/numpy, locks sha256:")
 
 
@@ -198,8 +201,41 @@ def test_what_cannot_be_selected_ends_the_project_soon_with_one_sentence(project
         pass
     assert time.monotonic() - begin < 15
     said = made.docker("logs", made.container("harness"))
-    assert "torch" in said
+    assert "There is no framework 'pytorch'. Did you mean torch" in said
     assert "Traceback" not in said
+    assert made.services() == {"harness"}
+
+
+def test_a_worker_that_was_not_asked_for_can_be_started_all_the_same(project: Make) -> None:
+    made = project(SAMESTEP_FRAMEWORK="torch")
+    made.compose("up", "--detach", "--no-build", "numpy")  # as the harness says where it has no worker
+    assert made.services() == {"numpy"}
+
+
+@pytest.fixture
+def for_a_gpu(engine: Any) -> Iterator[None]:
+    """Give the images of the CPU the names of a GPU's, where there are none; skip on a host that has a GPU."""
+    if Path("/proc/driver/nvidia/version").exists():
+        pytest.skip("this host has a GPU")
+    made = [f"samestep/{name}:cuda" for name in ("numpy", "harness") if not engine.images.list(f"samestep/{name}:cuda")]
+    for name in made:
+        engine.images.get(name.replace("cuda", "cpu")).tag(name)
+    yield
+    for name in made:
+        engine.images.remove(name)
+
+
+@pytest.mark.usefixtures("for_a_gpu")
+def test_without_a_gpu_it_is_said_in_one_sentence_what_is_missing(project: Make) -> None:
+    made = project(SAMESTEP_CPUS="1")
+    made.device = "cuda"
+    done = made.compose("up", "--no-build")
+    assert done.returncode != 0
+    sentence = "This host has no NVIDIA GPU with a loaded driver: install NVIDIA's driver until nvidia-smi works"
+    assert done.stdout.count(sentence) == 1, done.stdout
+    assert done.stdout.index(sentence) < done.stdout.index("could not select device driver")
+    assert sentence in made.docker("logs", made.container("gpu"))  # for `run`, which shows no other service's words
+    assert made.statuses() == []
 
 
 def test_ctrl_c_keeps_what_is_done_and_records_nothing_false(project: Make) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bench.frameworks import FRAMEWORKS
-from harness.environments import locks
+from bench.turns.variables import pair
+from harness.environments import cuda, locks
 from harness.launchers import images
 from harness.launchers.docker import image_name
 from tests.engine.project import base_image
@@ -30,7 +31,7 @@ print(json.dumps({
     "samestep": os.listdir("/samestep"),
     "opt": sorted(os.listdir("/opt")),
     "installed": sorted(f"{each.name}=={each.version}".lower().replace("_", "-") for each in distributions()),
-    "compiler": bool(shutil.which("g++")),
+    "compiler": bool(shutil.which("g++") and shutil.which("gcc")),
     "header": os.path.exists(sysconfig.get_path("include") + "/Python.h"),
 }))
 """
@@ -96,7 +97,8 @@ def test_what_is_installed_is_what_is_locked(told: Told, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
-def test_a_compiler_and_its_header_are_where_torch_compiles(told: Told, name: str) -> None:
+def test_compilers_and_their_header_are_where_torch_compiles(told: Told, name: str) -> None:
+    """On a processor it runs g++; on a GPU Triton runs gcc."""
     expected = "\ntorch==" in locks.lock_file(locks.ROOT, name, "cpu").read_text()
     assert (told(name)["compiler"], told(name)["header"]) == (expected, expected)
 
@@ -109,6 +111,14 @@ def test_each_image_says_what_it_is(built: Mapping[str, Any], name: str) -> None
     assert labels["org.opencontainers.image.version"]
     assert (labels["samestep.framework"], labels["samestep.device"]) == (name, "cpu")
     assert labels[images.RECIPE] == images.recipe(name, device="cpu")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_image_demands_the_driver_that_its_lock_needs_on_a_gpu(built: Mapping[str, Any], name: str) -> None:
+    variables = dict(map(pair, built[name].attrs["Config"]["Env"]))
+    assert variables["NVIDIA_REQUIRE_CUDA"] == cuda.requirement(name)
+    assert variables["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
+    assert "NVIDIA_VISIBLE_DEVICES" not in variables  # the engine says which
 
 
 @pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != locks.BASE])

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue import catalogue
 from harness.environments.venvs import Environments
 from harness.errors import SetupError, StoreError
 from harness.launchers.docker import check_readable
 from harness.launchers.local import LocalLauncher, OneInterpreter
-from harness.launchers.workers import WorkersLauncher, absence
+from harness.launchers.workers import Patience, WorkersLauncher, absence
 from harness.report.onward import next_command, resume_command
 from harness.store.folder import RECORDS_FILE, RunFolder
 from harness.terminal import shell
@@ -148,5 +149,15 @@ def test_in_compose_the_command_is_the_hosts(monkeypatch: pytest.MonkeyPatch, st
 def test_a_page_names_the_run_by_its_id() -> None:
     assert resume_command(run_facts(id="a run", launcher="venv")) == "samestep run --resume 'a run'"
     assert resume_command(run_facts(id="r", launcher="workers", device="cpu")) == (
-        "SAMESTEP_RESUME=r docker compose --env-file images/cpu.env up"
+        "SAMESTEP_RESUME=r SAMESTEP_FRAMEWORK=torch docker compose --env-file images/cpu.env up"
     )
+
+
+def test_a_run_is_resumed_with_the_workers_of_its_frameworks_alone(tmp_path: Path) -> None:
+    offers = tuple(offer for offer in catalogue().frameworks if offer.name in ("torch", "jax"))
+    of_page = resume_command(run_facts(id="r", launcher="workers", device="cpu", frameworks=offers))
+    launcher = WorkersLauncher(tmp_path / "harness.sock", patience=Patience(worker=0))
+    launcher.prepare(["torch", "jax"], lambda line: None)
+    launcher.close()
+    for command in (of_page, launcher.again(Path("r"))):
+        assert command.startswith("SAMESTEP_RESUME=r SAMESTEP_FRAMEWORK=jax,torch ")

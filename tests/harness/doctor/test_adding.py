@@ -21,6 +21,9 @@ PARTS = {
     "images/locks/plaything.cuda-py312.txt": LOCK,
 }
 
+WAITS = "      torch: *if-started\n"  # in depends_on of the harness
+WAITS_FOR_IT = "      plaything: *if-started\n"
+
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
@@ -33,10 +36,9 @@ def checkout(tmp_path: Path) -> Path:
     for file, text in PARTS.items():
         (tmp_path / file).write_text(text)
     compose = (ROOT / "compose.yaml").read_text()
+    (tmp_path / "compose.yaml").write_text(compose)
     line = service("plaything", tmp_path)
-    compose = compose.replace("\n  harness:\n", f"{line}\n\n  harness:\n", 1).replace(
-        "numpy, torch, ", "plaything, numpy, torch, ", 1
-    )
+    compose = compose.replace("\n  numpy:", f"\n{line}\n  numpy:", 1).replace(WAITS, f"{WAITS}{WAITS_FOR_IT}", 1)
     (tmp_path / "compose.yaml").write_text(compose)
     return tmp_path
 
@@ -181,8 +183,27 @@ def test_a_line_of_compose_that_builds_on_another_framework_is_wrong(checkout: P
 
 def test_a_place_in_depends_on_is_needed(checkout: Path) -> None:
     compose = checkout / "compose.yaml"
-    compose.write_text(compose.read_text().replace("plaything, numpy, ", "numpy, "))
-    assert told(checkout)["compose.yaml"].found == "its place in depends_on"
+    compose.write_text(compose.read_text().replace(WAITS_FOR_IT, ""))
+    need = told(checkout)["compose.yaml"]
+    assert need.found == "its place in depends_on"
+    assert WAITS_FOR_IT.rstrip("\n") in need.remedy
+
+
+def test_a_line_of_compose_is_in_every_profile_that_runs_all_frameworks(checkout: Path) -> None:
+    line = service("plaything", checkout)
+    assert "profiles: [plaything, quick, default, publish]" in line
+    compose = checkout / "compose.yaml"
+    compose.write_text(compose.read_text().replace("[plaything, quick, ", "[plaything, look, onnxruntime, quick, "))
+    assert told(checkout) == {}
+    compose.write_text(compose.read_text().replace("[plaything, look, onnxruntime, quick, ", "[plaything, "))
+    assert told(checkout)["compose.yaml"].status == "wrong"
+
+
+def test_a_line_of_compose_demands_the_cuda_of_its_lock(checkout: Path) -> None:
+    (checkout / "images" / "locks" / "plaything.cuda-py312.txt").write_text(f"{LOCK}nvidia-cuda-runtime==13.0.96\n")
+    need = told(checkout)["compose.yaml"]
+    assert need.status == "wrong"
+    assert 'PARENT: numpy, REQUIRE_CUDA: "cuda>=13.0"' in need.remedy
 
 
 @pytest.mark.parametrize("name", ["Toy", "1toy", "my-toy", "_toy", "../toy", "class", "to y", ""])

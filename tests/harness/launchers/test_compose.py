@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 
+from bench.catalogue import catalogue, framework_offer
 from harness.doctor.survey import output
 from harness.environments import locks
 from harness.launchers import images
 from harness.launchers.docker import image_name
 from harness.launchers.hardening import CODE, Allowance, harden
 from harness.launchers.workers import ADDRESS
+from harness.plan import models, selection
 from harness.plan.capacity import bytes_of
 from harness.plan.profiles import PROFILES
+from harness.plan.selection import Selection
 
 ROOT = Path(__file__).parents[3]
 FRAMEWORKS = tuple(
     name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
 )  # the others are left out
+CPU = ("--env-file", str(ROOT / "images" / "cpu.env"))
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
 pytestmark = pytest.mark.skipif(
@@ -31,11 +35,12 @@ pytestmark = pytest.mark.skipif(
 
 
 @functools.cache
-def project(**variables: str) -> dict[str, Any]:
-    """The project as Compose resolves it with these variables, and no other of ours."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SAMESTEP_")}
+def project(*words: str, **variables: str) -> dict[str, Any]:
+    """The project as Compose resolves it with these words and variables, and no other variable of ours."""
+    ours = ("SAMESTEP_", "COMPOSE_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
-        ["docker", "compose", "--project-directory", str(ROOT), "config", "--format", "json"],
+        ["docker", "compose", "--project-directory", str(ROOT), *words, "config", "--format", "json"],
         env={**inherited, **variables},
         capture_output=True,
         text=True,
@@ -46,18 +51,78 @@ def project(**variables: str) -> dict[str, Any]:
 
 
 def services(**variables: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = project(**variables)["services"]
+    """Every service."""
+    found: dict[str, dict[str, Any]] = project("--profile", "*", **variables)["services"]
     return found
 
 
-def test_there_is_one_worker_per_framework_and_the_harness() -> None:
-    assert set(services()) == {*FRAMEWORKS, "harness"}
+def begun(*words: str, **variables: str) -> set[str]:
+    """The services that `docker compose up` builds and starts."""
+    return set(project(*words, **variables)["services"])
+
+
+def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_host() -> None:
+    assert set(services()) == {*FRAMEWORKS, "harness", "gpu"}
     for name in FRAMEWORKS:
         worker = services()[name]
         command = ["python", "-m", "bench", "worker", str(ADDRESS), name]
         assert [*worker["entrypoint"], *worker["command"]] == command
         assert worker["build"]["args"]["FRAMEWORK"] == name
-    assert set(services()["harness"]["depends_on"]) == set(FRAMEWORKS)
+    waits = services()["harness"]["depends_on"]
+    assert set(waits) == set(FRAMEWORKS)
+    assert {str(each) for each in waits.values()} == {str({"condition": "service_started", "required": False})}
+
+
+@pytest.mark.parametrize(
+    ("variables", "frameworks"),
+    [
+        ({"SAMESTEP_FRAMEWORK": "torch,jax"}, {"torch", "jax"}),
+        ({"SAMESTEP_FRAMEWORK": "torch, jax"}, {"torch", "jax"}),
+        ({"SAMESTEP_FRAMEWORK": "torch", "SAMESTEP_PROFILE": "default", "SAMESTEP_MODE": "compile"}, {"torch"}),
+        ({"SAMESTEP_FRAMEWORK": "flax", "SAMESTEP_RESUME": "latest"}, {"flax"}),
+        ({"SAMESTEP_FRAMEWORK": "onnxruntime"}, {"onnxruntime", "torch", "keras_tensorflow", "jax"}),
+        ({"SAMESTEP_FRAMEWORK": "pytorch"}, set()),  # the harness says so
+        ({"SAMESTEP_FRAMEWORK": ""}, set(PROFILES["look"].modes)),
+        ({}, set(PROFILES["look"].modes)),
+        ({"SAMESTEP_WORKLOAD": "mlp"}, set(PROFILES["look"].modes)),
+        ({"SAMESTEP_MODE": "jit"}, set(FRAMEWORKS)),  # which is looked for in all
+        ({"SAMESTEP_RESUME": "latest"}, set(FRAMEWORKS)),
+        *(({"SAMESTEP_PROFILE": name}, set(one.modes) or set(FRAMEWORKS)) for name, one in PROFILES.items()),
+    ],
+)
+@pytest.mark.parametrize("words", [(), CPU])
+def test_only_what_is_asked_for_is_built_and_started(
+    words: tuple[str, ...], variables: dict[str, str], frameworks: set[str]
+) -> None:
+    assert begun(*words, **variables) == {*frameworks, "harness", *([] if words else ["gpu"])}
+
+
+@pytest.mark.parametrize("of_ours", [".env", "images/cpu.env"])
+def test_an_environment_file_of_the_users_chooses_as_the_shell_does(of_ours: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.env").write_text("SAMESTEP_FRAMEWORK=flax\n")
+    words = ("--env-file", str(tmp_path / "mine.env"), "--env-file", str(ROOT / of_ours))
+    assert begun(*words) - {"gpu"} == {"flax", "harness"}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_framework_is_begun_with_those_that_export_the_models_it_runs(framework: str) -> None:
+    sources = {mode.source for mode in framework_offer(framework).modes if mode.source}
+    profiles = {name: set(services()[name]["profiles"]) for name in FRAMEWORKS}
+    assert {name for name in FRAMEWORKS if framework in profiles[name]} == {framework, *sources}
+
+
+def test_a_cell_needs_no_framework_that_is_not_begun() -> None:
+    """Compose is told by names alone; the plan of samestep decides which frameworks those names need."""
+    offer = catalogue()
+    for profile in PROFILES.values():
+        for names in ((), ("onnxruntime",), ("torch", "jax")):
+            cells = selection.cells(offer, Selection(framework=names), profile, "cuda")
+            variables = {"SAMESTEP_PROFILE": profile.name, **({"SAMESTEP_FRAMEWORK": ",".join(names)} if names else {})}
+            assert set(models.needed(offer.frameworks, cells)) <= begun(**variables)
+
+
+def test_no_framework_and_no_profile_have_one_name() -> None:
+    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu"}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -72,6 +137,13 @@ def test_images_are_given_the_programs_that_the_frameworks_files_name() -> None:
     found = services()
     assert {name: found[name]["build"]["args"].get("SYSTEM_PACKAGES", "") for name in FRAMEWORKS} == {
         name: images.system_packages(name, device="cpu") for name in FRAMEWORKS
+    }
+
+
+def test_images_demand_the_driver_that_their_locks_need() -> None:
+    found = services()
+    assert {name: found[name]["build"]["args"].get("REQUIRE_CUDA", "") for name in FRAMEWORKS} == {
+        name: images.require_cuda(name, device="cuda") for name in FRAMEWORKS
     }
 
 
@@ -100,6 +172,7 @@ def test_workers_are_hardened_as_the_docker_launchers_containers_are() -> None:
         assert worker["environment"] == table.environment
         assert worker["mem_limit"] == worker["memswap_limit"] == str(3 << 30)
         assert not worker.get("cap_add")
+        assert not worker.get("pid")
 
 
 def test_the_defaults_of_the_variables_are_the_docker_launchers() -> None:
@@ -138,6 +211,23 @@ def test_the_harness_can_write_the_results_and_become_their_owner_and_no_more() 
     assert harness["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_the_harness_alone_sees_the_hosts_processes_and_only_with_a_gpu() -> None:
+    seen = {name for name, service in services().items() if service.get("pid")}
+    assert (seen, services()["harness"]["pid"]) == ({"harness"}, "host")
+    assert not [name for name, service in services(SAMESTEP_DEVICE="cpu").items() if service.get("pid")]
+
+
+def test_the_look_at_the_host_needs_no_gpu_and_comes_before_what_does() -> None:
+    found = services()
+    gpu = found["gpu"]
+    assert "deploy" not in gpu
+    assert (gpu["cap_drop"], gpu["network_mode"], gpu["read_only"]) == (["ALL"], "none", True)
+    assert all(mount["read_only"] for mount in gpu["volumes"])
+    assert gpu["image"] == found["harness"]["image"]
+    for name in FRAMEWORKS:
+        assert found[name]["depends_on"] == {"gpu": {"condition": "service_started", "required": False}}
+
+
 def test_no_service_is_privileged_or_sees_an_engine() -> None:
     for service in services().values():
         assert not service.get("privileged")
@@ -146,30 +236,33 @@ def test_no_service_is_privileged_or_sees_an_engine() -> None:
 
 
 def test_the_variable_names_the_one_gpu_that_every_service_gets() -> None:
-    for service in services(SAMESTEP_GPU="GPU-7").values():
-        assert service["deploy"]["resources"]["reservations"]["devices"] == GPU
+    for name, service in services(SAMESTEP_GPU="GPU-7").items():
+        if name != "gpu":
+            assert service["deploy"]["resources"]["reservations"]["devices"] == GPU
 
 
 def test_the_cpu_variant_asks_for_no_gpu_and_one_processor() -> None:
     variables = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "images" / "cpu.env").read_text(), re.MULTILINE))
-    for name, service in services(**variables).items():
+    for name, service in project(*CPU, "--profile", "*")["services"].items():
         assert "reservations" not in service.get("deploy", {}).get("resources", {})
         assert service["build"]["args"]["BASE_IMAGE"] == variables["BASE_IMAGE"]
-        assert service.get("cpuset") == (None if name == "harness" else "1")
+        assert service.get("cpuset") == (None if name in ("harness", "gpu") else "1")
 
 
 def test_what_was_selected_reaches_the_harness() -> None:
     variables = {
-        "SAMESTEP_FRAMEWORK": "torch,jax", "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager",
-        "SAMESTEP_OPTIMIZER": "sgd", "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32",
-        "SAMESTEP_ALLOCATOR": "default", "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7",
-        "SAMESTEP_RESUME": "latest", "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
+        "SAMESTEP_THREADS": "1", "SAMESTEP_TIMEOUT": "9", "SAMESTEP_BLOCKS": "2", "SAMESTEP_ALLOW_SHARED_GPU": "1",
+        "SAMESTEP_ALTERNATE": "0", "SAMESTEP_ENV": "A='1 2' B=3", "SAMESTEP_FRAMEWORK": "torch,jax",
+        "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager", "SAMESTEP_OPTIMIZER": "sgd",
+        "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32", "SAMESTEP_ALLOCATOR": "default",
+        "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7", "SAMESTEP_RESUME": "latest",
+        "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
     }  # fmt: skip
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
     unset = services()["harness"]["environment"]
     assert unset["SAMESTEP_PROFILE"] == next(iter(PROFILES)) == "look"
-    assert [unset[name] for name in list(variables)[:10]] == [None] * 10
+    assert [unset[name] for name in list(variables)[:16]] == [None] * 16
 
 
 def test_a_folder_of_wheels_replaces_the_empty_one() -> None:

@@ -307,6 +307,20 @@ def test_a_trial_that_fails_becomes_one_sentence() -> None:
             "Requested CPUs are not available - requested 7, available: 0-1",
             "Requested CPUs are not available - requested 7, available: 0-1: name others with --cpus.",
         ),
+        (
+            "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.0, please update your driver to a"
+            " newer version, or use an earlier cuda container: unknown",
+            "The NVIDIA driver of this host is too old for the image, which needs CUDA 13: install driver 580 or newer",
+        ),
+        (
+            "nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown",
+            "This host has no NVIDIA driver that answers: ",
+        ),
+        (
+            "nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1: cannot open shared"
+            " object file: no such file or directory: unknown",
+            "This host has no NVIDIA driver that answers: ",
+        ),
         ("OCI runtime create failed", "The Docker engine refused the container: OCI runtime create failed"),
     ],
 )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from docker.errors import ImageNotFound
+from typer.testing import CliRunner
 
 from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
-from harness.environments import locks
+from harness import cli
+from harness.environments import cuda, locks
 from harness.errors import SetupError
 from harness.launchers import images
 from harness.launchers.images import HARNESS, RECIPE, BuildLog
@@ -117,7 +119,7 @@ def test_each_stage_installs_its_own_lock() -> None:
         name = framework.replace("${FRAMEWORK}", "framework")
         stage = DOCKERFILE.split(f" AS {name}\n")[1].partition("\nFROM")[0]
         assert name == "numpy" or f"COPY locks/{framework}.${{DEVICE}}-*.txt /opt/locks/" in stage
-        assert stage.rstrip().endswith(f"recipe.sh packages {framework}")
+        assert f"recipe.sh packages {framework}\n" in stage
     assert "recipe.sh packages harness\n" in DOCKERFILE
 
 
@@ -165,6 +167,50 @@ def test_the_labels_are_of_the_oci_kind() -> None:
         assert f"org.opencontainers.image.{name}=" in DOCKERFILE
 
 
+@pytest.mark.parametrize("framework", [*locks.asked_for("cuda"), HARNESS])
+def test_an_image_demands_the_driver_that_its_lock_needs(framework: str) -> None:
+    stage = images.parent(framework, device="cuda") or framework
+    stages = {found.split()[2]: found for found in re.split(r"\nFROM ", DOCKERFILE)[1:] if " AS " in found[:80]}
+    demanded = images.require_cuda(framework, device="cuda")
+    while not demanded:
+        demanded = dict(re.findall(r'(NVIDIA_REQUIRE_CUDA)="(.*?)"', stages[stage])).get("NVIDIA_REQUIRE_CUDA", "")
+        stage = BASES[stage]
+    assert demanded == cuda.requirement(framework)
+
+
+def test_a_framework_whose_cuda_is_not_that_of_the_stage_below_says_so_in_its_build() -> None:
+    command = images.command("onnxruntime", device="cpu", root=locks.ROOT, environ=CPU)
+    assert "REQUIRE_CUDA=cuda>=13.0" in command
+    assert not [
+        word for word in images.command("flax", device="cpu", root=locks.ROOT, environ=CPU) if "REQUIRE" in word
+    ]
+
+
+def test_what_a_build_prints_for_a_terminal_is_said_as_text() -> None:
+    engine = Engine()
+    ending = (
+        "#6 9.1 \x1b[31merror\x1b[39m\x1b[0m: Failed to fetch \x1b[36mtorch\x1b[39m\x1b]0;title\x07\n"
+        "#6 9.2 caf\udce9 \x9b2J\u202egnp\n#6 ERROR: process did not complete\n"
+    )
+    lines, failed = build(engine, Buildx(engine, COMPILED, {"torch": ending}), "torch")
+    said = "\n".join([*lines, *failed.values()])
+    assert "    error: Failed to fetch torch" in said.splitlines()
+    assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_a_step_is_named_by_what_it_does_however_many_mounts_come_before() -> None:
+    mounts = "--mount=type=cache,target=/var/cache/apt,sharing=locked " * 20
+    log = f"#6 [torch 3/3] RUN {mounts}sh /opt/tools/recipe.sh packages torch\n#6 1.0 {'x' * 900}\n#6 ERROR: process\n"
+    assert reason(log).startswith("[torch 3/3] packages torch: xxx")
+    assert len(reason(log)) < 600
+
+
+def test_a_builds_bytes_that_are_no_text_are_shown() -> None:
+    lines: list[str] = []
+    assert images.run(["sh", "-c", r"printf 'caf\351\n'"], lines.append) == 0
+    assert lines == ["caf\ufffd"]
+
+
 def test_pytorchs_page_is_the_same_for_images_as_for_local_environments() -> None:
     assert locks.CPU_TORCH_PAGE in (locks.ROOT / "images" / "recipe.sh").read_text()
 
@@ -172,7 +218,7 @@ def test_pytorchs_page_is_the_same_for_images_as_for_local_environments() -> Non
 @pytest.mark.parametrize(
     ("device", "environ", "expected"),
     [
-        ("cuda", {}, "nvidia/cuda:13.0.1-base-ubuntu24.04"),
+        ("cuda", {}, "ubuntu:24.04"),
         ("cpu", {}, "debian:bookworm-slim"),
         ("cpu", {"BASE_IMAGE": "ubuntu:24.04"}, "ubuntu:24.04"),
     ],
@@ -189,8 +235,9 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
     assert given.keys() == asked - {
         "PIP_NO_INDEX",
         "SYSTEM_PACKAGES",
+        "REQUIRE_CUDA",
         "STAGE",
-    }  # two only where there are any, the last never
+    }  # three only where there are any, the last never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
     assert given["RECIPE"] == images.recipe("torch", device="cpu")
     assert given["PARENT"] == ""
@@ -221,6 +268,9 @@ def test_the_recipe_follows_the_lock_of_the_framework_alone(tmp_path: Path) -> N
     (tmp_path / "images" / "locks" / "jax.cpu-py311.txt").write_text("new")
     after = {name: images.recipe(name, device="cpu", root=tmp_path) for name in before}
     assert [name for name in before if before[name] != after[name]] == ["jax"]
+    (tmp_path / "images" / "locks" / "torch.cuda-py312.txt").write_text("nvidia-cuda-runtime==13.0.96")
+    newer = {name: images.recipe(name, device="cpu", root=tmp_path) for name in before}
+    assert [name for name in before if newer[name] != after[name]] == ["torch"]  # it demands another driver
 
 
 def test_an_image_is_ready_when_it_is_there_and_of_the_present_recipe() -> None:
@@ -260,6 +310,32 @@ def test_a_build_that_fails_says_step_and_last_lines_and_the_others_go_on() -> N
     assert failed == {"torch": "[torch 3/3] packages torch: ERROR: hash mismatch"}
     assert "    ERROR: hash mismatch" in "\n".join(lines).splitlines()
     assert lines[-1].startswith("Image 2 of 2: jax built")
+
+
+@pytest.mark.parametrize(
+    ("typed", "variable", "expected"),
+    [
+        (["torch", "jax"], None, ("torch", "jax")),
+        (["torch,jax", "torch"], None, ("torch", "jax")),
+        ([], "torch, jax", ("torch", "jax")),
+        (["flax"], "torch, jax", ("flax",)),
+        (["harness"], None, ("harness",)),
+        ([], "", locks.asked_for("cpu")),
+        ([], None, locks.asked_for("cpu")),
+    ],
+)
+def test_only_what_is_named_is_built(
+    typed: list[str], variable: str | None, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def remember(frameworks: Sequence[str], device: str, say: object) -> Mapping[str, str]:
+        asked.append(tuple(frameworks))
+        return {}
+
+    monkeypatch.setattr(images, "build", remember)
+    done = CliRunner().invoke(cli.app, ["build", *typed], env={"SAMESTEP_FRAMEWORK": variable})
+    assert (done.exit_code, asked) == (0, [expected])
 
 
 def test_without_buildx_nothing_is_tried() -> None:

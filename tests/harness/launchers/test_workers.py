@@ -119,7 +119,7 @@ def test_waits_for_the_workers_and_says_what_it_waits_for(launcher: WorkersLaunc
     assert said == ["waiting for the workers of torch, jax", "torch: its worker is ready"]
     assert reasons == {
         "jax": "no worker of jax has connected: `docker compose logs jax` says why, "
-        "`docker compose up -d jax` starts it again"
+        "`docker compose up -d jax` starts it; SAMESTEP_FRAMEWORK and SAMESTEP_PROFILE say which are started with a run"
     }
     launcher.close()
     assert came[0].join() == "bye"
@@ -304,6 +304,6 @@ def test_workers_import_the_code_that_the_run_began_with(tmp_path: Path) -> None
 
 def test_code_that_does_not_fit_on_the_volume_says_how_to_make_it_anew(tmp_path: Path) -> None:
     launcher = WorkersLauncher(tmp_path / "harness.sock", patience=QUICK, code=tmp_path / "missing")
-    with pytest.raises(SetupError, match="docker compose down --volumes"):
+    with pytest.raises(SetupError, match=r"docker compose --profile '\*' down --volumes"):
         launcher.prepare(["torch"], lambda line: None)
     assert list(tmp_path.iterdir()) == []

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -65,3 +67,12 @@ class TestShifts:
 def test_shape_of_rounds_at(levels: list[tuple[float, int]], shape: Shape) -> None:
     seen = np.concatenate([stretches(*levels, seed=seed) for seed in range(200)])
     assert rounds.shapes(seen, 0.01).count(shape) / 200 >= 0.9
+
+
+def test_a_replicate_of_many_short_rounds_needs_little_memory() -> None:
+    """A container of the harness has 2 GB; short steps in slices make 16 000 rounds and more."""
+    many = np.random.default_rng(1).normal(1, 0.01, (1, 20_000))
+    tracemalloc.start()
+    assert rounds.shapes(many, 0.01) == ["flat"]
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
