@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from html import escape
 
 from harness.report.hues import HUES, hue_number
 from harness.report.plots.costs import costs
@@ -27,7 +29,17 @@ def plots(run: Run, tables: Tables) -> tuple[Plot, ...]:
         "memory": lambda: (memory(run, hues),),
         "memory-parts": lambda: (bars(tables.memory.rows, hues),),
     }
-    return tuple(plot for name, draw in drawings.items() for plot in _drawn(name, draw) if plot is not None)
+    drawn = (plot for name, draw in drawings.items() for plot in _drawn(name, draw) if plot is not None)
+    return tuple(_with_caveat(plot, run.caveat) for plot in drawn)
+
+
+def _with_caveat(plot: Plot, caveat: str) -> Plot:
+    """Return the plot with the caveat below it and, where it may be cut out of its page, in the picture."""
+    if not caveat:
+        return plot
+    words = f'<text x="50%" y="1em" text-anchor="middle" style="fill: var(--wrong)">{escape(caveat)}</text></svg>'
+    pictures = (svg and svg.removesuffix("</svg>") + words for svg in (plot.svg, plot.narrow_svg))
+    return replace(plot, about=f"{caveat} {plot.about}", **dict(zip(("svg", "narrow_svg"), pictures, strict=True)))
 
 
 def _drawn(name: str, draw: Callable[[], Sequence[Plot | None]]) -> Sequence[Plot | None]:
