@@ -7,7 +7,6 @@ inputs; the allocator takes segments of 2 MiB from the device and keeps them, as
 
 import dataclasses
 import math
-import mmap
 import os
 import struct
 import time
@@ -39,8 +38,9 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "programs"
-        with (folder / "steps").open("r+b") as file:
-            self._steps = mmap.mmap(file.fileno(), 8)
+        # Written, not mapped: a mapped file that changes is one of the program's own for samestep
+        self._counter = os.open(folder / "steps", os.O_RDWR)
+        (self._steps,) = struct.unpack("Q", os.pread(self._counter, 8, 0))
         named = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         self._gpu = named.rpartition("-")[2]
         self._noted = ""
@@ -55,7 +55,8 @@ class Program:
 
     def step(self) -> None:
         """Count a step: each takes energy."""
-        struct.pack_into("Q", self._steps, 0, struct.unpack_from("Q", self._steps)[0] + 1)
+        self._steps += 1
+        os.pwrite(self._counter, struct.pack("Q", self._steps), 0)
 
 
 class Cache:
