@@ -118,7 +118,6 @@ static int is_last_of_its_program(int at) {
 /* Put the last entry of each living program with memory on a GPU into `found`; return how many there are. */
 static int programs_on(int gpu, const entry **found) {
     int alive = 0;
-    read_programs();
     for (int at = 0; at < programs.count; at++) {
         const entry *one = &programs.entries[at];
         if (one->gpu == gpu && one->bytes && is_last_of_its_program(at) && is_alive(one->pid)) found[alive++] = one;
@@ -129,14 +128,12 @@ static int programs_on(int gpu, const entry **found) {
 /* Return how many programs there have been, on any GPU. */
 static int programs_so_far(void) {
     int count = 0;
-    read_programs();
     for (int at = 0; at < programs.count; at++) count += is_last_of_its_program(at);
     return count;
 }
 
 /* Return what a GPU's newest program did at a moment; 0: now, and at rest when it has ended. */
 static int state_at(int gpu, u64 moment_ns) {
-    read_programs();
     for (int at = programs.count - 1; at >= 0; at--) {
         const entry *one = &programs.entries[at];
         if (one->gpu == gpu && (!moment_ns || one->at_ns <= moment_ns))
@@ -155,7 +152,6 @@ static int holds(const rule *one, int state) {
 
 /* Return the word that the script has for a name in a state; NULL: none. */
 static const char *word_of(int gpu, const char *name, int state) {
-    read_script();
     for (int at = script.count - 1; at >= 0; at--) {
         const rule *one = &script.rules[at];
         if (!strcmp(one->name, name) && (one->gpu == ALL || one->gpu == gpu) && holds(one, state)) return one->value;
@@ -170,9 +166,11 @@ static u64 figure_then(int gpu, const char *name, int state) {
 
 static u64 figure(int gpu, const char *name) { return figure_then(gpu, name, state_at(gpu, 0)); }
 
-/* Take the time of a call; return the error that the script has for it. */
+/* Begin a call: read what has changed, take its time, return the error that the script has for it. */
 static int error_of(int gpu, const char *function) {
     char name[80];
+    read_script();
+    read_programs();
     snprintf(name, sizeof name, "%s/ms", function);
     usleep(figure(gpu, name) * 1000);
     int error = figure(gpu, function);
@@ -217,6 +215,7 @@ int nvmlDeviceGetHandleByIndex_v2(u32 index, void **device) {
 
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
     char known[80];
+    ANSWER(-1);
     for (int gpu = 0; gpu < gpu_count(); gpu++)
         if (say_uuid(gpu, known, sizeof known), !strcmp(known, uuid)) return *device = handle_of(gpu), SUCCESS;
     return NOT_FOUND;
@@ -360,9 +359,10 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, u64 *millijoules) {
 
 /* The buffers: a value each 20 ms, of two seconds at most; `stamps`: 0 none, 1 of the boot clock, 2 Unix time. */
 int nvmlDeviceGetSamples(void *device, int kind, u64 since_us, int *type, u32 *count, sample *samples) {
-    int gpu = gpu_of(device), clock = figure(gpu, "stamps");
+    int gpu = gpu_of(device);
     const char *name = kind == 0 ? "power_mw" : kind == 5 ? "sm_mhz" : kind == 6 ? "memory_mhz" : NULL;
     ANSWER(gpu);
+    int clock = figure(gpu, "stamps");
     if (!clock || !name) return NOT_SUPPORTED;
     u64 boot_us = clock_ns(CLOCK_BOOTTIME) / 1000, now_us = clock == 1 ? boot_us : clock_ns(CLOCK_REALTIME) / 1000;
     u64 ahead_us = now_us - boot_us, first_us = since_us > now_us - 2000000 ? since_us : now_us - 2000000;
@@ -390,7 +390,7 @@ static int visible(void) {
 }
 
 int cuInit(u32 flags) { ANSWER(-1); return gpu_count() ? 0 : 100; } /* CUDA_ERROR_NO_DEVICE */
-int cuDriverGetVersion(int *version) { *version = figure(-1, "cuda"); return 0; }
-int cuDeviceGetCount(int *count) { *count = gpu_count() ? 1 : 0; return 0; }
+int cuDriverGetVersion(int *version) { ANSWER(-1); *version = figure(-1, "cuda"); return 0; }
+int cuDeviceGetCount(int *count) { ANSWER(-1); *count = gpu_count() ? 1 : 0; return 0; }
 int cuDeviceGet(int *device, int ordinal) { *device = visible(); return ordinal ? 101 : 0; } /* INVALID_DEVICE */
-int cuDeviceGetName(char *name, int size, int device) { return say_model(device, name, size); }
+int cuDeviceGetName(char *name, int size, int device) { ANSWER(device); return say_model(device, name, size); }
