@@ -73,8 +73,8 @@ def compiled(folder: Path) -> Path:
     """Compile the stand-in; return the library."""
     library = folder / "driver.so"
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))))
-    command = [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, HERE / "driver.c", "-ldl"]
-    subprocess.run(command, check=True)
+    options = ("-shared", "-fPIC", "-O1", "-Wall", "-Werror")
+    subprocess.run([compiler, *options, "-o", library, HERE / "driver.c", "-ldl"], check=True)
     return library
 
 
