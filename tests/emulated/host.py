@@ -8,7 +8,9 @@ Its frameworks compute on the processor, say that it was the GPU, and enter them
 """
 
 import contextlib
+import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,7 +48,7 @@ PLAIN: Final = """\
 * sm_mhz 345
 * memory_mhz 2619
 * events 1
-* step_uj 2000
+* step_uj 20000
 * tick_ms 20
 * gpu_percent 100 working
 * power_mw 300000 working
@@ -57,7 +59,7 @@ REST_W: Final = 70.0
 WORK_MW: Final = 300_000
 CLOCK_MHZ: Final = 1980
 USED: Final = 4 << 20
-STEP_UJ: Final = 2000.0
+STEP_UJ: Final = 20_000.0  # some hundred W, as a GPU at work
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,26 @@ class Host:
         """The folder of the only run."""
         (folder,) = (path.parent for path in self.results.glob("*/records.jsonl"))
         return folder
+
+    def energy(self) -> dict[str, str]:
+        """Return the only row of the table of energy."""
+        (row,) = self.table("energy")
+        return row
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of a table of the only run."""
+        text = (self.folder / "report" / "csv" / f"{name}.csv").read_text(encoding="utf-8")
+        return list(csv.DictReader(text.splitlines()))
+
+    def exactness(self) -> float:
+        """Return the relative error that an energy of a step may have: at both ends of the window, as the record says.
+
+        On a busy machine the sampler comes late.
+        """
+        (record,) = self.records("energy")
+        assert record.observation is not None
+        shares = [re.match(r"energy_window_mj: known to (\d+)%", line) for line in record.observation.missing]
+        return 0.03 + 2 * sum(int(share[1]) / 100 for share in shares if share)
 
     def records(self, track: str = "identical") -> list[Record]:
         """Return the records of a track of the only run."""

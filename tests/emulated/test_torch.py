@@ -4,7 +4,6 @@ import pytest
 
 from harness.host.emulated import CAVEAT
 from tests.emulated.host import MODEL, STEP_UJ, USED, WORK_MW, Host
-from tests.emulated.test_run import table
 from tests.frameworks.interpreters import python_of
 
 pytestmark = pytest.mark.frameworks
@@ -21,6 +20,5 @@ def test_its_run_is_whole(host: Host) -> None:
     assert record.environment.device_name == MODEL
     assert record.observation.power_median_mw == WORK_MW
     assert record.observation.device_after_bytes == USED
-    (row,) = table(host.folder, "energy")
-    assert float(row["energy_per_step_uj"]) == pytest.approx(STEP_UJ, rel=0.05)
+    assert float(host.energy()["energy_per_step_uj"]) == pytest.approx(STEP_UJ, rel=host.exactness())
     assert CAVEAT in ran.out
