@@ -12,6 +12,8 @@ from harness.report.exporters import EXPORTERS
 from harness.store.samples import Samples
 from tests.emulated.host import CLOCK_MHZ, MODEL, REST_W, STEP_UJ, USED, UUID, WORK_MW, Host
 
+pytestmark = pytest.mark.xdist_group("the busy host")  # one process makes it, for all of these tests
+
 CONTEXT = 300 << 20  # as in frameworks/emulated.py
 SEGMENT = 2 << 20
 
