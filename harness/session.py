@@ -14,7 +14,7 @@ from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
-from harness.host import gpus, load, machine, processors, quota
+from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from harness.plan import label, models, selection, variables
@@ -191,7 +191,8 @@ def _warnings(facts: RunFacts) -> tuple[str, ...]:
     quota_sentence = (
         "" if choose.LAUNCHERS[facts.launcher].in_container else quota.sentence(facts.cpus, facts.host.quota)
     )
-    found = (quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
+    caveat = emulated.caveat((facts.host.gpu, facts.host.driver))
+    found = (caveat, quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
     return tuple(filter(None, found))
 
 

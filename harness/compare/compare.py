@@ -73,6 +73,11 @@ class Comparison:
     launch_b_s: float | None
     unlike: tuple[str, ...]  # what else differs: interpreters, versions, images, drivers
 
+    @property
+    def caveat(self) -> str:
+        """What has to stand beside every figure of it; empty: nothing."""
+        return self.a.run.caveat
+
     def count(self, condition: str) -> int:
         """Return how many cells have this outcome, or are "unmatched"."""
         if condition == "unmatched":
@@ -105,9 +110,13 @@ def compare(
         threshold: relative difference that counts, 0.1 for 10 %; None: verdicts, which need six blocks.
 
     Raises:
-        SelectionError: no cell has a valid time on both sides, or one matches several.
+        SelectionError: no cell has a valid time on both sides, or one matches several; or one run's figures are not
+            real and the other's are.
     """
     side_a, side_b = sides(a, b, chosen)
+    if a.caveat != b.caveat:
+        run = a if a.caveat else b
+        raise SelectionError(f"{run.facts.id} is not compared with a real run. {run.caveat}")
     basis = _basis(a, b, threshold)
     if threshold is not None:
         basis = replace(basis, threshold=threshold, sentence=f"{basis.sentence} {_about(threshold, basis.floor)}")

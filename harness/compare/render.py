@@ -14,6 +14,7 @@ from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compar
 from harness.compare.match import Side, Unmatched
 from harness.format import to_json
 from harness.plan.label import name
+from harness.report.exporters.csv import CAVEAT
 from harness.report.exporters.csv import field as csv_field
 from harness.report.exporters.fitting import Column, Layout, fitted, left_out_sentence
 from harness.report.exporters.markdown import escape
@@ -107,6 +108,8 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
 def _sentences(comparison: Comparison) -> Iterator[str]:
     a, b = comparison.a.label, comparison.b.label
     blocks = min(cell.step.count for cell in comparison.cells)
+    if comparison.caveat:
+        yield comparison.caveat
     yield f"Ratios are {b} / {a}. {comparison.basis}"
     if blocks < FEW_BLOCKS and comparison.threshold is None:
         yield (
@@ -156,10 +159,11 @@ def _markdown(comparison: Comparison) -> str:
 
 def _csv(comparison: Comparison) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    last = {CAVEAT: comparison.caveat} if comparison.caveat else {}
+    writer = csv.DictWriter(text, (*COLUMNS, *last), lineterminator="\n")
     writer.writeheader()
     for row in _flat(comparison):
-        writer.writerow({key: csv_field(value) for key, value in row.items()})
+        writer.writerow({key: csv_field(value) for key, value in {**row, **last}.items()})
     return text.getvalue()
 
 
@@ -200,6 +204,7 @@ def _json(comparison: Comparison) -> str:
         "threshold": comparison.threshold,
         "basis": comparison.basis,
         "unlike": list(comparison.unlike),
+        **({CAVEAT: comparison.caveat} if comparison.caveat else {}),
         "cells": list(_flat(comparison)),
     }
     return to_json(data)
@@ -217,7 +222,8 @@ def _line(comparison: Comparison) -> str:
     different = [cell for cell in comparison.cells if cell.verdict in ("slower", "faster")]
     worst = max(different, key=lambda cell: cell.step.value, default=None)
     most = f"; {'slowest' if worst.verdict == 'slower' else 'least gain'}: {_change(worst)}" if worst else ""
-    return f"{comparison.b.label} against {comparison.a.label}: {', '.join(counts)}{most}\n"
+    told = f"{comparison.b.label} against {comparison.a.label}: {', '.join(counts)}{most}"
+    return f"{comparison.caveat} {told}\n".lstrip()
 
 
 def _change(cell: Compared) -> str:

@@ -16,6 +16,8 @@ memory       one row per process with figures of memory: block, attempt, and the
 limits       one row per round of a probe: block, attempt, kind, precision_of_probe, probe_size, work (floating-point
              operations, bytes or launches), round, round_ns
 samples      samples from outside the process, as in samples.parquet: t_ns, source, subject, metric, value
+
+Where something has to stand beside every figure of a run, as with an emulated GPU, each frame has the column `caveat`.
 """
 
 import dataclasses
@@ -79,15 +81,18 @@ def load(run: Path | str | Run) -> Frames:
     counted = {id(record) for record in run.records}
     replicate_frame = replicates(records)
     replicate_frame.insert(len(REPLICATE), "stands", [id(record) in counted for record in records])
-    return Frames(
-        cells=_cells(run),
-        replicates=replicate_frame,
-        rounds=rounds(records),
-        losses=losses(records),
-        memory=_memory(records),
-        limits=_limits(records),
-        samples=run.samples.frame() if run.samples else pd.DataFrame(columns=list(SAMPLES)),
-    )
+    frames = {
+        "cells": _cells(run),
+        "replicates": replicate_frame,
+        "rounds": rounds(records),
+        "losses": losses(records),
+        "memory": _memory(records),
+        "limits": _limits(records),
+        "samples": run.samples.frame() if run.samples else pd.DataFrame(columns=list(SAMPLES)),
+    }
+    if caveat := run.caveat:
+        frames = {name: frame.assign(caveat=caveat) for name, frame in frames.items()}
+    return Frames(**frames)
 
 
 def replicates(records: Iterable[Record]) -> pd.DataFrame:

@@ -117,7 +117,7 @@ def sentence(run: Run, plan: Plan) -> str:
     fewest, most = min(good.values(), default=0), max(good.values(), default=0)
     blocks = f"{most} block" if most == 1 else f"{most} blocks"
     stands = f"each time stands on {blocks if fewest == most else f'{fewest} to {blocks}'}" if good else "no times yet"
-    return f"{where}, {done} of {plan.replicates} replicates: {stands}."
+    return f"{run.caveat} {where}, {done} of {plan.replicates} replicates: {stands}.".lstrip()
 
 
 def write(run: Run, computed: Tables, state: str, folder: Path) -> Path:

@@ -34,6 +34,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
     groups = _work_groups([row for row in timed if not row.is_inference] or timed)
     ranking = Ranking(run, groups[0] if len(groups) == 1 else [])
     sentences = [
+        run.caveat,
         *disturbance_sentences(run, timed),
         "" if timed or not run.is_timed else "No cell of this run has a time.",
         ranking.fastest_sentence() if len(groups) <= 1 else _fastest_by_work_sentence(run, groups),

@@ -107,6 +107,8 @@ def where(folder: RunFolder) -> str:
 def show(run: Run, console: "Console") -> None:
     """Print the tables, then the summary of the run."""
     computed = tables(run)
+    if run.caveat:
+        print_sentences((run.caveat, ""), console)
     for table in computed.shown(run):
         if table.is_printed and (table.rows or not table.is_optional):
             print_table(view(table, wide=False), console)

@@ -1,11 +1,12 @@
 """The results of a run: its facts and its records as they count. Reports and comparisons begin here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.catalogue import ModeOffer
 from bench.records.record import Cell, Record
+from harness.host import emulated
 from harness.stats.estimate import FEW_BLOCKS
 from harness.stats.flags import Flag
 from harness.store import reading, replicates
@@ -39,6 +40,11 @@ class Run:
         """Whether it is too small for verdicts."""
         return self.facts.profile == QUICK or self.facts.blocks < FEW_BLOCKS
 
+    @property
+    def caveat(self) -> str:
+        """What has to stand beside every figure of it; empty: nothing."""
+        return emulated.caveat(self._said_of_the_gpu())
+
     def title(self, framework: str) -> str:
         """Return the title of `framework`; its name when the run's facts lack it."""
         return next((facts.title for facts in self.facts.frameworks if facts.name == framework), framework)
@@ -56,6 +62,15 @@ class Run:
         """Return the form in which `framework` runs `workload`; empty: that of all."""
         offered = (facts.forms for facts in self.facts.frameworks if facts.name == framework)
         return next((form for forms in offered for name, form in forms if name == workload), "")
+
+    def _said_of_the_gpu(self) -> Iterator[str]:
+        """Yield all that driver and GPU said of themselves, to the harness and in the replicates."""
+        yield from (self.facts.host.gpu, self.facts.host.driver)
+        for record in (*self.records, *self.replaced):
+            if record.observation is not None:
+                yield record.observation.gpu
+            if record.environment is not None and record.cell.device != "cpu":
+                yield record.environment.device_name.removeprefix(record.environment.cpu)
 
     def _mode(self, framework: str, mode: str) -> ModeOffer:
         offered = (offer for facts in self.facts.frameworks if facts.name == framework for offer in facts.modes)

@@ -1,6 +1,7 @@
 """CSV: one file per table; scripts rely on its columns. Values are in the unit of the column's name.
 
-A text that a spreadsheet would take for a formula gets an apostrophe in front of it.
+A text that a spreadsheet would take for a formula gets an apostrophe in front of it. Where something has to stand
+beside every figure of a run, as with an emulated GPU, each table has one more column for it, the last.
 """
 
 import csv
@@ -13,26 +14,28 @@ from harness.report.tables.all import Tables
 from harness.report.tables.table import R, Table
 from harness.validity.results import Run
 
+CAVEAT: Final = "caveat"  # name of that column
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # what spreadsheets begin a formula with
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
     """Return one file per table."""
-    return {f"csv/{table.name}.csv": to_csv(table) for table in tables}
+    return {f"csv/{table.name}.csv": to_csv(table, run.caveat) for table in tables}
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
     """Return one table: the named one, otherwise that of the steps. Raises KeyError for an unknown name."""
-    return to_csv(tables.named(table or "steps"))
+    return to_csv(tables.named(table or "steps"), run.caveat)
 
 
-def to_csv(table: Table[R]) -> str:
-    """Return the table as CSV, with a header; a missing value is an empty field."""
+def to_csv(table: Table[R], caveat: str = "") -> str:
+    """Return the table as CSV, with a header; a missing value is an empty field; `caveat` stands in each row."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.header)
+    last = ((CAVEAT,), (caveat,)) if caveat else ((), ())
+    writer.writerow((*table.header, *last[0]))
     columns = [column for column in table.columns if column.key]
-    writer.writerows([field(column.get(row)) for column in columns] for row in table.rows)
+    writer.writerows((*(field(column.get(row)) for column in columns), *last[1]) for row in table.rows)
     return text.getvalue()
 
 

@@ -21,7 +21,7 @@ AT_THE_BEGINNING: Final = re.compile(r"^(\d{0,9})(?=[#=]|[-+.)] )")  # headings 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
     """Return one file per table, and the index page."""
-    head = f"# samestep: {escape(run.facts.id)}\n\n"
+    head = f"# samestep: {escape(run.facts.id)}\n\n{_caveat(run)}"
     return {
         "index.md": index(run, tables),
         **{f"{table.name}.md": head + section(view(table, wide=True)) for table in tables},
@@ -31,9 +31,9 @@ def files(run: Run, tables: Tables) -> Mapping[str, str]:
 def render(run: Run, tables: Tables, table: str | None) -> str:
     """Return the named table; otherwise all tables that people see, and the exported models."""
     if table:
-        return section(view(tables.named(table), wide=True))
+        return _caveat(run) + section(view(tables.named(table), wide=True))
     sections = [section(view(shown, wide=True)) for shown in tables.shown(run)]
-    return "\n".join(filter(None, [*sections, exports(run)]))
+    return _caveat(run) + "\n".join(filter(None, [*sections, exports(run)]))
 
 
 def section(view: View) -> str:
@@ -71,6 +71,10 @@ def exports(run: Run) -> str:
     """Return the exported models as a Markdown section; empty when there are none."""
     models = "\n".join(f"- {escape(model.title)}: {escape(model.sentence)}" for model in exported(run))
     return f"## Exported models\n\n{models}\n" if models else ""
+
+
+def _caveat(run: Run) -> str:
+    return f"{run.caveat}\n\n" if run.caveat else ""
 
 
 def _grid(view: View) -> str:

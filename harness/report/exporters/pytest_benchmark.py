@@ -3,7 +3,8 @@
 A benchmark is a cell, and a round is a replicate: its value is the median time of a step in s. So `rounds` counts fresh
 processes, and `stddev` is the spread between processes, the one that matters for the next run; one process alone has
 none. The rounds within a process are in records.jsonl. Cells without a valid time are left out. `extra_info` has what
-the layout has no field for: the cell, the geometric mean with its interval, the warnings.
+the layout has no field for: the cell, the geometric mean with its interval, the warnings. The group of what ran on an
+emulated GPU says so: it has no history with others.
 """
 
 import datetime
@@ -89,6 +90,7 @@ def _machine(run: Run) -> dict[str, Any]:
         "memory_bytes": host.memory_bytes,
         "gpu": host.gpu,
         "driver": host.driver,
+        **({"caveat": run.caveat} if run.caveat else {}),
     }
 
 
@@ -104,12 +106,12 @@ def _benchmark(run: Run, row: StepRow) -> dict[str, Any]:
     seconds = [cost.step_ns / 1e9 for _, cost in sorted(row.costs.items())]
     stats = _stats(seconds)
     return {
-        "group": _group(row.cell),
+        "group": f"{_group(row.cell)} {run.caveat}".rstrip(),
         "name": name(row.cell),
         "fullname": row.cell.id,
         "params": None,
         "param": None,
-        "extra_info": _extra(row),
+        "extra_info": {**_extra(row), **({"caveat": run.caveat} if run.caveat else {})},
         "options": {"disable_gc": True, "timer": "perf_counter", "min_rounds": run.facts.blocks, "warmup": True},
         "stats": {**stats, "iterations": 1},
         # `pytest-benchmark compare` reads the statistics over these fields, and ends with a KeyError without this one

@@ -1,0 +1,24 @@
+"""The real PyTorch, eager on the processor, as a program on an emulated GPU."""
+
+import pytest
+
+from harness.host.emulated import CAVEAT
+from tests.emulated.host import MODEL, STEP_UJ, USED, WORK_MW, Host
+from tests.frameworks.interpreters import python_of
+
+pytestmark = pytest.mark.frameworks
+
+
+def test_its_run_is_whole(host: Host) -> None:
+    words = ("--framework", "emulated_torch", "--measure", "time,memory,energy", "--python", str(python_of("torch")))
+    ran = host.run(*words)
+    assert ran.code == 0, ran.out + ran.said
+    (record,) = host.records()
+    assert record.observation is not None
+    assert record.environment is not None
+    assert record.environment.versions[0].startswith("torch==")
+    assert record.environment.device_name == MODEL
+    assert record.observation.power_median_mw == WORK_MW
+    assert record.observation.device_after_bytes == USED
+    assert float(host.energy()["energy_per_step_uj"]) == pytest.approx(STEP_UJ, rel=host.exactness())
+    assert CAVEAT in ran.out
