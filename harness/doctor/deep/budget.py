@@ -39,7 +39,7 @@ class Budget:
 
     def limit_s(self, cells: int) -> float:
         """Return how long the next of so many cells may take."""
-        return min(self.left_s, max(CELL_S, self.left_s / max(1, cells)))
+        return max(LEAST_S, min(self.left_s, max(CELL_S, self.left_s / max(1, cells))))
 
     def is_cut(self, limit_s: float) -> bool:
         """Whether a time limit was short for want of time, so that reaching it says nothing of the cell."""
