@@ -96,8 +96,8 @@ def run(asked: Asked) -> int:
         progress.say("Interrupted before a cell was tried.")
         return INTERRUPTED
     findings.show_all(found, path)
-    if found.tried.stopped:
-        raise found.tried.stopped
+    if found.tried.stopped:  # there is no run to go on with
+        raise type(found.tried.stopped)(str(found.tried.stopped).replace(", and go on with --resume", ""))
     return findings.code(found)
 
 

@@ -44,10 +44,8 @@ class Scrubber:
     def text(self, text: str) -> str:
         """Return a text without them."""
         for word, instead in self._words.items():
-            if word not in text:
-                continue
-            is_whole = word.replace("-", "").replace(".", "").isalnum()
-            text = re.sub(rf"\b{re.escape(word)}\b", instead, text) if is_whole else text.replace(word, instead)
+            if word in text:
+                text = _whole(word).sub(instead, text)
         for pattern, instead in PATTERNS:
             text = pattern.sub(instead, text)
         return text
@@ -59,6 +57,15 @@ class Scrubber:
         if isinstance(data, Mapping):
             return {name: self.data(value) for name, value in data.items()}
         return [self.data(value) for value in data] if isinstance(data, Sequence) else data
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    """Return what finds a name, a secret or a folder where it is no part of a longer one.
+
+    A folder may follow a letter, as in "-I/srv/me/include"; one like /tmp may not: it is a part of /var/tmp.
+    """
+    before = "" if word.count("/") > 1 else r"(?<!\w)"
+    return re.compile(rf"{before}{re.escape(word)}(?!\w)")
 
 
 def _folders(environ: Mapping[str, str]) -> Mapping[str, Path]:

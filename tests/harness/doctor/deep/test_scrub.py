@@ -12,6 +12,11 @@ SCRUBBER = Scrubber.of_this_host(ENVIRON)
     ("text", "without"),
     [
         ("/srv/homes/mtester/x/y.py: line 3", "$HOME/x/y.py: line 3"),
+        ("-I/srv/homes/mtester/include", "-I$HOME/include"),
+        ("/var/tmp/x and /tmp/x", "/var/tmp/x and $TMPDIR/x"),
+        ("/srv/homes/mtester-old", "$HOME-old"),
+        ("file:///srv/homes/mtester", "file://$HOME"),
+        ("/srv/homes/mtester2/x", "/srv/homes/mtester2/x"),
         ("/home/someone/x", "/home/USER/x"),
         ("File '/Users/some.one/x'", "File '/Users/USER/x'"),
         ("user mtester may not", "user NAME may not"),
