@@ -85,11 +85,10 @@ def run(asked: Asked) -> int:
     _require_minutes(asked.minutes)
     if device == "cuda":
         require_gpu()
-    used = models.needed(offer.frameworks, cells)
-    asked = replace(asked, launcher=choose.resolve(asked.launcher, used, device=device, say=progress.say))
-    host = (*examine(survey.look(results=asked.results)), *programs.checks(offer.frameworks))
     path = attachment.path_in(asked.results)
     try:
+        host = (*examine(survey.look(results=asked.results)), *programs.checks(offer.frameworks))
+        asked = replace(asked, launcher=_launcher(asked, models.needed(offer.frameworks, cells)))
         with contextlib.ExitStack() as stack:
             found = _found(asked, offer, cells, host, stack)
     except KeyboardInterrupt:
@@ -129,6 +128,16 @@ def not_set_up(launcher: str, device: str, frameworks: Sequence[str], root: Path
         if text:
             absent[name] = f"{text}: {again_with(place, name)} makes it and tries it"
     return absent
+
+
+def _launcher(asked: Asked, frameworks: Sequence[str]) -> str:
+    """Return the launcher that was typed, else the one of a run; docker also where it has the images of some."""
+    name = choose.resolve(asked.launcher, frameworks, device=asked.device, say=progress.say)
+    if asked.launcher != choose.AUTO or asked.names.framework:
+        return name
+    if len(not_set_up(name, asked.device, frameworks)) < len(frameworks):
+        return name
+    return choose.resolve(choose.AUTO, (), device=asked.device, say=progress.say)
 
 
 def _found(

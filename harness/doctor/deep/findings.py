@@ -72,8 +72,9 @@ def show_all(found: Found, path: Path) -> None:
     """Print the tables and the remedies, and write the file at `path`."""
     console = terminal.console()
     print()
-    show.cells(console, found.tried.records)
-    print()
+    if found.tried.records:
+        show.cells(console, found.tried.records)
+        print()
     show.reasons(found.tried, found.remedies)
     show.untried(found.tried, partial(remedies.again_with, found.place))
     for framework, why in found.absent.items():
