@@ -19,6 +19,7 @@ from bench.turns.turn import Outcome, Turn
 from harness import cli
 from harness.doctor.deep import attachment, check
 from harness.launchers import choose
+from harness.plan.selection import Selection
 from tests import factories
 from tests.fake_nvml import FakeGpu, FakeNvml
 from tests.fakes import FakeLauncher
@@ -151,6 +152,20 @@ def test_of_frameworks_without_an_environment_the_command_that_makes_it_is_said(
     assert "--framework torch makes it" in absent["torch"]
     assert "jax has no lock file" in absent["jax"]
     assert check.not_set_up("docker", "cpu", ("torch",), tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("absent", "framework", "launcher"),
+    [((), (), "venv"), (("torch",), (), "docker"), (("torch",), ("torch",), "venv")],
+)
+def test_images_are_tried_where_no_environment_is_made(
+    monkeypatch: pytest.MonkeyPatch, absent: tuple[str, ...], framework: tuple[str, ...], launcher: str
+) -> None:
+    """An engine answers; it has the images of some frameworks, so that a run of all would take environments."""
+    monkeypatch.setattr(choose, "resolve", lambda name, used, device, say: "venv" if used else "docker")
+    monkeypatch.setattr(check, "not_set_up", lambda launcher, device, used: dict.fromkeys(absent, "no"))
+    asked = check.Asked(names=Selection(framework=framework))
+    assert check._launcher(asked, ("torch",)) == launcher
 
 
 class Gpu:
