@@ -121,13 +121,16 @@ def error_name(error: Exception) -> str:
 
 def at_rest(gpu: OpenGpu, times: int = TIMES) -> AtRest:
     """Return what NVML says of a GPU that does nothing, and what each call of the samplers costs."""
+    nvml = gpu.nvml
+    whole = _answer(gpu, lambda: nvml.nvmlDeviceGetMemoryInfo(gpu.handle))
+    apart = _answer(gpu, lambda: nvml.nvmlDeviceGetMemoryInfo(gpu.handle, version=nvml.nvmlMemory_v2))
     return AtRest(
         compute_capability=_compute_capability(gpu),
         costs=costs(gpu, times),
         buffers=tuple(buffer(gpu, call) for call in calls.OFTEN if call.buffer),
-        used_1_bytes=_answer(gpu, lambda: int(gpu.nvml.nvmlDeviceGetMemoryInfo(gpu.handle).used)),
-        used_2_bytes=figure(gpu, calls.memory, "device_used_bytes"),
-        reserved_bytes=figure(gpu, calls.memory, "device_reserved_bytes"),
+        used_1_bytes=None if whole is None else int(whole.used),
+        used_2_bytes=None if apart is None else int(apart.used),
+        reserved_bytes=None if apart is None else int(apart.reserved),
         power_mw=figure(gpu, calls.power),
         sm_clock_mhz=figure(gpu, calls.sm_clock),
         clock_events=events(gpu),
@@ -156,10 +159,10 @@ def costs(gpu: OpenGpu, times: int = TIMES) -> tuple[CallCost, ...]:
     return tuple(cost for cost in timed.costs() if cost.function not in ("nvmlInit", "nvmlShutdown"))
 
 
-def figure(gpu: OpenGpu, ask: Callable[[OpenGpu], calls.Figures], name: str = "") -> int | None:
-    """Return one figure of a call of the samplers, the first where none is named; None: NVML does not say."""
+def figure(gpu: OpenGpu, ask: Callable[[OpenGpu], calls.Figures]) -> int | None:
+    """Return the first figure of a call of the samplers; None: NVML does not say."""
     found = _answer(gpu, lambda: ask(gpu))
-    return None if found is None else found[name] if name else next(iter(found.values()))
+    return None if found is None else next(iter(found.values()))
 
 
 def events(gpu: OpenGpu) -> tuple[str, ...]:

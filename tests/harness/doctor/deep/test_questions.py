@@ -91,7 +91,7 @@ def test_every_line_that_is_not_ok_has_its_remedy() -> None:
     wrong = worked(proof=factories.proof(threads=7), wall_ns=170 * 10**9)
     found = answers(seen(gpu=poor, records={EAGER: wrong}))
     assert [check.name for check in found if check.status != "ok" and not check.remedy] == []
-    assert len([check for check in found if check.status != "ok"]) >= 8
+    assert len([check for check in found if check.status != "ok"]) >= 7
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_whether_a_lock_sets_the_bit_of_applications_clocks_is_told(lock: Lock, 
 
 
 @pytest.mark.parametrize(
-    ("used_1", "status", "says"), [(2 * GIB, "ok", "leaves out"), (1 * GIB, "warn", "counts it, too")]
+    ("used_1", "says"), [(2 * GIB, "leaves out"), (1 * GIB, "has in it, too"), (None, "cannot be told")]
 )
-def test_whether_used_leaves_out_what_is_reserved_is_told(used_1: int, status: str, says: str) -> None:
+def test_whether_used_leaves_out_what_is_reserved_is_told(used_1: int | None, says: str) -> None:
     check = of("reserved memory", gpu=gpu(rest=rest(used_1_bytes=used_1)))
-    assert (check.status, says in check.found) == (status, True)
+    assert (check.status, says in check.found) == ("ok", True)
 
 
 @pytest.mark.parametrize(
