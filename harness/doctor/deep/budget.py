@@ -9,7 +9,7 @@ from typing import Final
 from bench.records.record import Cell
 
 CELL_S: Final = 60.0  # that any cell may take; one of few may take its share of what is left
-FIRST_S: Final = 4.0  # taken for a cell before any has ended
+FIRST_S: Final = 4.0  # taken for a cell before any of its framework has ended
 LEAST_S: Final = 2.0  # left: less is enough for none
 
 
@@ -32,9 +32,8 @@ class Budget:
         self._seconds[cell.framework].append(seconds)
 
     def has(self, cell: Cell) -> bool:
-        """Whether there is time for a cell: as long as its framework's took, else as those of all."""
-        everything = [seconds for taken in self._seconds.values() for seconds in taken]
-        taken = self._seconds.get(cell.framework) or everything or [FIRST_S]
+        """Whether there is time for a cell: as long as those of its framework took; of a first one little is taken."""
+        taken = self._seconds.get(cell.framework) or [FIRST_S]
         return self.left_s >= max(LEAST_S, statistics.median(taken))
 
     def limit_s(self, cells: int) -> float:

@@ -101,10 +101,10 @@ def code(found: Found) -> int:
 
 def _verdict(found: Found) -> str:
     results = Counter(map(result_of, found.tried.records.values()))
-    parts = [f"{count} {word}" for word, count in results.items()]
-    parts += [f"{len(found.tried.untried)} not tried"] if found.tried.untried else []
-    parts += [f"{len(found.absent)} frameworks not set up"] if found.absent else []
-    return f"Cells: {', '.join(parts) or 'none tried'}."
+    parts = [f"{word} {count}" for word, count in results.items()]
+    parts += [f"not tried {len(found.tried.untried)}"] if found.tried.untried else []
+    frameworks = f" Frameworks that are not set up: {', '.join(found.absent)}." if found.absent else ""
+    return f"Cells: {', '.join(parts) or 'none tried'}.{frameworks}"
 
 
 def _write(found: Found, path: Path) -> None:

@@ -70,6 +70,7 @@ RULES: Final[Sequence[Rule]] = (
         "none here: a part of the exported model has no kernel on the GPU; attach the file below to a report",
     ),
 )
+NO_MODEL: Final = "launch: there is no model from "
 OWN: Final = "attach the file below to a report of the fault"
 NO_PACKAGE: Final = re.compile(r"No module named '?([\w.]+)")
 
@@ -90,6 +91,8 @@ def remedy(record: Record, place: Place, *, limit_s: float) -> str:
         return f"it was given {limit_s:.0f} s; with more time: {again}"
     if record.status == "oom":
         return _memory(place)
+    if record.reason.startswith(NO_MODEL):  # it says why the export failed
+        return ""
     said = "\n".join((record.reason, *(record.failure.tail if record.failure else ())))
     if absent := NO_PACKAGE.search(said):
         return _package(absent[1].partition(".")[0], record, place)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from bench.records.record import Cell, Record
+from bench.turns.turn import Model
 from harness.doctor.deep import cells as naming
 from harness.doctor.deep.budget import Budget
 from harness.errors import SamestepError
@@ -123,6 +124,7 @@ class Trial:
         self._runner = Runner(run, launcher, unprepared, show, observer)
         self._exports = Exports(run.facts.frameworks, (), self._export)
         self._trains_for = sources(run.facts.frameworks)
+        self._cut: set[Cell] = set()  # exports that were cut short for want of time
         self._hopeless: dict[str, str] = {}  # by framework: the cell that failed before its mode mattered
 
     def all(self) -> None:
@@ -157,7 +159,8 @@ class Trial:
         replicate = next(planned for planned in self._run.plan.in_order() if planned.cell == cell)
         if not self._budget.has(cell):
             return None
-        record = self._keep(naming.repeated(replicate, position=self._run.plan.replicates + 1), 1)
+        again = naming.repeated(replicate, position=self._run.plan.replicates + 1)
+        record = self._keep(again, 1, self._exports.model(replicate))
         self.tried.others.append(record)
         return record
 
@@ -169,21 +172,27 @@ class Trial:
         if not self._budget.has(cell):
             self.tried.untried[cell] = OUT_OF_TIME
             return
+        model = self._exports.model(planned)
+        if isinstance(model, Record) and model.cell in self._cut:
+            self.tried.untried[cell] = OUT_OF_TIME
+            return
         with self._beside.while_runs(planned):
-            record = self._keep(planned, left)
+            record = self._keep(planned, left, model)
         self._note(record)
         self._beside.after(record)
 
-    def _keep(self, planned: PlannedReplicate, left: int) -> Record:
-        model = self._exports.model(planned)
+    def _keep(self, planned: PlannedReplicate, left: int, model: Model | Record | None) -> Record:
         limit_s = self.tried.limit_s[planned.cell] = self._budget.limit_s(left)
         record = self._runner.keep(planned, model=model, timeout_s=limit_s)
         self._budget.note(planned.cell, record.wall_ns / 1e9)
         return record
 
     def _export(self, planned: PlannedReplicate) -> Record:
-        record = self._runner.keep(planned, timeout_s=self._budget.limit_s(1))
+        limit_s = self._budget.limit_s(len(self._run.plan.cells) - len(self.tried.records))
+        record = self._runner.keep(planned, timeout_s=limit_s)
         self.tried.others.append(record)
+        if record.status == "timeout" and self._budget.is_cut(limit_s):
+            self._cut.add(record.cell)
         return record
 
     def _note(self, record: Record) -> None:

@@ -47,7 +47,7 @@ def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 @pytest.fixture
 def quick_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plain doctor's look at the host, which takes two seconds and has tests of its own, is left out."""
-    monkeypatch.setattr(check.survey, "look", lambda results: None)
+    monkeypatch.setattr("harness.doctor.survey.look", lambda results: None)
     monkeypatch.setattr(check, "examine", lambda host: ())
 
 
@@ -68,11 +68,13 @@ def test_what_works_and_what_is_broken_is_really_tried(doctor: Doctor, tmp_path:
     assert code == 3, out + err
     assert re.search(r"^numpy eager +works +\d", out, re.MULTILINE)
     assert re.search(r"^torch eager +fails +\d", out, re.MULTILINE)
-    assert re.search(r"^torch eager fails: import: No module named 'torch'.* Remedy: install torch", out, re.MULTILINE)
+    assert re.search(
+        r"^torch eager fails: import: .*No module named 'torch'.* Remedy: install torch", out, re.MULTILINE
+    )
     assert re.search(
         r"^not tried, see torch eager: torch compile: .*doctor --deep .*--mode compile$", out, re.MULTILINE
     )
-    assert "Cells: 1 works, 1 fails, 1 not tried." in out
+    assert "Cells: works 1, fails 1, not tried 1." in out
     assert str(next((tmp_path / "results").iterdir())) in out
     assert max(map(len, out.partition("Remedy")[0].splitlines()[:2])) < 120
 
@@ -120,7 +122,7 @@ def test_the_plain_doctor_of_one_device_has_only_its_ways(doctor: Doctor, monkey
     [
         (("--framework", "torch"), "--framework: only with --deep."),
         (("--lock-clocks",), "--lock-clocks: only with --deep."),
-        (("--deep", "--framework", "torsh"), "There is no framework 'torsh'. Did you mean torch?"),
+        (("--deep", "--framework", "torsh"), "There is no framework 'torsh'. Did you mean torch or"),
         (("--deep", "--minutes", "nan"), "--minutes nan: give minutes, from 0.1 to 1440 (a day)."),
         (("--deep", "--minutes", "0"), "--minutes 0: give minutes, from 0.1 to 1440 (a day)."),
         (("--deep", "--launcher", "ssh"), "There is no launcher 'ssh'."),
@@ -218,8 +220,9 @@ def test_on_a_gpu_the_tables_answer_and_the_file_has_it_all(
     assert re.search(r"^nvmlDeviceGetPowerUsage +0\.\d+ +\d\.\d+ +ok", out, re.MULTILINE)
     assert not gpu.nvml.locks
     assert gpu.nvml.opened == 0
-    tables = out.partition("torch fused fails")[0].splitlines() + out.partition("call to NVML")[2].splitlines()[:20]
-    assert max(map(len, tables[-20:])) <= 80
+    tables = [line for line in out.splitlines() if re.match(r"\S+( \S+)* {2,}\S", line)]  # columns are two blanks apart
+    assert len(tables) > 60
+    assert max(map(len, tables)) <= 80
 
     data = written(tmp_path)
     text = json.dumps(data)

@@ -62,6 +62,8 @@ def test_memory_that_is_used_up_is_the_gpus_or_the_containers() -> None:
 
 
 def test_what_works_was_skipped_or_says_it_itself_has_none() -> None:
+    model = "launch: there is no model from torch: import: it broke"
+    assert said(failed(model, failure=factories.failure(phase="export"))) == ""
     launch = factories.failure(phase="launch")
     assert said(factories.record()) == ""
     assert said(factories.record(status="skipped", reason="a CUDA graph needs a GPU")) == ""

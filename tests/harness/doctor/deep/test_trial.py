@@ -1,6 +1,7 @@
 """Cells tried one after the other: a budget, a limit for each, and what was tried is kept whatever ends it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ class Session:
         self.clock = Seconds()
         self.lines: list[str] = []
         plan = cells.plan(of)
-        offers = (factories.framework(), factories.framework("jax", ("jit",)))
+        exported = replace(factories.framework("onnxruntime", ("from-torch",)).modes[0], source="torch")
+        runs = factories.framework("onnxruntime", modes=(), baseline="")
+        offers = (factories.framework(), factories.framework("jax", ("jit",)), replace(runs, modes=(exported,)))
         facts = factories.run_facts(cpus=(), frameworks=offers)
         settings = Settings(rounds=3, warmup_floor_ns=0, warmup_cap_ns=1)
         run = ActiveRun(folder=create(tmp_path, "doctor"), plan=plan, facts=facts, settings=settings)
@@ -130,6 +133,16 @@ def test_a_time_limit_that_was_cut_short_says_nothing_of_a_cell(tmp_path: Path, 
     slow = Outcome(started_unix_ns=1, wall_ns=10**9, exit_code=None, timed_out=True, phase="first_step")
     tried = Session(tmp_path, lambda turn: slow, of=(COMPILE,), seconds=left).all()
     assert (COMPILE in tried.records, COMPILE in tried.untried) == (is_tried, not is_tried)
+
+
+def test_an_export_that_was_cut_short_says_nothing_of_the_cell_that_needs_it(tmp_path: Path) -> None:
+    runs = factories.cell(framework="onnxruntime", mode="from-torch")
+    slow = Outcome(started_unix_ns=1, wall_ns=10**9, exit_code=None, timed_out=True, phase="import")
+    session = Session(tmp_path, lambda turn: slow, of=(runs,), seconds=30.0)
+    tried = session.all()
+    assert [turn.cell.track for turn in session.launcher.turns] == ["export"]
+    assert (tried.records, tried.untried) == ({}, {runs: OUT_OF_TIME})
+    assert [record.cell.track for record in tried.others] == ["export"]
 
 
 @pytest.mark.parametrize(("error", "why"), [(KeyboardInterrupt(), INTERRUPTED), (SetupError("no engine"), STOPPED)])
