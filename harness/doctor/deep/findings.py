@@ -51,7 +51,16 @@ def found(
     answers: Sequence[Check] = ()
     if gpu is not None:
         exported = sources(run.facts.frameworks)
-        seen = Seen(place=place, gpu=gpu, records=tried.records, figures=_figures(run, tried), exported=exported)
+        host_facts = run.facts.host
+        seen = Seen(
+            place=place,
+            gpu=gpu,
+            model=host_facts.gpu,
+            driver=host_facts.driver,
+            records=tried.records,
+            figures=_figures(run, tried),
+            exported=exported,
+        )
         answers = questions.answers(seen)
     return Found(
         place=place,

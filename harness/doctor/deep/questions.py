@@ -23,6 +23,7 @@ from harness.validity.machine import LOCKED
 SLOW_NS: Final = 1_000_000  # a call that takes longer is made at one look of ten
 SHARE: Final = 0.5  # of its peak that a framework holds at once where it takes its whole pool at once
 LONGEST_S: Final = PROFILES["quick"].timeout_s  # that a replicate of the short profiles may take
+HELD: Final = 1.05  # of the clock that was asked for, at most, where a lock holds
 TO_LOCK: Final = "--lock-clocks locks them while one cell runs and unlocks them, those that you locked yourself as well"
 
 
@@ -32,6 +33,8 @@ class Seen:
 
     place: Place
     gpu: GpuReadings
+    model: str  # of the host's GPUs
+    driver: str  # its version
     records: Mapping[Cell, Record]
     figures: Mapping[Cell, Figures] = field(default_factory=dict)  # of the cells for memory
     exported: Collection[tuple[str, str]] = ()  # framework and mode of those that run another framework's model
@@ -44,6 +47,11 @@ def answers(seen: Seen) -> tuple[Check, ...]:
 
 def _line(name: str, status: Status, found: str, remedy: str = "") -> Check:
     return Check(name=name, status=status, found=found, remedy=remedy)
+
+
+def _gpu(seen: Seen) -> Iterator[Check]:
+    capability = seen.gpu.rest.compute_capability or "not known"
+    yield _line("GPU", "ok", f"{seen.model or 'not named'}, compute capability {capability}, driver {seen.driver}")
 
 
 def _fields(seen: Seen) -> Iterator[Check]:
@@ -162,9 +170,12 @@ def _lock(seen: Seen) -> Iterator[Check]:
         found = (
             f"{lock.mhz} MHz asked for, at most {lock.load.sm_clock_most_mhz} seen; {_names(lock.load.clock_events)}"
         )
-        is_told = LOCKED in lock.load.clock_events
-        remedy = "" if is_told else f"the driver does not say that they are locked: flag U stays; {remedies.OWN}"
-        yield _line("clocks under lock", "ok" if is_told else "warn", found, remedy)
+        remedy = ""
+        if LOCKED not in load.clock_events:
+            remedy = f"the driver does not say that they are locked: flag U stays; {remedies.OWN}"
+        elif (load.sm_clock_most_mhz or 0) > HELD * lock.mhz:
+            remedy = "the lock did not hold: compare within one run"
+        yield _line("clocks under lock", "warn" if remedy else "ok", found, remedy)
 
 
 def _pools(seen: Seen) -> Iterator[Check]:
@@ -234,6 +245,6 @@ def _names(events: Sequence[str]) -> str:
 
 
 QUESTIONS: Final[Sequence[Callable[[Seen], Iterator[Check]]]] = (
-    _fields, _costs, _energy, _buffers, _programs, _reserved, _settling, _events, _lock, _pools, _threads, _exported,
+    _gpu, _fields, _costs, _energy, _buffers, _programs, _reserved, _settling, _events, _lock, _pools, _threads, _exported,
     _longest,
 )  # fmt: skip

@@ -89,11 +89,16 @@ def test_what_works_and_what_is_broken_is_really_tried(doctor: Doctor, tmp_path:
     assert data["checks"]
 
 
-def test_nothing_is_left_behind(doctor: Doctor, quick_host: None, tmp_path: Path) -> None:
-    before = set(Path(tempfile.gettempdir()).glob("samestep-*"))
+def test_nothing_is_left_behind(
+    doctor: Doctor, quick_host: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     code, _, _ = doctor("--deep", "--launcher", "here", "--framework", "numpy")
     assert code == 0
-    assert set(Path(tempfile.gettempdir()).glob("samestep-*")) <= before
+    assert list(temporary.iterdir()) == []
     assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".json"]
 
 

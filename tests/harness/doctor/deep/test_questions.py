@@ -64,7 +64,9 @@ def worked(cell: Cell = EAGER, **changes: Any) -> Record:
 def seen(**changes: Any) -> Seen:
     gpu = GpuReadings(rest=rest(), load=load(), settled_s=0.4)
     place = Place(device="cuda", launcher="venv", in_container=False)
-    return replace(Seen(place=place, gpu=gpu, records={EAGER: worked()}), **changes)
+    return replace(
+        Seen(place=place, gpu=gpu, model="NVIDIA H100", driver="580.95.05", records={EAGER: worked()}), **changes
+    )
 
 
 def of(name: str, **changes: Any) -> Check:
@@ -99,6 +101,7 @@ def test_every_line_that_is_not_ok_has_its_remedy() -> None:
     [
         (Lock(mhz=1400, load=load(clock_events=LOCKED, sm_clock_most_mhz=1395)), "ok", "1400 MHz asked for"),
         (Lock(mhz=1400, load=load()), "warn", "flag U stays"),
+        (Lock(mhz=1400, load=load(clock_events=LOCKED)), "warn", "did not hold"),
         (Lock(error="NoPermission"), "warn", "sudo"),
         (Lock(error="NotSupported"), "warn", "NotSupported"),
         (Lock(mhz=1400), "warn", "no cell worked"),
