@@ -167,9 +167,8 @@ def _lock(seen: Seen) -> Iterator[Check]:
     elif lock.load is None:
         yield _line("clocks under lock", "warn", "locked, and no cell worked meanwhile", "see the cells above")
     else:
-        found = (
-            f"{lock.mhz} MHz asked for, at most {lock.load.sm_clock_most_mhz} seen; {_names(lock.load.clock_events)}"
-        )
+        load = lock.load
+        found = f"{lock.mhz} MHz asked for, at most {load.sm_clock_most_mhz} seen; {_names(load.clock_events)}"
         remedy = ""
         if LOCKED not in load.clock_events:
             remedy = f"the driver does not say that they are locked: flag U stays; {remedies.OWN}"
@@ -245,6 +244,6 @@ def _names(events: Sequence[str]) -> str:
 
 
 QUESTIONS: Final[Sequence[Callable[[Seen], Iterator[Check]]]] = (
-    _gpu, _fields, _costs, _energy, _buffers, _programs, _reserved, _settling, _events, _lock, _pools, _threads, _exported,
-    _longest,
+    _gpu, _fields, _costs, _energy, _buffers, _programs, _reserved, _settling, _events, _lock, _pools, _threads,
+    _exported, _longest,
 )  # fmt: skip
