@@ -29,6 +29,7 @@ IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 50 * GIGA}
 # NVIDIA, "CUDA Compatibility", minor version compatibility: the least driver of each CUDA major version.
 LEAST_DRIVER: Final[Mapping[int, int]] = {12: 525, 13: 580}
 
+NONE_NEEDED: Final = "none needed on the CPU; "  # begins the remedy of a host without a GPU
 READABLE: Final = "code in containers"
 EVERYWHERE: Final = ("Python", "checkout", "results", "disk")
 CONTAINERS: Final = (*EVERYWHERE, "Docker engine", READABLE)
@@ -90,7 +91,8 @@ def obstacle(checks: Sequence[Check], device: str) -> str:
     where = {"cuda": "a GPU", "cpu": "the processor"}[device]
     if check is None:
         return f"Nothing runs on {where} here: see {name} above."
-    return f"Nothing runs on {where} here: {check.name}, {check.found}: {check.remedy.rstrip('.')}."
+    remedy = check.remedy.removeprefix(NONE_NEEDED).rstrip(".")
+    return f"Nothing runs on {where} here: {check.name}, {check.found}: {remedy}."
 
 
 def version_of(text: str) -> tuple[int, ...]:
