@@ -90,14 +90,43 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: both; with --deep: cpu]")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Run a tiny cell of each framework and mode, too.")] = False,
+    framework: Annotated[
+        str | None, typer.Option(help="With --deep: frameworks. [default: those that are set up]")
+    ] = None,
+    mode: Annotated[str | None, typer.Option(help="With --deep: modes. [default: all]")] = None,
+    launcher: Annotated[str | None, typer.Option(help=f"With --deep: {', '.join((AUTO, *LAUNCHERS))}.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="With --deep: how long it may take. [default: 3]")] = None,
+    lock_clocks: Annotated[
+        bool, typer.Option("--lock-clocks", help="With --deep: lock the GPU's clocks for one cell, then unlock them.")
+    ] = False,
+    results: Results = Path("results"),
+) -> None:
     """Say what this host can run.
 
-    For each thing that it cannot run, a line below the table has the remedy.
+    For each thing that it cannot run, a line below the table has the remedy. With --deep a tiny cell of each framework
+    and mode is really run, for three minutes at most, and one file has all that a report of a fault needs. Exit codes:
+    0 all works; 1 nothing can run; 3 something does not work.
     """
     from harness import commands
 
-    raise typer.Exit(commands.doctor())
+    named = {"--framework": framework, "--mode": mode, "--launcher": launcher, "--minutes": minutes}
+    if not deep:
+        request.require_none({**named, "--lock-clocks": lock_clocks or None}, needs="--deep")
+        raise typer.Exit(commands.doctor(device))
+    from harness.doctor.deep import check
+
+    asked = check.Asked(
+        names=request.parsed(framework=framework, mode=mode).selection,
+        device=device or "cpu",
+        launcher=launcher or AUTO,
+        minutes=check.MINUTES if minutes is None else minutes,
+        lock_clocks=lock_clocks,
+        results=results,
+    )
+    raise typer.Exit(check.run(asked))
 
 
 @app.command()

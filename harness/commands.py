@@ -155,28 +155,23 @@ def show(frameworks: tuple[str, ...]) -> None:
     side_by_side(chosen, terminal.console())
 
 
-def doctor() -> int:
-    """Print what this host can run; return the exit code."""
-    from harness.doctor import programs, survey
-    from harness.doctor.checks import can_run, examine, ways
+def doctor(device: str | None = None) -> int:
+    """Print what this host can run, or what of it on `device`; return the exit code."""
+    from harness.doctor import printing, programs, survey
+    from harness.doctor.checks import can_run, examine, obstacle, ways
 
+    if device is not None:
+        request.one_of("device", device, request.DEVICES)
     checks = (*examine(survey.look()), *programs.checks(catalogue().frameworks))
-    console = terminal.console()
-    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
-    table = Table("check", "", "found", box=None, header_style="bold", pad_edge=False)
-    _fold(table)
-    for check in checks:
-        status = f"[{colours[check.status]}]{check.status}[/]"
-        table.add_row(escape(check.name), status, escape(check.found))
-    console.print(table)
-    console.print()
-    for check in checks:
-        if check.remedy:  # on one line, whatever the width: a command in it can be copied
-            print(f"{check.name}: {check.remedy}")
+    printing.checks(terminal.console(), checks)
     print()
-    for way in ways(checks):
+    for way in ways(checks, device):
         print(f"{way.command}: {f'not yet, see {way.obstacle}' if way.obstacle else 'ready'}")
-    return OK if can_run(checks) else USAGE
+    if can_run(checks, device):
+        return OK
+    if device is not None:
+        print(f"samestep: {obstacle(checks, device)}", file=sys.stderr)
+    return USAGE
 
 
 def _fold(table: Table) -> None:

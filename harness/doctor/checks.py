@@ -28,6 +28,7 @@ LEAST_COMPOSE: Final = (2, 24)
 ENVIRONMENTS_BYTES: Final = 7 * GIGA  # all local environments together, on the CPU
 IMAGES_BYTES: Final[Mapping[str, int]] = {"cpu": 8 * GIGA, "cuda": 50 * GIGA}
 
+NONE_NEEDED: Final = "none needed on the CPU; "  # begins the remedy of a host without a GPU
 READABLE: Final = "code in containers"
 EVERYWHERE: Final = ("Python", "checkout", "results", "disk")
 CONTAINERS: Final = (*EVERYWHERE, "Docker engine", READABLE)
@@ -67,17 +68,30 @@ def examine(host: Host) -> tuple[Check, ...]:
     return tuple(check for decide in DECISIONS for check in decide(host))
 
 
-def ways(checks: Sequence[Check]) -> tuple[Way, ...]:
-    """Return each way to run the suite, with its first obstacle."""
+def ways(checks: Sequence[Check], device: str | None = None) -> tuple[Way, ...]:
+    """Return each way to run the suite, or to run it on `device`, with its first obstacle."""
     good = {check.name for check in checks if check.status == "ok"}
     return tuple(
-        Way(command=command, obstacle=next((name for name in needs if name not in good), "")) for command, needs in WAYS
+        Way(command=command, obstacle=next((name for name in needs if name not in good), ""))
+        for command, needs in WAYS
+        if device in (None, "cuda" if "GPU" in needs else "cpu")
     )
 
 
-def can_run(checks: Sequence[Check]) -> bool:
-    """Return whether any way is open."""
-    return any(not way.obstacle for way in ways(checks))
+def can_run(checks: Sequence[Check], device: str | None = None) -> bool:
+    """Return whether any way is open, or any on `device`."""
+    return any(not way.obstacle for way in ways(checks, device))
+
+
+def obstacle(checks: Sequence[Check], device: str) -> str:
+    """Return what prevents the way on `device` that needs least, as one sentence with the remedy."""
+    name = next(way.obstacle for way in ways(checks, device))
+    check = next((check for check in checks if check.name == name), None)
+    where = {"cuda": "a GPU", "cpu": "the processor"}[device]
+    if check is None:
+        return f"Nothing runs on {where} here: see {name} above."
+    remedy = check.remedy.removeprefix(NONE_NEEDED).rstrip(".")
+    return f"Nothing runs on {where} here: {check.name}, {check.found}: {remedy}."
 
 
 def version_of(text: str) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """The request of a command line, parsed: what to run, where, and with what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -82,6 +83,12 @@ def seconds(option: str, typed: float | None) -> float | None:
     if typed is not None and not LEAST_SECONDS <= typed <= MOST_SECONDS:  # also where it is not a number
         raise SelectionError(f"{option} {typed:g}: give seconds, from {LEAST_SECONDS:g} to {MOST_SECONDS:g} (a week).")
     return typed
+
+
+def require_none(options: Mapping[str, object], *, needs: str) -> None:
+    """Raise SelectionError when one of `options`, by name, was given without the option that it `needs`."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise SelectionError(f"{', '.join(given)}: only with {needs}.")
 
 
 def one_of(kind: str, name: str, valid: tuple[str, ...]) -> str:

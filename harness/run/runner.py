@@ -50,7 +50,12 @@ class Runner:
         self._launches = Launches(run.facts.cpus, frameworks - unprepared.keys())
 
     def keep(
-        self, planned: PlannedReplicate, *, calls_per_round: int | None = None, model: Model | Record | None = None
+        self,
+        planned: PlannedReplicate,
+        *,
+        calls_per_round: int | None = None,
+        model: Model | Record | None = None,
+        timeout_s: float | None = None,
     ) -> Record:
         """Run one replicate; its record, samples and log are on disk when this returns.
 
@@ -58,6 +63,7 @@ class Runner:
             planned: the replicate.
             calls_per_round: as calibrated in an earlier block; None: to be calibrated.
             model: the exported model that it runs; a record: of the export that gave none; None: it needs none.
+            timeout_s: how long it may take; None: as long as the run's facts say.
 
         Raises:
             StoreError: they could not be kept.
@@ -66,6 +72,7 @@ class Runner:
         turn = self._turn(planned, calls_per_round, model)
         if isinstance(turn, Record):
             return self._keep(turn)
+        turn = turn if timeout_s is None else dataclasses.replace(turn, timeout_s=timeout_s)
         with self.watch(planned) as watch:
             try:
                 outcome = self.launcher.take(turn, watch.started)

@@ -1,0 +1,1 @@
+"""A tiny cell of each framework and mode, really run, and what NVML really says: `samestep doctor --deep`."""

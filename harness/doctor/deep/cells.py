@@ -1,0 +1,100 @@
+"""The cells of a deep check, in the order in which they are tried. Pure.
+
+One mode of each framework comes first, the one that compiles nothing; then, on a GPU, what answers a question about
+memory or TF32; then the second mode of each framework, and so on. So the first minute says something of every
+framework, and what does not fit into the time is what fewest people use.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, plain_mode
+from bench.records.record import Cell
+from bench.reference.precision import FLOAT32, TF32
+from bench.turns.turn import Settings
+from harness.plan import selection
+from harness.plan.plan import Plan, PlannedReplicate
+from harness.plan.profiles import Profile
+from harness.plan.selection import Selection
+
+MILLI: Final = 1_000_000  # ns
+WORKLOAD: Final = "regression"  # the smallest, and the one that runs in every mode
+OPTIMIZER: Final = "adam"
+WARM_NS: Final[Mapping[str, int]] = {"cpu": 20 * MILLI, "cuda": 500 * MILLI}  # on a GPU: some looks of the sampler
+USUAL: Final = (FLOAT32, DEFAULT_POLICY)  # what a name does not say
+
+
+def protocol(device: str) -> Profile:
+    """Return the shortest measurement of the usual kind: no time of it is shown."""
+    settings = Settings(
+        rounds=3,
+        warmup_floor_ns=WARM_NS[device],
+        warmup_cap_ns=WARM_NS[device],
+        round_floor_ns=MILLI,
+        warm_blocks=0,
+        other_threads=False,
+    )
+    return Profile(name="doctor", sentence="", blocks=1, optimizers=(OPTIMIZER,), settings=settings, timeout_s=0)
+
+
+def selected(offer: Catalogue, names: Selection, device: str) -> tuple[Cell, ...]:
+    """Return a tiny cell of each framework and mode that `names` selects; of a hello world only where it is named.
+
+    Raises:
+        SelectionError: an unknown name, or nothing is selected.
+    """
+    only = replace(names, workload=(WORKLOAD,), optimizer=(OPTIMIZER,))
+    found = selection.cells(offer, only, protocol(device), device)
+    return tuple(cell for cell in found if cell.track == "identical" or HELLO in names.mode)
+
+
+def in_order(cells: Sequence[Cell], offers: Sequence[FrameworkOffer]) -> tuple[Cell, ...]:
+    """Return the cells and, on a GPU, those that answer a question, in the order in which they are tried."""
+    by_name = {offer.name: offer for offer in offers}
+    of_each: dict[str, list[Cell]] = {}
+    for cell in cells:
+        of_each.setdefault(cell.framework, []).append(cell)
+    ranked = [sorted(own, key=_rank(by_name[framework])) for framework, own in of_each.items()]
+    rounds = [[cell for cell in one if cell is not None] for one in itertools.zip_longest(*ranked)]
+    plain = [cell for cell in cells if cell.device == "cuda" and _is_of_a_library(cell, by_name[cell.framework])]
+    early = [replace(cell, track="memory") for cell in plain] + [replace(cell, precision=TF32) for cell in plain]
+    return (*rounds[0], *early, *itertools.chain.from_iterable(rounds[1:]), *_policies(plain, by_name))
+
+
+def plan(cells: Sequence[Cell]) -> Plan:
+    """Return the plan of one block in just this order."""
+    return Plan(seed=0, cells=tuple(cells), order=(tuple(range(len(cells))),))
+
+
+def repeated(planned: PlannedReplicate, *, position: int) -> PlannedReplicate:
+    """Return the same replicate once more, in a second block."""
+    return replace(planned, block=planned.block + 1, position=position)
+
+
+def name(cell: Cell) -> str:
+    """Return the name of a cell in a table: framework, mode, and what is not as usual."""
+    track = () if cell.track in ("identical", "idiomatic") else (cell.track,)
+    mode = () if cell.mode == cell.track else (cell.mode,)
+    unusual = [part for part in (cell.precision, cell.allocator) if part not in USUAL]
+    return " ".join((cell.framework, *mode, *unusual, *track))
+
+
+def _rank(offer: FrameworkOffer) -> Callable[[Cell], tuple[bool, bool]]:
+    """Return the place of a cell among those of its framework: plain, then those for ladders, then as in its file."""
+    plain = plain_mode(offer)
+    ladder = {mode.name for mode in offer.modes if mode.on_ladders}
+    return lambda cell: (cell.mode != plain, cell.mode not in ladder)
+
+
+def _is_of_a_library(cell: Cell, offer: FrameworkOffer) -> bool:
+    """Whether it is the plain mode of a library with a device allocator of its own, not of a layer on top of one."""
+    return bool(offer.allocators) and offer.limits == offer.name and cell.mode == plain_mode(offer)
+
+
+def _policies(plain: Sequence[Cell], offers: Mapping[str, FrameworkOffer]) -> Iterator[Cell]:
+    for cell in plain:
+        for policy in offers[cell.framework].allocators:
+            if cell.device in policy.devices:
+                yield replace(cell, allocator=policy.name)
