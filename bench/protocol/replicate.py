@@ -163,6 +163,7 @@ class Replicate:
         self.cpu_clock = cpu_clock
         self.cache_entries = cache_entries
         self.memory = Memory()
+        self.trained = Allocator()  # after the first steps and before the check, whose memory is no training's
         self.versions: Sequence[str] = ()
         self.first_step_ns: int | None = None
         self.settling_ns: tuple[int, ...] = ()
@@ -233,6 +234,7 @@ class Replicate:
             self.cache = caches.cache_use(step.proof(), before=entries, after=self.cache_entries())
             if settles:
                 self.settling_ns = settling(RoundTimer(framework, step, self.clock), self.cpu_clock)
+                self.trained = framework.memory()
         with phase("check"):
             self.start = gate.start("before timing")
             if whole:
@@ -292,7 +294,7 @@ class Replicate:
         assert self.accuracy
         now = gate.framework.memory()
         self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
-        self.memory = _allocated(self.memory, allocated, now)
+        self.memory = _allocated(self.memory, self.trained, allocated, now)
         require_mode(self.turn.cell, self.turn.threads, self.proof)
         require_threads(self.turn.threads, timing)
         require_no_allocations(self.memory)
@@ -331,13 +333,17 @@ def _during(before: ModeProof, after: ModeProof) -> ModeProof:
     return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
 
 
-def _allocated(memory: Memory, before: Allocator, after: Allocator) -> Memory:
-    """Return `memory` with the allocator's peaks, and its device allocations before and during the timed rounds."""
+def _allocated(memory: Memory, trained: Allocator, before: Allocator, after: Allocator) -> Memory:
+    """Return `memory` with the allocator's peaks, and its device allocations before and during the timed rounds.
+
+    The peaks are those of the first steps (`trained`): nothing resets them, and the check after these computes a
+    gradient of its own, step by step, where a compiled mode needs less; a timed round keeps all of its outputs.
+    """
     earlier, total = before.device_allocations, after.device_allocations
     return dataclasses.replace(
         memory,
-        allocated_peak_bytes=after.allocated_peak_bytes,
-        reserved_peak_bytes=after.reserved_peak_bytes,
+        allocated_peak_bytes=trained.allocated_peak_bytes,
+        reserved_peak_bytes=trained.reserved_peak_bytes,
         device_allocations_warmup=earlier,
         device_allocations_timed=None if earlier is None or total is None else total - earlier,
     )
