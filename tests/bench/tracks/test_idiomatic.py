@@ -17,8 +17,8 @@ def test_a_hello_world_finds_a_gpu_only_where_its_cell_is_on_one(
 ) -> None:
     given: dict[str, str] = {}
 
-    def run(command: list[str], env: dict[str, str], **options: Any) -> subprocess.CompletedProcess[str]:
-        given.update(env)
+    def run(command: list[str], env: dict[str, str] | None = None, **options: Any) -> Any:
+        given.update(env or {})
         return subprocess.CompletedProcess(command, 0, stdout="Using cpu\nweight=3.0012 bias=1.9988\n")
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
