@@ -3,7 +3,8 @@
 After each fit Lightning's own strategy moves the model and the optimiser's state to the CPU, and its accelerator for
 NVIDIA GPUs empties PyTorch's cache before and after. For one fit in a process that is tidy. A suite that calls `fit` in
 every round would read a model that is on the CPU, and would time the device's own allocations. Strategy and accelerator
-are Lightning's documented places for such a choice; the loop that runs the steps is untouched.
+are Lightning's documented places for such a choice. A third call that empties the cache has no such place: it follows
+the restoring of a checkpoint, also where there is none. The loop that runs the steps is untouched.
 """
 
 import lightning
@@ -38,3 +39,15 @@ def resident_on(device: torch.device) -> SingleDeviceStrategy:
         device = torch.device("cuda", torch.cuda.current_device())
     accelerator: Accelerator = CPUAccelerator() if device.type == "cpu" else _Cuda()
     return _Resident(device=device, accelerator=accelerator)
+
+
+def keep_cache(trainer: lightning.Trainer) -> None:
+    """Let the trainer begin a fit without emptying the allocator's cache after a checkpoint that it has not read."""
+    connector = trainer._checkpoint_connector
+    resume_end = connector.resume_end
+
+    def resumed() -> None:
+        if connector._ckpt_path:
+            resume_end()
+
+    connector.resume_end = resumed

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from bench.frameworks._lightning_device import resident_on
+from bench.frameworks._lightning_device import keep_cache, resident_on
 from bench.frameworks._torch import device, models, training
 from bench.frameworks._torch.inductor import compiler_missing, trainer_proof
 from bench.frameworks._torch.probes import torch_probes
@@ -97,6 +97,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    keep_cache(trainer)
     updates_asked = 0
 
     def fit(updates: int) -> torch.Tensor:

@@ -182,7 +182,7 @@ def test_the_hello_world_of_pytorch_takes_the_accelerator_and_says_so(tmp_path: 
     """The stand-in for an accelerator computes nothing, so the program fails where it reads its result."""
     program = (
         "import runpy, torch; torch.accelerator.is_available = lambda: True;"
-        "torch.accelerator.current_accelerator = lambda: torch.device('meta');"
+        "torch.accelerator.current_accelerator = lambda **options: torch.device('meta');"
         "runpy.run_module('bench.hello.torch', run_name='__main__')"
     )
     ended = subprocess.run(
