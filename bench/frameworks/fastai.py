@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "MPLCONFIGDIR": "{scratch}/matplotlib",
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TRITON_CACHE_DIR": "{scratch}/triton",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     "TORCHINDUCTOR_VEC_ISA_OK": "1",

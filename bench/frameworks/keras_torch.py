@@ -54,6 +54,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHDYNAMO_CAPTURE_SCALAR_OUTPUTS": "1",  # Keras' SGD takes its learning rate out of a tensor
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TRITON_CACHE_DIR": "{scratch}/triton",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
@@ -88,8 +89,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 
 def _give_gradients(model: keras.Model) -> None:
-    """Give every weight a gradient of zeros: without one Dynamo compiles the first step for its absence alone."""
-    for weight in model.trainable_variables:
+    """Give every weight of a compiled step a gradient of zeros: without, Dynamo compiles the first for its absence."""
+    for weight in model.trainable_variables if model.jit_compile else ():
         weight.value.grad = torch.zeros_like(weight.value)
 
 
@@ -105,7 +106,7 @@ def _round_to_tf32() -> str:
     major, minor = torch.cuda.get_device_capability()
     if (major, minor) < AMPERE:
         return f"TF32 needs an NVIDIA GPU of compute capability 8.0, this one has {major}.{minor}"
-    torch.backends.fp32_precision = "tf32"
+    torch_device.round_to_tf32(wanted=True)
     return ""
 
 

@@ -1,7 +1,8 @@
 """PyTorch Lightning: `Trainer.fit` over a one-batch loader, one epoch an update, with automatic optimisation.
 
 The Trainer is set as for real full-batch training that has to be quick: no logger, no checkpoints, no progress bar, no
-model summary, no validation. `barebones=True` was no faster, and Lightning advises against training in it.
+model summary, no validation. `barebones=True` was no faster, and Lightning advises against training in it. Between two
+fits the model stays on its device (`_lightning_device.py`).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from bench.frameworks._lightning_device import keep_cache, resident_on
 from bench.frameworks._torch import device, models, training
 from bench.frameworks._torch.inductor import compiler_missing, trainer_proof
 from bench.frameworks._torch.probes import torch_probes
@@ -34,6 +36,7 @@ ALLOCATORS = "torch"
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TRITON_CACHE_DIR": "{scratch}/triton",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
@@ -87,13 +90,14 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     whole_batch = DataLoader([(x, y)], batch_size=None)
     trainer = lightning.Trainer(
         max_epochs=0,
-        accelerator="gpu" if device.on_cuda() else "cpu",
+        strategy=resident_on(device.chosen()),
         devices=1,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    keep_cache(trainer)
     updates_asked = 0
 
     def fit(updates: int) -> torch.Tensor:
@@ -105,6 +109,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return torch.stack(module.losses)  # (updates,)
 
     def reset() -> None:
+        optimizer.zero_grad()  # before the load, which may need a temporary copy on the device
         training.load(model, workload.parameters)
         training.forget(optimizer)
 

@@ -6,6 +6,7 @@ that AOTAutograd derives; the optimiser stays eager. `compile-step` takes everyt
 since the optimiser's own `step` breaks the graph on purpose (the note in `torch/optim/optimizer.py`).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,9 +17,9 @@ from bench.frameworks._torch import device, models, training
 from bench.frameworks._torch.cuda_graph import captured_step
 from bench.frameworks._torch.forward import forward_step
 from bench.frameworks._torch.inductor import compiler_missing, inductor_proof
-from bench.frameworks._torch.modes import INDUCTOR, keep_as, run_as
+from bench.frameworks._torch.modes import INDUCTOR, allocator_lacking, keep_as, run_as
 from bench.frameworks._torch.probes import torch_probes
-from bench.frameworks._torch.proof import optimizer_kernels, placement_of
+from bench.frameworks._torch.proof import optimizer_mode, placement_of
 from bench.frameworks._torch.script import Script
 from bench.frameworks._torch.whole_step import compiled_step
 from bench.interface import Skip, Step
@@ -26,8 +27,9 @@ from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Workload
 
 MODES = {
-    "eager": "forward, backward and update as separate PyTorch calls; the optimiser tensor by tensor",
-    "foreach": "eager; each operator of the optimiser over all tensors at once (foreach=True)",
+    "eager": "forward, backward and update as separate PyTorch calls; the optimiser as it comes: tensor by tensor on a"
+    " CPU, foreach on a GPU",
+    "foreach": "eager on a CPU; each operator of the optimiser over all tensors at once (foreach=True)",
     "fused": "eager; the whole update in one kernel (fused=True)",
     "torchscript": "forward and loss traced by torch.jit.trace and run by TorchScript's executor; eager optimiser",
     "compile": "torch.compile (Inductor, default mode) of forward, loss and backward; the optimiser runs eagerly",
@@ -49,6 +51,7 @@ ALLOCATORS = {
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "TORCHINDUCTOR_CACHE_DIR": "{scratch}/inductor",
+    "TRITON_CACHE_DIR": "{scratch}/triton",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
     # a precompiled header is 150 MB in the temporary folder, more than a small tmpfs holds
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
@@ -58,8 +61,8 @@ ENVIRONMENT = {
 ADAM = KINGMA_BA
 FORWARD = models.FORWARD
 
-OPTIMIZER: Final[dict[str, dict[str, bool]]] = {  # modes that are not named take PyTorch's default for the device
-    "eager": {"foreach": False, "fused": False},
+# All other modes leave the choice to PyTorch, so that a compiled one differs from eager in the compilation alone.
+OPTIMIZER: Final[dict[str, dict[str, bool]]] = {
     "foreach": {"foreach": True},
     "fused": {"fused": True},
 }
@@ -73,6 +76,10 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip("a CUDA graph needs an NVIDIA GPU; this is the CPU")
     if mode in {*INDUCTOR, "compile-step"} and (missing := compiler_missing()):
         return Skip(missing)
+    if lacking := allocator_lacking(mode):
+        return Skip(lacking)
+    if mode == "foreach" and workload.trains and device.on_cuda():
+        return Skip("on a GPU foreach is what eager runs: PyTorch chooses it by itself")
     if not workload.trains:
         return forward_step(workload, mode, precision)
     if mode == "cuda-graph":
@@ -100,18 +107,20 @@ def _loop(workload: Workload, mode: str, precision: str) -> Step:
         return last
 
     def reset() -> None:
+        optimizer.zero_grad()  # before the load, which may need a temporary copy on the device
         training.load(model, workload.parameters)
         training.forget(optimizer)
-        optimizer.zero_grad()
 
     def proof() -> ModeProof:
         placement = placement_of(model.parameters(), last, products)
+        ran, evidence = optimizer_mode(optimizer)
         if mode in INDUCTOR:
-            return inductor_proof(compute_loss, placement)
-        if isinstance(compute_loss, Script):
-            return compute_loss.proof(placement)
-        kernels, evidence = optimizer_kernels(optimizer)
-        return ModeProof(mode=kernels, compilations=None, evidence=evidence, **placement)
+            compiled = inductor_proof(compute_loss, placement)
+        elif isinstance(compute_loss, Script):
+            compiled = compute_loss.proof(placement)
+        else:
+            return ModeProof(mode=ran, compilations=None, evidence=evidence, **placement)
+        return dataclasses.replace(compiled, evidence=f"{compiled.evidence}; {evidence}")
 
     return Step(
         call=step,

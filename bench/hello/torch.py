@@ -5,10 +5,13 @@ from torch import nn
 
 from bench.hello.data import x, y
 
-inputs = torch.from_numpy(x)
-targets = torch.from_numpy(y)
+device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+print(f"Using {device}")
 
-model = nn.Linear(1, 1)
+inputs = torch.from_numpy(x).to(device)
+targets = torch.from_numpy(y).to(device)
+
+model = nn.Linear(1, 1).to(device)
 loss_fn = nn.MSELoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
 

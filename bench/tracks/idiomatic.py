@@ -1,5 +1,6 @@
 """One cold run of a framework's hello world (`bench/hello`), in a separate interpreter."""
 
+import os
 import re
 import resource
 import subprocess
@@ -23,8 +24,11 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     name = turn.cell.framework
     announce("hello")
     begin = time.perf_counter_ns()
+    # the programs choose the GPU where they find one, as their users write them
+    without_gpu = {"CUDA_VISIBLE_DEVICES": ""} if turn.cell.device == "cpu" else {}
     ended = subprocess.run(
         [sys.executable, "-m", f"bench.hello.{name}"],
+        env={**os.environ, **without_gpu},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -20,9 +20,21 @@ def start(device: str, threads: int) -> None:
         raise RuntimeError("PyTorch finds no CUDA device")
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(threads)
-    torch.backends.fp32_precision = "ieee"
+    round_to_tf32(wanted=False)
     _device = torch.device(device)
     torch.zeros(1, device=_device)  # creates the CUDA context
+
+
+def round_to_tf32(*, wanted: bool) -> None:
+    """Let products and convolutions of float32 be rounded to TF32, or not, by every switch that PyTorch has for it.
+
+    It has older switches and newer ones. The older ones set the newer ones of a single operation; the newer ones do not
+    set the older ones, whose getters then raise "mix of the legacy and new APIs". Dynamo and Inductor read both kinds.
+    """
+    torch.set_float32_matmul_precision("high" if wanted else "highest")
+    torch.backends.cudnn.allow_tf32 = wanted
+    # for all operations and backends: Inductor's own convolutions read cuDNN's as a whole
+    torch.backends.fp32_precision = "tf32" if wanted else "ieee"
 
 
 def chosen() -> torch.device:

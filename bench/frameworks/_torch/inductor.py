@@ -5,6 +5,7 @@ is in Dynamo's counters though the step goes on working; a call that no compiled
 """
 
 import dataclasses
+import os
 import shutil
 import sysconfig
 from collections.abc import Mapping
@@ -24,12 +25,19 @@ HEADERS: Final = "Python.h"
 def compiler_missing() -> str:
     """Return what torch.compile lacks on this host and the package that has it, as one sentence; empty: nothing.
 
-    On a GPU Inductor writes Triton instead of C++ and needs neither. Inductor's own search for a compiler would import
-    half of Inductor, which belongs to the first step: the names in its list are looked up instead.
+    On a GPU Inductor writes Triton instead of C++, and Triton compiles in each cold process a module in C that launches
+    its kernels. Inductor's own search for a compiler would import half of Inductor, which belongs to the first step:
+    the names in its list are looked up instead.
     """
     if device.on_cuda():
-        return ""
-    if not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
+        # the names that triton/runtime/build.py looks for
+        names = (os.environ["CC"],) if "CC" in os.environ else ("gcc", "clang")
+        if not any(map(shutil.which, names)):
+            return (
+                f"Triton, which torch.compile writes for a GPU, needs a C compiler ({' or '.join(names)}): "
+                "install gcc (Debian, Ubuntu: apt install gcc)"
+            )
+    elif not any(shutil.which(compiler) for compiler in inductor_config.cpp.cxx if compiler):
         return "torch.compile needs a C++ compiler: install g++ (Debian, Ubuntu: apt install g++)"
     folders = {sysconfig.get_path("include"), sysconfig.get_path("include", scheme="posix_prefix")}
     if not any((Path(folder) / HEADERS).exists() for folder in folders):

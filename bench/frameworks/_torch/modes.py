@@ -10,6 +10,7 @@ from bench.frameworks._torch import device
 from bench.frameworks._torch.script import AsModule, Script
 
 INDUCTOR: Final = {"compile": "default", "reduce-overhead": "reduce-overhead", "max-autotune": "max-autotune"}
+REPLAYED: Final = ("reduce-overhead", "max-autotune")  # of these, the ones that replay CUDA graphs where there is a GPU
 
 
 def run_as(mode: str, function: Callable[..., torch.Tensor], model: nn.Module) -> Callable[..., torch.Tensor]:
@@ -22,10 +23,24 @@ def run_as(mode: str, function: Callable[..., torch.Tensor], model: nn.Module) -
     return compiled
 
 
+def allocator_lacking(mode: str) -> str:
+    """Return why `mode` cannot run with the allocator of this process, as one sentence; empty: it can.
+
+    Inductor keeps its CUDA graphs in trees, and asks the allocator for a checkpoint of their memory
+    (`torch/_inductor/cudagraph_trees.py`). A graph that is captured by itself needs none.
+    """
+    if mode not in REPLAYED or not device.on_cuda():
+        return ""
+    allocator = torch.cuda.get_allocator_backend()
+    if allocator == "native":
+        return ""
+    return f"{mode} needs checkpoints of the allocator's memory for its CUDA graphs, and {allocator} has none"
+
+
 def keep_as(mode: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return what makes an output safe to keep: detached, and copied where a CUDA graph may write to it again."""
     detach: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.detach
-    return _copied if mode in INDUCTOR and device.on_cuda() else detach
+    return _copied if mode in REPLAYED and device.on_cuda() else detach
 
 
 def _copied(output: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,7 @@ def _convolution(batch: int, channels: int, precision: str) -> Task | None:
 
 def _random(shape: Sequence[int], precision: str) -> torch.Tensor:
     """Return numbers between 0 and 1, and let products of float32 be rounded as `precision` says."""
-    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
+    device.round_to_tf32(wanted=precision == TF32)
     return torch.rand(shape, device=device.chosen()).to(torch.bfloat16 if precision == BFLOAT16 else torch.float32)
 
 

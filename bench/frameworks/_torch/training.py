@@ -62,9 +62,10 @@ def loss_of(workload: Workload, model: nn.Module, precision: str) -> Loss:
 
 
 def products_of(predict: Predict, x: torch.Tensor, precision: str) -> Callable[[], str]:
-    """Return a function that gives the dtype of the products: that of one more forward pass, made at its first call.
+    """Return a function that gives the dtype of the products: that of a forward pass of one sample, at its first call.
 
-    Empty in float32 and TF32, where the dtype does not tell the two apart.
+    One sample, because what it takes of the device's memory must not be the peak of the cell. Empty in float32 and
+    TF32, where the dtype does not tell the two apart.
     """
 
     @functools.cache
@@ -72,7 +73,7 @@ def products_of(predict: Predict, x: torch.Tensor, precision: str) -> Callable[[
         if precision != BFLOAT16:
             return ""
         with torch.no_grad():
-            return str(predict(x).dtype).removeprefix("torch.")
+            return str(predict(x[:1]).dtype).removeprefix("torch.")
 
     return dtype
 
@@ -82,7 +83,7 @@ def placed(workload: Workload, precision: str) -> tuple[nn.Module, torch.Tensor,
 
     TF32 is a switch of the process: it is set here.
     """
-    torch.backends.fp32_precision = "tf32" if precision == TF32 else "ieee"
+    device.round_to_tf32(wanted=precision == TF32)
     model = FORWARD[workload.name].model(workload).to(device.chosen())
     load(model, workload.parameters)
     x, y = (torch.tensor(array, device=device.chosen()) for array in workload.batch)

@@ -11,7 +11,7 @@ from bench.interface import Skip, Step
 from bench.protocol.replicate import measure, repeat
 from bench.protocol.rounds import WINDOW, Rounds, settled
 from bench.protocol.settling import CHEAP_NS, LEAST_NS, MOST, QUIET
-from bench.records.record import Record
+from bench.records.record import Allocator, Record
 from bench.reference.workload import Workload, sha256
 from bench.turns.parking import Keeper, Parked
 from bench.turns.turn import Settings, Turn
@@ -302,6 +302,21 @@ def test_the_class_of_the_first_step_comes_from_what_the_caches_did() -> None:
 
     assert record.timing is not None
     assert (record.timing.compile_cache, record.timing.cache_entries) == ("cold", 2)
+
+
+def test_the_peaks_of_a_timed_replicate_are_the_training_s_and_not_the_check_s() -> None:
+    """The check computes a gradient that a compiled step never holds, and peaks are cumulative."""
+
+    class Measuring(FakeFramework):
+        def memory(self) -> Allocator:
+            peak = 100 + 900 * ("reset" in self.calls) + len(self.calls) // 1000
+            return Allocator(allocated_peak_bytes=peak, reserved_peak_bytes=2 * peak, device_allocations=7)
+
+    memory = run(Measuring(FakeClock())).memory
+
+    assert memory is not None
+    assert (memory.allocated_peak_bytes, memory.reserved_peak_bytes) == (100, 200)
+    assert (memory.device_allocations_warmup, memory.device_allocations_timed) == (7, 0)
 
 
 def test_a_repeat_takes_the_first_step_and_the_gate_and_times_no_rounds() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.catalogue import PolicyOffer
+from bench.catalogue import PolicyOffer, framework_offer
 from harness.errors import SelectionError
 from harness.plan.variables import differences, named
 from tests import factories
@@ -50,6 +50,16 @@ def test_the_variables_of_an_allocator_policy_are_the_frameworks_own() -> None:
     policy = factories.framework(allocators=(expandable,))
     with pytest.raises(SelectionError, match="sets PYTORCH_CUDA_ALLOC_CONF itself"):
         named(["PYTORCH_CUDA_ALLOC_CONF=y"], {}, [policy])
+
+
+@pytest.mark.parametrize("variable", ["TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"])
+@pytest.mark.parametrize("framework", ["torch", "lightning", "fastai", "keras_torch"])
+def test_a_compile_cache_of_pytorch_is_each_replicates_own(framework: str, variable: str) -> None:
+    """One that a user named would make every replicate but the first warm."""
+    offer = framework_offer(framework)
+    assert [value[:10] for name, value in offer.environment if name == variable] == ["{scratch}/"]
+    with pytest.raises(SelectionError, match=f"{framework}.py sets {variable} itself"):
+        named([f"{variable}=/elsewhere"], {}, [offer])
 
 
 def test_differences_say_what_is_gone_and_what_is_new() -> None:
