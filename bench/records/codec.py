@@ -51,7 +51,8 @@ def infinite_number(value: Any, path: str = "") -> str:
         return "" if math.isfinite(value) else path
     inner: Iterator[tuple[str, Any]] = iter(())
     if isinstance(value, tuple):
-        if set(map(type, value)) == {int}:  # rounds: there are thousands
+        kinds = set(map(type, value))  # rounds and losses: there are thousands, so not one by one
+        if kinds == {int} or (kinds == {float} and all(map(math.isfinite, value))):
             return ""
         inner = ((f"{path}[{at}]", item) for at, item in enumerate(value))
     elif dataclasses.is_dataclass(value):

@@ -29,7 +29,7 @@ from harness.stats.pairs import Pair
 from harness.stats.threshold import Answer, answers
 from harness.stats.welch import unpaired
 from harness.validity.noise_floor import floor_of, least_floor_of
-from harness.validity.ratios import Ratios
+from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
 
 NOT_COMPARABLE: Final = "not comparable"
@@ -139,7 +139,7 @@ def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
     floor = max(noise(a), noise(b))
     if same_session(a, b):
         sentence = f"Paired by block within one session; {_noise(floor)}."
-        ratios = Ratios(a) if a is b else None
+        ratios = ratios_of(a) if a is b else None
         return Basis(paired=True, floor=floor, sentence=sentence, ratios=ratios)
     movement = moved(a, b)
     if movement is None:

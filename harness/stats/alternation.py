@@ -95,7 +95,8 @@ def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
         if (direct := _from_slices(a, b)) is not None:
             return direct
         for other in others:
-            to_other, from_other = _from_slices(a, other), _from_slices(other, b)
+            to_other = _from_slices(a, other)
+            from_other = None if to_other is None else _from_slices(other, b)
             if to_other is not None and from_other is not None:
                 return to_other * from_other
     a_ns, b_ns = step_ns(a), step_ns(b)
@@ -110,7 +111,7 @@ def _from_slices(a: Timing, b: Timing) -> float | None:
     and q = T(2N) / T(N) of b, the ratio of the slopes is (r(2N) q - r(N)) / (q - 1).
     """
     ours, theirs = slices(a), slices(b)
-    if not ours or not theirs:
+    if not ours or not theirs or not _overlap(ours, theirs):
         return None
     single = _median_ratio(ours, theirs, lambda each: each.round_ns)
     if single is None:
@@ -131,6 +132,20 @@ def _from_slices(a: Timing, b: Timing) -> float | None:
         return None
     slope = (double * lengthening - single) / (lengthening - 1) * steps
     return slope if slope > 0 else None
+
+
+def _overlap(ours: Sequence[Slice], theirs: Sequence[Slice]) -> bool:
+    """Return whether two processes took turns with each other: none of the two had ended when the other began.
+
+    It says at once what counting neighbours would: of two that did not, at most one slice neighbours another's.
+    """
+    ours_ns, theirs_ns = _span(ours), _span(theirs)
+    return ours_ns[0] <= theirs_ns[1] and theirs_ns[0] <= ours_ns[1]
+
+
+def _span(of: Sequence[Slice]) -> tuple[int, int]:
+    begins = [each.begin_ns for each in of]
+    return min(begins), max(begins)
 
 
 def _longest(each: Slice) -> float:

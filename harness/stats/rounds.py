@@ -95,6 +95,11 @@ def _shift(rounds: Array, at: int) -> Shift | None:
 
 def _midranks(rounds: Array) -> Array:
     """Return each round's rank in its replicate from 1, equal rounds have the mean of their ranks."""
-    signs = np.sign(rounds[:, :, np.newaxis] - rounds[:, np.newaxis, :])  # (replicates, n, n)
-    ranks: Array = (rounds.shape[1] + 1 + signs.sum(axis=2)) / 2
+    ranks: Array = np.empty_like(rounds)
+    for replicate, ranked in zip(rounds, ranks, strict=True):
+        in_order = np.sort(replicate)
+        # As many are less, and as many are not more: the ranks of equal rounds lie between the two.
+        ranked[:] = (
+            np.searchsorted(in_order, replicate, "left") + np.searchsorted(in_order, replicate, "right") + 1
+        ) / 2
     return ranks

@@ -212,8 +212,11 @@ def _whole_faults(path: str, name: str, value: Any) -> Iterator[Fault]:
     if isinstance(value, int):
         yield from _whole_fault(path, name, value)
     elif isinstance(value, tuple):
-        # rounds: there are thousands, so only the ends are looked at first
-        if value and set(map(type, value)) == {int}:
+        # rounds and losses: there are thousands, so not one by one; of rounds only the ends are looked at
+        kinds = set(map(type, value))
+        if kinds <= {float, str}:
+            return
+        if kinds == {int}:
             for extreme in (min(value), max(value)):
                 yield from _whole_fault(f"{path}[{value.index(extreme)}]", name, extreme)
             return

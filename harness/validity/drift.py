@@ -83,9 +83,7 @@ def drifts(records: Iterable[Record], frameworks: Iterable[FrameworkOffer]) -> d
     return {block: Drift(tuple(of_block)) for block, of_block in sorted(changes.items())}
 
 
-def readings(
-    records: Iterable[Record], frameworks: Iterable[FrameworkOffer]
-) -> dict[DriftProbe, dict[int, float]]:
+def readings(records: Iterable[Record], frameworks: Iterable[FrameworkOffer]) -> dict[DriftProbe, dict[int, float]]:
     """Return the median time of one unit of work in ns, by probe and by the block that the probe ran before.
 
     `frameworks` say which library each of them computes with.
