@@ -34,6 +34,9 @@ PAGES: Final = ("hello",)  # fields of several lines
 SEQUENCES: Final = re.compile(  # what moves a terminal's cursor, sets its colour or its title (ECMA-48)
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
 )
+STEERING: Final = re.compile(  # characters that a terminal or an editor obeys; CR LF is the end of a line
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\r(?!\n)"
+)
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 CUT: Final = "…"
 
@@ -56,6 +59,16 @@ def page(text: str) -> str:
     """Return `text` with its lines and tabs, and all else as it can be printed."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join("\t".join(map(_printable, line.split("\t"))) for line in lines)
+
+
+def harmless(text: str) -> str:
+    """Return `text` as it is, or as `page` where something in it would steer a terminal."""
+    return page(text) if STEERING.search(text) else text
+
+
+def last_line(printed: str) -> str:
+    """Return the last line that a program printed and that is not blank, as `line`; empty: it printed none."""
+    return next((line(each) for each in reversed(page(printed).split("\n")) if each.strip()), "")
 
 
 def log(text: str) -> str:
