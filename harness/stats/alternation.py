@@ -31,7 +31,17 @@ class Slice:
     double_round_ns: float | None  # median of a trainer's fits of twice the steps; None: no trainer
 
 
-_slices: dict[int, tuple[Timing, tuple[Slice, ...]]] = {}  # with the replicate, so that its id stays its own
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """A replicate with its slices. It is kept, so that its id stays its own."""
+
+    timing: Timing
+    slices: tuple[Slice, ...]
+    first_ns: int  # the first and the last slice began then; 0: there is none
+    last_ns: int
+
+
+_kept: dict[int, _Sliced] = {}
 
 
 def took_turns(timing: Timing) -> bool:
@@ -44,16 +54,22 @@ def slices(timing: Timing) -> tuple[Slice, ...]:
 
     Rounds in which another process had the processor do not count, and a slice without any other is left out.
     """
+    return _sliced(timing).slices
+
+
+def _sliced(timing: Timing) -> _Sliced:
     # Each replicate is compared with many others. By identity: to hash its thousand rounds takes as long as this.
-    known = _slices.get(id(timing))
-    if known is None or known[0] is not timing:
-        if len(_slices) >= MOST_KEPT:
-            _slices.clear()
-        known = _slices[id(timing)] = timing, _sliced(timing)
-    return known[1]
+    known = _kept.get(id(timing))
+    if known is None:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        found = _slices(timing)
+        begins = [each.begin_ns for each in found] or [0]
+        known = _kept[id(timing)] = _Sliced(timing, found, min(begins), max(begins))
+    return known
 
 
-def _sliced(timing: Timing) -> tuple[Slice, ...]:
+def _slices(timing: Timing) -> tuple[Slice, ...]:
     found, first = [], 0
     alone = _alone(timing)
     for count in timing.slice_rounds:
@@ -110,9 +126,9 @@ def _from_slices(a: Timing, b: Timing) -> float | None:
     so it is the fits that are compared. Of two trainers with r(N) and r(2N), the ratios of their fits of one length,
     and q = T(2N) / T(N) of b, the ratio of the slopes is (r(2N) q - r(N)) / (q - 1).
     """
-    ours, theirs = slices(a), slices(b)
-    if not ours or not theirs or not _overlap(ours, theirs):
+    if not _met(_sliced(a), _sliced(b)):
         return None
+    ours, theirs = slices(a), slices(b)
     single = _median_ratio(ours, theirs, lambda each: each.round_ns)
     if single is None:
         return None
@@ -134,18 +150,12 @@ def _from_slices(a: Timing, b: Timing) -> float | None:
     return slope if slope > 0 else None
 
 
-def _overlap(ours: Sequence[Slice], theirs: Sequence[Slice]) -> bool:
-    """Return whether two processes took turns with each other: none of the two had ended when the other began.
+def _met(a: _Sliced, b: _Sliced) -> bool:
+    """Return whether two processes took turns at the same time: none of the two had ended when the other began.
 
     It says at once what counting neighbours would: of two that did not, at most one slice neighbours another's.
     """
-    ours_ns, theirs_ns = _span(ours), _span(theirs)
-    return ours_ns[0] <= theirs_ns[1] and theirs_ns[0] <= ours_ns[1]
-
-
-def _span(of: Sequence[Slice]) -> tuple[int, int]:
-    begins = [each.begin_ns for each in of]
-    return min(begins), max(begins)
+    return bool(a.slices and b.slices) and a.first_ns <= b.last_ns and b.first_ns <= a.last_ns
 
 
 def _longest(each: Slice) -> float:
