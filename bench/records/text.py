@@ -11,6 +11,7 @@ older samestep kept texts as they came. It changes nothing in what it has made i
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -90,12 +91,20 @@ def safe(value: T) -> T:
     """Return the dataclass `value` with every text in it, at any depth, safe; itself where they are."""
     whole: Any = value
     changes: dict[str, Any] = {}
-    for field in dataclasses.fields(whole):
-        before = getattr(whole, field.name)
-        after = _safe(field.name, before)
+    for name in field_names(type(whole)):
+        before = getattr(whole, name)
+        if before is None or isinstance(before, int | float):
+            continue
+        after = _safe(name, before)
         if after is not before:
-            changes[field.name] = after
+            changes[name] = after
     return dataclasses.replace(whole, **changes) if changes else value
+
+
+@functools.cache
+def field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass; none of any other type."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def _safe(field: str, value: object) -> object:

@@ -42,6 +42,7 @@ class _Sliced:
 
 
 _kept: dict[int, _Sliced] = {}
+_ratios: dict[tuple[int, int], float | None] = {}  # of two that are in `_kept`
 
 
 def took_turns(timing: Timing) -> bool:
@@ -63,6 +64,7 @@ def _sliced(timing: Timing) -> _Sliced:
     if known is None:
         if len(_kept) >= MOST_KEPT:
             _kept.clear()
+            _ratios.clear()
         found = _slices(timing)
         begins = [each.begin_ns for each in found] or [0]
         known = _kept[id(timing)] = _Sliced(timing, found, min(begins), max(begins))
@@ -122,12 +124,26 @@ def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
 def _from_slices(a: Timing, b: Timing) -> float | None:
     """Return the ratio of two members of one group; None: they were in none, or a slope is not positive.
 
+    One that links groups is asked for again and again.
+    """
+    if not _met(_sliced(a), _sliced(b)):
+        return None
+    key = id(a), id(b)
+    if key not in _ratios:
+        ratio = _ratio_of_slices(a, b)
+        if id(a) not in _kept or id(b) not in _kept:  # they were cleared meanwhile, and an id may become another's
+            return ratio
+        _ratios[key] = ratio
+    return _ratios[key]
+
+
+def _ratio_of_slices(a: Timing, b: Timing) -> float | None:
+    """Return the ratio of two members of one group; None: they were in none, or a slope is not positive.
+
     The step of a trainer is the slope between its fits of N and of 2N steps. Slopes are small differences of long fits,
     so it is the fits that are compared. Of two trainers with r(N) and r(2N), the ratios of their fits of one length,
     and q = T(2N) / T(N) of b, the ratio of the slopes is (r(2N) q - r(N)) / (q - 1).
     """
-    if not _met(_sliced(a), _sliced(b)):
-        return None
     ours, theirs = slices(a), slices(b)
     single = _median_ratio(ours, theirs, lambda each: each.round_ns)
     if single is None:
