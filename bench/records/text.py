@@ -11,7 +11,6 @@ older samestep kept texts as they came. It changes nothing in what it has made i
 """
 
 import dataclasses
-import functools
 import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -101,10 +100,15 @@ def safe(value: T) -> T:
     return dataclasses.replace(whole, **changes) if changes else value
 
 
-@functools.cache
+_names: dict[type, tuple[str, ...]] = {}
+
+
 def field_names(kind: type) -> tuple[str, ...]:
     """Return the names of the fields of a dataclass; none of any other type."""
-    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+    if kind not in _names:
+        fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+        _names[kind] = tuple(field.name for field in fields)
+    return _names[kind]
 
 
 def _safe(field: str, value: object) -> object:
