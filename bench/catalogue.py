@@ -23,6 +23,7 @@ EXPORT: Final = "export"  # mode of the turn that trains and writes a model for 
 LIMITS: Final = "limits"  # mode of the turn that measures the most that a library reaches on this machine
 DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measures whether the machine is still as fast
 CONTROL: Final = "twin"  # track of the A/A control
+PROBED_WITHOUT_OWN: Final = "numpy"  # the library that is probed in a framework without probes; it is everywhere
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",

@@ -283,11 +283,7 @@ def show(
 def main() -> NoReturn:
     """Run the command line; an error becomes one sentence and an exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    with terminal.safe_streams() as out:
-        code = _exit_code()
-        out.flush()
-        code = terminal.exit_code(code, out)
-    sys.exit(code)
+    terminal.exiting(_exit_code)
 
 
 def _exit_code() -> int:

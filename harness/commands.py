@@ -1,27 +1,21 @@
-"""The commands that measure nothing: what can be run, what would be run, the results of a run."""
+"""The commands that measure nothing: what can be run, what would be run, the results of a run.
+
+Each imports what it needs when it runs: a report needs no launcher, a plan no statistics.
+"""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
-
-from bench.catalogue import DEVICES, catalogue, device_lacking
 from bench.frameworks import FRAMEWORKS
-from bench.reference.precision import PRECISIONS
-from harness.compare import choice
-from harness.environments import locks
 from harness.errors import OK, SOME_FAILED, USAGE, SelectionError
-from harness.format import rough_duration
-from harness.plan import label, request, selection
-from harness.plan.planner import planned_run
-from harness.plan.profiles import PROFILES
+from harness.plan import request, selection
 from harness.plan.request import Request
-from harness.run import progress
-from harness.store import history
 from harness.store.folder import find
 from harness.terminal import streams as terminal
-from harness.validity.results import load
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def compare(
@@ -37,7 +31,7 @@ def compare(
         threshold: a difference that counts, as 10% or 1.1; None: verdicts, which need six blocks.
         format: csv, md, json or line; None: a table for people.
     """
-    from harness.compare import conditions, render
+    from harness.compare import choice, conditions, render
     from harness.compare.threshold import parsed
 
     asked = conditions.parsed(fail_on)
@@ -55,6 +49,12 @@ def compare(
 
 def list_offer() -> None:
     """Print what can be selected."""
+    from rich.table import Table
+
+    from bench.catalogue import DEVICES, catalogue
+    from bench.reference.precision import PRECISIONS
+    from harness.plan.profiles import PROFILES
+
     console = terminal.console()
     offer = catalogue()
     table = Table("framework", "mode", "what happens in it", box=None, header_style="bold", pad_edge=False)
@@ -90,6 +90,13 @@ def list_offer() -> None:
 
 def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
     """Print the cells and the order of a run, and how long it would take, estimated from earlier runs."""
+    from bench.catalogue import device_lacking
+    from harness.format import rough_duration
+    from harness.plan import label
+    from harness.plan.planner import planned_run
+    from harness.run import progress
+    from harness.store import history
+
     planned = planned_run(requested, launchers=launcher, blocks=None, say=lambda line: None)
     plan = planned.plan
     if planned.left_out:
@@ -111,7 +118,9 @@ def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
     """Build the images of `frameworks`, each one name or several by comma; return the exit code."""
+    from harness.environments import locks
     from harness.launchers import images
+    from harness.run import progress
 
     valid = dict.fromkeys((*FRAMEWORKS, "harness"))
     named = selection.names(",".join(frameworks)) if frameworks else ()
@@ -129,6 +138,7 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
     from harness.report import write
     from harness.report.exporters import EXPORTERS
     from harness.report.tables.all import TABLES
+    from harness.validity.results import load
 
     if format is not None:
         request.one_of("format", format, tuple(EXPORTERS))
@@ -148,6 +158,7 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
 
 def show(frameworks: tuple[str, ...]) -> None:
     """Print the hello worlds of `frameworks` side by side."""
+    from bench.catalogue import catalogue
     from harness.hello import side_by_side
 
     with_hello = {offer.name: offer for offer in catalogue().frameworks if offer.hello}
@@ -157,6 +168,7 @@ def show(frameworks: tuple[str, ...]) -> None:
 
 def doctor(device: str | None = None) -> int:
     """Print what this host can run, or what of it on `device`; return the exit code."""
+    from bench.catalogue import catalogue
     from harness.doctor import printing, programs, survey
     from harness.doctor.checks import can_run, examine, obstacle, ways
 
@@ -174,7 +186,7 @@ def doctor(device: str | None = None) -> int:
     return USAGE
 
 
-def _fold(table: Table) -> None:
+def _fold(table: "Table") -> None:
     """Let long words go on in the next line where a terminal is narrow: cut, a remedy could not be followed."""
     for column in table.columns:
         column.overflow = "fold"
@@ -182,6 +194,8 @@ def _fold(table: Table) -> None:
 
 def check(framework: str) -> int:
     """Print what a framework that is being added has and lacks; return the exit code."""
+    from rich.markup import escape
+
     from harness.doctor import adding
 
     console = terminal.console()

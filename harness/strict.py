@@ -57,9 +57,10 @@ def record(source: str) -> Record:
         RecordError: it is damaged, or of a newer schema.
     """
     read = decoded(Record, codec.upgraded(parsed(source)))
-    if read.status == "ok" and (path := codec.infinite_number(read)):  # of any other, the part is left out
+    path = codec.infinite_number(read)
+    if path and read.status == "ok":  # of any other, the part is left out
         raise FieldError(path, "is not a finite number")
-    return codec.keepable(read)
+    return codec.keepable(read) if path else text.safe(read)
 
 
 def value(kind: type[T], source: str) -> T:

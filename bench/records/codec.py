@@ -8,14 +8,16 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 from bench.records import text
 from bench.records.record import Record
 from bench.records.schema import SCHEMA, UPGRADES
 
 T = TypeVar("T")
+
+FINITE: Final = frozenset({int, str, bool, types.NoneType})  # whose values are no number that is not finite
 
 
 class RecordError(ValueError):
@@ -49,15 +51,22 @@ def infinite_number(value: Any, path: str = "") -> str:
     """Return the path of the first number in `value` that is not finite, such as `accuracy.losses[3]`; empty: none."""
     if isinstance(value, float):
         return "" if math.isfinite(value) else path
-    inner: Iterator[tuple[str, Any]] = iter(())
     if isinstance(value, tuple):
-        if set(map(type, value)) == {int}:  # rounds: there are thousands
+        kinds = set(map(type, value))  # rounds and losses: there are thousands, so not one by one
+        if kinds <= FINITE or (kinds == {float} and all(map(math.isfinite, value))):
             return ""
-        inner = ((f"{path}[{at}]", item) for at, item in enumerate(value))
-    elif dataclasses.is_dataclass(value):
+        inner: Iterable[tuple[str, Any]] = ((f"{path}[{at}]", item) for at, item in enumerate(value))
+    else:
         above = f"{path}." if path else ""
-        inner = ((f"{above}{field.name}", getattr(value, field.name)) for field in dataclasses.fields(value))
-    return next(filter(None, (infinite_number(item, below) for below, item in inner)), "")
+        inner = [
+            (f"{above}{name}", item)
+            for name in text.field_names(type(value))
+            if type(item := getattr(value, name)) not in FINITE
+        ]
+    for below, item in inner:
+        if found := infinite_number(item, below):
+            return found
+    return ""
 
 
 def from_json(line: str) -> Record:

@@ -34,6 +34,9 @@ PAGES: Final = ("hello",)  # fields of several lines
 SEQUENCES: Final = re.compile(  # what moves a terminal's cursor, sets its colour or its title (ECMA-48)
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
 )
+STEERING: Final = re.compile(  # characters that a terminal or an editor obeys; CR LF is the end of a line
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\r(?!\n)"
+)
 SURROGATE: Final = re.compile("[\ud800-\udfff]")
 CUT: Final = "…"
 
@@ -58,6 +61,16 @@ def page(text: str) -> str:
     return "\n".join("\t".join(map(_printable, line.split("\t"))) for line in lines)
 
 
+def harmless(text: str) -> str:
+    """Return `text` as it is, or as `page` where something in it would steer a terminal."""
+    return page(text) if STEERING.search(text) else text
+
+
+def last_line(printed: str) -> str:
+    """Return the last line that a program printed and that is not blank, as `line`; empty: it printed none."""
+    return next((line(each) for each in reversed(page(printed).split("\n")) if each.strip()), "")
+
+
 def log(text: str) -> str:
     """Return the end of what a process printed, as `page`, of at most `LOG_CHARACTERS`."""
     return page(text[-LOG_CHARACTERS:])[-LOG_CHARACTERS:]
@@ -77,12 +90,25 @@ def safe(value: T) -> T:
     """Return the dataclass `value` with every text in it, at any depth, safe; itself where they are."""
     whole: Any = value
     changes: dict[str, Any] = {}
-    for field in dataclasses.fields(whole):
-        before = getattr(whole, field.name)
-        after = _safe(field.name, before)
+    for name in field_names(type(whole)):
+        before = getattr(whole, name)
+        if before is None or isinstance(before, int | float):
+            continue
+        after = _safe(name, before)
         if after is not before:
-            changes[field.name] = after
+            changes[name] = after
     return dataclasses.replace(whole, **changes) if changes else value
+
+
+_names: dict[type, tuple[str, ...]] = {}
+
+
+def field_names(kind: type) -> tuple[str, ...]:
+    """Return the names of the fields of a dataclass; none of any other type."""
+    if kind not in _names:
+        fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+        _names[kind] = tuple(field.name for field in fields)
+    return _names[kind]
 
 
 def _safe(field: str, value: object) -> object:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from bench.catalogue import framework_offer
+from bench.catalogue import PROBED_WITHOUT_OWN, framework_offer
 from bench.interface import Framework, Probes, Task
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.rounds import Clock
@@ -41,7 +41,6 @@ ROUND_NS: Final = 1_000_000  # least duration of one round
 PROBE_NS: Final = 150_000_000  # for the rounds of one probe
 FEWEST_ROUNDS: Final = 5  # however long they are
 MOST_ROUNDS: Final = 100
-FALLBACK: Final = "numpy"  # whose probes stand for a framework that has none
 
 
 Measure = Callable[[Framework, Probes, str], Iterable[Limit]]  # (framework, its calls, device) -> limits
@@ -67,7 +66,7 @@ def take(turn: Turn, announce: Callable[[str], None], startup_ns: int, measure: 
 
     For a framework without probes it is NumPy, which is in every environment.
     """
-    name = turn.cell.framework if framework_offer(turn.cell.framework).limits else FALLBACK
+    name = turn.cell.framework if framework_offer(turn.cell.framework).limits else PROBED_WITHOUT_OWN
     phase = PhaseClock(time.perf_counter_ns, announce, startup_ns)
     measured: list[Limit] = []
     versions: list[str] = []

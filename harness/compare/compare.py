@@ -18,9 +18,9 @@ from typing import Final, Literal
 from bench.records.record import Cell
 from harness.compare.choice import Choice
 from harness.compare.match import Match, Side, Unmatched, incomparable, match_cells, sides, unlike
-from harness.compare.sessions import moved, same_session
+from harness.compare.sessions import moved, probed, same_session
 from harness.errors import SelectionError
-from harness.format import difference
+from harness.format import difference, listed
 from harness.report.tables.steps import StepRow, shared_ratios
 from harness.stats import moderated, pairs
 from harness.stats.estimate import FEW_BLOCKS, Cost, Estimate, Verdict, estimate
@@ -29,7 +29,7 @@ from harness.stats.pairs import Pair
 from harness.stats.threshold import Answer, answers
 from harness.stats.welch import unpaired
 from harness.validity.noise_floor import floor_of, least_floor_of
-from harness.validity.ratios import Ratios
+from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
 
 NOT_COMPARABLE: Final = "not comparable"
@@ -148,16 +148,17 @@ def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
     floor = max(noise(a), noise(b))
     if same_session(a, b):
         sentence = f"Paired by block within one session; {_noise(floor)}."
-        ratios = Ratios(a) if a is b else None
+        ratios = ratios_of(a) if a is b else None
         return Basis(paired=True, floor=floor, sentence=sentence, ratios=ratios)
     movement = moved(a, b)
     if movement is None:
+        no_probes, why_not = _unprobed(probed(a), probed(b))
         return Basis(
             paired=False,
             floor=floor,
-            sentence="Two sessions, not made side by side, and no drift probes in both that would tell how the machine"
+            sentence=f"Two sessions, not made side by side, and {no_probes} that would tell how the machine"
             " changed between them: the ratios are no verdicts.",
-            why_not="another session, without drift probes in both",
+            why_not=f"another session, {why_not}",
         )
     floor = max(floor, movement.value)
     return Basis(
@@ -166,6 +167,14 @@ def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
         sentence="Two sessions, compared as independent samples: between them the machine itself moved by"
         f" {movement.value:.1%} ({movement.probe}), so {_noise(floor)}.",
     )
+
+
+def _unprobed(a: Sequence[str], b: Sequence[str]) -> tuple[str, str]:
+    """Return, for a sentence and for a few words, that sessions have no drift probe in common; with their libraries."""
+    if not a or not b:
+        return "no drift probes in both", "without drift probes in both"
+    libraries = f"of {listed(a)} in one and of {listed(b)} in the other"
+    return f"no drift probe of one library in both ({libraries})", "with drift probes of different libraries"
 
 
 def _noise(floor: float) -> str:

@@ -2,8 +2,8 @@
 
 Replicates of two runs that were not made side by side share no blocks, so drift does not cancel. They are compared as
 independent samples (Welch 1947, "The generalization of 'Student's' problem", Biometrika 34), and a difference has to be
-larger than that of the drift probes, which are the same in both sessions. Without drift probes in both it is not known
-how the machine changed between them, and there is no verdict.
+larger than that of the drift probes, which are the same calls of the same library in both sessions. Without such probes
+in both it is not known how the machine changed between them, and there is no verdict.
 """
 
 import math
@@ -36,7 +36,7 @@ def same_session(a: Run, b: Run) -> bool:
 
 def moved(a: Run, b: Run) -> Moved | None:
     """Return how far the machine moved between the sessions of `a` and `b`; None without a probe that both measured."""
-    levels_a, levels_b = _levels(a.records), _levels(b.records)
+    levels_a, levels_b = _levels(a), _levels(b)
     changes = {probe: abs(math.log(levels_b[probe] / levels_a[probe])) for probe in levels_a.keys() & levels_b.keys()}
     if not changes:
         return None
@@ -55,6 +55,12 @@ def _spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
     return spans
 
 
-def _levels(records: Iterable[Record]) -> Mapping[DriftProbe, float]:
+def probed(run: Run) -> tuple[str, ...]:
+    """Return the libraries whose calls the drift probes of a run timed; none: it has no drift probes."""
+    return tuple(sorted({probe.library for probe in _levels(run)}))
+
+
+def _levels(run: Run) -> Mapping[DriftProbe, float]:
     """Return the time of each drift probe in ns per unit of work: the median over its turns."""
-    return {probe: statistics.median(by_block.values()) for probe, by_block in readings(records).items()}
+    times = readings(run.records, run.facts.frameworks)
+    return {probe: statistics.median(by_block.values()) for probe, by_block in times.items()}

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.records import text as texts
+
 PROBE: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
 START_S: Final = 60.0  # for the interpreter to start
+LONGEST_ANSWER: Final = 80  # characters; a version has four or five
 RECORD: Final = "RECORD"
 
 
@@ -63,11 +66,16 @@ def _interpreter(python: Path, version: str) -> str:
         return f"its interpreter is not there{target}"
     try:
         done = subprocess.run(
-            [python, "-I", "-S", "-c", PROBE], capture_output=True, text=True, check=True, timeout=START_S
+            [python, "-I", "-S", "-c", PROBE],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+            timeout=START_S,
         )
     except (OSError, subprocess.SubprocessError) as error:
         return f"its interpreter does not start ({error})"
-    answer = done.stdout.strip()
+    answer = texts.line(done.stdout, LONGEST_ANSWER)
     return "" if answer == version else f"its interpreter is now Python {answer}, the packages are for {version}"
 
 

@@ -30,6 +30,7 @@ def run(command: Sequence[str]) -> str:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # it prints paths
             timeout=DOWNLOAD_TIMEOUT_S,
             check=False,
         )

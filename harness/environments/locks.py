@@ -27,7 +27,9 @@ from typing import Final
 import uv
 
 from bench.frameworks import FRAMEWORKS
+from bench.records.text import page
 from bench.turns import variables
+from harness.terminal import streams
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PYTHONS: Final = {"cpu": "3.11", "cuda": "3.12"}  # the Python that a device's locks are made for
@@ -189,8 +191,20 @@ def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     # Any Python can resolve for another one; without --python, uv would look for that one and download it.
     command += ["--no-header", "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
     given = variables.of_tools(os.environ)
-    return subprocess.run([*command, *options], cwd=root, env=given, stdout=subprocess.DEVNULL, check=False).returncode
+    done = subprocess.run(
+        [*command, *options],
+        cwd=root,
+        env=given,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.stderr.strip():
+        print(page(done.stderr.rstrip("\n")), file=sys.stderr, flush=True)
+    return done.returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    streams.exiting(lambda: main(sys.argv[1:]))

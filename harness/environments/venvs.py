@@ -19,6 +19,7 @@ from typing import Final
 
 import uv
 
+from bench.records import text as texts
 from bench.turns import variables
 from harness.environments import damage, interpreters, locks
 from harness.environments.damage import Damage
@@ -49,7 +50,13 @@ def run_uv(arguments: Sequence[str]) -> tuple[int, str]:
     given = variables.of_tools(os.environ)
     environ = {"UV_SYSTEM_CERTS": "true", **given, "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
     done = subprocess.run(
-        [program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environ, check=False
+        [program, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environ,
+        check=False,
     )
     return done.returncode, done.stderr
 
@@ -174,7 +181,7 @@ class Environments:
 
 def _explained(stderr: str) -> str:
     """Return the last line of uv's error and, where it is known, the remedy."""
-    lines = [line.strip(" ×╰─▶│├\t") for line in stderr.splitlines() if line.strip()]
+    lines = [texts.line(each).strip(" ×╰─▶│├\t") for each in texts.page(stderr).split("\n") if each.strip()]
     lines = [line for line in lines if not line.startswith("hint:")]
     first, last = (lines[0].removeprefix("error: "), lines[-1]) if lines else ("", "")
     text = stderr.lower()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.records.text import last_line
 from bench.turns import variables
 from harness.errors import SetupError
 
@@ -50,12 +51,12 @@ def look(python: Path, named: Sequence[str] = ()) -> Interpreter:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                errors="replace",
+                errors="surrogateescape",  # it prints paths
                 timeout=PROBE_S,
                 check=True,
             )
         except subprocess.CalledProcessError as error:
-            said = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
+            said = last_line(error.stderr) or f"exit code {error.returncode}"
             remedy = "; --env LD_LIBRARY_PATH hands yours on" if os.environ.get(variables.LIBRARIES) else ""
             raise SetupError(f"{python} does not start with the variables of a replicate: {said}{remedy}") from error
         except (OSError, subprocess.SubprocessError) as error:

@@ -29,6 +29,7 @@ from harness.peers.comparison import CONDITIONS, Condition, Facts, Results, plan
 from harness.peers.steps import STEPS
 from harness.peers.table import markdown, text
 from harness.plan.request import one_of
+from harness.terminal import streams
 
 BUSY_S: Final = 2.0  # for so long it is looked whether other programs run
 QUIET: Final = 0.2  # processors that may be busy on a quiet machine
@@ -141,4 +142,4 @@ def facts(cpus: tuple[int, ...], cap_s: float, versions: dict[str, str], busy: f
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    streams.exiting(lambda: main(sys.argv[1:]))

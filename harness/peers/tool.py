@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from bench.records.text import last_line
 from bench.turns import variables
 from bench.turns.supervise import end_group
 from harness.environments.checkout import ROOT
@@ -139,7 +140,7 @@ class Programs:
 def failed(command: Sequence[str], said: str) -> SetupError:
     """Return the error of a program that failed, with its last line."""
     name = next((word.rpartition(".")[2] for word in command if word.startswith(PROGRAMS)), Path(command[0]).name)
-    return SetupError(f"{name}: {(said.strip().splitlines() or ['it printed nothing'])[-1]}")
+    return SetupError(f"{name}: {last_line(said) or 'it printed nothing'}")
 
 
 def until_known(

@@ -42,10 +42,11 @@ def _what(run: Run, rows: Sequence[StepRow]) -> str:
 
 def _moved(run: Run) -> str:
     """Return which drift probe moved most within a block, and by how much; empty: there is none."""
-    largest = [(abs(drift.largest[1]), block, drift.largest) for block, drift in drifts(run.records).items()]
-    if not largest:
+    changed = drifts(run.records, run.facts.frameworks)
+    if not changed:
         return ""
-    _, block, (probe, change) = max(largest)
+    block = max(changed, key=lambda each: abs(changed[each].largest[1]))
+    probe, change = changed[block].largest
     return f"its drift probe ({WORDS[probe.kind]}) changed by {change:+.0%} within block {block}"
 
 

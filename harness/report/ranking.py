@@ -16,7 +16,7 @@ from harness.stats.breakeven import NEVER, BreakEven, NotTold
 from harness.stats.estimate import FEW_BLOCKS, Estimate, verdict
 from harness.stats.pairs import Pair
 from harness.validity.noise_floor import floor_of
-from harness.validity.ratios import Ratios
+from harness.validity.ratios import ratios_of
 from harness.validity.results import Run
 
 
@@ -24,7 +24,7 @@ class Ranking:
     """The rows of one work, and which of them are told apart."""
 
     def __init__(self, run: Run, rows: Sequence[StepRow]) -> None:
-        self._ratios = Ratios(run)
+        self._ratios = ratios_of(run)
         self._floor = floor_of(run)
         self._rows = self._in_order(rows)
 

@@ -97,7 +97,7 @@ def where(folder: RunFolder) -> str:
     if not page.is_file():
         return f"No page yet; this makes it: {_remake(folder)}"
     made_from = _made_from(folder)
-    if made_from.get("records_sha256", _records_sha256(folder)) != _records_sha256(folder):
+    if "records_sha256" in made_from and made_from["records_sha256"] != _records_sha256(folder):
         return f"Report: {page}, older than the records; this makes it again: {_remake(folder)}"
     if made_from.get("whole", True) is not True:
         return f"Report: {page}, without plots so far; this makes it whole: {_remake(folder)}"

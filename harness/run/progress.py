@@ -162,6 +162,7 @@ class TerminalProgress:
         done = sum(map(is_planned, records))
         self._task: TaskID = self._progress.add_task("", total=plan.replicates * copies, completed=done)
         self._progress.start()
+        terminal.clean_redirected()
 
     def say(self, line: str) -> None:
         """Write the line above the bar."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.records.text import last_line
 from bench.turns import variables
 from harness.environments.checkout import ROOT
 from harness.environments.venvs import Environments
@@ -54,10 +55,11 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
         )
         if done.returncode not in (0, SOME_FAILED):
-            last = (done.stdout.strip().splitlines() or ["it printed nothing"])[-1]
+            last = last_line(done.stdout) or "it printed nothing"
             raise SetupError(f"A run of the self-test ended with exit code {done.returncode}: {last}")
         return find(results, "latest")
 

@@ -42,6 +42,7 @@ from harness.stats import alternation
 from harness.stats.estimate import estimate, step_ns
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create
+from harness.terminal import streams
 
 WITHIN: Final = 0.10  # a ratio farther from 1 is a failure
 SLICES: Final = 40  # of each of the two
@@ -242,4 +243,4 @@ def _shown(ratios: Iterable[ScriptRatio], plan: Plan) -> Iterator[ScriptRatio]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    streams.exiting(lambda: main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.records.record import Cell
+from bench.records.text import last_line
 from bench.turns import variables
 from bench.turns.supervise import end_group
 from harness.environments.checkout import ROOT
@@ -93,8 +94,11 @@ class Script:
         self._output = output
         self.turns = FreeRunning(process.pid, is_ready=lambda: "rounds" in self._lines(), has_ended=self.has_ended)
 
+    def _printed(self) -> str:
+        return self._output.read_text(errors="replace")
+
     def _lines(self) -> list[str]:
-        return self._output.read_text(errors="replace").splitlines()
+        return self._printed().splitlines()
 
     def has_ended(self) -> bool:
         """Return whether it has."""
@@ -110,12 +114,11 @@ class Script:
         self.turns.finish()
         try:
             self._process.wait(TIMEOUT_S)
-            lines = self._lines()
-            result = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+            result = json.loads(next(line for line in reversed(self._lines()) if line.startswith("{")))
             return [Round(begin_ns=begin, end_ns=end, steps=steps) for begin, end, steps in result["rounds"]]
         except subprocess.TimeoutExpired as error:
             raise SetupError(f"{name}: still running after {TIMEOUT_S:g} s") from error
         except (ValueError, TypeError, StopIteration, KeyError) as error:
-            raise SetupError(f"{name}: {(lines or ['it printed nothing'])[-1]}") from error
+            raise SetupError(f"{name}: {last_line(self._printed()) or 'it printed nothing'}") from error
         finally:
             end_group(self._process)

@@ -31,7 +31,18 @@ class Slice:
     double_round_ns: float | None  # median of a trainer's fits of twice the steps; None: no trainer
 
 
-_slices: dict[int, tuple[Timing, tuple[Slice, ...]]] = {}  # with the replicate, so that its id stays its own
+@dataclass(frozen=True, slots=True)
+class _Sliced:
+    """A replicate with its slices. It is kept, so that its id stays its own."""
+
+    timing: Timing
+    slices: tuple[Slice, ...]
+    first_ns: int  # the first and the last slice began then; 0: there is none
+    last_ns: int
+
+
+_kept: dict[int, _Sliced] = {}
+_ratios: dict[tuple[int, int], float | None] = {}  # of two that are in `_kept`
 
 
 def took_turns(timing: Timing) -> bool:
@@ -44,16 +55,23 @@ def slices(timing: Timing) -> tuple[Slice, ...]:
 
     Rounds in which another process had the processor do not count, and a slice without any other is left out.
     """
+    return _sliced(timing).slices
+
+
+def _sliced(timing: Timing) -> _Sliced:
     # Each replicate is compared with many others. By identity: to hash its thousand rounds takes as long as this.
-    known = _slices.get(id(timing))
-    if known is None or known[0] is not timing:
-        if len(_slices) >= MOST_KEPT:
-            _slices.clear()
-        known = _slices[id(timing)] = timing, _sliced(timing)
-    return known[1]
+    known = _kept.get(id(timing))
+    if known is None:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+            _ratios.clear()
+        found = _slices(timing)
+        begins = [each.begin_ns for each in found] or [0]
+        known = _kept[id(timing)] = _Sliced(timing, found, min(begins), max(begins))
+    return known
 
 
-def _sliced(timing: Timing) -> tuple[Slice, ...]:
+def _slices(timing: Timing) -> tuple[Slice, ...]:
     found, first = [], 0
     alone = _alone(timing)
     for count in timing.slice_rounds:
@@ -95,7 +113,8 @@ def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
         if (direct := _from_slices(a, b)) is not None:
             return direct
         for other in others:
-            to_other, from_other = _from_slices(a, other), _from_slices(other, b)
+            to_other = _from_slices(a, other)
+            from_other = None if to_other is None else _from_slices(other, b)
             if to_other is not None and from_other is not None:
                 return to_other * from_other
     a_ns, b_ns = step_ns(a), step_ns(b)
@@ -105,13 +124,27 @@ def ratio(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
 def _from_slices(a: Timing, b: Timing) -> float | None:
     """Return the ratio of two members of one group; None: they were in none, or a slope is not positive.
 
+    One that links groups is asked for again and again.
+    """
+    if not _met(_sliced(a), _sliced(b)):
+        return None
+    key = id(a), id(b)
+    if key not in _ratios:
+        ratio = _ratio_of_slices(a, b)
+        if id(a) not in _kept or id(b) not in _kept:  # they were cleared meanwhile, and an id may become another's
+            return ratio
+        _ratios[key] = ratio
+    return _ratios[key]
+
+
+def _ratio_of_slices(a: Timing, b: Timing) -> float | None:
+    """Return the ratio of two members of one group; None: they were in none, or a slope is not positive.
+
     The step of a trainer is the slope between its fits of N and of 2N steps. Slopes are small differences of long fits,
     so it is the fits that are compared. Of two trainers with r(N) and r(2N), the ratios of their fits of one length,
     and q = T(2N) / T(N) of b, the ratio of the slopes is (r(2N) q - r(N)) / (q - 1).
     """
     ours, theirs = slices(a), slices(b)
-    if not ours or not theirs:
-        return None
     single = _median_ratio(ours, theirs, lambda each: each.round_ns)
     if single is None:
         return None
@@ -131,6 +164,14 @@ def _from_slices(a: Timing, b: Timing) -> float | None:
         return None
     slope = (double * lengthening - single) / (lengthening - 1) * steps
     return slope if slope > 0 else None
+
+
+def _met(a: _Sliced, b: _Sliced) -> bool:
+    """Return whether two processes took turns at the same time: none of the two had ended when the other began.
+
+    It says at once what counting neighbours would: of two that did not, at most one slice neighbours another's.
+    """
+    return bool(a.slices and b.slices) and a.first_ns <= b.last_ns and b.first_ns <= a.last_ns
 
 
 def _longest(each: Slice) -> float:

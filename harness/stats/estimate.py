@@ -96,8 +96,8 @@ def round_step_ns(timing: Timing) -> tuple[float, ...]:
     steps = timing.steps_per_round
     if timing.double_round_ns:
         pairs = zip(timing.round_ns, timing.double_round_ns, strict=False)
-        return tuple((double - single) / steps for single, double in pairs)
-    return tuple(duration / steps for duration in timing.round_ns)
+        return tuple([(double - single) / steps for single, double in pairs])
+    return tuple([duration / steps for duration in timing.round_ns])  # a list is made in half the time
 
 
 def step_ns(timing: Timing) -> float | None:

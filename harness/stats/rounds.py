@@ -95,8 +95,11 @@ def _shift(rounds: Array, at: int) -> Shift | None:
 
 def _midranks(rounds: Array) -> Array:
     """Return each round's rank in its replicate from 1, equal rounds have the mean of their ranks."""
-    ranks = np.empty(rounds.shape)
-    for row, replicate in zip(ranks, rounds, strict=True):  # by sorting: there may be tens of thousands of rounds
-        _, which, counts = np.unique(replicate, return_inverse=True, return_counts=True)
-        row[:] = (counts.cumsum() - (counts - 1) / 2)[which]
+    ranks: Array = np.empty_like(rounds)
+    for replicate, ranked in zip(rounds, ranks, strict=True):  # by sorting: there may be tens of thousands of rounds
+        in_order = np.sort(replicate)
+        # As many are less, and as many are not more: the ranks of equal rounds lie between the two.
+        ranked[:] = (
+            np.searchsorted(in_order, replicate, "left") + np.searchsorted(in_order, replicate, "right") + 1
+        ) / 2
     return ranks

@@ -125,15 +125,19 @@ class RunFolder:
         _attempt(self.path, lambda: self.samples.append(samples))
 
     def write_log(self, record: Record, text: str) -> None:
-        """Write the output of a replicate to logs/<position>-<framework>-<mode>[-2].log; raises StoreError."""
+        """Write the output of a replicate to its log (`log_path`); raises StoreError."""
         if not text:
             return
-        folder = self.path / LOGS_FOLDER
-        again = f"-{record.attempt}" if record.attempt > 1 else ""
-        cell = texts.file_name(f"{record.cell.framework[:LONGEST_NAME]}-{record.cell.mode[:LONGEST_NAME]}")
-        name = f"{record.position:04}-{cell}{again}.log"
-        _attempt(folder, lambda: folder.mkdir(exist_ok=True))
-        _attempt(folder / name, lambda: (folder / name).write_text(texts.log(text), encoding="utf-8"))
+        path = self.path / log_path(record)
+        _attempt(path.parent, lambda: path.parent.mkdir(exist_ok=True))
+        _attempt(path, lambda: path.write_text(texts.log(text), encoding="utf-8"))
+
+    def logs(self) -> frozenset[str]:
+        """Return the paths of the logs that are there, as `log_path` has them."""
+        try:
+            return frozenset(f"{LOGS_FOLDER}/{path.name}" for path in (self.path / LOGS_FOLDER).iterdir())
+        except OSError:  # there are none, or they may not be read
+            return frozenset()
 
     def records(self) -> tuple[Record, ...]:
         """Return every record; those of older schemas are upgraded.
@@ -182,6 +186,13 @@ class RunFolder:
                     raise
 
         _attempt(path, write)
+
+
+def log_path(record: Record) -> Path:
+    """Return where the output of a replicate is in its run's folder: logs/<position>-<framework>-<mode>[-2].log."""
+    again = f"-{record.attempt}" if record.attempt > 1 else ""
+    cell = texts.file_name(f"{record.cell.framework[:LONGEST_NAME]}-{record.cell.mode[:LONGEST_NAME]}")
+    return Path(LOGS_FOLDER) / f"{record.position:04}-{cell}{again}.log"
 
 
 def create(results: Path, run_id: str) -> RunFolder:

@@ -4,7 +4,6 @@ Each rule yields the path of a value and what is wrong with it. A replicate that
 judged in `harness.validity`; a value that no samestep writes does not.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -12,12 +11,15 @@ from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, TIMED
 from bench.records.codec import infinite_number
 from bench.records.observation import Energy
 from bench.records.record import Accuracy, Cell, Record, Timing
+from bench.records.text import field_names
 from bench.reference.precision import PRECISIONS
 from harness.format import listed
 from harness.plan.plan import Plan, is_planned
 from harness.plan.request import MOST_SECONDS
 from harness.store.facts import RunFacts
 from harness.strict import FieldError
+
+NO_NUMBERS: Final = frozenset({str, float, bool, type(None)})  # whose values are no whole numbers
 
 Fault = tuple[str, str]  # the path of a value, and what is wrong with it
 
@@ -207,22 +209,23 @@ def _number_faults(value: Any) -> Iterator[Fault]:
 
 def _whole_faults(path: str, name: str, value: Any) -> Iterator[Fault]:
     """Yield the whole numbers that are too large, too small or, for a duration, negative."""
-    if isinstance(value, bool):
-        return
-    if isinstance(value, int):
+    if type(value) is int:
         yield from _whole_fault(path, name, value)
     elif isinstance(value, tuple):
-        # rounds: there are thousands, so only the ends are looked at first
-        if value and set(map(type, value)) == {int}:
+        # rounds and losses: there are thousands, so not one by one; of rounds only the ends are looked at
+        kinds = set(map(type, value))
+        if kinds == {int}:
             for extreme in (min(value), max(value)):
                 yield from _whole_fault(f"{path}[{value.index(extreme)}]", name, extreme)
-            return
-        for at, item in enumerate(value):
-            yield from _whole_faults(f"{path}[{at}]", name, item)
-    elif dataclasses.is_dataclass(value):
+        elif not kinds <= NO_NUMBERS:
+            for at, item in enumerate(value):
+                yield from _whole_faults(f"{path}[{at}]", name, item)
+    else:
         above = f"{path}." if path else ""
-        for field in dataclasses.fields(value):
-            yield from _whole_faults(f"{above}{field.name}", field.name, getattr(value, field.name))
+        for inner in field_names(type(value)):
+            item = getattr(value, inner)
+            if type(item) not in NO_NUMBERS:
+                yield from _whole_faults(f"{above}{inner}", inner, item)
 
 
 def _whole_fault(path: str, name: str, number: int) -> Iterator[Fault]:

@@ -1,5 +1,9 @@
 """Standard output and standard error, safe for any terminal, pipe or file.
 
+What programs and libraries have said goes through here on its way to a person, so what would steer a terminal (escape
+sequences, other control characters) is taken out of all that is written. Only what rich has drawn keeps its own
+colours; the texts in it are cleaned when they are drawn (`harness.terminal.drawn`).
+
 A character that a stream's encoding lacks is written as what resembles it in ASCII. Where a stream takes no more (a
 full disk, a reader that has ended, a closed descriptor), the command goes on: what is measured is kept whether or not
 somebody reads. The first such error is remembered, and `main` ends with it.
@@ -11,10 +15,11 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn, TextIO, cast
 
+from bench.records.text import harmless
 from harness.errors import USAGE
 
 if TYPE_CHECKING:
@@ -46,12 +51,16 @@ class Stream:
             stream.reconfigure(errors=_HANDLER)
 
     def write(self, text: str) -> int:
-        """Write `text`, or nothing where the stream takes no more."""
+        """Write `text` without what would steer a terminal, or nothing where the stream takes no more."""
+        self.write_drawn(harmless(text))
+        return len(text)
+
+    def write_drawn(self, text: str) -> None:
+        """Write `text` with the escape sequences in it."""
         try:
-            return self._stream.write(text)
+            self._stream.write(text)
         except OSError as error:
             self._give_up(error)
-        return len(text)
 
     def flush(self) -> None:
         """Write what is buffered."""
@@ -73,6 +82,22 @@ class Stream:
             os.close(nowhere)
 
 
+class Drawn:
+    """A stream for what rich has drawn, which needs its escape sequences."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write `text` as it is."""
+        self._stream.write_drawn(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the stream has."""
+        return getattr(self._stream, name)
+
+
 @contextlib.contextmanager
 def safe_streams() -> Iterator[Stream]:
     """Make standard output and standard error safe; yield standard output."""
@@ -86,6 +111,15 @@ def safe_streams() -> Iterator[Stream]:
         out.flush()
         err.flush()
         sys.stdout, sys.stderr = before
+
+
+def exiting(program: Callable[[], int]) -> NoReturn:
+    """Run `program` with safe streams and end this process with its exit code, or that of lost output."""
+    with safe_streams() as out:
+        code = program()
+        out.flush()
+        code = exit_code(code, out)
+    sys.exit(code)
 
 
 def exit_code(code: int, out: Stream) -> int:
@@ -111,14 +145,27 @@ def document(text: str) -> None:
 
 def console() -> "Console":
     """Return a console on standard output, as wide as the terminal; 80 columns where there is none."""
-    from rich.console import Console
+    from harness.terminal.drawn import SafeConsole
 
     sizes = {name: _size(os.environ.get(name, "")) for name in ("COLUMNS", "LINES")}
     others = {name: value for name, value in os.environ.items() if name not in sizes}
-    made = Console(file=sys.stdout, width=sizes["COLUMNS"], height=sizes["LINES"], _environ=others)
+    out = getattr(sys.stdout, "rich_proxied_file", sys.stdout)  # under a progress bar
+    file = cast("IO[str]", Drawn(out)) if isinstance(out, Stream) else out
+    made = SafeConsole(file=file, width=sizes["COLUMNS"], height=sizes["LINES"], _environ=others)
     if made.width < LEAST_WIDTH:
         made.width = LEAST_WIDTH
     return made
+
+
+def clean_redirected() -> None:
+    """Clean what is printed under a bar of rich's, which takes standard output and standard error over meanwhile.
+
+    Without this, rich would draw the escape sequences in it.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if hasattr(stream, "rich_proxied_file"):
+            setattr(sys, name, Stream(stream))
 
 
 def _size(typed: str) -> int | None:

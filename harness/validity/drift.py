@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.catalogue import DRIFT_PROBE, TIMED
+from bench.catalogue import DRIFT_PROBE, PROBED_WITHOUT_OWN, TIMED, FrameworkOffer
 from bench.records.record import LimitKind, Record
 from harness.stats.flags import DRIFT
 from harness.store.facts import RunFacts
@@ -21,8 +21,13 @@ ON_DEVICE: Final[tuple[LimitKind, ...]] = ("matmul", "convolution", "triad")  # 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftProbe:
-    """One operation that is timed to see whether the machine changes."""
+    """One operation of one library that is timed to see whether the machine changes.
 
+    Another library does the same operation in another time, and so does another device.
+    """
+
+    library: str
+    device: str  # "cpu" or "cuda"
     kind: LimitKind
     precision: str
     size: int  # as in bench.records.record.Limit
@@ -42,7 +47,7 @@ class Drift:
 
 def drifted(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
     """Yield a finding for each timed replicate of a block in which the machine drifted too far."""
-    by_block = drifts(records)
+    by_block = drifts(records, facts.frameworks)
     for record in records:
         if record.block not in by_block or record.cell.track not in TIMED:
             continue
@@ -68,22 +73,32 @@ def severity_of(drift: Drift, device: str, *, isolated: bool) -> Severity | Lite
     return "invalid" if owned else "warn"
 
 
-def drifts(records: Iterable[Record]) -> dict[int, Drift]:
+def drifts(records: Iterable[Record], frameworks: Iterable[FrameworkOffer]) -> dict[int, Drift]:
     """Return the drift of each block that has good probes before and after it."""
     changes: dict[int, list[tuple[DriftProbe, float]]] = {}
-    for probe, by_block in readings(records).items():
+    for probe, by_block in readings(records, frameworks).items():
         for block, before in by_block.items():
             if after := by_block.get(block + 1):
                 changes.setdefault(block, []).append((probe, after / before - 1))
     return {block: Drift(tuple(of_block)) for block, of_block in sorted(changes.items())}
 
 
-def readings(records: Iterable[Record]) -> dict[DriftProbe, dict[int, float]]:
-    """Return the median time of one unit of work in ns, by probe and by the block that the probe ran before."""
+def readings(records: Iterable[Record], frameworks: Iterable[FrameworkOffer]) -> dict[DriftProbe, dict[int, float]]:
+    """Return the median time of one unit of work in ns, by probe and by the block that the probe ran before.
+
+    `frameworks` say which library each of them computes with.
+    """
+    libraries = {offer.name: offer.limits or PROBED_WITHOUT_OWN for offer in frameworks}
     times: dict[DriftProbe, dict[int, float]] = {}
     for record in records:
         if record.cell.track == DRIFT_PROBE and record.status == "ok":
             for limit in record.limits:
-                probe = DriftProbe(kind=limit.kind, precision=limit.precision, size=limit.size)
+                probe = DriftProbe(
+                    library=libraries.get(record.cell.framework, PROBED_WITHOUT_OWN),
+                    device=record.cell.device,
+                    kind=limit.kind,
+                    precision=limit.precision,
+                    size=limit.size,
+                )
                 times.setdefault(probe, {})[record.block] = statistics.median(limit.round_ns) / limit.work
     return times

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from bench.records.record import Record
+from bench.records.text import field_names
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
@@ -60,14 +61,18 @@ def _durations(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
     Those of whole numbers above 0 throughout are left out: nothing is wrong with them.
     """
-    for field in dataclasses.fields(value):
-        content, name = getattr(value, field.name), f"{above}{field.name}"
-        is_many = isinstance(content, tuple)
-        if is_many and set(map(type, content)) == {int} and min(content) > 0:
+    for field in field_names(type(value)):
+        content = getattr(value, field)
+        is_many, is_duration = isinstance(content, tuple), field.endswith("_ns")
+        kinds = set(map(type, content)) if is_many else {type(content)}
+        if not is_duration and not any(map(field_names, kinds)):
+            continue
+        if is_many and kinds == {int} and min(content) > 0:
             continue  # thousands of rounds, of which none can be named
+        name = f"{above}{field}"
         items = ((f"{name}[{at}]", item) for at, item in enumerate(content)) if is_many else ((name, content),)
         for label, item in items:
-            if dataclasses.is_dataclass(item):
+            if field_names(type(item)):
                 yield from _durations(item, f"{label}.")
-            elif field.name.endswith("_ns") and (item is not None or is_many):
+            elif is_duration and (item is not None or is_many):
                 yield label, item

@@ -11,7 +11,7 @@ from bench.catalogue import CONTROL
 from bench.records.record import Cell
 from harness.stats.estimate import VERDICT_FLOOR
 from harness.stats.pairs import Pair
-from harness.validity.ratios import Ratios
+from harness.validity.ratios import ratios_of
 from harness.validity.results import Run
 
 
@@ -66,5 +66,5 @@ def floor(run: Run) -> NoiseFloor | None:
     if control is None:
         return None
     cell = replace(control, track="identical")
-    ratios = Ratios(run)
+    ratios = ratios_of(run)
     return NoiseFloor(cell=cell, pair=ratios.pair(ratios.by_block(control, cell), fewer_than=math.inf))

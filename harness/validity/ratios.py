@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from bench.records.record import Cell, Timing
 from harness.stats import alternation, flags, moderated, pairs
@@ -11,12 +12,28 @@ from harness.stats.moderated import Prior
 from harness.stats.pairs import Pair
 from harness.validity.results import Run
 
+MOST_KEPT: Final = 4  # runs
+
+
+_kept: dict[int, tuple[Run, "Ratios"]] = {}  # with the run, so that its id stays its own
+
+
+def ratios_of(run: Run) -> "Ratios":
+    """Return the ratios of `run`, the same each time: tables, noise floor and summary ask for many of them again."""
+    known = _kept.get(id(run))
+    if known is None:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        known = _kept[id(run)] = run, Ratios(run)
+    return known[1]
+
 
 class Ratios:
     """Compares any two cells of one run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._of_block: dict[tuple[int, Cell, Cell], float | None] = {}
         self._timings: dict[int, dict[Cell, Timing]] = {}
         for record in run.records:
             if record.status == "ok" and record.timing is not None:
@@ -32,7 +49,10 @@ class Ratios:
         found: dict[int, float] = {}
         for block, timings in sorted(self._timings.items()):
             if a in timings and b in timings and (blocks is None or block in blocks):
-                ratio = alternation.ratio(timings[a], timings[b], self._links(block))
+                key = block, a, b
+                if key not in self._of_block:
+                    self._of_block[key] = alternation.ratio(timings[a], timings[b], self._links(block))
+                ratio = self._of_block[key]
                 if ratio is not None:
                     found[block] = ratio
         return found

@@ -29,6 +29,7 @@ class Run:
     replaced: tuple[Record, ...] = ()  # attempts that another one, in `records`, replaces
     warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # in addition to those of the statistics
     incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
+    logs: frozenset[str] = frozenset()  # paths of the replicates' logs that are there, in the folder of the run
 
     @property
     def is_timed(self) -> bool:
@@ -95,4 +96,5 @@ def load(folder: RunFolder) -> Run:
         warnings=judgement.warnings,
         incomplete=validity.incomplete(judgement.records, planned),
         samples=None if folder.samples.is_empty else folder.samples,
+        logs=folder.logs(),
     )

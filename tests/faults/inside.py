@@ -1,6 +1,7 @@
 """samestep's command line inside a forked process: fast enough for ten thousand faults, and it measures nothing."""
 
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -14,12 +15,20 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from harness import cli
+from harness.environments import checkout
 from harness.launchers import choose
 from harness.launchers.base import Launcher
 from tests.faults.outcome import Ended, crash_in
 
 LONGEST_S: Final = 20.0  # that one command may take
 ASKING: Final = ("git", "nvidia-smi", "lscpu", "uname", "ldd", "ldconfig", "gcc", "cc", "c++", "g++", "file", "uv")
+PRELOADED: Final = (  # what the commands import late
+    "harness.commands", "harness.session", "harness.compare.conditions", "harness.compare.render", "harness.hello",
+    "harness.doctor.adding", "harness.doctor.survey", "harness.report.exporters.csv", "harness.report.exporters.html",
+    "harness.report.exporters.markdown", "harness.report.exporters.pytest_benchmark", "harness.report.plots.all",
+    "harness.selftest.faults", "harness.launchers.local", "harness.launchers.workers", "pandas", "pyarrow.parquet",
+    "scipy.special",
+)  # fmt: skip
 MEASURES: Final = ("bench", "harness", "pytest", "pip")  # `python -m` of these begins something
 
 
@@ -48,8 +57,17 @@ class Idle:
         return getattr(self._real, name)
 
 
-def guard() -> None:
-    """Make sure that nothing in this process begins a measurement, whatever command line it gets."""
+def preload() -> None:
+    """Import what the commands import when they run, so that processes that are forked from this one have it."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+def guard(code: Path) -> None:
+    """Make sure that nothing in this process begins a measurement, whatever command line it gets.
+
+    `code` is a snapshot of the checkout, for all runs that would take one: it takes a second, and no fault is in it.
+    """
     real, start = choose.launcher, subprocess.Popen.__init__
 
     def launcher(*arguments: Any, **named: Any) -> Any:
@@ -63,6 +81,7 @@ def guard() -> None:
         start(self, args, *rest, **named)
 
     setattr(choose, "launcher", launcher)  # noqa: B010 -- for mypy it is a function, not a variable
+    setattr(checkout, "snapshot", lambda: contextlib.nullcontext(code))  # noqa: B010
     setattr(subprocess.Popen, "__init__", begin)  # noqa: B010
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ["DOCKER_HOST"] = "unix:///nonexistent/docker.sock"

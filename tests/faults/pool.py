@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Final
 
+from harness.environments import checkout
 from tests.faults import inside
 from tests.faults.outcome import OTHER, Outcome, Wrong
 
@@ -38,12 +40,18 @@ class Batch:
 
 def outcomes(kind: str, one: One, numbers: Sequence[int], processes: int) -> Iterator[Outcome]:
     """Yield the outcome of each of `numbers`, as they come, from so many processes side by side."""
+    inside.preload()
+    with checkout.snapshot() as code:
+        yield from _outcomes(kind, one, numbers, processes, code)
+
+
+def _outcomes(kind: str, one: One, numbers: Sequence[int], processes: int, code: Path) -> Iterator[Outcome]:
     waiting = [list(numbers[at : at + BATCH]) for at in range(0, len(numbers), BATCH)]
     running: dict[Connection, Batch] = {}
     try:
         while waiting or running:
             while waiting and len(running) < processes:
-                connection, batch = _started(one, waiting.pop(0))
+                connection, batch = _started(one, waiting.pop(0), code)
                 running[connection] = batch
             for ready in multiprocessing.connection.wait(list(running), timeout=1.0):
                 assert isinstance(ready, Connection)
@@ -57,9 +65,9 @@ def outcomes(kind: str, one: One, numbers: Sequence[int], processes: int) -> Ite
             batch.process.join()
 
 
-def _started(one: One, numbers: list[int]) -> tuple[Connection, Batch]:
+def _started(one: One, numbers: list[int], code: Path) -> tuple[Connection, Batch]:
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_work, args=(one, numbers, theirs), daemon=True)
+    process = FORK.Process(target=_work, args=(one, numbers, theirs, code), daemon=True)
     process.start()
     theirs.close()
     return ours, Batch(numbers, process)
@@ -88,10 +96,10 @@ def _heard(
     yield outcome
 
 
-def _work(one: One, numbers: Sequence[int], theirs: Connection) -> None:
+def _work(one: One, numbers: Sequence[int], theirs: Connection, code: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its batches
-    inside.guard()
+    inside.guard(code)
     for number in numbers:
         begin = time.monotonic()
         outcome = one(number)

@@ -1,5 +1,6 @@
 """What is printed reaches any terminal, pipe and file; where it cannot, the command goes on and says so at its end."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from harness import cli, commands
 from harness.terminal import streams as terminal
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = "104 µs ± 2 %, 3×, a–b ─ é \\udc80"
 PRINTS = (
     "import sys; from harness.terminal import streams as terminal\n"
@@ -76,6 +78,73 @@ def test_with_closed_streams_no_file_takes_their_place() -> None:
     )
     ended = shell(f"{sys.executable} -c '{code}' <&- >&-")
     assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+SAID = "\x1b[2J\x1b]0;title\x07gone\rback \x9b31m\u202e."
+SAYS = f"""
+import logging, sys, warnings
+from rich.table import Table
+from rich.text import Text
+from harness.plan.plan import make_plan
+from harness.run import progress
+from harness.terminal import streams
+from tests.factories import cell, record
+
+def program():
+    said = {SAID!r}
+    print(said)
+    print(said, file=sys.stderr)
+    logging.getLogger("theirs").warning(said)
+    warnings.warn(said)
+    console = streams.console()
+    console.print(Text(said, style="bold"), said)
+    table = Table(said)
+    table.add_row(Text(said))
+    console.print(table)
+    show = progress.progress(make_plan((cell(),), blocks=1, seed=1), ())
+    show.say(said)
+    print(said)
+    print(said, file=sys.stderr)
+    show.end(record(status="failed", reason=said))
+    show.close()
+    print(said)
+    streams.document(said)
+    return 0
+
+streams.exiting(program)
+"""
+
+
+def said_in_a_terminal(code: str) -> str:
+    """Return what a terminal gets from a program: standard output and standard error."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "150"}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    parts = []
+    with contextlib.suppress(OSError):  # how the end of a terminal is read
+        while part := os.read(ours, 1 << 16):
+            parts.append(part)
+    os.close(ours)
+    assert process.wait() == 0, b"".join(parts)
+    return b"".join(parts).decode()
+
+
+def test_what_others_say_does_not_steer_a_terminal() -> None:
+    """By print, logging, warnings, rich, under rich's bar, and as a document; rich's own colours are kept."""
+    got = said_in_a_terminal(SAYS)
+    assert got.count("back") >= 12
+    assert "\x1b[1m" in got
+    for sign in ("\x1b[2J", "\x1b]", "\x07", "\x9b", "\u202e", "gone\rback"):
+        assert sign not in got, (sign, got)
+
+
+def test_nor_a_pipe_or_a_file() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", SAYS], env=environment, capture_output=True, check=True)
+    for printed in (ended.stdout.decode(), ended.stderr.decode()):
+        assert "back" in printed
+        assert printed.replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("columns", ["0", "-5", "x", "²", "", "99999999999999999999", "007"])

@@ -16,6 +16,7 @@ from harness.report import summary
 from harness.report.hues import hue_number
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
+from harness.report.tables.failures import failures
 from harness.report.tables.models import exported
 from harness.report.view import view
 from harness.terminal.failures import brief
@@ -72,6 +73,7 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
     )
     drawings = {} if so_far else {plot.name: plot for plot in _plots(run, tables)}
     sentences = summary.summary(run, tables)
+    failed = failures(run)
     views = {table.name: view(table, wide=True) for table in tables}
     return environment.get_template(TEMPLATE).render(
         run=run,
@@ -86,6 +88,8 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
         modes=[_modes(run, facts, hue_number(index)) for index, facts in enumerate(run.facts.frameworks)],
         evidence=[(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
         exported=exported(run),
+        failures=failed,
+        told={each.status for each in failed.shown},
         listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
         brief=BRIEF,
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.catalogue import CONTROL, DRIFT_PROBE
-from bench.records.record import Record
 from harness.format import Value, difference, listed, percent, ratio, size_words, whole
 from harness.report.tables.column import Column, narrow_half_width, wide_span
 from harness.report.tables.limits import WORDS
@@ -13,7 +12,7 @@ from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
 from harness.stats.estimate import Estimate
 from harness.validity import noise_floor
-from harness.validity.drift import DriftProbe, drifts, readings
+from harness.validity.drift import Drift, DriftProbe, drifts, readings
 from harness.validity.noise_floor import NoiseFloor
 from harness.validity.results import Run
 
@@ -64,19 +63,19 @@ def _control_rows(run: Run) -> Iterable[NoiseRow]:
 
 def _probe_rows(run: Run) -> Iterable[NoiseRow]:
     for cell, records in by_cell(run, DRIFT_PROBE).items():
-        times = readings(records)
+        times = readings(records, run.facts.frameworks)
         for probe, by_block in times.items():
-            change, block = _largest_change(probe, records)
+            change, block = _largest_change(probe, drifts(records, run.facts.frameworks))
             yield NoiseRow(**head(run, cell, records), probe=probe, count=len(by_block), change=change, block=block)
         if not times:
             yield NoiseRow(**head(run, cell, records), count=0)
 
 
-def _largest_change(probe: DriftProbe, records: Iterable[Record]) -> tuple[float | None, int | None]:
+def _largest_change(probe: DriftProbe, by_block: Mapping[int, Drift]) -> tuple[float | None, int | None]:
     """Return the largest relative change of `probe` within a block, with its sign, and that block."""
     changes = [
         (change, block)
-        for block, changed in drifts(records).items()
+        for block, changed in by_block.items()
         for changed_probe, change in changed.changes
         if changed_probe == probe
     ]

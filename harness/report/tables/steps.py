@@ -29,7 +29,7 @@ from harness.stats.breakeven import Outcome
 from harness.stats.estimate import Cost, Estimate, Verdict
 from harness.stats.flags import Flag, legend
 from harness.validity.noise_floor import floor_of
-from harness.validity.ratios import Ratios
+from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
 from harness.validity.roofline import LAUNCH_BOUND_NS, MachineLimits
 
@@ -76,7 +76,7 @@ class StepRow(Row):
 
 def step_rows(run: Run) -> tuple[StepRow, ...]:
     """Return a row for each cell of the identical track."""
-    ratios = Ratios(run)
+    ratios = ratios_of(run)
     rows = [_step_row(run, cell, records, ratios) for cell, records in by_cell(run, "identical").items()]
     rows_by_cell = {row.cell: row for row in rows}
     limits = MachineLimits(run.records, run.facts.frameworks)

@@ -44,6 +44,24 @@ def test_every_text_can_be_encoded_and_printed_and_is_left_alone_the_second_time
     assert text.line(text.encodable(printed)) == text.line(text.encodable(text.encodable(printed)))
 
 
+@pytest.mark.parametrize("kept", ["", "a\nb\tc\n", "one\r\ntwo\r\n", "104 µs ± 2\u00a0%, 3×", "naïve 測試 😀\u200d"])
+def test_a_text_that_steers_nothing_is_printed_as_it_is(kept: str) -> None:
+    assert text.harmless(kept) is kept
+
+
+@given(ANY)
+def test_nothing_that_is_printed_steers_a_terminal(printed: str) -> None:
+    once = text.harmless(printed)
+    assert not text.STEERING.search(once)
+    assert text.harmless(once) == once
+
+
+def test_the_last_line_of_a_program_is_the_last_that_says_something() -> None:
+    assert text.last_line("one\n\x1b[31mtwo\x1b[0m\r\n \n\n") == "two"
+    assert text.last_line("10 %\r100 %\r") == "100 %"
+    assert text.last_line(" \n") == text.last_line("") == ""
+
+
 def test_thirty_megabytes_become_a_sentence() -> None:
     vast = "\x1b" * (30 << 20)
     record = keepable(factories.record(status="failed", reason=vast, failure=factories.failure(tail=(vast,) * 50)))

@@ -197,6 +197,16 @@ class TestSessions:
         assert found.cells[0].step.value == pytest.approx(1.2)
         assert "no verdicts" in found.basis
 
+    def test_sentinels_of_different_libraries_say_nothing_and_are_named(self) -> None:
+        offers = tuple(factories.framework(name, limits=name) for name in ("torch", "numpy"))
+        steps = [100.0, 101, 99, 100, 102, 98]
+        a, b = made(steps, frameworks=offers), made([1.2 * step for step in steps], seed=43, frameworks=offers)
+        a = dataclasses.replace(a, records=(*a.records, sentinel(1, "torch")))
+        b = dataclasses.replace(b, records=(*b.records, sentinel(1, "numpy", matmul=300)))
+        found = compare(a, b)
+        assert found.cells[0].why == "another session, with drift probes of different libraries"
+        assert "of torch in one and of numpy in the other" in found.basis
+
     def test_a_difference_beyond_what_the_machine_moved_by_is_one(self) -> None:
         assert self.pair().cells[0].verdict == "slower"
         assert self.pair(moved=1.1).cells[0].verdict == "slower"

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from bench.records.record import Limit, LimitKind, Record
-from harness.compare.sessions import moved, same_session
+from harness.compare.sessions import moved, probed, same_session
 from harness.stats.welch import unpaired
 from harness.validity.noise_floor import floor_of, least_floor_of
 from harness.validity.results import Run
@@ -17,9 +17,9 @@ from tests import factories
 from tests.factories import cell, record
 
 
-def sentinel(block: int, **ns: int) -> Record:
+def sentinel(block: int, framework: str = "torch", **ns: int) -> Record:
     """A turn of the sentinels whose probes took these times, by kind."""
-    of = cell(mode="sentinel", track="sentinel")
+    of = cell(framework=framework, mode="sentinel", track="sentinel")
     kinds: dict[LimitKind, int] = {"matmul": ns.get("matmul", 100), "triad": ns.get("triad", 100)}
     probes = [
         Limit(kind=kind, precision="float32", size=64, work=10, round_ns=(each, 100_000, each))  # one was disturbed
@@ -42,6 +42,26 @@ class TestMoved:
         back = moved(b, a)
         assert back is not None
         assert (found.value, back.value) == pytest.approx((100 / 97 - 1,) * 2)
+
+    def test_probes_of_different_libraries_are_not_compared(self) -> None:
+        """NumPy's product is slower than PyTorch's on the same machine: that is no movement."""
+        frameworks = [factories.framework(name, limits=name) for name in ("torch", "numpy")]
+        a, b, c = (
+            run([sentinel(1, name, matmul=ns)], frameworks=frameworks)
+            for name, ns in (("torch", 100), ("numpy", 300), ("numpy", 303))
+        )
+        assert moved(a, b) is None
+        assert (probed(a), probed(b)) == (("torch",), ("numpy",))
+        found = moved(b, c)
+        assert found is not None
+        assert found.value == pytest.approx(0.01)
+
+    def test_two_frameworks_on_one_library_have_the_same_probes(self) -> None:
+        frameworks = [factories.framework("torch", limits="torch"), factories.framework("lightning", limits="torch")]
+        a, b = (run([sentinel(1, name)], frameworks=frameworks) for name in ("torch", "lightning"))
+        found = moved(a, b)
+        assert found is not None
+        assert found.value == 0
 
     def test_without_a_probe_in_both_nobody_knows(self) -> None:
         assert moved(run([sentinel(1)]), run([record()])) is None

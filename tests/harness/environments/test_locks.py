@@ -35,6 +35,19 @@ def test_every_framework_asks_for_something_on_the_cpu() -> None:
     assert ASKED["cpu"] == FRAMEWORKS
 
 
+def test_what_uv_says_of_a_lock_is_printed_without_its_escape_sequences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "uv"
+    program.write_text("#!/bin/sh\nprintf '\\033[31merror\\033[0m: no\\007\\n  caf\\351\\n' >&2; exit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("uv.find_uv_bin", lambda: str(program))
+    assert locks._compile(tmp_path, tmp_path / "numpy.txt", []) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: no\\x07\n  caf\ufffd\n")
+    assert "\x1b" not in said
+
+
 def test_no_lock_and_no_requirement_is_left_over() -> None:
     expected = {locks.lock_file(locks.ROOT, framework, device).name for framework, device in EVERY}
     expected |= {locks.lock_file(locks.ROOT, "peers", "cpu").name}

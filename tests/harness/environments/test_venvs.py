@@ -129,6 +129,21 @@ def test_known_failures_name_their_remedy(root: Path, stderr: str, remedy: str) 
     assert remedy in failed["numpy"]
 
 
+def test_what_uv_says_is_one_line_without_its_colours(root: Path) -> None:
+    said = "\x1b]8;;http://x\x07Because\x1b]8;;\x07 no\x00 wheel"
+    stderr = f"\x1b[1m\x1b[31merror\x1b[39m\x1b[0m: No solution\n  \x1b[31m╰─▶ {said}\n"
+    failed = environments(root, Uv(fails={"numpy": stderr})).make(["numpy"], say_nothing)
+    assert failed == {"numpy": r"Because no\x00 wheel"}
+
+
+def test_what_uv_says_in_another_encoding_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "uv"
+    program.write_text("#!/bin/sh\nprintf 'error: caf\\351\\n' >&2; exit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("uv.find_uv_bin", lambda: str(program))
+    assert run_uv(["pip"]) == (2, "error: caf\ufffd\n")
+
+
 def test_a_python_that_is_nowhere_is_a_reason_and_no_crash(root: Path) -> None:
     def nowhere(version: str) -> Path:
         raise SetupError(f"no Python {version}")

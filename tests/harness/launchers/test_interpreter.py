@@ -30,6 +30,15 @@ def test_one_that_needs_the_loaders_path_says_how_to_hand_it_on(
         look(tmp_path / "none")
 
 
+def test_what_it_says_is_one_line_without_escape_sequences(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '\\033[31mno \\033[0mlibpython\\007 caf\\351\\n\\n' >&2; exit 1\n")
+    python.chmod(0o755)
+    with pytest.raises(SetupError, match="variables of a replicate: no libpython") as raised:
+        look(python)
+    assert str(raised.value).isprintable()
+
+
 def test_a_package_that_is_installed_replaced_or_removed_is_named(tmp_path: Path) -> None:
     python, numpy = tmp_path / "python", tmp_path / "numpy-2.4.6.dist-info"
     python.touch()

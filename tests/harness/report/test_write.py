@@ -51,12 +51,12 @@ def test_printing_changes_nothing_on_disk(folder: RunFolder, format: str | None)
     assert snapshot(folder.path.parent) == before
 
 
-def test_printing_loads_neither_pandas_nor_matplotlib(folder: RunFolder) -> None:
+def test_printing_loads_neither_pandas_nor_matplotlib_nor_scipy(folder: RunFolder) -> None:
     code = (
         "import sys; from harness import cli\n"
         f"sys.argv = ['samestep', 'report', {str(folder.path)!r}]\n"
         "with __import__('contextlib').suppress(SystemExit): cli.main()\n"
-        "heavy = {'pandas', 'pyarrow', 'matplotlib', 'jinja2', 'scipy.stats', 'docker'} & set(sys.modules)\n"
+        "heavy = {'pandas', 'pyarrow', 'matplotlib', 'jinja2', 'scipy', 'docker', 'rich.progress'} & set(sys.modules)\n"
         "print(*heavy, file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -80,6 +80,13 @@ class TestRatio:
         a, b = (timing(round_ns=(ns - 1, ns, ns + 50), calls_per_round=1) for ns in (120, 100))
         assert alternation.ratio(a, b) == 1.2
 
+    def test_of_processes_that_never_met_is_the_quotient_of_the_medians(self) -> None:
+        a, b = (
+            turns([(begin + 100 * at, (ns, ns, 9 * ns)) for at in range(6)]) for begin, ns in ((0, 120), (600, 100))
+        )
+        assert alternation.ratio(a, b) == alternation.ratio(a, b, [a, b]) == 1.2
+        assert alternation.ratio(b, a) == 1 / 1.2
+
     def test_of_different_groups_goes_by_way_of_a_baseline(self) -> None:
         a = turns([(100 * at, (120,)) for at in range(6)])
         baseline = turns([(100 * at + 50, (100 if at < 6 else 200,)) for at in range(12)])  # half as fast in its second

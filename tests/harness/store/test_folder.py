@@ -8,7 +8,7 @@ import pytest
 from bench.records.codec import to_json
 from harness.errors import StoreError
 from harness.plan.plan import make_plan
-from harness.store.folder import RUN_FILE, RunFolder, create, find, latest
+from harness.store.folder import RUN_FILE, RunFolder, create, find, latest, log_path
 from tests import factories
 
 
@@ -173,6 +173,15 @@ def test_the_log_of_a_framework_with_a_long_name_is_kept(folder: RunFolder) -> N
     folder.write_log(factories.record(factories.cell(mode="m" * 300)), "text")
     (log,) = (folder.path / "logs").iterdir()
     assert log.read_text() == "text"
+
+
+def test_logs_are_named_by_their_replicates(folder: RunFolder) -> None:
+    assert folder.logs() == frozenset()
+    first, again, silent = factories.record(), factories.record(attempt=2), factories.record(block=2)
+    for record, printed in ((first, "text"), (again, "more"), (silent, "")):
+        folder.write_log(record, printed)
+    assert folder.logs() == {str(log_path(first)), str(log_path(again))}
+    assert len(folder.logs()) == 2
 
 
 def test_a_run_that_is_not_there_names_the_last_ones(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The sentinel: where it stands, what it measures, and the drift between two of them."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -22,8 +23,9 @@ from tests.fakes import FakeClock, FakeFramework
 OFFERS = (framework("jax", limits="jax"), framework("numpy", limits="numpy"), framework("torch", limits="torch"))
 EMPTY = {"mode": "sentinel", "workload": "", "optimizer": "", "size": "", "precision": "", "track": "sentinel"}
 CELLS = (cell(framework="jax", mode="jit"), cell(), cell(framework="numpy"))
-LAUNCH = DriftProbe(kind="launch", precision="", size=1)
-PRODUCT = DriftProbe(kind="matmul", precision="float32", size=512)
+NUMPYS = functools.partial(DriftProbe, library="numpy", device="cpu")
+LAUNCH = NUMPYS(kind="launch", precision="", size=1)
+PRODUCT = NUMPYS(kind="matmul", precision="float32", size=512)
 
 
 class TestWhere:
@@ -106,7 +108,7 @@ def sentinels(*figures: Sequence[int], **changes: Any) -> list[Record]:
 
 class TestDrift:
     def test_is_the_change_of_the_median_round_from_before_a_block_to_after_it(self) -> None:
-        found = drift.drifts(sentinels((100, 500), (103, 450), (103, 450)))
+        found = drift.drifts(sentinels((100, 500), (103, 450), (103, 450)), OFFERS)
         assert list(found) == [1, 2]
         assert dict(found[1].changes) == {LAUNCH: pytest.approx(0.03), PRODUCT: pytest.approx(-0.1)}
         assert found[1].largest[0] == PRODUCT
@@ -115,13 +117,28 @@ class TestDrift:
     def test_is_unknown_where_a_sentinel_is_lost(self) -> None:
         first, lost, *rest = sentinels((100,), (100,), (100,), (110,))
         lost = record(lost.cell, block=2, status="failed", reason="it broke")
-        assert list(drift.drifts([first, lost, *rest])) == [3]
+        assert list(drift.drifts([first, lost, *rest], OFFERS)) == [3]
+
+    def test_is_of_one_library_on_one_device(self) -> None:
+        """The same operation of another library, or on another device, says nothing of the machine."""
+        numpy, jax = sentinels((100, 500), (200, 900))
+        jax = dataclasses.replace(jax, cell=dataclasses.replace(jax.cell, framework="jax"))
+        assert drift.drifts([numpy, jax], OFFERS) == {}
+        elsewhere = dataclasses.replace(numpy, block=2, cell=dataclasses.replace(numpy.cell, device="cuda"))
+        assert drift.drifts([numpy, elsewhere], OFFERS) == {}
+
+    def test_a_framework_without_probes_has_numpys(self) -> None:
+        numpy, alone = sentinels((100, 500), (103, 500))
+        alone = dataclasses.replace(alone, cell=dataclasses.replace(alone.cell, framework="mine"))
+        found = drift.drifts([numpy, alone], (*OFFERS, framework("mine")))
+        assert found[1].largest[0] == LAUNCH
+        assert found[1].largest[1] == pytest.approx(0.03)
 
     def test_its_rounds_are_no_limits_of_the_machine(self) -> None:
         assert MachineLimits(sentinels((100, 500)), OFFERS).best == ()
 
     def test_of_no_sentinels_is_nothing(self) -> None:
-        assert drift.drifts([record()]) == {}
+        assert drift.drifts([record()], OFFERS) == {}
 
     @pytest.mark.parametrize(
         ("probe", "change", "device", "isolated", "said"),

@@ -1,14 +1,17 @@
 """The ratios of a run whose processes took turns, and what the tables and the comparison make of them."""
 
 import dataclasses
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
 
 from bench.catalogue import ModeOffer
-from bench.records.record import Record
+from bench.records.record import Record, Timing
 from harness.compare.choice import Choice
 from harness.compare.compare import compare
+from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.tables.steps import StepRow
 from harness.stats import alternation, estimate
@@ -71,6 +74,20 @@ class TestRatios:
 
 
 class TestReport:
+    def test_makes_each_ratio_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Tables, noise floor and summary ask for the same ones; with many cells that is most of a report's time."""
+        made: Counter[tuple[int, int]] = Counter()
+        ratio = alternation.ratio
+
+        def counted(a: Timing, b: Timing, others: Iterable[Timing] = ()) -> float | None:
+            made[id(a), id(b)] += 1
+            return ratio(a, b, others)
+
+        monkeypatch.setattr(alternation, "ratio", counted)
+        shown = session(3)
+        summary(shown, tables(shown))
+        assert set(made.values()) == {1}
+
     def test_the_speed_up_is_known_in_two_blocks_on_a_machine_at_half_speed(self) -> None:
         row = step_row(session(2), "scan")
         interval = there(there(row.speedup).interval)

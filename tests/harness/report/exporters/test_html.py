@@ -123,6 +123,51 @@ class TestPage:
         assert ">ONNX Runtime</th>" not in training
         assert inference.count(">ONNX Runtime</th>") == 3
 
+    def test_what_failed_shows_what_it_printed_last_and_where_its_log_is(self) -> None:
+        tail = ("Traceback (most recent call last):", "    x = a < b", "<b>no</b> \x1b[31mmodule\x1b[0m")
+        failed = record(
+            cell(mode="compile"), position=7, status="failed", reason="import: no module",
+            failure=factories.failure(tail=tail),
+        )  # fmt: skip
+        killed = record(
+            cell(mode="compile"), block=2, position=9, status="oom", reason="rounds: out of memory",
+            failure=factories.failure(phase="rounds", exit_code=None, signal="SIGKILL"),
+        )  # fmt: skip
+        silent = record(cell(mode="eager"), status="timeout", reason="it took too long", failure=factories.failure())
+        logs = frozenset({"logs/0007-torch-compile.log", "logs/0009-torch-compile.log", "logs/x"})
+        shown = dataclasses.replace(run([failed, killed, silent]), logs=logs)
+        html = page(shown, tables(shown))
+        section = html[html.index('<section id="failures">') : html.index('<section id="modes">')]
+        first, second = section.split("<details")[1:]
+        assert "block 1, in the phase import, exit code 1." in first
+        assert "    x = a &lt; b\n&lt;b&gt;no&lt;/b&gt; module</pre>" in first
+        assert "<code>logs/0007-torch-compile.log</code>." in first
+        assert "block 2, in the phase rounds, SIGKILL." in second
+        assert "<code>logs/0009-torch-compile.log</code>." in second
+        assert "<pre" not in second
+        assert 'href="#failures"' in html[html.index('<section id="steps">') : html.index('<section id="compile">')]
+        assert Tags(html).open == []
+
+    def test_replicates_that_ended_alike_are_shown_once_and_a_bounded_number_of_them(self) -> None:
+        tail = factories.failure(tail=("x" * 10_000,) * 50)
+        alike = [
+            record(block=block, position=block, status="failed", reason="it broke", failure=tail) for block in (1, 2, 3)
+        ]
+        html = page(run(alike), tables(run(alike)))
+        assert html.count("<details class") == 1
+        assert "blocks 1, 2 and 3, in the phase import" in html
+        assert len(html) < 200_000
+        many = run([
+            record(cell(mode=f"m{number}"), status="failed", reason="it broke", failure=tail) for number in range(230)
+        ])  # fmt: skip
+        html = page(many, tables(many))
+        assert html.count("<details class") == 200
+        assert "30 more are in <code>records.jsonl</code>" in html
+
+    def test_nothing_is_said_of_failures_where_nothing_was_printed(self, html: str) -> None:
+        assert 'id="failures"' not in html
+        assert "#failures" not in html
+
     def test_lines_of_code_stand_beside_what_the_talk_claims(self, html: str) -> None:
         assert "a talk claims 10" in html
         assert "a talk claims 2" in html
