@@ -18,7 +18,7 @@ from bench.turns.channel import Channel, Hello, LostError, connect
 from bench.turns.turn import PHASE_FILE
 from harness.launchers import noted as noting
 from harness.launchers.noted import Noted, peer
-from harness.launchers.workers import WorkersLauncher
+from harness.launchers.workers import Patience, WorkersLauncher
 from harness.samplers.base import STEADY_PHASES
 from harness.samplers.observer import Observer, Watch
 from tests.bench.turns.test_members import ROOT, WORKER
@@ -195,11 +195,12 @@ with open(folder + "/record.json", "w") as file:
 """
 
 
-def test_a_replicate_in_a_visible_worker_is_watched_as_any_other(launcher: WorkersLauncher, tmp_path: Path) -> None:
+def test_a_replicate_in_a_visible_worker_is_watched_as_any_other(tmp_path: Path) -> None:
     """As with `pid: host`: its processes are those of NVML's list, and no strangers."""
     python = tmp_path / "python"
     python.write_text(GOES.format(python=sys.executable))
     python.chmod(0o755)
+    launcher = WorkersLauncher(tmp_path / "harness.sock", patience=Patience(worker=30.0, grace=30.0, shutdown=0.0))
     launcher.open()
     command = [sys.executable, "-c", WORKER, str(python), str(launcher.address), "numpy", "--once"]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}) as worker:
@@ -209,7 +210,7 @@ def test_a_replicate_in_a_visible_worker_is_watched_as_any_other(launcher: Worke
 
         observer = Observer(device="cuda", gpu="0", say=print, nvml=FakeNvml(FakeGpu(programs=programs)))
         with observer.watch("cell#1") as watch:
-            ended = launcher.take(turn("numpy"), watch.started)
+            ended = launcher.take(turn("numpy", timeout_s=30), watch.started)
         observer.close()
         launcher.close()
     assert ended.record == "the record"
