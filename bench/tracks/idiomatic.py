@@ -25,7 +25,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     announce("hello")
     begin = time.perf_counter_ns()
     # the programs choose the GPU where they find one, as their users write them
-    without_gpu = {"CUDA_VISIBLE_DEVICES": ""} if turn.cell.device == "cpu" else {}
+    without_gpu = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"} if turn.cell.device == "cpu" else {}
     ended = subprocess.run(
         [sys.executable, "-m", f"bench.hello.{name}"],
         env={**os.environ, **without_gpu},
