@@ -117,7 +117,9 @@ def cgroup_version(root: Path = Path("/sys/fs/cgroup")) -> int:
 def output(command: Sequence[str]) -> str:
     """Return what `command` prints, empty when it fails, hangs or is not there."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=30, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout
@@ -208,7 +210,13 @@ def compiler_fault(folder: Path | None, root: Path = checkout.ROOT, compiler: st
             with tempfile.TemporaryDirectory(prefix="samestep-doctor-", dir=folder) as name:
                 options = ["-shared", "-fPIC", "-fopenmp", f"-I{include}", "-x", "c++", "-", "-o", f"{name}/x.so"]
                 done = subprocess.run(
-                    [program, *options], input=SOURCE, capture_output=True, text=True, timeout=60, check=False
+                    [program, *options],
+                    input=SOURCE,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=60,
+                    check=False,
                 )
         except (OSError, subprocess.SubprocessError) as error:
             return str(error)

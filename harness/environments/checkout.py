@@ -73,7 +73,13 @@ def _git(root: Path, *arguments: str) -> str:
     # A hook of git has GIT_DIR set: it would be another repository's commit.
     environment = variables.of_tools(os.environ)
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, check=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+        env=environment,
+        check=True,
     )
     return done.stdout
 
