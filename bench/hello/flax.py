@@ -1,13 +1,10 @@
 """Linear regression in Flax: an NNX module, an Optax optimizer and a jitted train step."""
 
-import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 
 from bench.hello.data import x, y
-
-print(f"Using {jax.default_backend()}")
 
 model = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
 optimizer = nnx.Optimizer(model, optax.adam(0.1), wrt=nnx.Param)

@@ -7,8 +7,6 @@ from bench.hello.data import x, y
 
 LEARNING_RATE = 0.1
 
-print(f"Using {jax.default_backend()}")
-
 
 def loss_fn(params):
     predictions = x @ params["weight"] + params["bias"]

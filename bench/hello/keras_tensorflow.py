@@ -4,8 +4,6 @@ import keras
 
 from bench.hello.data import x, y
 
-print(f"Using {keras.distribution.list_devices()}")
-
 model = keras.Sequential([keras.Input(shape=(1,)), keras.layers.Dense(1)])
 model.compile(optimizer=keras.optimizers.Adam(learning_rate=0.1), loss="mse")
 model.fit(x, y, epochs=200, batch_size=200, verbose=0)

@@ -4,8 +4,6 @@ import tensorflow as tf
 
 from bench.hello.data import x, y
 
-print(f"Using {'gpu' if tf.config.list_physical_devices('GPU') else 'cpu'}")
-
 w = tf.Variable(tf.random.normal((1, 1)))
 b = tf.Variable(tf.zeros(1))
 optimizer = tf.keras.optimizers.Adam(learning_rate=0.1)

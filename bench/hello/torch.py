@@ -6,8 +6,6 @@ from torch import nn
 from bench.hello.data import x, y
 
 device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-print(f"Using {device}")
-
 inputs = torch.from_numpy(x).to(device)
 targets = torch.from_numpy(y).to(device)
 

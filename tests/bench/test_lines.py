@@ -56,4 +56,4 @@ def test_counts_the_hello_worlds_of_the_catalogue() -> None:
         offer.name: offer.hello_lines for offer in offers
     }
     assert lines.count("keras_tensorflow") == 7
-    assert lines.count("torch") == 16
+    assert lines.count("torch") == 15

@@ -100,7 +100,8 @@ def test_every_line_that_is_not_ok_has_its_remedy() -> None:
     ("lock", "status", "says"),
     [
         (Lock(mhz=1400, load=load(clock_events=LOCKED, sm_clock_most_mhz=1395)), "ok", "1400 MHz asked for"),
-        (Lock(mhz=1400, load=load()), "warn", "flag U stays"),
+        (Lock(mhz=1400, load=load(sm_clock_most_mhz=1395)), "ok", "gives no reason"),
+        (Lock(mhz=1400, load=load()), "warn", "did not hold"),
         (Lock(mhz=1400, load=load(clock_events=LOCKED)), "warn", "did not hold"),
         (Lock(error="NoPermission"), "warn", "sudo"),
         (Lock(error="NotSupported"), "warn", "NotSupported"),
