@@ -35,7 +35,7 @@ MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
     "deleted": ("X", "model deleted"),
 }
 ON_GPU: Final = (  # what the line is, what a mark is
-    "memory of the GPU above what was used before, with the context",
+    "memory of the GPU",
     "what the framework's allocator had reserved of it, which is less by the context",
 )
 ON_CPU: Final = ("resident set, with child processes", "resident set of the process alone")

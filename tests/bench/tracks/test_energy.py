@@ -124,6 +124,16 @@ def test_where_the_ticks_are_watched_even_light_work_is_known_to_a_few_percent(t
     assert found.window_mj - found.idle_mj / 2 * 5.2 == pytest.approx(20 * 5.2 * 1000, rel=0.01)
 
 
+def test_one_late_reading_at_the_end_is_in_the_share() -> None:
+    """The counter ticked at 9.25 s, which is seen at 9.49 s only."""
+    read = readings(tick_s=0.25, every_s=0.001, shift_s=0.0, work_w=90, call_s=0.0005)
+    late = [one for one in read if not 9.22 * S < one.begin_ns < 9.49 * S]
+    found = samplers_counter.work(late, WINDOW_5)
+    assert isinstance(found, samplers_counter.Work)
+    error = abs(found.window_mj - found.idle_mj / 2 * 5.2 - 20 * 5.2 * 1000)
+    assert 15_000 < error <= found.share * 20 * 5.2 * 1000
+
+
 def test_the_share_says_so_where_the_check_begins_at_once() -> None:
     found = samplers_counter.work(readings(tick_s=0.02, every_s=0.1, shift_s=0.01, after="check"), WINDOW_5)
     assert isinstance(found, samplers_counter.Work)
