@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.catalogue import catalogue
 from bench.records.record import Record
 from harness.compare.render import compare_folders
-from harness.environments import checkout
+from harness.environments import checkout, cuda
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
 from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
@@ -192,7 +192,9 @@ def _warnings(facts: RunFacts) -> tuple[str, ...]:
         "" if choose.LAUNCHERS[facts.launcher].in_container else quota.sentence(facts.cpus, facts.host.quota)
     )
     caveat = emulated.caveat((facts.host.gpu, facts.host.driver))
-    found = (caveat, quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
+    locked = facts.device == "cuda" and not choose.LAUNCHERS[facts.launcher].takes_python
+    old = cuda.warning(facts.host.driver, [one.name for one in facts.frameworks]) if locked else ""
+    found = (caveat, old, quota_sentence, processors.shared(facts.cpus), load.warning(load.observed(facts.cpus)))
     return tuple(filter(None, found))
 
 

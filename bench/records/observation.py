@@ -5,6 +5,9 @@ The harness fills it when the turn has ended; bench writes only `Energy`. A figu
 """
 
 from dataclasses import dataclass
+from typing import Final
+
+REST_NS: Final = 1_000_000_000  # an energy replicate leaves its device without work for so long after its window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The turn that measures energy: it works long enough for the GPU's energy counter, after a rest.
 
-    gate → warm-up → rest (settle, then idle) → rounds without a pause until the window is full → check
+    gate → warm-up → rest (settle, then idle) → rounds without a pause until the window is full → rest → check
 
 The harness reads the counter, from outside. This turn stores the times for which it needs the counter: the monotonic
 clock is the same for all processes of a host. These times include what lies between two rounds, so no time of a step is
@@ -17,7 +17,7 @@ from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.replicate import Replicate
 from bench.protocol.required import require_mode
 from bench.protocol.rounds import Clock, RoundTimer, warm_up
-from bench.records.observation import Energy
+from bench.records.observation import REST_NS, Energy
 from bench.records.record import Record
 from bench.turns import prepare
 from bench.turns.turn import Turn
@@ -64,7 +64,7 @@ def fill(
     window_ns: int = WINDOW_NS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Energy:
-    """Rest, then run rounds of `calls` calls until `window_ns` are over; return the times of both."""
+    """Rest, run rounds of `calls` calls until `window_ns` are over, rest again; return the times of the first two."""
     clock: Clock = timer.clock
     with phase("check"):  # not "rounds": in that phase, clocks and power are those of the work
         timer.quiet()
@@ -79,6 +79,8 @@ def fill(
             timer.round(calls)
             rounds += 1
         end = clock()
+    with phase("check"):  # the harness looks for the counter's first tick after the work, while the device rests
+        sleep(REST_NS / 1e9)
     return Energy(
         idle_begin_ns=idle_begin,
         idle_end_ns=idle_end,

@@ -19,6 +19,7 @@ from bench.frameworks import FRAMEWORKS
 from harness.doctor import kernels
 from harness.doctor.survey import Engine, Host
 from harness.environments import checkout, cuda, locks
+from harness.host import nvidia
 from harness.terminal import shell
 
 GIGA: Final = 1_000_000_000
@@ -263,7 +264,8 @@ def _gpus(host: Host) -> list[Check]:
             f"none needed on the CPU; for a GPU install NVIDIA's driver, {max(cuda.LEAST_DRIVER.values())} or newer, "
             "and check that nvidia-smi works"
         )
-        return [_check("GPU", "warn", host.driver_error or "none", remedy)]
+        found = host.driver_error or (nvidia.NO_GPU if host.driver else "none")
+        return [_check("GPU", "warn", found, remedy)]
     checks = []
     for gpu in host.gpus:
         text = f"{gpu.name}, {gpu.memory_bytes / (1 << 30):.0f} GiB, {gpu.uuid}"

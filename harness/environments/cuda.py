@@ -6,7 +6,7 @@ A program that was built for a CUDA major version runs on every driver from the 
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,3 +52,23 @@ def too_old(driver: int, needed: Mapping[str, int]) -> dict[str, int]:
         needed: by framework, its CUDA major version.
     """
     return {name: need for name, version in needed.items() if driver < (need := LEAST_DRIVER.get(version, 0))}
+
+
+def warning(driver: str, frameworks: Iterable[str], root: Path = locks.ROOT) -> str:
+    """Return one sentence for frameworks whose CUDA a host's driver is too old for; empty: it is new enough.
+
+    Args:
+        driver: its version, such as "550.54.15"; empty or no number: not known, and nothing is said.
+        frameworks: those that are to run.
+        root: the checkout whose locks they run from.
+    """
+    branch = re.match(r"\d+", driver)
+    needed = {name: version for name in frameworks if (version := of(name, root))}
+    short = too_old(int(branch[0]), needed) if branch else {}
+    if not short:
+        return ""
+    names = ", ".join(f"{name} (CUDA {needed[name]}: {need})" for name, need in short.items())
+    return (
+        f"The NVIDIA driver {driver} is too old for the CUDA of {names}: install {max(short.values())} or newer, or"
+        " leave them out."
+    )

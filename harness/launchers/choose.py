@@ -20,7 +20,7 @@ class Kind:
 
     make: Callable[["Wanted"], Launcher]
     in_container: bool  # replicates have the GPU of SAMESTEP_GPU and the memory of SAMESTEP_MEMORY
-    takes_python: bool = False  # --python names its interpreter
+    takes_python: bool = False  # --python names its interpreter, which has libraries of its own instead of the locks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """The results of a run in sentences: the fastest modes, their costs, and how far to trust them."""
 
 import datetime
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
 from harness.report.disturbance import disturbance_sentences
@@ -15,6 +17,8 @@ from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
 from harness.terminal import shell
 from harness.validity.results import Run
+
+MOST_OF_A_REASON: Final = 160  # characters; the table of steps has all of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +211,12 @@ def _reproducibility_sentence(tables: Tables) -> str:
 
 
 def _not_ranked_sentence(tables: Tables) -> str:
-    cells = [f"{name(row)} ({row.status})" for row in tables.steps.rows if row.status not in ("ok", "skipped")]
-    return f"Not ranked: {listed(cells)}." if cells else ""
+    rows = [row for row in tables.steps.rows if row.status not in ("ok", "skipped")]
+    cells = listed([f"{name(row)} ({row.status})" for row in rows])
+    reasons = {row.reason for row in rows}
+    if len(reasons) == 1 and (reason := reasons.pop()):
+        return f"Not ranked: {cells}: {textwrap.shorten(reason, MOST_OF_A_REASON, placeholder=' …').rstrip('.')}."
+    return f"Not ranked: {cells}." if rows else ""
 
 
 def _skipped_sentence(tables: Tables) -> str:

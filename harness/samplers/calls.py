@@ -101,7 +101,7 @@ MEMORY: Final = Call(
     fields=("device_before_bytes", "device_peak_bytes", "device_after_bytes", "device_reserved_bytes"),
 )
 ENERGY: Final = Call(kind="gpu energy", ask=energy, fields=("energy_mj", "energy_window_mj", "energy_idle_mj"))
-OFTEN: Final = (  # at every look; the first has the look's own time
+OFTEN: Final = (  # at every look
     ENERGY,
     MEMORY,
     Call(

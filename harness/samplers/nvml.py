@@ -10,7 +10,7 @@ lost no call is made: the run says so, and the figures of the processor continue
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -33,7 +33,11 @@ LOSSES: Final = (
 )  # fmt: skip
 MOST_XIDS: Final = 100  # errors in one look
 RELEASE_S: Final = 1.0  # for the driver to take back the memory of a process that has gone
+ENERGY_CALL: Final = "energy_call_ns"  # metric: how long the reading of the counter took that ended then
 XIDS: Final = "xids"  # kind of the call for critical errors
+AT_REST: Final = "check"  # the phase in which an energy replicate rests
+TICK_S: Final = 0.1  # the longest wait for a tick of the energy counter
+TICK_EVERY_S: Final = 0.001
 RELEASE_EVERY_S: Final = 0.1
 RELEASED_BYTES: Final = 2 << 20  # above what was used before; less is the driver's own
 VALUE_FIELDS: Final = {  # of a buffer's sample, by the type of its values
@@ -163,13 +167,15 @@ class NvmlProbe:
             self._listed_before = frozenset(listed)
             self._note_foreign(self.owner.others(listed, before=True))
             self._note_unlisted(listed)
-        return self._rows(now_ns, self.before)
+        return self._rows(self._clocks()[0], self.before)
 
     def look(self, now_ns: int) -> Iterable[Sample]:
         """Look while it runs."""
         slow = self.watched.is_slow_look
         due = [call for call in calls.OFTEN if slow or self._is_due(call)]
-        samples = self._rows(now_ns, self._all(*(call for call in due if call.kind not in self._buffered)))
+        samples = self._timed(call for call in due if call.kind not in self._buffered)
+        if self._energy and self.watched.phase == AT_REST:
+            samples += self._tick(samples)
         if self.watched.is_tenth_look:  # a buffer holds a few seconds
             samples += self._drain()
             self.xids += self.device.xids()
@@ -186,7 +192,7 @@ class NvmlProbe:
         self._wait(self._holds_memory, self.after)
         self._note_stayed()
         self.xids += self.device.xids()
-        return [*samples, *self._rows(now_ns, self.after)]
+        return [*samples, *self._rows(self._clocks()[0], self.after)]
 
     def _wait(self, is_held: Callable[[], bool], figures: dict[str, int]) -> None:
         """Renew `figures` of the memory until it is released, for a second at most."""
@@ -205,6 +211,39 @@ class NvmlProbe:
 
     def _all(self, *kinds: Call) -> dict[str, int]:
         return {name: value for call in kinds for name, value in self.device.figures(call, self._costs).items()}
+
+    def _timed(self, kinds: Iterable[Call]) -> list[Sample]:
+        """Return the figures of calls, each at the end of its own call: no figure is newer than its time.
+
+        The look may begin long before: calls take turns, and on a busy machine each may wait. An energy replicate keeps
+        what a reading of the counter took as well, because the value is of an unknown moment of the call.
+        """
+        samples = []
+        for call in kinds:
+            begin_ns = self._clocks()[0]
+            figures = self.device.figures(call, self._costs)
+            end_ns = self._clocks()[0]
+            if figures and call is calls.ENERGY and self._energy:
+                figures[ENERGY_CALL] = max(0, end_ns - begin_ns)
+            samples += self._rows(end_ns, figures)
+        return samples
+
+    def _tick(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Read the energy counter until it ticks; return the two readings around the tick.
+
+        So its time is known to the length of a call, not to that of a look, and with it the power at rest.
+        """
+        before = [sample for sample in samples if sample[3] == "energy_mj"]
+        until_ns, last = self._clocks()[0] + TICK_S * 1e9, list[Sample]()
+        for _ in range(int(TICK_S / TICK_EVERY_S)):
+            if not before or self._clocks()[0] > until_ns:
+                break
+            time.sleep(TICK_EVERY_S)
+            read = self._timed([calls.ENERGY])
+            if not read or read[0][4] != before[0][4]:
+                return [*last, *read]
+            last = read
+        return last
 
     def _rows(self, now_ns: int, figures: dict[str, int]) -> list[Sample]:
         return [(now_ns, "nvml", self.watched.subject, name, float(value)) for name, value in figures.items()]

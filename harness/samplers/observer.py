@@ -6,6 +6,7 @@ The Observation is computed from the raw samples, which are kept as well.
 """
 
 import dataclasses
+import math
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ from harness.host.gpus import UNEXPLAINED_BYTES, UNSEEN
 from harness.host.nvidia import NvidiaError
 from harness.samplers import calls
 from harness.samplers.base import STEADY_PHASES, Costs, Probe, Sampler, Watched
-from harness.samplers.counter import between, spacing_ns
-from harness.samplers.nvml import Device, NvmlProbe
+from harness.samplers.counter import Reading, Work, work
+from harness.samplers.nvml import ENERGY_CALL, Device, NvmlProbe
 from harness.samplers.owner import Owner
 from harness.samplers.process import ProcessProbe
 from harness.store.samples import Sample
@@ -31,9 +32,8 @@ METRICS: Final = (
 )  # fmt: skip
 OF_THE_GPU: Final = ("device_", "sm_", "memory_", "temperature_", "power_", "thermal_", "ecc_", "energy_")
 IN_STEADY: Final = ("sm_clock_median_mhz", "sm_clock_least_mhz", "memory_clock_median_mhz", "power_median_mw")
-EXACT: Final = 0.02  # of its window: where the counter ticks more seldom than that, a figure says so
-LEAST_EXACT: Final = 0.1  # there is no figure where the counter ticks more seldom than that
-LEAST_EXACT_AT_REST: Final = 0.5  # the power at rest does not change, so that a line through the ticks is right
+EXACT: Final = 0.02  # of the energy of a step: where it may be wrong by more, a figure says so
+LEAST_EXACT: Final = 0.25  # there is no figure where it may be wrong by more
 
 Series = list[tuple[int, float]]  # (Unix time in ns, value), in the order of time
 
@@ -166,6 +166,8 @@ def with_gpu(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample],
     steady = {metric: during(figures[metric], samples) for metric in METRICS}
     events = {name for _, mask in steady["clock_events"] for name in calls.event_names(probe.device.gpu, int(mask))}
     growth = {name: grown for name, grown in grew(probe).items() if grown >= 0}
+    worked = energy(samples, window) if window else None
+    worked = worked if isinstance(worked, Work) else None
     return dataclasses.replace(
         observed,
         gpu=probe.device.gpu.uuid,
@@ -189,10 +191,8 @@ def with_gpu(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample],
         ecc_uncorrected=growth.get("ecc_uncorrected"),
         xids=tuple(probe.xids),
         energy_mj=growth.get("energy_mj"),
-        energy_window_mj=energy(samples, window.begin_ns, window.end_ns, LEAST_EXACT) if window else None,
-        energy_idle_mj=(
-            energy(samples, window.idle_begin_ns, window.idle_end_ns, LEAST_EXACT_AT_REST) if window else None
-        ),
+        energy_window_mj=worked.window_mj if worked else None,
+        energy_idle_mj=worked.idle_mj if worked else None,
     )
 
 
@@ -216,18 +216,34 @@ def violated(
     return max(0, round(after[0] - before[-1]))
 
 
-def energy(samples: Sequence[Sample], begin_ns: int, end_ns: int, least_exact: float) -> int | None:
-    """Return the growth of the energy counter in mJ between two moments; None: it was read or ticks too seldom."""
-    counter = energy_counter(samples)
-    if spacing_ns(counter, begin_ns, end_ns) > least_exact * (end_ns - begin_ns):
-        return None
-    return between(counter, begin_ns, end_ns)
+def energy(samples: Sequence[Sample], window: Energy) -> Work | str:
+    """Return the energy of a window and of the rest before it, or why there is none."""
+    found = work(energy_counter(samples), window)
+    if isinstance(found, Work) and found.share > LEAST_EXACT:
+        if math.isinf(found.share):
+            return f"the energy of a step cannot be told from that of the GPU at rest, because {_why(found)}"
+        return f"the energy of a step would be known to {_percent(found)} only, because {_why(found)}"
+    return found
 
 
-def energy_counter(samples: Sequence[Sample]) -> Series:
+def energy_counter(samples: Sequence[Sample]) -> list[Reading]:
     """Return the readings of the energy counter, at times on the clock of the replicates."""
     ahead_ns = clock_offset_ns()
-    return [(t_ns - ahead_ns, value) for t_ns, value in series_of(samples, "energy_mj")]
+    took = dict(series_of(samples, ENERGY_CALL))
+    return [
+        Reading(t_ns - ahead_ns - round(took.get(t_ns, 0)), t_ns - ahead_ns, value)
+        for t_ns, value in series_of(samples, "energy_mj")
+    ]
+
+
+def _percent(found: Work) -> str:
+    return f"{math.ceil(found.share * 100)}%"
+
+
+def _why(found: Work) -> str:
+    if not found.rested:
+        return "the GPU was not seen at rest after the window"
+    return f"the counter ticked, or was read, every {found.spacing_ns / 1e6:.0f} ms only"
 
 
 def gaps(observed: Observation, probe: NvmlProbe, samples: Sequence[Sample], window: Energy | None) -> list[str]:
@@ -284,17 +300,11 @@ def _of_window(
     """Yield why the energy of the window is not known, or how exactly it is."""
     if window is None or "energy_window_mj" in named:
         return
-    counter = energy_counter(samples)
-    spacing = spacing_ns(counter, window.begin_ns, window.end_ns)
-    share = spacing / max(1, window.end_ns - window.begin_ns)
-    ticks = f"the counter ticked, or was read, every {spacing / 1e6:.0f} ms only"
-    if None in (observed.energy_window_mj, observed.energy_idle_mj):
-        at_rest = spacing_ns(counter, window.idle_begin_ns, window.idle_end_ns)
-        seldom = share > LEAST_EXACT or at_rest > LEAST_EXACT_AT_REST * (window.idle_end_ns - window.idle_begin_ns)
-        why = f"the counter ticked, or was read, every {max(spacing, at_rest) / 1e6:.0f} ms only, too seldom for them"
-        yield f"energy_window_mj, energy_idle_mj: {why if seldom else 'the counter was not read before and after them'}"
-    elif share > EXACT:
-        yield f"energy_window_mj: known to {share:.0%}, because {ticks}"
+    found = energy(samples, window)
+    if isinstance(found, str):
+        yield f"energy_window_mj, energy_idle_mj: {found}"
+    elif found.share > EXACT:
+        yield f"energy_window_mj: known to {_percent(found)} of the energy of a step, because {_why(found)}"
 
 
 def fields_of_the_gpu() -> list[str]:

@@ -89,7 +89,7 @@ def _energy(seen: Seen) -> Iterator[Check]:
         return
     found = f"grows by {load.tick_mj:,} mJ or more, every {load.tick_ms:.3g} ms"
     long = load.tick_ms > 500
-    remedy = "its window of 5 s has few ticks: compare energies that differ by more than a tenth only"
+    remedy = "its rest of 2 s has few ticks: the record says how exactly an energy is known, or why there is none"
     yield _line("energy counter", "warn" if long else "ok", found, remedy if long else "")
 
 

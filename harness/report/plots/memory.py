@@ -1,13 +1,14 @@
 """The plot of memory: memory of a process over time, one panel per framework, one line per mode.
 
 On a GPU the line is the memory of the device, sampled from outside, and the marks are what the framework's allocator
-had reserved. On a CPU the line is the resident set, sampled from outside, and the marks are the process's own readings.
-Each phase of a replicate ends at a mark; each phase has its own shape.
+had reserved of it; a moment of which it does not say that has no mark. On a CPU the line is the resident set, sampled
+from outside, and the marks are the process's own readings. Each phase has its own shape.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,11 @@ MARKS: Final[Mapping[Moment, tuple[str, str]]] = {
     "round": ("D", "last round"),
     "deleted": ("X", "model deleted"),
 }
+ON_GPU: Final = (  # what the line is, what a mark is
+    "memory of the GPU",
+    "what the framework's allocator had reserved of it, which is less by the context",
+)
+ON_CPU: Final = ("resident set, with child processes", "resident set of the process alone")
 MIB: Final = 2**20
 
 
@@ -47,12 +53,15 @@ class Life:
     begun_ns: int  # start of the process, on the clock of the readings
 
     def last_reading(self, moment: Moment) -> tuple[float, float] | None:
-        """Return (seconds, MiB) of the last reading of `moment`: reserved by the allocator if known, else resident."""
+        """Return (seconds, MiB) of the last reading of `moment`; None: it has none of the memory that the line shows.
+
+        That is on a GPU what the allocator had reserved, on a CPU the resident set.
+        """
         last = next((reading for reading in reversed(self.readings) if reading.moment == moment), None)
         if last is None:
             return None
-        reserved = last.allocator.reserved_bytes
-        return (last.at_ns - self.begun_ns) / 1e9, (last.rss_bytes if reserved is None else reserved) / MIB
+        held = last.allocator.reserved_bytes if self.cell.device == "cuda" else last.rss_bytes
+        return None if held is None else ((last.at_ns - self.begun_ns) / 1e9, held / MIB)
 
 
 def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
@@ -76,16 +85,17 @@ def memory(run: Run, hues: Mapping[str, str]) -> Plot | None:
         for panel in panels[max(0, len(groups) - across) : len(groups)]:
             panel.set_xlabel("seconds since the start of the process")
         panels[0].set_ylim(bottom=0)
-        if any(life.readings for life in lives):
-            _key(figure)
-        source = "memory of the GPU" if lives[0].cell.device == "cuda" else "resident set, with child processes"
+        if drawn := [moment for moment in MARKS if any(map(partial(Life.last_reading, moment=moment), lives))]:
+            _key(figure, drawn)
+        line, mark = ON_GPU if lives[0].cell.device == "cuda" else ON_CPU
+        marks = f" Mark: {mark}, at the end of a phase." if drawn else ""
         work = work_of(lives[0].cell)
         good = (work_of(record.cell) for record in _records(run) if record.status == "ok")
         rest = not_drawn(named(other) for other in good if other != work)
         return Plot(
             name="memory",
             title=f"Memory over time, {named(work)}",
-            about=f"One replicate of each mode. Line: {source}, sampled from outside. Mark: end of a phase.{rest}",
+            about=f"One replicate of each mode. Line: {line}, sampled from outside.{marks}{rest}",
             svg=to_svg(figure, "memory", "Memory over time, one panel per framework, one line per mode"),
         )
 
@@ -150,11 +160,11 @@ def _panel(axes: Axes, title: str, lives: Sequence[Life], hue: str) -> None:
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.2, labelcolor=INK, borderaxespad=0.2)
 
 
-def _key(figure: Figure) -> None:
-    """Add the legend of the marks below the panels."""
+def _key(figure: Figure, drawn: Sequence[Moment]) -> None:
+    """Add the legend of the marks below the panels, of those that are drawn."""
     marks = [
         Line2D([], [], color=QUIET, marker=shape, linestyle="", markersize=5, markerfacecolor=BACKGROUND)
-        for shape, _ in MARKS.values()
+        for shape, _ in map(MARKS.__getitem__, drawn)
     ]
-    words = [word for _, word in MARKS.values()]
+    words = [MARKS[moment][1] for moment in drawn]
     figure.legend(marks, words, loc="outside lower center", labelcolor=INK, ncols=len(words), handletextpad=0.2)

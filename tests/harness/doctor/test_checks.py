@@ -244,3 +244,8 @@ def test_a_folder_whose_name_compilers_do_not_take_is_seen() -> None:
     assert scratch.is_safe(Path("/home/me/main-2/.envs/torch_x+1"))
     unsafe = ("/tmp/t sp", "/tmp/it's", "/tmp/é", "/tmp/$x", "/tmp/(1)")
     assert not any(scratch.is_safe(Path(name)) for name in unsafe)
+
+
+def test_a_driver_without_a_gpu_is_not_no_driver() -> None:
+    assert "has no GPU" in check("GPU", server(gpus=())).found
+    assert check("GPU", found(driver_error="")).found == "none"

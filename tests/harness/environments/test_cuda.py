@@ -62,3 +62,15 @@ def test_what_is_written_beside_the_requirements_and_in_the_pages_is_what_the_lo
     assert table == {name: needed[name] for name in table}  # a framework that was just added may not be in it
     assert {"torch", "tensorflow", "jax", "harness"} <= set(table)
     assert set(ON_GPUS) <= set(FRAMEWORKS)
+
+
+def test_a_driver_that_is_too_old_for_frameworks_of_a_run_is_said_in_one_sentence() -> None:
+    said = cuda.warning("550.54.15", ["numpy", "torch", "tensorflow"])
+    assert said == (
+        "The NVIDIA driver 550.54.15 is too old for the CUDA of torch (CUDA 13: 580): install 580 or newer, or leave"
+        " them out."
+    )
+    assert cuda.warning("470.1-emulated", ["tensorflow"]).startswith("The NVIDIA driver 470.1-emulated is too old")
+    assert cuda.warning("580.95.05", ["torch", "tensorflow"]) == ""
+    assert cuda.warning("550.54.15", ["tensorflow", "numpy"]) == ""
+    assert cuda.warning("", ["torch"]) == cuda.warning("unknown", ["torch"]) == ""

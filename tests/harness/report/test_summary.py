@@ -143,14 +143,24 @@ class TestSummary:
     def test_an_invalid_cell_is_neither_ranked_nor_called_the_same(self) -> None:
         *others, last = pair(100_000, 80_000)
         text = said(run([*others, dataclasses.replace(last, status="invalid", reason="wrong")]))
-        assert "Not ranked: Torch compile (invalid)." in text
+        assert "Not ranked: Torch compile (invalid): 1 of 6 replicates: wrong." in text
         assert "1 of 2 cells did the same arithmetic" in text
 
     def test_a_cell_with_a_failed_replicate_is_not_ranked_by_the_others(self) -> None:
         *others, last = pair(100_000, 80_000)
         text = said(run([*others, dataclasses.replace(last, status="timeout", reason="first_step: still running")]))
-        assert "Not ranked: Torch compile (timeout)." in text
+        assert "Not ranked: Torch compile (timeout): 1 of 6 replicates: first_step: still running." in text
         assert "One step of Torch eager takes 100 µs." in text
+
+    def test_cells_with_reasons_of_their_own_are_listed_without_one(self) -> None:
+        bad = [
+            record(cell(mode=mode), status="invalid", reason=f"{mode} is wrong")
+            for mode in ("compile", "reduce-overhead")
+        ]
+        text = said(run([record(EAGER), *bad]))
+        assert "Not ranked: Torch compile (invalid) and Torch reduce-overhead (invalid)." in text
+        same = [dataclasses.replace(one, reason="machine: another program used the GPU") for one in bad]
+        assert "(invalid): machine: another program used the GPU." in said(run([record(EAGER), *same]))
 
     def test_different_bytes_are_not_called_the_same(self) -> None:
         other = record(COMPILE, accuracy=factories.accuracy(init_sha256="f" * 64))

@@ -307,12 +307,12 @@ def test_a_gpu_in_use_is_refused_by_name_unless_sharing_is_allowed(monkeypatch: 
 
 
 def test_the_energy_of_a_window_is_read_from_the_counter(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """70 W at rest, 300 W at work from second 3, the counter read ten times a second."""
-    steps = [(second / 10, round(7000 * min(second, 30) + 30_000 * max(0, second - 30))) for second in range(50)]
+    """70 W at rest, 300 W at work from second 3 to 4, the counter read ten times a second."""
+    steps = [(tenth / 10, 7000 * tenth + 23_000 * min(max(0, tenth - 30), 10)) for tenth in range(50)]
     monkeypatch.setattr(observing, "clock_offset_ns", lambda: 0)
     turn = Turn(FakeNvml(FakeGpu(energy_mj=steps)), proc)
     turn.run()
-    window = Energy(idle_begin_ns=10**9, idle_end_ns=2 * 10**9, begin_ns=32 * 10**8, end_ns=42 * 10**8, steps=10)
+    window = Energy(idle_begin_ns=10**9, idle_end_ns=2 * 10**9, begin_ns=3 * 10**9, end_ns=4 * 10**9, steps=10)
     seen = turn.seen(window)
     assert (seen.energy_idle_mj, seen.energy_window_mj) == (70_000, 300_000)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from harness.report import write
 from harness.report.exporters import markdown
 from harness.report.exporters.csv import to_csv
 from harness.report.plots.all import plots
+from harness.report.plots.memory import Life
 from harness.report.plots.memory_parts import parts_of
+from harness.report.plots.style import Plot
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
@@ -306,6 +309,28 @@ class TestPlots:
         svg = self.drawn([replicate(on_cpu())], Samples(tmp_path))["memory"]
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
         assert {"Torch", "eager", "imported", "built", "first step", "last round", "model deleted"} <= set(texts)
+
+    def test_marks_and_lines_are_of_the_memory_that_the_axis_has(self) -> None:
+        """On a GPU nothing is known of its memory at the import: the resident set is no part of it."""
+        life = partial(Life, seconds=np.zeros(0), bytes=np.zeros(0), begun_ns=0)
+        gpu, cpu = life(cell=cell(device="cuda"), readings=on_gpu()), life(cell=cell(), readings=on_cpu())
+        assert gpu.last_reading("import") is None
+        assert gpu.last_reading("round") == (pytest.approx(4.9), 160)
+        assert cpu.last_reading("import") == (1, 90)
+        assert dataclasses.replace(cpu, readings=on_gpu()).last_reading("round") == (pytest.approx(4.9), 900)
+
+    def test_the_caption_says_what_line_and_marks_are(self) -> None:
+        def drawn(readings: Sequence[Reading], device: str) -> Plot:
+            shown = run([replicate(readings, cell(device=device))])
+            return next(plot for plot in plots(shown, tables(shown)) if plot.name == "memory")
+
+        gpu, cpu = drawn(on_gpu(), "cuda"), drawn(on_cpu(), "cpu")
+        assert "Line: memory of the GPU" in gpu.about
+        assert "Mark: what the framework's allocator had reserved of it, which is less by the context" in gpu.about
+        assert "imported" not in gpu.svg
+        assert "last round" in gpu.svg
+        assert "Mark: resident set of the process alone" in cpu.about
+        assert "imported" in cpu.svg
 
     def test_readings_alone_are_drawn_too(self) -> None:
         assert {"memory", "memory-parts"} <= set(self.drawn([replicate(on_cpu()), replicate(on_gpu(), cell(mode="x"))]))
