@@ -315,9 +315,9 @@ class TestPlots:
         life = partial(Life, seconds=np.zeros(0), bytes=np.zeros(0), begun_ns=0)
         gpu, cpu = life(cell=cell(device="cuda"), readings=on_gpu()), life(cell=cell(), readings=on_cpu())
         assert gpu.last_reading("import") is None
-        assert gpu.last_reading("round") == (pytest.approx(4.9), 160)
+        assert gpu.last_reading("round") == pytest.approx((4.9, 160))
         assert cpu.last_reading("import") == (1, 90)
-        assert dataclasses.replace(cpu, readings=on_gpu()).last_reading("round") == (pytest.approx(4.9), 900)
+        assert dataclasses.replace(cpu, readings=on_gpu()).last_reading("round") == pytest.approx((4.9, 900))
 
     def test_the_caption_says_what_line_and_marks_are(self) -> None:
         def drawn(readings: Sequence[Reading], device: str) -> Plot:
