@@ -178,8 +178,8 @@ class TestCompiler:
         assert (reason == "") == is_enough, reason
 
 
-def test_the_hello_world_of_pytorch_takes_the_accelerator_and_says_so(tmp_path: Path) -> None:
-    """The stand-in for an accelerator computes nothing, so the program fails where it reads its result."""
+def test_the_hello_world_of_pytorch_takes_the_accelerator(tmp_path: Path) -> None:
+    """The stand-in for an accelerator computes nothing: the program fails where it reads its result from there."""
     program = (
         "import runpy, torch; torch.accelerator.is_available = lambda: True;"
         "torch.accelerator.current_accelerator = lambda **options: torch.device('meta');"
@@ -193,5 +193,4 @@ def test_the_hello_world_of_pytorch_takes_the_accelerator_and_says_so(tmp_path: 
         check=False,
     )
 
-    assert ended.stdout.splitlines() == ["Using meta"]
     assert "meta tensors" in ended.stderr
