@@ -33,7 +33,8 @@ from harness.errors import INTERRUPTED, SelectionError, SetupError
 from harness.host import gpus, machine, nvidia, processors
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import models, request
+from harness.plan import models, request, selection
+from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
 from harness.run import progress
 from harness.run.active import ActiveRun
@@ -81,6 +82,7 @@ def run(asked: Asked) -> int:
     offer = catalogue()
     device = request.one_of("device", asked.device, request.DEVICES)
     request.one_of("launcher", asked.launcher, (choose.AUTO, *choose.LAUNCHERS))
+    asked = replace(asked, names=begun(asked, os.environ))
     cells = choice.selected(offer, asked.names, device)
     _require_minutes(asked.minutes)
     if device == "cuda":
@@ -98,6 +100,16 @@ def run(asked: Asked) -> int:
     if found.tried.stopped:  # there is no run to go on with
         raise type(found.tried.stopped)(str(found.tried.stopped).replace(", and go on with --resume", ""))
     return findings.code(found)
+
+
+def begun(asked: Asked, environ: Mapping[str, str]) -> Selection:
+    """Return the names that were typed; of workers without any, the frameworks that Compose has started (.env)."""
+    if asked.launcher != "workers" or asked.names.framework:
+        return asked.names
+    named = environ.get("SAMESTEP_FRAMEWORK")
+    profile = PROFILES.get(environ.get("SAMESTEP_PROFILE", ""))
+    frameworks = selection.names(named) if named else tuple(profile.modes) if profile else ()
+    return replace(asked.names, framework=frameworks)
 
 
 def require_gpu() -> None:

@@ -19,6 +19,7 @@ from bench.turns.turn import Outcome, Turn
 from harness import cli
 from harness.doctor.deep import attachment, check
 from harness.launchers import choose
+from harness.plan.profiles import PROFILES
 from harness.plan.selection import Selection
 from tests import factories
 from tests.fake_nvml import FakeGpu, FakeNvml
@@ -296,3 +297,20 @@ def test_a_gpu_that_others_use_is_checked_all_the_same(
 def test_what_was_observed_of_others_is_counted_and_not_named() -> None:
     record = factories.record(observation=Observation(foreign=("their-program (4711)",)))
     assert "their-program" not in json.dumps(attachment._record(record))
+
+
+@pytest.mark.parametrize(
+    ("launcher", "typed", "environ", "frameworks"),
+    [
+        ("workers", (), {"SAMESTEP_FRAMEWORK": "torch, jax", "SAMESTEP_PROFILE": "look"}, ("torch", "jax")),
+        ("workers", (), {"SAMESTEP_FRAMEWORK": "", "SAMESTEP_PROFILE": "look"}, tuple(PROFILES["look"].modes)),
+        ("workers", (), {"SAMESTEP_PROFILE": "quick"}, ()),  # all
+        ("workers", ("flax",), {"SAMESTEP_FRAMEWORK": "torch"}, ("flax",)),
+        ("venv", (), {"SAMESTEP_FRAMEWORK": "torch"}, ()),
+    ],
+)
+def test_of_workers_those_are_tried_that_compose_has_started(
+    launcher: str, typed: tuple[str, ...], environ: dict[str, str], frameworks: tuple[str, ...]
+) -> None:
+    asked = check.Asked(names=Selection(framework=typed), launcher=launcher)
+    assert check.begun(asked, environ).framework == frameworks
