@@ -5,24 +5,26 @@ import contextlib
 import importlib.metadata
 import json
 import math
+import os
 import random
 import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.records.record import Timing
 from harness.peers.steps import Variant
 from harness.peers.tool import Known, OutOfTimeError, Programs, end_politely, failed
-from harness.standalone.alternate import FreeRunning, Round, Window, timing_of
+from harness.standalone.alternate import LOOK_S, FreeRunning, Round, Window, timing_of
 from harness.stats import alternation
 from harness.stats.distributions import student_quantile
 from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
-PROCESSES: Final = 3  # of each variant, in one group
-SLICES: Final = 12  # of each process
+PROCESSES: Final = 2  # of each variant, in one group
+SLICES: Final = 10  # of each process
 SLICE_S: Final = 0.05  # at least
 ROUNDS: Final = 6  # of the slowest process that fit into a slice
 FEWEST: Final = 5  # slices in which all processes of a group had a round
@@ -102,13 +104,10 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
         SetupError: a process failed.
     """
     rng = random.Random(time.monotonic_ns())
-    sides: list[_Side] = []
     variants = [(f"{name}{number}", variant) for number in range(PROCESSES) for name, variant in (("a", a), ("b", b))]
+    sides: list[_Side] = []
     try:
-        for name, variant in rng.sample(variants, len(variants)):  # warm one after the other, then stopped
-            _require_time(deadline_s)
-            sides.append(_Side(programs, name, variant))
-            sides[-1].turns.start()
+        _start_side_by_side(programs, rng.sample(variants, len(variants)), sides, deadline_s)
         slice_s = length_of_slice([side.round_s() for side in sides])
         for _ in range(SLICES):
             _require_time(deadline_s)
@@ -119,6 +118,27 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
             side.end()
     by_slice = {side.name: side.by_slice() for side in sides}
     return group_of(by_slice)
+
+
+def _start_side_by_side(
+    programs: Programs, variants: Sequence[tuple[str, Variant]], sides: list["_Side"], deadline_s: float
+) -> None:
+    """Start a process of each variant, one on each processor at a time, until all are warm and stopped.
+
+    Nothing is measured while they start, so they need not wait for one another. Each has one processor from its first
+    instruction on, as frameworks size their thread pools by it; a stopped one is moved to where is measured.
+    `sides` gets each as it starts, so that the caller can end it whatever happens.
+    """
+    waiting, starting = list(variants), dict[int, _Side]()
+    while waiting or starting:
+        _require_time(deadline_s)
+        for cpu in programs.usable:
+            if cpu in starting and starting[cpu].turns.stop_when_ready():
+                starting.pop(cpu).move_to(programs.cpus)
+            if cpu not in starting and waiting:
+                starting[cpu] = _Side(programs, *waiting.pop(0), cpu=cpu)
+                sides.append(starting[cpu])
+        time.sleep(LOOK_S)
 
 
 def length_of_slice(rounds_s: Sequence[float]) -> float:
@@ -147,11 +167,11 @@ def _require_time(deadline_s: float) -> None:
 class _Side:
     """A process of one variant."""
 
-    def __init__(self, programs: Programs, name: str, variant: Variant) -> None:
+    def __init__(self, programs: Programs, name: str, variant: Variant, cpu: int) -> None:
         self.name = name
         self._output = programs.scratch / f"alternated-{name}"
         self._command = programs.command("alternated", variant.step, str(variant.inner))
-        self._process = programs.start(self._command, self._output)
+        self._process = programs.start(self._command, self._output, (cpu,))
         self.turns = FreeRunning(
             self._process.pid,
             is_ready=lambda: self.round_s() > 0,
@@ -162,6 +182,12 @@ class _Side:
         """Return how long a round takes by its own word, in s; 0 as long as it is not warm."""
         found = re.search(r"^rounds (\d+\.\d+)\n", self._said(), re.MULTILINE)
         return float(found[1]) if found else 0.0
+
+    def move_to(self, cpus: Sequence[int]) -> None:
+        """Let all its threads run on `cpus` from now on; one that has ended stays where it was."""
+        for thread in Path(f"/proc/{self._process.pid}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cpus)
 
     def end(self) -> None:
         """Let it print its rounds and end."""

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -80,7 +81,8 @@ class Programs:
 
         Compile caches and results are kept in `scratch`; `environment` has the variables that the frameworks ask for.
         """
-        self._cpus = tuple(cpus)
+        self.cpus = tuple(cpus)
+        self.usable = tuple(sorted(os.sched_getaffinity(0) | {*cpus}))  # of this host, to start on
         self.python = python
         self.scratch = scratch
         self.environment: Mapping[str, str] = {
@@ -93,24 +95,28 @@ class Programs:
         """Return the command of one of the programs of this package."""
         return [str(self.python), "-m", f"{PROGRAMS}.{program}", *arguments]
 
-    def start(self, command: Sequence[str], output: Path, **more: str) -> subprocess.Popen[bytes]:
-        """Start a command whose output goes to a file; `more` are further environment variables."""
+    def start(
+        self, command: Sequence[str], output: Path, cpus: Sequence[int] = (), **more: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a command whose output goes to a file.
+
+        Args:
+            command: the program with its arguments.
+            output: the file, which is written anew.
+            cpus: where it runs; empty: where is measured.
+            more: further environment variables.
+        """
         with output.open("wb") as file:
             return subprocess.Popen(
                 command,
                 cwd=self.scratch,
                 env={**self.environment, **more},
-                preexec_fn=self._prepare,
+                preexec_fn=partial(_prepare, tuple(cpus) or self.cpus),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-
-    def _prepare(self) -> None:
-        """Set the CPU set of the new process; it ends when this one does, also when it is stopped then."""
-        os.sched_setaffinity(0, self._cpus)
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def run(self, command: Sequence[str], deadline_s: float, **more: str) -> str:
         """Run a command to its end and return its output.
@@ -135,6 +141,12 @@ class Programs:
     def last_output(self) -> str:
         """Return what the last program of `run` has printed, also when it was killed."""
         return (self.scratch / "output").read_text(errors="replace")
+
+
+def _prepare(cpus: Sequence[int]) -> None:
+    """Set the CPU set of the new process; it ends when this one does, also when it is stopped then."""
+    os.sched_setaffinity(0, cpus)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def failed(command: Sequence[str], said: str) -> SetupError:

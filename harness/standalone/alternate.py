@@ -55,9 +55,15 @@ class FreeRunning:
 
     def start(self) -> None:
         """Wait until it has begun its rounds, and stop it; return at once when it has ended."""
-        while not self._is_ready() and not self._has_ended():
+        while not self.stop_when_ready():
             time.sleep(LOOK_S)
+
+    def stop_when_ready(self) -> bool:
+        """Stop it if it has begun its rounds; return whether it is stopped, or has ended."""
+        if not self._is_ready() and not self._has_ended():
+            return False
         self._stop()
+        return True
 
     def run_slice(self, seconds: float) -> None:
         """Let it run for so long."""
