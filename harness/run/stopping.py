@@ -96,9 +96,10 @@ def _reason(plan: Plan, records: Sequence[Record], *, facts: RunFacts, blocks: i
     required = f"±{100 * estimate.PRECISE_HALF_WIDTH[facts.device]:.0f} %"
     if blocks == plan.blocks:
         wide = len(imprecise(records, facts=facts)) if plan.looks else 0
-        return f"all {blocks} blocks were run" + (f", {_count(wide)} not as precise as {required}" if wide else "")
+        done = "its one block was run" if blocks == 1 else f"all {blocks} blocks were run"
+        return done + (f", {_count(wide)} not as precise as {required}" if wide else "")
     if until == blocks:
-        return f"{blocks} blocks were asked for"
+        return "one block was asked for" if blocks == 1 else f"{blocks} blocks were asked for"
     narrow = (block for block in plan.looks if block <= blocks and not imprecise(records, block, facts=facts))
     return next((f"every interval was within {required} after block {block}" for block in narrow), "")
 

@@ -111,6 +111,13 @@ def test_without_interim_analyses_every_block_is_run(tmp_path: Path) -> None:
     assert noted(run.facts, plan, run.folder.records(), until=None).ended == "all 12 blocks were run"
 
 
+def test_one_block_is_said_in_the_singular(tmp_path: Path) -> None:
+    plan = make_plan(CELLS, blocks=1, seed=1)
+    run, launcher = start(tmp_path, plan), answering({})
+    execute([Lane(run=run, launcher=launcher)], Quiet())
+    assert noted(run.facts, plan, run.folder.records(), until=None).ended == "its one block was run"
+
+
 def replicates(of: Cell, steps: Sequence[int], **changes: object) -> list[Record]:
     return [record(of, block=at, round_ns=(step,) * 3, **changes) for at, step in enumerate(steps, start=1)]
 
