@@ -66,7 +66,7 @@ class Claim(Generic[E]):
     figures: str  # what the figures are
     rule: Callable[[E], Finding]
     command: tuple[str, ...]  # arguments of `samestep` that measure it; empty: this version cannot
-    why: str = ""  # why this version cannot measure it
+    why: str = ""  # what this version lacks to measure it
 
 
 def judged(findings: Sequence[Finding], floor: float) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""The claims, and the rule of each: what of a run speaks for it or against it.
+"""The rule of each claim: what of a run speaks for it or against it.
 
 Every rule looks at the rows of the tables and returns its parts; none of them knows the verdict. A threshold that a
 claim leaves open ("small", "close") is a constant here. docs/claims.md has the reasons.
@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.records.record import FORWARD_ONLY
 from harness.format import memory_size, ratio
-from harness.report.claims.claim import Claim, Finding, Part
+from harness.report.claims.claim import Finding, Part
 from harness.report.claims.evidence import Evidence, Mode, is_good
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.memory import MemoryRow
@@ -217,9 +217,7 @@ def deterministic(evidence: Evidence) -> Finding:
             same = [row for row in of if _same_bits(row)]
             differ = ", ".join(dict.fromkeys(row.cell.mode for row in of if row not in same))
             processes = min(row.two_processes.compared for row in of)
-            figure = f"{len(same)} of {len(of)} cells over {processes} processes" + (
-                f", not {differ}" if differ else ""
-            )
+            figure = f"{len(same)} of {len(of)} over {processes} processes" + (f", not {differ}" if differ else "")
             agrees = None if same and differ else bool(same)
             parts.append(Part(subject=evidence.title(name), figure=figure, agrees=agrees))
     return Finding(
@@ -292,108 +290,3 @@ def _predicts_the_same(own: StepRow, exported: StepRow, source: str) -> bool:
     fields = ("workload", "size", "precision", "device")
     is_own = a.framework == source and a.optimizer == FORWARD_ONLY and is_good(own)
     return is_own and all(getattr(a, name) == getattr(b, name) for name in fields)
-
-
-CLAIMS: Final[tuple[Claim[Evidence], ...]] = (
-    Claim(
-        id="lines-of-code",
-        words="TensorFlow needs 8 lines of code, Keras 4, PyTorch 10, fastai 2",
-        figures="lines of samestep's own hello worlds",
-        rule=lines_of_code,
-        command=("--framework", ",".join(TALK), "--mode", "hello", "--profile", "quick"),
-    ),
-    Claim(
-        id="same-accuracy",
-        words="TensorFlow, Keras, PyTorch and fastai reach the same accuracy",
-        figures="weight and bias that their hello worlds find (the truth: 3 and 2)",
-        rule=same_accuracy,
-        command=("--framework", ",".join(TALK), "--mode", "hello", "--profile", "quick"),
-    ),
-    Claim(
-        id="convenience-costs",
-        words="Convenience costs control: fewer lines of code mean more overhead",
-        figures="step of fewer lines ÷ step of more lines",
-        rule=convenience_costs,
-        command=("--framework", ",".join(TALK), "--mode", "eager,fit,hello", "--optimizer", "adam"),
-    ),
-    Claim(
-        id="static-graph",
-        words="A static graph is faster than eager execution",
-        figures="speed-up of a step over eager",
-        rule=static_graph,
-        command=(
-            *("--framework", "tensorflow,torch,jax", "--optimizer", "adam"),
-            *("--mode", "eager,function,session,torchscript,compile,op-by-op,jit"),
-        ),
-    ),
-    Claim(
-        id="gpu-memory",
-        words="TensorFlow takes GPU memory greedily, PyTorch step by step, JAX beforehand",
-        figures="held before there is a model, of PyTorch held and not handed out",
-        rule=gpu_memory,
-        command=("--framework", "tensorflow,torch,jax", "--measure", "memory", "--device", "cuda"),
-    ),
-    Claim(
-        id="trainer-overhead",
-        words="The overhead of Lightning is small",
-        figures="Lightning's step ÷ PyTorch's",
-        rule=trainer_is_cheap,
-        command=(
-            *("--framework", "torch,lightning", "--workload", "regression,mlp", "--optimizer", "adam"),
-            *("--mode", "eager,fit,compile,fit-compile"),
-        ),
-    ),
-    Claim(
-        id="large-batches",
-        words="JAX pulls ahead at large batches",
-        figures="step of JAX jit ÷ step of PyTorch compile",
-        rule=ahead_at_large,
-        command=(
-            *("--framework", "torch,jax", "--workload", "mlp,transformer", "--optimizer", "adam"),
-            *("--mode", "compile,jit"),
-        ),
-    ),
-    Claim(
-        id="compile-is-close",
-        words="PyTorch 2's compile brings it close to static graphs",
-        figures="step of PyTorch compile ÷ step of the graph",
-        rule=close_to_static,
-        command=(
-            *("--framework", "torch,tensorflow", "--workload", "regression,mlp", "--optimizer", "adam"),
-            *("--mode", "compile,function,session"),
-        ),
-    ),
-    Claim(
-        id="same-ballpark",
-        words="Compiled frameworks are in the same ballpark",
-        figures="slower step ÷ faster step",
-        rule=same_ballpark,
-        command=(
-            *("--framework", "torch,tensorflow,jax", "--workload", "regression,mlp,transformer"),
-            *("--mode", "compile,xla,jit", "--optimizer", "adam"),
-        ),
-    ),
-    Claim(
-        id="deterministic",
-        words="Deterministic operation is possible in PyTorch and JAX",
-        figures="cells with the same bits each time",
-        rule=deterministic,
-        command=("--framework", "torch,jax", "--optimizer", "adam"),
-    ),
-    Claim(
-        id="onnx-inference",
-        words="ONNX Runtime comes near the framework's own inference",
-        figures="inference of ONNX Runtime ÷ of the framework",
-        rule=near_own_inference,
-        command=(),
-        why="ONNX Runtime runs models of the regression, on which no framework's forward pass is timed alone",
-    ),
-    Claim(
-        id="feeding-data",
-        words="TensorFlow feeds data faster from disk, PyTorch is ahead in memory",
-        figures="",
-        rule=feeds_from_disk,
-        command=(),
-        why="no workload reads its data while it trains",
-    ),
-)

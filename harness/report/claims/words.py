@@ -33,7 +33,7 @@ def measured(figures: str, finding: Finding, verdict: Verdict | None, *, is_firs
 def needs(claim: Claim[Any], finding: Finding, verdict: Verdict | None, *, is_first_look: bool) -> str:
     """Return what it would take to tell the claim, without the command; empty where it is told."""
     if verdict is None:
-        return "" if claim.command else f"this version of samestep has no cells for it: {claim.why}"
+        return claim.why or "cells that this run does not have"
     if verdict != NOT_TOLD:
         return ""
     untold = [part for part in finding.parts if part.agrees is None and part.counts]

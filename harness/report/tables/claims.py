@@ -8,9 +8,9 @@ from typing import Final
 from bench.records.record import Cell
 from harness.format import Value, listed
 from harness.report.claims import claim as claims
+from harness.report.claims.all import CLAIMS
 from harness.report.claims.claim import FAILS, HOLDS, NOT_TOLD, Claim, Finding, Verdict
 from harness.report.claims.evidence import Evidence
-from harness.report.claims.rules import CLAIMS
 from harness.report.claims.words import measured, needs
 from harness.report.tables.column import Column
 from harness.report.tables.row import Row
