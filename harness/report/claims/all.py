@@ -99,7 +99,8 @@ CLAIMS: Final[tuple[Claim[Evidence], ...]] = (
         figures="inference of ONNX Runtime ÷ of the framework",
         rule=rules.near_own_inference,
         command=(),
-        why="a work that both infer: ONNX Runtime has the regression alone, the frameworks' own forward passes the ladders",
+        why="a work that both infer: ONNX Runtime has the regression alone, the frameworks' own forward passes have"
+        " the workloads with sizes",
     ),
     Claim(
         id="feeding-data",

@@ -60,8 +60,13 @@ def _group(subject: str, parts: Sequence[Part], *, is_first_look: bool) -> str:
 
 
 def _counts(parts: Sequence[Part]) -> str:
+    """Return how many of `parts` agree, contradict and are not told; a few that contradict are named."""
     counts = [(sum(part.agrees is answer for part in parts), word) for answer, word in COUNTED.items()]
-    return ", ".join(f"{count} {word}" for count, word in counts if count)
+    against = [
+        f"{part.work} {_ratio(part.comparison.ratio)[0]}" for part in parts if part.agrees is False and part.comparison
+    ]
+    named = {COUNTED[False]: f": {listed(against)}"} if len(against) <= FEW else {}
+    return ", ".join(f"{count} {word}{named.get(word, '')}" for count, word in counts if count)
 
 
 def _figure(part: Part, *, is_first_look: bool) -> str:
