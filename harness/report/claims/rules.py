@@ -111,6 +111,8 @@ def convenience_costs(evidence: Evidence) -> Finding:
             subject = f"{fewer.title} ({few} lines) ÷ {more.title} ({many})"
             part = evidence.part(subject, fewer, evidence.by_block(fewer, more), claimed="above")
             parts += [part] if part else []
+    if works and not parts:
+        parts.append(Part(subject="all", figure="have as many lines"))
     return Finding(
         parts=tuple(parts),
         lacking=evidence.lacking(TALK, [row for rows in works for row in rows]),
