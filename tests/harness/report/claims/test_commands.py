@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -105,3 +106,11 @@ def test_no_work_is_inferred_by_onnx_runtime_and_by_a_framework_itself(offer: Ca
     assert exported
     assert forward
     assert not exported & forward
+
+
+def test_the_page_of_the_claims_has_every_one_with_its_command() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs/claims.md").read_text(encoding="utf-8")
+    for claim in CLAIMS:
+        assert f"(`{claim.id}`)" in page
+        assert f"**{claim.words}**" in page.replace("\n", " ")
+        assert not claim.command or shlex.join(("samestep", "run", *claim.command)) in page.splitlines()
