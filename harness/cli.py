@@ -230,7 +230,7 @@ def build(
 def report(
     run: RunName = "latest",
     format: Annotated[str | None, typer.Option(help=f"Print as {', '.join(EXPORTERS)}. [default: tables]")] = None,
-    table: Annotated[str | None, typer.Option(help="With csv or md: only this table, such as steps or memory.")] = None,
+    table: Annotated[str | None, typer.Option(help="Only this table, such as steps, memory or claims.")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the whole report, page and tables, into this folder; print nothing else.")
     ] = None,

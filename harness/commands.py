@@ -134,7 +134,7 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
 
 
 def report(name: str, *, format: str | None, table: str | None, output: Path | None, results: Path) -> None:
-    """Print the report of a run, or (with `format`) its tables in that format; or write all of it into `output`."""
+    """Print the report of a run or one `table`, with `format` in that format; or write all of it into `output`."""
     from harness.report import write
     from harness.report.exporters import EXPORTERS
     from harness.report.tables.all import TABLES
@@ -150,8 +150,9 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
             raise SelectionError("--output writes every format and table: leave --format and --table out.")
         print(f"Report: {write.write_report(folder, output)}")
     elif format is None:
-        write.print_report(folder)
-        print(write.where(folder))
+        write.print_report(folder, table)
+        if table is None:
+            print(write.where(folder))
     else:
         terminal.document(write.render(load(folder), format, table))
 

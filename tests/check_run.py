@@ -43,6 +43,7 @@ COLUMNS: Mapping[str, str] = {
     "energy": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
     " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
+    "claims": "claim, words, verdict, measured, needs, command",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"
     " largest_drift, largest_drift_block",
 }

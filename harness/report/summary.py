@@ -11,6 +11,7 @@ from harness.report.disturbance import disturbance_sentences
 from harness.report.onward import next_sentence, resume_command
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
+from harness.report.tables.claims import sentence as claims_sentence
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.steps import StepRow
 from harness.report.words import count, labelled, name, names
@@ -50,6 +51,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         _accuracy_sentence(tables),
         _inference_sentence(tables),
         _reproducibility_sentence(tables),
+        "" if run.is_first_look else claims_sentence(tables.claims.rows),
         _not_ranked_sentence(tables),
         _skipped_sentence(tables),
         _first_look_sentence(run, program),

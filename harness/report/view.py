@@ -18,6 +18,7 @@ class Heading:
     text: str
     unit: str  # empty: none
     is_number: bool
+    is_code: bool = False  # a command to be copied, which stays in one line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,11 @@ class View:
     explanations: tuple[Explanation, ...]  # of the columns whose heading is not enough
 
     @property
+    def is_prose(self) -> bool:
+        """Whether its results are sentences, for which a grid has no room."""
+        return any(not heading.is_number for heading in self.values)
+
+    @property
     def common_sentence(self) -> str:
         """The values that all rows share, as one sentence; empty when they share none."""
         return f"All rows: {', '.join(self.common)}." if self.common else ""
@@ -97,7 +103,7 @@ def view(table: Table[R], *, wide: bool) -> View:
     context = [column for column in shown if column.kind == "context"]
     varying = [column for column in context if len({column.get(row) for row in table.rows}) > 1]
     names = [column for column in shown if column.kind == "name"] + varying
-    numbers = [column for column in shown if column.kind == "number"]
+    numbers = [column for column in shown if column.kind not in ("name", "context")]
     present = [column for column in numbers if not table.rows or any(_has_value(column, row) for row in table.rows)]
     folded = [column for column in present if _folds(column, wide=wide) and len(_texts(table, column)) == 1]
     values = [column for column in present if column not in folded]
@@ -108,7 +114,7 @@ def view(table: Table[R], *, wide: bool) -> View:
         title=table.title,
         about=table.about,
         names=tuple(_heading(column, is_number=False) for column in names),
-        values=tuple(_heading(column, is_number=True) for column in values),
+        values=tuple(_heading(column, is_number=column.kind == "number") for column in values),
         rows=rows,
         common=(*common, *(_folded(table, column) for column in folded)),
         absent=tuple(_full_heading(column) for column in numbers if column.key and column not in present),
@@ -148,7 +154,7 @@ def _full_heading(column: Column[R]) -> str:
 
 
 def _heading(column: Column[R], *, is_number: bool) -> Heading:
-    return Heading(text=column.heading, unit=column.unit, is_number=is_number)
+    return Heading(text=column.heading, unit=column.unit, is_number=is_number, is_code=column.kind == "code")
 
 
 def _common_value(column: Column[R], row: R) -> str:

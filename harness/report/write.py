@@ -56,9 +56,15 @@ def write_report(folder: RunFolder, into: Path | None = None) -> Path:
     return page
 
 
-def print_report(folder: RunFolder) -> None:
-    """Print the report of a run in the terminal."""
-    show(load(folder), standard_console())
+def print_report(folder: RunFolder, table: str | None = None) -> None:
+    """Print the report of a run in the terminal, or one table of it; raises KeyError for an unknown name."""
+    run = load(folder)
+    if table is None:
+        show(run, standard_console())
+        return
+    if run.caveat:
+        print_sentences((run.caveat, ""), standard_console())
+    print_table(view(tables(run).named(table), wide=False), standard_console())
 
 
 def write(run: Run, folder: Path) -> Path:

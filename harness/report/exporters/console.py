@@ -1,5 +1,6 @@
 """The tables in a terminal, with rich; without colour and 80 columns wide when the output is not a terminal."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from harness.format import NONE
 from harness.report.exporters.fitting import Column, Layout, fitted, left_out_sentence
 from harness.report.view import View, ViewRow
 
@@ -31,7 +33,10 @@ def print_table(view: View, console: Console) -> None:
 
 
 def print_grid(view: View, console: Console) -> None:
-    """Print one table that has rows, without its notes; where there is no room for any column, row by row."""
+    """Print one table that has rows, without its notes; sentences, and what has no room for a column, row by row."""
+    if view.is_prose:
+        _print_prose(view, console)
+        return
     columns = _columns(view)
     names = len(columns) - len(view.values)
     layout = fitted(columns, console.width, first_out=range(len(columns) - 1, names, -1))
@@ -98,6 +103,19 @@ def _print_rows(view: View, console: Console) -> None:
         for heading, value in zip(view.values, row.values, strict=True):
             console.print(Text(f"  {heading.text} {heading.unit}".rstrip()))
             console.print(Text(f"    {value.text}", style="strike" if row.is_struck else ""))
+
+
+def _print_prose(view: View, console: Console) -> None:
+    """Print a table of sentences: the name of each row, and below it what it has; commands unbroken, to be copied."""
+    for row in view.rows:
+        console.print(Text(row.name, style="bold"))
+        for heading, value in zip(view.values, row.values, strict=True):
+            if value.text == NONE:
+                continue
+            text = value.text if heading.is_code else f"{heading.text}: {value.text}"
+            width = len(text) if heading.is_code else max(1, console.width - 2)
+            for line in textwrap.wrap(text, width, break_on_hyphens=False):
+                console.print(Text(f"  {line}"), soft_wrap=True)
 
 
 def _colour(row: ViewRow) -> str:

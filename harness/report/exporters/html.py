@@ -83,6 +83,7 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
         facts=summary.about_run(run),
         versions=summary.versions(run),
         views=views,
+        claims_shown=bool(tables.claims.rows) and tables.claims in tables.shown(run),
         plots=_markup(drawings),
         hues=_hues(run),
         modes=[_modes(run, facts, hue_number(index)) for index, facts in enumerate(run.facts.frameworks)],

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from harness.report.claims.evidence import Evidence
 from harness.report.tables import (
     accuracy,
+    claims,
     code,
     compile,
     energy,
@@ -19,6 +21,7 @@ from harness.report.tables import (
     steps,
 )
 from harness.report.tables.accuracy import AccuracyRow
+from harness.report.tables.claims import ClaimRow
 from harness.report.tables.code import CodeRow
 from harness.report.tables.compile import CompileRow
 from harness.report.tables.energy import EnergyRow
@@ -48,6 +51,7 @@ class Tables:
     memory: Table[MemoryRow]
     energy: Table[EnergyRow]
     code: Table[CodeRow]
+    claims: Table[ClaimRow]
     session: Table[NoiseRow]
 
     def __iter__(self) -> Iterator[Table[Any]]:
@@ -73,6 +77,12 @@ def tables(run: Run) -> Tables:
     """Compute all tables of `run`."""
     step_rows = steps.step_rows(run)
     growth_rows = growth.growth_rows(run, step_rows)
+    repeated, memory_rows, code_rows = (
+        reproducibility.reproducibility_rows(run),
+        memory.memory_rows(run),
+        code.code_rows(run),
+    )
+    evidence = Evidence(run=run, steps=step_rows, memory=memory_rows, reproducibility=repeated, code=code_rows)
     return Tables(
         steps=steps.table(run, step_rows, session.verdict_sentences(run)),
         growth=growth.table(growth_rows),
@@ -80,10 +90,11 @@ def tables(run: Run) -> Tables:
         limits=limits.table(limits.limit_rows(run)),
         compile=compile.table(compile.compile_rows(run, step_rows)),
         proof=proof.table(proof.proof_rows(run)),
-        reproducibility=reproducibility.table(reproducibility.reproducibility_rows(run)),
+        reproducibility=reproducibility.table(repeated),
         accuracy=accuracy.table(accuracy.accuracy_rows(run)),
-        memory=memory.table(memory.memory_rows(run), timed=run.is_timed),
+        memory=memory.table(memory_rows, timed=run.is_timed),
         energy=energy.table(energy.energy_rows(run)),
-        code=code.table(code.code_rows(run)),
+        code=code.table(code_rows),
+        claims=claims.table(claims.claim_rows(evidence), timed=run.is_timed),
         session=session.table(session.noise_rows(run)),
     )

@@ -28,7 +28,9 @@ class Column(Generic[RowType]):
     unit: str = ""  # below the heading
     format: Callable[[Value], str] = plain
     instead: Callable[[RowType], str] | None = None  # text to show instead of the value; empty: show the value
-    kind: Literal["name", "context", "number"] = "number"  # "context": one sentence instead, when all rows agree
+    # "context": one sentence instead, when all rows agree; "text": sentences, which go on in the next line;
+    # "code": a command, which does not
+    kind: Literal["name", "context", "number", "text", "code"] = "number"
     where: Literal["all", "wide", "narrow"] = "all"  # "wide": the page and Markdown; "narrow": a terminal
     folds: Literal["never", "narrow", "always"] = "never"  # where a sentence replaces it when all rows agree
     explanation: str = ""  # what was read, from where, and what makes it fail; empty: the heading is enough

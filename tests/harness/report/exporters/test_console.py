@@ -34,7 +34,8 @@ def printed(shown: View, width: int, *, whole: bool = False) -> list[str]:
 def test_no_line_is_wider_than_the_terminal_and_nothing_is_cut(width: int) -> None:
     for shown in views():
         lines = printed(shown, width, whole=True)
-        assert [line for line in lines if len(line) > width] == []
+        commands = [row.values[-1].text for row in shown.rows if shown.is_prose]  # whole, to be copied
+        assert [line for line in lines if len(line) > width and line.strip() not in commands] == []
         assert [line for line in lines if "…" in line] == []
 
 

@@ -1,0 +1,1 @@
+"""What talks, surveys and essays say of the frameworks, and what a run says about it."""
