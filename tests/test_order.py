@@ -24,6 +24,7 @@ FLOORS = (
     ("__main__", "entry"),
     ("cli",),
     ("commands", "session", "peers"),
+    ("publish",),
     ("selftest", "standalone", "compare", "doctor"),
     ("run", "report"),
     ("validity", "samplers"),

@@ -1,4 +1,4 @@
-"""`samestep publish`: a static site from any number of runs, which opens from the disk and loads nothing from elsewhere.
+"""`samestep publish`: a static site from any number of runs; it opens from the disk and loads nothing from elsewhere.
 
     samestep-site.json      says that the folder is ours: the number of the format, and what the user set
     data/RUN.js             a run in brief (`entry`): all that the other pages need of it; read by `compare.html`, too

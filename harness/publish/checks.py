@@ -13,6 +13,7 @@ from harness.compare.choice import FIELDS
 from harness.errors import StoreError
 from harness.format import significant
 from harness.publish.entry import Entry
+from harness.report.exporters.csv import field as csv_field
 from harness.report.tables.steps import StepRow, step_rows
 from harness.report.words import count
 from harness.report.write import MADE_FROM, PAGE
@@ -48,16 +49,21 @@ def require_fit(entry: Entry, path: Path, *, first_look: bool, invalid: bool) ->
         )
 
 
-def require_agreement(folder: Path, run: Run) -> None:
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_agreement(folder: Path, run: Run, entry: Entry) -> None:
     """Raise StoreError unless the report in `folder` says what the records beside it and `run` say.
 
-    The records are those that the page was made from. Every time of the table of steps, computed from `run` again, is
-    that in the CSV, and is on the page.
+    The records are those of `entry`, and those that the page was made from. Every time of the table of steps, computed
+    from `run` again, is that in the CSV, and is on the page.
     """
-    with (folder / RECORDS_FILE).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if json.loads((folder / MADE_FROM).read_bytes())["records_sha256"] != digest:
-        raise StoreError(f"{run.facts.id}: its page was made from other records; a run that goes on is published later.")
+    made_from = json.loads((folder / MADE_FROM).read_bytes())["records_sha256"]
+    if not made_from == digest(folder / RECORDS_FILE) == entry.records_sha256:
+        raise StoreError(f"{run.facts.id}: its page was made from other records. Nothing of it was published.")
     rows = step_rows(run)
     for problem in (*_of_csv(folder / STEPS, rows), *_of_page(folder / PAGE, rows)):
         raise StoreError(f"{run.facts.id}: its records and its report differ: {problem}. Nothing of it was published.")
@@ -79,8 +85,6 @@ def _of_csv(path: Path, rows: Iterable[StepRow]) -> Iterator[str]:
 
 
 def _key(row: StepRow) -> tuple[str, ...]:
-    from harness.report.exporters.csv import field as csv_field
-
     return tuple(csv_field(getattr(row.cell, field)) for field in FIELDS)
 
 

@@ -1,8 +1,8 @@
 """Addresses in a site: a name from a record becomes a path that every file system and every server can hold.
 
 A plain name stays as it is. Any other one (upper case, dots alone, blanks, slashes, other alphabets, or long) becomes
-what is plain in it with a digest of the whole behind two hyphens, which no plain name has. So no two names share a path,
-not even where a file system takes upper and lower case for the same.
+what is plain in it with a digest of the whole behind two hyphens, which no plain name has. So no two names share a
+path, not even where a file system takes upper and lower case for the same.
 """
 
 import functools
@@ -41,6 +41,11 @@ def run_folder(name: str) -> str:
 def data_file(name: str) -> str:
     """Return the data file of the run with this segment."""
     return f"data/{name}.js"
+
+
+def anchor(framework: str, device: str) -> str:
+    """Return the id of a framework on a device in the page of what is stale."""
+    return f"{segment(framework)}.{segment(device)}"
 
 
 @functools.cache

@@ -1,16 +1,15 @@
 """The folder of a site: whether it is ours, what is published in it, and how its files are written.
 
-A file is replaced when its new text is complete, so a reader of the site, also of one that a web server shows meanwhile,
-finds each page as it was or as it is.
+A file is replaced when its new text is complete, so a reader of the site, also of one that a web server shows
+meanwhile, finds each page as it was or as it is.
 """
 
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from harness.errors import StoreError
 from harness.publish import entry as entries
 from harness.publish import names
 from harness.publish.entry import FORMAT, Entry, Kept
+from harness.report.write import MADE_FROM
 from harness.store.files import complete_file
 from harness.store.lock import Lock
 from harness.strict import FieldError, JsonError
@@ -27,6 +27,7 @@ from harness.terminal.failures import explained
 
 MARKER: Final = "samestep-site.json"
 PAGES: Final = "data/pages.json"
+NO_JEKYLL: Final = ".nojekyll"
 STAGE: Final = ".samestep-new-"  # beginning of the name of a folder in which a run is prepared
 ELSEWHERE: Final = "choose another folder with --site"
 
@@ -67,12 +68,44 @@ class Site:
         finally:
             self._lock.free()
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is a site already."""
+        return self.has(MARKER)
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether a run is published."""
+        return any(self.path.glob("data/*.js"))
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return (self.path / name).is_file()
+
+    def discard(self) -> None:
+        """Remove the files of a site that was just begun, and its folder where that is empty then."""
+        for name in (MARKER, NO_JEKYLL):
+            self.unlink(name)
+        self._lock.free()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
+    def unlink(self, name: str) -> None:
+        """Remove one file; raises StoreError."""
+        with self._writing():
+            (self.path / name).unlink(missing_ok=True)
+
+    def unlisted(self, published: Collection[str]) -> list[str]:
+        """Return the folders of runs, made by samestep, that are not `published` any more or not yet."""
+        folders = [path for path in self.path.glob("runs/*") if (path / MADE_FROM).is_file()]
+        return [names.run_folder(path.name) for path in folders if path.name not in published]
+
     def set(self, **changes: str | None) -> None:
         """Write the marker, with those of `changes` that were given."""
         given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
         self.marker = dataclasses.replace(self.marker, samestep_site=FORMAT, **given)
         self.write(MARKER, json.dumps(dataclasses.asdict(self.marker), indent=1) + "\n")
-        self.write(".nojekyll", "")  # or GitHub Pages leaves out names that begin with an underline
+        self.write(NO_JEKYLL, "")  # or GitHub Pages leaves out names that begin with an underline
 
     def kept(self) -> tuple[Kept, ...]:
         """Return the published runs, the newest first.
@@ -190,8 +223,3 @@ def _marker(path: Path) -> Marker:
             f"{path} cannot be read: {explained(error) or error}. Nothing was changed there: put it back as it was, or"
             f" {ELSEWHERE}."
         ) from error
-
-
-def is_within(path: Path, folder: Path) -> bool:
-    """Return whether `path` lies in `folder`, links followed."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
