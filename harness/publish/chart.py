@@ -9,11 +9,12 @@ from harness.report.charts.chart import Spec
 from harness.report.charts.colours import GROUND, HUES, INK, LINE, QUIET
 
 UNITS: Final = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
-WIDE: Final = (860, 250)  # width and height in pixels, without the axes
-NARROW: Final = (260, 230)
+WIDTH: Final = 860  # pixels, without the axes
+HEIGHT: Final = 250
 MOST_NAMED: Final = 6  # changes that are named in the chart; the table has all
 ROWS: Final = 3  # of such names above the chart, in turn
 LONGEST_NAME: Final = 30  # characters
+MANY_DAYS: Final = 15  # from so many on the axis has no times; from their square on, no days
 LOG_FROM: Final = 8.0  # highest time ÷ lowest from which the axis is logarithmic
 
 
@@ -22,7 +23,7 @@ def drawn(history: History) -> Sequence[Point]:
     return [point for point in history.points[:MOST_SHOWN] if point.result.step_ns]
 
 
-def spec(history: History, size: tuple[int, int] = WIDE) -> Spec:
+def spec(history: History) -> Spec:
     """Return the Vega-Lite specification of the chart of a history that has a time."""
     points = drawn(history)
     least = min(_ns(point) for point in points)
@@ -35,14 +36,14 @@ def spec(history: History, size: tuple[int, int] = WIDE) -> Spec:
         "scale": {"nice": True, **({"type": "log"} if is_log else {"zero": False})},
         "axis": {"tickCount": 6},
     }
-    x = {"field": "at", "type": "temporal", "title": None, "axis": {"labelOverlap": True, "tickCount": size[0] // 110}}
+    x = _dates(points)
     hue = {"field": "hue", "type": "nominal", "scale": None, "legend": None}
     place = {"x": x, "y": {**y, "field": "step"}}
-    names = [{"layer": list(_changes(points, x, is_named=size == WIDE))}] if any(p.changes for p in points) else []
+    names = [{"layer": list(_changes(points, x))}] if any(p.changes for p in points) else []
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": size[0],
-        "height": size[1],
+        "width": WIDTH,
+        "height": HEIGHT,
         "background": None,
         "padding": {"left": 2, "right": 12, "top": 4, "bottom": 2},
         "config": _config(),
@@ -60,19 +61,27 @@ def spec(history: History, size: tuple[int, int] = WIDE) -> Spec:
     }
 
 
+def _dates(points: Sequence[Point]) -> Spec:
+    """Return the axis of the dates, in UTC."""
+    days = (points[0].entry.started_unix_ns - points[-1].entry.started_unix_ns) / 86_400e9
+    form = "%b %d, %H:%M" if days < MANY_DAYS else "%b %d" if days < MANY_DAYS**2 else "%Y-%m"
+    axis = {"labelOverlap": True, "tickCount": 8, "format": form}
+    return {"field": "at", "type": "temporal", "title": None, "scale": {"type": "utc", "padding": 14}, "axis": axis}
+
+
 def _span(x: Spec, y: Spec, hue: Spec, name: str, mark: Mapping[str, Any]) -> Spec:
     """Return a layer with a line from `name`_low to `name`_high of each run."""
     ends = {"y": {**y, "field": f"{name}_low"}, "y2": {"field": f"{name}_high"}}
     return {"mark": {"type": "rule", **mark}, "encoding": {"x": x, **ends, "color": hue}}
 
 
-def _changes(points: Sequence[Point], x: Spec, *, is_named: bool) -> Iterator[Spec]:
+def _changes(points: Sequence[Point], x: Spec) -> Iterator[Spec]:
     """Yield the layers that mark runs with other versions than the run before them on their host."""
     changed = [point for point in points if point.changes]
     marks = [{"at": _at(point)} for point in changed]
     dashed = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1, "color": QUIET}
     yield {"data": {"values": marks}, "mark": dashed, "encoding": {"x": x}}
-    for number, point in enumerate(changed[:MOST_NAMED] if is_named else ()):
+    for number, point in enumerate(changed[:MOST_NAMED]):
         more = f" +{len(point.changes) - 1}" if len(point.changes) > 1 else ""
         text = {
             "type": "text", "align": "right", "baseline": "top", "dx": -3, "color": INK, "fontSize": 10,

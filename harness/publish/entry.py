@@ -118,6 +118,11 @@ class Entry:
         return Counter(cell.status for cell in self.cells)
 
     @property
+    def invalid(self) -> int:
+        """Number of invalid cells."""
+        return self.statuses.get("invalid", 0)
+
+    @property
     def host(self) -> str:
         """The machine in words: runs with the same are on one line of a history."""
         return ", ".join(filter(None, (f"{self.cpu}, {self.cores} CPUs", self.gpu)))

@@ -52,11 +52,8 @@ def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker
 
 def of_cell(of: History) -> Mapping[str, str]:
     """Return the files of the folder of a cell."""
-    points = chart.drawn(of)
     return {
-        "index.html": _render(
-            "cell.html", root="../../../../", of=of, charts=_charts(of) if points else (), drawn=points
-        ),
+        "index.html": _render("cell.html", root="../../../../", of=of, drawing=_drawing(of), drawn=chart.drawn(of)),
         "history.csv": history.as_csv(of),
     }
 
@@ -78,17 +75,17 @@ def with_bar(page: str, entry: Entry) -> str:
     return f"{page[: body.end()]}\n{bar}{page[body.end() :]}"
 
 
-def _charts(of: History) -> tuple[Markup, ...]:
-    """Return the chart, wide and narrow; none where it cannot be drawn, which is said."""
-    label = f"Time per step of {of.label} over {count(len(chart.drawn(of)), 'run')}"
+def _drawing(of: History) -> Markup:
+    """Return the chart; empty where there is nothing to draw, or it cannot be drawn, which is said."""
+    runs = len(chart.drawn(of))
+    if not runs:
+        return Markup()
     try:
-        drawn = [
-            draw(chart.spec(of, size), name=f"history-{size[0]}", label=label) for size in (chart.WIDE, chart.NARROW)
-        ]
+        label = f"Time per step of {of.label} over {count(runs, 'run')}"
+        return Markup(draw(chart.spec(of), name="history", label=label))
     except (ImportError, ValueError) as error:
         logging.getLogger(__name__).warning("samestep: %s: the page lacks its chart: %s.", of.folder, brief(error))
-        return ()
-    return tuple(map(Markup, drawn))
+        return Markup()
 
 
 def _comparison_data(entries: Sequence[Entry]) -> Markup:

@@ -174,11 +174,12 @@ function forest(ratio, floor) {
 
 const HEADINGS = ["cell", "A µs", "B µs", "step ratio B / A, 95 %", "½ to 2×", "first step ratio, 95 %", "note"];
 
-function row(cell, floor) {
+function row(cell, how) {
+  const { floor } = how;
   const { step } = cell;
   const isApart = !cell.why && step.low !== null && (step.low > 1 + floor || step.high < 1 / (1 + floor));
   const isWithin = !cell.why && step.low !== null && step.low >= 1 / (1 + floor) && step.high <= 1 + floor;
-  const note = cell.why ? `not comparable: ${cell.why}` : isApart ? "beyond the noise floor" : isWithin ? "within the noise floor" : "";
+  const note = cell.why ? `not comparable${cell.why === how.why ? "" : `: ${cell.why}`}` : isApart ? "beyond the noise floor" : isWithin ? "within the noise floor" : "";
   const texts = [significant(cell.a_ns / 1e3), significant(cell.b_ns / 1e3), shown(step), "", shown(cell.first), note];
   const made = element("tr", "", isApart ? { class: "apart" } : {});
   made.append(element("th", cell.what, { scope: "row" }));
@@ -187,12 +188,12 @@ function row(cell, floor) {
   return made;
 }
 
-function table(cells, floor) {
+function table(cells, how) {
   const box = element("div", "", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table: ratios" });
   const made = element("table");
   const head = made.createTHead().insertRow();
   HEADINGS.forEach((text, at) => head.append(element("th", text, { scope: "col", ...(at === 1 || at === 2 ? { class: "number" } : {}) })));
-  made.createTBody().append(...cells.map(cell => row(cell, floor)));
+  made.createTBody().append(...cells.map(cell => row(cell, how)));
   box.append(made);
   return box;
 }
@@ -222,7 +223,7 @@ function comparison(a, b) {
   const timed = cells.filter(cell => !cell.missing);
   const parts = [...heads, ...(a.caveat ? [element("p", a.caveat, { class: "note" })] : [])];
   if (!timed.length) parts.push(element("p", "No cell has a valid time on both sides.", { class: "note" }));
-  else parts.push(element("p", `Ratios are B / A. ${how.sentence}`), table(timed, how.floor));
+  else parts.push(element("p", `Ratios are B / A. ${how.sentence}`), table(timed, how));
   const software = unlike(a, b);
   parts.push(...list("Not the same software, which explains part of the ratios", software));
   parts.push(...list("Not compared", cells.filter(cell => cell.missing).map(cell => `${cell.what}: ${cell.missing}`)));
