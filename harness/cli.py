@@ -271,6 +271,43 @@ def compare(
 
 
 @app.command()
+def publish(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN...", help="Runs: their ids, their folders, or `latest`.")
+    ] = None,
+    site: Annotated[Path, typer.Option(help="Folder of the site.")] = Path("site"),
+    first_look: Annotated[bool, typer.Option("--first-look", help="Also runs too small for verdicts.")] = False,
+    invalid: Annotated[bool, typer.Option("--invalid", help="Also runs with invalid cells.")] = False,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Take this run out of the site. Repeatable.")
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="Make the pages of RUN again; without RUN, of all.")] = False,
+    url: Annotated[str | None, typer.Option(help="Where the site is to be found, for citations; kept.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who is to be cited; kept.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Publish runs as a static site, or add them to one.
+
+    The site has each run's page and data, the history of each cell, and comparisons. It opens from the disk and on any
+    web server. Exit codes: 0; 1 the site cannot be written; 3 some runs are not published, and why is said.
+    """
+    from harness.publish import command
+    from harness.publish.add import Allowed
+
+    asked = command.Asked(
+        runs=tuple(runs or ()),
+        remove=tuple(remove or ()),
+        site=site,
+        results=results,
+        allowed=Allowed(first_look=first_look, invalid=invalid),
+        anew=anew,
+        url=url,
+        author=author,
+    )
+    raise typer.Exit(command.publish(asked))
+
+
+@app.command()
 def show(
     frameworks: Annotated[list[str] | None, typer.Argument(help="Frameworks. [default: all with one]")] = None,
 ) -> None:

@@ -90,7 +90,7 @@ def match_cells(a: Side, b: Side, *, paired: bool) -> tuple[tuple[Match, ...], t
 
 def incomparable(match: Match, a: Side, b: Side) -> str:
     """Return why a cell that both sides have is not the same problem on the same machine; empty when it is."""
-    facts_a, facts_b = _facts(a.run, match.a.cell), _facts(b.run, match.b.cell)
+    facts_a, facts_b = facts_of(a.run, match.a.cell), facts_of(b.run, match.b.cell)
     for difference, fact_a, fact_b in zip(FACTS, facts_a, facts_b, strict=True):
         if fact_a and fact_b and fact_a != fact_b:
             return f"{difference}: {fact_a} ({a.label}), {fact_b} ({b.label})"
@@ -99,7 +99,7 @@ def incomparable(match: Match, a: Side, b: Side) -> str:
 
 def unlike(a: Side, b: Side) -> tuple[str, ...]:
     """Return a sentence for each thing in which the software differs, with the frameworks that it concerns."""
-    software_a, software_b = dict(_software(a.run)), dict(_software(b.run))
+    software_a, software_b = dict(software(a.run)), dict(software(b.run))
     sentences: dict[str, list[str]] = {}
     for framework in sorted(software_a.keys() & software_b.keys()):
         for part_a, part_b in zip(software_a[framework], software_b[framework], strict=True):
@@ -209,7 +209,7 @@ def _either(a: str, b: str) -> str:
     return a if a == b else f"{a} → {b}"
 
 
-def _facts(run: Run, cell: Cell) -> tuple[str, ...]:
+def facts_of(run: Run, cell: Cell) -> tuple[str, ...]:
     """Return what `FACTS` compares, as the first good replicate of `cell` read it back; empty where it is not known."""
     good = (record for record in run.records if record.cell == cell and record.status == "ok" and record.timing)
     record = next(good, None)
@@ -238,7 +238,7 @@ def _accelerator(run: Run, record: Record) -> str:
     return "" if ", " in gpu else gpu
 
 
-def _software(run: Run) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def software(run: Run) -> Iterator[tuple[str, tuple[str, str, str]]]:
     """Yield (framework, (interpreter, versions, image)) of each timed replicate."""
     for record in run.records:
         if record.environment and record.timing:

@@ -28,7 +28,7 @@ def same_session(a: Run, b: Run) -> bool:
     """Return whether both ran side by side (or are one run): one plan, and each block of both at the same time."""
     if a is b:
         return True
-    spans_a, spans_b = _spans(a.records), _spans(b.records)
+    spans_a, spans_b = spans(a.records), spans(b.records)
     shared = spans_a.keys() & spans_b.keys()
     overlap = (spans_a[block][0] <= spans_b[block][1] and spans_b[block][0] <= spans_a[block][1] for block in shared)
     return a.facts.seed == b.facts.seed and bool(shared) and all(overlap)
@@ -36,7 +36,7 @@ def same_session(a: Run, b: Run) -> bool:
 
 def moved(a: Run, b: Run) -> Moved | None:
     """Return how far the machine moved between the sessions of `a` and `b`; None without a probe that both measured."""
-    levels_a, levels_b = _levels(a), _levels(b)
+    levels_a, levels_b = levels(a), levels(b)
     changes = {probe: abs(math.log(levels_b[probe] / levels_a[probe])) for probe in levels_a.keys() & levels_b.keys()}
     if not changes:
         return None
@@ -44,23 +44,23 @@ def moved(a: Run, b: Run) -> Moved | None:
     return Moved(value=math.expm1(changes[farthest]), probe=farthest.kind)
 
 
-def _spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
+def spans(records: Iterable[Record]) -> Mapping[int, tuple[int, int]]:
     """Return when the timed replicates of each block began and ended, by time.time_ns."""
-    spans: dict[int, tuple[int, int]] = {}
+    found: dict[int, tuple[int, int]] = {}
     for record in records:
         if record.cell.track == "identical":
             begin, end = record.started_unix_ns, record.started_unix_ns + record.wall_ns
-            low, high = spans.get(record.block, (begin, end))
-            spans[record.block] = min(low, begin), max(high, end)
-    return spans
+            low, high = found.get(record.block, (begin, end))
+            found[record.block] = min(low, begin), max(high, end)
+    return found
 
 
 def probed(run: Run) -> tuple[str, ...]:
     """Return the libraries whose calls the drift probes of a run timed; none: it has no drift probes."""
-    return tuple(sorted({probe.library for probe in _levels(run)}))
+    return tuple(sorted({probe.library for probe in levels(run)}))
 
 
-def _levels(run: Run) -> Mapping[DriftProbe, float]:
+def levels(run: Run) -> Mapping[DriftProbe, float]:
     """Return the time of each drift probe in ns per unit of work: the median over its turns."""
     times = readings(run.records, run.facts.frameworks)
     return {probe: statistics.median(by_block.values()) for probe, by_block in times.items()}
