@@ -21,7 +21,7 @@ from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
-from harness.report.exporters import EXPORTERS
+from harness.report.exporters import EXPORTERS, SINGLE
 from harness.selftest import commands as selftest
 from harness.terminal import failures
 from harness.terminal import streams as terminal
@@ -230,7 +230,9 @@ def build(
 def report(
     run: RunName = "latest",
     format: Annotated[str | None, typer.Option(help=f"Print as {', '.join(EXPORTERS)}. [default: tables]")] = None,
-    table: Annotated[str | None, typer.Option(help="With csv or md: only this table, such as steps or memory.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help=f"With {', '.join(SINGLE)}: only this table, such as steps.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the whole report, page and tables, into this folder; print nothing else.")
     ] = None,
