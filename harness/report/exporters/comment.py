@@ -31,7 +31,7 @@ class Part:
         return f"{body}{cut}{self.tail}"
 
 
-def fitted(parts: Iterable[Part], whole: str, limit: int = LIMIT) -> str:
+def within_limit(parts: Iterable[Part], whole: str, limit: int = LIMIT) -> str:
     """Return the parts as one text of at most `limit` bytes.
 
     Args:
@@ -56,9 +56,9 @@ def fitted(parts: Iterable[Part], whole: str, limit: int = LIMIT) -> str:
     return "\n\n".join(texts) + "\n"
 
 
-def details(name: str, summary: str, head: str, lines: Iterable[str], tail: str = "") -> Part:
+def details(name: str, summary: str, lines: Iterable[str], *, head: str = "", tail: str = "") -> Part:
     """Return a part that a reader has to open; `summary` is HTML, all else Markdown."""
-    opening = f"<details>\n<summary>{summary}</summary>\n\n{head}"
+    opening = f"<details>\n<summary>{summary}</summary>\n" + (f"\n{head}" if head else "")
     return Part(name=name, head=opening, lines=tuple(lines), tail=f"{tail}\n\n</details>")
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from harness.format import NONE, duration, times
 from harness.plan.label import name
 from harness.report.exporters import markdown
-from harness.report.exporters.comment import Part, details, fitted
+from harness.report.exporters.comment import Part, details, within_limit
 from harness.report.exporters.markdown import escape, grid, legend, line
 from harness.report.summary import about_run, summary, versions
 from harness.report.tables.all import Tables
@@ -46,19 +46,16 @@ def comment(run: Run, tables: Tables) -> str:
     bad = [row for row in rows if row.status not in QUIET]
     skipped = [row for row in rows if row.status == "skipped"]
     shown = [view(table, wide=True) for table in tables.shown(run) if table.rows]
-    parts = [
-        _head(run, tables),
-        *([_overview(rows)] if run.is_timed and rows else []),
-        *([Part(name="what failed", head="#### Failed or invalid\n", lines=_reasons(bad))] if bad else []),
-        *(
-            [details("what was skipped", f"Skipped: {count(len(skipped), 'cell')}", "", _reasons(skipped))]
-            * bool(skipped)
-        ),
-        *map(_details, shown),
-        _about(run),
-    ]
+    parts = [_head(run, tables)]
+    if run.is_timed and rows:
+        parts.append(_overview(rows))
+    if bad:
+        parts.append(Part(name="what failed", head="#### Failed or invalid\n", lines=_reasons(bad)))
+    if skipped:
+        parts.append(details("what was skipped", f"Skipped: {count(len(skipped), 'cell')}", _reasons(skipped)))
+    parts += [*map(_details, shown), _about(run)]
     command = shell.command(shell.NAME, "report", run.facts.id, "--format", "md")
-    return fitted(parts, f"This prints all of it: `{command}`")
+    return within_limit(parts, f"This prints all of it: `{command}`")
 
 
 def _head(run: Run, tables: Tables) -> Part:
@@ -79,13 +76,13 @@ def _overview(rows: Sequence[StepRow]) -> Part:
         fields.setdefault(names, {})[_work(row)] = row
     shortest = _shortest(rows)
     headings = ["framework", "mode", *(("allocator",) if has_allocators else ()), *_headings(works)]
-    names = len(headings) - len(works)
+    count_of_names = len(headings) - len(works)
     lines = (line([*map(escape, at), *(_field(of.get(work), shortest) for work in works)]) for at, of in fields.items())
     return Part(
         name="the overview",
         head="#### Time per step\n\n"
         "Behind a time: how many times the shortest step of its column it is. Such a ratio is no verdict.\n\n"
-        f"{line(list(map(escape, headings)))}\n{line(['---'] * names + ['---:'] * len(works))}",
+        f"{line(list(map(escape, headings)))}\n{line(['---'] * count_of_names + ['---:'] * len(works))}",
         lines=tuple(lines),
     )
 
@@ -142,13 +139,16 @@ def _details(view: View) -> Part:
     head, below, *rows = grid(view)
     about = f"{view.about} {escape(view.common_sentence)}".strip()
     tail = [*map(escape, view.remarks), *([legend(view)] if view.flags else [])]
-    summary = f"{html.escape(view.title)}: {count(len(rows), 'row')}"
     return details(
-        view.title, summary, f"{about}\n\n{head}\n{below}", rows, "".join(f"\n\n{paragraph}" for paragraph in tail)
+        view.title,
+        f"{html.escape(view.title)}: {count(len(rows), 'row')}",
+        rows,
+        head=f"{about}\n\n{head}\n{below}",
+        tail="".join(f"\n\n{paragraph}" for paragraph in tail),
     )
 
 
 def _about(run: Run) -> Part:
     lines = [f"- {escape(fact.name)}: {escape(fact.value)}" for fact in (*about_run(run), *versions(run))]
     exported = markdown.exports(run).rstrip()
-    return details("the facts of the run", "About this run", "", lines, f"\n\n{exported}" if exported else "")
+    return details("the facts of the run", "About this run", lines, tail=f"\n\n{exported}" if exported else "")

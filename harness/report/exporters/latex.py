@@ -14,12 +14,13 @@ from harness.format import NONE
 from harness.report.exporters import values
 from harness.report.exporters.latex_text import breakable, comment, escaped, number
 from harness.report.tables.all import Tables
-from harness.report.view import Heading, View, ViewRow, view
+from harness.report.view import Heading, ShownValue, View, ViewRow, view
 from harness.validity.results import Run
 
-WIDTH: Final = 96  # characters of a line of \footnotesize on A4 or letter paper with margins of 25 mm
+WIDTH: Final = 108  # characters of a line of \footnotesize on A4 or letter paper with margins of 25 mm
 LONGEST: Final = 45  # lines of a table on one page; a longer one goes on over pages
 GAP: Final = 2  # characters between columns
+RAISED: Final = 0.7  # width of a raised character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,8 @@ def _table(view: View, run: Run) -> Iterator[str]:
 def _parts(layout: Layout) -> list[list[int]]:
     """Return the positions of the values in each part, so that every part fits on a page."""
     view = layout.view
-    names = sum(_name_width(layout, at) + GAP for at in range(len(layout.names)))
+    raised = RAISED * max(len(_marks(layout, row)) for row in view.rows)
+    names = raised + sum(_name_width(layout, at) + GAP for at in range(len(layout.names)))
     parts: list[list[int]] = [[]]
     free = WIDTH - names
     for at, heading in enumerate(view.values):
@@ -101,7 +103,12 @@ def _name_width(layout: Layout, at: int) -> int:
 
 def _plain(row: ViewRow, at: int) -> str:
     value = row.values[at]
-    return "" if row.is_hole else f"{value.text} [{value.interval}]" if value.interval else value.text
+    return "" if row.is_hole else f"{value.text} [{_ends(value)}]" if value.interval else value.text
+
+
+def _ends(value: ShownValue) -> str:
+    """Return the ends of an interval without the sign that its value has."""
+    return value.interval.replace("×", "")
 
 
 def _part(layout: Layout, columns: Sequence[int], at: int, count: int) -> str:
@@ -132,7 +139,8 @@ def _float(caption: str, spec: str, head: Sequence[str], body: Sequence[str], no
 def _long(caption: str, spec: str, head: Sequence[str], body: Sequence[str], notes: Sequence[str]) -> str:
     below = [r"\par\noindent\raggedright", *notes, r"\par"] if notes else []
     lines = [
-        r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}", rf"\begin{{longtable}}{{{spec}}}", caption + r"\\",
+        r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}\setlength{\LTcapwidth}{\linewidth}",
+        rf"\begin{{longtable}}{{{spec}}}", caption + r"\\",
         r"\toprule", *head, r"\midrule\endfirsthead", r"\toprule", *head, r"\midrule\endhead",
         r"\midrule\endfoot", r"\bottomrule\endlastfoot", *body, r"\end{longtable}", *below, r"\endgroup",
     ]  # fmt: skip
@@ -190,7 +198,8 @@ def _heading(text: str, width: int, *, first: bool) -> str:
 
 def _row(layout: Layout, row: ViewRow, columns: Sequence[int], paired: Sequence[bool]) -> str:
     names = [escaped(name.text) for name in row.names[int(layout.is_grouped) :]]
-    names[0] = (r"\quad " if layout.is_grouped else "") + names[0] + _raised(layout, row)
+    raised = rf"\textsuperscript{{{escaped(marks)}}}" if (marks := _marks(layout, row)) else ""
+    names[0] = (r"\quad " if layout.is_grouped else "") + names[0] + raised
     fields = []
     for at, (column, pair) in enumerate(zip(columns, paired, strict=True)):
         value = row.values[column]
@@ -199,21 +208,20 @@ def _row(layout: Layout, row: ViewRow, columns: Sequence[int], paired: Sequence[
             text = escaped(row.status) if at == 0 else ""
         elif row.is_struck:
             text = rf"\textit{{{text}}}"
-        interval = f"{{[}}{number(value.interval)}{{]}}" if value.interval and not row.is_hole else ""
+        interval = f"{{[}}{number(_ends(value))}{{]}}" if value.interval and not row.is_hole else ""
         fields += [text, interval] if pair else [text]
     return _line([*names, *fields])
 
 
-def _raised(layout: Layout, row: ViewRow) -> str:
-    """Return the letters of the row's flags and the number of its note, raised."""
+def _marks(layout: Layout, row: ViewRow) -> str:
+    """Return the letters of the row's flags and the number of its note."""
     flags = [
         value.text
         for heading, value in zip(layout.view.values, row.values, strict=True)
         if heading.is_flags and value.text != NONE and not row.is_hole
     ]
     marks = [str(layout.marks[row.note])] if row.note in layout.marks else []
-    raised = " ".join([*flags, *marks])
-    return rf"\textsuperscript{{{escaped(raised)}}}" if raised else ""
+    return " ".join([*flags, *marks])
 
 
 def _notes(layout: Layout) -> list[str]:

@@ -58,7 +58,7 @@ def _printed(character: str) -> str:
         return PRINTED[character]
     if " " <= character <= "~":
         return character
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     if len(marks) == 1 and marks[0] in ACCENTS and base.isascii() and base.isalpha():
         return rf"\{ACCENTS[marks[0]]}{{{base}}}"
     return rf"{{[}}U+{ord(character):04X}{{]}}"

@@ -58,7 +58,7 @@ def _columns(column: Column[R], table: Table[R]) -> "list[tuple[pa.Field, pa.Arr
     import pyarrow as pa
 
     types = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-    found = [_flat(values.typed(column, row)) for row in table.rows]
+    found = [_storable(values.typed(column, row)) for row in table.rows]
     unit = values.unit(column.key)
     field = pa.field(column.key, types.get(column.type, pa.string()), metadata={"unit": unit} if unit else None)
     if not column.words:
@@ -69,9 +69,11 @@ def _columns(column: Column[R], table: Table[R]) -> "list[tuple[pa.Field, pa.Arr
     return [(field, pa.array(numbers, field.type)), (named, pa.array(words, named.type))]
 
 
-def _flat(value: values.Typed) -> Any:
-    """Return names as one text, as the CSV has them."""
-    return " ".join(value) or None if isinstance(value, list) else value
+def _storable(value: values.Typed) -> Any:
+    """Return names as one text, as the CSV has them; an integer of more than 64 bits, which no quantity is, as None."""
+    if isinstance(value, list):
+        return " ".join(value) or None
+    return None if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63 else value
 
 
 def _metadata(run: Run, table: Table[R]) -> dict[str, str]:
