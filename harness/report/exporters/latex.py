@@ -39,8 +39,8 @@ class Layout:
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
-    """Return one file per table that has rows."""
-    return {f"latex/{table.name}.tex": render(run, tables, table.name) for table in tables if table.rows}
+    r"""Return one file per table; of a table without rows it is a comment, so that \input never fails."""
+    return {f"latex/{table.name}.tex": render(run, tables, table.name) for table in tables}
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
