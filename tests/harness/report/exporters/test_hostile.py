@@ -184,7 +184,7 @@ def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(value: str | float
     assert as_csv.field(value) == field
 
 
-@given(texts=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), min_size=1, max_size=4))
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=4))
 def test_pandas_reads_a_csv_as_it_was_written(texts: list[str]) -> None:
     file = io.StringIO(newline="")
     csv.writer(file, lineterminator="\n").writerows([["a"] * len(texts), [as_csv.field(each) for each in texts]])

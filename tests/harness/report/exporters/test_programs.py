@@ -179,12 +179,12 @@ def test_pandas_reads_from_parquet_what_it_reads_from_csv(run: Run, computed: Ta
         )
 
 
-def rows_of(series: pd.Series) -> list[str]:  # type: ignore[type-arg]
+def rows_of(series: pd.Series) -> list[str]:
     """The fields as the CSV has them: pandas reads a column of numbers with gaps as numbers with a fraction."""
     return ["" if pd.isna(value) else str(value).removesuffix(".0") for value in series]
 
 
-def plain(series: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+def plain(series: pd.Series) -> pd.Series:
     """Numbers as floats, all else as text without the apostrophe of the CSV; what is missing as NaN or empty."""
     if pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series):
         return series.astype(float)
