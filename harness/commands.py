@@ -136,7 +136,7 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
 def report(name: str, *, format: str | None, table: str | None, output: Path | None, results: Path) -> None:
     """Print the report of a run or one `table`, with `format` in that format; or write all of it into `output`."""
     from harness.report import write
-    from harness.report.exporters import EXPORTERS
+    from harness.report.exporters import BINARY, EXPORTERS, SINGLE, WHOLE
     from harness.report.tables.all import TABLES
     from harness.validity.results import load
 
@@ -144,6 +144,15 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
         request.one_of("format", format, tuple(EXPORTERS))
     if table is not None:
         request.one_of("table", table, TABLES)
+    if format in WHOLE and table is not None:
+        raise SelectionError(
+            f"--format {format} has no single tables: leave --table out, or choose {', '.join(SINGLE)}."
+        )
+    if format in BINARY and sys.stdout.isatty():
+        raise SelectionError(
+            f"A terminal cannot show {format}: send it into a file (> {table or 'steps'}.{format}),"
+            " or write all tables with --output DIR and without --format."
+        )
     folder = find(results, name)
     if output is not None:
         if format is not None or table is not None:
@@ -154,7 +163,7 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
         if table is None:
             print(write.where(folder))
     else:
-        terminal.document(write.render(load(folder), format, table))
+        terminal.document(write.document(load(folder), format, table))
 
 
 def show(frameworks: tuple[str, ...]) -> None:

@@ -114,7 +114,7 @@ def report(folder: RunFolder, *, page: bool = True) -> None:
             made = exporter(name)
             texts = [*made.files(run, computed).values(), made.render(run, computed, None)]
             for text in texts:
-                text.encode()
+                assert text if isinstance(text, bytes) else text.encode()
     frames.load(run)
 
 

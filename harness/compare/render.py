@@ -14,16 +14,18 @@ from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compar
 from harness.compare.match import Side, Unmatched
 from harness.format import to_json
 from harness.plan.label import name
+from harness.report.exporters.comment import Part, details, within_limit
 from harness.report.exporters.csv import CAVEAT
 from harness.report.exporters.csv import field as csv_field
 from harness.report.exporters.fitting import Column, Layout, fitted, left_out_sentence
-from harness.report.exporters.markdown import escape
+from harness.report.exporters.markdown import escape, line
 from harness.stats.estimate import FEW_BLOCKS, Estimate
 from harness.store.folder import RunFolder
 from harness.terminal import streams as terminal
 from harness.validity.results import load
 
-FORMATS: Final = ("csv", "md", "json", "line")
+FORMATS: Final = ("csv", "md", "github", "json", "line")
+OPEN: Final = ("slower", "faster", "undetermined", NOT_COMPARABLE)  # verdicts that a reviewer sees without a click
 VERDICTS: Final = ("slower", "faster", "same", "within", "undetermined", NOT_COMPARABLE)
 COLUMNS: Final = (
     *(f"{side}_{field}" for side in "ab" for field in FIELDS),
@@ -88,7 +90,8 @@ def _grid(columns: Sequence[Column], layout: Layout, rows: Sequence[tuple[str, .
 
 def render(comparison: Comparison, format: str) -> str:
     """Return the comparison as text in one of `FORMATS`; raises KeyError for another."""
-    return {"csv": _csv, "md": _markdown, "json": _json, "line": _line}[format](comparison)
+    makers = {"csv": _csv, "md": _markdown, "github": _github, "json": _json, "line": _line}
+    return makers[format](comparison)
 
 
 def _headings(comparison: Comparison) -> tuple[str, ...]:
@@ -106,6 +109,11 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
 
 
 def _sentences(comparison: Comparison) -> Iterator[str]:
+    yield from _remarks(comparison)
+    yield from _without(comparison)
+
+
+def _remarks(comparison: Comparison) -> Iterator[str]:
     a, b = comparison.a.label, comparison.b.label
     blocks = min(cell.step.count for cell in comparison.cells)
     if comparison.caveat:
@@ -132,6 +140,10 @@ def _sentences(comparison: Comparison) -> Iterator[str]:
         yield f"Block {block} of {run_id} was interrupted: nothing is paired in it."
     for sentence in comparison.unlike:
         yield f"Not the same software or variables, which explains part of the ratio: {sentence}."
+
+
+def _without(comparison: Comparison) -> Iterator[str]:
+    """Yield a sentence for each cell that has no counterpart."""
     for cell in comparison.unmatched:
         yield f"Not compared: {_unmatched(cell)}."
 
@@ -149,12 +161,41 @@ def _shown(estimate: Estimate) -> str:
 
 
 def _markdown(comparison: Comparison) -> str:
-    lines = [tuple(map(escape, _headings(comparison))), ("---", "---:", "---:", "---:", "---:", "---")]
-    lines += [tuple(map(escape, row)) for row in _rows(comparison)]
-    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    grid = "\n".join((*_grid_head(comparison), *map(_grid_line, _rows(comparison))))
     remarks = "\n".join(f"- {escape(sentence)}" for sentence in _sentences(comparison))
-    title = f"## {escape(comparison.a.name)} against {escape(comparison.b.name)}"
-    return f"{title}\n\n{_line(comparison)}\n{grid}\n\n{remarks}\n"
+    return f"{_title(comparison)}\n\n{escape(_line(comparison))}\n\n{grid}\n\n{remarks}\n"
+
+
+def _github(comparison: Comparison) -> str:
+    """Return the comparison as a comment on GitHub: what differs is open, all else folded, and it is never too long."""
+    head = "\n".join(_grid_head(comparison))
+    rows = list(zip(_rows(comparison), [*comparison.cells, None], strict=False))
+    open_ = [_grid_line(row) for row, cell in rows if cell is None or cell.verdict in OPEN]
+    folded = [_grid_line(row) for row, cell in rows if cell is not None and cell.verdict not in OPEN]
+    remarks, unmatched = (
+        tuple(f"- {escape(sentence)}" for sentence in said) for said in (_remarks(comparison), _without(comparison))
+    )
+    summary = f"{len(folded)} {'cell' if len(folded) == 1 else 'cells'} without a difference that is told"
+    parts = [
+        Part(name="the summary", head=f"##{_title(comparison)}\n\n{escape(_line(comparison))}"),
+        *([Part(name="what differs", head=head, lines=tuple(open_))] if open_ else []),
+        Part(name="the remarks", head=remarks[0], lines=remarks[1:]),
+        *([details("what does not differ", summary, folded, head=head)] if folded else []),
+        *([details("what was not compared", f"Not compared: {len(unmatched)}", unmatched)] if unmatched else []),
+    ]
+    return within_limit(parts, "`samestep compare` with `--format md` and the same runs prints all of it.")
+
+
+def _title(comparison: Comparison) -> str:
+    return f"## {escape(comparison.a.name)} against {escape(comparison.b.name)}"
+
+
+def _grid_head(comparison: Comparison) -> tuple[str, str]:
+    return _grid_line(_headings(comparison)), line(("---", "---:", "---:", "---:", "---:", "---"))
+
+
+def _grid_line(fields: Sequence[str]) -> str:
+    return line([escape(field) for field in fields])
 
 
 def _csv(comparison: Comparison) -> str:

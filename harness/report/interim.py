@@ -16,7 +16,7 @@ from rich.console import Console
 
 from harness.errors import StoreError
 from harness.plan.plan import Plan, PlannedReplicate, is_planned
-from harness.report.exporters import exporter, html
+from harness.report.exporters import EXPORTERS, exporter, html
 from harness.report.exporters.console import print_grid
 from harness.report.tables.all import Tables, tables
 from harness.report.view import view
@@ -31,7 +31,7 @@ SHARE: Final = 0.02  # of the time, that renewing may take
 MOST_ROWS: Final = 30  # a longer table is printed only when a further block has ended
 GOES_ON: Final = "the run goes on"  # in the facts of the page
 TIMED: Final = "identical"  # track of the cells in the table of steps
-TEXTS: Final = ("csv", "md")  # formats that are written beside the page
+BESIDE: Final = tuple(name for name in EXPORTERS if name != "html")  # formats that are written beside the page
 
 Say = Callable[[str], None]
 
@@ -122,8 +122,8 @@ def sentence(run: Run, plan: Plan) -> str:
 
 def write(run: Run, computed: Tables, state: str, folder: Path) -> Path:
     """Write the tables and the page, headed by the sentence `state`, into `folder`; return the path of the page."""
-    files: dict[str, str] = {}
-    for name in TEXTS:
+    files: dict[str, str | bytes] = {}
+    for name in BESIDE:
         files |= exporter(name).files(run, computed)
     files[PAGE] = html.page(run, computed, so_far=state)
     write_files(folder, files)

@@ -19,6 +19,7 @@ class Heading:
     unit: str  # empty: none
     is_number: bool
     is_code: bool = False  # a command to be copied, which stays in one line
+    is_flags: bool = False  # its values are the letters of flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class ShownValue:
     text: str
     sort: float | str  # sort key; infinity when the value is absent
     hint: str  # more about the value; empty: nothing
+    interval: str = ""  # its ends with a comma between them, for paper; empty: it has none, or is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +95,15 @@ class View:
         return f"All rows: {', '.join(self.common)}." if self.common else ""
 
 
-def view(table: Table[R], *, wide: bool) -> View:
+def view(table: Table[R], *, wide: bool, paper: bool = False) -> View:
     """Return `table` as text; a column with one value in all rows, or with none, becomes part of a sentence.
 
-    `wide`: for the page and Markdown; otherwise for a terminal.
+    Args:
+        table: a table of the run.
+        wide: for the page and Markdown; otherwise for a terminal or for paper, which have less room.
+        paper: for paper, where an interval stands behind its value.
     """
-    media = ("all", "wide" if wide else "narrow")
+    media = ("all", "wide") if wide else ("all", "narrow") if paper else ("all", "narrow", "terminal")
     shown = [column for column in table.columns if column.heading and column.where in media]
     context = [column for column in shown if column.kind == "context"]
     varying = [column for column in context if len({column.get(row) for row in table.rows}) > 1]
@@ -119,7 +124,7 @@ def view(table: Table[R], *, wide: bool) -> View:
         common=(*common, *(_folded(table, column) for column in folded)),
         absent=tuple(_full_heading(column) for column in numbers if column.key and column not in present),
         flags=table.flags,
-        notes=tuple(row for row in rows if row.note and (table.shows_reasons or (wide and row.is_struck))),
+        notes=tuple(row for row in rows if row.note and (table.shows_reasons or ((wide or paper) and row.is_struck))),
         remarks=table.remarks,
         explanations=tuple(
             Explanation(text=_full_heading(column), sentence=column.explanation)
@@ -154,7 +159,13 @@ def _full_heading(column: Column[R]) -> str:
 
 
 def _heading(column: Column[R], *, is_number: bool) -> Heading:
-    return Heading(text=column.heading, unit=column.unit, is_number=is_number, is_code=column.kind == "code")
+    return Heading(
+        text=column.heading,
+        unit=column.unit,
+        is_number=is_number,
+        is_code=column.kind == "code",
+        is_flags=column.kind == "flags",
+    )
 
 
 def _common_value(column: Column[R], row: R) -> str:
@@ -176,4 +187,14 @@ def _shown(column: Column[R], row: R) -> ShownValue:
     value = column.get(row)
     sort: float | str = value if isinstance(value, int | float) else value or float("inf")
     instead = column.instead(row) if column.instead else ""
-    return ShownValue(text=instead or column.format(value), sort=sort, hint=column.hint(row) if column.hint else "")
+    return ShownValue(
+        text=instead or column.format(value),
+        sort=sort,
+        hint=column.hint(row) if column.hint else "",
+        interval=_interval(column, row),
+    )
+
+
+def _interval(column: Column[R], row: R) -> str:
+    interval = column.interval(row) if column.interval else None
+    return f"{column.format(interval.low)}, {column.format(interval.high)}" if interval else ""

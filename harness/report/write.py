@@ -79,17 +79,17 @@ def write(run: Run, folder: Path) -> Path:
     return folder / PAGE
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write texts into `folder`, by path; a reader finds each file as it was or as it is, never half of it.
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write texts and bytes into `folder`, by path; a reader finds each file as it was or as it is, never half of it.
 
     Raises:
         OSError: the folder cannot be created or written.
     """
-    for path, text in files.items():
+    for path, content in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with complete_file(target, durable=False) as written:
-            written.write_text(text, encoding="utf-8")
+            written.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def source(folder: RunFolder, *, whole: bool) -> str:
@@ -123,9 +123,17 @@ def show(run: Run, console: "Console") -> None:
 
 
 def render(run: Run, format: str, table: str | None = None) -> str:
-    """Return the report as text: the named `table`, or all tables.
+    """Return the report as text, as `document` does; raises KeyError for a format that is no text, too."""
+    if isinstance(made := document(run, format, table), str):
+        return made
+    raise KeyError(format)
 
-    CSV without a name is the table "steps"; "html" is always the whole page, "pytest-benchmark" always the steps.
+
+def document(run: Run, format: str, table: str | None = None) -> str | bytes:
+    """Return the report in one format: the named `table`, or all tables.
+
+    CSV and Parquet without a name are the table "steps"; "html" and "github" are always the whole page, and
+    "pytest-benchmark" is always the steps.
 
     Raises:
         KeyError: there is no such format or table.

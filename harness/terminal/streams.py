@@ -62,6 +62,14 @@ class Stream:
         except OSError as error:
             self._give_up(error)
 
+    def write_bytes(self, data: bytes) -> None:
+        """Write `data` as they are, after what is buffered."""
+        self.flush()
+        try:
+            self._stream.buffer.write(data)
+        except OSError as error:
+            self._give_up(error)
+
     def flush(self) -> None:
         """Write what is buffered."""
         try:
@@ -136,11 +144,15 @@ def exit_code(code: int, out: Stream) -> int:
     return code or USAGE
 
 
-def document(text: str) -> None:
-    """Write a document, such as CSV or HTML, to standard output: in UTF-8, except in a terminal."""
+def document(made: str | bytes) -> None:
+    """Write a document, such as CSV or HTML, to standard output: in UTF-8, except in a terminal; bytes as they are."""
+    if isinstance(made, bytes):
+        out = sys.stdout if isinstance(sys.stdout, Stream) else Stream(sys.stdout)
+        out.write_bytes(made)
+        return
     if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors=_HANDLER)
-    sys.stdout.write(text)
+    sys.stdout.write(made)
 
 
 def console() -> "Console":

@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 EXPORTERS: Final[Mapping[str, str]] = {  # module by name of the format
     "csv": "csv",
     "md": "markdown",
+    "github": "github",
     "html": "html",
+    "latex": "latex",
+    "json": "json",
+    "parquet": "parquet",
     "pytest-benchmark": "pytest_benchmark",
 }
+BINARY: Final = ("parquet",)  # what no terminal shows
+WHOLE: Final = ("github", "html", "pytest-benchmark")  # formats without single tables
+SINGLE: Final = tuple(name for name in EXPORTERS if name not in WHOLE)
 
 
 class Exporter(Protocol):
     """The functions that the module of a format has."""
 
-    def files(self, run: "Run", tables: "Tables") -> Mapping[str, str]:
-        """Return the files that the format adds to the folder of a report: text by path."""
+    def files(self, run: "Run", tables: "Tables") -> Mapping[str, str | bytes]:
+        """Return the files that the format adds to the folder of a report, by path."""
         ...
 
-    def render(self, run: "Run", tables: "Tables", table: str | None) -> str:
-        """Return the report as text; only `table`, if it is named and the format has single tables."""
+    def render(self, run: "Run", tables: "Tables", table: str | None) -> str | bytes:
+        """Return the report; only `table`, if it is named and the format has single tables."""
         ...
 
 

@@ -1,11 +1,14 @@
 """CSV: one file per table; scripts rely on its columns. Values are in the unit of the column's name.
 
-A text that a spreadsheet would take for a formula gets an apostrophe in front of it. Where something has to stand
+A text that a spreadsheet would take for a formula gets an apostrophe in front of it: at its beginning, also behind
+blanks, quotes and marks that are not seen, and behind a semicolon, which separates the fields of a CSV file where a
+comma separates decimals. Numbers have none; JSON and Parquet have every text as it is. Where something has to stand
 beside every figure of a run, as with an emulated GPU, each table has one more column for it, the last.
 """
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +18,9 @@ from harness.report.tables.table import R, Table
 from harness.validity.results import Run
 
 CAVEAT: Final = "caveat"  # name of that column
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # what spreadsheets begin a formula with
+FORMULA: Final = re.compile(  # what spreadsheets begin a formula with, and what they skip before it
+    "(?:^(?=[\t\r\n])|(?:^|(?<=;))(?=[\\s\"'\ufeff\u200b-\u200d\u2060]*[=+\\-@\uff1d\uff0b\uff0d\uff20]))"
+)
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
@@ -46,5 +51,5 @@ def field(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
+        return FORMULA.sub("'", value)
     return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,7 @@ Whatever a run brings with it is escaped: names, reasons, versions. The tables' 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from harness.report.summary import about_run, summary
@@ -16,7 +16,14 @@ from harness.validity.results import Run
 MARKS: Final = re.compile(
     r"[\\|*_`<>\[\]~&$]"
 )  # of CommonMark and GitHub: emphasis, code, links, tables, entities, math
-AT_THE_BEGINNING: Final = re.compile(r"^(\d{0,9})(?=[#=]|[-+.)] )")  # headings and lists
+AT_THE_BEGINNING: Final = re.compile(  # headings, lists, rules
+    r"^(\d{0,9})(?=[#=]|[-+](?:[-+ ]|$)|[.)](?: |$))"
+)
+LINKED: Final = re.compile(  # what GitHub makes a link, a mention or an emoji of: behind this comes `APART`
+    r"@(?=\w)|#(?=\d)|(?<!\w)gh-(?=\d)|:(?=//)|(?<!\w)www(?=\.)|:(?=[\w+\\-]+:)", re.IGNORECASE
+)
+APART: Final = "&#8203;"  # a space without width: in an entity, so that a reader of the source sees it
+COMMIT: Final = re.compile(r"(?<!\w)(?=\d*[a-f])[0-9a-f]{7,40}(?!\w)", re.IGNORECASE)  # in code it is no link
 
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
@@ -41,7 +48,7 @@ def section(view: View) -> str:
     parts = [
         f"## {view.title}",
         f"{view.about} {escape(view.common_sentence)}".strip(),
-        _grid(view) if view.rows else "This run has no such records.",
+        "\n".join(grid(view)) if view.rows else "This run has no such records.",
     ]
     notes = [f"- {escape(row.name)}: {escape(row.note)}" for row in view.notes]
     if notes:
@@ -50,8 +57,13 @@ def section(view: View) -> str:
     if view.explanations:
         parts.append("\n".join(f"- **{column.text}**: {column.sentence}" for column in view.explanations))
     if view.flags:
-        parts.append("\n".join(f"- **{flag.letter}** {flag.name}: {flag.sentence}" for flag in view.flags))
+        parts.append(legend(view))
     return "\n\n".join(parts) + "\n"
+
+
+def legend(view: View) -> str:
+    """Return what the letters of the flags mean."""
+    return "\n".join(f"- **{flag.letter}** {flag.name}: {escape(flag.sentence)}" for flag in view.flags)
 
 
 def index(run: Run, tables: Tables) -> str:
@@ -77,14 +89,14 @@ def _caveat(run: Run) -> str:
     return f"{run.caveat}\n\n" if run.caveat else ""
 
 
-def _grid(view: View) -> str:
+def grid(view: View) -> list[str]:
+    """Return the lines of the table: its headings, the line below them, and its rows."""
     headings = [*view.names, *view.values]
-    lines = [
-        _line([_heading(heading) for heading in headings]),
-        _line(["---:" if heading.is_number else "---" for heading in headings]),
-        *(_line(_fields(row)) for row in view.rows),
+    return [
+        line([_heading(heading) for heading in headings]),
+        line(["---:" if heading.is_number else "---" for heading in headings]),
+        *(line(_fields(row)) for row in view.rows),
     ]
-    return "\n".join(lines)
 
 
 def _fields(row: ViewRow) -> list[str]:
@@ -103,11 +115,16 @@ def _heading(heading: Heading) -> str:
     return f"{heading.text}, {heading.unit}" if heading.unit else heading.text
 
 
-def _line(fields: list[str]) -> str:
+def line(fields: Sequence[str]) -> str:
+    """Return one row of a table; its fields are escaped."""
     return f"| {' | '.join(fields)} |"
 
 
 def escape(text: str) -> str:
-    """Return `text` on one line and without markup; a reason may contain anything that a framework printed."""
+    """Return `text` on one line and without markup; a reason may contain anything that a framework printed.
+
+    A handle, an issue, an address and a commit in it stay text, too: GitHub would notify people and link to them.
+    """
     flat = MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    flat = COMMIT.sub(r"`\g<0>`", LINKED.sub(rf"\g<0>{APART}", flat))
     return AT_THE_BEGINNING.sub(r"\1\\", flat)

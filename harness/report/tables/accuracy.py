@@ -69,7 +69,14 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     *context("workload", "optimizer"),
     Column(key="weight", heading="weight", format=parameter, get=_of_accuracy("weight")),
     Column(key="bias", heading="bias", format=parameter, get=_of_accuracy("bias")),
-    Column(key="within_tolerance", heading="within", unit="±0.05", folds="narrow", get=attrgetter("within_tolerance")),
+    Column(
+        key="within_tolerance",
+        type="boolean",
+        heading="within",
+        unit="±0.05",
+        folds="narrow",
+        get=attrgetter("within_tolerance"),
+    ),
     Column(
         key="max_loss_deviation",
         heading="loss",
@@ -79,7 +86,15 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     ),
     Column(heading="formula", where="wide", get=_of_accuracy("formula")),
     *(
-        Column(key=key, heading=heading, unit="SHA-256", format=beginning, folds="narrow", get=attrgetter(key))
+        Column(
+            key=key,
+            type="string",
+            heading=heading,
+            unit="SHA-256",
+            format=beginning,
+            folds="narrow",
+            get=attrgetter(key),
+        )
         for key, heading in (("data_sha256", "data"), ("init_sha256", "start"))
     ),
     *context("size", "precision"),
@@ -99,7 +114,14 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
         format=scientific,
         get=_of_accuracy("max_gradient_deviation"),
     ),
-    Column(key="worst_gradient", heading="gradient", unit="worst in", where="wide", get=_of_accuracy("worst_gradient")),
+    Column(
+        key="worst_gradient",
+        type="string",
+        heading="gradient",
+        unit="worst in",
+        where="wide",
+        get=_of_accuracy("worst_gradient"),
+    ),
 )
 
 

@@ -80,12 +80,12 @@ def _total_seconds(row: CodeRow) -> Value:
 CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
     FRAMEWORK,
     TITLE,
-    Column(key="lines", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
+    Column(key="lines", type="integer", heading="lines", unit="of code", format=whole, get=attrgetter("lines")),
     Column(heading="claimed", unit="in a talk", format=whole, get=attrgetter("claimed_lines")),
     Column(key="total_seconds", heading="total", unit="s", format=significant, get=_total_seconds),
     Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
     Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
-    Column(key="within_tolerance", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
+    Column(key="within_tolerance", type="boolean", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
 )
 
 

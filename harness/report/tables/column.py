@@ -9,11 +9,14 @@ from typing import Final, Generic, Literal, TypeVar
 from harness.format import Value, plain, rounded, significant, span
 from harness.report.tables.row import Row
 from harness.stats.breakeven import NEVER, BreakEven, NotTold, Outcome
-from harness.stats.estimate import Estimate
+from harness.stats.estimate import Estimate, Interval
 
 NOT_TOLD: Final = "not told"  # of a break-even that is no number, because the blocks are too few
+BREAK_EVEN_WORDS: Final = (NEVER, NOT_TOLD)
 
 MEANINGLESS: Final = 100  # an interval whose ends differ by such a factor tells nothing
+
+ValueType = Literal["string", "strings", "integer", "number", "boolean"]  # as JSON Schema names them
 
 RowType = TypeVar("RowType", bound=Row, contravariant=True)
 
@@ -24,14 +27,18 @@ class Column(Generic[RowType]):
 
     get: Callable[[RowType], Value]
     key: str = ""  # name in the CSV; empty: not in the CSV
+    type: ValueType = "number"  # of the value in JSON and Parquet; "strings": names with spaces between them
+    words: tuple[str, ...] = ()  # that may stand where a number could not be told
     heading: str = ""  # heading for people; empty: only in the CSV
     unit: str = ""  # below the heading
     format: Callable[[Value], str] = plain
     instead: Callable[[RowType], str] | None = None  # text to show instead of the value; empty: show the value
     # "context": one sentence instead, when all rows agree; "text": sentences, which go on in the next line;
     # "code": a command, which does not
-    kind: Literal["name", "context", "number", "text", "code"] = "number"
-    where: Literal["all", "wide", "narrow"] = "all"  # "wide": the page and Markdown; "narrow": a terminal
+    # "flags": their letters
+    kind: Literal["name", "context", "number", "text", "code", "flags"] = "number"
+    where: Literal["all", "wide", "narrow", "terminal"] = "all"  # "wide": the page and Markdown; "narrow": less room
+    interval: Callable[[RowType], Interval | None] | None = None  # of the value, in its unit, for paper
     folds: Literal["never", "narrow", "always"] = "never"  # where a sentence replaces it when all rows agree
     explanation: str = ""  # what was read, from where, and what makes it fail; empty: the heading is enough
     hint: Callable[[RowType], str] | None = None  # more about the value, for the page
@@ -43,6 +50,13 @@ def interval_hint(estimate: Estimate | None, size: float, unit: str) -> str:
         return ""
     low, high = estimate.interval.low / size, estimate.interval.high / size
     return f"95 % interval {significant(low)} to {significant(high)} {unit}"
+
+
+def narrow_interval(estimate: Estimate | None, size: float = 1.0) -> Interval | None:
+    """Return the interval of `estimate` in units of `size`; None where it is shown itself, being too wide."""
+    if estimate is None or estimate.interval is None or estimate.is_wide:
+        return None
+    return Interval(low=estimate.interval.low / size, high=estimate.interval.high / size)
 
 
 def extent_span(estimate: Estimate | None, size: float) -> str:
@@ -78,6 +92,14 @@ def break_even_span(break_even: Outcome | None) -> str:
     return span(_whole_steps(interval.low), _whole_steps(interval.high)) if interval and interval.is_wide else ""
 
 
+def break_even_interval(break_even: Outcome | None) -> Interval | None:
+    """Return the interval of a break-even in whole steps; None where it is shown itself, being too wide."""
+    interval = break_even.interval if isinstance(break_even, BreakEven) else None
+    if interval is None or interval.is_wide:
+        return None
+    return Interval(low=_whole_steps(interval.low), high=_whole_steps(interval.high))
+
+
 def break_even_hint(break_even: Outcome | None) -> str:
     """Return the interval of a break-even as text, or why it has none."""
     if break_even == NEVER:
@@ -98,16 +120,18 @@ def _whole_steps(steps: float) -> int:
 
 def context(*keys: str) -> tuple[Column[Row], ...]:
     """Return a column for each field of the cell in `keys`."""
-    return tuple(Column(key=key, heading=key, kind="context", get=attrgetter(f"cell.{key}")) for key in keys)
+    return tuple(
+        Column(key=key, type="string", heading=key, kind="context", get=attrgetter(f"cell.{key}")) for key in keys
+    )
 
 
 def _shown_mode(row: Row) -> Value:
     return f"{row.cell.mode}, inference" if row.is_inference else row.cell.mode
 
 
-FRAMEWORK: Final[Column[Row]] = Column(key="framework", get=attrgetter("cell.framework"))
+FRAMEWORK: Final[Column[Row]] = Column(key="framework", type="string", get=attrgetter("cell.framework"))
 TITLE: Final[Column[Row]] = Column(heading="framework", kind="name", get=attrgetter("title"))
-MODE: Final[Column[Row]] = Column(key="mode", get=attrgetter("cell.mode"))
+MODE: Final[Column[Row]] = Column(key="mode", type="string", get=attrgetter("cell.mode"))
 SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
     Column(heading="mode", kind="name", where="wide", get=_shown_mode),
     Column(heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")),  # the group says "inference"
@@ -115,6 +139,6 @@ SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
 FRAMEWORK_AND_MODE: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
 CELL: Final = (
     *context("workload", "optimizer", "size", "precision", "device", "allocator"),
-    Column(key="status", get=attrgetter("status")),
-    Column(key="reason", get=attrgetter("reason")),
+    Column(key="status", type="string", get=attrgetter("status")),
+    Column(key="reason", type="string", get=attrgetter("reason")),
 )

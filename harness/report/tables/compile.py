@@ -12,14 +12,17 @@ from typing import Any, Final
 from bench.records.record import CompileCache, Record, Repeat, RepeatKind
 from harness.format import Value, rounded, significant, whole
 from harness.report.tables.column import (
+    BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
     Column,
     break_even_hint,
+    break_even_interval,
     break_even_span,
     break_even_steps,
     extent_span,
     interval_hint,
+    narrow_interval,
     wide_span,
 )
 from harness.report.tables.first_step import first_step_hint, several_calls
@@ -224,12 +227,23 @@ def _start_columns(
             format=significant,
             get=first_step_ms,
             instead=lambda row: extent_span(start(row).first_step_ns, 1e6),
+            interval=lambda row: narrow_interval(start(row).first_step_ns, 1e6),
             hint=hint,
             explanation=explanation,
         ),
-        Column(key=f"{state}_count", heading=state, unit="n", format=whole, where="wide", folds="always", get=count),
+        Column(
+            key=f"{state}_count",
+            type="integer",
+            heading=state,
+            unit="n",
+            format=whole,
+            where="wide",
+            folds="always",
+            get=count,
+        ),
         Column(
             key=f"{state}_class",
+            type="string",
             heading=state,
             unit="observed",
             folds="always",
@@ -245,9 +259,9 @@ def _start_columns(
             explanation="Cache hits and misses as the framework counts them, and new files in the cache folder after"
             f" the first step; the highest of the processes. {counted}",
         ),
-        Column(key=f"{state}_cache_hits", get=lambda row: start(row).hits),
-        Column(key=f"{state}_cache_misses", get=lambda row: start(row).misses),
-        Column(key=f"{state}_cache_entries", get=lambda row: start(row).entries),
+        Column(key=f"{state}_cache_hits", type="integer", get=lambda row: start(row).hits),
+        Column(key=f"{state}_cache_misses", type="integer", get=lambda row: start(row).misses),
+        Column(key=f"{state}_cache_entries", type="integer", get=lambda row: start(row).entries),
     )
 
 
@@ -286,11 +300,14 @@ def _break_even_columns(state: str, explanation: str) -> tuple[Column[CompileRow
     return (
         Column(
             key=f"break_even_{state}_steps",
+            type="integer",
+            words=BREAK_EVEN_WORDS,
             heading="break-even",
             unit=f"{state}, steps",
             format=rounded,
             get=lambda row: break_even_steps(break_even(row)),
             instead=lambda row: break_even_span(break_even(row)),
+            interval=lambda row: break_even_interval(break_even(row)),
             hint=lambda row: break_even_hint(break_even(row)),
             explanation=explanation,
         ),
@@ -302,7 +319,7 @@ def _break_even_columns(state: str, explanation: str) -> tuple[Column[CompileRow
 COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
     *FRAMEWORK_AND_MODE,
     *CELL,
-    Column(key="baseline", heading="against", where="wide", get=attrgetter("baseline")),
+    Column(key="baseline", type="string", heading="against", where="wide", get=attrgetter("baseline")),
     *_start_columns(
         "cold",
         attrgetter("cold"),
@@ -325,6 +342,7 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
         format=significant,
         get=_saving_us,
         instead=lambda row: wide_span(row.saving_ns, 1e3),
+        interval=lambda row: narrow_interval(row.saving_ns, 1e3),
         hint=_saving_hint,
         explanation="Time per step of the baseline minus that of the mode: the mean of the differences within each"
         " block. Whether it is a saving is judged by the ratio of the steps.",
@@ -338,8 +356,8 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
         " or no faster. “not told”: more blocks are needed.",
     ),
     *_break_even_columns("warm", "The same with filled caches. The first step of the baseline is its cold one."),
-    Column(key="cold_calls", get=attrgetter("cold.calls")),
-    Column(key="warm_calls", get=attrgetter("warm.calls")),
+    Column(key="cold_calls", type="integer", get=attrgetter("cold.calls")),
+    Column(key="warm_calls", type="integer", get=attrgetter("warm.calls")),
 )
 
 

@@ -84,8 +84,15 @@ ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
     ),
     Column(key="idle_w", heading="at rest", unit="W", format=significant, get=attrgetter("idle_w")),
     Column(key="window_s", heading="window", unit="s", format=significant, where="wide", get=attrgetter("window_s")),
-    Column(key="energy_replicates", heading="replicates", format=whole, where="wide", get=attrgetter("replicates")),
-    Column(key="energy_missing", get=lambda row: row.why or None),
+    Column(
+        key="energy_replicates",
+        type="integer",
+        heading="replicates",
+        format=whole,
+        where="wide",
+        get=attrgetter("replicates"),
+    ),
+    Column(key="energy_missing", type="string", get=lambda row: row.why or None),
 )
 
 

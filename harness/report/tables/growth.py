@@ -9,7 +9,15 @@ from typing import Final
 from bench.catalogue import SizeOffer
 from bench.records.record import Cell
 from harness.format import Value, percent, significant, times
-from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, context, extent_span, wide_span
+from harness.report.tables.column import (
+    CELL,
+    FRAMEWORK_AND_MODE,
+    Column,
+    context,
+    extent_span,
+    narrow_interval,
+    wide_span,
+)
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table, rows_in_words
@@ -140,6 +148,7 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         format=significant,
         get=lambda row: row.step_ns.value / 1e3 if row.step_ns else None,
         instead=lambda row: extent_span(row.step_ns, 1e3),
+        interval=lambda row: narrow_interval(row.step_ns, 1e3),
     ),
     Column(
         key="steps_per_s", heading="steps", unit="per s", format=significant, where="wide", get=_rate(lambda row: 1)
@@ -175,10 +184,16 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         format=times,
         get=lambda row: row.speedup.value if row.speedup else None,
         instead=lambda row: wide_span(row.speedup),
+        interval=lambda row: narrow_interval(row.speedup),
     ),
     Column(heading="bound by", where="narrow", get=lambda row: _bound_text(row.bound)),
     Column(
-        key="bound", heading="bound", unit="by", where="wide", get=lambda row: row.bound.kind if row.bound else None
+        key="bound",
+        type="string",
+        heading="bound",
+        unit="by",
+        where="wide",
+        get=lambda row: row.bound.kind if row.bound else None,
     ),
     Column(
         key="share_of_limit",
@@ -197,22 +212,23 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         where="wide",
         get=lambda row: row.bound.launches if row.bound else None,
     ),
-    Column(key="limit_missing", get=lambda row: row.bound.why if row.bound else None),
+    Column(key="limit_missing", type="string", get=lambda row: row.bound.why if row.bound else None),
 )
 
 
 CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
     *FRAMEWORK_AND_MODE,
     *context("workload", "optimizer", "precision", "device"),
-    Column(key="baseline", heading="against", get=attrgetter("baseline")),
-    Column(key="sizes", heading="sizes", get=lambda row: " ".join(row.sizes)),
+    Column(key="baseline", type="string", heading="against", get=attrgetter("baseline")),
+    Column(key="sizes", type="strings", heading="sizes", get=lambda row: " ".join(row.sizes)),
     Column(
         key="speedups",
+        type="strings",
         heading="speed-up",
         unit="at each",
         get=lambda row: " ".join(f"{speedup:.3g}" for speedup in row.speedups),
     ),
-    Column(key="ahead_from", heading="ahead", unit="from", get=lambda row: row.ahead_from or None),
+    Column(key="ahead_from", type="string", heading="ahead", unit="from", get=lambda row: row.ahead_from or None),
 )
 
 

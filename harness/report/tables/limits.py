@@ -66,19 +66,19 @@ def _shown_size(row: LimitRow) -> Value:
 
 
 LIMIT_COLUMNS: Final[tuple[Column[LimitRow], ...]] = (
-    Column(key="library", get=attrgetter("library")),
+    Column(key="library", type="string", get=attrgetter("library")),
     Column(heading="library", kind="name", get=attrgetter("title")),
-    Column(key="kind", get=_of_best("kind")),
+    Column(key="kind", type="string", get=_of_best("kind")),
     Column(heading="operation", kind="name", get=_operation),
-    Column(key="precision", heading="precision", kind="name", get=_of_best("precision")),
-    Column(key="size", get=_of_best("size")),
+    Column(key="precision", type="string", heading="precision", kind="name", get=_of_best("precision")),
+    Column(key="size", type="integer", get=_of_best("size")),
     Column(heading="size", kind="name", get=_shown_size),
-    Column(key="status", get=attrgetter("status")),
-    Column(key="reason", get=attrgetter("reason")),
+    Column(key="status", type="string", get=attrgetter("status")),
+    Column(key="reason", type="string", get=attrgetter("reason")),
     Column(key="gflop_per_s", heading="Gflop", unit="per s", format=significant, get=_rate("matmul", "convolution")),
     Column(key="gbyte_per_s", heading="GB", unit="per s", format=significant, get=_rate("triad")),
     Column(key="launch_us", heading="launch", unit="µs", format=significant, get=_launch_us),
-    Column(key="rounds", heading="best of", unit="rounds", format=whole, get=_of_best("rounds")),
+    Column(key="rounds", type="integer", heading="best of", unit="rounds", format=whole, get=_of_best("rounds")),
 )
 
 

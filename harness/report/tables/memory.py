@@ -79,6 +79,7 @@ def _bytes(key: str, heading: str, unit: str, explanation: str, *, wide: bool = 
     """Return a column of bytes, shown in MiB."""
     return Column(
         key=key,
+        type="integer",
         heading=heading,
         unit=unit,
         format=mebibytes,
@@ -91,6 +92,7 @@ def _bytes(key: str, heading: str, unit: str, explanation: str, *, wide: bool = 
 def _count(key: str, unit: str, explanation: str) -> Column[MemoryRow]:
     return Column(
         key=key,
+        type="integer",
         heading="allocations",
         unit=unit,
         format=whole,
@@ -144,8 +146,8 @@ MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
     _bytes("residue_bytes", "residue", "MiB", "What was still allocated after the model was deleted and garbage"
            " collected."),
     *context("optimizer", "size", "precision", "device"),
-    Column(key="status", get=attrgetter("status")),
-    Column(key="reason", get=attrgetter("reason")),
+    Column(key="status", type="string", get=attrgetter("status")),
+    Column(key="reason", type="string", get=attrgetter("reason")),
     Column(
         key="reserved_per_allocated",
         heading="reserved",

@@ -96,6 +96,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     *CELL,
     Column(
         key="verdict",
+        type="string",
         heading="verdict",
         get=attrgetter("verdict"),
         explanation="“proved”: every replicate with a time was read back, and no column contradicts what was"
@@ -103,6 +104,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="mode_found",
+        type="string",
         heading="mode",
         unit="read back",
         where="wide",
@@ -118,8 +120,8 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         explanation="Device and dtype of the trained parameters, read from them after the timed rounds. If one differs"
         " from the cell's, the cell is invalid.",
     ),
-    Column(key="parameters_device", get=_proof("device")),
-    Column(key="parameters_dtype", get=_proof("precision")),
+    Column(key="parameters_device", type="string", get=_proof("device")),
+    Column(key="parameters_dtype", type="string", get=_proof("precision")),
     Column(
         heading="output",
         folds="always",
@@ -127,10 +129,11 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         explanation="Device and dtype of what the last step returned. A step that ran on another device or in another"
         " precision is visible here, and its cell is invalid. Absent when the framework returns Python numbers.",
     ),
-    Column(key="output_device", get=_proof("output_device")),
-    Column(key="output_dtype", get=_proof("output_precision")),
+    Column(key="output_device", type="string", get=_proof("output_device")),
+    Column(key="output_dtype", type="string", get=_proof("output_precision")),
     Column(
         key="threads_asked",
+        type="integer",
         heading="threads",
         unit="requested",
         format=whole,
@@ -140,6 +143,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="threads_reported",
+        type="integer",
         heading="threads",
         unit="reported",
         format=whole,
@@ -160,6 +164,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="traces",
+        type="integer",
         heading="traces",
         format=whole,
         get=_proof("traces"),
@@ -168,6 +173,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="compilations",
+        type="integer",
         heading="compiled",
         format=whole,
         get=_proof("compilations"),
@@ -175,6 +181,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="compilations_timed",
+        type="integer",
         heading="compiled",
         unit="in rounds",
         format=whole,
@@ -185,6 +192,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="graph_breaks",
+        type="integer",
         heading="breaks",
         format=whole,
         folds="narrow",
@@ -192,9 +200,10 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         explanation="Places where a compiled step returned to Python, as the compiler counts them. If there is one"
         " that the mode does not declare, the cell is invalid.",
     ),
-    Column(key="graph_breaks_declared", get=_proof("graph_breaks_declared")),
+    Column(key="graph_breaks_declared", type="integer", get=_proof("graph_breaks_declared")),
     Column(
         key="guard_failures",
+        type="integer",
         heading="guards",
         unit="failed",
         format=whole,
@@ -205,6 +214,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="graphs",
+        type="integer",
         heading="graphs",
         format=whole,
         where="wide",
@@ -214,6 +224,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="cuda_graphs",
+        type="integer",
         heading="CUDA",
         unit="graphs",
         format=whole,
@@ -222,6 +233,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="cuda_graphs_skipped",
+        type="string",
         heading="CUDA graphs",
         unit="skipped",
         where="wide",
@@ -230,6 +242,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="matmul_precision",
+        type="string",
         heading="matmul",
         unit="precision",
         where="wide",
@@ -239,6 +252,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="tf32",
+        type="boolean",
         heading="TF32",
         folds="always",
         get=_proof("tf32"),
@@ -247,6 +261,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     ),
     Column(
         key="deterministic",
+        type="boolean",
         heading="deterministic",
         folds="always",
         where="wide",
@@ -254,7 +269,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
         explanation="The framework's switch for deterministic kernels. The suite leaves the default; the table of"
         " reproducibility shows the effect.",
     ),
-    Column(key="evidence", get=_evidence),
+    Column(key="evidence", type="string", get=_evidence),
 )
 
 

@@ -131,6 +131,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
     *CELL,
     Column(
         key="one_process",
+        type="boolean",
         heading="equal in",
         unit="one process",
         get=_equal("one_process"),
@@ -140,6 +141,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
     ),
     Column(
         key="two_processes",
+        type="boolean",
         heading="equal in",
         unit="processes",
         get=_equal("two_processes"),
@@ -148,6 +150,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
     ),
     Column(
         key="processes",
+        type="integer",
         heading="processes",
         unit="compared",
         format=whole,
@@ -156,6 +159,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
     ),
     Column(
         key="other_threads",
+        type="boolean",
         heading="equal at",
         unit="other threads",
         get=_equal("other_threads"),
@@ -164,8 +168,8 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         " replicate.",
     ),
     Column(heading="threads", unit="compared", folds="always", get=_threads),
-    Column(key="threads", get=attrgetter("threads")),
-    Column(key="threads_of_repeat", get=attrgetter("threads_of_repeat")),
+    Column(key="threads", type="integer", get=attrgetter("threads")),
+    Column(key="threads_of_repeat", type="integer", get=attrgetter("threads_of_repeat")),
     Column(
         key="largest_loss_difference",
         heading="losses",
@@ -175,7 +179,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
         explanation="If processes differ: the largest difference between their losses at the same step. Zero: only the"
         " trained parameters differ.",
     ),
-    Column(key="unchecked", get=unchecked),
+    Column(key="unchecked", type="string", get=unchecked),
 )
 
 

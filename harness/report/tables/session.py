@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.catalogue import CONTROL, DRIFT_PROBE
 from harness.format import Value, difference, listed, percent, ratio, size_words, whole
-from harness.report.tables.column import Column, narrow_half_width, wide_span
+from harness.report.tables.column import Column, narrow_half_width, narrow_interval, wide_span
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
@@ -136,18 +136,18 @@ def _floor(row: NoiseRow) -> Value:
 
 
 NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
-    Column(key="figure", get=lambda row: row.figure),
+    Column(key="figure", type="string", get=lambda row: row.figure),
     Column(heading="figure", kind="name", get=lambda row: LABELS[row.figure]),
-    Column(key="framework", get=lambda row: row.cell.framework),
-    Column(key="mode", get=lambda row: row.cell.mode),
+    Column(key="framework", type="string", get=lambda row: row.cell.framework),
+    Column(key="mode", type="string", get=lambda row: row.cell.mode),
     Column(heading="framework", kind="name", get=lambda row: row.title),
     Column(heading="measured", kind="name", get=_measured),
-    Column(key="kind", get=_of_probe("kind")),
-    Column(key="precision", get=_of_probe("precision")),
-    Column(key="size", get=_of_probe("size")),
-    Column(key="status", get=lambda row: row.status),
-    Column(key="reason", get=lambda row: row.reason),
-    Column(key="count", heading="n", format=whole, get=lambda row: row.count),
+    Column(key="kind", type="string", get=_of_probe("kind")),
+    Column(key="precision", type="string", get=_of_probe("precision")),
+    Column(key="size", type="integer", get=_of_probe("size")),
+    Column(key="status", type="string", get=lambda row: row.status),
+    Column(key="reason", type="string", get=lambda row: row.reason),
+    Column(key="count", type="integer", heading="n", format=whole, get=lambda row: row.count),
     Column(
         key="ratio",
         heading="ratio",
@@ -155,14 +155,15 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
         format=ratio,
         get=_ratio,
         instead=lambda row: wide_span(row.ratio),
+        interval=lambda row: narrow_interval(row.ratio),
     ),
     Column(heading="95 %", unit="interval", where="wide", get=_interval),
-    Column(heading="95 %", unit="±", where="narrow", format=percent, get=_half_width),
+    Column(heading="95 %", unit="±", where="terminal", format=percent, get=_half_width),
     Column(key="ci_low", get=_ci_low),
     Column(key="ci_high", get=_ci_high),
     Column(key="floor", heading="noise", unit="floor", format=difference, get=_floor),
     Column(key="largest_drift", heading="drift", unit="max", format=percent, get=lambda row: row.change),
-    Column(key="largest_drift_block", heading="in block", format=whole, get=lambda row: row.block),
+    Column(key="largest_drift_block", type="integer", heading="in block", format=whole, get=lambda row: row.block),
 )
 
 

@@ -14,10 +14,12 @@ import pytest
 from harness import commands, session
 from harness.errors import SelectionError, StoreError
 from harness.report import write
+from harness.report.exporters import EXPORTERS, SINGLE, WHOLE
 from harness.report.interim import Interim
 from harness.report.plots import all as every_plot
 from harness.store.folder import RunFolder
 from harness.terminal import shell
+from harness.validity.results import load
 from tests.factories import record
 from tests.harness.report.test_interim import folder_of, measured
 
@@ -44,7 +46,7 @@ def reported(folder: RunFolder, output: Path | None = None, format: str | None =
     commands.report(folder.id, format=format, table=None, output=output, results=folder.path.parent)
 
 
-@pytest.mark.parametrize("format", [None, "csv", "md", "html", "pytest-benchmark"])
+@pytest.mark.parametrize("format", [None, *EXPORTERS])
 def test_printing_changes_nothing_on_disk(folder: RunFolder, format: str | None) -> None:
     before = snapshot(folder.path.parent)
     reported(folder, format=format)
@@ -112,6 +114,25 @@ def test_the_whole_report_goes_elsewhere_and_leaves_the_run_alone(folder: RunFol
 def test_output_and_format_exclude_each_other(folder: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(SelectionError, match="leave --format and --table out"):
         reported(folder, output=tmp_path, format="csv")
+
+
+@pytest.mark.parametrize("format", WHOLE)
+def test_a_format_without_single_tables_says_so(folder: RunFolder, format: str) -> None:
+    with pytest.raises(SelectionError, match=f"--format {format} has no single tables: .*{', '.join(SINGLE)}"):
+        commands.report(folder.id, format=format, table="steps", output=None, results=folder.path.parent)
+
+
+def test_parquet_goes_into_a_file_as_it_is_and_never_to_a_terminal(
+    folder: RunFolder, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(folder, format="parquet")
+    sys.stdout.flush()
+    printed = capfdbinary.readouterr().out
+    assert printed == write.document(load(folder), "parquet")
+    assert printed[:4] == printed[-4:] == b"PAR1"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SelectionError, match=r"A terminal cannot show parquet: .*> steps\.parquet.*--output DIR"):
+        reported(folder, format="parquet")
 
 
 def test_a_report_that_cannot_be_written_is_one_sentence(folder: RunFolder) -> None:

@@ -7,7 +7,12 @@ import re
 import xml.dom.minidom
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.console import Console
 
 from harness.compare import render as compared
@@ -18,7 +23,7 @@ from harness.report.exporters import csv as as_csv
 from harness.report.exporters import html, markdown
 from harness.report.plots.all import plots
 from harness.report.tables.all import TABLES, tables
-from harness.report.write import render, show
+from harness.report.write import document, render, show
 from harness.store.folder import create
 from harness.validity.results import Run, load
 from tests import factories
@@ -58,7 +63,8 @@ def test_no_format_holds_a_control_character_or_grows(run: Run) -> None:
     show(run, console)
     assert isinstance(console.file, io.StringIO)
     texts = [console.file.getvalue(), html.page(run, computed, so_far="So far."), render(run, "pytest-benchmark")]
-    texts += [render(run, "md"), *markdown.files(run, computed).values(), *as_csv.files(run, computed).values()]
+    texts += [render(run, name) for name in ("md", "github", "latex", "json")]
+    texts += [*markdown.files(run, computed).values(), *as_csv.files(run, computed).values()]
     for text in texts:
         assert CONTROL.search(text) is None
         assert len(text) < 300_000
@@ -83,14 +89,73 @@ def test_a_plot_draws_names_as_they_are(run: Run) -> None:
 
 
 def test_markdown_escapes_it(run: Run) -> None:
-    for name in TABLES:
-        text = render(run, "md", name)
+    for text in (*(render(run, "md", name) for name in TABLES), render(run, "github")):
+        text = re.sub(r"(?<!\\)`[0-9a-f]{7,40}`|`samestep [^`]*`", "", text)  # fingerprints, our own command
         assert not re.search(r"(?<!\\)<script|(?<!\\)<i>|(?<!\\)!?\[x\]|(?<!\\)`", text)
     rows = [line for line in render(run, "md", "steps").splitlines() if line.startswith("| ")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {len(re.findall(r"\|", rows[0]))}
 
 
-@pytest.mark.parametrize("text", ["# one", "- one", "1. one", "2) one", "=one", "+ one"])
+HANDLES = (
+    "thanks @octocat, see #123, GH-7, octocat/hello#9, :tada:, www.example.com, https://example.com/x?y=1,"
+    " mail a.b@example.com, commit 438027e810518aa and 0123456789abcdef0123456789abcdef01234567"
+    " | <b>`x`</b> [a](b) ~~c~~"
+)
+
+
+def test_nothing_in_a_text_becomes_a_link_a_mention_or_an_element() -> None:
+    (block,) = [token for token in parsed(f"| a |\n| --- |\n| {markdown.escape(HANDLES)} |") if token.content][1:]
+    kinds = {child.type for child in block.children or ()}
+    assert kinds <= {"text", "text_special", "code_inline"}
+    texts = [child.content for child in block.children or () if child.type != "code_inline"]
+    assert not re.search(r"@\w|#\d|GH-\d|://|www\.|:tada:|[0-9a-f]{7}", "".join(texts))
+    shown = "".join(child.content for child in block.children or ()).replace("\u200b", "")
+    assert shown == HANDLES
+
+
+def parsed(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+
+
+def test_a_parser_finds_only_our_own_markup_in_what_is_hostile(run: Run) -> None:
+    allowed = re.compile(r"</?(?:details|summary)>")
+    for format in ("md", "github"):
+        for token in parsed(render(run, format)):
+            assert token.type != "html_block" or not allowed.sub("", token.content).strip("\n").count("<")
+            kinds = {child.type for child in token.children or ()}
+            assert not kinds & {"link_open", "image", "html_inline", "em_open"}
+
+
+def test_a_comparison_in_markdown_is_escaped_too(run: Run) -> None:
+    for format in ("md", "github"):
+        text = compared.render(compare(run, run), format)
+        assert not [
+            token for token in parsed(text) if {"link_open", "html_inline"} & {c.type for c in token.children or ()}
+        ]
+        assert "<b>" not in text.replace(r"\<b\>", "")
+
+
+def test_json_and_parquet_keep_it_as_it_is(run: Run) -> None:
+    rows = json.loads(render(run, "json"))["tables"]["steps"]["rows"]
+    assert rows[0]["mode"] == MODE
+    made = document(run, "parquet", "steps")
+    assert isinstance(made, bytes)
+    frame = pd.read_parquet(io.BytesIO(made))
+    assert frame["mode"][0] == MODE
+    assert frame["reason"][1] == rows[1]["reason"]
+    assert rows[1]["reason"].startswith(r"import: caf\xe9.py red")
+
+
+def test_latex_writes_it_out(run: Run) -> None:
+    text = render(run, "latex", "steps")
+    assert text.isascii()
+    assert r"=\$x\${[}/{]}\textless{}b\textgreater{}\textbar{}{*}\_\textasciigrave{}:x:" in text
+    assert "[bold]" not in text
+
+
+@pytest.mark.parametrize(
+    "text", ["# one", "- one", "1. one", "2) one", "=one", "+ one", "---", "-", "+", "1.", "2)", "===", "- - -"]
+)
 def test_a_line_of_markdown_begins_no_heading_and_no_list(text: str) -> None:
     assert markdown.escape(text).replace("\\", "") == text
     assert "\\" in markdown.escape(text)
@@ -107,10 +172,27 @@ def test_a_field_of_csv_is_no_formula(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("value", "field"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-cmd", "'-cmd"), (" +1", "' +1"), (-1.5, "-1.5"), (-3, "-3"), ("a=b", "a=b")],
-)
+    [
+        ("=1+1", "'=1+1"), ("@x", "'@x"), ("-cmd", "'-cmd"), (" +1", "' +1"), ("\tx", "'\tx"), ("\rx", "'\rx"),
+        ("\n=x", "'\n=x"), ('"=1', "'\"=1"), ("'=1", "''=1"), ("\ufeff=1", "'\ufeff=1"),
+        ("\u200b\xa0@x", "'\u200b\xa0@x"),
+        ("＝1", "'＝1"), ("a;=1;\t-2;b", "a;'=1;'\t-2;b"), (-1.5, "-1.5"), (-3, "-3"), (-0.0, "-0"), (1e-9, "1e-09"),
+        ("a=b", "a=b"), ("x@y", "x@y"), ("a; b", "a; b"), ("", ""),
+    ],
+)  # fmt: skip
 def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(value: str | float, field: str) -> None:
     assert as_csv.field(value) == field
+
+
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=1, max_size=4))
+def test_pandas_reads_a_csv_as_it_was_written(texts: list[str]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\n").writerows([["a"] * len(texts), [as_csv.field(each) for each in texts]])
+    file.seek(0)
+    (row,) = pd.read_csv(file, keep_default_na=False, dtype=str, skip_blank_lines=False).to_numpy().tolist()
+    formulas = ("=", "+", "-", "@", "\t", "\r")
+    assert not [found for found in row if found.startswith(formulas)]
+    assert [found.replace("'", "") for found in row] == [each.replace("'", "") for each in texts]
 
 
 def test_a_comparison_prints_it(run: Run) -> None:

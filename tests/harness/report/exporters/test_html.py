@@ -190,10 +190,13 @@ class TestPage:
 
 
 class TestWrite:
-    def test_leaves_the_page_markdown_and_csv(self, written: Path) -> None:
+    def test_leaves_the_page_and_all_tables_in_each_format(self, written: Path) -> None:
         found = {str(path.relative_to(written)) for path in written.parent.rglob("*") if path.is_file()}
-        names = TABLES
-        assert found == {"index.html", "index.md", *(f"{n}.md" for n in names), *(f"csv/{n}.csv" for n in names)}
+        each = ("{}.md", "csv/{}.csv", "latex/{}.tex", "parquet/{}.parquet")
+        assert found == {
+            *("index.html", "index.md", "report.json"),
+            *(path.format(name) for path in each for name in TABLES),
+        }
 
     def test_twice_gives_the_same_bytes(self, written: Path, tmp_path: Path) -> None:
         opened = write.write(example(), tmp_path / "report")
