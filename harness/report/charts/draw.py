@@ -19,6 +19,7 @@ NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONG: Final = re.compile(r"-?\d*\.\d{3,}(?:e[-+]?\d+)?|-?\d+(?:\.\d+)?e-\d+")  # numbers with too many digits
 MOVED: Final = re.compile(r"translate\(([-.\d]+),([-.\d]+)\)")
+CIRCLE: Final = re.compile(r"M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0Z?")
 NEEDLESS: Final = frozenset({"class", "role", "font-family", "pointer-events", "stroke-miterlimit", "href"})
 DEFAULTS: Final = frozenset({
     ("opacity", "1"), ("fill-opacity", "1"), ("stroke-opacity", "1"), ("stroke-width", "1"), ("font-weight", "normal"),
@@ -57,8 +58,7 @@ def _clean(element: ET.Element, name: str) -> None:
     """Drop from `element` and all in it what a page does not need, and give ids the beginning `name`."""
     element.tag = element.tag.removeprefix(NAMESPACE)
     element.attrib = dict(_attribute(key, value, name) for key, value in element.items() if _matters(key, value))
-    if element.tag == "text":
-        _place(element)
+    _place(element)
     kept: list[ET.Element] = []
     for child in element:
         if child.get("opacity") == "0" or child.get("display") == "none":
@@ -66,7 +66,7 @@ def _clean(element: ET.Element, name: str) -> None:
         _clean(child, name)
         if child.tag == "g" and not child.attrib:
             kept += child
-        elif not _is_nothing(child):
+        elif element.tag == "clipPath" or not _is_nothing(child):
             kept.append(child)
     element[:] = kept
     if element.tag == "g":
@@ -90,11 +90,19 @@ def _two_decimals(number: re.Match[str]) -> str:
     return "0" if text == "-0" else text
 
 
-def _place(text: ET.Element) -> None:
-    """Write the place of a text that is only moved, not turned, as its coordinates, which is shorter."""
-    if moved := MOVED.fullmatch(text.get("transform", "")):
-        del text.attrib["transform"]
-        text.attrib |= {"x": moved[1], "y": moved[2]}
+def _place(element: ET.Element) -> None:
+    """Write a text and a circle that are only moved, not turned, with their coordinates, which is shorter."""
+    moved = MOVED.fullmatch(element.get("transform", "translate(0,0)"))
+    circle = CIRCLE.fullmatch(element.get("d", ""))
+    if moved is None or not (element.tag == "text" or circle):
+        return
+    element.attrib.pop("transform", None)
+    if circle:
+        del element.attrib["d"]
+        element.tag = "circle"
+        element.attrib |= {"cx": moved[1], "cy": moved[2], "r": circle[1]}
+    else:
+        element.attrib |= {"x": moved[1], "y": moved[2]}
 
 
 def _is_nothing(element: ET.Element) -> bool:
@@ -106,10 +114,11 @@ def _is_nothing(element: ET.Element) -> bool:
 
 
 def _hoist(group: ET.Element) -> None:
-    """Move what all children have in common to the group."""
+    """Move what all children have in common to the group; dissolve the groups that say no more."""
     for key in INHERITED:
         values = {child.get(key) for child in group}
         if len(values) == 1 and (value := values.pop()) is not None:
             group.set(key, value)
             for child in group:
                 del child.attrib[key]
+    group[:] = [inner for child in group for inner in (child if child.tag == "g" and not child.attrib else [child])]
