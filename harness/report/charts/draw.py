@@ -36,7 +36,9 @@ def draw(spec: Spec, *, name: str, label: str) -> str:
     """Return `spec` drawn as one SVG element.
 
     Args:
-        spec: a Vega-Lite specification with its data; colours are those of `harness.report.charts.colours`.
+        spec: a Vega-Lite specification with its data; colours are those of `harness.report.charts.colours`. One of
+            several views has its size, which Vega would measure with this computer's fonts, in `usermeta`:
+            `{"size": [width, height]}` in px.
         name: what its ids begin with, distinct within the page.
         label: what a screen reader says instead of it.
 
@@ -49,7 +51,8 @@ def draw(spec: Spec, *, name: str, label: str) -> str:
     text = json.dumps(spec, ensure_ascii=False, allow_nan=False).encode(errors="replace").decode()
     drawn = ET.fromstring(NO_XML.sub("", vl_convert.vegalite_to_svg(text, allowed_base_urls=[])))
     _clean(drawn, name)
-    size = {key: drawn.get(key, "") for key in ("width", "height", "viewBox")}
+    width, height = spec.get("usermeta", {}).get("size") or (drawn.get("width"), drawn.get("height"))
+    size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
     drawn.attrib = {"xmlns": NAMESPACE.strip("{}"), **size, "role": "img", "aria-label": NO_XML.sub("", label)}
     return ET.tostring(drawn, encoding="unicode").replace(" />", "/>")  # no text and no attribute holds a bare >
 
@@ -91,18 +94,22 @@ def _two_decimals(number: re.Match[str]) -> str:
 
 
 def _place(element: ET.Element) -> None:
-    """Write a text and a circle that are only moved, not turned, with their coordinates, which is shorter."""
+    """Write a text, a circle and a line that are only moved, not turned, with their coordinates, which is shorter."""
     moved = MOVED.fullmatch(element.get("transform", "translate(0,0)"))
     circle = CIRCLE.fullmatch(element.get("d", ""))
-    if moved is None or not (element.tag == "text" or circle):
+    if moved is None or not (element.tag in ("text", "line") or circle):
         return
     element.attrib.pop("transform", None)
+    x, y = moved.groups()
     if circle:
         del element.attrib["d"]
         element.tag = "circle"
-        element.attrib |= {"cx": moved[1], "cy": moved[2], "r": circle[1]}
+        element.attrib |= {"cx": x, "cy": y, "r": circle[1]}
+    elif element.tag == "line":
+        element.tag = "path"
+        element.set("d", f"M{x},{y}l{element.attrib.pop('x2', '0')},{element.attrib.pop('y2', '0')}")
     else:
-        element.attrib |= {"x": moved[1], "y": moved[2]}
+        element.attrib |= {"x": x, "y": y}
 
 
 def _is_nothing(element: ET.Element) -> bool:
@@ -121,4 +128,15 @@ def _hoist(group: ET.Element) -> None:
             group.set(key, value)
             for child in group:
                 del child.attrib[key]
+    if "transform" not in group.attrib and len(group) > 1 and all(child.tag == "text" for child in group):
+        _move_together(group)
     group[:] = [inner for child in group for inner in (child if child.tag == "g" and not child.attrib else [child])]
+
+
+def _move_together(texts: ET.Element) -> None:
+    """Write the horizontal place of a column of texts once, at their group."""
+    places = {text.get("x") for text in texts}
+    if len(places) == 1 and (x := places.pop()) is not None:
+        texts.set("transform", f"translate({x},0)")
+        for text in texts:
+            del text.attrib["x"]

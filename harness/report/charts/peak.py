@@ -1,5 +1,6 @@
 """The charts of peak memory: what each mode takes at one work, the least first."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -60,15 +61,18 @@ def peak_spec(group: Group, *, narrow: bool, caveat: str = "", live: bool = Fals
 
 def memory_axis(most: float, *, narrow: bool) -> dict[str, Any]:
     """Return a scale of bytes from 0 that reaches to `most`, with ticks at round numbers of MiB."""
-    rough = most / MIB / (3 if narrow else 6)
-    step = next((size for size in (2**power for power in range(40)) if size >= rough), rough)
-    ticks = [step * number * MIB for number in range(int(most / MIB / step) + 1)]
     return {
         "scale": {"nice": False, "zero": True},
         "axis": {
             "orient": "top",
             "title": None,
-            "values": ticks,
-            "labelExpr": f"datum.value == 0 ? '0' : {expressions.mebibytes('datum.value', ',.3~r')}",
+            "values": round_bytes(most, 3 if narrow else 6),
+            "labelExpr": f"datum.value == 0 ? '0' : {expressions.mebibytes('datum.value', expressions.FEW_DIGITS)}",
         },
     }
+
+
+def round_bytes(most: float, count: int) -> list[float]:
+    """Return at most about `count` numbers of bytes from 0 to `most`, a power of two MiB apart."""
+    step = MIB * 2.0 ** max(0, math.ceil(math.log2(most / count / MIB)))
+    return [step * number for number in range(int(most / step) + 1)]

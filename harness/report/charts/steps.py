@@ -93,6 +93,7 @@ def duration_axis(group: Group, keys: Sequence[str], *, narrow: bool) -> dict[st
 
 def _interval(axis: dict[str, Any]) -> Layer:
     return {
+        "transform": [{"filter": "isValid(datum.low_ns)"}],
         "mark": {"type": "rule", "strokeWidth": 5, "strokeCap": "round", "opacity": 0.4},
         "encoding": {"x": across("low", axis), "x2": {"field": "high"}, "color": HUE},
     }

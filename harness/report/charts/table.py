@@ -60,11 +60,16 @@ def table(group: Group, plan: Plan, *, narrow: bool, caveat: str = "", live: boo
     spec = {
         "width": width,
         "height": {"step": NARROW_ROW if narrow else ROW},
-        "data": {"name": SOURCE} if live else {"name": SOURCE, "values": list(group.rows)},
+        "data": {"name": SOURCE} if live else {"name": SOURCE, "values": _sorted(group.rows, plan.sort)},
         "transform": [*([{"filter": group.where}] if live else []), *_transforms(plan)],
         "layer": [{"encoding": shared, "layer": [*marks, *texts]}, *_headings(values, width, narrow=narrow)],
     }
     return framed(spec, left=left, right=right, top=44 if narrow else 26, bottom=4, caveat=caveat)
+
+
+def _sorted(rows: Sequence[CellRow], key: str) -> list[CellRow]:
+    """Return the rows in the order in which they are drawn, so that the texts of the picture are read in it."""
+    return sorted(rows, key=lambda row: (row[key] is None, row[key] or 0))
 
 
 @dataclass(frozen=True, slots=True)
