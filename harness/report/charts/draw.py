@@ -18,6 +18,9 @@ from harness.report.charts.chart import Spec
 NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONG: Final = re.compile(r"-?\d*\.\d{3,}(?:e[-+]?\d+)?|-?\d+(?:\.\d+)?e-\d+")  # numbers with too many digits
+LONG_PATH: Final = re.compile(
+    r"-?\d*\.\d{2,}(?:e[-+]?\d+)?|-?\d+(?:\.\d+)?e-\d+"
+)  # of shapes: a tenth of a px is seen by nobody
 MOVED: Final = re.compile(r"translate\(([-.\d]+),([-.\d]+)\)")
 CIRCLE: Final = re.compile(r"M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0Z?")
 NEEDLESS: Final = frozenset({"class", "role", "font-family", "pointer-events", "stroke-miterlimit", "href"})
@@ -81,16 +84,24 @@ def _matters(key: str, value: str) -> bool:
 
 
 def _attribute(key: str, value: str, name: str) -> tuple[str, str]:
-    """Return an attribute with numbers of two decimals, and with ids that two pictures of a page do not share."""
+    """Return an attribute with short numbers, and with ids that two pictures of a page do not share."""
     if key == "id":
         return key, f"{name}-{value}"
     value = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", value)
-    return key, LONG.sub(_two_decimals, value)
+    return key, (LONG_PATH if key == "d" else LONG).sub(_one_decimal if key == "d" else _two_decimals, value)
 
 
 def _two_decimals(number: re.Match[str]) -> str:
-    text = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return _short(f"{float(number[0]):.2f}")
+
+
+def _one_decimal(number: re.Match[str]) -> str:
+    return _short(f"{float(number[0]):.1f}")
+
+
+def _short(number: str) -> str:
+    shorter = number.rstrip("0").rstrip(".")
+    return "0" if shorter == "-0" else shorter
 
 
 def _place(element: ET.Element) -> None:
