@@ -8,13 +8,12 @@ search: in both themes any two are far from each other in OKLab (Ottosson 2020),
 
 from typing import Final
 
-from harness.report.hues import HUES as PLACES
+from harness.report.hues import HUES
 
 INK: Final = "var(--ink)"
 QUIET: Final = "var(--quiet)"
 LINE: Final = "var(--line)"
 GROUND: Final = "var(--ground)"
 WRONG: Final = "var(--wrong)"
-HUES: Final = tuple(f"var(--hue-{number})" for number in range(1, len(PLACES) + 1))
 NO_HUE: Final = "var(--hue-0)"  # of a framework that the run's facts lack
 COLOURS: Final = (INK, QUIET, LINE, GROUND, WRONG, NO_HUE, *HUES)

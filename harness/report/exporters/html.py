@@ -23,7 +23,7 @@ from harness.terminal.failures import brief
 from harness.validity.results import Run
 
 if TYPE_CHECKING:
-    from harness.report.plots.style import Plot
+    from harness.report.charts.chart import Chart
 
 TEMPLATE: Final = "page.html"
 BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts at the top
@@ -61,8 +61,8 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
 def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
     """Return the report as one HTML document.
 
-    `so_far`: of a run that goes on, the sentence that says how much of it there is; such a page has no plots, which
-    take ten times as long as all the rest.
+    `so_far`: of a run that goes on, the sentence that says how much of it there is; such a page has no charts, which
+    take longer than all the rest.
     """
     environment = Environment(
         loader=PackageLoader("harness.report.exporters"),
@@ -71,7 +71,7 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawings = {} if so_far else {plot.name: plot for plot in _plots(run, tables)}
+    drawings = {} if so_far else {chart.name: chart for chart in _charts(run, tables)}
     sentences = summary.summary(run, tables)
     failed = failures(run)
     views = {table.name: view(table, wide=True) for table in tables}
@@ -96,19 +96,19 @@ def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
     )
 
 
-def _plots(run: Run, tables: Tables) -> tuple["Plot", ...]:
-    """Return the plots; none where Matplotlib cannot be imported, which is left to this moment."""
+def _charts(run: Run, tables: Tables) -> tuple["Chart", ...]:
+    """Return the charts; none where they cannot be imported, which is left to this moment."""
     try:
-        from harness.report.plots.all import plots
-    except Exception as error:  # noqa: BLE001  (a page without plots is worth more than none)
-        logging.getLogger(__name__).warning("samestep: the page lacks its plots: %s.", brief(error))
+        from harness.report.charts.all import charts
+    except Exception as error:  # noqa: BLE001  (a page without charts is worth more than none)
+        logging.getLogger(__name__).warning("samestep: the page lacks its charts: %s.", brief(error))
         return ()
-    return plots(run, tables)
+    return charts(run, tables)
 
 
-def _markup(drawings: dict[str, "Plot"]) -> dict[str, tuple["Plot", Markup, Markup]]:
-    """Return the plots with their SVG, wide and narrow, marked as safe: Matplotlib has escaped its texts."""
-    return {name: (plot, Markup(plot.svg), Markup(plot.narrow_svg)) for name, plot in drawings.items()}
+def _markup(drawings: dict[str, "Chart"]) -> dict[str, tuple["Chart", Markup, Markup]]:
+    """Return the charts with their SVG, wide and narrow, marked as safe: their texts are escaped."""
+    return {name: (chart, Markup(chart.svg), Markup(chart.narrow_svg)) for name, chart in drawings.items()}
 
 
 def _hues(run: Run) -> dict[str, int]:
