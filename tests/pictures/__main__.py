@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.environments.checkout import ROOT
-from harness.errors import OK, USAGE, SamestepError
+from harness.errors import OK, USAGE, SamestepError, StoreError
+from harness.report.write import render
 from harness.store.files import complete_file
 from harness.store.folder import RunFolder
+from harness.validity.results import load
 from tests.pictures import published
 from tests.pictures.table import PICTURES, PUBLISHED, Picture
 
@@ -36,11 +38,17 @@ def _list(runs: Path) -> Iterator[tuple[Path, bytes]]:
 
 def _pictures(root: Path, runs: Path, pictures: Sequence[Picture]) -> Iterator[tuple[Path, bytes]]:
     from tests.browser import chromium
-    from tests.pictures.photograph import photograph
+    from tests.pictures.photograph import photograph, source
 
+    pages: dict[str, tuple[str, str]] = {}  # by run: its page, its source
     with chromium.started(*chromium.ALIKE) as browser:
         for picture in pictures:
-            yield root / picture.path, photograph(browser, picture, RunFolder(runs / picture.run))
+            folder = RunFolder(runs / picture.run)
+            if not folder.path.is_dir():
+                raise StoreError(f"{picture.path} shows the run {folder.path}, which is not there: change its row.")
+            if picture.run not in pages:
+                pages[picture.run] = render(load(folder), "html"), source(folder)
+            yield root / picture.path, photograph(browser, picture, *pages[picture.run])
 
 
 def _put(path: Path, data: bytes) -> str:

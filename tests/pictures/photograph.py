@@ -10,13 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, Page
 
-from harness.errors import SamestepError, SetupError, StoreError
-from harness.report.write import render
-from harness.store.folder import RunFolder
-from harness.validity.results import load
+from harness.errors import SamestepError, SetupError
+from harness.store.folder import RECORDS_FILE, RunFolder
 from tests.pictures.table import Picture
 
 SOURCE: Final = "Source"  # in the PNG: the run that it shows, and its records
@@ -33,29 +32,31 @@ code, kbd, pre, samp, pre *, code * {{ font-family: "{FAMILY} Mono", monospace !
 
 def source(folder: RunFolder) -> str:
     """Return what SOURCE says of a picture of the run in `folder`: its name and the SHA-256 of its records."""
-    return f"{folder.id}, records.jsonl SHA-256 {hashlib.sha256(folder.records_path.read_bytes()).hexdigest()}"
+    return f"{folder.id}, {RECORDS_FILE} SHA-256 {hashlib.sha256(folder.records_path.read_bytes()).hexdigest()}"
 
 
-def photograph(browser: Browser, picture: Picture, folder: RunFolder) -> bytes:
-    """Return the PNG of `picture`, of the page that the present code makes of the run in `folder`.
+def photograph(browser: Browser, picture: Picture, page: str, said: str) -> bytes:
+    """Return the PNG of `picture`.
+
+    Args:
+        browser: started with the arguments `tests.browser.chromium.ALIKE`.
+        picture: what to take.
+        page: of its run, as HTML.
+        said: the SOURCE of that run.
 
     Raises:
         SetupError: Chromium lacks the font, or fails.
-        StoreError: the run is not there or cannot be read.
         SamestepError: the page lacks a part of the picture, or the picture is too large.
     """
-    if not folder.path.is_dir():
-        raise StoreError(f"{picture.path} shows the run {folder.path}, which is not there: name another in its row.")
     with tempfile.TemporaryDirectory() as name:
-        page_path = Path(name) / "index.html"
-        page_path.write_text(render(load(folder), "html"), encoding="utf-8")
+        path = Path(name) / "index.html"
+        path.write_text(page, encoding="utf-8")
         try:
             with _context(browser, picture) as context:
-                taken = _taken(context, picture, page_path.as_uri(), folder.facts().started_unix_ns / 1e9)
+                png = _small(_taken(context, picture, path.as_uri()), said)
         except Error as error:
-            said = next(iter(error.message.splitlines()), "")
-            raise SetupError(f"{picture.path} cannot be taken: {said}.") from error
-    png = _small(taken, source(folder))
+            first_line = next(iter(error.message.splitlines()), "")
+            raise SetupError(f"{picture.path} cannot be taken: {first_line}.") from error
     if len(png) > MOST_BYTES:
         raise SamestepError(f"{picture.path} has {len(png):,} bytes, more than {MOST_BYTES:,}: let it end earlier.")
     return png
@@ -73,17 +74,18 @@ def _context(browser: Browser, picture: Picture) -> BrowserContext:
     )
 
 
-def _taken(context: BrowserContext, picture: Picture, address: str, unix_s: float) -> bytes:
+def _taken(context: BrowserContext, picture: Picture, address: str) -> bytes:
     """Return the part of the page as Chromium draws it, once it draws the same twice."""
     page = context.new_page()
-    page.clock.set_fixed_time(unix_s)
+    page.clock.set_fixed_time(0)
     page.goto(address)
     page.add_style_tag(content=FONTS)
     _require_font(context, page)
     before = b""
     for _ in range(MOST_LOOKS):
         part = _part(page, picture)
-        png = page.screenshot(clip=part, full_page=True, animations="disabled")
+        page.set_viewport_size({"width": picture.width_px, "height": int(part["y"] + part["height"])})
+        png = page.screenshot(clip=part, animations="disabled")
         if png == before:
             return png
         before = png
@@ -121,20 +123,18 @@ def _box(page: Page, picture: Picture, selector: str) -> FloatRect:
 def _small(png: bytes, said: str) -> bytes:
     """Return the PNG with its 256 most frequent colours, and `said` as its SOURCE.
 
-    These are the colours of grounds, texts and marks as they are; the rest are the edges of letters, of which each
-    gets the nearest. (Pillow's own palettes average, which changes the colour of a small mark.)
+    These are the colours of grounds, texts and marks, and they stay as they are. The rest are the edges of letters:
+    each gets the nearest of them. (Pillow's own palettes average, which changes the colour of a small mark.)
     """
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    colours = sorted(image.getcolors(image.width * image.height) or [], key=lambda pair: (-pair[0], pair[1]))[:256]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([value for _, colour in colours for value in _rgb(colour)])
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))  # height × width × 3
+    colours, inverse, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    kept = colours[np.argsort(-counts, kind="stable")[:256]].astype(np.int64)  # 256 × 3
+    distances = ((colours[:, None, :] - kept[None, :, :]) ** 2).sum(axis=2)  # colours × 256
+    indices = distances.argmin(axis=1).astype(np.uint8)[inverse].reshape(pixels.shape[:2])
+    image = Image.fromarray(indices)
+    image.putpalette(kept.astype(np.uint8).tobytes())
     info = PngImagePlugin.PngInfo()
     info.add_text(SOURCE, said)
     written = io.BytesIO()
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(written, "PNG", optimize=True, pnginfo=info)
+    image.save(written, "PNG", optimize=True, pnginfo=info)
     return written.getvalue()
-
-
-def _rgb(colour: object) -> tuple[int, ...]:
-    assert isinstance(colour, tuple)
-    return colour
