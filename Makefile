@@ -25,7 +25,7 @@ unexport $(MISLEADING)
 endif
 
 .PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers faults \
-	faults-short docs docs-build lock clean
+	faults-short pictures docs docs-build lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 21
@@ -69,6 +69,9 @@ faults: $(BIN)/.dev ## plant 12 000 faults and a hundred kills, print what sames
 
 faults-short: $(BIN)/.dev ## a sample of the same faults (three minutes)
 	$(BIN)/python -m tests.faults --short --anew
+
+pictures: $(BIN)/.dev ## make the pictures of README.md and docs/ and the list of published runs anew, from those runs
+	$(BIN)/python -m tests.pictures
 
 docs: $(BIN)/.docs ## set up, then serve the pages of docs/ on this host, new with every edit (DOCS=localhost:8000)
 	$(BIN)/mkdocs serve --strict --dev-addr $(DOCS)

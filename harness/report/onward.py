@@ -18,7 +18,12 @@ def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
         facts: of the run.
         program: how samestep is called, as a shell reads it: by its name on a page, which may be read elsewhere.
     """
-    options = {"profile": _next(facts), **dict(option.split("=", 1) for option in facts.selection)}
+    return command(facts, _next(facts), program)
+
+
+def command(facts: RunFacts, profile: str, program: str = shell.NAME) -> str:
+    """Return the command that measures the selection of the run in `profile`; the arguments are as above."""
+    options = {"profile": profile, **dict(option.split("=", 1) for option in facts.selection)}
     if facts.launcher == "workers":
         variables = {f"SAMESTEP_{name.upper()}": value for name, value in options.items()}
         return shell.compose("up", device=facts.device, variables=variables)
