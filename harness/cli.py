@@ -21,7 +21,7 @@ from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
-from harness.report.exporters import EXPORTERS, SINGLE
+from harness.report.exporters import EXPORTERS
 from harness.selftest import commands as selftest
 from harness.terminal import failures
 from harness.terminal import streams as terminal
