@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -37,7 +38,7 @@ def row_of(claim: Claim[Evidence], records: list[Record], offer: Catalogue, devi
 def planned(claim: Claim[Evidence], offer: Catalogue) -> tuple[Cell, ...]:
     """The cells that its command selects."""
     options = dict(zip(claim.command[::2], claim.command[1::2], strict=True))
-    typed = {option.removeprefix("--"): value for option, value in options.items()}
+    typed: dict[str, Any] = {option.removeprefix("--"): value for option, value in options.items()}
     assert set(typed) <= set(FIELDS)
     asked = request.parsed(**typed)
     profile = selection.profile(asked.profile or request.DEFAULT_PROFILE)
