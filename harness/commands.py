@@ -159,6 +159,8 @@ def report(name: str, *, format: str | None, table: str | None, output: Path | N
             raise SelectionError("--output writes every format and table: leave --format and --table out.")
         print(f"Report: {write.write_report(folder, output)}")
     elif format is None:
+        if table is not None:
+            raise SelectionError(f"--table needs a --format: {', '.join(SINGLE)}.")
         write.print_report(folder)
         print(write.where(folder))
     else:

@@ -122,6 +122,11 @@ def test_a_format_without_single_tables_says_so(folder: RunFolder, format: str) 
         commands.report(folder.id, format=format, table="steps", output=None, results=folder.path.parent)
 
 
+def test_a_table_without_a_format_says_what_it_needs(folder: RunFolder) -> None:
+    with pytest.raises(SelectionError, match=f"--table needs a --format: {', '.join(SINGLE)}"):
+        commands.report(folder.id, format=None, table="steps", output=None, results=folder.path.parent)
+
+
 def test_parquet_goes_into_a_file_as_it_is_and_never_to_a_terminal(
     folder: RunFolder, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
