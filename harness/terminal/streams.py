@@ -147,8 +147,11 @@ def exit_code(code: int, out: Stream) -> int:
 def document(made: str | bytes) -> None:
     """Write a document, such as CSV or HTML, to standard output: in UTF-8, except in a terminal; bytes as they are."""
     if isinstance(made, bytes):
-        out = sys.stdout if isinstance(sys.stdout, Stream) else Stream(sys.stdout)
-        out.write_bytes(made)
+        if isinstance(sys.stdout, Stream):
+            sys.stdout.write_bytes(made)
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(made)
         return
     if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors=_HANDLER)

@@ -51,5 +51,5 @@ def field(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return FORMULA.sub("'", value)
+        return FORMULA.sub("'", value).replace("\r\n", "\n").replace("\r", "\n")  # the writer quotes no CR
     return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -47,7 +47,11 @@ def reported(folder: RunFolder, output: Path | None = None, format: str | None =
 
 
 @pytest.mark.parametrize("format", [None, *EXPORTERS])
-def test_printing_changes_nothing_on_disk(folder: RunFolder, format: str | None) -> None:
+def test_printing_changes_nothing_on_disk(
+    folder: RunFolder,
+    format: str | None,
+    capsysbinary: pytest.CaptureFixture[bytes],  # Parquet is no text
+) -> None:
     before = snapshot(folder.path.parent)
     reported(folder, format=format)
     assert snapshot(folder.path.parent) == before
@@ -122,12 +126,16 @@ def test_a_format_without_single_tables_says_so(folder: RunFolder, format: str) 
         commands.report(folder.id, format=format, table="steps", output=None, results=folder.path.parent)
 
 
+def test_a_table_without_a_format_says_what_it_needs(folder: RunFolder) -> None:
+    with pytest.raises(SelectionError, match=f"--table needs a --format: {', '.join(SINGLE)}"):
+        commands.report(folder.id, format=None, table="steps", output=None, results=folder.path.parent)
+
+
 def test_parquet_goes_into_a_file_as_it_is_and_never_to_a_terminal(
-    folder: RunFolder, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    folder: RunFolder, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reported(folder, format="parquet")
-    sys.stdout.flush()
-    printed = capfdbinary.readouterr().out
+    printed = capsysbinary.readouterr().out
     assert printed == write.document(load(folder), "parquet")
     assert printed[:4] == printed[-4:] == b"PAR1"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

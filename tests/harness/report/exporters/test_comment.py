@@ -11,7 +11,7 @@ from markdown_it.token import Token
 from harness.compare.compare import compare
 from harness.compare.render import render as render_comparison
 from harness.report.exporters import github
-from harness.report.exporters.comment import LIMIT, Part, details, within_limit
+from harness.report.exporters.comment import ENDING, LIMIT, Part, details, within_limit
 from harness.report.tables.all import tables
 from harness.validity.results import Run
 from tests import factories
@@ -33,6 +33,7 @@ def parts() -> list[Part]:
 def test_a_text_is_never_longer_than_its_limit_and_accounts_for_all_lines(limit: int) -> None:
     text = within_limit(parts(), "Elsewhere.", limit)
     assert len(text.encode()) <= limit
+    assert len(text.partition("\n\nLeft out")[0].encode()) <= limit - ENDING
     assert text.count("<details>") == text.count("</details>")
     shown = len(re.findall(r"^\| \d+ \| é \|$", text, re.MULTILINE))
     said = LEFT_OUT.search(text.rstrip())
