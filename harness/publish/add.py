@@ -14,8 +14,7 @@ from bench.records import text
 from harness.errors import StoreError
 from harness.publish import checks, names, pages
 from harness.publish import entry as entries
-from harness.publish.entry import Entry
-from harness.publish.history import moment
+from harness.publish.entry import Entry, moment
 from harness.publish.site import Site
 from harness.report.words import count
 from harness.report.write import PAGE, write_report

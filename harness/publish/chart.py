@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from harness.publish.history import MOST_SHOWN, History, Point
+from harness.publish.history import History, Point
 from harness.report.charts.chart import Spec
 from harness.report.charts.colours import GROUND, HUES, INK, LINE, QUIET
 
@@ -12,15 +12,17 @@ UNITS: Final = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 WIDTH: Final = 860  # pixels, without the axes
 HEIGHT: Final = 250
 MOST_NAMED: Final = 6  # changes that are named in the chart; the table has all
+MOST_DRAWN: Final = 60  # runs; a band needs some pixels
 ROWS: Final = 3  # of such names above the chart, in turn
+ROW_HEIGHT: Final = 13  # pixels
 LONGEST_NAME: Final = 30  # characters
 MANY_DAYS: Final = 15  # from so many on the axis has no times; from their square on, no days
 LOG_FROM: Final = 8.0  # highest time ÷ lowest from which the axis is logarithmic
 
 
 def drawn(history: History) -> Sequence[Point]:
-    """Return the runs that the chart shows, the newest first: those of the page that have a time."""
-    return [point for point in history.points[:MOST_SHOWN] if point.result.step_ns]
+    """Return the runs that the chart shows, the newest first: of those of the page that have a time."""
+    return [point for point in history.points if point.result.step_ns][:MOST_DRAWN]
 
 
 def spec(history: History) -> Spec:
@@ -39,7 +41,6 @@ def spec(history: History) -> Spec:
     x = _dates(points)
     hue = {"field": "hue", "type": "nominal", "scale": None, "legend": None}
     place = {"x": x, "y": {**y, "field": "step"}}
-    names = [{"layer": list(_changes(points, x))}] if any(p.changes for p in points) else []
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": WIDTH,
@@ -49,7 +50,7 @@ def spec(history: History) -> Spec:
         "config": _config(),
         "data": {"values": [_value(point, ns) for point in reversed(points)]},
         "layer": [
-            *names,
+            *_changes(points, x),
             _span(x, y, hue, "noise", {"strokeWidth": 9, "opacity": 0.2}),
             {"mark": {"type": "line", "strokeWidth": 1, "opacity": 0.55}, "encoding": {**place, "color": hue}},
             _span(x, y, hue, "interval", {"strokeWidth": 1.5}),
@@ -78,17 +79,24 @@ def _span(x: Spec, y: Spec, hue: Spec, name: str, mark: Mapping[str, Any]) -> Sp
 def _changes(points: Sequence[Point], x: Spec) -> Iterator[Spec]:
     """Yield the layers that mark runs with other versions than the run before them on their host."""
     changed = [point for point in points if point.changes]
-    marks = [{"at": _at(point)} for point in changed]
+    if not changed:
+        return
     dashed = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1, "color": QUIET}
-    yield {"data": {"values": marks}, "mark": dashed, "encoding": {"x": x}}
-    for number, point in enumerate(changed[:MOST_NAMED]):
-        more = f" +{len(point.changes) - 1}" if len(point.changes) > 1 else ""
-        text = {
-            "type": "text", "align": "right", "baseline": "top", "dx": -3, "color": INK, "fontSize": 10,
-            "y": 2 + 13 * (number % ROWS), "limit": 190,
-        }  # fmt: skip
-        named = [{"at": _at(point), "name": _short(point.changes[0]) + more}]
-        yield {"data": {"values": named}, "mark": text, "encoding": {"x": x, "text": {"field": "name"}}}
+    yield {"data": {"values": [{"at": _at(point)} for point in changed]}, "mark": dashed, "encoding": {"x": x}}
+    names = [
+        {"at": _at(point), "name": _name(point.changes), "row": number % ROWS}
+        for number, point in enumerate(changed[:MOST_NAMED])
+    ]
+    text = {
+        "type": "text", "align": "right", "baseline": "top", "dx": -3, "color": INK, "fontSize": 10, "limit": 190,
+        "y": {"expr": f"2 + {ROW_HEIGHT} * datum.row"},
+    }  # fmt: skip
+    yield {"data": {"values": names}, "mark": text, "encoding": {"x": x, "text": {"field": "name"}}}
+
+
+def _name(changes: Sequence[str]) -> str:
+    first = changes[0] if len(changes[0]) <= LONGEST_NAME else f"{changes[0][: LONGEST_NAME - 1]}…"
+    return f"{first} +{len(changes) - 1}" if len(changes) > 1 else first
 
 
 def _value(point: Point, ns: float) -> Mapping[str, Any]:
@@ -122,10 +130,6 @@ def _ends(point: Point) -> Iterator[float]:
 
 def _at(point: Point) -> str:
     return datetime.datetime.fromtimestamp(point.entry.started_unix_ns / 1e9, datetime.UTC).isoformat()
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _config() -> Mapping[str, Any]:

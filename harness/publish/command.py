@@ -1,8 +1,9 @@
 """The command `samestep publish`: takes runs in or out, then writes every page that shows something new."""
 
 import functools
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,12 +13,14 @@ from harness.format import shortened_name, to_json
 from harness.publish import add, history, names, pages
 from harness.publish.add import Allowed
 from harness.publish.entry import Kept
+from harness.publish.history import History
 from harness.publish.site import MARKER, PAGES, Site
 from harness.report.words import count
 from harness.store.folder import find
 from harness.terminal import failures
 
 INDEX: Final = "index.html"
+ADDRESS: Final = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w.~%+/-]*)?", re.ASCII)
 LISTS: Final = ("cells/index.html", INDEX)  # link to the pages of the cells
 
 
@@ -71,7 +74,7 @@ def _require_something(asked: Asked) -> None:
 def _address(typed: str | None) -> str | None:
     if not typed:
         return typed
-    if not typed.startswith(("https://", "http://")) or any(not 32 < ord(letter) < 127 for letter in typed):
+    if not ADDRESS.fullmatch(typed):
         raise SelectionError(f"--url {typed!r}: give the address of the site, such as https://example.org/results/.")
     return typed.rstrip("/") + "/"
 
@@ -124,7 +127,8 @@ def _remade(site: Site, kept: Kept) -> str:
 def _write(site: Site, kept: Sequence[Kept]) -> tuple[int, int]:
     """Write the pages that show several runs; return how many pages of cells were written, and of how many.
 
-    A page is written after those that it links to, and `PAGES` never says that a page shows what it does not show yet.
+    No page that is there already links to one that is not there yet: the page of a new run, which links to all of its
+    cells, is reached only when these are written. `PAGES` never says that a page shows what it does not show yet.
     """
     cells = history.histories(kept)
     before, now = site.pages(), {of.folder: pages.digest(of) for of in cells}
@@ -132,17 +136,25 @@ def _write(site: Site, kept: Sequence[Kept]) -> tuple[int, int]:
     changed = {of.folder for of in stale}
     site.write(PAGES, to_json({folder: digest for folder, digest in now.items() if folder not in changed}))
     shared = pages.files([each.entry for each in kept], cells, site.marker)
-    for name, text in shared.items():
-        if name not in LISTS:
-            site.write(name, text)
-    for of in stale:
-        for name, text in pages.of_cell(of).items():
-            site.write(f"{of.folder}/{name}", text)
-    for name in LISTS:
-        site.write(name, shared[name])
+    lists = {name: shared.pop(name) for name in LISTS}
+    new = [of for of in stale if not site.has(f"{of.folder}/{INDEX}")]
+    _write_cells(site, new)
+    _write_all(site, shared)
+    _write_cells(site, [of for of in stale if of not in new])
+    _write_all(site, lists)
     for folder in before.keys() - now.keys():
         site.remove(folder)
     for folder in site.unlisted({each.entry.name for each in kept}):
         site.remove(folder)
     site.write(PAGES, to_json(now))
     return len(stale), len(cells)
+
+
+def _write_cells(site: Site, cells: Sequence[History]) -> None:
+    for of in cells:
+        _write_all(site, {f"{of.folder}/{name}": text for name, text in pages.of_cell(of).items()})
+
+
+def _write_all(site: Site, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        site.write(name, text)

@@ -4,11 +4,13 @@ The file is JSON in a call, because a page opened from the disk may load a scrip
 """
 
 import dataclasses
+import datetime
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +20,10 @@ from bench.records.record import Cell
 from harness.compare import match, sessions
 from harness.compare.choice import FIELDS
 from harness.errors import StoreError
+from harness.format import Value
 from harness.plan.label import name
 from harness.publish import names
+from harness.report.exporters.csv import field
 from harness.report.tables.steps import StepRow, step_rows
 from harness.stats.estimate import Estimate
 from harness.validity.noise_floor import floor, floor_of
@@ -133,12 +137,59 @@ class Entry:
         return self.replicates < self.planned and not self.ended
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kept:
-    """An entry as it is in the site."""
+    """An entry as it is in the site, and what all cells of it share."""
 
     entry: Entry
     digest: str  # of the data file
+
+    @cached_property
+    def host(self) -> str:
+        """The machine in words: runs with the same are on one line of a history."""
+        return self.entry.host
+
+    @cached_property
+    def csv_fields(self) -> tuple[str, ...]:
+        """The fields of a row of a history that are the same for all of its cells."""
+        entry = self.entry
+        host = f"{entry.cpu}, {entry.cores} CPUs", entry.gpu, entry.driver
+        session: tuple[Value, ...] = entry.floor, entry.has_control, entry.is_first_look, entry.caveat
+        return tuple(field(value) for value in (entry.id, moment(entry.started_unix_ns), *host, *session))
+
+    def software(self, framework: str, device: str) -> Software | None:
+        """Return what a framework computed with on a device; None: it has no time there."""
+        return self._software.get((framework, device))
+
+    def parts(self, framework: str, device: str) -> Mapping[str, str]:
+        """Return the versions of all that it computed with, by name; none: it has no time there."""
+        return self._parts.get((framework, device), {})
+
+    def software_fields(self, framework: str, device: str) -> tuple[str, str]:
+        """Return the fields of a row of a history that are the same for all cells of a framework on a device."""
+        return self._software_fields.get((framework, device), ("", ""))
+
+    @cached_property
+    def _software_fields(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        return {key: (field(each.python), field(" ".join(each.versions))) for key, each in self._software.items()}
+
+    @cached_property
+    def _software(self) -> Mapping[tuple[str, str], Software]:
+        return {(each.framework, each.device): each for each in self.entry.software}
+
+    @cached_property
+    def _parts(self) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        driver = {"driver": self.entry.driver} if self.entry.driver else {}
+        found = {}
+        for key, software in self._software.items():
+            versions = dict(version.split("==", 1) for version in software.versions if "==" in version)
+            found[key] = {**versions, "Python": software.python.split(" ", 1)[0], **driver}
+        return found
+
+
+def moment(unix_ns: int) -> str:
+    """Return a time in UTC to the minute, in ISO 8601 with a blank."""
+    return datetime.datetime.fromtimestamp(unix_ns / 1e9, datetime.UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def entry_of(run: Run, *, begun_as: str, records: int, records_sha256: str) -> Entry:

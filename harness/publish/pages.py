@@ -17,7 +17,7 @@ from harness.compare.match import FACTS
 from harness.errors import StoreError
 from harness.format import difference, duration, memory_size, significant
 from harness.publish import chart, cite, history, names, stale
-from harness.publish.entry import Entry, Result, Software
+from harness.publish.entry import Entry, Result, Software, moment
 from harness.publish.history import History
 from harness.publish.site import Marker
 from harness.report.charts.draw import draw
@@ -33,9 +33,10 @@ QUANTILES: Final = 200  # steps of 1 ÷ degrees of freedom, from 0 to 1, between
 DATA: Final[Mapping[str, str]] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
-def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker) -> Mapping[str, str]:
+def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker) -> dict[str, str]:
     """Return the pages that have all runs in them, by path; `entries` have the newest first."""
     common = {"marker": marker, "entries": entries}
+    citations = [cite.bibtex(entry, author=marker.author, url=marker.url) for entry in entries]
     return {
         "style.css": _style(),
         "site.js": _template_text("site.js"),
@@ -43,9 +44,9 @@ def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker
         "index.html": _render("index.html", root="", **common),
         "compare.html": _render("compare.html", root="", data=_comparison_data(entries), **common),
         "stale.html": _render("stale.html", root="", newest=list(stale.newest(entries)), **common),
-        "cite.html": _render("cite.html", root="", **common),
+        "cite.html": _render("cite.html", root="", citations=list(zip(entries, citations, strict=True)), **common),
         "cells/index.html": _render("cells.html", root="../", histories=histories, **common),
-        "citations.bib": "\n".join(cite.bibtex(entry, author=marker.author, url=marker.url) for entry in entries),
+        "citations.bib": "\n".join(citations),
         "CITATION.cff": cite.cff(entries, author=marker.author, url=marker.url),
     }
 
@@ -60,7 +61,7 @@ def of_cell(of: History) -> Mapping[str, str]:
 
 def digest(of: History) -> str:
     """Return what tells whether the page of a cell has to be written: the data of its runs."""
-    return hashlib.sha256("\n".join(of.digests).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(kept.digest for kept, _ in of.seen).encode()).hexdigest()[:32]
 
 
 def with_bar(page: str, entry: Entry) -> str:
@@ -92,9 +93,7 @@ def _comparison_data(entries: Sequence[Entry]) -> Markup:
     """Return what compare.js needs of all runs, as JSON that no text in it can end."""
     data = json.dumps(
         {
-            "runs": [
-                {"name": entry.name, "id": entry.id, "at": history.moment(entry.started_unix_ns)} for entry in entries
-            ],
+            "runs": [{"name": entry.name, "id": entry.id, "at": moment(entry.started_unix_ns)} for entry in entries],
             "logT": [round(math.log(_quantile(step / QUANTILES)), 6) for step in range(QUANTILES + 1)],
             "facts": FACTS,
             "wide": WIDE,
@@ -137,14 +136,13 @@ def _environment() -> Environment:
         "us": lambda ns: significant(ns / 1e3),
         "difference": difference,
         "memory": memory_size,
-        "moment": history.moment,
+        "moment": moment,
         "cell_folder": lambda result: names.cell_folder(result.cell),
     }
     environment.globals |= {
         "versions": _versions,
         "validity": _validity,
         "old_packages": stale.old,
-        "bibtex": cite.bibtex,
         "file_groups": _file_groups,
         "interval": _interval,
         "anchor": names.anchor,

@@ -46,6 +46,7 @@ class Newest:
         return any(package.is_old for package in self.packages)
 
 
+@functools.cache
 def packages(software: Software, root: Path = ROOT) -> tuple[Package, ...]:
     """Return the packages of `software` beside their locked versions."""
     locked = locks(root, software.framework, software.device)

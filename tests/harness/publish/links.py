@@ -29,6 +29,26 @@ def page(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
+def dead_ends(site: Path) -> list[str]:
+    """The links to no file of the pages that a reader of the site can come to."""
+    page.cache_clear()
+    seen: set[Path] = set()
+    waiting = [site / "index.html"]
+    dead = []
+    while waiting:
+        path = waiting.pop().resolve()
+        if path in seen:
+            continue
+        seen.add(path)
+        if not path.is_file():
+            dead.append(str(path.relative_to(site.resolve())))
+        elif path.suffix == ".html":
+            waiting += [
+                path.parent / unquote(urlsplit(address).path) for address in page(path).addresses if address[0] != "#"
+            ]
+    return dead
+
+
 def broken(site: Path) -> Iterator[str]:
     """Yield each address that leads to no file or no anchor, or out of the site; and each id that is there twice."""
     page.cache_clear()
