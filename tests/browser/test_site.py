@@ -26,7 +26,15 @@ from tests.harness.publish.runs import COMPILE, EAGER, copied, written
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 PUBLISHED = ROOT / "results" / "published"
 HISTORY = "cells/jax/jit/regression-base-adam-float32-cpu-default/index.html"
-KINDS = ("index.html", "cells/index.html", HISTORY, "stale.html", "cite.html", "compare.html#a=a&b=b", "runs/a/index.html")
+KINDS = (
+    "index.html",
+    "cells/index.html",
+    HISTORY,
+    "stale.html",
+    "cite.html",
+    "compare.html#a=a&b=b",
+    "runs/a/index.html",
+)
 WIDTHS = (390, 1400)
 TWO_SESSIONS = {"seed": 43, "day": 1, "probe_ns": 102}
 
@@ -44,7 +52,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fused, failing = cell(mode="fused"), cell(mode="foreach")
     broken = {failing: {"status": "invalid", "reason": "it <fell> back"}}
     written(folder, "a", cells=(EAGER, COMPILE, fused), steps_us=(100, 104, 99, 101, 98, 102))
-    written(folder, "b", cells=(EAGER, COMPILE, failing), steps_us=(110, 109, 113, 111, 108), broken=broken, **TWO_SESSIONS)
+    written(
+        folder, "b", cells=(EAGER, COMPILE, failing), steps_us=(110, 109, 113, 111, 108), broken=broken, **TWO_SESSIONS
+    )
     written(folder, "side-by-side", steps_us=(120, 125, 119, 121, 117, 123), launcher="docker")
     written(folder, "elsewhere", cpu="Another processor", **TWO_SESSIONS)
     return folder
@@ -63,7 +73,9 @@ def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     with pytest.MonkeyPatch.context() as patch:
         for module in ("harness.report.plots.all", "harness.report.charts.all"):
             patch.setitem(sys.modules, module, None)
-        patch.setattr(pages, "draw", lambda spec, name, label: drawn(spec, name=name, label=label) if "jax" in label else "")
+        patch.setattr(
+            pages, "draw", lambda spec, name, label: drawn(spec, name=name, label=label) if "jax" in label else ""
+        )
         published = (path for path in PUBLISHED.iterdir() if path.is_dir())
         assert publish(made, *published, *copies.iterdir(), *(path for path in runs.iterdir())) == 0
     return made
@@ -90,7 +102,11 @@ def test_it_has_twelve_runs_and_every_link_and_anchor_leads_somewhere(site: Path
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_opens_from_the_disk_with_nothing_that_axe_finds(
-    browser: Browser, site: Path, name: str, width: int, scheme: str  # noqa: F811
+    browser: Browser,
+    site: Path,
+    name: str,
+    width: int,
+    scheme: str,  # noqa: F811
 ) -> None:
     page = browser.new_page(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
@@ -108,7 +124,9 @@ def test_opens_from_the_disk_with_nothing_that_axe_finds(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if not name.startswith("runs/"):  # the report has tests of its own
         found = Axe().run(page)
-        assert [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]] == []
+        assert [
+            (each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]
+        ] == []
     page.close()
 
 

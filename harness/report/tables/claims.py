@@ -94,12 +94,12 @@ def _verdict(row: ClaimRow) -> Value:
 
 
 CLAIM_COLUMNS: Final[tuple[Column[ClaimRow], ...]] = (
-    Column(key="claim", get=attrgetter("id")),
-    Column(key="words", heading="claim", kind="name", get=attrgetter("words")),
-    Column(key="verdict", heading="verdict", kind="text", get=_verdict),
-    Column(key="measured", heading="measured", kind="text", get=attrgetter("measured")),
-    Column(key="needs", get=attrgetter("needs")),
-    Column(key="command", get=attrgetter("command")),
+    Column(key="claim", type="string", get=attrgetter("id")),
+    Column(key="words", type="string", heading="claim", kind="name", get=attrgetter("words")),
+    Column(key="verdict", type="string", heading="verdict", kind="text", get=_verdict),
+    Column(key="measured", type="string", heading="measured", kind="text", get=attrgetter("measured")),
+    Column(key="needs", type="string", get=attrgetter("needs")),
+    Column(key="command", type="string", get=attrgetter("command")),
     Column(heading="to tell it", kind="text", where="wide", get=attrgetter("remedy")),
     Column(heading="to tell it", kind="text", where="narrow", get=attrgetter("needs")),
     Column(heading="command", kind="code", where="narrow", get=lambda row: row.command if row.remedy else None),
