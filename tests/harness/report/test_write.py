@@ -79,7 +79,7 @@ def test_printing_ends_with_where_the_page_is(folder: RunFolder, capsys: pytest.
     command = f"{shell.samestep('report')} {folder.path} --output {folder.report_path}"
     assert last_line() == f"No page yet; this makes it: {command}"
     Interim(folder).at_interrupt()
-    assert last_line() == f"Report: {page}, without plots so far; this makes it whole: {command}"
+    assert last_line() == f"Report: {page}, without charts so far; this makes it whole: {command}"
     reported(folder, output=folder.report_path)
     assert last_line() == f"Report: {page}"
     os.utime(page, (1, 1))  # a copy
