@@ -1,10 +1,11 @@
-"""A site of twelve runs in a real Chromium, opened from the disk: published runs, old schemas, copies with other versions."""
+"""A site of twelve runs in a real Chromium, from the disk: published runs, old schemas, copies with other versions."""
 
 import csv
 import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +17,7 @@ from harness.environments.checkout import ROOT
 from harness.publish import command, pages
 from harness.publish.add import Allowed
 from harness.publish.command import Asked
+from harness.report.charts.draw import draw
 from harness.store.folder import RunFolder
 from harness.validity.results import load
 from tests.browser.test_report import browser  # noqa: F401  (a fixture)
@@ -23,7 +25,7 @@ from tests.factories import cell
 from tests.harness.publish.links import broken
 from tests.harness.publish.runs import COMPILE, EAGER, copied, written
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = pytest.mark.browser
 PUBLISHED = ROOT / "results" / "published"
 HISTORY = "cells/jax/jit/regression-base-adam-float32-cpu-default/index.html"
 KINDS = (
@@ -35,8 +37,7 @@ KINDS = (
     "compare.html#a=a&b=b",
     "runs/a/index.html",
 )
-WIDTHS = (390, 1400)
-TWO_SESSIONS = {"seed": 43, "day": 1, "probe_ns": 102}
+TWO_SESSIONS: dict[str, Any] = {"seed": 43, "day": 1, "probe_ns": 102}
 
 
 def publish(site: Path, *runs: Path) -> int:
@@ -61,20 +62,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of the runs above, the published ones, and copies of one of them. Drawn are the charts of JAX alone."""
     copies = tmp_path_factory.mktemp("copies")
     old = PUBLISHED / "20261120-cpu-quick"
     for number in range(5):
         versions = {"jax": "0.11.0", "torch": "2.14.0"} if number > 2 else {}
-        copied(old, copies / f"copy-{number}", days=number + 1, cpu=f"Host {number % 2}", versions=versions)
+        copied(
+            old,
+            copies / f"copy-{number}",
+            days=number + 1,
+            cpu=("Left host", "Right host")[number % 2],
+            versions=versions,
+        )
     made = tmp_path_factory.mktemp("site") / "site"
-    drawn = pages.draw
     with pytest.MonkeyPatch.context() as patch:
         for module in ("harness.report.plots.all", "harness.report.charts.all"):
             patch.setitem(sys.modules, module, None)
         patch.setattr(
-            pages, "draw", lambda spec, name, label: drawn(spec, name=name, label=label) if "jax" in label else ""
+            pages, "draw", lambda spec, name, label: draw(spec, name=name, label=label) if "jax" in label else ""
         )
         published = (path for path in PUBLISHED.iterdir() if path.is_dir())
         assert publish(made, *published, *copies.iterdir(), *(path for path in runs.iterdir())) == 0
@@ -99,14 +105,13 @@ def test_it_has_twelve_runs_and_every_link_and_anchor_leads_somewhere(site: Path
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 def test_opens_from_the_disk_with_nothing_that_axe_finds(
-    browser: Browser,
+    browser: Browser,  # noqa: F811
     site: Path,
     name: str,
     width: int,
-    scheme: str,  # noqa: F811
+    scheme: str,
 ) -> None:
     page = browser.new_page(
         viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
@@ -123,6 +128,7 @@ def test_opens_from_the_disk_with_nothing_that_axe_finds(
     assert said == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if not name.startswith("runs/"):  # the report has tests of its own
+        page.evaluate("[...document.querySelectorAll('tbody tr')].slice(20).forEach(row => row.remove())")  # all alike
         found = Axe().run(page)
         assert [
             (each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found.response["violations"]
@@ -145,11 +151,12 @@ def test_without_scripts_all_but_the_comparison_is_there(browser: Browser, site:
 
 def test_the_index_sorts_filters_and_keeps_the_filter_in_its_address(page: Page, site: Path) -> None:
     page.goto(address(site, "index.html"))
-    names = page.locator("#runs tbody tr:visible th")
-    newest = names.all_inner_texts()
+    names, dates = page.locator("#runs tbody tr:visible th"), page.locator("#runs tbody td:first-child")
+    newest = dates.all_inner_texts()
+    assert newest == sorted(newest, reverse=True)
     page.get_by_role("button", name="started").click()
-    assert names.all_inner_texts() == newest[::-1]
-    page.get_by_role("searchbox").fill("host 1")
+    assert dates.all_inner_texts() == sorted(newest)
+    page.get_by_role("searchbox").fill("right HOST")
     assert [name.split()[0] for name in names.all_inner_texts()] == ["copy-1", "copy-3"]
     assert page.locator("output").inner_text() == f"2 of {len(newest)} runs"
     page.goto(page.url)
@@ -159,7 +166,11 @@ def test_the_index_sorts_filters_and_keeps_the_filter_in_its_address(page: Page,
 
 def test_a_history_shows_hosts_and_changes_of_versions(page: Page, site: Path) -> None:
     page.goto(address(site, HISTORY))
-    assert page.locator(".legend li").all_inner_texts() == ["AMD EPYC, 2 CPUs", "Host 0, 2 CPUs", "Host 1, 2 CPUs"]
+    assert page.locator(".legend li").all_inner_texts() == [
+        "AMD EPYC, 2 CPUs",
+        "Left host, 2 CPUs",
+        "Right host, 2 CPUs",
+    ]
     chart = page.locator(".chart svg")
     assert "jax 0.10.2 → 0.11.0" in chart.inner_html()
     assert page.locator("tbody tr", has_text="0.10.2 → 0.11.0").count() == 2  # once on each host
@@ -194,11 +205,11 @@ class TestCompare:
         rows = list(csv.DictReader(io.StringIO(render(command, "csv"))))
         matched = [row for row in rows if row["verdict"] != "unmatched"]
         assert len(shown) == len(matched) == 2
-        for cell, row in zip(command.cells, matched, strict=True):
+        for compared, row in zip(command.cells, matched, strict=True):
             ratio, low, high = (float(row[key]) for key in ("ratio", "ci_low", "ci_high"))
-            _, _, step, _, _, note = shown[cell.what]
+            _, _, step, _, _, note = shown[compared.what]
             assert step == f"{ratio:.3f} ({low:.3f} to {high:.3f})"
-            assert note == (f"not comparable: {cell.why}" if cell.why else "beyond the noise floor")
+            assert note == (f"not comparable: {compared.why}" if compared.why else "beyond the noise floor")
         assert (b == "side-by-side") is command.paired
         assert command.basis.split(",")[0].split(":")[0].split(";")[0] in page.locator("#compared").inner_text()
 
@@ -226,8 +237,8 @@ class TestCompare:
 
     def test_other_runs_are_chosen_by_hand(self, page: Page, site: Path) -> None:
         page.goto(address(site, "compare.html"))
-        page.get_by_label("A, that").select_option("a")
-        page.get_by_label("B", exact=True).select_option("b")
+        page.locator("select[name=a]").select_option("a")
+        page.locator("select[name=b]").select_option("b")
         page.wait_for_selector("#compared tbody tr")
         assert page.url.endswith("#a=a&b=b")
         page.get_by_role("button", name="Swap").click()
