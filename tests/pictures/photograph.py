@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, PngImagePlugin
 from playwright.sync_api import Browser, BrowserContext, Error, FloatRect, Page
 
@@ -18,8 +19,11 @@ from harness.errors import SamestepError, SetupError
 from harness.store.folder import RECORDS_FILE, RunFolder
 from tests.pictures.table import Picture
 
+Array = npt.NDArray[np.int64]
 SOURCE: Final = "Source"  # in the PNG: the run that it shows, and its records
+SCREEN_PX: Final = 900  # height of the window in which the picture is measured
 MARGIN_PX: Final = 24.0
+COLOURS: Final = 256
 MOST_BYTES: Final = 250_000
 MOST_LOOKS: Final = 20
 BETWEEN_LOOKS_MS: Final = 100.0
@@ -52,7 +56,7 @@ def photograph(browser: Browser, picture: Picture, page: str, said: str) -> byte
         path = Path(name) / "index.html"
         path.write_text(page, encoding="utf-8")
         try:
-            with _context(browser, picture) as context:
+            with _context(browser) as context:
                 png = _small(_taken(context, picture, path.as_uri()), said)
         except Error as error:
             first_line = next(iter(error.message.splitlines()), "")
@@ -62,9 +66,8 @@ def photograph(browser: Browser, picture: Picture, page: str, said: str) -> byte
     return png
 
 
-def _context(browser: Browser, picture: Picture) -> BrowserContext:
+def _context(browser: Browser) -> BrowserContext:
     return browser.new_context(
-        viewport={"width": picture.width_px, "height": 900},
         device_scale_factor=1,
         color_scheme="light",
         reduced_motion="reduce",
@@ -75,22 +78,33 @@ def _context(browser: Browser, picture: Picture) -> BrowserContext:
 
 
 def _taken(context: BrowserContext, picture: Picture, address: str) -> bytes:
-    """Return the part of the page as Chromium draws it, once it draws the same twice."""
-    page = context.new_page()
-    page.clock.set_fixed_time(0)
-    page.goto(address)
-    page.add_style_tag(content=FONTS)
+    """Return the part of the page as Chromium draws it, once it draws the same twice.
+
+    The page is opened anew at the height of the picture: after a change of height Chromium may leave out what lies in a
+    box that scrolls.
+    """
+    part = _part(_opened(context, picture, address, SCREEN_PX), picture)
+    bottom = int(part["y"] + part["height"])
+    page = _opened(context, picture, address, bottom)
     _require_font(context, page)
     before = b""
     for _ in range(MOST_LOOKS):
-        part = _part(page, picture)
-        page.set_viewport_size({"width": picture.width_px, "height": int(part["y"] + part["height"])})
-        png = page.screenshot(clip=part, animations="disabled")
+        png = page.screenshot(clip=_part(page, picture), animations="disabled")
         if png == before:
             return png
         before = png
         page.wait_for_timeout(BETWEEN_LOOKS_MS)
     raise SetupError(f"{picture.path} cannot be taken: the page of its run does not come to rest.")
+
+
+def _opened(context: BrowserContext, picture: Picture, address: str, height_px: int) -> Page:
+    page = context.new_page()
+    page.clock.set_fixed_time(0)
+    page.set_viewport_size({"width": picture.width_px, "height": height_px})
+    page.goto(address)
+    page.add_style_tag(content=FONTS)
+    page.wait_for_timeout(BETWEEN_LOOKS_MS)
+    return page
 
 
 def _require_font(context: BrowserContext, page: Page) -> None:
@@ -121,20 +135,34 @@ def _box(page: Page, picture: Picture, selector: str) -> FloatRect:
 
 
 def _small(png: bytes, said: str) -> bytes:
-    """Return the PNG with its 256 most frequent colours, and `said` as its SOURCE.
+    """Return the PNG in COLOURS colours, and `said` as its SOURCE.
 
-    These are the colours of grounds, texts and marks, and they stay as they are. The rest are the edges of letters:
-    each gets the nearest of them. (Pillow's own palettes average, which changes the colour of a small mark.)
+    Colours of grounds, texts and marks stay as they are; an edge of a letter gets the nearest of them. (Pillow's own
+    palettes average, which changes the colour of a small mark.)
     """
-    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))  # height × width × 3
-    colours, inverse, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
-    kept = colours[np.argsort(-counts, kind="stable")[:256]].astype(np.int64)  # 256 × 3
-    distances = ((colours[:, None, :] - kept[None, :, :]) ** 2).sum(axis=2)  # colours × 256
-    indices = distances.argmin(axis=1).astype(np.uint8)[inverse].reshape(pixels.shape[:2])
-    image = Image.fromarray(indices)
-    image.putpalette(kept.astype(np.uint8).tobytes())
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(np.int64)  # height × width × 3
+    packed, inverse, counts = np.unique(pixels @ [1 << 16, 1 << 8, 1], return_inverse=True, return_counts=True)
+    palette, nearest = _palette(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1), counts)
+    image = Image.fromarray(nearest.astype(np.uint8)[inverse].reshape(pixels.shape[:2]))
+    image.putpalette(palette.astype(np.uint8).tobytes())
     info = PngImagePlugin.PngInfo()
     info.add_text(SOURCE, said)
     written = io.BytesIO()
     image.save(written, "PNG", optimize=True, pnginfo=info)
     return written.getvalue()
+
+
+def _palette(colours: Array, counts: Array) -> tuple[Array, Array]:
+    """Choose at most COLOURS of `colours` (n × 3, each in `counts` pixels), and of these the nearest to each (n).
+
+    The next is always the one whose pixels are farthest off together, by the squared distance.
+    """
+    chosen = [int(counts.argmax())]
+    distance = ((colours - colours[chosen[0]]) ** 2).sum(axis=1)
+    nearest = np.zeros(len(colours), np.int64)
+    while len(chosen) < COLOURS and distance.any():
+        chosen.append(int((distance * counts).argmax()))
+        to_it = ((colours - colours[chosen[-1]]) ** 2).sum(axis=1)
+        nearest[to_it < distance] = len(chosen) - 1
+        distance = np.minimum(distance, to_it)
+    return colours[chosen], nearest
