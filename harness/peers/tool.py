@@ -96,7 +96,7 @@ class Programs:
         return [str(self.python), "-m", f"{PROGRAMS}.{program}", *arguments]
 
     def start(
-        self, command: Sequence[str], output: Path, cpus: Sequence[int] = (), **more: str
+        self, command: Sequence[str], output: Path, cpus: Sequence[int] = (), more: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a command whose output goes to a file.
 
@@ -104,13 +104,13 @@ class Programs:
             command: the program with its arguments.
             output: the file, which is written anew.
             cpus: where it runs; empty: where is measured.
-            more: further environment variables.
+            more: further environment variables; None: none.
         """
         with output.open("wb") as file:
             return subprocess.Popen(
                 command,
                 cwd=self.scratch,
-                env={**self.environment, **more},
+                env={**self.environment, **(more or {})},
                 preexec_fn=partial(_prepare, tuple(cpus) or self.cpus),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -126,7 +126,7 @@ class Programs:
             SetupError: it failed.
         """
         output = self.scratch / "output"
-        process = self.start(command, output, **more)
+        process = self.start(command, output, more=more)
         try:
             process.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired as error:

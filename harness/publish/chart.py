@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from harness.publish.history import History, Point
 from harness.report.charts.chart import Spec
-from harness.report.charts.colours import GROUND, HUES, INK, LINE, QUIET
+from harness.report.charts.colours import GROUND, INK, LINE, QUIET
+from harness.report.hues import HUES
 
 UNITS: Final = (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0))
 WIDTH: Final = 860  # pixels, without the axes

@@ -141,7 +141,9 @@ def _small(png: bytes, said: str) -> bytes:
     palettes average, which changes the colour of a small mark.)
     """
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(np.int64)  # height × width × 3
-    packed, inverse, counts = np.unique(pixels @ [1 << 16, 1 << 8, 1], return_inverse=True, return_counts=True)
+    packed, inverse, counts = np.unique(
+        pixels @ np.array([1 << 16, 1 << 8, 1], dtype=np.int64), return_inverse=True, return_counts=True
+    )
     palette, nearest = _palette(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1), counts)
     image = Image.fromarray(nearest.astype(np.uint8)[inverse].reshape(pixels.shape[:2]))
     image.putpalette(palette.astype(np.uint8).tobytes())

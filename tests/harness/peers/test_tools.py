@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.errors import SetupError
-from harness.peers import hyperfine, pyperf, pytest_benchmark, samestep, torch_timer
+from harness.peers import hyperfine, pyperf, pytest_benchmark, samestep, tool, torch_timer
 from harness.peers.hyperfine import Hyperfine
 from harness.peers.pyperf import Pyperf
 from harness.peers.pytest_benchmark import PytestBenchmark
@@ -286,12 +286,12 @@ def test_processes_start_on_all_processors_and_take_turns_on_the_measured_ones(
 ) -> None:
     last = max(os.sched_getaffinity(0))
     programs = Programs(Path(sys.executable), tmp_path, [("OPENBLAS_NUM_THREADS", "1")], (last,))
-    began: list[Sequence[int]] = []
+    began: list[tuple[int, ...]] = []
     ended: list[set[int]] = []
-    start, end = Programs.start, samestep.end_politely
+    start, end = Programs.start, tool.end_politely
 
     def started(self: Programs, command: Sequence[str], output: Path, cpus: Sequence[int] = ()) -> Any:
-        began.append(cpus)
+        began.append(tuple(cpus))
         return start(self, command, output, cpus)
 
     def ending(process: subprocess.Popen[bytes], patience_s: float) -> None:

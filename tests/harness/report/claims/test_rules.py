@@ -1,6 +1,7 @@
 """Each rule, once for each verdict that it can lead to. The figures are known from how the records were made."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ class TestGpuMemory:
 
 
 class TestTrainerOverhead:
-    def both(self, regression: float, mlp: float, **changes: float) -> list:  # type: ignore[type-arg]
+    def both(self, regression: float, mlp: float, **changes: Any) -> list:  # type: ignore[type-arg]
         return [
             *timed({"torch eager": 100, "lightning fit": 100 * regression}, **changes),
             *timed({"torch eager": 9000, "lightning fit": 9000 * mlp}, workload="mlp", size="L", **changes),
@@ -228,7 +229,7 @@ class TestTrainerOverhead:
 
 
 class TestLargeBatches:
-    def sizes(self, *ratios: float, **changes: float) -> list:  # type: ignore[type-arg]
+    def sizes(self, *ratios: float, **changes: Any) -> list:  # type: ignore[type-arg]
         """JAX's step ÷ PyTorch's at S, M and L."""
         return [
             one
@@ -318,7 +319,7 @@ class TestDeterministic:
 class TestOnnxInference:
     """No version has such cells yet: ONNX Runtime runs the regression, which has no forward pass alone."""
 
-    def both(self, ratio: float, **changes: float) -> list:  # type: ignore[type-arg]
+    def both(self, ratio: float, **changes: Any) -> list:  # type: ignore[type-arg]
         return [
             *timed({"onnxruntime from-torch": 100 * ratio}, **changes),
             *timed({"torch eager": 100}, optimizer="none", **changes),
