@@ -69,6 +69,13 @@ def test_a_small_mark_keeps_its_colour_beside_more_colours_than_a_picture_has(br
     assert set(MARKS) <= {colour for _, colour in colours}
 
 
+def test_what_sticks_to_the_lower_edge_of_the_window_covers_nothing(browser: Browser) -> None:
+    bar = '<div style="position: fixed; bottom: 0; height: 90px; width: 100%; background: rgb(9, 8, 7)"></div>'
+    colours = taken(browser, PAGE + bar).convert("RGB").getcolors()
+    assert colours is not None
+    assert (9, 8, 7) not in {colour for _, colour in colours}
+
+
 def test_what_the_page_lacks_is_said(browser: Browser) -> None:
     with pytest.raises(SamestepError, match=r"top\.png: the page of a-run shows no #nothing: change the row"):
         taken(browser, last="#nothing")

@@ -24,6 +24,7 @@ SOURCE: Final = "Source"  # in the PNG: the run that it shows, and its records
 SCREEN_PX: Final = 900  # height of the window in which the picture is measured
 MARGIN_PX: Final = 24.0
 COLOURS: Final = 256
+PACKED: Final[Array] = np.array([1 << 16, 1 << 8, 1])  # times red, green, blue: one number a colour
 MOST_BYTES: Final = 250_000
 MOST_LOOKS: Final = 20
 BETWEEN_LOOKS_MS: Final = 100.0
@@ -80,12 +81,10 @@ def _context(browser: Browser) -> BrowserContext:
 def _taken(context: BrowserContext, picture: Picture, address: str) -> bytes:
     """Return the part of the page as Chromium draws it, once it draws the same twice.
 
-    The page is opened anew at the height of the picture: after a change of height Chromium may leave out what lies in a
-    box that scrolls.
+    The window is so tall that nothing which sticks to its lower edge covers the picture.
     """
     part = _part(_opened(context, picture, address, SCREEN_PX), picture)
-    bottom = int(part["y"] + part["height"])
-    page = _opened(context, picture, address, bottom)
+    page = _opened(context, picture, address, int(part["y"] + part["height"]) + SCREEN_PX)
     _require_font(context, page)
     before = b""
     for _ in range(MOST_LOOKS):
@@ -141,9 +140,7 @@ def _small(png: bytes, said: str) -> bytes:
     palettes average, which changes the colour of a small mark.)
     """
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(np.int64)  # height × width × 3
-    packed, inverse, counts = np.unique(
-        pixels @ np.array([1 << 16, 1 << 8, 1], dtype=np.int64), return_inverse=True, return_counts=True
-    )
+    packed, inverse, counts = np.unique(pixels @ PACKED, return_inverse=True, return_counts=True)
     palette, nearest = _palette(np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1), counts)
     image = Image.fromarray(nearest.astype(np.uint8)[inverse].reshape(pixels.shape[:2]))
     image.putpalette(palette.astype(np.uint8).tobytes())
