@@ -157,7 +157,7 @@ def test_without_its_library_a_page_has_no_charts_and_says_so_once(
     page = write.write_report(folder).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert [record.getMessage() for record in caplog.records if "charts" in record.getMessage()] == [
-        "samestep: the page lacks its charts: ChartError: vl-convert-python is not installed."
+        "samestep: the page lacks its charts: EngineError: vl-convert-python is not installed: `make setup` installs it."
     ]
 
 
