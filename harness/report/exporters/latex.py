@@ -6,6 +6,7 @@ A table that is too wide for a page is split by columns, one that is too long go
 that all rows share are in the caption. The notes are plain text in \footnotesize, without a package for notes.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ WIDTH: Final = 108  # characters of a line of \footnotesize on A4 or letter pape
 LONGEST: Final = 45  # lines of a table on one page; a longer one goes on over pages
 GAP: Final = 2  # characters between columns
 RAISED: Final = 0.7  # width of a raised character
+PROSE_GAP: Final = 0.02  # of the width of a line, between columns of sentences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,9 @@ def _table(view: View, run: Run) -> Iterator[str]:
     if not view.rows:
         yield f"% {view.title}: this run has no such records.\n"
         return
+    if view.is_prose:
+        yield _prose(view, run)
+        return
     notes = dict.fromkeys(row.note for row in view.notes)
     layout = Layout(
         view=view,
@@ -73,6 +78,22 @@ def _table(view: View, run: Run) -> Iterator[str]:
     parts = _parts(layout)
     for at, columns in enumerate(parts, start=1):
         yield _part(layout, columns, at, len(parts))
+
+
+def _prose(view: View, run: Run) -> str:
+    """Return a table of sentences: columns as wide as their texts ask for, in which these go on in the next line."""
+    headings = [*view.names, *view.values]
+    rows = [[value.text for value in (*row.names, *row.values)] for row in view.rows]
+    shares = [
+        max(len(heading.text), math.sqrt(max(len(row[at]) for row in rows))) for at, heading in enumerate(headings)
+    ]
+    free = 1 - PROSE_GAP * (len(headings) - 1)
+    spec = "".join(rf"p{{{free * share / sum(shares):.3f}\linewidth}}" for share in shares)
+    body = [_line([rf"\raggedright {breakable(text)}\par" for text in row]) for row in rows]
+    caption = rf"\caption[{escaped(view.title)}]{{{breakable(f'{view.title}. {view.about} Run {run.facts.id}.')}}}"
+    head = [_line([escaped(heading.text) for heading in headings])]
+    notes = [rf"{breakable(text)}\par" for text in (run.caveat, *view.remarks) if text]
+    return _long(rf"{caption}\label{{tab:samestep-{view.name}}}", rf"@{{}}{spec}@{{}}", head, body, notes)
 
 
 def _parts(layout: Layout) -> list[list[int]]:

@@ -101,8 +101,8 @@ CLAIM_COLUMNS: Final[tuple[Column[ClaimRow], ...]] = (
     Column(key="needs", type="string", get=attrgetter("needs")),
     Column(key="command", type="string", get=attrgetter("command")),
     Column(heading="to tell it", kind="text", where="wide", get=attrgetter("remedy")),
-    Column(heading="to tell it", kind="text", where="narrow", get=attrgetter("needs")),
-    Column(heading="command", kind="code", where="narrow", get=lambda row: row.command if row.remedy else None),
+    Column(heading="to tell it", kind="text", where="terminal", get=attrgetter("needs")),
+    Column(heading="command", kind="code", where="terminal", get=lambda row: row.command if row.remedy else None),
 )
 
 

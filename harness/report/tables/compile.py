@@ -251,6 +251,13 @@ def _start_columns(
             explanation="The state of the caches that the processes had, derived from the counters."
             f" {excluded} “none”: the mode keeps nothing that a later process can use.",
         ),
+        *_cache_columns(state, start, counted),
+    )
+
+
+def _cache_columns(state: str, start: Callable[[CompileRow], Start], counted: str) -> tuple[Column[CompileRow], ...]:
+    """Return the columns of what the caches did."""
+    return (
         Column(
             heading=state,
             unit="hits · misses · new",
