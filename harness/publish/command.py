@@ -4,6 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -151,8 +152,10 @@ def _write(site: Site, kept: Sequence[Kept]) -> tuple[int, int]:
 
 
 def _write_cells(site: Site, cells: Sequence[History]) -> None:
-    for of in cells:
-        _write_all(site, {f"{of.folder}/{name}": text for name, text in pages.of_cell(of).items()})
+    """Write the pages of cells; while one is written, the charts of the next ones are drawn, in a process of Vega's."""
+    with ThreadPoolExecutor(max_workers=1) as drawing:
+        for of, drawn in zip(cells, drawing.map(pages.drawn, cells), strict=True):
+            _write_all(site, {f"{of.folder}/{name}": text for name, text in pages.of_cell(of, drawn).items()})
 
 
 def _write_all(site: Site, files: Mapping[str, str]) -> None:

@@ -51,12 +51,25 @@ def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker
     }
 
 
-def of_cell(of: History) -> Mapping[str, str]:
-    """Return the files of the folder of a cell."""
+def of_cell(of: History, drawing: Markup) -> Mapping[str, str]:
+    """Return the files of the folder of a cell, with its chart as `drawn` returns it."""
     return {
-        "index.html": _render("cell.html", root="../../../../", of=of, drawing=_drawing(of), drawn=chart.drawn(of)),
+        "index.html": _render("cell.html", root="../../../../", of=of, drawing=drawing, drawn=chart.drawn(of)),
         "history.csv": history.as_csv(of),
     }
+
+
+def drawn(of: History) -> Markup:
+    """Return the chart of a cell; empty where there is nothing to draw, or it cannot be drawn, which is said."""
+    runs = len(chart.drawn(of))
+    if not runs:
+        return Markup()
+    try:
+        label = f"Time per step of {of.label} over {count(runs, 'run')}"
+        return Markup(draw(chart.spec(of), name="history", label=label))
+    except (ImportError, ValueError) as error:
+        logging.getLogger(__name__).warning("samestep: %s: the page lacks its chart: %s.", of.folder, brief(error))
+        return Markup()
 
 
 def digest(of: History) -> str:
@@ -74,19 +87,6 @@ def with_bar(page: str, entry: Entry) -> str:
         raise StoreError(f"{entry.id}: its page has no <body>, so it cannot be put into a site.")
     bar = _render("bar.html", entry=entry, root="../../", style=Markup(_template_text("bar.css")))
     return f"{page[: body.end()]}\n{bar}{page[body.end() :]}"
-
-
-def _drawing(of: History) -> Markup:
-    """Return the chart; empty where there is nothing to draw, or it cannot be drawn, which is said."""
-    runs = len(chart.drawn(of))
-    if not runs:
-        return Markup()
-    try:
-        label = f"Time per step of {of.label} over {count(runs, 'run')}"
-        return Markup(draw(chart.spec(of), name="history", label=label))
-    except (ImportError, ValueError) as error:
-        logging.getLogger(__name__).warning("samestep: %s: the page lacks its chart: %s.", of.folder, brief(error))
-        return Markup()
 
 
 def _comparison_data(entries: Sequence[Entry]) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from harness.errors import SelectionError, StoreError
 from harness.publish import add, command, pages
@@ -377,9 +378,9 @@ def test_only_pages_that_show_something_new_are_written(
     asked: list[str] = []
     of_cell = pages.of_cell
 
-    def noted(of: History) -> Mapping[str, str]:
+    def noted(of: History, drawing: Markup) -> Mapping[str, str]:
         asked.append(of.cell.mode)
-        return of_cell(of)
+        return of_cell(of, drawing)
 
     monkeypatch.setattr(pages, "of_cell", noted)
     publish("two")
