@@ -3,10 +3,10 @@
 import functools
 import hashlib
 import json
-import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +28,18 @@ from harness.terminal.failures import brief
 
 BODY: Final = re.compile(r"<body[^>]*>")
 VARIABLES: Final = re.compile(r"(?:@media \(prefers-color-scheme: dark\) \{\s*)?:root \{[^}]*\}(?:\s*\})?")
+NOTHING: Final = Markup()
 MOST_VERSIONS: Final = 6  # named in a row of the index
 QUANTILES: Final = 200  # steps of 1 ÷ degrees of freedom, from 0 to 1, between which compare.js interpolates
 DATA: Final[Mapping[str, str]] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The chart of a cell."""
+
+    svg: Markup = NOTHING  # empty: there is nothing to draw, or it lacks it
+    lacks: str = ""  # why it could not be drawn; empty: it could
 
 
 def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker) -> dict[str, str]:
@@ -51,25 +60,24 @@ def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker
     }
 
 
-def of_cell(of: History, drawing: Markup) -> Mapping[str, str]:
-    """Return the files of the folder of a cell, with its chart as `drawn` returns it."""
+def of_cell(of: History, drawing: Drawing) -> Mapping[str, str]:
+    """Return the files of the folder of a cell."""
     return {
-        "index.html": _render("cell.html", root="../../../../", of=of, drawing=drawing, drawn=chart.drawn(of)),
+        "index.html": _render("cell.html", root="../../../../", of=of, drawing=drawing.svg, drawn=chart.drawn(of)),
         "history.csv": history.as_csv(of),
     }
 
 
-def drawn(of: History) -> Markup:
-    """Return the chart of a cell; empty where there is nothing to draw, or it cannot be drawn, which is said."""
+def drawn(of: History) -> Drawing:
+    """Return the chart of a cell."""
     runs = len(chart.drawn(of))
     if not runs:
-        return Markup()
+        return Drawing()
     try:
         label = f"Time per step of {of.label} over {count(runs, 'run')}"
-        return Markup(draw(chart.spec(of), name="history", label=label))
+        return Drawing(Markup(draw(chart.spec(of), name="history", label=label)))
     except (ImportError, ValueError) as error:
-        logging.getLogger(__name__).warning("samestep: %s: the page lacks its chart: %s.", of.folder, brief(error))
-        return Markup()
+        return Drawing(lacks=brief(error))
 
 
 def digest(of: History) -> str:
