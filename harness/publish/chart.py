@@ -14,6 +14,7 @@ WIDTH: Final = 860  # pixels, without the axes
 HEIGHT: Final = 250
 MOST_NAMED: Final = 6  # changes that are named in the chart; the table has all
 MOST_DRAWN: Final = 60  # runs; a band needs some pixels
+EARLY: Final = 0.3  # share of the time that the chart spans
 ROWS: Final = 3  # of such names above the chart, in turn
 ROW_HEIGHT: Final = 13  # pixels
 LONGEST_NAME: Final = 30  # characters
@@ -84,12 +85,20 @@ def _changes(points: Sequence[Point], x: Spec) -> Iterator[Spec]:
         return
     dashed = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1, "color": QUIET}
     yield {"data": {"values": [{"at": _at(point)} for point in changed]}, "mark": dashed, "encoding": {"x": x}}
+    first, last = points[-1].entry.started_unix_ns, points[0].entry.started_unix_ns
+    early = first + (last - first) * EARLY  # a name of such a run stands on its other side, where there is room
     names = [
-        {"at": _at(point), "name": _name(point.changes), "row": number % ROWS}
+        {
+            "at": _at(point),
+            "name": _name(point.changes),
+            "row": number % ROWS,
+            "early": point.entry.started_unix_ns < early,
+        }
         for number, point in enumerate(changed[:MOST_NAMED])
     ]
     text = {
-        "type": "text", "align": "right", "baseline": "top", "dx": -3, "color": INK, "fontSize": 10, "limit": 190,
+        "type": "text", "baseline": "top", "color": INK, "fontSize": 10, "limit": 190,
+        "align": {"expr": "datum.early ? 'left' : 'right'"}, "dx": {"expr": "datum.early ? 3 : -3"},
         "y": {"expr": f"2 + {ROW_HEIGHT} * datum.row"},
     }  # fmt: skip
     yield {"data": {"values": names}, "mark": text, "encoding": {"x": x, "text": {"field": "name"}}}

@@ -4,6 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -138,21 +139,33 @@ def _write(site: Site, kept: Sequence[Kept]) -> tuple[int, int]:
     shared = pages.files([each.entry for each in kept], cells, site.marker)
     lists = {name: shared.pop(name) for name in LISTS}
     new = [of for of in stale if not site.has(f"{of.folder}/{INDEX}")]
-    _write_cells(site, new)
+    lacking = dict(_write_cells(site, new))
     _write_all(site, shared)
-    _write_cells(site, [of for of in stale if of not in new])
+    lacking |= _write_cells(site, [of for of in stale if of not in new])
     _write_all(site, lists)
     for folder in before.keys() - now.keys():
         site.remove(folder)
     for folder in site.unlisted({each.entry.name for each in kept}):
         site.remove(folder)
-    site.write(PAGES, to_json(now))
+    site.write(PAGES, to_json({folder: digest for folder, digest in now.items() if folder not in lacking}))
+    if lacking:
+        why = next(iter(lacking.values()))
+        print(f"samestep: {count(len(lacking), 'page')} of cells without chart: {why}. Publish again.", file=sys.stderr)
     return len(stale), len(cells)
 
 
-def _write_cells(site: Site, cells: Sequence[History]) -> None:
-    for of in cells:
-        _write_all(site, {f"{of.folder}/{name}": text for name, text in pages.of_cell(of).items()})
+def _write_cells(site: Site, cells: Sequence[History]) -> Mapping[str, str]:
+    """Write the pages of cells; return which of them lack their chart, by their folders, and why.
+
+    While a page is written, the charts of the next ones are drawn, in a process of Vega's.
+    """
+    lacking = {}
+    with ThreadPoolExecutor(max_workers=1) as drawing:
+        for of, drawn in zip(cells, drawing.map(pages.drawn, cells), strict=True):
+            _write_all(site, {f"{of.folder}/{name}": text for name, text in pages.of_cell(of, drawn).items()})
+            if drawn.lacks:
+                lacking[of.folder] = drawn.lacks
+    return lacking
 
 
 def _write_all(site: Site, files: Mapping[str, str]) -> None:

@@ -14,7 +14,8 @@ from typing import Final
 from bench.records.record import Cell
 
 PLAIN: Final = re.compile(r"[a-z0-9_]+(?:[.-][a-z0-9_]+)*")
-PLAIN_PART: Final = re.compile(r"[a-z0-9_]+")  # of several parts joined by hyphens
+# Of several parts joined by hyphens. A size of one or two letters is in upper case, as S and XL, and written in lower.
+PLAIN_PART: Final = re.compile(r"[a-z0-9_]{3,}|[A-Z0-9]{1,2}")
 LONGEST: Final = 80  # characters of a plain name
 KEPT: Final = 40  # characters kept of any other
 DIGEST: Final = 12  # hexadecimal digits
@@ -26,8 +27,8 @@ def segment(*parts: str) -> str:
     """Return one segment of a path that names `parts`: other parts, another segment."""
     plain = "-".join(parts)
     pattern = PLAIN if len(parts) == 1 else PLAIN_PART
-    if len(plain) <= LONGEST and all(map(pattern.fullmatch, parts)) and not RESERVED.fullmatch(plain):
-        return plain
+    if len(plain) <= LONGEST and all(map(pattern.fullmatch, parts)) and not RESERVED.fullmatch(plain.lower()):
+        return plain.lower()
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGEST]
     kept = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:KEPT].strip("-")
     return f"{kept or 'x'}--{digest}"

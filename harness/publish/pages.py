@@ -3,10 +3,10 @@
 import functools
 import hashlib
 import json
-import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +28,18 @@ from harness.terminal.failures import brief
 
 BODY: Final = re.compile(r"<body[^>]*>")
 VARIABLES: Final = re.compile(r"(?:@media \(prefers-color-scheme: dark\) \{\s*)?:root \{[^}]*\}(?:\s*\})?")
+NOTHING: Final = Markup()
 MOST_VERSIONS: Final = 6  # named in a row of the index
 QUANTILES: Final = 200  # steps of 1 ÷ degrees of freedom, from 0 to 1, between which compare.js interpolates
 DATA: Final[Mapping[str, str]] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The chart of a cell."""
+
+    svg: Markup = NOTHING  # empty: there is nothing to draw, or it lacks it
+    lacks: str = ""  # why it could not be drawn; empty: it could
 
 
 def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker) -> dict[str, str]:
@@ -51,12 +60,24 @@ def files(entries: Sequence[Entry], histories: Sequence[History], marker: Marker
     }
 
 
-def of_cell(of: History) -> Mapping[str, str]:
+def of_cell(of: History, drawing: Drawing) -> Mapping[str, str]:
     """Return the files of the folder of a cell."""
     return {
-        "index.html": _render("cell.html", root="../../../../", of=of, drawing=_drawing(of), drawn=chart.drawn(of)),
+        "index.html": _render("cell.html", root="../../../../", of=of, drawing=drawing.svg, drawn=chart.drawn(of)),
         "history.csv": history.as_csv(of),
     }
+
+
+def drawn(of: History) -> Drawing:
+    """Return the chart of a cell."""
+    runs = len(chart.drawn(of))
+    if not runs:
+        return Drawing()
+    try:
+        label = f"Time per step of {of.label} over {count(runs, 'run')}"
+        return Drawing(Markup(draw(chart.spec(of), name="history", label=label)))
+    except (ImportError, ValueError) as error:
+        return Drawing(lacks=brief(error))
 
 
 def digest(of: History) -> str:
@@ -74,19 +95,6 @@ def with_bar(page: str, entry: Entry) -> str:
         raise StoreError(f"{entry.id}: its page has no <body>, so it cannot be put into a site.")
     bar = _render("bar.html", entry=entry, root="../../", style=Markup(_template_text("bar.css")))
     return f"{page[: body.end()]}\n{bar}{page[body.end() :]}"
-
-
-def _drawing(of: History) -> Markup:
-    """Return the chart; empty where there is nothing to draw, or it cannot be drawn, which is said."""
-    runs = len(chart.drawn(of))
-    if not runs:
-        return Markup()
-    try:
-        label = f"Time per step of {of.label} over {count(runs, 'run')}"
-        return Markup(draw(chart.spec(of), name="history", label=label))
-    except (ImportError, ValueError) as error:
-        logging.getLogger(__name__).warning("samestep: %s: the page lacks its chart: %s.", of.folder, brief(error))
-        return Markup()
 
 
 def _comparison_data(entries: Sequence[Entry]) -> Markup:

@@ -13,6 +13,7 @@ from harness.environments.locks import PYTHONS, ROOT, lock_file
 from harness.publish.entry import Entry, Software
 
 PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+BUILDS: Final = ("-cpu", "-gpu")  # packages of other names that are imported by the same: tensorflow-cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def packages(software: Software, root: Path = ROOT) -> tuple[Package, ...]:
     """Return the packages of `software` beside their locked versions."""
     locked = locks(root, software.framework, software.device)
     pairs = (version.partition("==") for version in software.versions)
-    return tuple(Package(name, measured, locked.get(_normal(name), "")) for name, _, measured in pairs)
+    return tuple(Package(name, measured, _locked(locked, _normal(name))) for name, _, measured in pairs)
 
 
 def old(entry: Entry, root: Path = ROOT) -> tuple[Package, ...]:
@@ -80,6 +81,11 @@ def locks(root: Path, framework: str, device: str) -> Mapping[str, str]:
     except (OSError, UnicodeDecodeError):
         return {}
     return {_normal(name): version for name, version in PIN.findall(text)}
+
+
+def _locked(locked: Mapping[str, str], name: str) -> str:
+    """Return the locked version of a package, which may be a build of it for one device; empty: there is none."""
+    return next((locked[each] for each in (name, *(name + build for build in BUILDS)) if each in locked), "")
 
 
 def _normal(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.publish import command
+from harness.publish import command, pages
 from harness.publish.add import Allowed
 from harness.publish.command import Asked
 
@@ -15,8 +15,9 @@ Publish = Callable[..., int]
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("harness.report.plots.all", "harness.report.charts.all", "vl_convert"):
+    for module in ("harness.report.plots.all", "harness.report.charts.all"):
         monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(pages, "draw", lambda spec, name, label: "<svg></svg>")
 
 
 @pytest.fixture

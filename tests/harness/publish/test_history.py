@@ -90,15 +90,21 @@ def test_one_run_in_one_block_has_no_interval_and_is_drawn_all_the_same() -> Non
 
 class TestStale:
     SOFTWARE = Software(
-        framework="torch", device="cpu", python="3.11", versions=("torch==2.12.1+cpu", "numpy==9.9", "own==1"), image=""
+        framework="torch",
+        device="cpu",
+        python="3.11",
+        versions=("torch==2.12.1+cpu", "numpy==9.9", "own==1", "onnxruntime==1.0"),
+        image="",
     )
 
     def test_only_what_is_older_than_its_lock_is(self, tmp_path: Any) -> None:
         (tmp_path / "images/locks").mkdir(parents=True)
         lock = tmp_path / "images/locks/torch.cpu-py311.txt"
-        lock.write_text("torch==2.13.0+cpu \\\n    --hash=sha256:00\nNumPy==2.4.6 \\\n    --hash=sha256:00\n")
+        lock.write_text(
+            "torch==2.13.0+cpu \\\n    --hash=sha256:00\nNumPy==2.4.6 \\\n    --hash=sha256:00\nonnxruntime-gpu==1.1\n"
+        )
         found = {package.name: package for package in stale.packages(self.SOFTWARE, tmp_path)}
-        assert [name for name, package in found.items() if package.is_old] == ["torch"]
+        assert [name for name, package in found.items() if package.is_old] == ["torch", "onnxruntime"]
         assert (found["torch"].measured, found["torch"].locked) == ("2.12.1+cpu", "2.13.0+cpu")
         assert found["own"].locked == ""
 

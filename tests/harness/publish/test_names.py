@@ -23,6 +23,7 @@ def test_a_plain_name_stays(name: str) -> None:
 def test_a_cell_has_an_address_that_reads_as_the_cell() -> None:
     found = cell_folder(cell(mode="reduce-overhead"))
     assert found == "cells/torch/reduce-overhead/regression-base-adam-float32-cpu-default"
+    assert cell_folder(cell(workload="mlp", size="S")) == "cells/torch/eager/mlp-s-adam-float32-cpu-default"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "/etc", "a/../b", "CON", "nul.txt", " a", "a.", "Ä", "x" * 300])
@@ -37,7 +38,11 @@ def test_two_names_never_share_a_path_not_even_without_upper_case(one: str, othe
     assert all(re.fullmatch(r"[a-z0-9_.-]{1,80}", name) and not name.startswith(".") for name in folded)
 
 
-@given(st.lists(st.sampled_from(["a", "b", "a-b", "-", "", "a--b", "A"]), min_size=6, max_size=6))
+@given(
+    st.lists(
+        st.sampled_from(["a", "b", "a-b", "-", "", "a--b", "A", "S", "s", "XL", "xl", "base"]), min_size=6, max_size=6
+    )
+)
 def test_the_parts_of_a_cell_do_not_run_into_each_other(parts: list[str]) -> None:
     fields = dict(zip(("workload", "size", "optimizer", "precision", "device", "allocator"), parts, strict=True))
     shifted = dict(zip(fields, [*parts[1:], parts[0]], strict=True))

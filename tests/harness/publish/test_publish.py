@@ -11,6 +11,7 @@ import pytest
 from harness.errors import SelectionError, StoreError
 from harness.publish import add, command, pages
 from harness.publish.history import History
+from harness.publish.pages import Drawing
 from harness.publish.site import MARKER, Site
 from harness.report import write
 from harness.store.lock import Lock
@@ -377,13 +378,32 @@ def test_only_pages_that_show_something_new_are_written(
     asked: list[str] = []
     of_cell = pages.of_cell
 
-    def noted(of: History) -> Mapping[str, str]:
+    def noted(of: History, drawing: Drawing) -> Mapping[str, str]:
         asked.append(of.cell.mode)
-        return of_cell(of)
+        return of_cell(of, drawing)
 
     monkeypatch.setattr(pages, "of_cell", noted)
     publish("two")
     assert asked == ["eager"]
+
+
+def test_a_page_that_could_not_be_drawn_is_said_once_and_drawn_the_next_time(
+    publish: Publish, results: Path, site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(spec: object, name: str, label: str) -> str:
+        raise ValueError("no engine")
+
+    written(results)
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "draw", broken)
+        assert publish(RUN) == 0
+    assert (
+        capsys.readouterr().err == "samestep: 2 pages of cells without chart: ValueError: no engine. Publish again.\n"
+    )
+    history = site / "cells/torch/eager/regression-base-adam-float32-cpu-default/index.html"
+    assert "<svg" not in text(history)
+    publish(RUN)
+    assert "<svg" in text(history)
 
 
 def test_the_address_and_the_author_are_kept(publish: Publish, results: Path, site: Path) -> None:
