@@ -1,8 +1,8 @@
-"""The hues of the frameworks: placeholders of the drawings, which CSS variables of the page replace."""
+"""The hues of the frameworks: CSS variables of the page."""
 
 from typing import Final
 
-HUES: Final = tuple(f"#0100{number:02x}" for number in range(1, 12))  # by position of the framework in the run
+HUES: Final = tuple(f"var(--hue-{number})" for number in range(1, 12))  # by position of the framework in the run
 
 
 def hue_number(index: int) -> int:
