@@ -16,8 +16,10 @@ from harness.format import NONE, Value, duration, listed, mebibytes, rounded, wh
 from harness.report.overview import WORK, CellFacts, Work
 from harness.report.tables.code import CodeRow
 from harness.report.words import count
+from harness.store.facts import RunFacts
 
 SHADES: Final = (1.1, 1.5, 2.0, 4.0, 10.0, 100.0)  # upper ends of the ratios of a shade; one more for those above
+MOST_WORKS: Final = 6  # of one mode that are named one by one
 WIDE: Final = 2.0  # "~" before a number whose interval has ends that differ by more than this factor
 
 Lines = Mapping[str, int]  # lines of code of each framework's hello world
@@ -49,7 +51,7 @@ MEASURES: Final = (
         text=lambda value: duration(value) if isinstance(value, float) else NONE,
         ends=lambda cell: (cell.first_low_ns, cell.first_high_ns),
     ),
-    Measure(key="even", heading="Break-even", get=lambda cell, lines: cell.break_even, text=rounded),
+    Measure(key="even", heading="Break-even, steps", get=lambda cell, lines: cell.break_even, text=rounded),
     Measure(
         key="memory",
         heading="Peak memory",
@@ -116,6 +118,11 @@ class Matrix:
     says: tuple[str, ...]  # sentences that a reader needs
 
     @property
+    def is_shaded(self) -> bool:
+        """Whether any field has something to be compared with."""
+        return any(field.shade is not None for row in self.rows for field in row.fields)
+
+    @property
     def above(self) -> list[tuple[str, int]]:
         """The upper line of headings, each with the number of its columns; empty: there is none."""
         if not any(column.above for column in self.columns):
@@ -123,15 +130,13 @@ class Matrix:
         return [(text, len(list(group))) for text, group in groupby(self.columns, key=lambda column: column.above)]
 
 
-def matrix(cells: Sequence[CellFacts], code: Iterable[CodeRow], *, blocks: int) -> Matrix | None:
-    """Return the matrix of a run of so many `blocks`; None when it has no cells."""
+def matrix(cells: Sequence[CellFacts], code: Iterable[CodeRow], facts: RunFacts) -> Matrix | None:
+    """Return the matrix of a run with these cells, hello worlds and facts; None when it has no cells."""
     if not cells:
         return None
     lines = {row.cell.framework: row.lines for row in code if row.lines is not None}
-    works = list(dict.fromkeys(cell.work for cell in cells))
-    measures = tuple(
-        measure for measure in MEASURES if any(measure.get(cell, lines) is not None for cell in cells)
-    )
+    works = _ordered({cell.work for cell in cells}, facts)
+    measures = tuple(measure for measure in MEASURES if any(measure.get(cell, lines) is not None for cell in cells))
     has_works = len(works) > 1
     per_cell = tuple(measure for measure in measures if measure in PER_CELL) or PER_CELL[:1]
     shown = per_cell if has_works else measures or PER_CELL[:1]
@@ -143,7 +148,7 @@ def matrix(cells: Sequence[CellFacts], code: Iterable[CodeRow], *, blocks: int) 
         rows=tuple(_in_order(rows, cells, shown[0], lines)),
         measures=shown,
         common=_common(works),
-        says=tuple(_sentences(cells, blocks)),
+        says=tuple(_sentences(cells, facts.blocks)),
     )
 
 
@@ -157,13 +162,25 @@ def work_key(work: Work, varying: Sequence[int]) -> str:
     return "/".join(work[index] for index in varying)
 
 
-def _varying(works: Sequence[Work]) -> list[int]:
+def _ordered(works: Iterable[Work], facts: RunFacts) -> list[Work]:
+    """Return works in the order of the run's facts: workloads, then sizes; then by name."""
+    offers = {offer.name: (at, offer.sizes) for at, offer in enumerate(facts.workloads)}
+
+    def order(work: Work) -> tuple[int, str, int, Work]:
+        at, sizes = offers.get(work[0], (len(offers), ()))
+        return at, work[0], sizes.index(work[1]) if work[1] in sizes else len(sizes), work
+
+    return sorted(works, key=order)
+
+
+def varying_fields(works: Sequence[Work]) -> list[int]:
+    """Return the places of the fields in which works differ."""
     return [index for index in range(len(WORK)) if len({work[index] for work in works}) > 1]
 
 
 def _works(works: Sequence[Work]) -> tuple[Heading, ...]:
     """Return a column for each work; a workload with several of them stands above these."""
-    varying = _varying(works)
+    varying = varying_fields(works)
     workload, others = 0, [index for index in varying if index]
     if workload not in varying or not others:
         return tuple(
@@ -183,11 +200,9 @@ def _heading(measure: Measure) -> Heading:
 
 
 def _common(works: Sequence[Work]) -> str:
-    varying = _varying(works)
+    varying = varying_fields(works)
     words = {"allocator": "{} allocator", "size": "size {}", "optimizer": "optimizer {}"}
-    shared = [
-        words.get(name, "{}").format(works[0][index]) for index, name in enumerate(WORK) if index not in varying
-    ]
+    shared = [words.get(name, "{}").format(works[0][index]) for index, name in enumerate(WORK) if index not in varying]
     return f"All cells: {', '.join(shared)}." if shared else ""
 
 
@@ -199,13 +214,16 @@ def _sentences(cells: Sequence[CellFacts], blocks: int) -> Iterable[str]:
         yield "≈ marks what this run cannot tell from the best of its column."
     if any(_is_wide(measure.ends(cell)) for cell in timed for measure in MEASURES):
         yield "~ marks a number whose 95 % interval has ends that differ by more than a factor of two."
+    if any(cell.break_even is not None for cell in cells):
+        yield (
+            "Break-even: “never”, its step is told to be no faster than its baseline's; “not told”, these blocks do not"
+            " tell, and the table of steps says how many more probably would; a dash, it is a baseline or has none."
+        )
     if any(cell.is_inference for cell in cells) and not all(cell.is_inference for cell in cells):
         yield "Inference is one forward pass: it is compared with inference alone."
 
 
-def _rows(
-    cells: Sequence[CellFacts], works: Sequence[Work], shown: Sequence[Measure], lines: Lines
-) -> list[MatrixRow]:
+def _rows(cells: Sequence[CellFacts], works: Sequence[Work], shown: Sequence[Measure], lines: Lines) -> list[MatrixRow]:
     """Return a row for each mode, training and inference apart."""
     places: dict[tuple[bool, str, str], dict[Work, int]] = {}
     for index, cell in enumerate(cells):
@@ -276,9 +294,7 @@ def _is_wide(ends: tuple[float | None, float | None]) -> bool:
     return low is not None and high is not None and not high <= WIDE * low
 
 
-def _in_order(
-    rows: Iterable[MatrixRow], cells: Sequence[CellFacts], measure: Measure, lines: Lines
-) -> list[MatrixRow]:
+def _in_order(rows: Iterable[MatrixRow], cells: Sequence[CellFacts], measure: Measure, lines: Lines) -> list[MatrixRow]:
     """Return training before inference; rows with more results first, then by their ratio to the best.
 
     The ratio of a row is the geometric mean over its columns. In a matrix of measures it is that of the first.
@@ -307,11 +323,17 @@ def order_sentence(shown: Matrix) -> str:
 
 def shade_words() -> list[str]:
     """Return what each shade means, for the legend."""
-    ends = [f"{end:g}" for end in SHADES]
-    return [f"up to {ends[0]}×", *(f"{end}×" for end in ends[1:]), f"over {ends[-1]}×"]
+    return [*(f"≤ {end:g}×" for end in SHADES), f"> {SHADES[-1]:g}×"]
 
 
-def names_in(rows: Sequence[CellFacts]) -> str:
-    """Return the names of cells as a list, each with its work where the works differ."""
-    varying = _varying([cell.work for cell in rows])
-    return listed([" ".join((cell.name, *(cell.work[at] for at in varying))) for cell in rows])
+def names_in(rows: Sequence[CellFacts], cells: Sequence[CellFacts]) -> str:
+    """Return the names of some of a run's `cells` as a list; each mode once, with its works where these differ."""
+    varying = varying_fields([cell.work for cell in cells])
+    works: dict[str, list[str]] = {}
+    for cell in rows:
+        works.setdefault(cell.name, []).append(" ".join(cell.work[at] for at in varying))
+    return listed([name + _of_works(texts) if varying else name for name, texts in works.items()])
+
+
+def _of_works(texts: Sequence[str]) -> str:
+    return f" ({', '.join(texts)})" if len(texts) <= MOST_WORKS else f" ({len(texts)} works)"

@@ -1,7 +1,7 @@
 """The page: one HTML file that works offline, loads nothing, and is readable without JavaScript.
 
-Its parts: the sentences and the matrix at the top (`harness.report.page.opening`, `harness.report.matrix`), charts drawn
-ahead, what not to trust (`harness.report.page.doubts`), and all tables. The scripts are in `templates/`; what they need
+Its parts: the sentences and the matrix at the top (`harness.report.page.opening`, `harness.report.matrix`), charts that
+were drawn ahead, what not to trust (`harness.report.page.doubts`), and all tables. The scripts are in `templates/`; what they need
 to know is in the page as JSON (`harness.report.page.island`).
 """
 
@@ -24,6 +24,7 @@ from bench.catalogue import FrameworkOffer
 from harness.report import matrix, overview, summary
 from harness.report.hues import hue_number
 from harness.report.page import bodies, doubts, island, opening
+from harness.report.page.bodies import packed
 from harness.report.page.runtime import Runtime, runtime
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
@@ -41,6 +42,7 @@ TEMPLATE: Final = "page.html"
 SCRIPTS: Final = ("data", "format", "state", "select", "matrix", "grid", "tables", "live", "controls")  # in this order
 STYLES: Final = ("style.css", "overview.css", "media.css")
 BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts at the top
+FEW_CHARTS: Final = 6  # of a section that are in sight; the others are behind their number
 KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the first
     "steps": "steps",
     "compile": "compile",
@@ -106,19 +108,20 @@ def page(run: Run, tables: Tables, *, so_far: str = "", keep: bool = False) -> s
         titles=[facts.title for facts in run.facts.frameworks],
         drawings=[(_section(drawn), drawn) for drawn in drawings],
         has=lambda section: any(_section(drawn) == section and drawn.svg for drawn in drawings),
-        specs_json=island.script_json(live) if vega else "",
+        specs=packed(island.script_json(live)) if vega else "",
         vega=vega,
         style=Markup("".join(map(_template, STYLES))),
         script=Markup(script),
         allowed=Markup(island.csp([_sha256(script), *([vega.sha256] if vega else [])])),
         brief=BRIEF,
+        FEW_CHARTS=FEW_CHARTS,
     )
 
 
 def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
     """Return what the top of the page and the script need."""
     cells = overview.cells(run, tables)
-    shown = matrix.matrix(cells, tables.code.rows, blocks=run.facts.blocks)
+    shown = matrix.matrix(cells, tables.code.rows, run.facts)
     doubted = doubts.doubts(run, tables, cells)
     hues = _hues(run)
     failed = failures(run)
@@ -133,6 +136,8 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "has_cells": bool(cells),
         "opening": opening.opening(run, tables, cells, so_far),
         "questions": _questions(run, has_matrix=shown is not None),
+        "sections": _sections(run, tables),
+        "answers": opening.answers(cells),
         "doubts": doubted,
         "failures": failed,
         "hues": hues,
@@ -165,6 +170,18 @@ def _questions(run: Run, *, has_matrix: bool) -> list[tuple[str, str]]:
         ("memory", "What does it take in memory?"),
         ("doubts", "What can I not trust?"),
     ]
+
+
+def _sections(run: Run, tables: Tables) -> list[tuple[str, str]]:
+    """Return the sections below those that answer the questions, each with its anchor and title."""
+    timed = ("steps", "accuracy", "reproducibility", "code")
+    names = ("steps", "growth", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code")
+    shown = {table.name: table for table in tables}
+    found = [
+        (name, shown[name].title) for name in names if name in shown and (shown[name].rows or name in (*timed, "proof"))
+    ]
+    kept = [(name, title) for name, title in found if run.is_timed or name not in timed]
+    return [*kept, ("modes", "Modes"), ("method", "How to read this"), ("run", "The run")]
 
 
 def _charts(run: Run, tables: Tables) -> Sequence["Chart"]:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from harness.report.view import ShownValue, View, ViewRow
 
-INLINE_BYTES: Final = 500_000  # of rows that stand in the page as they are
+INLINE_BYTES: Final = 300_000  # of rows that stand in the page as they are
 LEAST_FIRST: Final = (
     "accuracy", "limits", "proof", "reproducibility", "growth", "claims", "memory", "compile", "energy", "steps",
 )  # fmt: skip
@@ -102,9 +102,7 @@ def _rows(view: View, hues: Mapping[str, int], failed: frozenset[str]) -> Markup
     return Markup("".join(parts))
 
 
-def _row(
-    view: View, row: ViewRow, is_read: Sequence[bool], hues: Mapping[str, int], failed: frozenset[str]
-) -> str:
+def _row(view: View, row: ViewRow, is_read: Sequence[bool], hues: Mapping[str, int], failed: frozenset[str]) -> str:
     status = "" if row.status == "ok" else f' class="{escape(row.status)}"'
     first, *names = row.names
     hue = f'<i class="h{hues[first.text]}"></i>' if first.text in hues else ""
@@ -117,7 +115,9 @@ def _row(
     if row.note:
         parts.append(f" {_chip(row, failed)}")
     for value, reads in zip(row.values, is_read, strict=True):
-        key = "" if _is_plain(value) or (reads and _number(value.text) is not None) else f' data-sort="{value.sort:.6g}"'
+        key = (
+            "" if _is_plain(value) or (reads and _number(value.text) is not None) else f' data-sort="{value.sort:.6g}"'
+        )
         hint = f' title="{escape(value.hint)}"' if value.hint else ""
         parts.append(f"<td{key}{hint}>{'' if _is_nothing(value) else _text(value, row)}")
     return "".join(parts)

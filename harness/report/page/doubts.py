@@ -53,7 +53,9 @@ def doubts(run: Run, tables: Tables, cells: Sequence[CellFacts]) -> Doubts:
             groups.setdefault((cell.status, cell.reason), []).append(index)
     keys = sorted(groups, key=lambda key: WORST_FIRST.index(key[0]))
     without = tuple(
-        Without(anchor=f"why-{at}", status=key[0], reason=key[1], names=names_in([cells[i] for i in groups[key]]))
+        Without(
+            anchor=f"why-{at}", status=key[0], reason=key[1], names=names_in([cells[i] for i in groups[key]], cells)
+        )
         for at, key in enumerate(keys, start=1)
     )
     said = (*disturbance_sentences(run, timed), *(verdict_sentences(run) if run.is_timed else ()))
@@ -72,4 +74,4 @@ def _warned(flags: Iterable[Flag], cells: Sequence[CellFacts]) -> Iterable[Warne
         if rows:
             is_all = len(rows) == len(timed)
             words = f"all {count(len(timed), 'cell')}" if is_all else f"{len(rows)} of {count(len(timed), 'cell')}"
-            yield Warned(flag=flag, cells=words, names="" if is_all else names_in(rows))
+            yield Warned(flag=flag, cells=words, names="" if is_all else names_in(rows, cells))

@@ -14,7 +14,7 @@ from harness.report.tables.row import Row
 
 KEYS: Final = tuple(field.name for field in dataclasses.fields(CellFacts))
 DIGITS: Final = 6  # significant ones of a number
-SAFE: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+SAFE: Final[dict[str, str | int | None]] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def script_json(data: Any) -> Markup:
@@ -51,7 +51,9 @@ def page_data(
             "shades": SHADES,
             "wide": WIDE,
             "matrix": _matrix(matrix) if matrix else None,
-            "rows": {name: [index.get(_identity(row.cell), row.cell.framework) for row in of] for name, of in rows.items()},
+            "rows": {
+                name: [index.get(_identity(row.cell), row.cell.framework) for row in of] for name, of in rows.items()
+            },
         }
     )
 

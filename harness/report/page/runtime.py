@@ -1,8 +1,9 @@
 """Vega's runtime for the live charts of a page: one script, compressed, and the hash that the page's policy allows.
 
-`vl_convert.javascript_bundle` builds it in two to four seconds, more than all the rest of a page takes, and always the
-same for one version of vl-convert. So whoever writes a page into a folder also keeps it in the user's cache folder. What
-is kept has its own hash in its name: a damaged file is not used. Without a cache folder it is built each time.
+`vl_convert.javascript_bundle` builds it in two to four seconds, longer than all the rest of a page but its charts, and
+always the same for one version of vl-convert. So whoever writes a page into a folder also keeps it in the user's cache
+folder. What is kept has its own hash in its name: a damaged file is not used. Without a cache folder it is built each
+time.
 """
 
 import base64
@@ -11,11 +12,14 @@ import gzip
 import hashlib
 import os
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 from harness.store.files import complete_file
 
+DISTRIBUTION: Final = "vl-convert-python"
+SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"  # what the page's script calls (templates/live.js)
 BEGIN: Final = "vega-"
 
 
@@ -34,12 +38,13 @@ def runtime(*, keep: bool) -> Runtime:
     """
     import vl_convert
 
-    compressed = _kept(vl_convert.__version__)
+    version = metadata.version(DISTRIBUTION)
+    compressed = _kept(version)
     if compressed is None:
-        compressed = gzip.compress(vl_convert.javascript_bundle().encode(), 9, mtime=0)
+        compressed = gzip.compress(vl_convert.javascript_bundle(SNIPPET).encode(), 9, mtime=0)
         if keep:
             with contextlib.suppress(OSError):
-                _keep(vl_convert.__version__, compressed)
+                _keep(version, compressed)
     digest = hashlib.sha256(gzip.decompress(compressed)).digest()
     return Runtime(packed=base64.b64encode(compressed).decode("ascii"), sha256=base64.b64encode(digest).decode("ascii"))
 

@@ -34,7 +34,12 @@ function showControls() {
   const count = FIELDS.reduce((sum, field) => sum + (state.chosen[field]?.size ?? 0), 0);
   $("#chosen").textContent = count ? ` (${count})` : "";
   $("#reset").disabled = written({ ...state, at: "" }) === "";
-  $("#shown").textContent = `${shown.size === CELLS.length ? `All ${CELLS.length}` : `${shown.size} of ${CELLS.length}`} cells are shown.${saysReference()}`;
+  $("#shown").textContent = `${shown.size === CELLS.length ? `All ${CELLS.length}` : `${shown.size} of ${CELLS.length}`} cells are shown.${saysReference()}${saysUnknown()}`;
+}
+
+function saysUnknown() {
+  const names = state.unknown.map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name));
+  return names.length ? ` The address also asks for ${names.join(", ")}, which this run does not have.` : "";
 }
 
 function saysReference() {
@@ -65,7 +70,12 @@ function listen() {
     if (target.name === "measure") update((next) => { next.measure = target.value; next.sort = ""; });
     if (target.name === "show") update((next) => { next.show = target.value === "ratio" ? "ratio" : ""; });
   });
-  $("#reset").addEventListener("click", () => { $("#find").value = ""; update((next) => Object.assign(next, nothing())); });
+  for (const button of [$("#reset"), $("[data-reset]")]) {
+    button.addEventListener("click", () => {
+      $("#find").value = "";
+      update((next) => Object.assign(next, nothing()));
+    });
+  }
   $("#copy").addEventListener("click", async ({ target }) => {
     try {
       await navigator.clipboard.writeText(location.href);

@@ -1,22 +1,22 @@
 // Charts that follow what is chosen. Until something is, one sees the charts that were drawn ahead, which need no script.
-// Vega comes compressed with the page and is unpacked when it is first needed. It runs without `eval`: expressions are
-// interpreted (`ast`), as the page's content security policy asks for.
-const SPECS = json("specs") ?? {};
+// Vega and the specifications come compressed with the page and are unpacked when they are first needed. Vega runs
+// without `eval`: expressions are interpreted (`ast`), as the page's content security policy asks for.
+let specs = null; // a promise of the specifications, by the name of their chart
+let vega = null; // a promise of Vega's function that draws one
+const FEW = 8; // charts of a section that are shown without being asked for
 const views = new Map(); // what Vega made, by figure
-let vega = null; // a promise of its runtime
 
-function runtime() {
-  vega ??= unpacked($("#vega").textContent).then((code) => {
-    const script = document.createElement("script");
-    script.textContent = code;
-    document.head.append(script);
-    if (!window.vegaEmbed) throw new Error("the chart library did not start");
-    return window.vegaEmbed;
-  });
-  return vega;
+const readSpecs = async () => JSON.parse(await unpacked($("#specs").textContent));
+
+async function startVega() {
+  const script = document.createElement("script");
+  script.textContent = await unpacked($("#vega").textContent);
+  document.head.append(script);
+  if (!window.vegaEmbed) throw new Error("the chart library did not start");
+  return window.vegaEmbed;
 }
 
-const isLive = () => isFiltered() || state.refs.length > 0 || isRatio();
+const isLive = () => isFiltered() || isRatio();
 
 // The cells that a chart selects among those shown, as its specification's first filter says.
 function selected(spec) {
@@ -41,57 +41,70 @@ function rowsFor() {
 
 // The cell that a cell's step is a ratio of, where the reader asked for ratios; null: there is none.
 function ratioReference(at) {
-  if (!MATRIX || (!isRatio() && !state.refs.length)) return null;
-  const cell = CELLS[at];
-  const column = MATRIX.works ? MATRIX.rows.flatMap(([, , cells]) => [cells.indexOf(at)]).find((found) => found >= 0) : MATRIX.columns.indexOf("step");
-  if (column === undefined || column < 0) return null;
-  const row = referenceRow(column, cell.is_inference);
-  return row < 0 ? null : CELLS[cellAt(row, column)];
+  if (!isRatio()) return null;
+  const row = MATRIX.rows.find(([, , cells]) => cells.includes(at));
+  const column = MATRIX.works ? row[2].indexOf(at) : 0;
+  const reference = referenceRow(column, CELLS[at].is_inference, MEASURES.step);
+  return reference < 0 ? null : CELLS[cellAt(reference, column)];
 }
 
 async function drawLive(figure) {
-  const [spec, stage] = [SPECS[figure.dataset.chart], $(".live", figure)];
-  const turn = (figure.turn = (figure.turn ?? 0) + 1);
+  const stage = $(".live", figure);
+  const { turn } = figure;
   try {
-    const embed = await runtime();
-    const width = Math.max(320, stage.parentElement.clientWidth);
-    const sized = typeof spec.width === "number" ? {} : { width };
-    const made = await embed(stage, { ...spec, ...sized, datasets: { cells: rowsFor() } }, {
-      mode: "vega-lite", ast: true, renderer: "svg", actions: false, tooltip: { theme: "page" },
-    });
+    const embed = await (vega ??= startVega());
+    const spec = { ...(await specs)[figure.dataset.chart], datasets: { cells: rowsFor() } };
+    const made = await embed(stage, spec, { mode: "vega-lite", ast: true, renderer: "svg", actions: false, logLevel: 1 });
     if (turn !== figure.turn) return made.finalize();
     views.get(figure)?.finalize();
     views.set(figure, made);
-    $("svg", stage)?.setAttribute("role", "img");
-    $("svg", stage)?.setAttribute("aria-label", `${$("figcaption b", figure).textContent} The cells that are shown.`);
+    const drawing = $("svg", stage);
+    drawing.setAttribute("role", "img");
+    drawing.setAttribute("aria-label", `${$("figcaption b", figure).textContent} The cells that are shown.`);
     figure.classList.add("is-live");
   } catch (error) {
     $(".failed", figure).textContent = `This chart shows all cells: it cannot be drawn anew here (${error.message}).`;
   }
 }
 
-const seen = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    target.isSeen = isIntersecting;
-    if (isIntersecting && target.isStale) refresh(target);
-  }
-}, { rootMargin: "300px" });
-
+// Draws a figure that is in sight, or nearly, and does not show yet what is chosen.
 function refresh(figure) {
+  if (!figure.isStale || !figure.isNear || !isLive()) return;
   figure.isStale = false;
-  if (isLive()) drawLive(figure);
+  drawLive(figure);
 }
 
-const FIGURES = $$("figure[data-chart]").filter((figure) => SPECS[figure.dataset.chart]);
-FIGURES.forEach((figure) => seen.observe(figure));
-watchers.push(() => {
-  for (const figure of FIGURES) {
-    figure.hidden = isFiltered() && selected(SPECS[figure.dataset.chart]).length === 0;
-    figure.isStale = true;
-    if (!isLive()) {
-      figure.turn = (figure.turn ?? 0) + 1;
-      figure.classList.remove("is-live");
+const FIGURES = $("#specs") ? $$("figure[data-live]") : [];
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.isNear = isIntersecting;
+      refresh(target);
     }
-    if (figure.isSeen && !figure.hidden) refresh(figure);
+  },
+  { rootMargin: "300px" },
+);
+for (const figure of FIGURES) near.observe(figure);
+
+async function followState() {
+  for (const figure of FIGURES) {
+    figure.isStale = true;
+    figure.turn = (figure.turn ?? 0) + 1; // what is being drawn is of no use any more
+    if (!isLive()) figure.classList.remove("is-live");
+    figure.hidden = false;
   }
-});
+  for (const box of $$("details.more")) box.hidden = false;
+  if (!isLive()) return;
+  const known = await (specs ??= readSpecs());
+  for (const figure of FIGURES) {
+    figure.hidden = isLive() && selected(known[figure.dataset.chart]).length === 0;
+    if (!figure.hidden) refresh(figure);
+  }
+  for (const box of $$("details.more")) {
+    const left = $$("figure", box.parentElement).filter((figure) => !figure.hidden);
+    box.hidden = left.every((figure) => !box.contains(figure));
+    if (isFiltered() && left.length <= FEW) box.open = true; // few are left, so one sees them all
+  }
+}
+
+if (FIGURES.length) watchers.push(followState);

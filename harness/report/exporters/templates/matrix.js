@@ -7,9 +7,9 @@ const measureOf = (column) => MEASURES[MATRIX.works ? state.measure : MATRIX.col
 const cellAt = (row, column) => MATRIX.rows[row][2][column];
 
 // The number by which a field is compared; null where there is none. Lines of code belong to every cell.
-function numberAt(row, column) {
+function numberAt(row, column, measure = measureOf(column)) {
   const cell = CELLS[cellAt(row, column)];
-  const value = cell && cell.status === "ok" ? measureOf(column).get(cell) : null;
+  const value = cell && cell.status === "ok" ? measure.get(cell) : null;
   return typeof value === "number" ? value : null;
 }
 
@@ -17,22 +17,26 @@ const endsAt = (row, column) => measureOf(column).ends?.(CELLS[cellAt(row, colum
 const isWide = ([low, high]) => low !== null && high !== null && !(high <= DATA.wide * low);
 const overlap = ([a, b], [c, d]) => [a, b, c, d].every((end) => end !== null) && a <= d && c <= b;
 
-// The row whose field is the reference of a column for rows of inference or of training; -1: there is none.
-function referenceRow(column, isInference) {
-  for (const reference of [`@${MATRIX.columns[column]}`, ""]) {
-    const found = state.refs.find((ref) => (reference ? ref.endsWith(reference) : !split(ref)[1]));
-    const row = found === undefined ? -1 : MATRIX.rows.findIndex(([key]) => key === split(found)[0]);
-    if (row >= 0 && MATRIX.rows[row][1] === isInference && numberAt(row, column) !== null) return row;
-  }
-  return bestRow(column, isInference);
+// The row that the reader chose as the reference of a column, for rows of inference or of training; -1: none that has a
+// number there.
+function chosenRow(column, isInference, measure = measureOf(column)) {
+  if (measure.isCount) return -1; // a ratio of two break-evens says nothing
+  const own = state.refs.find((reference) => split(reference)[1] === MATRIX.columns[column]);
+  const key = split(own ?? state.refs.find((reference) => !split(reference)[1]) ?? "")[0];
+  return MATRIX.rows.findIndex(([row, infers], at) => row === key && infers === isInference && numberAt(at, column, measure) !== null);
+}
+
+function referenceRow(column, isInference, measure = measureOf(column)) {
+  const chosen = chosenRow(column, isInference, measure);
+  return chosen < 0 ? bestRow(column, isInference, measure) : chosen;
 }
 
 // The row with the least number of a column; of steps the one that the blocks' pairs put first, while it is shown.
-function bestRow(column, isInference) {
-  const isStep = measureOf(column) === MEASURES.step;
+function bestRow(column, isInference, measure = measureOf(column)) {
+  const isStep = measure === MEASURES.step;
   let [best, least] = [-1, Infinity];
   MATRIX.rows.forEach(([, infers, cells], row) => {
-    const number = infers === isInference && shown.has(cells[column]) ? numberAt(row, column) : null;
+    const number = infers === isInference && shown.has(cells[column]) ? numberAt(row, column, measure) : null;
     const key = isStep && number !== null && CELLS[cells[column]].is_best ? -1 : number;
     if (key !== null && key < least) [best, least] = [row, key];
   });
@@ -42,17 +46,41 @@ function bestRow(column, isInference) {
 // Whether a field is not told from the reference: against the best step by the blocks' pairs, else by the intervals.
 function isTied(row, column, reference) {
   const [cell, other] = [CELLS[cellAt(row, column)], CELLS[cellAt(reference, column)]];
-  if (row === reference) return false;
+  if (row === reference || numberAt(row, column) === numberAt(reference, column)) return false;
   if (measureOf(column) === MEASURES.step && other.is_best) return cell.is_tied;
   return overlap(endsAt(row, column), endsAt(reference, column));
 }
 
-const shadeOf = (ratio) => {
-  const at = DATA.shades.findIndex((end) => ratio * (1 - 1e-9) <= end);
-  return at < 0 ? DATA.shades.length : at;
-};
+// Without a chosen reference the best is darkest. With one, what is near it has no colour; what is less is blue and what
+// is more is brown, the farther the stronger.
+function shadeOf(ratio, isChosen) {
+  const place = (value) => {
+    const at = DATA.shades.findIndex((end) => value * (1 - 1e-9) <= end);
+    return at < 0 ? DATA.shades.length : at;
+  };
+  if (!isChosen) return `q${place(ratio)}`;
+  const far = place(Math.max(ratio, 1 / ratio));
+  return far === 0 ? "" : ratio < 1 ? `q${DATA.shades.length - far}` : `m${far}`;
+}
 
-function drawField(field, row, column, reference) {
+const PLAIN = $("#shaded")?.textContent;
+
+function drawKey(hasChosen, hasBest) {
+  const best = hasChosen ? "other columns by the ratio to their best" : "";
+  const chosen = "Shaded by the ratio to the reference, which has a frame: less is blue, more is brown";
+  $("#shaded").textContent = hasChosen ? `${chosen}${hasBest ? `; ${best}` : ""}. The best is bold.` : PLAIN;
+  const [plain, both] = [$("#shades"), $("#both")];
+  if (plain) plain.hidden = !hasBest;
+  both.hidden = !hasChosen;
+  if (!hasChosen || both.children.length) return;
+  const ends = [...DATA.shades.slice(1).map((end) => `≤ ${end}×`), `> ${DATA.shades.at(-1)}×`];
+  const item = (css, text) => Object.assign(document.createElement("li"), { className: css, textContent: text });
+  const less = ends.map((text, at) => item(`q${ends.length - 1 - at}`, text)).reverse();
+  const more = ends.map((text, at) => item(`m${at + 1}`, text));
+  both.append(item("side", "less by"), ...less, item("side", `within ${DATA.shades[0]}×`), ...more, item("side", "more"));
+}
+
+function drawField(field, row, column, { reference, best, isChosen }) {
   const cell = CELLS[cellAt(row, column)];
   field.classList.toggle("out", Boolean(cell) && !shown.has(cellAt(row, column)));
   if (!cell || (cell.status !== "ok" && measureOf(column) !== MEASURES.lines)) return;
@@ -62,25 +90,31 @@ function drawField(field, row, column, reference) {
   const ratio = number === null || least === null ? null : least ? number / least : 1;
   const text = value === null ? "" : isRatio() && ratio !== null && !measure.isCount ? times(ratio) : measure.text(value);
   field.textContent = (text && isWide(endsAt(row, column)) ? "~" : "") + text;
-  const isBest = ratio !== null && (measure === MEASURES.step ? row === reference : number === least);
+  const isBest = number !== null && (measure === MEASURES.step ? row === best : number === numberAt(best, column));
   field.className = [
-    ratio === null ? "" : `q${shadeOf(ratio)}`,
+    ratio === null ? "" : shadeOf(ratio, isChosen),
     isBest ? "best" : "",
-    ratio !== null && !isBest && isTied(row, column, reference) ? "tied" : "",
+    ratio !== null && isTied(row, column, reference) ? "tied" : "",
   ].filter(Boolean).join(" ");
 }
 
 function drawMatrix() {
   const isVisible = MATRIX.columns.map((_, column) => MATRIX.rows.some(([, , cells]) => shown.has(cells[column])));
-  const references = [false, true].map((infers) => MATRIX.columns.map((_, column) => referenceRow(column, infers)));
+  const of = [false, true].map((infers) =>
+    MATRIX.columns.map((_, column) => ({
+      reference: referenceRow(column, infers),
+      best: bestRow(column, infers),
+      isChosen: chosenRow(column, infers) >= 0,
+    })),
+  );
   BODY_ROWS.forEach((element, row) => {
     const [key, isInference, cells] = MATRIX.rows[row];
     element.hidden = !cells.some((at) => shown.has(at));
     $("th", element).classList.toggle("ref", state.refs.includes(key));
     $$("td", element).forEach((field, column) => {
-      drawField(field, row, column, references[+isInference][column]);
+      drawField(field, row, column, of[+isInference][column]);
       field.hidden = !isVisible[column];
-      const isReference = state.refs.length > 0 && references[+isInference][column] === row;
+      const isReference = of[+isInference][column].isChosen && of[+isInference][column].reference === row;
       field.classList.toggle("ref", isReference);
       field.setAttribute("aria-selected", isReference);
     });
@@ -103,6 +137,11 @@ function drawMatrix() {
     if (body.classList.contains("group")) body.hidden = MATRIX.rows.every(([, infers, cells]) => !infers || !cells.some((at) => shown.has(at)));
   }
   sortMatrix();
+  const used = of.flat().filter(({ reference }, at) => reference >= 0 && isVisible[at % isVisible.length]);
+  drawKey(used.some(({ isChosen }) => isChosen), used.some(({ isChosen }) => !isChosen));
+  GRID.hidden = shown.size === 0;
+  $("#nothing").hidden = shown.size > 0;
+  $(".key").hidden = $("#told").hidden = shown.size === 0;
 }
 
 // By the numbers of a column, least first; fields without one stay at the end. Without a column: as the page came.

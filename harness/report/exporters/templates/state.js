@@ -6,7 +6,10 @@ const VALUES = Object.fromEntries(FIELDS.map((field) => [field, new Set(CELLS.ma
 const ROW_KEYS = new Set(MATRIX ? MATRIX.rows.map(([key]) => key) : []);
 const COLUMN_KEYS = MATRIX ? MATRIX.columns : [];
 
-const nothing = () => ({ chosen: {}, find: "", measure: MATRIX?.measures[0] ?? "", show: "", refs: [], sort: "", at: "" });
+const nothing = () => ({
+  chosen: {}, find: "", measure: MATRIX?.measures[0] ?? "", show: "", refs: [], sort: "", at: "",
+  unknown: [], // what an address asks for and the page does not have
+});
 
 function decoded(text) {
   try {
@@ -38,11 +41,14 @@ function read(hash) {
     if (FIELDS.includes(name)) {
       const known = values.filter((value) => VALUES[name].has(value));
       if (known.length) state.chosen[name] = new Set(known);
+      state.unknown.push(...values.filter((value) => !VALUES[name].has(value)).map((value) => `${name} ${value}`));
     } else if (name === "find") state.find = decoded(text);
     else if (name === "measure" && MATRIX?.measures.includes(values[0])) state.measure = values[0];
     else if (name === "show" && ["ratio", "absolute"].includes(values[0])) state.show = values[0];
-    else if (name === "ref") state.refs = values.filter(isReference);
-    else if (name === "sort" && COLUMN_KEYS.includes(values[0])) state.sort = values[0];
+    else if (name === "ref") {
+      state.refs = values.filter(isReference);
+      state.unknown.push(...values.filter((value) => !isReference(value)).map((value) => `the reference ${value}`));
+    } else if (name === "sort" && COLUMN_KEYS.includes(values[0])) state.sort = values[0];
     else if (name === "at" && document.getElementById(decoded(text))) state.at = decoded(text);
   }
   return state;
@@ -66,7 +72,7 @@ const watchers = []; // each is called with the state, after every change
 
 // `change` alters a copy of the state. Each change is a step of the back button, unless it `replaces` the last one.
 function update(change, { replaces = false } = {}) {
-  const next = { ...state, chosen: { ...state.chosen }, refs: [...state.refs], at: "" };
+  const next = { ...state, chosen: { ...state.chosen }, refs: [...state.refs], at: "", unknown: [] };
   change(next);
   const address = written(next);
   if (address !== written(state)) {
