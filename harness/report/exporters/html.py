@@ -1,8 +1,8 @@
 """The page: one HTML file that works offline, loads nothing, and is readable without JavaScript.
 
 Its parts: the sentences and the matrix at the top (`harness.report.page.opening`, `harness.report.matrix`), charts that
-were drawn ahead, what not to trust (`harness.report.page.doubts`), and all tables. The scripts are in `templates/`; what they need
-to know is in the page as JSON (`harness.report.page.island`).
+were drawn ahead, what not to trust (`harness.report.page.doubts`), and all tables. The scripts are in `templates/`;
+what they need to know is in the page as JSON (`harness.report.page.island`).
 """
 
 import base64

@@ -14,7 +14,13 @@ from harness.report.tables.row import Row
 
 KEYS: Final = tuple(field.name for field in dataclasses.fields(CellFacts))
 DIGITS: Final = 6  # significant ones of a number
-SAFE: Final[dict[str, str | int | None]] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+SAFE: Final[dict[str, str | int | None]] = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
 
 
 def script_json(data: Any) -> Markup:

@@ -88,7 +88,9 @@ def answers(cells: Sequence[CellFacts]) -> Mapping[str, str]:
     if len(best) == 1 and best[0].step_ns is not None:
         found["overview"] = f"the shortest: {best[0].name}, {duration(best[0].step_ns)}"
     elif best:
-        found["overview"] = f"{count(len({cell.name for cell in best}), 'mode')} with the shortest of {len(best)} columns"
+        found["overview"] = (
+            f"{count(len({cell.name for cell in best}), 'mode')} with the shortest of {len(best)} columns"
+        )
     if firsts:
         found["compile"] = f"first steps from {duration(min(firsts))} to {duration(max(firsts))}"
     if peaks:

@@ -8,6 +8,7 @@ time.
 
 import base64
 import contextlib
+import functools
 import gzip
 import hashlib
 import os
@@ -36,17 +37,22 @@ def runtime(*, keep: bool) -> Runtime:
 
     `keep`: where it had to be built, keep it for the next page.
     """
-    import vl_convert
-
     version = metadata.version(DISTRIBUTION)
     compressed = _kept(version)
     if compressed is None:
-        compressed = gzip.compress(vl_convert.javascript_bundle(SNIPPET).encode(), 9, mtime=0)
+        compressed = _built()
         if keep:
             with contextlib.suppress(OSError):
                 _keep(version, compressed)
     digest = hashlib.sha256(gzip.decompress(compressed)).digest()
     return Runtime(packed=base64.b64encode(compressed).decode("ascii"), sha256=base64.b64encode(digest).decode("ascii"))
+
+
+@functools.cache
+def _built() -> bytes:
+    import vl_convert
+
+    return gzip.compress(vl_convert.javascript_bundle(SNIPPET).encode(), 9, mtime=0)
 
 
 def folder() -> Path:

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.report.plots import all as every_plot
 
 from harness import commands, session
 from harness.errors import SelectionError, StoreError
 from harness.report import write
 from harness.report.interim import Interim
-from harness.report.plots import all as every_plot
 from harness.store.folder import RunFolder
 from harness.terminal import shell
 from tests.factories import record

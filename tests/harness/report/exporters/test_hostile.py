@@ -8,6 +8,7 @@ import xml.dom.minidom
 from pathlib import Path
 
 import pytest
+from harness.report.plots.all import plots
 from rich.console import Console
 
 from harness.compare import render as compared
@@ -16,7 +17,6 @@ from harness.format import to_json
 from harness.plan.plan import make_plan
 from harness.report.exporters import csv as as_csv
 from harness.report.exporters import html, markdown
-from harness.report.plots.all import plots
 from harness.report.tables.all import TABLES, tables
 from harness.report.write import render, show
 from harness.store.folder import create

@@ -5,6 +5,8 @@ import dataclasses
 import io
 
 import pytest
+from harness.report.plots.all import plots
+from harness.report.plots.style import durations
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -12,8 +14,6 @@ from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
 from harness.report import write
 from harness.report.exporters.csv import to_csv
-from harness.report.plots.all import plots
-from harness.report.plots.style import durations
 from harness.report.tables.all import tables
 from harness.report.tables.table import Table
 from harness.validity.results import Run

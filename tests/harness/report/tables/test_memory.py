@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from harness.report.plots.all import plots
+from harness.report.plots.memory import Life
+from harness.report.plots.memory_parts import parts_of
+from harness.report.plots.style import Plot
 from rich.console import Console
 
 from bench.records.observation import Observation
@@ -17,10 +21,6 @@ from bench.records.record import Allocator, Cell, Memory, Moment, Reading, Recor
 from harness.report import write
 from harness.report.exporters import markdown
 from harness.report.exporters.csv import to_csv
-from harness.report.plots.all import plots
-from harness.report.plots.memory import Life
-from harness.report.plots.memory_parts import parts_of
-from harness.report.plots.style import Plot
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.view import view
