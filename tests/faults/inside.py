@@ -18,6 +18,7 @@ from harness import cli
 from harness.environments import checkout
 from harness.launchers import choose
 from harness.launchers.base import Launcher
+from harness.report.charts import engine
 from tests.faults.outcome import Ended, crash_in
 
 LONGEST_S: Final = 20.0  # that one command may take
@@ -25,7 +26,7 @@ ASKING: Final = ("git", "nvidia-smi", "lscpu", "uname", "ldd", "ldconfig", "gcc"
 PRELOADED: Final = (  # what the commands import late
     "harness.commands", "harness.session", "harness.compare.conditions", "harness.compare.render", "harness.hello",
     "harness.doctor.adding", "harness.doctor.survey", "harness.report.exporters.csv", "harness.report.exporters.html",
-    "harness.report.exporters.markdown", "harness.report.exporters.pytest_benchmark", "harness.report.plots.all",
+    "harness.report.exporters.markdown", "harness.report.exporters.pytest_benchmark", "harness.report.charts.all",
     "harness.selftest.faults", "harness.launchers.local", "harness.launchers.workers", "pandas", "pyarrow.parquet",
     "scipy.special",
 )  # fmt: skip
@@ -94,6 +95,8 @@ def _only_asks(command: Sequence[str]) -> bool:
         return "install" not in command and "pip" not in command and "venv" not in command
     if Path(command[0]).name == "docker":
         return "version" in command
+    if str(engine.PROGRAM) in command:
+        return True  # it draws
     return "-c" in command or ("-m" in command and command[command.index("-m") + 1].split(".")[0] not in MEASURES)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from harness.report.charts import compile, peak
+from harness.report.charts import compile, engine, peak
 from harness.report.charts.cells import Group, groups, hue_numbers
 from harness.report.charts.chart import Chart
 from harness.report.charts.costs import costs
@@ -24,7 +24,12 @@ MOST_ROWS: Final = 120  # of all charts of the first step together, and of those
 
 
 def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
-    """Draw the charts for which the run has data."""
+    """Draw the charts for which the run has data.
+
+    Raises:
+        ChartError: the library that draws is not installed, which is one failure and not one of each chart.
+    """
+    engine.require()
     hues, caveat = hue_numbers(run), run.caveat
     found = groups(run, tables)
     drawings: Mapping[str, Callable[[], Sequence[Chart | None]]] = {

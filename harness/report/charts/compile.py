@@ -25,17 +25,16 @@ TRANSFORMS: Final = (
         "as": "start",
     },
     {"calculate": "isValid(datum.first_step_ns) ? datum.highest * 1.2 : null", "as": "end"},
-    {"calculate": expressions.duration("datum.first_step_ns"), "as": "first"},
     {"calculate": f"isValid(datum.step_ns) ? {expressions.duration('datum.step_ns')} : ''", "as": "step"},
     {"calculate": expressions.steps("datum.break_even"), "as": "pays_back"},
 )
-TOOLTIP: Final = (
-    {"field": "title", "title": "framework"},
-    {"field": "mode"},
-    {"field": "first", "title": "first step"},
-    {"field": "step", "title": "a step after it"},
-    {"field": "pays_back", "title": "pays back after"},
-)
+TIPS: Final = {
+    "framework": "datum.title",
+    "mode": "datum.mode",
+    "first step": "datum.text_0 || datum.status",
+    "a step after it": "datum.step",
+    "pays back after": "datum.pays_back",
+}
 
 
 def first_steps(groups: Sequence[Group], caveat: str) -> tuple[Chart, ...]:
@@ -70,17 +69,25 @@ def first_step_spec(group: Group, *, narrow: bool, caveat: str = "", live: bool 
     """Return the specification of the chart of first steps of `group`."""
     axis = duration_axis(group, ("step_ns", "first_step_ns"), narrow=narrow)
     marks = [
-        guide(axis, start="start", end="end"),
+        guide(),
         {
             "mark": {"type": "rule", "strokeWidth": 2},
-            "encoding": {"x": across("step_ns", axis), "x2": {"field": "first_step_ns"}, "color": HUE},
+            "encoding": {"x": across("step_ns"), "x2": {"field": "first_step_ns"}, "color": HUE},
         },
-        dots("step_ns", axis, hollow=True),
-        dots("first_step_ns", axis, tooltip=TOOLTIP),
+        dots("step_ns", hollow=True),
+        dots("first_step_ns"),
     ]
     first = f"isValid(datum.first_step_ns) ? {expressions.duration('datum.first_step_ns')} : ''"
     columns = [Value(heading="'first step'", text=first, width=80, narrow_width=66)]
     if any(row["break_even"] is not None for row in group.rows):
         columns.append(Value(heading="'pays back after'", text="datum.pays_back", width=112, narrow_width=88))
-    plan = Plan(sort="first_step_ns", transforms=TRANSFORMS, layers=marks, values=tuple(columns), comparison="")
+    plan = Plan(
+        sort="first_step_ns",
+        transforms=TRANSFORMS,
+        axis=axis,
+        layers=marks,
+        values=tuple(columns),
+        comparison="",
+        tips=TIPS,
+    )
     return table(group, plan, narrow=narrow, caveat=caveat, live=live)

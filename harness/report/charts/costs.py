@@ -3,6 +3,7 @@
 A chart for each work, with a panel for each framework that has a mode to compare with its baseline.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from bench.records.record import Cell
 from harness.report.charts.chart import Chart
 from harness.report.charts.draw import draw
 from harness.report.charts.lines import DASHES, Axis, Line, Mark, Panel, panels
@@ -19,12 +21,12 @@ from harness.stats.breakeven import BreakEven
 from harness.stats.estimate import Cost
 
 MANY_STEPS: Final = 1_000_000
-POINTS: Final = 25  # of a line
-MOST_WORKS: Final = 4  # a page with more charts of one kind is hard to read
+POINTS: Final = 17  # of a line
+MOST_LINES: Final = 60  # of all charts of costs together: a page with more is large, and hard to read
 
 
 def costs(rows: Sequence[StepRow], hues: Mapping[str, int], caveat: str) -> tuple[Chart, ...]:
-    """Draw the cost of a training of n steps ÷ that of its baseline; a chart for each work, at most `MOST_WORKS`."""
+    """Draw the cost of a training of n steps ÷ that of its baseline; a chart for each of the first works."""
     works: dict[Work, dict[str, list[tuple[StepRow, Cost, Cost]]]] = {}
     known = {row.cell: row for row in rows}
     for row in rows:
@@ -32,8 +34,10 @@ def costs(rows: Sequence[StepRow], hues: Mapping[str, int], caveat: str) -> tupl
         if own is not None and base is not None:
             panels_of = works.setdefault(work_of(row.cell), {})
             panels_of.setdefault(row.title, []).append((row, own, base))
-    drawn = list(works.items())[:MOST_WORKS]
-    rest = not_drawn(named(work) for work in list(works)[MOST_WORKS:])
+    totals = itertools.accumulate(sum(map(len, panels_of.values())) for panels_of in works.values())
+    count = max(1, sum(total <= MOST_LINES for total in totals))
+    drawn = list(works.items())[:count]
+    rest = not_drawn(named(work) for work in list(works)[count:])
     return tuple(
         _chart(
             f"costs-{number}" if number > 1 else "costs",
@@ -59,7 +63,7 @@ def relative(own: Cost, base: Cost, steps: float) -> float:
     return (own.first_ns + (steps - 1) * own.step_ns) / (base.first_ns + (steps - 1) * base.step_ns)
 
 
-def _baseline(row: StepRow, known: Mapping[object, StepRow]) -> Cost | None:
+def _baseline(row: StepRow, known: Mapping[Cell, StepRow]) -> Cost | None:
     if row.is_baseline or not row.baseline:
         return None
     baseline = known.get(replace(row.cell, mode=row.baseline))

@@ -4,21 +4,25 @@ Vega's own SVG is for a file of its own: it names a font, describes each mark fo
 and size in every element. In a page the element has one label, text stays text, and what all children of a group have
 in common stands once, at the group. The same specification gives the same bytes.
 
-vl-convert is imported when the first picture is drawn: it takes a second, and a page without pictures is worth more
-than none.
+`harness.report.charts.engine` draws, from the first picture on.
 """
 
-import json
 import re
 import xml.etree.ElementTree as ET
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from harness.report.charts import engine
 from harness.report.charts.chart import Spec
 
 NAMESPACE: Final = "{http://www.w3.org/2000/svg}"
 NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 LONG: Final = re.compile(r"-?\d*\.\d{3,}(?:e[-+]?\d+)?|-?\d+(?:\.\d+)?e-\d+")  # numbers with too many digits
+LONG_PATH: Final = re.compile(
+    r"-?\d*\.\d{2,}(?:e[-+]?\d+)?|-?\d+(?:\.\d+)?e-\d+"
+)  # of shapes: a tenth of a px is seen by nobody
 MOVED: Final = re.compile(r"translate\(([-.\d]+),([-.\d]+)\)")
+LONGEST: Final = 4000  # characters of a text or an expression
 CIRCLE: Final = re.compile(r"M([\d.]+),0A\1,\1,0,1,1,-\1,0A\1,\1,0,1,1,\1,0Z?")
 NEEDLESS: Final = frozenset({"class", "role", "font-family", "pointer-events", "stroke-miterlimit", "href"})
 DEFAULTS: Final = frozenset({
@@ -43,18 +47,27 @@ def draw(spec: Spec, *, name: str, label: str) -> str:
         label: what a screen reader says instead of it.
 
     Raises:
-        ImportError: vl-convert cannot be imported.
-        ValueError: the specification is none, or holds a number that JSON lacks.
+        ChartError: Vega cannot draw it, or not on this computer.
+        ValueError: it holds a number that JSON lacks.
     """
-    import vl_convert
-
-    text = json.dumps(spec, ensure_ascii=False, allow_nan=False).encode(errors="replace").decode()
-    drawn = ET.fromstring(NO_XML.sub("", vl_convert.vegalite_to_svg(text, allowed_base_urls=[])))
+    drawn = ET.fromstring(engine.drawn(_drawable(spec)))
     _clean(drawn, name)
     width, height = spec.get("usermeta", {}).get("size") or (drawn.get("width"), drawn.get("height"))
     size = {"width": f"{width}", "height": f"{height}", "viewBox": f"0 0 {width} {height}"}
-    drawn.attrib = {"xmlns": NAMESPACE.strip("{}"), **size, "role": "img", "aria-label": NO_XML.sub("", label)}
+    drawn.attrib = {"xmlns": NAMESPACE.strip("{}"), **size, "role": "img", "aria-label": _drawable(label)}
     return ET.tostring(drawn, encoding="unicode").replace(" />", "/>")  # no text and no attribute holds a bare >
+
+
+def _drawable(value: Any) -> Any:
+    """Return `value` without the characters that XML lacks, which end the process, and without endless texts.
+
+    vl-convert measures a text by drawing it as XML: it aborts at a control character, and takes minutes for a megabyte.
+    """
+    if isinstance(value, str):
+        return NO_XML.sub("", value[:LONGEST].encode(errors="replace").decode())
+    if isinstance(value, Mapping):
+        return {_drawable(key): _drawable(inner) for key, inner in value.items()}
+    return [_drawable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _clean(element: ET.Element, name: str) -> None:
@@ -81,16 +94,24 @@ def _matters(key: str, value: str) -> bool:
 
 
 def _attribute(key: str, value: str, name: str) -> tuple[str, str]:
-    """Return an attribute with numbers of two decimals, and with ids that two pictures of a page do not share."""
+    """Return an attribute with short numbers, and with ids that two pictures of a page do not share."""
     if key == "id":
         return key, f"{name}-{value}"
     value = re.sub(r"url\(#([^)]*)\)", rf"url(#{name}-\1)", value)
-    return key, LONG.sub(_two_decimals, value)
+    return key, (LONG_PATH if key == "d" else LONG).sub(_one_decimal if key == "d" else _two_decimals, value)
 
 
 def _two_decimals(number: re.Match[str]) -> str:
-    text = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
+    return _short(f"{float(number[0]):.2f}")
+
+
+def _one_decimal(number: re.Match[str]) -> str:
+    return _short(f"{float(number[0]):.1f}")
+
+
+def _short(number: str) -> str:
+    shorter = number.rstrip("0").rstrip(".")
+    return "0" if shorter == "-0" else shorter
 
 
 def _place(element: ET.Element) -> None:

@@ -15,13 +15,13 @@ from harness.report.charts.look import CAVEAT, CHARACTER, CONFIG, HUE, NARROW, W
 
 DASHES: Final = ([1, 0], [5, 2.5], [1.5, 2], [7, 2.5, 1.5, 2.5])
 SPACING: Final = 13  # px between two names
-MOST_NAME: Final = 24  # characters
+MOST_NAME: Final = 30  # characters
 LEFT: Final = 62  # px left of the first panel, for the names of its ticks
 BETWEEN: Final = 14  # px between the names of a panel's lines and the next panel
 LEAD: Final = 14  # px of the line that leads to a name
 TITLE: Final = 24  # px above a panel
 BELOW: Final = 44  # px below a panel: ticks and the name of the axis
-MOST_POINTS: Final = 100  # of a line, about one for 3 px
+MOST_POINTS: Final = 80  # of a line, about one for 3 px
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +144,11 @@ def _first(group: Sequence[float]) -> float:
     return group[0] / group[1]
 
 
+def shortened(name: str) -> str:
+    """Return a name that has room at the end of a line."""
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
+
+
 def thin(points: Sequence[tuple[float, float]], most: int = MOST_POINTS) -> list[tuple[float, float]]:
     """Return at most about `most` of the points of a line: of each stretch its lowest and its highest, in order."""
     if len(points) <= most:
@@ -162,7 +167,7 @@ def _view(panel: Panel, width: float, height: float, *, is_first: bool, is_last:
     x["axis"] |= {"labels": panel.columns is None, "title": panel.x.title if is_last else None}
     place = {"x": {"field": "x", "type": "quantitative", **x}, "y": {"field": "y", "type": "quantitative", **y}}
     rows = [
-        {"line": at, "x": point[0], "y": point[1], "hue": line.hue, "dash": line.dash}
+        {"line": at, "x": point[0], "y": point[1], "colour": _colour(line), "dash": line.dash}
         for at, line in enumerate(panel.lines)
         if not line.is_quiet
         for point in line.points
@@ -174,7 +179,7 @@ def _view(panel: Panel, width: float, height: float, *, is_first: bool, is_last:
         *_dots(panel, place),
         *_marks(panel, place),
         *_names(panel, width, height),
-        _said(panel.title, x=0, y=-8, baseline="alphabetic", fontWeight="bold", fontSize=12, limit=width + 60),
+        _said(panel.title, x=0, y=-8, baseline="alphabetic", fontWeight="bold", fontSize=12),
     ]
     return {"width": width, "height": height, "layer": layers}
 
@@ -201,6 +206,10 @@ def _lines(rows: Sequence[Mapping[str, Any]], place: Mapping[str, Any]) -> dict[
     }
 
 
+def _colour(line: Line) -> str:
+    return f"var(--hue-{line.hue})"
+
+
 def _quiet(line: Line, place: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "data": {"values": [{"x": x, "y": y} for x, y in line.points]},
@@ -210,7 +219,9 @@ def _quiet(line: Line, place: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dots(panel: Panel, place: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = [{"x": x, "y": y, "hue": line.hue} for line in panel.lines if line.has_points for x, y in line.points]
+    rows = [
+        {"x": x, "y": y, "colour": _colour(line)} for line in panel.lines if line.has_points for x, y in line.points
+    ]
     mark = {"type": "point", "shape": "circle", "filled": True, "size": 24, "opacity": 1}
     return [{"data": {"values": rows}, "mark": mark, "encoding": {**place, "color": HUE}}] if rows else []
 
@@ -222,7 +233,7 @@ def _marks(panel: Panel, place: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "data": {
                 "values": [
-                    {"x": mark.x, "y": mark.y, "hue": line.hue}
+                    {"x": mark.x, "y": mark.y, "colour": _colour(line)}
                     for line in panel.lines
                     for mark in line.marks
                     if mark.shape == shape
@@ -260,8 +271,8 @@ def _names(panel: Panel, width: float, height: float) -> list[dict[str, Any]]:
     wanted = [height * (1 - panel.y.share(y)) for _, (_, y) in named]
     rows = [
         {
-            "name": line.name,
-            "hue": line.hue,
+            "name": shortened(line.name),
+            "colour": _colour(line),
             "from_x": width * panel.x.share(x),
             "from_y": start,
             "y": place,
@@ -272,7 +283,7 @@ def _names(panel: Panel, width: float, height: float) -> list[dict[str, Any]]:
     pixel = {"type": "quantitative", "scale": None, "axis": None}
     lead = {
         "data": data,
-        "mark": {"type": "rule", "strokeWidth": 0.8, "opacity": 0.6},
+        "mark": {"type": "rule", "strokeWidth": 0.8, "strokeOpacity": 0.6},
         "encoding": {
             "x": {"field": "from_x", **pixel},
             "y": {"field": "from_y", **pixel},
@@ -283,7 +294,7 @@ def _names(panel: Panel, width: float, height: float) -> list[dict[str, Any]]:
     }
     text = {
         "data": data,
-        "mark": {"type": "text", "align": "left", "baseline": "middle", "color": INK, "fontSize": 11, "limit": 190},
+        "mark": {"type": "text", "align": "left", "baseline": "middle", "color": INK, "fontSize": 11},
         "encoding": {
             "x": {"value": width + LEAD + 3},
             "y": {"field": "y", **pixel},

@@ -5,32 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from harness.report.charts.chart import Spec
-from harness.report.charts.colours import HUES, INK, LINE, NO_HUE, QUIET, WRONG
+from harness.report.charts.colours import INK, LINE, QUIET, WRONG
 
 WIDE: Final = 960  # px, of the whole drawing
 NARROW: Final = 358  # px, of a page of 390 without its margins
 CHARACTER: Final = 6.6  # px that a character of 12 px takes in the widest of the page's fonts, on average
 CAVEAT: Final = 20  # px, height of the line of the caveat
 FEW_DECADES: Final = 30  # an axis with a smaller ratio of its ends also has ticks between powers of ten
-HUE: Final[Mapping[str, Any]] = {
-    "field": "hue",
-    "type": "ordinal",
-    "legend": None,
-    "scale": {"domain": list(range(len(HUES) + 1)), "range": [NO_HUE, *HUES]},
-}
+COLOUR: Final[Mapping[str, str]] = {"calculate": "'var(--hue-' + toNumber(datum.hue) + ')'", "as": "colour"}
+HUE: Final[Mapping[str, Any]] = {"field": "colour", "type": "nominal", "scale": None}
 CONFIG: Final[Mapping[str, Any]] = {
     "aria": False,  # the element has one label
     "font": "sans-serif",  # for measuring; the page's own is drawn
     "view": {"stroke": None},
     "text": {"fontSize": 12, "color": INK},
-    "title": {"color": INK, "fontSize": 12, "fontWeight": "bold", "anchor": "start", "frame": "group", "offset": 8},
-    "header": {
-        "title": None,
-        "labelColor": INK,
-        "labelFontSize": 12,
-        "labelFontWeight": "bold",
-        "labelAnchor": "start",
-    },
     "axis": {
         "domain": False,
         "ticks": False,

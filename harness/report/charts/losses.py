@@ -33,7 +33,7 @@ def losses(run: Run, hues: Mapping[str, int], caveat: str) -> Chart | None:
         return None
     work = work_of(records[0].cell)
     worst = _worst(record for record in records if work_of(record.cell) == work)
-    left = _losses(run, worst, hues)
+    left = _losses(worst, hues)
     if not left:
         return None
     right = _deviations(run, worst, hues)
@@ -48,9 +48,9 @@ def losses(run: Run, hues: Mapping[str, int], caveat: str) -> Chart | None:
     return Chart(
         name="losses",
         title=f"Losses, {name}",
-        about="For each framework the cell that deviates the most. Left: the loss and, dashed, the float64 reference."
-        " Right: the deviation, |loss - reference| ÷ max(1, |reference|), named with its largest value; dashed: the"
-        f" tolerance. A cell that exceeds it is invalid.{rest}",
+        about="For each framework the cell that deviates the most. Left: the loss and, dashed, the float64 reference;"
+        " lines that coincide are drawn once. Right: the deviation, |loss - reference| ÷ max(1, |reference|), with the"
+        f" largest value beside each name; dashed: the tolerance. A cell that exceeds it is invalid.{rest}",
         spec=None,
         svg=draw(wide, name="losses", label=label),
         narrow_svg=draw(narrow, name="losses-narrow", label=label),
@@ -83,12 +83,14 @@ def _worst(records: Iterable[Record]) -> dict[str, Record]:
     return {framework: record for framework, (_, record) in found.items()}
 
 
-def _losses(run: Run, worst: Mapping[str, Record], hues: Mapping[str, int]) -> list[Line]:
-    lines = [
-        Line(name="", hue=hues.get(framework, 0), points=thin(points))
-        for framework, record in worst.items()
-        if record.accuracy and (points := _curve(record.accuracy.losses))
-    ]
+def _losses(worst: Mapping[str, Record], hues: Mapping[str, int]) -> list[Line]:
+    """Return the lines of the losses; of those that cannot be told from each other, the first."""
+    distinct: dict[tuple[str, ...], Line] = {}
+    for framework, record in worst.items():
+        if record.accuracy and (points := _curve(record.accuracy.losses)):
+            seen = tuple(f"{step:g} {value:.2g}" for step, value in points)
+            distinct.setdefault(seen, Line(name="", hue=hues.get(framework, 0), points=thin(points)))
+    lines = list(distinct.values())
     reference = next(iter(worst.values())).accuracy
     exact = thin(_curve(reference.reference_losses)) if reference else []
     return [*lines, Line(name="", hue=0, points=exact, is_quiet=True)] if lines and exact else lines

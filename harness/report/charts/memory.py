@@ -29,7 +29,7 @@ MARKS: Final[Mapping[Moment, tuple[str, str]]] = {  # shape in Vega; how it is c
     "build": ("square", "■ built"),
     "first step": ("circle", "● first step"),
     "round": ("diamond", "◆ last round"),
-    "deleted": ("cross", "✚ model deleted"),
+    "deleted": ("triangle-down", "▼ model deleted"),
 }
 ON_GPU: Final = (  # what the line is, what a mark is
     "memory of the GPU",

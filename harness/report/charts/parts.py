@@ -53,13 +53,13 @@ def parts_spec(group: Group, count: int, *, narrow: bool, caveat: str = "") -> S
     axis = memory_axis(most, narrow=narrow)
     bars: list[Layer] = [
         {
-            "mark": {"type": "rect", "height": 10, "opacity": opacity},
-            "encoding": {"x": across(f"part_{at}", axis), "x2": {"field": f"part_{at + 1}"}, "color": HUE},
+            "mark": {"type": "rect", "height": 10, "fillOpacity": opacity},
+            "encoding": {"x": across(f"part_{at}"), "x2": {"field": f"part_{at + 1}"}, "color": HUE},
         }
         for at, opacity in enumerate(OPACITIES[:count])
     ]
     value = Value(heading="'sum'", text=expressions.mebibytes("datum.end"), width=92, narrow_width=70)
-    plan = Plan(sort="end", transforms=(), layers=bars, values=(value,), comparison="")
+    plan = Plan(sort="end", transforms=(), axis=axis, layers=bars, values=(value,), comparison="", tips={})
     return table(group, plan, narrow=narrow, caveat=caveat)
 
 

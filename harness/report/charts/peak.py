@@ -11,15 +11,9 @@ from harness.report.charts.draw import draw
 from harness.report.charts.look import HUE
 from harness.report.charts.table import Plan, Value, across, table
 
-TRANSFORMS: Final = (
-    {"calculate": f"isValid(datum.peak_bytes) ? {expressions.mebibytes('datum.peak_bytes')} : ''", "as": "peak"},
-)
-TOOLTIP: Final = [
-    {"field": "title", "type": "nominal", "title": "framework"},
-    {"field": "mode", "type": "nominal"},
-    {"field": "peak", "type": "nominal", "title": "peak"},
-]
+TIPS: Final = {"framework": "datum.title", "mode": "datum.mode", "peak": "datum.text_0 || datum.status"}
 MIB: Final = 2**20
+PEAK: Final = f"isValid(datum.peak_bytes) ? {expressions.mebibytes('datum.peak_bytes')} : ''"
 
 
 def peaks(groups: Sequence[Group], caveat: str) -> tuple[Chart, ...]:
@@ -52,10 +46,12 @@ def peak_spec(group: Group, *, narrow: bool, caveat: str = "", live: bool = Fals
     axis = memory_axis(max(known(group.rows, "peak_bytes"), default=MIB), narrow=narrow)
     bar = {
         "mark": {"type": "bar", "height": 10},
-        "encoding": {"x": across("peak_bytes", axis), "color": HUE, "tooltip": TOOLTIP},
+        "encoding": {"x": across("peak_bytes"), "color": HUE},
     }
-    value = Value(heading="'peak'", text="datum.peak", width=92, narrow_width=66)
-    plan = Plan(sort="peak_bytes", transforms=TRANSFORMS, layers=[bar], values=(value,), comparison="least")
+    value = Value(heading="'peak'", text=PEAK, width=92, narrow_width=66)
+    plan = Plan(
+        sort="peak_bytes", transforms=(), axis=axis, layers=[bar], values=(value,), comparison="least", tips=TIPS
+    )
     return table(group, plan, narrow=narrow, caveat=caveat, live=live)
 
 

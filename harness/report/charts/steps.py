@@ -11,7 +11,6 @@ from harness.report.charts.look import HUE, thinned, ticks
 from harness.report.charts.table import Layer, Plan, Value, across, dots, guide, table
 
 ROOM: Final = "max(1.05, pow(datum.highest / datum.lowest, 0.03), sqrt(2 * datum.lowest / datum.highest))"
-LOW, HIGH = (expressions.duration(f"datum.{end}_ns") for end in ("low", "high"))
 TRANSFORMS: Final = (  # the ends of the interval, and those of the axis: a factor of two apart or more
     {"calculate": "isValid(datum.low_ns) ? datum.low_ns : datum.step_ns", "as": "low"},
     {"calculate": "isValid(datum.high_ns) ? datum.high_ns : datum.step_ns", "as": "high"},
@@ -21,20 +20,17 @@ TRANSFORMS: Final = (  # the ends of the interval, and those of the axis: a fact
             {"op": "max", "field": "high", "as": "highest"},
         ]
     },
-    {"calculate": f"isValid(datum.step_ns) ? datum.lowest / {ROOM} : null", "as": "start"},
-    {"calculate": f"isValid(datum.step_ns) ? datum.highest * {ROOM} : null", "as": "end"},
-    {"calculate": expressions.duration("datum.step_ns"), "as": "shown"},
-    {
-        "calculate": f"isValid(datum.low_ns) ? {LOW} + ' to ' + {HIGH} : 'none, from one replicate'",
-        "as": "interval",
-    },
+    {"calculate": ROOM, "as": "room"},
+    {"calculate": "isValid(datum.step_ns) ? datum.lowest / datum.room : null", "as": "start"},
+    {"calculate": "isValid(datum.step_ns) ? datum.highest * datum.room : null", "as": "end"},
 )
-TOOLTIP: Final = (
-    {"field": "title", "title": "framework"},
-    {"field": "mode"},
-    {"field": "shown", "title": "step"},
-    {"field": "interval", "title": "95 % interval"},
-)
+LOW, HIGH = (expressions.duration(f"datum.{end}_ns") for end in ("low", "high"))
+TIPS: Final = {
+    "framework": "datum.title",
+    "mode": "datum.mode",
+    "step": "datum.text_0 || datum.status",
+    "95 % interval": f"isValid(datum.low_ns) ? {LOW} + ' to ' + {HIGH} : 'none'",
+}
 
 
 def steps(groups: Sequence[Group], caveat: str) -> tuple[Chart, ...]:
@@ -63,9 +59,9 @@ def step_spec(group: Group, *, narrow: bool, caveat: str = "", live: bool = Fals
     """Return the specification of the chart of steps of `group`."""
     axis = duration_axis(group, ("step_ns", "low_ns", "high_ns"), narrow=narrow)
     marks = [
-        guide(axis, start="start", end="end"),
-        _interval(axis),
-        dots("step_ns", axis, hollow=group.is_inference, tooltip=TOOLTIP),
+        guide(),
+        _interval(),
+        dots("step_ns", hollow=group.is_inference),
     ]
     value = Value(
         heading="'step'",
@@ -73,7 +69,9 @@ def step_spec(group: Group, *, narrow: bool, caveat: str = "", live: bool = Fals
         width=80,
         narrow_width=66,
     )
-    plan = Plan(sort="step_ns", transforms=TRANSFORMS, layers=marks, values=(value,), comparison="fastest")
+    plan = Plan(
+        sort="step_ns", transforms=TRANSFORMS, axis=axis, layers=marks, values=(value,), comparison="fastest", tips=TIPS
+    )
     return table(group, plan, narrow=narrow, caveat=caveat, live=live)
 
 
@@ -91,9 +89,9 @@ def duration_axis(group: Group, keys: Sequence[str], *, narrow: bool) -> dict[st
     }
 
 
-def _interval(axis: dict[str, Any]) -> Layer:
+def _interval() -> Layer:
     return {
         "transform": [{"filter": "isValid(datum.low_ns)"}],
-        "mark": {"type": "rule", "strokeWidth": 5, "strokeCap": "round", "opacity": 0.4},
-        "encoding": {"x": across("low", axis), "x2": {"field": "high"}, "color": HUE},
+        "mark": {"type": "rule", "strokeWidth": 5, "strokeCap": "round", "strokeOpacity": 0.4},
+        "encoding": {"x": across("low"), "x2": {"field": "high"}, "color": HUE},
     }

@@ -188,10 +188,11 @@ def _charts(run: Run, tables: Tables) -> Sequence["Chart"]:
     """Return the charts; none where their library cannot be imported, which is left to this moment."""
     try:
         from harness.report.charts.all import charts
+
+        return charts(run, tables)
     except Exception as error:  # noqa: BLE001  (a page without charts is worth more than none)
         logging.getLogger(__name__).warning("samestep: the page lacks its charts: %s.", brief(error))
         return ()
-    return charts(run, tables)
 
 
 def _runtime(*, keep: bool) -> Runtime | None:

@@ -1,6 +1,6 @@
 """Vega's runtime for the live charts of a page: one script, compressed, and the hash that the page's policy allows.
 
-`vl_convert.javascript_bundle` builds it in two to four seconds, longer than all the rest of a page but its charts, and
+vl-convert builds it in two to four seconds, longer than all the rest of a page but its charts, and
 always the same for one version of vl-convert. So whoever writes a page into a folder also keeps it in the user's cache
 folder. What is kept has its own hash in its name: a damaged file is not used. Without a cache folder it is built each
 time.
@@ -17,10 +17,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from harness.report.charts import engine
 from harness.store.files import complete_file
 
 DISTRIBUTION: Final = "vl-convert-python"
-SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"  # what the page's script calls (templates/live.js)
 BEGIN: Final = "vega-"
 
 
@@ -33,9 +33,14 @@ class Runtime:
 
 
 def runtime(*, keep: bool) -> Runtime:
-    """Return the runtime; raises ImportError where vl-convert cannot be imported.
+    """Return the runtime.
 
-    `keep`: where it had to be built, keep it for the next page.
+    Args:
+        keep: where it had to be built, keep it for the next page.
+
+    Raises:
+        ChartError: vl-convert cannot build it.
+        ImportError: vl-convert is not installed.
     """
     version = metadata.version(DISTRIBUTION)
     compressed = _kept(version)
@@ -50,9 +55,7 @@ def runtime(*, keep: bool) -> Runtime:
 
 @functools.cache
 def _built() -> bytes:
-    import vl_convert
-
-    return gzip.compress(vl_convert.javascript_bundle(SNIPPET).encode(), 9, mtime=0)
+    return gzip.compress(engine.javascript().encode(), 9, mtime=0)
 
 
 def folder() -> Path:

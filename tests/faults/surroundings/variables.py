@@ -30,7 +30,7 @@ POLLUTING: Final[Mapping[str, Mapping[str, str]]] = {
     "inside torchrun": {"RANK": "1", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "no", "MASTER_PORT": "1"},
     "pytest's own options": {"PYTEST_ADDOPTS": "--collect-only -x", "PYTEST_PLUGINS": "no_such_plugin"},
     "coverage of subprocesses": {"COVERAGE_PROCESS_START": "/nonexistent/.coveragerc"},
-    "a notebook's matplotlib": {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    "a notebook's backend for plots": {"MPLBACKEND": "module://no_such_backend"},
     "a profiler": {"PYTHONPERFSUPPORT": "1", "PYTHONFAULTHANDLER": "1", "PYTHONDUMPREFS": "1"},
     "a shell of another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "LANGUAGE": "tr"},
     "an odd time zone": {"TZ": "XXX-25:99:99"},
@@ -101,7 +101,7 @@ def _reached(room: Room, variables: Mapping[str, str]) -> Iterator[Wrong]:
 TEN: Final[Mapping[str, str]] = {
     "PYTHONTRACEMALLOC": "25", "MALLOC_PERTURB_": "165", "OMP_NUM_THREADS": "7", "OPENBLAS_CORETYPE": "Nehalem",
     "JAX_ENABLE_X64": "1", "XLA_FLAGS": "--xla_cpu_enable_fast_math=true", "NOOPT": "1", "SLURM_NTASKS": "4",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONOPTIMIZE": "2",
+    "MPLBACKEND": "module://no_such_backend", "PYTHONOPTIMIZE": "2",
 }  # fmt: skip
 
 
@@ -221,12 +221,6 @@ def _git(room: Room) -> Iterator[Wrong]:
     )
     if room.folder().facts().commit == theirs.stdout.strip():
         yield Wrong(of=OTHER, what="run.json has the commit of another repository")
-
-
-@case("a matplotlibrc in the working folder", into=CASES)
-def _matplotlibrc(room: Room) -> Iterator[Wrong]:
-    (room.scratch / "matplotlibrc").write_text("backend: TkAgg\nfont.size: huge\ntext.usetex: True\n", encoding="utf-8")
-    yield from works(room.run())
 
 
 @case("no variables at all", into=CASES)

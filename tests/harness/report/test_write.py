@@ -15,6 +15,7 @@ from harness.report.plots import all as every_plot
 from harness import commands, session
 from harness.errors import SelectionError, StoreError
 from harness.report import write
+from harness.report.charts import all as every_chart
 from harness.report.interim import Interim
 from harness.store.folder import RunFolder
 from harness.terminal import shell
@@ -51,12 +52,12 @@ def test_printing_changes_nothing_on_disk(folder: RunFolder, format: str | None)
     assert snapshot(folder.path.parent) == before
 
 
-def test_printing_loads_neither_pandas_nor_matplotlib_nor_scipy(folder: RunFolder) -> None:
+def test_printing_loads_neither_pandas_nor_the_charts_library_nor_scipy(folder: RunFolder) -> None:
     code = (
         "import sys; from harness import cli\n"
         f"sys.argv = ['samestep', 'report', {str(folder.path)!r}]\n"
         "with __import__('contextlib').suppress(SystemExit): cli.main()\n"
-        "heavy = {'pandas', 'pyarrow', 'matplotlib', 'jinja2', 'scipy', 'docker', 'rich.progress'} & set(sys.modules)\n"
+        "heavy = {'pandas', 'pyarrow', 'vl_convert', 'jinja2', 'scipy', 'docker', 'rich.progress'} & set(sys.modules)\n"
         "print(*heavy, file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -136,71 +137,29 @@ def test_reports_at_one_time_leave_whole_files_and_nothing_else(folder: RunFolde
     assert [path.name for path in (target / "a").iterdir()] == ["b.txt"]
 
 
-def drawn(working: Path, **variables: str) -> str:
-    """What a process in the folder `working` draws of a small run."""
-    code = (
-        "from tests.factories import record, run; from harness.report.plots.all import plots\n"
-        "from harness.report.tables.all import tables\n"
-        "shown = run([record(block=block) for block in (1, 2, 3)])\n"
-        "print(*(plot.svg for plot in plots(shown, tables(shown))))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), **variables}
-    command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, cwd=working, env=environment, capture_output=True, text=True, check=True)
-    assert ended.stderr == ""
-    return ended.stdout
-
-
-def test_plots_are_the_same_whatever_the_users_settings_are(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "set").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "set" / "matplotlibrc").write_text("backend: module://nowhere\nfont.size: 40\nsvg.fonttype: path\n")
-    (tmp_path / "broken" / "matplotlibrc").write_bytes(b"\xff\xfe\nfont.size: no number\n")
-    plain = drawn(tmp_path / "plain")
-    assert "<svg" in plain
-    assert drawn(tmp_path / "set") == plain
-    assert drawn(tmp_path / "broken") == plain
-    assert drawn(tmp_path / "plain", MPLBACKEND="module://matplotlib_inline.backend_inline") == plain
-    assert drawn(tmp_path / "plain", MPLBACKEND="rubbish") == plain
-    assert drawn(tmp_path / "plain", MATPLOTLIBRC=str(tmp_path / "broken" / "matplotlibrc")) == plain
-
-
-def test_settings_of_the_process_change_no_plot_and_stay() -> None:
-    import matplotlib as mpl
-
-    from harness.report.tables.all import tables
-    from tests.factories import run
-
-    shown = run([record(block=block) for block in (1, 2, 3)])
-    computed = tables(shown)
-    plain = every_plot.plots(shown, computed)
-    with mpl.rc_context({"font.size": 40, "text.usetex": True, "axes.facecolor": "red"}):
-        assert every_plot.plots(shown, computed) == plain
-        assert mpl.rcParams["font.size"] == 40
-
-
-def test_a_plot_that_fails_leaves_page_and_tables_with_a_sentence(
+def test_a_chart_that_fails_leaves_page_and_tables_with_a_sentence(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*of: object) -> None:
         raise RuntimeError("no font\nat all")
 
-    monkeypatch.setattr(every_plot, "steps", fail)
+    monkeypatch.setattr(every_chart, "steps", fail)
     page = write.write_report(folder).read_text(encoding="utf-8")
-    assert "No plot steps.</b> It could not be drawn: RuntimeError: no font." in page
+    assert "No chart steps.</b> It could not be drawn: RuntimeError: no font." in page
     assert "<svg" in page  # the others
     assert (folder.report_path / "csv" / "steps.csv").is_file()
-    assert "samestep: the page lacks the plot steps: RuntimeError: no font." in caplog.text
+    assert "samestep: the page lacks the chart steps: RuntimeError: no font." in caplog.text
 
 
-def test_a_run_without_matplotlib_has_a_page_without_plots(
+def test_without_its_library_a_page_has_no_charts_and_says_so_once(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "harness.report.plots.all", None)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
     page = write.write_report(folder).read_text(encoding="utf-8")
     assert "<svg" not in page
-    assert "the page lacks its plots" in caplog.text
+    assert [record.getMessage() for record in caplog.records if "charts" in record.getMessage()] == [
+        "samestep: the page lacks its charts: ChartError: vl-convert-python is not installed."
+    ]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StoreError("no"), KeyError("x")])

@@ -6,6 +6,7 @@ import json
 import re
 import xml.dom.minidom
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from harness.report.plots.all import plots
@@ -15,6 +16,7 @@ from harness.compare import render as compared
 from harness.compare.compare import compare
 from harness.format import to_json
 from harness.plan.plan import make_plan
+from harness.report.charts.all import charts
 from harness.report.exporters import csv as as_csv
 from harness.report.exporters import html, markdown
 from harness.report.tables.all import TABLES, tables
@@ -73,13 +75,14 @@ def test_the_page_escapes_it(run: Run) -> None:
     assert "<i>$z$" not in page
 
 
-def test_a_plot_draws_names_as_they_are(run: Run) -> None:
-    drawn = plots(run, tables(run))
-    assert drawn
-    for plot in drawn:
-        xml.dom.minidom.parseString(plot.svg)
-        assert "mathdefault" not in plot.svg
-    assert any("$x$" in plot.svg for plot in drawn)
+def test_a_chart_draws_names_as_they_are(run: Run) -> None:
+    drawn = {chart.name: chart for chart in charts(run, tables(run))}
+    for chart in drawn.values():
+        for svg in (chart.svg, chart.narrow_svg):
+            xml.dom.minidom.parseString(svg)
+            assert CONTROL.search(svg) is None
+            assert "<b>" not in svg
+    assert f">{escape(MODE)}</text>" in drawn["steps"].svg
 
 
 def test_markdown_escapes_it(run: Run) -> None:

@@ -5,14 +5,12 @@ import dataclasses
 import io
 
 import pytest
-from harness.report.plots.all import plots
-from harness.report.plots.style import durations
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Record
 from harness.report import write
+from harness.report.charts.all import charts
 from harness.report.exporters.csv import to_csv
 from harness.report.tables.all import tables
 from harness.report.tables.table import Table
@@ -120,13 +118,13 @@ def test_a_cell_without_a_time_has_no_rate_and_keeps_its_row() -> None:
     assert (row["status"], row["steps_per_s"]) == ("oom", "")
 
 
-def test_the_plot_has_a_panel_for_each_workload_and_is_left_out_without_a_ladder() -> None:
+def test_the_chart_has_a_panel_for_each_workload_and_is_left_out_without_a_ladder() -> None:
     drawn = both((100, 1000, 9000), (200, 800, 5000))
-    (plot,) = (one for one in plots(drawn, tables(drawn)) if one.name == "growth")
-    assert ">mlp</text>" in plot.svg
-    assert all(f">{size}</text>" in plot.svg for size in SIZES)
+    (chart,) = (one for one in charts(drawn, tables(drawn)) if one.name == "growth")
+    assert ">mlp</text>" in chart.svg
+    assert all(f">{size}</text>" in chart.svg for size in SIZES)
     regression = run(record())
-    assert "growth" not in [one.name for one in plots(regression, tables(regression))]
+    assert "growth" not in [one.name for one in charts(regression, tables(regression))]
 
 
 def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> None:
@@ -139,12 +137,3 @@ def test_a_ladder_fits_a_terminal_of_80_columns_without_cutting_a_value() -> Non
     write.show(shown, Console(file=text, width=80))
     assert "Growth." in text.getvalue()
     assert "…" not in text.getvalue()
-
-
-@pytest.mark.parametrize(("low", "high", "shown"), [(13e6, 80e6, [20e6, 50e6]), (900, 2e6, [1e3, 1e4, 1e5, 1e6])])
-def test_an_axis_of_less_than_a_decade_has_ticks_too(low: float, high: float, shown: list[float]) -> None:
-    axes = Figure().subplots()
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    durations(axes, "y")
-    assert [tick for tick in axes.get_yticks() if low <= tick <= high] == pytest.approx(shown)

@@ -1,4 +1,4 @@
-"""Figures of memory from readings that are made up, so that every number is known; the table, the words, the plots."""
+"""Figures of memory from readings that are made up, so that every number is known; the table, the words, the charts."""
 
 import dataclasses
 import re
@@ -19,6 +19,10 @@ from rich.console import Console
 from bench.records.observation import Observation
 from bench.records.record import Allocator, Cell, Memory, Moment, Reading, Record
 from harness.report import write
+from harness.report.charts.all import charts
+from harness.report.charts.chart import Chart
+from harness.report.charts.memory import Life
+from harness.report.charts.parts import parts_of
 from harness.report.exporters import markdown
 from harness.report.exporters.csv import to_csv
 from harness.report.summary import summary
@@ -283,10 +287,10 @@ class TestARunWithoutTimes:
         assert not any(sentence.startswith("Peak memory") for sentence in summary(whole, tables(whole)))
 
 
-class TestPlots:
-    def drawn(self, records: Sequence[Record], samples: Samples | None = None) -> dict[str, str]:
+class TestCharts:
+    def drawn(self, records: Sequence[Record], samples: Samples | None = None) -> dict[str, Chart]:
         shown = dataclasses.replace(run(records, frameworks=(framework(),)), samples=samples)
-        return {plot.name: plot.svg for plot in plots(shown, tables(shown))}
+        return {chart.name: chart for chart in charts(shown, tables(shown))}
 
     def test_parts_of_a_bar_add_up_to_the_peak(self) -> None:
         host = parts_of(figures(replicate(on_cpu()), NONE))
@@ -306,31 +310,37 @@ class TestPlots:
             columns=["t_ns", "source", "subject", "metric", "value"],
         )
         sampled.to_parquet(tmp_path / "samples.parquet")
-        svg = self.drawn([replicate(on_cpu())], Samples(tmp_path))["memory"]
-        texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
-        assert {"Torch", "eager", "imported", "built", "first step", "last round", "model deleted"} <= set(texts)
+        chart = self.drawn([replicate(on_cpu())], Samples(tmp_path))["memory"]
+        texts = re.findall(r"<text[^>]*>([^<]*)</text>", chart.svg)
+        assert {"Torch", "eager"} <= set(texts)
+        assert "Line: resident set, with child processes, sampled from outside." in chart.about
+        assert chart.about.endswith("▲ imported, ■ built, ● first step, ◆ last round, ▼ model deleted.")
+
+    def test_without_samples_nothing_is_said_of_a_line(self) -> None:
+        chart = self.drawn([replicate(on_cpu())])["memory"]
+        assert "Line" not in chart.about
+        assert "stroke-dasharray" not in chart.svg
 
     def test_marks_and_lines_are_of_the_memory_that_the_axis_has(self) -> None:
         """On a GPU nothing is known of its memory at the import: the resident set is no part of it."""
         life = partial(Life, seconds=np.zeros(0), bytes=np.zeros(0), begun_ns=0)
         gpu, cpu = life(cell=cell(device="cuda"), readings=on_gpu()), life(cell=cell(), readings=on_cpu())
         assert gpu.last_reading("import") is None
-        assert gpu.last_reading("round") == pytest.approx((4.9, 160))
-        assert cpu.last_reading("import") == (1, 90)
-        assert dataclasses.replace(cpu, readings=on_gpu()).last_reading("round") == pytest.approx((4.9, 900))
+        assert gpu.last_reading("round") == pytest.approx((4.9, 160 * MIB))
+        assert cpu.last_reading("import") == (1, 90 * MIB)
+        assert dataclasses.replace(cpu, readings=on_gpu()).last_reading("round") == pytest.approx((4.9, 900 * MIB))
 
     def test_the_caption_says_what_line_and_marks_are(self) -> None:
-        def drawn(readings: Sequence[Reading], device: str) -> Plot:
+        def drawn(readings: Sequence[Reading], device: str) -> Chart:
             shown = run([replicate(readings, cell(device=device))])
-            return next(plot for plot in plots(shown, tables(shown)) if plot.name == "memory")
+            return next(chart for chart in charts(shown, tables(shown)) if chart.name == "memory")
 
         gpu, cpu = drawn(on_gpu(), "cuda"), drawn(on_cpu(), "cpu")
-        assert "Line: memory of the GPU" in gpu.about
         assert "Mark: what the framework's allocator had reserved of it, which is less by the context" in gpu.about
-        assert "imported" not in gpu.svg
-        assert "last round" in gpu.svg
+        assert "imported" not in gpu.about
+        assert "last round" in gpu.about
         assert "Mark: resident set of the process alone" in cpu.about
-        assert "imported" in cpu.svg
+        assert "imported" in cpu.about
 
     def test_readings_alone_are_drawn_too(self) -> None:
         assert {"memory", "memory-parts"} <= set(self.drawn([replicate(on_cpu()), replicate(on_gpu(), cell(mode="x"))]))
