@@ -1,9 +1,8 @@
 """Vega's runtime for the live charts of a page: one script, compressed, and the hash that the page's policy allows.
 
-vl-convert builds it in two to four seconds, longer than all the rest of a page but its charts, and
-always the same for one version of vl-convert. So whoever writes a page into a folder also keeps it in the user's cache
-folder. What is kept has its own hash in its name: a damaged file is not used. Without a cache folder it is built each
-time.
+vl-convert builds it in two to four seconds, longer than all the rest of a page but its charts takes, and always the
+same for one version. So whoever writes a page into a folder also keeps it in the user's cache folder. What is kept has
+its own hash in its name: a damaged file is not used. Without a cache folder it is built each time.
 """
 
 import base64

@@ -1,11 +1,18 @@
 // Numbers as text, exactly as harness/format.py writes them into the page. A test holds the two together.
 const NONE = "–";
 
+// Three significant digits. Python rounds what lies just between two of them to the even one.
+function threeDigits(value) {
+  const unit = 10 ** (Math.floor(Math.log10(Math.abs(value))) - 2);
+  const below = Math.floor(value / unit);
+  if (unit > 1 && value / unit - below === 0.5) return (below + (below % 2)) * unit;
+  return Number(value.toPrecision(3));
+}
+
 function significant(value) {
   if (value === 0) return "0";
-  const power = Math.floor(Math.log10(Math.abs(Number(value.toPrecision(3)))));
-  const decimals = Math.max(0, 2 - power);
-  const rounded = decimals ? value : Number(value.toPrecision(3));
+  const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(threeDigits(value)))));
+  const rounded = decimals ? Number(value.toFixed(decimals)) : threeDigits(value);
   return rounded.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
@@ -17,7 +24,7 @@ function duration(ns) {
 }
 
 const rounded = (value) =>
-  typeof value === "number" ? Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 0 }) : value;
+  typeof value === "number" ? threeDigits(value).toLocaleString("en-US", { maximumFractionDigits: 0 }) : value;
 const times = (ratio) => (ratio === 1 ? "1×" : `${significant(ratio)}×`);
 const mebibytes = (bytes) => `${significant(bytes / 2 ** 20)} MiB`;
 

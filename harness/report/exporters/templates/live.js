@@ -59,6 +59,9 @@ async function drawLive(figure) {
     views.get(figure)?.finalize();
     views.set(figure, made);
     const drawing = $("svg", stage);
+    for (const mark of $$("[role], [aria-roledescription]", drawing)) { // one label says it all
+      for (const name of ["role", "aria-roledescription", "aria-label"]) mark.removeAttribute(name);
+    }
     drawing.setAttribute("role", "img");
     drawing.setAttribute("aria-label", `${$("figcaption b", figure).textContent} The cells that are shown.`);
     figure.classList.add("is-live");

@@ -8,7 +8,7 @@ const cellAt = (row, column) => MATRIX.rows[row][2][column];
 
 // The number by which a field is compared; null where there is none. Lines of code belong to every cell.
 function numberAt(row, column, measure = measureOf(column)) {
-  const cell = CELLS[cellAt(row, column)];
+  const cell = row < 0 ? null : CELLS[cellAt(row, column)];
   const value = cell && cell.status === "ok" ? measure.get(cell) : null;
   return typeof value === "number" ? value : null;
 }

@@ -61,7 +61,8 @@ function filterTable(table) {
   for (const group of $$("tbody.group", table)) group.hidden = [...(group.nextElementSibling?.rows ?? [])].every((row) => row.hidden);
 }
 
-for (const table of $$(".table table")) prepare(table);
+const TABLES = $$(".table table").filter((table) => !table.closest("[data-packed]"));
+for (const table of TABLES) prepare(table);
 for (const box of $$("details[data-packed]")) {
   box.addEventListener("toggle", async () => {
     const source = $("script[data-rows]", box);
@@ -74,6 +75,7 @@ for (const box of $$("details[data-packed]")) {
     table.closest(".table").hidden = false;
     prepare(table);
     filterTable(table);
+    TABLES.push(table);
   });
 }
-watchers.push(() => $$(".table table").forEach(filterTable));
+watchers.push(() => TABLES.forEach(filterTable));
