@@ -87,7 +87,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def source(folder: RunFolder, *, whole: bool) -> str:
-    """Return the text of MADE_FROM: the records that a report shows; not `whole`: it has no plots yet."""
+    """Return the text of MADE_FROM: the records that a report shows; not `whole`: it has no charts yet."""
     return json.dumps({"records_sha256": _records_sha256(folder), "whole": whole}) + "\n"
 
 
@@ -100,7 +100,7 @@ def where(folder: RunFolder) -> str:
     if "records_sha256" in made_from and made_from["records_sha256"] != _records_sha256(folder):
         return f"Report: {page}, older than the records; this makes it again: {_remake(folder)}"
     if made_from.get("whole", True) is not True:
-        return f"Report: {page}, without plots so far; this makes it whole: {_remake(folder)}"
+        return f"Report: {page}, without charts so far; this makes it whole: {_remake(folder)}"
     return f"Report: {page}"
 
 

@@ -27,7 +27,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
     """Draw the charts for which the run has data.
 
     Raises:
-        ChartError: the library that draws is not installed, which is one failure and not one of each chart.
+        EngineError: nothing can be drawn on this computer, which is one failure and not one of each chart.
     """
     engine.require()
     hues, caveat = hue_numbers(run), run.caveat
@@ -65,6 +65,8 @@ def _drawn(name: str, draw: Callable[[], Sequence[Chart | None]]) -> Sequence[Ch
     """Return what `draw` draws; where that fails, for whatever reason, a chart that says why and no more."""
     try:
         return draw()
+    except engine.EngineError:  # of which every chart would say the same
+        raise
     except Exception as error:  # noqa: BLE001  (a picture is worth less than the records and tables of its run)
         why = brief(error)
         logging.getLogger(__name__).warning("samestep: the page lacks the chart %s: %s.", name, why)

@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -28,10 +29,14 @@ class ChartError(ValueError):
     """A chart cannot be drawn."""
 
 
+class EngineError(ChartError):
+    """No chart can be drawn on this computer."""
+
+
 def require() -> None:
-    """Raise ChartError where the library that draws is not installed."""
+    """Raise EngineError where the library that draws is not installed."""
     if importlib.util.find_spec(LIBRARY) is None:
-        raise ChartError("vl-convert-python is not installed")
+        raise EngineError("vl-convert-python is not installed: `make setup` installs it")
 
 
 def drawn(spec: Mapping[str, Any]) -> str:
@@ -65,13 +70,15 @@ class _Engine:
     def ask(self, line: bytes) -> str:
         """Return the answer to a request, a line of JSON; raises ChartError."""
         if self.failure:
-            raise ChartError(self.failure)
+            raise EngineError(self.failure)
         answer = self._answer(line)
         if not answer:
             self.close()
             ended = f"the process that draws ended with {_how(self._process.returncode)}"
-            self.failure = "" if self._has_answered else ended
-            raise ChartError(ended)
+            if self._has_answered:
+                raise ChartError(ended)
+            self.failure = f"{ended}{_remedy()}"
+            raise EngineError(self.failure)
         self._has_answered = True
         told = json.loads(answer)
         if "error" in told:
@@ -123,6 +130,12 @@ def close() -> None:
     """End the engine of this process; the next chart starts another."""
     if engine := _ENGINES.pop(os.getpid(), None):
         engine.close()
+
+
+def _remedy() -> str:
+    """Return what may help where nothing can be drawn at all; empty: nothing is known."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return "" if limit == resource.RLIM_INFINITY else "; it needs `ulimit -v unlimited`"
 
 
 def _how(code: int) -> str:

@@ -7,13 +7,15 @@ the answer is {"text": the SVG, or the script} or {"error": a sentence}.
 import json
 import sys
 
+NAMES = "window.vegaEmbed=vegaEmbed;window.vega=vega;window.vegaLite=vegaLite;"  # what the script defines
+
 
 def answer(request: dict[str, object]) -> str:
     """Return what a request asks for."""
     import vl_convert
 
     if request.get("bundle"):
-        return vl_convert.javascript_bundle()
+        return vl_convert.javascript_bundle(NAMES)
     return vl_convert.vegalite_to_svg(json.dumps(request["spec"]), allowed_base_urls=[])
 
 

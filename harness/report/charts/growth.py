@@ -82,7 +82,7 @@ def _panel(title: str, rows: Sequence[GrowthRow], ahead: Mapping[Cell, str], hue
     low, high = min(sizes.values()), max(sizes.values())
     return Panel(
         title=title,
-        x=Axis(title="size", low=low / ROOM, high=high * ROOM, ticks=list(sizes.values()), text="''", is_log=True),
+        x=Axis(title="", low=low / ROOM, high=high * ROOM, ticks=list(sizes.values()), text="''", is_log=True),
         y=y,
         columns=sizes,
         lines=[_proportional(rows, y), *_lines(lines, ahead, hues)],

@@ -19,6 +19,11 @@ from harness.validity.results import Run
 LOSS_GATE: Final = 1e-4  # bench.reference.workload.LOSS_TOLERANCE; a test checks that they are equal
 LEAST: Final = 1e-9  # smaller deviations are not drawn: float32 has seven digits
 
+DEVIATION: Final = (
+    " Deviation: |loss - reference| ÷ max(1, |reference|), with the largest value beside each name; dashed: the"
+    " tolerance. A cell that exceeds it is invalid."
+)
+
 Curve = list[tuple[float, float]]
 
 
@@ -48,9 +53,8 @@ def losses(run: Run, hues: Mapping[str, int], caveat: str) -> Chart | None:
     return Chart(
         name="losses",
         title=f"Losses, {name}",
-        about="For each framework the cell that deviates the most. Left: the loss and, dashed, the float64 reference;"
-        " lines that coincide are drawn once. Right: the deviation, |loss - reference| ÷ max(1, |reference|), with the"
-        f" largest value beside each name; dashed: the tolerance. A cell that exceeds it is invalid.{rest}",
+        about="For each framework the cell that deviates the most. Loss and, dashed, the float64 reference; lines that"
+        f" coincide are drawn once.{DEVIATION if right else ''}{rest}",
         spec=None,
         svg=draw(wide, name="losses", label=label),
         narrow_svg=draw(narrow, name="losses-narrow", label=label),
@@ -121,7 +125,7 @@ def _panel(title: str, lines: Sequence[Line]) -> Panel:
     low, high = min(ys) / 1.3, max(ys) * 1.3
     decades = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     last = max(2.0, *xs)
-    every = 10 ** math.floor(math.log10(last)) / 2
+    every = max(1, 10 ** math.floor(math.log10(last)) // 2)
     return Panel(
         title=title,
         lines=lines,

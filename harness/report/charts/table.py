@@ -117,11 +117,11 @@ def _transforms(plan: Plan, room: int) -> list[Mapping[str, Any]]:
         {
             "joinaggregate": [
                 {"op": "min", "field": plan.sort, "as": "least"},
-                {"op": "max", "field": "ratio", "as": "most_ratio"},
+                {"op": "valid", "field": "ratio", "as": "ratios"},
             ]
         },
         {
-            "calculate": f"isValid(datum.most_ratio) ? datum.ratio : isValid({own}) ? {own} / datum.least : null",
+            "calculate": f"datum.ratios ? datum.ratio : isValid({own}) ? {own} / datum.least : null",
             "as": "compared",
         },
         {"calculate": f"isValid({own}) ? '' : truncate({why}, {room})", "as": "hole"},
@@ -144,7 +144,7 @@ def _texts(values: Sequence[Value], width: float, *, narrow: bool) -> list[Mappi
 def _comparison(plan: Plan) -> Value:
     """Return the column of ratios."""
     text = "isValid(datum.compared) ? (datum.compared == 1 ? '1×' : format(datum.compared, ',.3r') + '×') : ''"
-    heading = f"isValid(datum.most_ratio) ? '÷ reference' : '÷ {plan.comparison}'"
+    heading = f"datum.ratios ? '÷ reference' : '÷ {plan.comparison}'"
     return Value(heading=heading, text=text, width=82, narrow_width=58)
 
 
@@ -198,7 +198,7 @@ def _placed(values: Sequence[Value], width: float, *, narrow: bool) -> list[tupl
 
 def _headings(placed: Sequence[tuple[Value, float]], *, narrow: bool) -> list[Layer]:
     """Return the headings of the columns, each once; on a narrow page above the ticks."""
-    once = [{"aggregate": [{"op": "max", "field": "most_ratio", "as": "most_ratio"}]}]
+    once = [{"aggregate": [{"op": "max", "field": "ratios", "as": "ratios"}]}]
     headings = [{"calculate": value.heading, "as": f"heading_{at}"} for at, (value, _) in enumerate(placed)]
     layers = [
         _text(f"heading_{number}", x=at, align="right", baseline="alphabetic", color=QUIET, fontSize=11)

@@ -74,7 +74,7 @@ def test_printing_ends_with_where_the_page_is(folder: RunFolder, capsys: pytest.
     command = f"{shell.samestep('report')} {folder.path} --output {folder.report_path}"
     assert last_line() == f"No page yet; this makes it: {command}"
     Interim(folder).at_interrupt()
-    assert last_line() == f"Report: {page}, without plots so far; this makes it whole: {command}"
+    assert last_line() == f"Report: {page}, without charts so far; this makes it whole: {command}"
     reported(folder, output=folder.report_path)
     assert last_line() == f"Report: {page}"
     os.utime(page, (1, 1))  # a copy
@@ -157,9 +157,8 @@ def test_without_its_library_a_page_has_no_charts_and_says_so_once(
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     page = write.write_report(folder).read_text(encoding="utf-8")
     assert "<svg" not in page
-    assert [record.getMessage() for record in caplog.records if "charts" in record.getMessage()] == [
-        "samestep: the page lacks its charts: ChartError: vl-convert-python is not installed."
-    ]
+    (said,) = (record.getMessage() for record in caplog.records if "charts" in record.getMessage())
+    assert said.endswith("lacks its charts: EngineError: vl-convert-python is not installed: `make setup` installs it.")
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), StoreError("no"), KeyError("x")])

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.report.charts.colours import HUES, INK
+from harness.report.charts.colours import INK
 from harness.report.charts.draw import draw
+from harness.report.hues import HUES
 from tests.harness.report.charts.reading import elements, texts
 
 HOSTILE = [
