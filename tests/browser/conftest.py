@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from harness.report import write
+from harness.validity.results import Run
 from tests.browser import small
 from tests.harness.report.example import example
 from tests.harness.report.multiplied import ladders, large
@@ -21,7 +22,12 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-RUNS = {"example": lambda: example("quick", 3), "small": small.run, "ladders": ladders, "large": large}
+RUNS: dict[str, Callable[[], Run]] = {
+    "example": lambda: example("quick", 3),
+    "small": small.run,
+    "ladders": ladders,
+    "large": large,
+}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The page as a file: its size and speed, without scripts, on paper, for those who do not see it, and its numbers."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from urllib.request import url2pathname
@@ -106,21 +106,19 @@ def test_axe_finds_nothing(browser: Browser, address_of: AddressOf, name: str, w
 
 def test_the_script_writes_numbers_as_the_report_does(page: Page) -> None:
     source = (resources.files("harness.report.exporters") / "templates" / "format.js").read_text(encoding="utf-8")
-    numbers = [digit * 10.0**power for power in range(-1, 12) for digit in (1, 1.2345, 2.5, 9.994, 9.996, 9.9996, 5.555)]
-    numbers += [12_350, 12_450, 1_235_000, 299, 1001]  # between two numbers of three digits
-    calls = {"duration": plain.duration, "times": plain.times}
-    written = page.evaluate(
-        f"numbers => {{ const DATA = {{lines: {{}}}}; {source}"
-        f" return {{{', '.join(f'{name}: numbers.map({name})' for name in calls)}}} }}",
-        numbers,
-    )
-    for name, function in calls.items():
-        assert written[name] == [function(number) for number in numbers], name
+    digits = (1, 1.2345, 2.5, 9.994, 9.996, 9.9996, 5.555)
+    numbers = [digit * 10.0**power for power in range(-1, 12) for digit in digits]
+    numbers += [12_350, 12_450, 1_235_000, 299, 1001]  # of which some lie between two numbers of three digits
     counts = [1, 12, 999, 1001, 12_350, 12_450, 45_123]
-    said = page.evaluate(f"counts => {{ const DATA = {{lines: {{}}}}; {source} return counts.map(rounded) }}", counts)
-    assert said == [plain.rounded(count) for count in counts]
-    memory = page.evaluate(f"bytes => {{ const DATA = {{lines: {{}}}}; {source} return bytes.map(mebibytes) }}", numbers)
-    assert memory == [f"{plain.mebibytes(number)} MiB" for number in numbers]
+
+    def written(function: str, values: Sequence[float]) -> list[str]:
+        script = f"values => {{ const DATA = {{ lines: {{}} }}; {source} return values.map({function}); }}"
+        return page.evaluate(script, values)  # type: ignore[no-any-return]
+
+    assert written("duration", numbers) == [plain.duration(number) for number in numbers]
+    assert written("times", numbers) == [plain.times(number) for number in numbers]
+    assert written("rounded", counts) == [plain.rounded(count) for count in counts]
+    assert written("mebibytes", numbers) == [f"{plain.mebibytes(number)} MiB" for number in numbers]
 
 
 def test_the_policy_lets_no_script_run_but_the_pages_own(browser: Browser, address_of: AddressOf) -> None:

@@ -125,6 +125,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
     doubted = doubts.doubts(run, tables, cells)
     hues = _hues(run)
     failed = failures(run)
+    has_doubts = bool(cells or doubted.sentences or failed.shown or tables.session.rows)
     views = {table.name: view(table, wide=True) for table in tables}
     rows = {table.name: sorted(table.rows, key=lambda row: row.is_inference) for table in tables}
     lines = {row.cell.framework: row.lines for row in tables.code.rows if row.lines is not None}
@@ -135,7 +136,8 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "reasons": [cell.reason for cell in cells],
         "has_cells": bool(cells),
         "opening": opening.opening(run, tables, cells, so_far),
-        "questions": _questions(run, has_matrix=shown is not None),
+        "has_doubts": has_doubts,
+        "questions": _questions(run, has_matrix=shown is not None, has_doubts=has_doubts),
         "sections": _sections(run, tables),
         "answers": opening.answers(cells),
         "doubts": doubted,
@@ -159,7 +161,7 @@ def _details(run: Run, tables: Tables) -> dict[str, Any]:
     }
 
 
-def _questions(run: Run, *, has_matrix: bool) -> list[tuple[str, str]]:
+def _questions(run: Run, *, has_matrix: bool, has_doubts: bool) -> list[tuple[str, str]]:
     """Return the questions that the page answers, each with the anchor of the section that does."""
     questions = [
         ("overview" if has_matrix else "steps", "What is fastest here?"),
@@ -168,7 +170,7 @@ def _questions(run: Run, *, has_matrix: bool) -> list[tuple[str, str]]:
     return [
         *(questions if run.is_timed else []),
         ("memory", "What does it take in memory?"),
-        ("doubts", "What can I not trust?"),
+        *([("doubts", "What can I not trust?")] if has_doubts else []),
     ]
 
 

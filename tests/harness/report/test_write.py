@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness.report.plots import all as every_plot
 
 from harness import commands, session
 from harness.errors import SelectionError, StoreError

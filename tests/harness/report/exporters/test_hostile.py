@@ -9,7 +9,6 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
-from harness.report.plots.all import plots
 from rich.console import Console
 
 from harness.compare import render as compared
