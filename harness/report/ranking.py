@@ -57,6 +57,10 @@ class Ranking:
         also = f" (or {len(same)} other{'s' * (len(same) > 1)})" if same else ""
         return f"{name(first)}{also}{of} with {time(first.step_ns)}" if first.step_ns else name(first)
 
+    def shortest_rows(self) -> tuple[StepRow, ...]:
+        """Return the row with the shortest step, then those that may be as short; the others are told to be longer."""
+        return (self._rows[0], *self._not_told(self._rows[0], self._rows[1:])) if self._rows else ()
+
     def by_framework_sentence(self) -> str:
         """Name the shortest step of each framework, or the modes that may have it."""
         groups: dict[str, list[StepRow]] = {}

@@ -48,7 +48,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         ranking.first_step_sentence(),
         ranking.break_even_sentence(),
         _limits_sentence(tables),
-        _accuracy_sentence(tables),
+        accuracy_sentence(tables),
         _inference_sentence(tables),
         _reproducibility_sentence(tables),
         "" if run.is_first_look else claims_sentence(tables.claims.rows),
@@ -170,7 +170,8 @@ def _limits_sentence(tables: Tables) -> str:
     )
 
 
-def _accuracy_sentence(tables: Tables) -> str:
+def accuracy_sentence(tables: Tables) -> str:
+    """Return that all cells did the same arithmetic, or how many did; empty: none was compared with the reference."""
     measured = [row for row in tables.accuracy.rows if row.accuracy is not None and not row.is_inference]
     good = [row.accuracy for row in measured if row.status == "ok" and row.accuracy is not None]
     deviations = [accuracy.max_loss_deviation for accuracy in good if accuracy.max_loss_deviation is not None]

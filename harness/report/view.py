@@ -119,7 +119,7 @@ def view(table: Table[R], *, wide: bool, paper: bool = False) -> View:
         title=table.title,
         about=table.about,
         names=tuple(_heading(column, is_number=False) for column in names),
-        values=tuple(_heading(column, is_number=column.kind == "number") for column in values),
+        values=tuple(_heading(column, is_number=column.kind in ("number", "flags")) for column in values),
         rows=rows,
         common=(*common, *(_folded(table, column) for column in folded)),
         absent=tuple(_full_heading(column) for column in numbers if column.key and column not in present),

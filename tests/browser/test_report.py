@@ -1,47 +1,23 @@
 """The page in a real Chromium, the one of the system: light and dark, wide and narrow, offline."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-from harness.report import write
-from tests.harness.report.example import example
+from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 WIDTHS = (400, 800, 1400)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write.write(example("quick", 3), tmp_path_factory.mktemp("run") / "report").as_uri()
-
-
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    yield page
-    page.close()
+def address(address_of: Callable[[str], str]) -> str:
+    return address_of("example")
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page, and all that is folded in it."""
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(box => { box.open = true })")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -95,8 +71,8 @@ CONTRAST = """variable => {
 
 def test_a_wide_table_scrolls_in_its_own_box_under_a_framework_that_stays(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 800, "height": 900})
-    page.goto(address)
-    box = page.locator("#steps .scroll:has(table)")
+    visit(page, address)
+    box = page.locator("#t-steps .scroll:has(table)")
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     who = page.locator("#steps tbody tr").first.locator("th")
     before = who.bounding_box()
@@ -109,9 +85,9 @@ def test_on_a_narrow_page_every_value_is_in_sight_below_its_heading(
     browser: Browser, address: str, script: bool
 ) -> None:
     page = browser.new_context(java_script_enabled=script, viewport={"width": 400, "height": 900}).new_page()
-    page.goto(address)
+    visit(page, address)
     places = page.evaluate(
-        """() => [...document.querySelectorAll('tbody th, tbody td, thead th')].map(cell => {
+        """() => [...document.querySelectorAll('.table :is(tbody th, tbody td, thead th)')].map(cell => {
           const range = document.createRange();
           range.selectNodeContents(cell);
           const {left, right} = range.getBoundingClientRect();
@@ -121,7 +97,7 @@ def test_on_a_narrow_page_every_value_is_in_sight_below_its_heading(
     assert len(places) > 1000
     assert [place for place in places if place[0] < 0 or place[1] > 400] == []
     label = "cell => getComputedStyle(cell, '::before').content"
-    values = page.locator("#steps tbody tr").first.locator("td.number")
+    values = page.locator("#steps tbody tr").first.locator("td:not(.n)")
     assert [one.evaluate(label) for one in values.all()][:2] == ['"step µs"', '"95 % interval µs"']
     page.close()
 
@@ -144,17 +120,17 @@ def test_on_a_narrow_page_the_plot_of_steps_is_drawn_narrow(page: Page, address:
 
 
 def test_headings_show_that_they_sort_and_which_way(page: Page, address: str) -> None:
-    page.goto(address)
+    visit(page, address)
+    shown = """() => [...document.querySelectorAll('.table thead th')].map(heading =>
+      [heading.getAttribute('aria-sort'), getComputedStyle(heading.querySelector('span'), '::after').content[1]])"""
+    assert {(sort, sign) for sort, sign in page.evaluate(shown)} == {("none", "↕")}
+    heading = page.locator("#t-steps thead th").nth(2)
     arrow = "heading => getComputedStyle(heading.querySelector('span'), '::after').content"
-    headings = page.locator("thead th")
-    assert {one.get_attribute("aria-sort") for one in headings.all()} == {"none"}
-    assert {one.evaluate(arrow)[:3] for one in headings.all()} == {'"↕"'}
-    heading = page.locator("#steps thead th").nth(2)
     button = heading.get_by_role("button")
     for key, way, sign in (("Enter", "ascending", "↑"), ("Space", "descending", "↓"), ("Enter", "none", "↕")):
         button.press(key)
         assert heading.get_attribute("aria-sort") == way
-        assert heading.evaluate(arrow).startswith(f'"{sign}"')
+        assert heading.evaluate(arrow)[1] == sign
 
 
 def test_without_javascript_no_heading_looks_as_if_it_sorted(browser: Browser, address: str) -> None:
@@ -166,14 +142,15 @@ def test_without_javascript_no_heading_looks_as_if_it_sorted(browser: Browser, a
 
 
 def test_a_second_heading_sorts_within_the_first(page: Page, address: str) -> None:
-    page.goto(address)
-    body = page.locator("#steps tbody").first
+    visit(page, address)
 
     def names() -> list[tuple[str, str]]:
-        return [
-            (row.locator("th").inner_text(), row.locator("td").first.inner_text())
-            for row in body.locator("tr:not(.failed):not(.invalid):not(.skipped)").all()
-        ]
+        shown: list[list[str]] = page.evaluate(
+            """() => [...document.querySelector('#t-steps tbody').rows]
+              .filter(row => !row.matches('.failed, .invalid, .skipped, .timeout'))
+              .map(row => [row.cells[0].innerText, row.cells[1].innerText])"""
+        )
+        return [(framework, mode) for framework, mode in shown]
 
     for heading in ("mode", "framework"):
         page.locator("#steps thead").get_by_role("button", name=heading).click()
@@ -184,7 +161,7 @@ def test_a_second_heading_sorts_within_the_first(page: Page, address: str) -> No
 
 
 def test_a_click_on_a_heading_sorts_the_rows_and_leaves_holes_below(page: Page, address: str) -> None:
-    page.goto(address)
+    visit(page, address)
     heading = page.locator("#steps").get_by_role("button", name="first step")
     heading.click()
     training, inference = column(page, 0), column(page, 2)
@@ -209,7 +186,7 @@ def column(page: Page, part: int) -> list[str]:
         """part => {
           const table = document.querySelector('#steps table');
           const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.startsWith('first step'));
-          const value = cell => cell && cell.textContent.trim() ? cell.dataset.sort : '';
+          const value = cell => cell ? cell.dataset.sort ?? cell.textContent : '';
           return [...table.tBodies[part].rows].map(row => value(row.cells[at]));
         }""",
         part,
@@ -224,16 +201,16 @@ def numbers(texts: list[str]) -> list[float]:
 def test_the_evidence_of_each_cell_opens_without_a_script(browser: Browser, address: str) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(address)
-    first = page.locator("#proof .evidence dd").first
+    first = page.locator("#evidence dd").first
     assert not first.is_visible()
-    page.locator("#proof summary").click()
+    page.locator("#evidence summary").click()
     assert first.is_visible()
     page.close()
 
 
 def test_reads_without_javascript(browser: Browser, address: str) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
-    page.goto(address)
+    visit(page, address)
     assert page.get_by_role("row").count() > 250
-    assert page.get_by_role("img").count() == 3
+    assert page.get_by_role("img").count() >= 3
     page.close()

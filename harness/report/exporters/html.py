@@ -1,9 +1,18 @@
-"""The page: one HTML file that works offline, loads nothing, and is readable without JavaScript."""
+"""The page: one HTML file that works offline, loads nothing, and is readable without JavaScript.
 
+Its parts: the sentences and the matrix at the top (`harness.report.page.opening`, `harness.report.matrix`), charts that
+were drawn ahead, what not to trust (`harness.report.page.doubts`), and all tables. The scripts are in `templates/`;
+what they need to know is in the page as JSON (`harness.report.page.island`).
+"""
+
+import base64
+import hashlib
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,8 +21,11 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from bench.catalogue import FrameworkOffer
-from harness.report import summary
+from harness.report import matrix, overview, summary
 from harness.report.hues import hue_number
+from harness.report.page import bodies, doubts, island, opening
+from harness.report.page.bodies import packed
+from harness.report.page.runtime import Runtime, runtime
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.failures import failures
@@ -25,8 +37,22 @@ from harness.validity.results import Run
 if TYPE_CHECKING:
     from harness.report.charts.chart import Chart
 
+PACKAGE: Final = "harness.report.exporters"
 TEMPLATE: Final = "page.html"
+SCRIPTS: Final = ("data", "format", "state", "select", "matrix", "grid", "tables", "live", "controls")  # in this order
+STYLES: Final = ("style.css", "overview.css", "media.css")
 BRIEF: Final = ("started", "profile", "processor", "ran on", "accelerator", "samestep")  # facts at the top
+FEW_CHARTS: Final = 6  # of a section that are in sight; the others are behind their number
+KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the first
+    "steps": "steps",
+    "compile": "compile",
+    "costs": "compile",
+    "growth": "growth",
+    "losses": "accuracy",
+    "peak": "memory",
+    "memory": "memory",
+    "memory-parts": "memory",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +76,7 @@ class Modes:
 
 def files(run: Run, tables: Tables) -> Mapping[str, str]:
     """Return the page."""
-    return {"index.html": page(run, tables)}
+    return {"index.html": page(run, tables, keep=True)}
 
 
 def render(run: Run, tables: Tables, table: str | None) -> str:
@@ -58,46 +84,116 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
     return page(run, tables)
 
 
-def page(run: Run, tables: Tables, *, so_far: str = "") -> str:
+def page(run: Run, tables: Tables, *, so_far: str = "", keep: bool = False) -> str:
     """Return the report as one HTML document.
 
-    `so_far`: of a run that goes on, the sentence that says how much of it there is; such a page has no charts, which
-    take longer than all the rest.
+    Args:
+        run: what is reported.
+        tables: of the run.
+        so_far: of a run that goes on, the sentence that says how much of it there is; such a page has no charts, which
+            take ten times as long as all the rest.
+        keep: keep the runtime of the live charts in the user's cache folder, for the next page.
     """
+    drawings = () if so_far else _charts(run, tables)
+    live = {drawn.name: drawn.spec for drawn in drawings if drawn.spec is not None}
+    vega = _runtime(keep=keep) if live else None
+    script = _script()
     environment = Environment(
-        loader=PackageLoader("harness.report.exporters"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader(PACKAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    drawings = {} if so_far else {chart.name: chart for chart in _charts(run, tables)}
-    sentences = summary.summary(run, tables)
-    failed = failures(run)
-    views = {table.name: view(table, wide=True) for table in tables}
     return environment.get_template(TEMPLATE).render(
+        **_overview(run, tables, so_far),
+        **_details(run, tables),
         run=run,
         titles=[facts.title for facts in run.facts.frameworks],
-        sentences=(so_far, *sentences) if so_far else sentences,
-        first_look=run.is_first_look,
-        facts=summary.about_run(run),
-        versions=summary.versions(run),
-        views=views,
-        claims_shown=bool(tables.claims.rows) and tables.claims in tables.shown(run),
-        plots=_markup(drawings),
-        hues=_hues(run),
-        modes=[_modes(run, facts, hue_number(index)) for index, facts in enumerate(run.facts.frameworks)],
-        evidence=[(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
-        exported=exported(run),
-        failures=failed,
-        told={each.status for each in failed.shown},
-        listings=[_listing(facts) for facts in run.facts.frameworks if facts.hello],
+        drawings=[(_section(drawn), drawn) for drawn in drawings],
+        has=lambda section: any(_section(drawn) == section and drawn.svg for drawn in drawings),
+        specs=packed(island.script_json(live)) if vega else "",
+        vega=vega,
+        style=Markup("".join(map(_template, STYLES))),
+        script=Markup(script),
+        allowed=Markup(island.csp([_sha256(script), *([vega.sha256] if vega else [])])),
         brief=BRIEF,
+        FEW_CHARTS=FEW_CHARTS,
     )
 
 
-def _charts(run: Run, tables: Tables) -> tuple["Chart", ...]:
-    """Return the charts; none where they cannot be imported, which is left to this moment."""
+def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
+    """Return what the top of the page and the script need."""
+    cells = overview.cells(run, tables)
+    shown = matrix.matrix(cells, tables.code.rows, run.facts)
+    doubted = doubts.doubts(run, tables, cells)
+    hues = _hues(run)
+    failed = failures(run)
+    has_doubts = bool(cells or doubted.sentences or failed.shown or tables.session.rows)
+    views = {table.name: view(table, wide=True) for table in tables}
+    rows = {table.name: sorted(table.rows, key=lambda row: row.is_inference) for table in tables}
+    lines = {row.cell.framework: row.lines for row in tables.code.rows if row.lines is not None}
+    return {
+        "matrix": shown,
+        "shades": matrix.shade_words(),
+        "order": matrix.order_sentence(shown) if shown else "",
+        "reasons": [cell.reason for cell in cells],
+        "has_cells": bool(cells),
+        "opening": opening.opening(run, tables, cells, so_far),
+        "has_doubts": has_doubts,
+        "questions": _questions(run, has_matrix=shown is not None, has_doubts=has_doubts),
+        "sections": _sections(run, tables),
+        "answers": opening.answers(cells),
+        "doubts": doubted,
+        "failures": failed,
+        "hues": hues,
+        "bodies": bodies.bodies(views.values(), hues, frozenset(each.status for each in failed.shown)),
+        "labels": bodies.labels(views.values()),
+        "cells_json": island.page_data(cells, shown, rows, hues=hues, lines=lines),
+    }
+
+
+def _details(run: Run, tables: Tables) -> dict[str, Any]:
+    """Return what the lower sections need."""
+    return {
+        "facts": summary.about_run(run),
+        "claims_shown": _claims_shown(run, tables),
+        "versions": summary.versions(run),
+        "modes": [_modes(run, facts, hue_number(index)) for index, facts in enumerate(run.facts.frameworks)],
+        "evidence": [(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
+        "exported": exported(run),
+        "listings": [_listing(facts) for facts in run.facts.frameworks if facts.hello],
+    }
+
+
+def _questions(run: Run, *, has_matrix: bool, has_doubts: bool) -> list[tuple[str, str]]:
+    """Return the questions that the page answers, each with the anchor of the section that does."""
+    questions = [
+        ("overview" if has_matrix else "steps", "What is fastest here?"),
+        ("compile", "What does compiling cost, and when does it pay back?"),
+    ]
+    return [
+        *(questions if run.is_timed else []),
+        ("memory", "What does it take in memory?"),
+        *([("doubts", "What can I not trust?")] if has_doubts else []),
+    ]
+
+
+def _claims_shown(run: Run, tables: Tables) -> bool:
+    return bool(tables.claims.rows) and any(table is tables.claims for table in tables.shown(run))
+
+
+def _sections(run: Run, tables: Tables) -> list[tuple[str, str]]:
+    """Return the sections below those that answer the questions, each with its anchor and title."""
+    timed = ("steps", "accuracy", "reproducibility", "code")
+    names = ("steps", "growth", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code")
+    shown = {table.name: table for table in tables}
+    found = [
+        (name, shown[name].title) for name in names if name in shown and (shown[name].rows or name in (*timed, "proof"))
+    ]
+    found = [(name, title) for name, title in found if name != "claims" or _claims_shown(run, tables)]
+    kept = [(name, title) for name, title in found if run.is_timed or name not in timed]
+    return [*kept, ("modes", "Modes"), ("method", "How to read this"), ("run", "The run")]
+
+
+def _charts(run: Run, tables: Tables) -> Sequence["Chart"]:
+    """Return the charts; none where their library cannot be imported, which is left to this moment."""
     try:
         from harness.report.charts.all import charts
 
@@ -107,9 +203,31 @@ def _charts(run: Run, tables: Tables) -> tuple["Chart", ...]:
         return ()
 
 
-def _markup(drawings: dict[str, "Chart"]) -> dict[str, tuple["Chart", Markup, Markup]]:
-    """Return the charts with their SVG, wide and narrow, marked as safe: their texts are escaped."""
-    return {name: (chart, Markup(chart.svg), Markup(chart.narrow_svg)) for name, chart in drawings.items()}
+def _runtime(*, keep: bool) -> Runtime | None:
+    """Return the runtime of the live charts; None where it cannot be built: the charts drawn ahead are there."""
+    try:
+        return runtime(keep=keep)
+    except Exception as error:  # noqa: BLE001  (as above)
+        logging.getLogger(__name__).warning("samestep: the page lacks its live charts: %s.", brief(error))
+        return None
+
+
+def _section(drawn: "Chart") -> str:
+    """Return the section of a chart: by its name, to which a number is added from the second of a kind on."""
+    return KINDS.get(re.sub(r"-\d+$", "", drawn.name), "steps")
+
+
+def _script() -> str:
+    """Return the script of the page: its files one after the other, in a function of their own."""
+    return "\n".join(_template(f"{name}.js") for name in SCRIPTS)
+
+
+def _template(name: str) -> str:
+    return (resources.files(PACKAGE) / "templates" / name).read_text(encoding="utf-8")
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 def _hues(run: Run) -> dict[str, int]:

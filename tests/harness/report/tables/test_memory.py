@@ -261,7 +261,7 @@ class TestARunWithoutTimes:
 
     def test_the_page_the_text_and_the_terminal_have_no_empty_table(self, tmp_path: Path) -> None:
         page = write.write(self.RUN, tmp_path).read_text(encoding="utf-8")
-        assert re.findall(r'<section id="(\w+)">', page) == ["proof", "memory", "modes", "method", "run"]
+        assert re.findall(r'<section id="(\w+)">', page) == ["memory", "doubts", "proof", "modes", "method", "run"]
         assert "no such records" not in page
         assert 'href="#steps"' not in page
         assert "no such records" not in write.render(self.RUN, "md")

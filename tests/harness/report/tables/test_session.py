@@ -154,5 +154,5 @@ def test_it_fits_a_terminal_and_stands_on_the_page() -> None:
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
     with_it = run([*pair(0.9), *noisy(*QUIET)])
-    assert '<section id="session">' in page(with_it, tables(with_it))
-    assert '<section id="session">' not in page(run(pair(0.9)), tables(run(pair(0.9))))
+    assert 'id="t-session"' in page(with_it, tables(with_it))
+    assert 'id="t-session"' not in page(run(pair(0.9)), tables(run(pair(0.9))))
