@@ -1,27 +1,17 @@
 """A real Chromium, the one of the system, and the pages that the tests of this folder open in it."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from harness.report import write
 from harness.validity.results import Run
-from tests.browser import small
+from tests.browser import chromium, small
 from tests.harness.report.example import example
 from tests.harness.report.multiplied import ladders, large
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 RUNS: dict[str, Callable[[], Run]] = {
     "example": lambda: example("quick", 3),
     "small": small.run,
@@ -32,12 +22,10 @@ RUNS: dict[str, Callable[[], Run]] = {
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
+    if chromium.path() is None:
         pytest.skip("no Chromium on this machine: apt install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium.started() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

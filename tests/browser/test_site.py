@@ -20,7 +20,6 @@ from harness.publish.command import Asked
 from harness.report.charts.draw import draw
 from harness.store.folder import RunFolder
 from harness.validity.results import load
-from tests.browser.test_report import browser  # noqa: F401  (a fixture)
 from tests.factories import cell
 from tests.harness.publish.links import broken
 from tests.harness.publish.runs import COMPILE, EAGER, copied, written
@@ -88,7 +87,7 @@ def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     yield page
     page.close()
@@ -107,7 +106,7 @@ def test_it_has_twelve_runs_and_every_link_and_anchor_leads_somewhere(site: Path
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1400, "light")])
 def test_opens_from_the_disk_with_nothing_that_axe_finds(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     site: Path,
     name: str,
     width: int,
@@ -136,7 +135,7 @@ def test_opens_from_the_disk_with_nothing_that_axe_finds(
     page.close()
 
 
-def test_without_scripts_all_but_the_comparison_is_there(browser: Browser, site: Path) -> None:  # noqa: F811
+def test_without_scripts_all_but_the_comparison_is_there(browser: Browser, site: Path) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(address(site, "index.html"))
     assert page.locator("#runs tbody tr").count() >= 12
