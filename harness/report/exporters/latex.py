@@ -89,7 +89,7 @@ def _prose(view: View, run: Run) -> str:
     ]
     free = 1 - PROSE_GAP * (len(headings) - 1)
     spec = "".join(rf"p{{{free * share / sum(shares):.3f}\linewidth}}" for share in shares)
-    body = [_line([rf"\raggedright {breakable(text)}\par" for text in row]) for row in rows]
+    body = [_line([rf"{{\raggedright {breakable(text)}\par}}" for text in row]) for row in rows]
     caption = rf"\caption[{escaped(view.title)}]{{{breakable(f'{view.title}. {view.about} Run {run.facts.id}.')}}}"
     head = [_line([escaped(heading.text) for heading in headings])]
     notes = [rf"{breakable(text)}\par" for text in (run.caveat, *view.remarks) if text]
