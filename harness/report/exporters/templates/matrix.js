@@ -38,7 +38,7 @@ function bestRow(column, isInference, measure = measureOf(column)) {
   MATRIX.rows.forEach(([, infers, cells], row) => {
     const number = infers === isInference && shown.has(cells[column]) ? numberAt(row, column, measure) : null;
     const key = isStep && number !== null && CELLS[cells[column]].is_best ? -1 : number;
-    if (key !== null && key > least) [best, least] = [row, key];
+    if (key !== null && key < least) [best, least] = [row, key];
   });
   return best;
 }

@@ -16,6 +16,6 @@ const isFiltered = () => Boolean(state.find) || FIELDS.some((field) => state.cho
 
 // A row of a table: by its cell, or, where its cell has no step, by its framework alone.
 function isRowShown(of) {
-  if (typeof of === "number") return true;
+  if (typeof of === "number") return shown.has(of);
   return !state.chosen.framework?.size || state.chosen.framework.has(of);
 }
