@@ -33,6 +33,9 @@ def html(written: Path) -> str:
     return (written / "index.html").read_text(encoding="utf-8")
 
 
+HOSTILE = ("</script><b>", "<!--<script>", "\u2028", "' onload=x", '" onload="x', "</style>", "&lt;")
+
+
 class Tags(HTMLParser):
     """Collects what a page would load, its ids and its balance; HTML lets the end tags in `OMITTED` be left out."""
 
@@ -109,9 +112,7 @@ class TestPage:
         shown = run([failed, record()], frameworks=(facts,), id=evil)
         assert evil not in page(shown, tables(shown))
 
-    @pytest.mark.parametrize(
-        "evil", ["</script><b>", "<!--<script>", "\u2028", "' onload=x", '" onload="x', "</style>", "&lt;"]
-    )
+    @pytest.mark.parametrize("evil", HOSTILE, ids=[f"text-{at}" for at in range(len(HOSTILE))])
     def test_a_hostile_text_leaves_no_element_and_no_attribute(self, evil: str) -> None:
         offer = factories.framework(modes=(evil, "eager"), title=evil, sentence=evil, baseline="eager")
         records = [record(cell(mode="eager", workload=name)) for name in (evil, "mlp")]
