@@ -327,12 +327,17 @@ def shade_words() -> list[str]:
 
 
 def names_in(rows: Sequence[CellFacts], cells: Sequence[CellFacts]) -> str:
-    """Return the names of some of a run's `cells` as a list; each mode once, with its works where these differ."""
+    """Return the names of some of a run's `cells` by framework; each mode once, with its works where these differ."""
     varying = varying_fields([cell.work for cell in cells])
-    works: dict[str, list[str]] = {}
+    titles: dict[str, dict[str, list[str]]] = {}
     for cell in rows:
-        works.setdefault(cell.name, []).append(" ".join(cell.work[at] for at in varying))
-    return listed([name + _of_works(texts) if varying else name for name, texts in works.items()])
+        work = " ".join(cell.work[at] for at in varying)
+        titles.setdefault(cell.title, {}).setdefault(cell.mode, []).append(work)
+    texts = {
+        title: [mode + _of_works(works) if varying else mode for mode, works in modes.items()]
+        for title, modes in titles.items()
+    }
+    return "; ".join(f"{title} {listed(modes)}" for title, modes in texts.items())
 
 
 def _of_works(texts: Sequence[str]) -> str:

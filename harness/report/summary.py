@@ -53,7 +53,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         _reproducibility_sentence(tables),
         "" if run.is_first_look else claims_sentence(tables.claims.rows),
         _not_ranked_sentence(tables),
-        _skipped_sentence(tables),
+        skipped_sentence(tables),
         _first_look_sentence(run, program),
     ]
     return tuple(sentence for sentence in sentences if sentence)
@@ -222,7 +222,8 @@ def _not_ranked_sentence(tables: Tables) -> str:
     return f"Not ranked: {cells}." if rows else ""
 
 
-def _skipped_sentence(tables: Tables) -> str:
+def skipped_sentence(tables: Tables) -> str:
+    """Return what was skipped; empty: nothing was."""
     skipped = [row for row in tables.steps.rows if row.status == "skipped"]
     return f"Skipped, with the reason below the table of steps: {names(skipped)}." if skipped else ""
 

@@ -137,8 +137,8 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "has_cells": bool(cells),
         "opening": opening.opening(run, tables, cells, so_far),
         "has_doubts": has_doubts,
-        "questions": _questions(run, has_matrix=shown is not None, has_doubts=has_doubts),
-        "sections": _sections(run, tables),
+        "questions": _questions(run, tables, has_cells=bool(cells), has_doubts=has_doubts),
+        "sections": _sections(run, tables, has_cells=bool(cells)),
         "answers": opening.answers(cells),
         "doubts": doubted,
         "failures": failed,
@@ -162,34 +162,31 @@ def _details(run: Run, tables: Tables) -> dict[str, Any]:
     }
 
 
-def _questions(run: Run, *, has_matrix: bool, has_doubts: bool) -> list[tuple[str, str]]:
+def _questions(run: Run, tables: Tables, *, has_cells: bool, has_doubts: bool) -> list[tuple[str, str]]:
     """Return the questions that the page answers, each with the anchor of the section that does."""
-    questions = [
-        ("overview" if has_matrix else "steps", "What is fastest here?"),
-        ("compile", "What does compiling cost, and when does it pay back?"),
-    ]
-    return [
-        *(questions if run.is_timed else []),
-        ("memory", "What does it take in memory?"),
-        *([("doubts", "What can I not trust?")] if has_doubts else []),
-    ]
+    questions = (
+        ("overview", "What is fastest here?", run.is_timed and has_cells),
+        ("compile", "What does compiling cost, and when does it pay back?", run.is_timed and has_cells),
+        ("memory", "What does it take in memory?", bool(tables.memory.rows)),
+        ("doubts", "What can I not trust?", has_doubts),
+    )
+    return [(anchor, question) for anchor, question, is_there in questions if is_there]
 
 
 def _claims_shown(run: Run, tables: Tables) -> bool:
     return bool(tables.claims.rows) and any(table is tables.claims for table in tables.shown(run))
 
 
-def _sections(run: Run, tables: Tables) -> list[tuple[str, str]]:
+def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, str]]:
     """Return the sections below those that answer the questions, each with its anchor and title."""
-    timed = ("steps", "accuracy", "reproducibility", "code")
+    timed = run.is_timed and has_cells
     names = ("steps", "growth", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code")
-    shown = {table.name: table for table in tables}
-    found = [
-        (name, shown[name].title) for name in names if name in shown and (shown[name].rows or name in (*timed, "proof"))
-    ]
-    found = [(name, title) for name, title in found if name != "claims" or _claims_shown(run, tables)]
-    kept = [(name, title) for name, title in found if run.is_timed or name not in timed]
-    return [*kept, ("modes", "Modes"), ("method", "How to read this"), ("run", "The run")]
+    empty = {"steps": timed, "accuracy": timed, "reproducibility": timed, "code": run.is_timed}  # shown without rows
+    shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]
+    untimed = [table for table in shown if run.is_timed or table.name not in empty]
+    kept = [table for table in untimed if table.name != "claims" or _claims_shown(run, tables)]
+    titles = [(table.name, table.title) for table in kept]
+    return [*titles, ("modes", "Modes"), ("method", "How to read this"), ("run", "The run")]
 
 
 def _charts(run: Run, tables: Tables) -> Sequence["Chart"]:

@@ -10,7 +10,7 @@ from harness.report.disturbance import disturbance_sentences
 from harness.report.matrix import varying_fields
 from harness.report.onward import next_command, next_sentence
 from harness.report.overview import CellFacts, compared
-from harness.report.summary import accuracy_sentence, summary
+from harness.report.summary import accuracy_sentence, skipped_sentence, summary
 from harness.report.tables.all import Tables
 from harness.report.words import count, labelled
 from harness.validity.results import Run
@@ -33,11 +33,18 @@ class Opening:
 
 
 def opening(run: Run, tables: Tables, cells: Sequence[CellFacts], so_far: str) -> Opening:
-    """Return the sentences of the summary in two parts, without the caveat, which stands above them.
+    """Return the sentences of the summary in two parts.
 
-    `so_far`: of a run that goes on, the sentence that says how much of it there is.
+    Without the caveat, which stands above them, and without what was skipped, which the page lists with its reasons.
+
+    Args:
+        run: what is reported.
+        tables: of the run.
+        cells: of its overview.
+        so_far: of a run that goes on, the sentence that says how much of it there is.
     """
-    said = [sentence for sentence in summary(run, tables) if sentence != run.caveat]
+    elsewhere = (run.caveat, skipped_sentence(tables))
+    said = [sentence for sentence in summary(run, tables) if sentence not in elsewhere]
     look = said.pop() if run.is_first_look and said else ""
     go_on = next_sentence(run.facts) if look else ""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]

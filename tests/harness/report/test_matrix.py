@@ -117,9 +117,9 @@ def test_a_run_without_cells_has_none() -> None:
 
 def test_names_a_mode_once_with_its_works() -> None:
     found = cells(two_by_two(), tables(two_by_two()))
-    assert module.names_in(found, found) == "Torch eager (convnet, mlp) and Torch compile (convnet, mlp)"
+    assert module.names_in(found, found) == "Torch eager (convnet, mlp) and compile (convnet, mlp)"
     one_work = [cell for cell in found if cell.workload == "mlp"]
-    assert module.names_in(one_work, one_work) == "Torch eager and Torch compile"
+    assert module.names_in(one_work, one_work) == "Torch eager and compile"
 
 
 def test_of_500_cells_has_25_columns_and_a_field_for_each() -> None:

@@ -34,7 +34,9 @@ function showControls() {
   const count = FIELDS.reduce((sum, field) => sum + (state.chosen[field]?.size ?? 0), 0);
   $("#chosen").textContent = count ? ` (${count})` : "";
   $("#reset").disabled = written({ ...state, at: "" }) === "";
-  $("#shown").textContent = `${shown.size === CELLS.length ? `All ${CELLS.length}` : `${shown.size} of ${CELLS.length}`} cells are shown.${saysReference()}${saysUnknown()}`;
+  const all = CELLS.length === 1 ? "The only cell is shown." : `All ${CELLS.length} cells are shown.`;
+  const said = shown.size === CELLS.length ? all : `${shown.size} of ${CELLS.length} cells are shown.`;
+  $("#shown").textContent = said + saysReference() + saysUnknown();
 }
 
 function saysUnknown() {

@@ -32,7 +32,7 @@ function placeOf(item) {
 function tell(item) {
   if (!item || !GRID.contains(item)) return;
   const { row, column } = placeOf(item);
-  if (row >= 0 && column >= 0) $("#told").textContent = told(row, column) || "\u00a0";
+  if (row >= 0 && column >= 0) $("#told").textContent = told(row, column);
 }
 
 function choose(item, event) {

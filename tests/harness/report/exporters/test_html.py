@@ -1,4 +1,8 @@
+import base64
 import dataclasses
+import gzip
+import hashlib
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -27,6 +31,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def html(written: Path) -> str:
     return (written / "index.html").read_text(encoding="utf-8")
+
+
+HOSTILE = ("</script><b>", "<!--<script>", "\u2028", "' onload=x", '" onload="x', "</style>", "&lt;")
 
 
 class Tags(HTMLParser):
@@ -67,6 +74,24 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+class Elements(HTMLParser):
+    """Collects the elements of a page, and the texts of those with an id and no elements in them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, str] = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        name = self.found[-1][1].get("id") if self.found else None
+        if name:
+            self.texts[name] = self.texts.get(name, "") + data
+
+
 class TestPage:
     def test_is_well_formed_with_distinct_ids_and_links_that_lead_somewhere(self, html: str) -> None:
         tags = Tags(html)
@@ -86,6 +111,31 @@ class TestPage:
         failed = record(cell(mode=evil), status="failed", reason=evil)
         shown = run([failed, record()], frameworks=(facts,), id=evil)
         assert evil not in page(shown, tables(shown))
+
+    @pytest.mark.parametrize("evil", HOSTILE, ids=[f"text-{at}" for at in range(len(HOSTILE))])
+    def test_a_hostile_text_leaves_no_element_and_no_attribute(self, evil: str) -> None:
+        offer = factories.framework(modes=(evil, "eager"), title=evil, sentence=evil, baseline="eager")
+        records = [record(cell(mode="eager", workload=name)) for name in (evil, "mlp")]
+        failed = record(cell(mode=evil, workload=evil), status="failed", reason=evil, failure=factories.failure())
+        shown = run([*records, failed], frameworks=(offer,), id=evil)
+        made = Elements(page(shown, tables(shown)))
+        kinds = [attributes.get("type") or attributes["id"] for tag, attributes in made.found if tag == "script"]
+        assert kinds == ["application/json", "text/plain", "text/plain", "module"]
+        assert [name for _, attributes in made.found for name in attributes if name.startswith("on")] == []
+        data = json.loads(made.texts["data"])
+        assert {row[data["keys"].index("mode")] for row in data["cells"]} == {evil, "eager"}
+
+    def test_its_policy_allows_its_own_script_and_the_runtime_alone(self, html: str) -> None:
+        made = Elements(html)
+        policy = next(of["content"] for tag, of in made.found if tag == "meta" and "http-equiv" in of)
+        script = re.search(r'<script type="module">(.*?)</script>', html, re.DOTALL)
+        assert script
+        vega = gzip.decompress(base64.b64decode(made.texts["vega"]))
+        own, runtime = (
+            f"'sha256-{base64.b64encode(hashlib.sha256(of).digest()).decode()}'" for of in (script[1].encode(), vega)
+        )
+        assert f"script-src {own} {runtime};" in (policy or "")
+        assert "unsafe-eval" not in html
 
     def test_an_invalid_row_is_struck_through_with_its_reason(self, html: str) -> None:
         row = re.search(r'<tr class="invalid">.*?(?=<tr|</table)', html, re.DOTALL)

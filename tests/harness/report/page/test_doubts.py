@@ -26,7 +26,7 @@ def test_every_cell_without_a_result_is_there_with_its_reason() -> None:
 def test_cells_of_one_reason_are_one_entry() -> None:
     shown = run([record(cell(mode=mode), status="skipped", reason="no device") for mode in ("a", "b")])
     (entry,) = of(shown).without
-    assert entry.names == "Torch a and Torch b"
+    assert entry.names == "Torch a and b"
     assert set(of(shown).anchors.values()) == {entry.anchor}
 
 
