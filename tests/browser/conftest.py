@@ -20,7 +20,7 @@ RUNS: dict[str, Callable[[], Run]] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: the pictures start one of their own, and a process has one at a time
 def browser() -> Iterator[Browser]:
     if chromium.path() is None:
         pytest.skip("no Chromium on this machine: apt install chromium")
