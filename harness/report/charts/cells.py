@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from harness.report.charts.works import Work, named, work_of
 from harness.report.hues import hue_number
+from harness.report.overview import WORK, peak_bytes
 from harness.report.tables.all import Tables
 from harness.report.tables.column import break_even_steps
-from harness.report.tables.memory import MemoryRow
 from harness.report.tables.steps import StepRow
 from harness.validity.results import Run
 
-WORK: Final = ("workload", "size", "optimizer", "precision", "device", "allocator")  # the fields of `Work`, in order
 LONGEST_REASON: Final = 200  # characters; a picture has room for fewer
 
 CellRow = Mapping[str, Any]
@@ -60,13 +59,6 @@ def hue_numbers(run: Run) -> dict[str, int]:
 def known(rows: Iterable[CellRow], key: str) -> list[float]:
     """Return the values of `key` that are known."""
     return [row[key] for row in rows if row[key] is not None]
-
-
-def peak_bytes(row: MemoryRow) -> int | None:
-    """Return the peak that cells of one device are compared by; None: it was not measured."""
-    if row.status != "ok":
-        return None
-    return row.figures.host_peak_rss_bytes if row.cell.device == "cpu" else row.figures.reserved_peak_bytes
 
 
 def longest(rows: Sequence[CellRow], key: str) -> int:

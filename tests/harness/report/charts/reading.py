@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import vl_convert
 
-from harness.report.charts.cells import WORK, Group, groups
+from harness.report.charts.cells import Group, groups
 from harness.report.charts.chart import Spec
+from harness.report.overview import WORK
 from harness.report.tables.all import tables
 from harness.validity.results import Run
 
