@@ -24,10 +24,12 @@ from harness.stats.distributions import student_quantile
 from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
 PROCESSES: Final = 2  # of each variant, in one group
-SLICES: Final = 10  # of each process
+SLICES: Final = 10  # of each process, at least; as many as take as long as starting them did
 SLICE_S: Final = 0.05  # at least
 ROUNDS: Final = 6  # of the slowest process that fit into a slice
-FEWEST: Final = 5  # slices in which all processes of a group had a round
+MOST_SLICES: Final = 30  # of each process, where starting them takes so long
+FEWEST: Final = 5  # slices of each process in which one of the other variant had a round, too
+POLISHES: Final = 20
 PATIENCE_S: Final = 20.0  # for a last round
 
 
@@ -106,10 +108,11 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
     rng = random.Random(time.monotonic_ns())
     variants = [(f"{name}{number}", variant) for number in range(PROCESSES) for name, variant in (("a", a), ("b", b))]
     sides: list[_Side] = []
+    begin_s = time.monotonic()
     try:
         _start_side_by_side(programs, rng.sample(variants, len(variants)), sides, deadline_s)
         slice_s = length_of_slice([side.round_s() for side in sides])
-        for _ in range(SLICES):
+        for _ in range(number_of_slices(time.monotonic() - begin_s, slice_s * len(sides))):
             _require_time(deadline_s)
             for side in rng.sample(sides, len(sides)):
                 side.turns.run_slice(slice_s)
@@ -146,15 +149,33 @@ def length_of_slice(rounds_s: Sequence[float]) -> float:
     return max(SLICE_S, ROUNDS * max(rounds_s))
 
 
+def number_of_slices(starting_s: float, one_each_s: float) -> int:
+    """Return how many slices each process gets: starting it is worth that it is measured as long."""
+    return min(MOST_SLICES, max(SLICES, round(starting_s / one_each_s)))
+
+
 def group_of(by_slice: Mapping[str, Mapping[int, float]]) -> Group | None:
-    """Return the group of processes whose names begin with "a" or "b", from their times by number of the slice."""
-    shared = set.intersection(*(set(times) for times in by_slice.values()))
-    if len(shared) < FEWEST:
+    """Return the group of processes whose names begin with "a" or "b", from their times by number of the slice.
+
+    The logarithm of a time is the level of its process plus what the machine did in its slice; both are found in turn,
+    as in Tukey's median polish (1977). A slice in which a process had no undisturbed round tells of the others.
+    None: a process shared fewer than FEWEST slices with a process of the other variant.
+    """
+    logs = {name: {at: math.log(time) for at, time in times.items()} for name, times in by_slice.items()}
+    sides = [{at for name, times in logs.items() if name.startswith(first) for at in times} for first in "ab"]
+    shared = sorted(set.intersection(*sides))
+    if any(sum(at in times for at in shared) < FEWEST for times in logs.values()):
         return None
-    means = {at: statistics.fmean(math.log(times[at]) for times in by_slice.values()) for at in shared}
-    levels = {
-        name: statistics.median(math.log(times[at]) - means[at] for at in shared) for name, times in by_slice.items()
-    }
+    levels = dict.fromkeys(logs, 0.0)
+    for _ in range(POLISHES):
+        effects = {
+            at: statistics.fmean(times[at] - levels[name] for name, times in logs.items() if at in times)
+            for at in shared
+        }
+        levels = {
+            name: statistics.median(times[at] - effects[at] for at in shared if at in times)
+            for name, times in logs.items()
+        }
     of = {first: tuple(level for name, level in levels.items() if name.startswith(first)) for first in "ab"}
     return Group(a=of["a"], b=of["b"])
 

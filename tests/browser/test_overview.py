@@ -112,6 +112,19 @@ def test_filters_and_search_act_on_matrix_tables_and_charts(opened: Page) -> Non
     assert "eager" not in texts
 
 
+def test_a_live_chart_fits_a_narrow_page(opened: Page) -> None:
+    opened.get_by_label("Search").fill("jit")
+    opened.locator("#steps").scroll_into_view_if_needed()
+    drawing = opened.locator("#steps figure.is-live .live svg").first
+    wide = drawing.evaluate("drawing => drawing.getBoundingClientRect().width")
+    opened.set_viewport_size({"width": 390, "height": 844})
+    opened.wait_for_function("() => document.querySelector('#steps .is-live .live svg').clientWidth < 400")
+    assert wide > 900
+    assert "JAX jit" in drawing.text_content()  # framework and mode in one text, above their row
+    overflow = "box => box.scrollWidth > box.clientWidth"
+    assert not opened.locator("#steps figure.is-live .live").first.evaluate(overflow)
+
+
 def test_the_address_restores_a_view_in_another_page(opened: Page, browser: Browser) -> None:
     opened.get_by_text("Filters").click()
     opened.get_by_role("checkbox", name="convnet").check()

@@ -32,6 +32,11 @@ FAST = (
     "--maxfail=20",
     "--ignore=tests/emulated",  # has a copy of the checkout of its own, and frameworks of its own
 )
+# Of the fast tests those that go over all frameworks, their locks, images and services; what draws, what reads a finished
+# run and what computes statistics knows none.
+LISTING = ("tests/bench", "tests/harness/doctor", "tests/harness/environments", "tests/harness/launchers",
+    "tests/harness/plan", "tests/harness/validity", "tests/harness/test_composed.py", "tests/harness/test_hello.py",
+    "tests/test_order.py")  # fmt: skip
 LIBRARY = {
     "toyarith.py": "from statistics import fmean as fmean\n",
     "toyarith-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyarith\nVersion: 1.0\n",
@@ -97,8 +102,11 @@ def test_lint_and_types_accept_it(checkout: Path, tool: tuple[str, ...]) -> None
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_all_fast_tests_accept_it(checkout: Path) -> None:
-    run(checkout, "-m", "pytest", *FAST)
+@pytest.mark.parametrize(
+    "these", [pytest.param((), id="all", marks=pytest.mark.whole), pytest.param(LISTING, id="those of frameworks")]
+)
+def test_fast_tests_accept_it(checkout: Path, these: tuple[str, ...]) -> None:
+    run(checkout, "-m", "pytest", *FAST, *these)
 
 
 def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:

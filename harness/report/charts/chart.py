@@ -17,3 +17,4 @@ class Chart:
     spec: Spec | None  # of a live chart, whose data source is named "cells" and empty; None: it is only drawn ahead
     svg: str  # empty: it could not be drawn, and `about` says why
     narrow_svg: str = ""  # the same for a narrow page, whose text stays legible there; empty: `svg` scrolls
+    narrow_spec: Spec | None = None  # of the live chart on a narrow page

@@ -62,6 +62,7 @@ def _chart(group: Group, name: str, caveat: str) -> Chart:
         spec=first_step_spec(group, narrow=False, caveat=caveat, live=True),
         svg=draw(wide, name=name, label=label),
         narrow_svg=draw(narrow, name=f"{name}-narrow", label=label),
+        narrow_spec=first_step_spec(group, narrow=True, caveat=caveat, live=True),
     )
 
 

@@ -38,6 +38,7 @@ def _chart(group: Group, name: str, caveat: str) -> Chart:
         spec=peak_spec(group, narrow=False, caveat=caveat, live=True),
         svg=draw(wide, name=name, label=label),
         narrow_svg=draw(narrow, name=f"{name}-narrow", label=label),
+        narrow_spec=peak_spec(group, narrow=True, caveat=caveat, live=True),
     )
 
 

@@ -52,6 +52,7 @@ def _chart(group: Group, name: str, caveat: str) -> Chart:
         spec=step_spec(group, narrow=False, caveat=caveat, live=True),
         svg=draw(wide, name=name, label=label),
         narrow_svg=draw(narrow, name=f"{name}-narrow", label=label),
+        narrow_spec=step_spec(group, narrow=True, caveat=caveat, live=True),
     )
 
 

@@ -95,7 +95,7 @@ def page(run: Run, tables: Tables, *, so_far: str = "", keep: bool = False) -> s
         keep: keep the runtime of the live charts in the user's cache folder, for the next page.
     """
     drawings = () if so_far else _charts(run, tables)
-    live = {drawn.name: drawn.spec for drawn in drawings if drawn.spec is not None}
+    live = {drawn.name: [drawn.spec, drawn.narrow_spec] for drawn in drawings if drawn.spec is not None}
     vega = _runtime(keep=keep) if live else None
     script = _script()
     environment = Environment(

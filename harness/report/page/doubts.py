@@ -1,9 +1,12 @@
 """What a reader of a run cannot trust: cells without a valid time, warnings, and how far the session tells things."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.records.record import Status
+from harness.format import listed
 from harness.report.disturbance import disturbance_sentences
 from harness.report.matrix import names_in
 from harness.report.overview import CellFacts
@@ -14,10 +17,12 @@ from harness.stats.flags import Flag
 from harness.validity.results import Run
 from harness.validity.validity import WORST_FIRST
 
+ITS_WORKLOAD: Final = "\0"  # stands for the cell's workload in a reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
-    """Cells without a valid result, for one reason."""
+    """Cells without a valid result, for one reason; where it names the workload, for one of each."""
 
     anchor: str
     status: Status
@@ -50,11 +55,14 @@ def doubts(run: Run, tables: Tables, cells: Sequence[CellFacts]) -> Doubts:
     groups: dict[tuple[Status, str], list[int]] = {}
     for index, cell in enumerate(cells):
         if cell.status != "ok":
-            groups.setdefault((cell.status, cell.reason), []).append(index)
+            groups.setdefault((cell.status, _of_any_workload(cell)), []).append(index)
     keys = sorted(groups, key=lambda key: WORST_FIRST.index(key[0]))
     without = tuple(
         Without(
-            anchor=f"why-{at}", status=key[0], reason=key[1], names=names_in([cells[i] for i in groups[key]], cells)
+            anchor=f"why-{at}",
+            status=key[0],
+            reason=key[1].replace(ITS_WORKLOAD, listed(list(dict.fromkeys(cells[i].workload for i in groups[key])))),
+            names=names_in([cells[i] for i in groups[key]], cells),
         )
         for at, key in enumerate(keys, start=1)
     )
@@ -65,6 +73,11 @@ def doubts(run: Run, tables: Tables, cells: Sequence[CellFacts]) -> Doubts:
         warned=tuple(_warned(tables.steps.flags, cells)),
         anchors={index: entry.anchor for key, entry in zip(keys, without, strict=True) for index in groups[key]},
     )
+
+
+def _of_any_workload(cell: CellFacts) -> str:
+    """Return the reason of a cell without the name of its workload."""
+    return re.sub(rf"(?<![\w-]){re.escape(cell.workload)}(?![\w-])", ITS_WORKLOAD, cell.reason)
 
 
 def _warned(flags: Iterable[Flag], cells: Sequence[CellFacts]) -> Iterable[Warned]:

@@ -1,9 +1,10 @@
 // Charts that follow what is chosen. Until something is, one sees the charts that were drawn ahead, which need no script.
 // Vega and the specifications come compressed with the page and are unpacked when they are first needed. Vega runs
 // without `eval`: expressions are interpreted (`ast`), as the page's content security policy asks for.
-let specs = null; // a promise of the specifications, by the name of their chart
+let specs = null; // a promise of the specifications by the name of their chart, for a wide and for a narrow page
 let vega = null; // a promise of Vega's function that draws one
 const FEW = 8; // charts of a section that are shown without being asked for
+const NARROW = matchMedia("(max-width: 40rem)"); // as in media.css
 const views = new Map(); // what Vega made, by figure
 
 const readSpecs = async () => JSON.parse(await unpacked($("#specs").textContent));
@@ -53,7 +54,7 @@ async function drawLive(figure) {
   const { turn } = figure;
   try {
     const embed = await (vega ??= startVega());
-    const spec = { ...(await specs)[figure.dataset.chart], datasets: { cells: rowsFor() } };
+    const spec = { ...(await specs)[figure.dataset.chart][NARROW.matches ? 1 : 0], datasets: { cells: rowsFor() } };
     const made = await embed(stage, spec, { mode: "vega-lite", ast: true, renderer: "svg", actions: false, logLevel: 1 });
     if (turn !== figure.turn) return made.finalize();
     views.get(figure)?.finalize();
@@ -100,7 +101,7 @@ async function followState() {
   if (!isLive()) return;
   const known = await (specs ??= readSpecs());
   for (const figure of FIGURES) {
-    figure.hidden = isLive() && selected(known[figure.dataset.chart]).length === 0;
+    figure.hidden = isLive() && selected(known[figure.dataset.chart][0]).length === 0;
     if (!figure.hidden) refresh(figure);
   }
   for (const box of $$("details.more")) {
@@ -110,4 +111,7 @@ async function followState() {
   }
 }
 
-if (FIGURES.length) watchers.push(followState);
+if (FIGURES.length) {
+  watchers.push(followState);
+  NARROW.addEventListener("change", followState);
+}

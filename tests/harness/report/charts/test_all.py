@@ -61,6 +61,8 @@ def test_live_ones_wait_for_the_cells_of_the_page(drawn: Sequence[Chart], capfd:
     for chart in live:
         assert chart.spec is not None
         assert chart.spec["data"] == {"name": "cells"}
+        assert chart.narrow_spec is not None
+        assert chart.narrow_spec["width"] < chart.spec["width"]
         compiled(chart.spec, capfd)
 
 

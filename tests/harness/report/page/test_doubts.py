@@ -30,6 +30,17 @@ def test_cells_of_one_reason_are_one_entry() -> None:
     assert set(of(shown).anchors.values()) == {entry.anchor}
 
 
+def test_a_reason_that_names_the_workload_is_one_entry_for_all_of_them() -> None:
+    shown = run([
+        record(cell(workload=name), status="skipped", reason=f"torch does not express the {name}")
+        for name in ("mlp", "convnet")
+    ] + [record(cell(workload="pointwise"), status="skipped", reason="the mlp is another workload")])  # fmt: skip
+    first, second = of(shown).without
+    assert (first.reason, first.names) == ("torch does not express the convnet and mlp", "Torch eager (convnet, mlp)")
+    assert second.reason == "the mlp is another workload"
+    assert len(of(shown).anchors) == 3
+
+
 def test_the_worst_come_first() -> None:
     order = [entry.status for entry in of(example()).without]
     assert order.index("invalid") < order.index("skipped")
