@@ -32,8 +32,8 @@ FAST = (
     "--maxfail=20",
     "--ignore=tests/emulated",  # has a copy of the checkout of its own, and frameworks of its own
 )
-# Of the fast tests those that go over all frameworks, their locks, images and services; what draws, what reads a finished
-# run and what computes statistics knows none.
+# Of the fast tests those that go over all frameworks, their locks, images and services. What draws, what reads a
+# finished run and what computes statistics knows none.
 LISTING = ("tests/bench", "tests/harness/doctor", "tests/harness/environments", "tests/harness/launchers",
     "tests/harness/plan", "tests/harness/validity", "tests/harness/test_composed.py", "tests/harness/test_hello.py",
     "tests/test_order.py")  # fmt: skip
