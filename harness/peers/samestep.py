@@ -24,10 +24,9 @@ from harness.stats.distributions import student_quantile
 from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
 PROCESSES: Final = 2  # of each variant, in one group
-SLICES: Final = 10  # of each process, at least; as many as take as long as starting them did
+SLICES: Final = 10  # of each process; twice as many told less in the same time, which is then spent on fewer processes
 SLICE_S: Final = 0.05  # at least
 ROUNDS: Final = 6  # of the slowest process that fit into a slice
-MOST_SLICES: Final = 30  # of each process, where starting them takes so long
 FEWEST: Final = 5  # slices of each process in which one of the other variant had a round, too
 POLISHES: Final = 20
 PATIENCE_S: Final = 20.0  # for a last round
@@ -108,11 +107,10 @@ def measured_group(programs: Programs, a: Variant, b: Variant, deadline_s: float
     rng = random.Random(time.monotonic_ns())
     variants = [(f"{name}{number}", variant) for number in range(PROCESSES) for name, variant in (("a", a), ("b", b))]
     sides: list[_Side] = []
-    begin_s = time.monotonic()
     try:
         _start_side_by_side(programs, rng.sample(variants, len(variants)), sides, deadline_s)
         slice_s = length_of_slice([side.round_s() for side in sides])
-        for _ in range(number_of_slices(time.monotonic() - begin_s, slice_s * len(sides))):
+        for _ in range(SLICES):
             _require_time(deadline_s)
             for side in rng.sample(sides, len(sides)):
                 side.turns.run_slice(slice_s)
@@ -147,11 +145,6 @@ def _start_side_by_side(
 def length_of_slice(rounds_s: Sequence[float]) -> float:
     """Return how long each process runs in its turn, in s, so that the slowest has some whole rounds."""
     return max(SLICE_S, ROUNDS * max(rounds_s))
-
-
-def number_of_slices(starting_s: float, one_each_s: float) -> int:
-    """Return how many slices each process gets: starting it is worth that it is measured as long."""
-    return min(MOST_SLICES, max(SLICES, round(starting_s / one_each_s)))
 
 
 def group_of(by_slice: Mapping[str, Mapping[int, float]]) -> Group | None:

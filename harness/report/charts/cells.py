@@ -3,16 +3,15 @@
 A row has the keys of a row of a live chart, so that a chart drawn ahead and a live one have one specification.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from harness.report.charts.works import Work, named, work_of
+from harness.report.charts.works import named
 from harness.report.hues import hue_number
-from harness.report.overview import WORK, peak_bytes
+from harness.report.overview import WORK, CellFacts, Work, cells
 from harness.report.tables.all import Tables
-from harness.report.tables.column import break_even_steps
-from harness.report.tables.steps import StepRow
 from harness.validity.results import Run
 
 LONGEST_REASON: Final = 200  # characters; a picture has room for fewer
@@ -41,13 +40,12 @@ class Group:
 
 
 def groups(run: Run, tables: Tables) -> tuple[Group, ...]:
-    """Return the cells of the table of steps in groups, in its order."""
-    peaks = {row.cell: peak_bytes(row) for row in tables.memory.rows}
+    """Return the cells of the overview in groups, in its order."""
     hues = hue_numbers(run)
     found: dict[tuple[Work, bool], list[CellRow]] = {}
-    for row in tables.steps.rows:
-        facts = _row(row, peaks.get(row.cell), hues.get(row.cell.framework, 0))
-        found.setdefault((work_of(row.cell), row.is_inference), []).append(facts)
+    for facts in cells(run, tables):
+        row = _row(facts, hues.get(facts.framework, 0))
+        found.setdefault((facts.work, facts.is_inference), []).append(row)
     return tuple(Group(work=work, is_inference=infers, rows=tuple(rows)) for (work, infers), rows in found.items())
 
 
@@ -66,25 +64,6 @@ def longest(rows: Sequence[CellRow], key: str) -> int:
     return max((len(row[key]) for row in rows), default=0)
 
 
-def _row(row: StepRow, peak: int | None, hue: int) -> CellRow:
-    cell, step, first = row.cell, row.step_ns, row.first_step_ns
-    interval = step.interval if step else None
-    pays_back = break_even_steps(row.break_even)
-    return {
-        "framework": cell.framework,
-        "title": row.title,
-        "mode": cell.mode,
-        "label": f"{row.title} {cell.mode}",
-        **{name: getattr(cell, name) for name in WORK},
-        "status": row.status,
-        "reason": row.reason[:LONGEST_REASON],
-        "is_inference": row.is_inference,
-        "step_ns": step.value if step else None,
-        "low_ns": interval.low if interval else None,
-        "high_ns": interval.high if interval else None,
-        "first_step_ns": first.value if first else None,
-        "break_even": pays_back if isinstance(pays_back, int | float | str) else None,
-        "peak_bytes": peak,
-        "hue": hue,
-        "ratio": None,
-    }
+def _row(facts: CellFacts, hue: int) -> CellRow:
+    own = dataclasses.asdict(facts)
+    return {**own, "reason": facts.reason[:LONGEST_REASON], "label": facts.name, "hue": hue, "ratio": None}

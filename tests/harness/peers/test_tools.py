@@ -26,7 +26,6 @@ from harness.peers.samestep import (
     Samestep,
     group_of,
     length_of_slice,
-    number_of_slices,
     together,
 )
 from harness.peers.steps import Variant
@@ -306,10 +305,6 @@ class TestSamestep:
     def test_slices_that_only_one_variant_has_tell_nothing(self) -> None:
         times = {"a0": dict.fromkeys(range(8), 1.0), "b0": dict.fromkeys(range(8, 16), 1.0)}
         assert group_of(times) is None
-
-
-def test_a_process_that_starts_slowly_gets_more_slices() -> None:
-    assert [number_of_slices(starting_s, 0.2) for starting_s in (0.5, 4.0, 100.0)] == [10, 20, 30]
 
 
 def test_processes_start_on_all_processors_and_take_turns_on_the_measured_ones(
