@@ -60,10 +60,11 @@ class Folders:
         if before is None:
             as_it_is = ("report", "good", *CSV, "--results", str(results))
             before = self._steps[base] = inside.samestep(as_it_is, scratch).out
+        beside = _files(results / "mutant" / "report")  # planted, or of the run that was mutated
         for command in commands(rng):
             ended = inside.samestep((*command, "--results", str(results)), scratch)
             if command[0] == "report" and ended.code == 0:
-                ended = _with_files(ended, results / "mutant" / "report")
+                ended = _with_files(ended, results / "mutant" / "report", beside)
             ended = _without_folder(ended, command)
             yield from rules.judged(ended)
             if command == ("report", "mutant", *CSV) and ended.code == 0:
@@ -128,8 +129,12 @@ def _in_pandas(run: Path, scratch: Path) -> Ended:
     return inside.called(load, ("harness.report.frames.load",), scratch)
 
 
-def _with_files(ended: Ended, report: Path) -> Ended:
-    written = dict(inside.written(report)) if report.is_dir() else {}
+def _files(report: Path) -> Mapping[str, bytes]:
+    return dict(inside.written(report)) if report.is_dir() else {}
+
+
+def _with_files(ended: Ended, report: Path, before: Mapping[str, bytes]) -> Ended:
+    written = {name: text for name, text in _files(report).items() if before.get(name) != text}
     return Ended(command=ended.command, code=ended.code, out=ended.out, err=ended.err, written=written)
 
 

@@ -58,6 +58,7 @@ def test_a_whole_run_is_read(folder: RunFolder) -> None:
         (lambda data: data["timing"].update(calls_per_round=0), "timing.calls_per_round is 0, which is too small"),
         (lambda data: data["timing"].update(calls_per_round=10**18), "timing.calls_per_round is 10"),
         (lambda data: data["timing"].update(clock_ns=10**400), "timing.clock_ns is too large"),
+        (lambda data: data.update(started_unix_ns=10**400), "started_unix_ns is not between the years 1 and 9999"),
         (lambda data: data["accuracy"].update(weight=10**400), "accuracy.weight: number out of range"),
         (lambda data: data["accuracy"]["losses"].__setitem__(1, float("nan")), "accuracy.losses[1] is not a finite"),
         (lambda data: data["accuracy"].update(gradient_norms=[]), "accuracy.gradient_norms has 0 values for 1"),
