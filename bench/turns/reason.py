@@ -17,6 +17,7 @@ from typing import Final
 LONGEST: Final = 300  # characters of a reason
 PART: Final = 180  # characters of each part where it has two
 SEARCHED: Final = 64 << 10  # characters of a text, at its beginning and at its end, that are searched
+LONGEST_LINE: Final = 4000  # characters of a line that are searched; patterns may take the square of it
 LOG_LINES: Final = 40  # last lines of a log that are searched where it has no traceback
 DEEPEST: Final = 20  # exceptions of a chain
 
@@ -57,7 +58,7 @@ SIGNS: Final = (
     _sign(
         r"\boom when allocating",
         r"out of memory(?!.*shared memory)",
-        r"\w+_OUT_OF_MEMORY\b",
+        r"\w_OUT_OF_MEMORY\b",
         r"\bCU\w+_STATUS_ALLOC_FAILED",
         r"can(?:'|no)t allocate memory(?! in static TLS)",
         r"std::bad_alloc",
@@ -129,12 +130,14 @@ NOISE: Final = re.compile(
     r"|compilation terminated|\(core dumped\)|Original error was|To execute this operation|\[\[?\{\{node|tcmalloc)"
 )
 UNFINISHED: Final = re.compile(r":$|\bfollowing \w+$|\bas follows$")  # the next line says it
-TERMINATED: Final = re.compile(r"terminate called after throwing an instance of '([^']+)'\s*what\(\):\s*")  # libstdc++
+TERMINATED: Final = re.compile(
+    r"terminate called after throwing an instance of '([^']{1,500})'\s*what\(\):\s*"
+)  # libstdc++
 MODULE: Final = re.compile(r"^(?:[a-z_]\w*\.)+(?=\w+: )")  # of an exception's type
 CODE: Final = re.compile(r'^File ".*", line \d+')  # the line after it is code, and is indented further
 # Of a terminal; TensorFlow's names of nodes; the beginning of a traceback inside a message.
 DECORATION: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\{\{function_node [^}]*\}\} ?| \[Op:\w+\](?: name: ?)?"
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\{\{function_node [^}]{0,500}\}\} ?| \[Op:\w+\](?: name: ?)?"
     r"|(?<=: )Traceback \(most recent call last\):"
 )
 FOLDER: Final = re.compile(r"/(?:[^/\s:'\"]+/)+(?=[^/\s:'\"]+[:\s(])")  # of the file that a compiler names first
@@ -250,7 +253,13 @@ def _lines(text: str) -> list[str]:
     if len(text) > 2 * SEARCHED:
         text = f"{text[:SEARCHED]}\n{text[-SEARCHED:]}"
     text = TERMINATED.sub(r"terminated by \1: ", DECORATION.sub("", text))
-    return [line.expandtabs().rstrip() for line in text.splitlines()]
+    return [_shortened(line).expandtabs().rstrip() for line in text.splitlines()]
+
+
+def _shortened(line: str) -> str:
+    """Return a line without its middle, where it is very long."""
+    half = LONGEST_LINE // 2
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
 
 
 def _found(sign: Sign, lines: Sequence[str]) -> str:

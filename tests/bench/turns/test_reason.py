@@ -114,6 +114,28 @@ def test_a_long_text_gives_a_short_reason() -> None:
     assert len(of_exception(RuntimeError("x" * 30_000_000)).text) == LONGEST
     assert len(raised(RuntimeError("x" * 3000), cause=OSError("y" * 3000))) <= LONGEST
     assert len(of_log("x" * 3_000_000).text) == LONGEST
+    assert of_log(f"{'x ' * 9000}memory exhausted").out_of_memory
+
+
+@pytest.mark.timeout(30)  # a pattern that takes the square of the length of a text took a minute
+@pytest.mark.parametrize(
+    "part",
+    [
+        "x",
+        "/a",
+        "a.",
+        "{{function_node ",
+        "terminate called after throwing an instance of '",
+        "got f(",
+        "a_",
+        "x: ",
+        "\t",
+    ],
+)
+def test_an_endless_text_has_a_reason(part: str) -> None:
+    text = part * (300_000 // len(part))
+    assert len(of_exception(RuntimeError(text)).text) <= LONGEST
+    assert len(of_log(text).text) <= LONGEST
 
 
 @pytest.mark.parametrize(
