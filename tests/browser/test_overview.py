@@ -120,7 +120,7 @@ def test_a_live_chart_fits_a_narrow_page(opened: Page) -> None:
     opened.set_viewport_size({"width": 390, "height": 844})
     opened.wait_for_function("() => document.querySelector('#steps .is-live .live svg').clientWidth < 400")
     assert wide > 900
-    assert "JAX jit" in drawing.text_content()  # framework and mode in one text, above their row
+    assert "JAX jit" in (drawing.text_content() or "")  # framework and mode in one text, above their row
     overflow = "box => box.scrollWidth > box.clientWidth"
     assert not opened.locator("#steps figure.is-live .live").first.evaluate(overflow)
 
