@@ -24,7 +24,7 @@ from harness.stats.distributions import student_quantile
 from harness.stats.estimate import ALPHA, Estimate, Interval, verdict
 
 PROCESSES: Final = 2  # of each variant, in one group
-SLICES: Final = 10  # of each process; twice as many told less in the same time, which is then spent on fewer processes
+SLICES: Final = 10  # of each process: more of them leave time for fewer processes
 SLICE_S: Final = 0.05  # at least
 ROUNDS: Final = 6  # of the slowest process that fit into a slice
 FEWEST: Final = 5  # slices of each process in which one of the other variant had a round, too

@@ -49,7 +49,7 @@ def _fault(record: Record) -> tuple[str, str]:
 
 
 def _problem(value: Any, *, must_be_positive: bool) -> str:
-    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "not a number of nanoseconds"
     if value < 0:
         return "a duration is not negative"

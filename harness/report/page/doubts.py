@@ -22,7 +22,7 @@ ITS_WORKLOAD: Final = "\0"  # stands for the cell's workload in a reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Without:
-    """Cells without a valid result, for one reason; where it names the workload, for one of each."""
+    """Cells without a valid result, for one reason; reasons that differ only in the workload are one."""
 
     anchor: str
     status: Status

@@ -20,14 +20,7 @@ from harness.peers import hyperfine, pyperf, pytest_benchmark, samestep, tool, t
 from harness.peers.hyperfine import Hyperfine
 from harness.peers.pyperf import Pyperf
 from harness.peers.pytest_benchmark import PytestBenchmark
-from harness.peers.samestep import (
-    PROCESSES,
-    Group,
-    Samestep,
-    group_of,
-    length_of_slice,
-    together,
-)
+from harness.peers.samestep import PROCESSES, Group, Samestep, group_of, length_of_slice, together
 from harness.peers.steps import Variant
 from harness.peers.tool import OutOfTimeError, Programs
 from harness.peers.torch_timer import TorchTimer
