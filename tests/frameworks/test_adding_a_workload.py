@@ -76,11 +76,11 @@ def test_it_is_measured_and_held_to_the_reference_like_any_other(checkout: Path)
 
     run(
         checkout, "-m", "harness", "run", "--workload", "logistic", "--size", "tiny", "--mode", "eager,fit,batch,jit",
-        "--framework", ",".join(frameworks), "--launcher", "venv", "--profile", "quick", "--blocks", "1",
+        "--framework", ",".join(frameworks), "--launcher", "venv", "--profile", "look", "--blocks", "1",
         "--measure", "time",
     )  # fmt: skip
 
-    (folder,) = (checkout / "results").glob("*-quick")
+    (folder,) = (checkout / "results").glob("*-look")
     records = [from_json(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     by_cell: dict[tuple[str, str], Record] = {(one.cell.framework, one.cell.mode): one for one in records}
     for cell in EXPRESSED.items():
