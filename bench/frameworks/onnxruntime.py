@@ -1,18 +1,21 @@
 """ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
 
-A step is one inference of the whole batch; nothing is trained here. Input and output are bound before the first call
-(I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
+A step is one inference of the whole batch; nothing is trained here. Without a batch the model is the regression that
+the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the
+first call (I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice
+as long.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import onnxruntime as ort
 
+from bench.exports.onnx import INPUT, OUTPUT
+from bench.frameworks._onnxruntime_models import FORWARD
 from bench.interface import Output, Skip, Step
-from bench.onnx import INPUT, OUTPUT
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 
@@ -22,7 +25,7 @@ MODES = {
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
 }
 BASELINE = ""
-SOURCES = {"from-torch": "torch", "from-keras": "keras_tensorflow", "from-jax": "jax"}
+SOURCES = {"from-torch": "torch/onnx", "from-keras": "keras_tensorflow/onnx", "from-jax": "jax/onnx"}
 ENVIRONMENT = {
     # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "ORT_DISABLE_TELEMETRY": "1",
@@ -36,8 +39,6 @@ ALLOCATOR_DEVICES = ("cpu", "cuda")
 ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
 PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-Predict = Callable[[Array32], Array32]
 
 USE_ENV_ALLOCATORS: Final = "session.use_env_allocators"
 
@@ -64,7 +65,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
     _policy = _policy_of(session)
-    x = workload.batch.x  # (n, 1)
+    x = workload.batch.x  # (n, …)
     given = ort.OrtValue.ortvalue_from_numpy(x, _device)
     made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
     binding = session.io_binding()
@@ -82,7 +83,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=lambda: FORWARD[workload.name](predict, x.shape),
+        parameters=lambda: FORWARD[workload.name](predict, workload),
         proof=lambda: _proof(session, made),
         inference=True,
     )
@@ -129,22 +130,6 @@ def _policy_of(session: ort.InferenceSession) -> str:
     except RuntimeError:  # it has no such entry
         shared = "0"
     return tuple(ALLOCATORS)[int(strategy)] if shared == "1" else "default"
-
-
-def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
-    """Read weight and bias off the predictions: a session does not show its initializers.
-
-    The prediction at 0 is the bias. At 2^40 the bias is less than half a unit in the last place, so that the quotient
-    is exactly the weight.
-    """
-    far = np.float32(2**40)
-    x = np.zeros(shape, np.float32)  # (n, 1)
-    x[1] = far
-    prediction = predict(x)  # (n, 1)
-    return {"weight": prediction[1:2] / far, "bias": prediction[0]}
-
-
-FORWARD: Final[Mapping[str, Callable[[Predict, tuple[int, ...]], Mapping[str, Array32]]]] = {"regression": _line}
 
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bench.records.record import FORWARD_ONLY
 from bench.reference.inputs import Batch, Inputs
+from bench.reference.work import forward_at
 
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -64,6 +65,10 @@ class Work:
     footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
     parameters: int = 0  # numbers whose Adam moments are part of `bytes` (read and written) and `footprint`
 
+    def forward_at(self, batch: int) -> "Work":
+        """Return the work of a forward pass of `batch` rows."""
+        return forward_at(self, batch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -83,6 +88,8 @@ class Workload:
     predict: Predict | None = (
         None  # float64 forward pass: (parameters, inputs) -> predictions; where models are exported
     )
+    is_trained: bool = False  # `parameters` are trained ones and a step is inference at a batch (reference.inference)
+    expected: Array64 | None = None  # float64 predictions with `parameters`, shape (n,); None: to be computed
     truth: Mapping[str, float] = field(default_factory=dict)  # the values that the trained parameters should approach
     tolerance: float = 0.0  # allowed difference from `truth`, for the success flag
 

@@ -4,13 +4,14 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bench.catalogue import EXPORT, device_lacking
 from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
 from bench.turns.parking import Parked
-from bench.turns.turn import Model, Outcome, Settings, Turn, to_record
+from bench.turns.turn import Artifact, Model, Outcome, Settings, Turn, to_record
 from harness.launchers.base import Launcher
 from harness.plan import models
 from harness.plan.plan import PlannedReplicate
@@ -19,10 +20,17 @@ from harness.run.launches import Launches
 from harness.run.progress import Show
 from harness.samplers.observer import Observer, Watch
 from harness.store import reading, rules
+from harness.store.models import inline
 from harness.store.replicates import LAUNCH, never_ran
 from harness.store.sameness import Sameness
 from harness.store.samples import Sample
 from harness.strict import FieldError
+from harness.terminal import shell
+
+# Of a file in a message to a container: together, as base64, they fit into `bench.turns.channel.LONGEST_BYTES`.
+MODEL_BYTES: Final = 32 << 20
+PREDICTIONS_BYTES: Final = 16 << 20
+NO_PACKAGE: Final = "No module named "  # in the words of Python's import
 
 
 class Runner:
@@ -106,7 +114,9 @@ class Runner:
         record = named(record, self.observer.gpu_name)
         if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
             record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
+        record = with_environment_named(record)
         self._sameness.require(record)
+        record = self._run.folder.with_model_kept(record)
         record = self._keep(record, watch.samples, outcome.log)
         self._launches.note(record)
         return record
@@ -141,6 +151,8 @@ class Runner:
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework, ""):
             return not_started(planned, reason)
+        if model and self.launcher.in_container:
+            model = inlined(model)
         return turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)
 
 
@@ -229,6 +241,29 @@ def turn_of(
         model=model,
         named=run.facts.env,
     )
+
+
+def inlined(model: Model) -> Model:
+    """Return `model` with the bytes of its files, for a container; without those that a message cannot hold."""
+
+    def held(file: Artifact | None, most_bytes: int) -> Artifact | None:
+        return inline(file, most_bytes) if file else None
+
+    return dataclasses.replace(
+        model,
+        artifact=held(model.artifact, MODEL_BYTES),
+        trained=held(model.trained, MODEL_BYTES),
+        expected=held(model.expected, PREDICTIONS_BYTES),
+    )
+
+
+def with_environment_named(record: Record) -> Record:
+    """Return `record`; where a package was missing, with the command that makes an environment that has it."""
+    failed_at = record.failure.phase if record.failure else ""
+    if record.status != "failed" or failed_at != "import" or NO_PACKAGE not in record.reason:
+        return record
+    remedy = shell.samestep("run", "--launcher", "venv", "--framework", record.cell.framework)
+    return dataclasses.replace(record, reason=f"{record.reason}: {remedy} makes an environment that has it")
 
 
 def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:
