@@ -57,7 +57,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=dict[str, Any],  # its constants have no names
+        parameters=lambda: {},  # its constants have no names
         proof=lambda: _proof(exported, body, infer, x),
         inference=True,
         release=held.release,

@@ -13,7 +13,7 @@ from bench.exports import INPUT
 from bench.exports.saved_model import unpacked
 from bench.frameworks._tensorflow import device
 from bench.frameworks._tensorflow.models import FORWARD as FORWARD
-from bench.frameworks._tensorflow.proof import products, prove
+from bench.frameworks._tensorflow.proof import PRODUCTS, prove
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Array64, Workload
@@ -56,7 +56,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=dict[str, Any],  # its variables are named by who saved it
+        parameters=lambda: {},  # its variables are named by who saved it
         proof=lambda: _proof(loaded, signature, last),
         inference=True,
     )
@@ -67,13 +67,16 @@ def _proof(loaded: Any, signature: Any, last: Any) -> ModeProof:
     # Keras gives what it exports its own list of endpoints; a plain module has none
     ran = "from-keras" if hasattr(loaded, "_endpoint_names") or hasattr(loaded, "serve") else "from-tensorflow"
     variables = signature.variables
-    operations = sorted({operation.type for operation in signature.graph.get_operations()})
+    library = signature.graph.as_graph_def().library.function  # the signature calls what was saved
+    nodes = [node for function in library for node in function.node_def]
+    operations = sorted({node.op for node in nodes})
+    dtypes = sorted({tf.as_dtype(node.attr["T"].type).name for node in nodes if node.op in PRODUCTS})
     read = prove(
         ran,
         None,
         device=variables[0].device,
         precision=", ".join(sorted({variable.dtype.name for variable in variables})),
-        compute_precision=", ".join(sorted(products(signature.graph))),
+        compute_precision=", ".join(dtypes),
         output=last,
         evidence=f"saved by TensorFlow {loaded.tensorflow_version}; its signature holds {len(variables)} variables and "
         f"the operations {', '.join(operations)}",

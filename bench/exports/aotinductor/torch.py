@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from bench.exports._torch import loaded
+from bench.exports import ExportError
+from bench.exports._torch import exporting, loaded
+from bench.frameworks._torch.inductor import compiler_missing
 from bench.reference.workload import Array32, Workload
 
 
@@ -20,8 +22,10 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     Raises:
         ExportError: an operator that PyTorch cannot capture or Inductor not compile, or no compiler.
     """
+    if missing := compiler_missing():
+        raise ExportError("PyTorch", "", f"a package of AOTInductor (PyTorch {torch.__version__})", missing)
     model, x = loaded(workload, parameters)
-    with torch.no_grad(), TemporaryDirectory() as folder:
+    with torch.no_grad(), TemporaryDirectory() as folder, exporting("a package of AOTInductor"):
         program = torch.export.export(model, (x,))
         path = torch._inductor.aoti_compile_and_package(program, package_path=str(Path(folder) / "model.pt2"))
         return Path(path).read_bytes()

@@ -5,11 +5,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
-
-INPUT: Final = "x"
-OUTPUT: Final = "prediction"
-
+from typing import Any
 
 def packed(save: Callable[[str], Any]) -> bytes:
     """Return what `save` writes into a folder as an archive: its files by name, without times and owners."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import keras
 
-from bench.exports.saved_model import INPUT, packed
+from bench.exports import INPUT
+from bench.exports.saved_model import packed
 from bench.frameworks._keras.models import FORWARD
 from bench.reference.workload import Array32, Workload
 

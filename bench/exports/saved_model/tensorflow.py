@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from bench.exports.saved_model import INPUT, OUTPUT, packed
+from bench.exports import INPUT, OUTPUT
+from bench.exports.saved_model import packed
 from bench.frameworks._tensorflow.models import FORWARD
 from bench.reference.workload import Array32, Workload
 

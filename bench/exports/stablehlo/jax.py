@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import jax
 from jax import export as jax_export
 
+from bench.exports import ExportError
 from bench.frameworks._jax.models import FORWARD
 from bench.reference.workload import Array32, Workload
 
@@ -26,4 +27,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
         return predict(constants, x)
 
     exported = jax_export.export(jax.jit(from_jax))(jax.ShapeDtypeStruct(x.shape, x.dtype))
-    return bytes(exported.serialize())
+    try:
+        return bytes(exported.serialize())
+    except NotImplementedError as error:
+        raise ExportError("JAX", "", f"StableHLO (jax.export of JAX {jax.__version__})", str(error)) from error

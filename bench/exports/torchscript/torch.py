@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from bench.exports._torch import loaded
+from bench.exports._torch import exporting, loaded
 from bench.reference.workload import Array32, Workload
 
 
@@ -18,7 +18,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     """
     model, x = loaded(workload, parameters)
     written = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), exporting("TorchScript"):
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         traced = torch.jit.trace(model, (x,), check_trace=False)
         torch.jit.save(torch.jit.freeze(traced.eval()), written)
