@@ -152,6 +152,14 @@ def test_a_package_says_for_how_many_threads_its_kernels_were_compiled(folder: P
     assert re.search(r"loops of its own kernels on (1|2|any number of) thread", proof["evidence"])
 
 
+def test_the_function_of_another_framework_is_not_claimed(folder: Path) -> None:
+    file, _ = exported(folder, "jax", "stablehlo", *TINY)
+    proof = printed_by(
+        "jax_export", file.parent, "check_engine.py", "jax_export", "from-flax", *TINY, SAMESTEP_MODEL=str(file)
+    )["proof"]
+    assert proof["mode"] == "from-jax"
+
+
 def test_the_engines_run_in_the_packages_of_those_that_export_for_them() -> None:
     assert {engine: packages_of(engine) for engine in ENGINES} == {
         "aotinductor": "torch", "jax_export": "jax", "saved_model": "tensorflow", "torchscript": "torch",
