@@ -106,7 +106,8 @@ def _work_groups(rows: Sequence[StepRow]) -> list[list[StepRow]]:
 
 
 def _work(row: StepRow) -> tuple[str, ...]:
-    return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
+    cell = row.cell
+    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.device, str(cell.batch or ""))
 
 
 def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> str:

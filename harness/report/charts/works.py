@@ -13,7 +13,8 @@ NAMED = 4  # at most this many are listed in a sentence
 
 def work_of(cell: Cell) -> Work:
     """Return the fields that are equal for cells with the same work."""
-    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.device, cell.allocator)
+    optimizer = f"batch {cell.batch}" if cell.batch else cell.optimizer
+    return (cell.workload, cell.size, optimizer, cell.precision, cell.device, cell.allocator)
 
 
 def named(work: Work) -> str:

@@ -121,7 +121,8 @@ def _benchmark(run: Run, row: StepRow) -> dict[str, Any]:
 
 def _group(cell: Cell) -> str:
     """Return the fields that are equal for cells with the same work, as one text."""
-    return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device))
+    batch = (f"batch {cell.batch}",) if cell.batch else ()
+    return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, *batch))
 
 
 def _extra(row: StepRow) -> dict[str, Any]:
