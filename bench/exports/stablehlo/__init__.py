@@ -1,0 +1,1 @@
+"""StableHLO: a function that `jax.export` has lowered and serialised."""

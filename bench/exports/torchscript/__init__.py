@@ -1,0 +1,1 @@
+"""TorchScript: the archive of a traced and frozen module."""
