@@ -1,8 +1,9 @@
 """ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
 
 A step is one inference of the whole batch; nothing is trained here. Without a batch the model is the regression that
-the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the first call
-(I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
+the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the
+first call (I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice
+as long.
 """
 
 import os
