@@ -13,7 +13,6 @@ from jax import export
 
 from bench.frameworks._jax import device
 from bench.frameworks._jax.held import held
-from bench.frameworks._jax.models import FORWARD as FORWARD
 from bench.frameworks._jax.proof import Body, proof_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
@@ -33,6 +32,7 @@ ENVIRONMENT = {
     "SAMESTEP_MODEL": "{scratch}/model.stablehlo",
 }
 ADAM = KINGMA_BA
+FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"))  # as they were exported
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
@@ -57,7 +57,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=lambda: {},  # its constants have no names
+        parameters=lambda: workload.parameters,  # only its predictions tell that it has them
         proof=lambda: _proof(exported, body, infer, x),
         inference=True,
         release=held.release,

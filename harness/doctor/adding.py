@@ -20,6 +20,7 @@ from harness.launchers import images
 MOST_LINES: Final = 200  # of a framework's file
 REQUIRED: Final = ("MODES", "BASELINE", "ENVIRONMENT")
 COMPOSE: Final = "compose.yaml"
+BATCH: Final = "batch"  # the profile of Compose that starts the engines
 LOCK_IT: Final = "python -m harness.environments.locks"
 
 Status = Literal["ok", "missing", "wrong", "optional"]
@@ -206,23 +207,38 @@ def service(name: str, root: Path = locks.ROOT) -> str:
         demanded = images.require_cuda(name, device="cpu", root=root)
     except (OSError, FrameworkError):
         parent, packages, demanded = locks.BASE, "", ""
-    arguments = [f"<<: *args, FRAMEWORK: {name}"]
+    owner = locks.packages(root, name)
+    arguments = [f"<<: *args, FRAMEWORK: {owner}"]
     arguments += [f"PARENT: {parent}"] if parent else []
     arguments += [f'SYSTEM_PACKAGES: "{packages}"'] if packages else []
     arguments += [f'REQUIRE_CUDA: "{demanded}"'] if demanded else []
-    image = f'"samestep/{name}:${{SAMESTEP_DEVICE:-cuda}}"'
+    image = f'"samestep/{owner}:${{SAMESTEP_DEVICE:-cuda}}"'
     build = f"build: {{ <<: *build, args: {{ {', '.join(arguments)} }} }}"
-    profiles = f"profiles: [{', '.join(_profiles(name, (root / COMPOSE).read_text(encoding='utf-8')))}]"
+    profiles = f"profiles: [{', '.join(_profiles(name, root))}]"
     return f"  {name}: {{ <<: *worker, {profiles}, image: {image}, {build}, command: {name} }}"
 
 
-def _profiles(name: str, compose: str) -> list[str]:
-    """Return the profiles of a service: its own name, what its line in compose.yaml names, those of every service."""
+def _profiles(name: str, root: Path) -> list[str]:
+    """Return the profiles of a service: its own name, what its line in compose.yaml names, those of every service.
+
+    An engine, which takes part in the runs that name it or a batch, has BATCH instead of the last.
+    """
+    compose = (root / COMPOSE).read_text(encoding="utf-8")
     lines = re.findall(r"^  (\w+): .*<<: \*worker, profiles: \[([^\]]*)\]", compose, re.MULTILINE)
     of = {service: listed.replace(" ", "").split(",") for service, listed in lines}
     present = of.pop(name, [])
-    every = [one for one in next(iter(of.values()), []) if all(one in listed for listed in of.values())]
+    trainers = [listed for listed in of.values() if BATCH not in listed]
+    every = [one for one in next(iter(trainers), []) if all(one in listed for listed in trainers)]
+    every = every if _trains(root, name) else [BATCH]
     return [name, *(one for one in present if one not in (name, *every)), *every]
+
+
+def _trains(root: Path, name: str) -> bool:
+    """Return whether the framework trains; one whose file cannot be read is taken for one that does."""
+    try:
+        return framework_offer(name, root / "bench").trains
+    except (FrameworkError, OSError):
+        return True
 
 
 def _compose(root: Path, name: str) -> Iterator[Need]:

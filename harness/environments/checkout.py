@@ -64,7 +64,8 @@ def code(
         if path.relative_to(root / "bench").parts[0] not in NOT_RUN
     ]
     files += [root / "bench" / "hello" / f"{name}.py" for name in sorted(hello)]
-    files += [lock for name in frameworks if (lock := locks.lock_file(root, name, device)).is_file()]
+    locked = dict.fromkeys(locks.lock_file(root, name, device) for name in frameworks)  # engines share one
+    files += [lock for lock in locked if lock.is_file()]
     return tuple((str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
 
 

@@ -11,6 +11,7 @@ images/cpu/peers.in                     what harness/peers/ compares samestep wi
 """
 
 import configparser
+import contextlib
 import hashlib
 import os
 import re
@@ -18,7 +19,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from graphlib import TopologicalSorter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from typing import Final
 
 import uv
 
+from bench.catalogue import FrameworkError, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.records.text import page
 from bench.turns import variables
@@ -45,9 +46,19 @@ def tag(device: str) -> str:
     return f"{device}-py{PYTHONS[device].replace('.', '')}"
 
 
+def packages(root: Path, framework: str) -> str:
+    """Return the framework whose requirements, lock, environment and image `framework` uses: mostly its own.
+
+    An engine that lives in another framework's packages says so in its file (PACKAGES, decision 42).
+    """
+    with contextlib.suppress(FrameworkError, OSError):  # no framework, or one whose file `samestep check` complains of
+        return framework_offer(framework, root / "bench").packages or framework
+    return framework
+
+
 def lock_file(root: Path, framework: str, device: str) -> Path:
     """Return the path of the lock of `framework` on `device` in the repository at `root`."""
-    return root / "images" / "locks" / f"{framework}.{tag(device)}.txt"
+    return root / "images" / "locks" / f"{packages(root, framework)}.{tag(device)}.txt"
 
 
 def digest(lock: Path) -> str:
@@ -57,8 +68,9 @@ def digest(lock: Path) -> str:
 
 def requirements(root: Path, framework: str, device: str) -> Path:
     """Return the file with the requirements of `framework` on `device`: the device's own, or the one for both."""
-    own = root / "images" / device / f"{framework}.in"
-    return own if own.is_file() else root / "images" / f"{framework}.in"
+    name = f"{packages(root, framework)}.in"
+    own = root / "images" / device / name
+    return own if own.is_file() else root / "images" / name
 
 
 def asked_for(device: str, root: Path = ROOT) -> tuple[str, ...]:
@@ -107,13 +119,14 @@ def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str]
         device: {name for name in _with_requirements(root) if requirements(root, name, device).is_file()}
         for device in PYTHONS
     }
-    for name in names or frameworks:
+    wanted = [packages(root, name) for name in names or frameworks]
+    for name in wanted:
         if not any(name in known[device] for device in PYTHONS):
             print(f"Nothing to lock for {name}: images/{name}.in with its requirements is missing", file=sys.stderr)
             return 1
     code = 0 if names else _resolve_harness(root)
     for device in PYTHONS:
-        for name in _order(root, known[device], names or frameworks, device):
+        for name in _order(root, known[device], wanted, device):
             code = max(code, _resolve(root, name, device, upgrade=not names))
     return code
 
@@ -164,7 +177,7 @@ def _all_requirements(root: Path, framework: str, device: str) -> str:
     return own + (_all_requirements(root, base, device) if base else "")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _effective(root: Path, device: str) -> Iterator[Path]:
     """Make a folder with the requirements that apply on `device`, so that `-r other.in` finds the right file."""
     with TemporaryDirectory(prefix="samestep-lock-") as name:

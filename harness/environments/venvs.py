@@ -90,7 +90,8 @@ class Environments:
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
             raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
-        return self._root / FOLDER / f"{framework}-{locks.tag(self._device)}-{digest}"
+        owner = locks.packages(self._locked_in, framework)
+        return self._root / FOLDER / f"{owner}-{locks.tag(self._device)}-{digest}"
 
     def python(self, framework: str) -> Path | None:
         """Return the interpreter of the framework's environment, None when there is none; starts no process."""
@@ -120,6 +121,13 @@ class Environments:
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the environments that are missing or damaged; return the reason for each that cannot be made."""
+        sharing: dict[str, list[str]] = {}  # by the framework whose packages they are
+        for framework in frameworks:
+            sharing.setdefault(locks.packages(self._locked_in, framework), []).append(framework)
+        failed = self._make_each(tuple(sharing), say)
+        return {name: reason for owner, reason in failed.items() for name in sharing[owner]}
+
+    def _make_each(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         missing: list[str] = []
         failed: dict[str, str] = {}
         for framework in frameworks:

@@ -29,6 +29,7 @@ from requests.exceptions import ReadTimeout
 from bench.turns import supervise
 from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
 from bench.turns.variables import pair
+from harness.environments import locks
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
@@ -54,8 +55,8 @@ ALTERNATIVE: Final = "or run with --launcher venv"
 
 
 def image_name(framework: str, *, device: str) -> str:
-    """Return the name of a framework's image."""
-    return f"samestep/{framework}:{device}"
+    """Return the name of a framework's image; one in another framework's packages runs in that one's."""
+    return f"samestep/{locks.packages(locks.ROOT, framework)}:{device}"
 
 
 def connect() -> docker.DockerClient:

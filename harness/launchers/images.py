@@ -78,6 +78,7 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
 
 def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
+    framework = locks.packages(root, framework)
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
     given = [" ".join(package for _, package in programs), cuda.requirement(framework, root)]
@@ -114,11 +115,14 @@ def build(
         SetupError: nothing can be built: no engine, no permission to use it, no Buildx, no base image.
     """
     failed: dict[str, str] = {}
+    sharing: dict[str, list[str]] = {}  # by the framework in whose image they run
+    for framework in frameworks:
+        sharing.setdefault(locks.packages(root, framework), []).append(framework)
     with _engine(client) as engine:
         if run(["docker", "buildx", "version"], lambda line: None) != 0:
             raise SetupError("The command docker has no Buildx: install docker-buildx-plugin (Debian: docker-buildx).")
-        for number, framework in enumerate(frameworks, start=1):
-            title = f"Image {number} of {len(frameworks)}: {framework}"
+        for number, framework in enumerate(sharing, start=1):
+            title = f"Image {number} of {len(sharing)}: {framework}"
             if not _lock(framework, device=device, root=root).is_file():
                 failed[framework] = f"it has no lock for {device}: samestep check {framework} says what is missing"
                 continue
@@ -142,11 +146,12 @@ def build(
             else:
                 failed[framework] = log.reason()
                 say("\n    ".join([f"{title} failed after {seconds:.0f} s; the last lines:", *log.last_lines()]))
-    return failed
+    return {name: reason for owner, reason in failed.items() for name in sharing[owner]}
 
 
 def command(framework: str, *, device: str, root: Path, environ: Mapping[str, str]) -> list[str]:
     """Return the command that builds one image."""
+    framework = locks.packages(root, framework)
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     arguments = {
         "BASE_IMAGE": base_image(device, environ, root),
@@ -173,6 +178,7 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
 
 def parent(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return the stage that the Dockerfile's generic stage builds on for `framework`; empty: it has its own stage."""
+    framework = locks.packages(root, framework)
     dockerfile = (root / "images" / "Dockerfile").read_text(encoding="utf-8")
     stages = re.findall(r"^FROM \S+ AS (\w+)$", dockerfile, re.MULTILINE)
     if framework in stages:
@@ -189,6 +195,7 @@ def system_packages(framework: str, *, device: str, root: Path = locks.ROOT) -> 
     They have the programs of the framework and of those that it builds on, but for the stage that it begins with, whose
     image has its own.
     """
+    framework = locks.packages(root, framework)
     base = parent(framework, device=device, root=root)
     packages: dict[str, None] = {}
     name: str | None = framework if base and framework in FRAMEWORKS else None

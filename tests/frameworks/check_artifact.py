@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from bench.reference.workload import Workload
 def inferred(name: str, size: str, batch: str, kept: Path) -> Workload:
     """The workload's trained model at a batch; the parameters are kept in a file, so that they are trained once."""
     if not kept.exists():
-        kept.write_bytes(to_bytes(**trained(workloads.make(name, size=size, optimizer="adam"))))
+        kept.write_bytes(to_bytes(trained(workloads.make(name, size=size, optimizer="adam"))))
     return at_batch(workloads.make(name, size=size, optimizer="none"), int(batch), from_bytes(kept.read_bytes()))
 
 
@@ -62,7 +63,8 @@ def plant_unknown(framework: str, workload: str) -> None:
     if framework == "torch":
         models = importlib.import_module("bench.frameworks._torch.models")
         models.FORWARD[workload] = dataclasses.replace(models.FORWARD[workload], model=data_dependent)
-        importlib.import_module("bench.frameworks._torch.training").load = lambda model, parameters: None
+        training: Any = importlib.import_module("bench.frameworks._torch.training")
+        training.load = lambda model, parameters: None
     elif framework == "jax":
         jax, models = importlib.import_module("jax"), importlib.import_module("bench.frameworks._jax.models")
 
@@ -79,7 +81,7 @@ def plant_unknown(framework: str, workload: str) -> None:
         models.FORWARD[workload] = dataclasses.replace(models.FORWARD[workload], model=model)
 
 
-FAULTS = {"": dict, "unknown": dict, "transposed": transposed, "no-bias": without_bias}
+FAULTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"": dict, "unknown": dict, "transposed": transposed, "no-bias": without_bias}
 
 
 def main(framework: str, format_: str, workload: str, size: str, batch: str, file: str, fault: str = "") -> None:

@@ -3,6 +3,7 @@
 The parameters are closed over, so that they are constants of the program.
 """
 
+import re
 from collections.abc import Mapping
 
 import jax
@@ -26,8 +27,10 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     def from_jax(x: jax.Array) -> jax.Array:
         return predict(constants, x)
 
-    exported = jax_export.export(jax.jit(from_jax))(jax.ShapeDtypeStruct(x.shape, x.dtype))
     try:
+        exported = jax_export.export(jax.jit(from_jax))(jax.ShapeDtypeStruct(x.shape, x.dtype))
         return bytes(exported.serialize())
     except NotImplementedError as error:
-        raise ExportError("JAX", "", f"StableHLO (jax.export of JAX {jax.__version__})", str(error)) from error
+        named = re.search(r"primitive '([^']+)'", str(error))
+        format_ = f"StableHLO (jax.export of JAX {jax.__version__})"
+        raise ExportError("JAX", named[1] if named else "", format_, str(error)) from error

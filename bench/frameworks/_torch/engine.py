@@ -1,8 +1,8 @@
 """What the engines inside PyTorch's packages share: a model that was exported as a step, with its proof left to them."""
 
 from collections.abc import Callable
-from typing import Any
 
+import numpy as np
 import torch
 
 from bench.frameworks._torch import device
@@ -27,7 +27,7 @@ def inference_step(workload: Workload, infer: Infer, prove: Callable[[torch.Tens
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=lambda: {},  # an exported model shows none by the workload's names
+        parameters=lambda: workload.parameters,  # only its predictions tell that it has them
         proof=lambda: prove(last),
         inference=True,
     )
@@ -35,6 +35,4 @@ def inference_step(workload: Workload, infer: Infer, prove: Callable[[torch.Tens
 
 def versions() -> tuple[str, ...]:
     """PyTorch, which the engine is a part of, and NumPy for the inputs."""
-    import numpy as np
-
     return (f"torch=={torch.__version__}", f"numpy=={np.__version__}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue import packages_of
 from bench.frameworks import FRAMEWORKS
 from harness.environments import locks
 
@@ -53,7 +54,8 @@ def test_no_lock_and_no_requirement_is_left_over() -> None:
     expected |= {locks.lock_file(locks.ROOT, "peers", "cpu").name}
     assert {lock.name for lock in LOCKS} == expected | {"harness.txt", "dev.txt", "docs.txt"}
     asked = {path.relative_to(locks.ROOT / "images").parts for path in (locks.ROOT / "images").rglob("*.in")}
-    assert {name for *_, name in asked} == {f"{name}.in" for name in (*FRAMEWORKS, "bench", "harness", "peers")}
+    owners = {packages_of(name) for name in FRAMEWORKS}
+    assert {name for *_, name in asked} == {f"{name}.in" for name in (*owners, "bench", "harness", "peers")}
     assert {folder for *folders, _ in asked for folder in folders} <= set(DEVICES)
 
 

@@ -1,5 +1,6 @@
 """The local environments: made once, whole or not at all, each failure told with its remedy."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -82,6 +83,20 @@ def test_progress_says_which_of_how_many_the_seconds_and_the_size(root: Path) ->
         "Environment 2 of 2: jax …",
         "Environment 2 of 2: jax made in 0 s, 0.0 GB",
     ]
+
+
+def test_engines_in_another_frameworks_packages_share_its_environment_and_its_failure(root: Path) -> None:
+    (root / "bench" / "frameworks").mkdir(parents=True)
+    for engine in ("aotinductor", "torchscript"):
+        shutil.copy(locks.ROOT / "bench" / "frameworks" / f"{engine}.py", root / "bench" / "frameworks")
+    lines: list[str] = []
+    made = environments(root, Uv())
+    assert made.make(["aotinductor", "torch", "torchscript"], lines.append) == {}
+    assert lines[0] == "Environment 1 of 1: torch …"
+    assert {made.python(name) for name in ("aotinductor", "torchscript")} == {made.python("torch")} != {None}
+    shutil.rmtree(made.folder("torch"))
+    failed = environments(root, Uv({"torch": "error: no"})).make(["torchscript", "jax", "aotinductor"], say_nothing)
+    assert failed == {"torchscript": "error: no", "aotinductor": "error: no"}
 
 
 def test_a_new_lock_makes_a_new_environment(root: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.catalogue import catalogue, framework_offer
+from bench.catalogue import catalogue, framework_offer, packages_of
+from harness.doctor.adding import BATCH
 from harness.doctor.survey import output
 from harness.environments import locks
 from harness.launchers import images
@@ -27,6 +28,7 @@ FRAMEWORKS = tuple(
     name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
 )  # the others are left out
 CPU = ("--env-file", str(ROOT / "images" / "cpu.env"))
+TRAINING = {name for name in FRAMEWORKS if framework_offer(name).trains}  # the others run models, where that is asked
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
 pytestmark = pytest.mark.skipif(
@@ -67,7 +69,7 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         worker = services()[name]
         command = ["python", "-m", "bench", "worker", str(ADDRESS), name]
         assert [*worker["entrypoint"], *worker["command"]] == command
-        assert worker["build"]["args"]["FRAMEWORK"] == name
+        assert worker["build"]["args"]["FRAMEWORK"] == packages_of(name)
     waits = services()["harness"]["depends_on"]
     assert set(waits) == set(FRAMEWORKS)
     assert {str(each) for each in waits.values()} == {str({"condition": "service_started", "required": False})}
@@ -85,9 +87,13 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         ({"SAMESTEP_FRAMEWORK": ""}, set(PROFILES["look"].modes)),
         ({}, set(PROFILES["look"].modes)),
         ({"SAMESTEP_WORKLOAD": "mlp"}, set(PROFILES["look"].modes)),
-        ({"SAMESTEP_MODE": "jit"}, set(FRAMEWORKS)),  # which is looked for in all
+        ({"SAMESTEP_FRAMEWORK": "aotinductor"}, {"aotinductor", "torch"}),
+        ({"SAMESTEP_FRAMEWORK": "saved_model"}, {"saved_model", "tensorflow", "keras_tensorflow"}),
+        ({"SAMESTEP_MODE": "jit"}, TRAINING),  # which is looked for in all
+        ({"SAMESTEP_BATCH": "256"}, set(FRAMEWORKS)),
+        ({"SAMESTEP_BATCH": "1", "SAMESTEP_FRAMEWORK": "torch,torchscript"}, {"torch", "torchscript"}),
         ({"SAMESTEP_RESUME": "latest"}, set(FRAMEWORKS)),
-        *(({"SAMESTEP_PROFILE": name}, set(one.modes) or set(FRAMEWORKS)) for name, one in PROFILES.items()),
+        *(({"SAMESTEP_PROFILE": name}, set(one.modes) or TRAINING) for name, one in PROFILES.items()),
     ],
 )
 @pytest.mark.parametrize("words", [(), CPU])
@@ -115,14 +121,14 @@ def test_a_cell_needs_no_framework_that_is_not_begun() -> None:
     """Compose is told by names alone; the plan of samestep decides which frameworks those names need."""
     offer = catalogue()
     for profile in PROFILES.values():
-        for names in ((), ("onnxruntime",), ("torch", "jax")):
+        for names in ((), ("onnxruntime",), ("torch", "jax"), ("saved_model",)):
             cells = selection.cells(offer, Selection(framework=names), profile, "cuda")
             variables = {"SAMESTEP_PROFILE": profile.name, **({"SAMESTEP_FRAMEWORK": ",".join(names)} if names else {})}
             assert set(models.needed(offer.frameworks, cells)) <= begun(**variables)
 
 
 def test_no_framework_and_no_profile_have_one_name() -> None:
-    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu"}
+    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu", BATCH}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -255,14 +261,14 @@ def test_what_was_selected_reaches_the_harness() -> None:
         "SAMESTEP_ALTERNATE": "0", "SAMESTEP_ENV": "A='1 2' B=3", "SAMESTEP_FRAMEWORK": "torch,jax",
         "SAMESTEP_WORKLOAD": "regression", "SAMESTEP_MODE": "eager", "SAMESTEP_OPTIMIZER": "sgd",
         "SAMESTEP_SIZE": "base", "SAMESTEP_PRECISION": "float32", "SAMESTEP_ALLOCATOR": "default",
-        "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7", "SAMESTEP_RESUME": "latest",
+        "SAMESTEP_BATCH": "1", "SAMESTEP_MEASURE": "memory", "SAMESTEP_SEED": "7", "SAMESTEP_RESUME": "latest",
         "SAMESTEP_PROFILE": "default", "SAMESTEP_CPUS": "5", "SAMESTEP_COMMIT": "abc",
     }  # fmt: skip
     environment = services(**variables)["harness"]["environment"]
     assert variables.items() <= environment.items()
     unset = services()["harness"]["environment"]
     assert unset["SAMESTEP_PROFILE"] == next(iter(PROFILES)) == "look"
-    assert [unset[name] for name in list(variables)[:16]] == [None] * 16
+    assert [unset[name] for name in list(variables)[:17]] == [None] * 17
 
 
 def test_a_folder_of_wheels_replaces_the_empty_one() -> None:

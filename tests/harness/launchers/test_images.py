@@ -10,12 +10,13 @@ import pytest
 from docker.errors import ImageNotFound
 from typer.testing import CliRunner
 
-from bench.catalogue import framework_offer
+from bench.catalogue import framework_offer, packages_of
 from bench.frameworks import FRAMEWORKS
 from harness import cli
 from harness.environments import cuda, locks
 from harness.errors import SetupError
 from harness.launchers import images
+from harness.launchers.docker import image_name
 from harness.launchers.images import HARNESS, RECIPE, BuildLog
 
 DOCKERFILE = (locks.ROOT / "images" / "Dockerfile").read_text()
@@ -90,9 +91,23 @@ def reason(log: str) -> str:
 def test_an_image_builds_on_the_one_that_its_lock_builds_on(device: str, framework: str) -> None:
     expected = locks.parent(locks.ROOT, framework, device) or "python"
     found = images.parent(framework, device=device)
-    assert (found or BASES[framework]) == expected
+    owner = packages_of(framework)  # an engine in another framework's packages runs in its image
+    assert (found or BASES[owner]) == expected
     assert expected in BASES  # so that its layer is shared
-    assert (found == "") == (framework in BASES)
+    assert (found == "") == (owner in BASES)
+
+
+def test_an_engine_in_anothers_packages_runs_in_its_image_which_is_built_once() -> None:
+    assert image_name("aotinductor", device="cpu") == image_name("torch", device="cpu") == "samestep/torch:cpu"
+    assert images.recipe("aotinductor", device="cpu") == images.recipe("torch", device="cpu")
+    engine = Engine()
+    ending = "#6 9.9 ERROR: hash mismatch\n#6 ERROR: process did not complete\n"
+    lines, failed = build(engine, Buildx(engine, COMPILED, {"torch": ending}), "torchscript", "torch", "jax_export")
+    assert lines[0] == "Image 1 of 2: torch …"
+    assert lines[-1].startswith("Image 2 of 2: jax built")
+    assert failed == dict.fromkeys(("torchscript", "torch"), "[torch 3/3] packages torch: ERROR: hash mismatch")
+    engine_of_jax: Any = Engine(jax={RECIPE: images.recipe("jax", device="cpu")})
+    assert images.ready("jax_export", device="cpu", client=engine_of_jax)
 
 
 def test_a_stage_of_the_dockerfile_is_for_what_others_build_on() -> None:
@@ -169,7 +184,7 @@ def test_the_labels_are_of_the_oci_kind() -> None:
 
 @pytest.mark.parametrize("framework", [*locks.asked_for("cuda"), HARNESS])
 def test_an_image_demands_the_driver_that_its_lock_needs(framework: str) -> None:
-    stage = images.parent(framework, device="cuda") or framework
+    stage = images.parent(framework, device="cuda") or locks.packages(locks.ROOT, framework)
     stages = {found.split()[2]: found for found in re.split(r"\nFROM ", DOCKERFILE)[1:] if " AS " in found[:80]}
     demanded = images.require_cuda(framework, device="cuda")
     while not demanded:
