@@ -18,15 +18,20 @@ from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 
-MODES = {"from-keras": "inference of the model that Keras on TensorFlow wrote with TensorFlow's LiteRT converter"}
+MODES = {
+    "from-keras": "inference of the model that Keras on TensorFlow wrote with TensorFlow's LiteRT converter",
+    "from-keras-int8": "the same with weights of 8 bits; their operands are rounded to 8 bits in each call",
+}
 BASELINE = ""
-SOURCES = {"from-keras": "keras_tensorflow/litert"}
+SOURCES = {"from-keras": "keras_tensorflow/litert", "from-keras-int8": "keras_tensorflow/litert_int8"}
+PRECISIONS = {"from-keras-int8": "int8"}
 TRAINS = False
 DEVICES = ("cpu",)
 ENVIRONMENT = {"SAMESTEP_MODEL": "{scratch}/model.tflite"}
 ADAM = KINGMA_BA  # of no consequence: nothing is trained here
 FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"), "the model's own graph")
 CONVERTER: Final = b"MLIR Converted"  # what TensorFlow's converter writes as the description of a file
+PRODUCTS: Final = ("FULLY_CONNECTED", "CONV_2D", "BATCH_MATMUL")
 DELEGATE: Final = "DELEGATE"  # LiteRT's name of the operator that stands for a part of the graph taken by a delegate
 
 _threads = 1
@@ -42,8 +47,8 @@ def start(device: str, threads: int) -> None:
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return inference of the model at SAMESTEP_MODEL; XNNPACK takes its part of the graph here."""
-    if precision != "float32":
-        return Skip(f"LiteRT is measured in float32 only, not {precision}")
+    if precision != PRECISIONS.get(mode, "float32"):
+        return Skip(f"{mode} of LiteRT has {PRECISIONS.get(mode, 'float32')} only, not {precision}")
     path = Path(os.environ["SAMESTEP_MODEL"])
     before = _running()
     interpreter = Interpreter(model_path=str(path), num_threads=_threads)
@@ -81,20 +86,23 @@ def _proof(interpreter: Interpreter, model: bytes, threads: int) -> ModeProof:
     ran = ran_nodes(nodes, made["index"])
     own = Counter(node["op_name"] for node in ran if node["op_name"] != DELEGATE)
     delegates = len(ran) - sum(own.values())
-    floats = {np.dtype(kind).name for node in nodes for kind in (*node["operand_types"], *node["result_types"])}
-    inside = sorted(name for name in floats if name.startswith(("float", "bfloat", "int8")))
+    products = [node for node in nodes if node["op_name"] in PRODUCTS]
+    kinds = [{np.dtype(kind).name for kind in node["operand_types"]} - {"int32"} for node in products]
+    eighth = sum("int8" in kind for kind in kinds)
+    inside = "int8" if eighth else " and ".join(sorted(set().union(*kinds)))
     left = ", ".join(f"{count} x {name}" for name, count in sorted(own.items())) or "nothing"
     return ModeProof(
-        mode="from-keras" if CONVERTER in model else "from an unknown converter",
+        mode=("from-keras-int8" if eighth else "from-keras") if CONVERTER in model else "from an unknown converter",
         device="cpu",
         threads=threads,
         precision=np.dtype(given["dtype"]).name,
-        compute_precision=" and ".join(inside) if delegates else "of LiteRT's own kernels: XNNPACK took no part",
+        compute_precision=inside if delegates else "of LiteRT's own kernels: XNNPACK took no part",
         compilations=None,
         output_device="cpu",
         output_precision=np.dtype(made["dtype"]).name,
         evidence=f"of {sum(node['op_name'] != DELEGATE for node in nodes)} operators XNNPACK runs all but {left},"
-        f" in {delegates} parts; LiteRT began {threads - 1} threads beside its caller's; dtypes are the operands'",
+        f" in {delegates} parts; {eighth} of {len(products)} products have weights of 8 bits;"
+        f" LiteRT began {threads - 1} threads beside its caller's; dtypes are the operands'",
     )
 
 

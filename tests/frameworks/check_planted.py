@@ -2,7 +2,8 @@
 
     SAMESTEP_MODEL=FILE PYTHONPATH=<repository> python tests/frameworks/check_planted.py FAULT MODE WORKLOAD SIZE BATCH
 
-FAULT is a key of FAULTS, and begins with the engine's name. "error" is what the engine raised, or "".
+FAULT is a key of FAULTS, and begins with the engine's name; "litert-nothing" plants none. "error" is what the engine
+raised, or "". A mode that ends in -int8 is asked for in int8.
 """
 
 import dataclasses
@@ -47,6 +48,7 @@ def cut_off(engine: Any) -> None:
 
 FAULTS = {
     "openvino-bfloat16": bfloat16,
+    "litert-nothing": lambda engine: None,
     "litert-without-xnnpack": without_xnnpack,
     **{f"{engine}-two-threads": two_threads for engine in ("openvino", "litert", "tract", "iree")},
     **{f"{engine}-cut-off": cut_off for engine in ("openvino", "litert", "tract", "iree")},
@@ -60,7 +62,7 @@ def main(fault: str, mode: str, name: str, size: str, batch: str) -> None:
     engine.start("cpu", 1)
     FAULTS[fault](engine)
     try:
-        step = engine.build(workload, mode, "float32")
+        step = engine.build(workload, mode, "int8" if mode.endswith("-int8") else "float32")
     except Exception as error:  # whatever an engine raises  # noqa: BLE001
         print(json.dumps({"error": str(error)}))
         return

@@ -19,15 +19,17 @@ FRAMEWORK: Final = "Keras on TensorFlow"
 BUILTIN: Final = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
 
 
-def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
+def export(workload: Workload, parameters: Mapping[str, Array32], **options: Any) -> bytes:
     """Return the workload's model with `parameters`, for a batch of the workload's size, as a LiteRT file.
+
+    `options` are the converter's.
 
     Raises:
         ExportError: an operator that LiteRT does not have.
     """
     model = FORWARD[workload.name].model(workload)
     model.set_weights([parameters[name] for name in workload.parameters])
-    return written(model, workload.batch.x.shape)
+    return written(model, workload.batch.x.shape, **options)
 
 
 def written(model: keras.Model, shape: tuple[int, ...], **options: Any) -> bytes:
