@@ -27,7 +27,7 @@ PROBED_WITHOUT_OWN: Final = "numpy"  # the library that is probed in a framework
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
-    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES",
+    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
 )  # fmt: skip
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
@@ -47,6 +47,7 @@ class ModeOffer:
     baseline: str = ""  # the mode that its speed-up and break-even compare with; empty: none
     source: str = ""  # the framework whose exported model it runs; empty: it trains its own
     format: str = ""  # in which that framework exports it: a package under bench/exports; empty: none, or "onnx"
+    precision: str = ""  # the only one that it has; empty: any that is not quantised
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
 
 
@@ -156,7 +157,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     literals = _literals(tree)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
-    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES"):
+    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES", "PRECISIONS"):
         if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
             raise ValueError(f"{literal} has a name or a value that is no text")
     sources = {mode: _source(mode, named) for mode, named in literals.get("SOURCES", {}).items()}
@@ -178,6 +179,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
                 baseline=baselines.get(mode, ""),
                 source=sources.get(mode, ("", ""))[0],
                 format=sources.get(mode, ("", ""))[1],
+                precision=literals.get("PRECISIONS", {}).get(mode, ""),
                 on_ladders=mode in ladder,
             )
             for mode, sentence in modes.items()

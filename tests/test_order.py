@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FRAMEWORK_LIBRARIES = {"torch", "tensorflow", "keras", "jax", "flax", "fastai", "fastcore", "lightning", "onnxruntime"}
+FRAMEWORK_LIBRARIES = {
+    "torch", "tensorflow", "keras", "jax", "flax", "fastai", "fastcore", "lightning", "onnxruntime", "openvino",
+    "ai_edge_litert", "tract", "iree",
+}  # fmt: skip
 EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = (

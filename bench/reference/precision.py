@@ -4,8 +4,11 @@
     tf32       operands of float32 products are rounded to 11 significant bits; an NVIDIA GPU of 2020 or later
     bfloat16   products of bfloat16, 8 significant bits; each framework mixes precisions in its own way (autocast, a
                mixed policy, a cast) and keeps some operations in float32, such as norms and the softmax
+    int8       weights are whole numbers of 8 bits with scales, and so are the values that they are multiplied with;
+               all else is float32. Of engines alone, in modes of their own: nothing is trained so
 
-The reasons for the tolerances are in docs/adr/0013-precisions-and-forward-passes.md.
+The reasons for the tolerances are in docs/adr/0013-precisions-and-forward-passes.md; int8's in
+docs/adr/0043-engines-of-their-own.md.
 """
 
 from collections.abc import Mapping
@@ -15,6 +18,7 @@ from typing import Final
 FLOAT32: Final = "float32"
 TF32: Final = "tf32"
 BFLOAT16: Final = "bfloat16"
+INT8: Final = "int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class Precision:
     products: str  # dtype of the operands of a product
     loss: float = 0.0  # least tolerance of a loss or a prediction, |value - reference| / max(1, |reference|)
     gradient: float = 0.0  # least tolerance of rms(g - reference) / rms(reference), by parameter
+    is_quantized: bool = False  # only of modes that have it alone, as their framework's PRECISIONS says
     compares_parameters: bool = True  # Adam's first step is the gradient's sign: rounding may flip it, then runs differ
 
 
@@ -43,5 +48,11 @@ PRECISIONS: Final[Mapping[str, Precision]] = {
         loss=5e-2,
         gradient=2e-1,
         compares_parameters=False,
+    ),
+    INT8: Precision(
+        sentence="weights and their operands quantised to 8 bits; engines that infer, in modes of their own",
+        products="int8",
+        loss=2e-1,
+        is_quantized=True,
     ),
 }

@@ -9,7 +9,7 @@ from typing import Final, TypedDict, TypeVar
 
 from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.records.record import FORWARD_ONLY, Cell
-from bench.reference.precision import FLOAT32
+from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.errors import SelectionError
 from harness.format import shortened_name
 from harness.plan.profiles import PROFILES, Profile
@@ -166,7 +166,7 @@ def _cells_of(
         for optimizer, size, precision, policy, batch in itertools.product(
             [name for name in workload.optimizers if name in optimizers],
             _sizes(workload, selection, device),
-            selection.precision or (FLOAT32,),
+            _precisions(mode, selection),
             policies,
             sorted(map(int, selection.batch)) or (0,),
         ):
@@ -224,6 +224,13 @@ def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection, defaul
         return False
     by_default = mode.name in default_modes and (mode.on_ladders or not workload.is_ladder)
     return _is_selected(mode.name, selection.mode, by_default=by_default)
+
+
+def _precisions(mode: ModeOffer, selection: Selection) -> list[str]:
+    """Return the selected precisions that `mode` has: its only one, or those that are not quantised."""
+    if mode.precision:
+        return [mode.precision] if _is_selected(mode.precision, selection.precision, by_default=True) else []
+    return [name for name in selection.precision or (FLOAT32,) if not PRECISIONS[name].is_quantized]
 
 
 def _sizes(workload: WorkloadOffer, selection: Selection, device: str) -> list[str]:

@@ -182,6 +182,21 @@ class TestBatches:
         assert {cell.framework for cell in self.cells(framework="engine")} == {"engine"}
         assert {"engine", "runtime", "torch"} == {cell.framework for cell in self.cells("look", batch="1")} - {"jax"}
 
+    def test_a_mode_of_one_precision_runs_in_it_and_no_other_mode_does(self) -> None:
+        int8 = ModeOffer(name="from-torch-int8", sentence="", source="torch", format="onnx", precision="int8")
+        *others, engine = self.offer().frameworks
+        quantised = replace(self.offer(), frameworks=(*others, replace(engine, modes=(*engine.modes, int8))))
+
+        def found(**requested: Any) -> set[tuple[str, str]]:
+            named = parsed(batch="1", framework="torch,engine", **requested).selection
+            cells = selection.cells(quantised, named, PROFILES["quick"], "cpu")
+            return {(cell.mode, cell.precision) for cell in cells}
+
+        plain = {("eager", "float32"), ("compile", "float32"), ("from-torch", "float32")}
+        assert found() == {*plain, ("from-torch-int8", "int8")}
+        assert found(precision="int8") == {("from-torch-int8", "int8")}
+        assert found(precision="float32") == plain
+
     def test_without_a_batch_no_model_of_a_ladder_is_exported(self) -> None:
         assert {cell.workload for cell in self.cells(framework="runtime", workload="mlp,regression")} == {"regression"}
 

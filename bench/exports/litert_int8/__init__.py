@@ -1,0 +1,1 @@
+"""LiteRT with weights of 8 bits: the converter's dynamic range quantisation, which needs no data."""

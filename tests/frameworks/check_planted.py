@@ -1,0 +1,78 @@
+"""Run an exported model in an engine with a planted fault and print what its proof says as one line of JSON.
+
+    SAMESTEP_MODEL=FILE PYTHONPATH=<repository> python tests/frameworks/check_planted.py FAULT MODE WORKLOAD SIZE BATCH
+
+FAULT is a key of FAULTS, and begins with the engine's name; "litert-nothing" plants none. "error" is what the engine
+raised, or "". A mode that ends in -int8 is asked for in int8.
+"""
+
+import dataclasses
+import functools
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.interface import Skip
+from bench.reference.accuracy import prediction_deviation
+from bench.reference.inference import predictions
+from tests.frameworks.check_artifact import inferred
+
+
+def bfloat16(engine: Any) -> None:
+    """As OpenVINO computes by default on a processor that has bfloat16."""
+    ov = engine.ov
+    hint = {"INFERENCE_PRECISION_HINT": ov.Type.bf16}
+    whole = ov.Core.compile_model
+    ov.Core.compile_model = lambda core, model, device, asked: whole(core, model, device, asked | hint)
+
+
+def two_threads(engine: Any) -> None:
+    engine.start("cpu", 2)
+
+
+def without_xnnpack(engine: Any) -> None:
+    kind = importlib.import_module("ai_edge_litert.interpreter").OpResolverType
+    resolver = kind.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    engine.Interpreter = functools.partial(engine.Interpreter, experimental_op_resolver_type=resolver)
+
+
+def cut_off(engine: Any) -> None:
+    model = Path(os.environ["SAMESTEP_MODEL"])
+    short = model.with_name("short.bin")
+    short.write_bytes(model.read_bytes()[:1000])
+    os.environ["SAMESTEP_MODEL"] = str(short)
+
+
+FAULTS = {
+    "openvino-bfloat16": bfloat16,
+    "litert-nothing": lambda engine: None,
+    "litert-without-xnnpack": without_xnnpack,
+    **{f"{engine}-two-threads": two_threads for engine in ("openvino", "litert", "tract", "iree")},
+    **{f"{engine}-cut-off": cut_off for engine in ("openvino", "litert", "tract", "iree")},
+}
+
+
+def main(fault: str, mode: str, name: str, size: str, batch: str) -> None:
+    folder = Path(os.environ["SAMESTEP_MODEL"]).parent.parent
+    workload = inferred(name, size, batch, folder / f"{name}-{size}.npz")
+    engine: Any = importlib.import_module(f"bench.frameworks.{fault.partition('-')[0]}")
+    engine.start("cpu", 1)
+    FAULTS[fault](engine)
+    try:
+        step = engine.build(workload, mode, "int8" if mode.endswith("-int8") else "float32")
+    except Exception as error:  # whatever an engine raises  # noqa: BLE001
+        print(json.dumps({"error": str(error)}))
+        return
+    if isinstance(step, Skip):
+        print(json.dumps({"skip": step.reason}))
+        return
+    found = engine.to_numpy(step.run(1))
+    deviation = prediction_deviation(found, expected=predictions(workload))
+    print(json.dumps({"error": "", "deviation": deviation, "proof": dataclasses.asdict(step.proof())}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
