@@ -106,7 +106,9 @@ def _work_groups(rows: Sequence[StepRow]) -> list[list[StepRow]]:
 
 
 def _work(row: StepRow) -> tuple[str, ...]:
-    return (row.cell.workload, row.cell.size, row.cell.optimizer, row.cell.precision, row.cell.device)
+    cell = row.cell
+    batch = f"at batch {cell.batch}" if cell.batch else ""
+    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.device, batch)
 
 
 def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> str:
@@ -115,7 +117,8 @@ def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> 
     parts = list(zip(*(_work(rows[0]) for rows in groups), strict=True))
     texts = []
     for index, rows in enumerate(groups):
-        work = " ".join(part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
+        shown = (part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
+        work = " ".join(filter(None, shown))
         texts.append(Ranking(run, rows).shortest(f" on {work}"))
     blocks = min(len(row.paired) for rows in groups for row in rows)
     return labelled(f"The shortest steps: {listed(texts)}.", blocks)

@@ -8,7 +8,7 @@ than too wide, and no verdict rests on it.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.records.record import Timing
@@ -40,18 +40,18 @@ def tail(timings: Iterable[Timing], share: float = P99) -> Tail:
     """
     known = list(timings)
     rounds = sorted(ns for timing in known for ns in timing.round_ns)
-    count = {"rounds": len(rounds), "replicates": len(known)}
+    none = Tail(ns=None, rounds=len(rounds), replicates=len(known))
     calls = max((timing.steps_per_round for timing in known), default=1)
     if calls > 1 or any(timing.double_round_ns for timing in known):
-        return Tail(ns=None, why=f"a round has {calls} calls, so that no single one is known", **count)
+        return replace(none, why=f"a round has {calls} calls, so that no single one is known")
     if len(rounds) < FEWEST:
-        return Tail(ns=None, why=f"{len(rounds)} rounds, fewer than {FEWEST}", **count)
+        return replace(none, why=f"{len(rounds)} rounds, fewer than {FEWEST}")
     low, high = ranks(len(rounds), share)
-    return Tail(
+    return replace(
+        none,
         ns=float(rounds[math.ceil(len(rounds) * share - 1e-9) - 1]),
         low_ns=float(rounds[low - 1]) if low else None,
         high_ns=float(rounds[high - 1]) if high else None,
-        **count,
     )
 
 

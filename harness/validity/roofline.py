@@ -153,7 +153,7 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
     above: dict[Cell, str] = {}
     for cell, step_ns in _steps(records).items():
         work = works.get((cell.workload, cell.size))
-        if work is None or (cell.framework, cell.mode) in inferring:  # what is declared is a training step
+        if work is None or cell.batch or (cell.framework, cell.mode) in inferring:  # the declared one is another step
             continue
         shares = limits.shares(cell.precision, work_of(cell, work), step_ns)
         nearest = max(shares, key=lambda share: share.value, default=None)

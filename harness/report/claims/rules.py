@@ -289,6 +289,6 @@ def _same_bits(row: ReproducibilityRow) -> bool | None:
 
 def _predicts_the_same(own: StepRow, exported: StepRow, source: str) -> bool:
     a, b = own.cell, exported.cell
-    fields = ("workload", "size", "precision", "device")
+    fields = ("workload", "size", "precision", "device", "batch")
     is_own = a.framework == source and a.optimizer == FORWARD_ONLY and is_good(own)
     return is_own and all(getattr(a, name) == getattr(b, name) for name in fields)

@@ -121,7 +121,8 @@ def _benchmark(run: Run, row: StepRow) -> dict[str, Any]:
 
 def _group(cell: Cell) -> str:
     """Return the fields that are equal for cells with the same work, as one text."""
-    return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device))
+    batch = (f"batch {cell.batch}",) if cell.batch else ()
+    return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, *batch))
 
 
 def _extra(row: StepRow) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def _extra(row: StepRow) -> dict[str, Any]:
         **names,
         "device": cell.device,
         "allocator": cell.allocator,
+        **({"batch": cell.batch} if cell.batch else {}),
         "inference": row.is_inference,
         "step_us": step.value / 1e3 if step else None,
         "ci_low_us": step.interval.low / 1e3 if step and step.interval else None,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.records.record import CompileCache, Record, Repeat, RepeatKind
 from harness.format import Value, rounded, significant, whole
 from harness.report.tables.column import (
+    BATCH,
     BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
@@ -365,6 +366,7 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
     *_break_even_columns("warm", "The same with filled caches. The first step of the baseline is its cold one."),
     Column(key="cold_calls", type="integer", get=attrgetter("cold.calls")),
     Column(key="warm_calls", type="integer", get=attrgetter("warm.calls")),
+    BATCH,
 )
 
 
