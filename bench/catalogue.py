@@ -19,7 +19,7 @@ from bench.reference.precision import PRECISIONS
 from bench.workloads import WORKLOADS, docstring, load
 
 HELLO: Final = "hello"  # mode of the idiomatic track
-EXPORT: Final = "export"  # mode of the turn that trains and writes a model for another framework
+EXPORT: Final = "export"  # track of the turn that writes a trained model for others to run; `export_mode` is its mode
 LIMITS: Final = "limits"  # mode of the turn that measures the most that a library reaches on this machine
 DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measures whether the machine is still as fast
 CONTROL: Final = "twin"  # track of the A/A control
@@ -27,7 +27,7 @@ PROBED_WITHOUT_OWN: Final = "numpy"  # the library that is probed in a framework
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
-    "DEVICES", "PROGRAMS", "PROGRAM_MODES",
+    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES",
 )  # fmt: skip
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
@@ -46,6 +46,7 @@ class ModeOffer:
     sentence: str  # what happens in it
     baseline: str = ""  # the mode that its speed-up and break-even compare with; empty: none
     source: str = ""  # the framework whose exported model it runs; empty: it trains its own
+    format: str = ""  # in which that framework exports it: a package under bench/exports; empty: none, or "onnx"
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
 
 
@@ -76,6 +77,8 @@ class FrameworkOffer:
     program_modes: tuple[str, ...] = ()  # the modes that run them; empty: all
     forms: tuple[tuple[str, ...], ...] = ()  # (workload, the form in which it runs here) where frameworks differ in it
     devices: tuple[str, ...] = DEVICES  # those that it computes on
+    trains: bool = True  # False: it runs exported models alone, and only where it or a batch is named
+    packages: str = ""  # the framework in whose environment and image it runs; empty: in its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ class WorkloadOffer:
     sizes_on_cpu: tuple[str, ...] = ()  # sizes that run on this device when none is named; empty: all
     sizes_on_cuda: tuple[str, ...] = ()
     works: tuple[SizeOffer, ...] = ()  # the work of a step of each size
+    infers: bool = False  # whether its trained model is inferred at any batch
 
     @property
     def is_ladder(self) -> bool:
@@ -155,7 +159,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES"):
         if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
             raise ValueError(f"{literal} has a name or a value that is no text")
-    sources: Mapping[str, str] = literals.get("SOURCES", {})
+    sources = {mode: _source(mode, named) for mode, named in literals.get("SOURCES", {}).items()}
     devices = literals.get("DEVICES", DEVICES)
     if not isinstance(devices, tuple) or not devices or set(devices) - set(DEVICES):
         raise ValueError(f"DEVICES is a tuple of some of {', '.join(DEVICES)}, such as ({DEVICES[0]!r},)")
@@ -172,7 +176,8 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
                 name=mode,
                 sentence=sentence,
                 baseline=baselines.get(mode, ""),
-                source=sources.get(mode, ""),
+                source=sources.get(mode, ("", ""))[0],
+                format=sources.get(mode, ("", ""))[1],
                 on_ladders=mode in ladder,
             )
             for mode, sentence in modes.items()
@@ -187,7 +192,27 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         program_modes=tuple(literals.get("PROGRAM_MODES", ())),
         forms=tuple(literals.get("FORMS", {}).items()),
         devices=devices,
+        trains=bool(literals.get("TRAINS", True)),
+        packages=str(literals.get("PACKAGES", "")),
     )
+
+
+def _source(mode: str, named: str) -> tuple[str, str]:
+    """Return framework and format of "torch/onnx"."""
+    framework, slash, format_ = named.partition("/")
+    if not framework or not slash or not format_:
+        raise ValueError(f"SOURCES: {mode} has {named!r}, and not a framework and a format such as 'torch/onnx'")
+    return framework, format_
+
+
+def export_mode(format_: str) -> str:
+    """Return the mode of the turn that exports in a format: "export-onnx"."""
+    return f"{EXPORT}-{format_}"
+
+
+def packages_of(name: str) -> str:
+    """Return the framework whose environment, lock and image the framework `name` uses: mostly its own."""
+    return framework_offer(name).packages or name
 
 
 def programs_missing(offer: FrameworkOffer, which: Callable[[str], str | None] = shutil.which) -> str:
@@ -261,6 +286,7 @@ def _workload_offer(name: str) -> WorkloadOffer:
         sizes_on_cpu=tuple(module.ON_CPU),
         sizes_on_cuda=tuple(module.ON_CUDA),
         works=tuple(SizeOffer(name=size, **dataclasses.asdict(module.work(size))) for size in module.SIZES),
+        infers=getattr(module, "INFERS", False),
     )
 
 

@@ -7,7 +7,13 @@ tree, so that a host without the framework can list its cells:
     BASELINE = "eager"                      the mode that speed-ups and break-even compare with; "" for none; a
                                             dictionary where modes have different ones: {"fit-jit": "fit-eager", …}
     ENVIRONMENT = {"NAME": "value", …}      set before anything is imported; "{threads}" and "{scratch}" are filled in
-    SOURCES = {"from-torch": "torch", …}    only where a mode runs the model that another framework trained and exported
+    SOURCES = {"from-torch": "torch/onnx", …}   only where a mode runs the trained model that another framework
+                                            exported: that framework and the format, a package under `bench/exports`.
+                                            The file with the model lies where SAMESTEP_MODEL says, a variable of
+                                            ENVIRONMENT such as "{scratch}/model.onnx"
+    TRAINS = False                          only for an engine, which runs such models alone: it takes part in the runs
+                                            that name it or a batch
+    PACKAGES = "torch"                      only where it runs in another framework's environment and image
     LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
     FORMS = {"transformer": "a function"}   only for workloads that run in each framework's own best form: which that is
     LIMITS = "torch"                        the library that it computes with, if the file has `probes` for its limits;

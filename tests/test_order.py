@@ -155,9 +155,9 @@ def test_a_planted_circle_is_noticed() -> None:
 def test_bench_knows_nothing_of_the_host(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path.read_text(encoding="utf-8"))}
     assert not tops & {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "vl_convert", "tests"}
-    if not {"frameworks", "hello", "onnx"} & set(path.parts):
+    if not {"frameworks", "hello", "exports"} & set(path.parts):
         assert not tops & FRAMEWORK_LIBRARIES
-    if path.parent.name != "onnx":
+    if "exports" not in path.parts:
         assert not tops & EXPORTERS, "a timed process loads no exporter"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 
 from bench.interface import Output, Skip, Step
-from bench.onnx import INPUT, OUTPUT
+from bench.exports.onnx import INPUT, OUTPUT
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 
@@ -22,7 +22,7 @@ MODES = {
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
 }
 BASELINE = ""
-SOURCES = {"from-torch": "torch", "from-keras": "keras_tensorflow", "from-jax": "jax"}
+SOURCES = {"from-torch": "torch/onnx", "from-keras": "keras_tensorflow/onnx", "from-jax": "jax/onnx"}
 ENVIRONMENT = {
     # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "ORT_DISABLE_TELEMETRY": "1",

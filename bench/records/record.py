@@ -31,13 +31,15 @@ class Cell:
     """One combination that is measured; two cells are the same when all fields are equal."""
 
     framework: str  # module name under bench/frameworks, such as "torch"
-    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "export", "limits", "sentinel" on theirs
+    mode: str  # one of that module's MODES; "hello" on the idiomatic track, "limits", "sentinel" on theirs, and
+    # "export-" with the format on the track "export"
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
     precision: str  # one of PRECISIONS: what products are rounded to; parameters and loss are float32
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
+    batch: int = 0  # above 0: inference of the trained model at this batch; 0: the workload's own batch
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
     # "memory" and "energy": the identical cell again, in separate replicates that are not timed.
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
@@ -47,8 +49,9 @@ class Cell:
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
+        batch = [f"b{self.batch}"] if self.batch else []
         track = [self.track] if self.track in ("twin", "memory", "energy") else []  # the mode names the other tracks
-        return "/".join([*fields, self.allocator, *track])
+        return "/".join([*fields, self.allocator, *batch, *track])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +161,8 @@ class Accuracy:
     formula: str  # the update rule of the framework and of its reference: "kingma-ba", "epsilon-hat" or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, from the framework
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
-    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
+    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions;
+    # of a trained model at a batch: largest |prediction - reference| / rms(reference)
     weight: float | None  # the trained weight (regression)
     bias: float | None  # the trained bias (regression)
     reference_weight: float | None  # the float64 reference's weight after the same steps
@@ -228,13 +232,18 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A trained model that a framework wrote as ONNX."""
+    """A trained model that a framework wrote in a format that others run: the artifact."""
 
-    model_base64: str  # the file's bytes
-    ir_version: int  # of ONNX's intermediate representation
-    opset: int  # of the default operator set
-    operators: tuple[str, ...]  # of the graph, in its order
-    producer: str  # the program that wrote it, as the file says
+    format: str  # package under bench/exports, such as "onnx"
+    sha256: str = ""  # of the artifact's bytes; the run's folder keeps them as models/<sha256>
+    size_bytes: int = 0
+    export_ns: int | None = None  # writing it, without the import of framework and exporter; None: not measured
+    operators: tuple[str, ...] = ()  # of the graph, in its order; empty: the format does not tell
+    producer: str = ""  # the program that wrote it, as the file says
+    versions: tuple[str, ...] = ()  # "name==version" of framework and exporter
+    ir_version: int | None = None  # of ONNX's intermediate representation; None: another format
+    opset: int | None = None  # of ONNX's default operator set; None: another format
+    model_base64: str = ""  # the bytes, as they come from the process; empty in the records of a run's folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

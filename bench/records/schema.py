@@ -1,5 +1,7 @@
 """The number of the record's schema, its history, and the steps that upgrade a record of an older schema."""
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -16,7 +18,9 @@ from typing import Any, Final
 #   6  processes that took turns: the rounds of each time slice, the rounds after a switch, the time parked
 #   7  every environment variable of the process and those that the user named; the processors that it ran on;
 #      the calls after the first that still compile or capture
-SCHEMA: Final = 7
+#   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
+#      beside the records; the mode of an export is "export-" with the format
+SCHEMA: Final = 8
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +59,21 @@ def _from_6(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 7}
 
 
+def _from_7(data: dict[str, Any]) -> dict[str, Any]:
+    """Every export was ONNX, and its record held the bytes."""
+    cell, export = data.get("cell"), data.get("export")
+    if isinstance(cell, dict) and cell.get("track") == "export" and cell.get("mode") == "export":
+        data = {**data, "cell": {**cell, "mode": "export-onnx"}}
+    if isinstance(export, dict) and isinstance(export.get("model_base64"), str):
+        try:
+            model = base64.b64decode(export["model_base64"], validate=True)
+        except ValueError:  # damaged: as if there were no bytes
+            model = b""
+        told = {"sha256": hashlib.sha256(model).hexdigest(), "size_bytes": len(model)} if model else {}
+        data = {**data, "export": {**export, "format": "onnx", **told}}
+    return {**data, "schema": 8}
+
+
 UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: _from_1,
     2: _from_2,
@@ -62,4 +81,5 @@ UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     4: _from_4,
     5: _from_5,
     6: _from_6,
+    7: _from_7,
 }

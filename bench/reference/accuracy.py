@@ -60,7 +60,7 @@ def compare(
 def compare_forward(
     workload: Workload, predictions: Array64, parameters: Mapping[str, NDArray[np.float32]]
 ) -> Accuracy:
-    """Return the predictions of a forward pass at the initial parameters, compared with those of float64 NumPy.
+    """Return the predictions of a forward pass at the workload's parameters, compared with those of float64 NumPy.
 
     Args:
         workload: the problem whose inputs the predictions are for.
@@ -68,10 +68,13 @@ def compare_forward(
         parameters: the model's, read back from the framework.
     """
     compared = compare(workload, FORWARD_ONLY, None, np.zeros(0), initial=parameters, trained=parameters)
-    reference = _predictions(workload, parameters) if workload.has_reference else None
+    reference = workload.expected
+    if reference is None and workload.has_reference:
+        reference = _predictions(workload, parameters)
+    deviation = prediction_deviation if workload.is_trained else loss_deviation
     return dataclasses.replace(
         compared,
-        max_loss_deviation=None if reference is None else loss_deviation(predictions, expected=reference),
+        max_loss_deviation=None if reference is None else deviation(predictions, expected=reference),
         prediction_norm=float(np.linalg.norm(predictions)),
         fingerprint=fingerprint(predictions, parameters),
     )
@@ -121,6 +124,13 @@ def loss_deviation(losses: Array64, *, expected: Array64) -> float:
     if losses.shape != expected.shape or not np.all(np.isfinite(losses)):
         return float("inf")
     return float(np.max(np.abs(losses - expected) / np.maximum(1.0, np.abs(expected))))
+
+
+def prediction_deviation(predictions: Array64, *, expected: Array64) -> float:
+    """Return the largest |prediction - reference| / rms(reference); infinite when predictions are missing."""
+    if predictions.shape != expected.shape or not np.all(np.isfinite(predictions)):
+        return float("inf")
+    return float(np.max(np.abs(predictions - expected)) / _rms(expected))
 
 
 def compare_gradient(

@@ -8,6 +8,7 @@ Adam exists in two formulas, and no constant epsilon makes them equal:
 with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is compared with its own formula; the record says which.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,20 @@ class Work:
     footprint: int  # least bytes held at once: inputs, parameters, gradient, Adam's moments, all activations of a step
     parameters: int = 0  # numbers whose Adam moments are part of `bytes` (read and written) and `footprint`
 
+    def forward_at(self, batch: int) -> "Work":
+        """Return the work of a forward pass of `batch` rows."""
+        return forward_at(self, batch)
+
+
+def forward_at(work: "Work", batch: int) -> "Work":
+    """Return the work of a forward pass of `batch` rows; `parameters` are read once, whatever the batch."""
+    flops = work.forward_flops * batch // work.samples
+    weights = 4 * work.parameters
+    moved = weights + (work.forward_bytes - weights) * batch // work.samples
+    return dataclasses.replace(
+        work, samples=batch, flops=flops, forward_flops=flops, bytes=moved, forward_bytes=moved, footprint=moved
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
@@ -83,6 +98,8 @@ class Workload:
     predict: Predict | None = (
         None  # float64 forward pass: (parameters, inputs) -> predictions; where models are exported
     )
+    is_trained: bool = False  # `parameters` are trained ones and a step is inference at a batch (reference.inference)
+    expected: Array64 | None = None  # float64 predictions with `parameters`, shape (n,); None: to be computed
     truth: Mapping[str, float] = field(default_factory=dict)  # the values that the trained parameters should approach
     tolerance: float = 0.0  # allowed difference from `truth`, for the success flag
 

@@ -39,11 +39,22 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """A trained model that another framework exported, for a turn that runs it."""
+class Artifact:
+    """One file of the run's folder that a turn needs: where it is, or its bytes."""
 
-    base64: str  # of the file's bytes
-    init_sha256: str  # of the initial parameters that its training began with
+    sha256: str  # of its bytes; the turn refuses others
+    path: str = ""  # where the turn's process can read it; empty: it cannot, as in a container
+    base64: str = ""  # of its bytes; empty: `path` has them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """The trained model of a turn that runs one; what it needs of these depends on the cell."""
+
+    artifact: Artifact | None = None  # as another framework exported it; None: it runs its own forward pass, or exports
+    init_sha256: str = ""  # of the initial parameters that the training began with
+    trained: Artifact | None = None  # the parameters, of a cell with a batch (bench.reference.inference)
+    expected: Artifact | None = None  # the float64 predictions of such a cell; None: the turn computes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +73,7 @@ class Turn:
     launcher: str  # name of the launcher, for the record
     image: str = ""  # digest of the container image, for the record
     repeats: tuple[RepeatKind, ...] = ()  # what to run again when the replicate is good, each in its own process
-    model: Model | None = None  # of a cell that runs another framework's model
+    model: Model | None = None  # of a cell that runs a trained model
     named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for it
     code: str = ""  # folder that holds the `bench` to import; empty: the one that its launcher or worker runs
     unchanged_since_unix_ns: int = 0  # no file that it loads may have changed since; 0: an image, which cannot change

@@ -1,7 +1,8 @@
 """The workloads: one module each, listed nowhere else. A file whose name opens with "_" is shared by several.
 
 NEEDED says what a workload's file must have. A workload whose ON_CPU and ON_CUDA name sizes runs when it is named; one
-that leaves them empty runs in every mode of every framework: the regression, which is the first.
+that leaves them empty runs in every mode of every framework: the regression, which is the first. `INFERS = True`: its
+trained model is inferred at any batch (`--batch`); its inputs are standard normal.
 """
 
 from __future__ import annotations

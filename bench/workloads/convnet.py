@@ -60,6 +60,7 @@ OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
     FORWARD_ONLY: None,
 }
 SEED: Final = 42
+INFERS: Final = True
 COLOURS: Final = 3
 CLASSES: Final = 10
 

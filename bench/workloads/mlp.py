@@ -42,6 +42,7 @@ OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
     FORWARD_ONLY: None,
 }
 SEED: Final = 42
+INFERS: Final = True
 INPUTS: Final = 784
 CLASSES: Final = 10
 LAYERS: Final = ("layer1", "layer2", "layer3")

@@ -67,6 +67,7 @@ OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
     FORWARD_ONLY: None,
 }
 SEED: Final = 42
+INFERS: Final = True
 CLASSES: Final = 256
 
 

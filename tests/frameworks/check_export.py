@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.onnx import ExportError
+from bench.exports.onnx import ExportError
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Workload
 from bench.workloads import regression
@@ -53,7 +53,7 @@ UNKNOWN = {"torch": bessel_torch, "keras_tensorflow": bessel_keras, "jax": callb
 
 
 def main(framework: str, file: str, fault: str = "") -> None:
-    exporter = importlib.import_module(f"bench.onnx.{framework}")
+    exporter = importlib.import_module(f"bench.exports.onnx.{framework}")
     workload = regression.make("base", "adam")
     # as in the process that trained: what it set must not hinder the export
     importlib.import_module(f"bench.frameworks.{framework}").start("cpu", 1)
@@ -65,7 +65,7 @@ def main(framework: str, file: str, fault: str = "") -> None:
         print(json.dumps({"error": str(error)}))
         return
     Path(file).write_bytes(model)
-    print(json.dumps(dataclasses.asdict(importlib.import_module("bench.onnx.describe").describe(model))))
+    print(json.dumps(dataclasses.asdict(importlib.import_module("bench.exports.onnx.describe").describe(model))))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
-from bench import onnx
+from bench.exports import onnx
 from bench.catalogue import catalogue
-from bench.onnx import ExportError
+from bench.exports.onnx import ExportError
 
 FOLDER = Path(onnx.__file__).parent
 SOURCES = {mode.name: mode.source for offer in catalogue().frameworks for mode in offer.modes if mode.source}

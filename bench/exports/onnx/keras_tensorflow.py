@@ -8,8 +8,8 @@ from typing import Final
 import keras
 import onnx
 
-from bench.onnx import INPUT, OPSET
-from bench.onnx._finish import finished
+from bench.exports.onnx import INPUT, OPSET
+from bench.exports.onnx._finish import finished
 from bench.reference.workload import Array32, Workload
 
 FORWARD: Final[dict[str, Callable[[], list[keras.Layer]]]] = {"regression": lambda: [keras.layers.Dense(1)]}

@@ -2,7 +2,7 @@
 
 import onnx
 
-from bench.onnx import INPUT, IR_VERSION, OPSET, OUTPUT, ExportError
+from bench.exports.onnx import INPUT, IR_VERSION, OPSET, OUTPUT, ExportError
 
 
 def finished(model: onnx.ModelProto, framework: str) -> bytes:

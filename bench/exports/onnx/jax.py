@@ -9,8 +9,8 @@ from typing import Final
 import jax
 from jax2onnx import to_onnx
 
-from bench.onnx import INPUT, OPSET, OUTPUT, ExportError
-from bench.onnx._finish import finished
+from bench.exports.onnx import INPUT, OPSET, OUTPUT, ExportError
+from bench.exports.onnx._finish import finished
 from bench.reference.workload import Array32, Workload
 
 Arrays = Mapping[str, jax.Array]

@@ -1,14 +1,12 @@
 """What an exported model says of itself."""
 
-import base64
-
 import onnx
 
 from bench.records.record import Export
 
 
 def describe(model: bytes) -> Export:
-    """Return the record of an ONNX file: its bytes, versions, operators and producer.
+    """Return what an ONNX file says of itself: its versions, operators and producer.
 
     Raises:
         google.protobuf.message.DecodeError: these are not the bytes of an ONNX file.
@@ -16,7 +14,7 @@ def describe(model: bytes) -> Export:
     read = onnx.load_from_string(model)
     (opset,) = (imported.version for imported in read.opset_import if not imported.domain)
     return Export(
-        model_base64=base64.b64encode(model).decode("ascii"),
+        format="onnx",
         ir_version=read.ir_version,
         opset=opset,
         operators=tuple(node.op_type for node in read.graph.node),

@@ -7,8 +7,8 @@ from typing import Final
 import torch
 from torch import nn
 
-from bench.onnx import INPUT, OPSET, OUTPUT, ExportError
-from bench.onnx._finish import finished
+from bench.exports.onnx import INPUT, OPSET, OUTPUT, ExportError
+from bench.exports.onnx._finish import finished
 from bench.reference.workload import Array32, Workload
 
 FORWARD: Final[dict[str, Callable[[], nn.Module]]] = {"regression": lambda: nn.Linear(1, 1)}
