@@ -203,10 +203,8 @@ def _heading(measure: Measure) -> Heading:
 def _common(works: Sequence[Work]) -> str:
     varying = varying_fields(works)
     words = {"allocator": "{} allocator", "size": "size {}", "optimizer": "optimizer {}", "batch": "batch {}"}
-    same = [
-        (name, value) for index, (name, value) in enumerate(zip(WORK, works[0], strict=True)) if index not in varying
-    ]
-    shared = [words.get(name, "{}").format(value) for name, value in same if value or name != "batch"]
+    same = [(name, works[0][at]) for at, name in enumerate(WORK) if at not in varying and (at != BATCH or works[0][at])]
+    shared = [words.get(name, "{}").format(value) for name, value in same]
     return f"All cells: {', '.join(shared)}." if shared else ""
 
 

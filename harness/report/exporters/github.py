@@ -23,14 +23,7 @@ from harness.terminal import shell
 from harness.validity.results import Run
 
 BRIEF: Final = ("started", "profile", "processor", "accelerator", "samestep")  # facts below the title
-WORK: Final = (
-    "workload",
-    "size",
-    "optimizer",
-    "precision",
-    "device",
-    "batch",
-)  # fields of a cell that say what is computed
+WORK: Final = ("workload", "size", "optimizer", "precision", "device", "batch")  # what a cell computes
 NAMED: Final = 20  # cells named with one reason
 QUIET: Final = ("ok", "skipped")  # statuses that nobody has to look at
 

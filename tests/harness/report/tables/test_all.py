@@ -59,7 +59,8 @@ class TestContract:
             "reason", "reserved_per_allocated", "unexplained_bytes", "growth_bytes_per_step",
             "growth_low_bytes_per_step", "growth_high_bytes_per_step", "fragmentation", "emptied_bytes", "exit_bytes",
             "import_rss_bytes", "build_rss_bytes", "training_peak_rss_bytes", "host_growth_bytes_per_step",
-            "host_growth_low_bytes_per_step", "host_growth_high_bytes_per_step", "host_residue_bytes", "own_bytes", "batch",
+            "host_growth_low_bytes_per_step", "host_growth_high_bytes_per_step", "host_residue_bytes", "own_bytes",
+            "batch",
         )  # fmt: skip
 
     def test_columns_of_compile(self) -> None:
