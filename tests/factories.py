@@ -140,9 +140,21 @@ def repeat(kind: RepeatKind = "warm", **changes: Any) -> Repeat:
 
 def export(framework: str = "torch", **changes: Any) -> Record:
     """The turn in which a framework trains and writes its model."""
-    model = Export(model_base64="AA==", ir_version=10, opset=18, operators=("MatMul", "Add"), producer="pytorch 2.13.0")
+    model = Export(
+        format="onnx",
+        sha256=SHA,
+        size_bytes=1,
+        ir_version=10,
+        opset=18,
+        operators=("MatMul", "Add"),
+        producer="pytorch 2.13.0",
+    )
     plain = Record(
-        cell=cell(framework=framework, mode="export", track="export"), block=1, position=1, status="ok", export=model
+        cell=cell(framework=framework, mode="export-onnx", track="export"),
+        block=1,
+        position=1,
+        status="ok",
+        export=model,
     )
     return dataclasses.replace(plain, **changes)
 

@@ -117,7 +117,7 @@ DIFFERS: Final = ("fastai", "fit-compile")  # between processes
 
 KERAS_EXPORT: Final = {
     "export": Export(
-        model_base64="AA==", ir_version=10, opset=17, operators=("MatMul", "Add"), producer="tf2onnx 1.16.1 15c810"
+        format="onnx", ir_version=10, opset=17, operators=("MatMul", "Add"), producer="tf2onnx 1.16.1 15c810"
     )
 }
 JAX_EXPORT: Final = factories.export(
