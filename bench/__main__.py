@@ -1,4 +1,4 @@
-"""`python -m bench cells | turn FOLDER | repeat FOLDER | worker …`: what the harness asks of an environment."""
+"""`python -m bench cells | turn FOLDER | repeat FOLDER | trained … | worker …`: what the harness asks of an environment."""
 
 import os
 import sys
@@ -89,12 +89,16 @@ def main(argv: list[str]) -> int:
             turn(Path(folder))
         case ["repeat", folder]:
             repeat(Path(folder))
+        case ["trained", folder, workload, size, *batches]:
+            from bench.reference import train
+
+            return train.main([folder, workload, size, *batches])
         case ["worker", *rest]:
             from bench.turns import worker
 
             return worker.main(rest)
         case _:
-            print("usage: python -m bench cells | turn FOLDER | repeat FOLDER | worker ADDRESS", file=sys.stderr)
+            print("usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … | worker ADDRESS", file=sys.stderr)
             return 2
     return 0
 

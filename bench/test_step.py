@@ -24,7 +24,7 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
             measure,
             turn,
             load=lambda: prepare.framework_of(cell),
-            make=lambda: prepare.workload_of(cell),
+            make=lambda: prepare.workload_of(turn),
             rounds=rounds,
             keeper=Keeper.inherited() if turn.alternates else None,
             announce=prepare.PhaseFile(folder / PHASE_FILE),

@@ -55,6 +55,9 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     "allocator": Annotated[
         str | None, typer.Option(help="Allocator policies, separated by commas. [default: default]")
     ],
+    "batch": Annotated[
+        str | None, typer.Option(help="Infer with the trained model at these batches, separated by commas.")
+    ],
     "measure": Annotated[
         str | None, typer.Option(help="time, memory, energy, separated by commas. [default: the profile's]")
     ],

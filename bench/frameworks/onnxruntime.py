@@ -1,6 +1,7 @@
 """ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
 
-A step is one inference of the whole batch; nothing is trained here. Input and output are bound before the first call
+A step is one inference of the whole batch; nothing is trained here. Without a batch the model is the regression that
+the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the first call
 (I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
 """
 
@@ -64,7 +65,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
     _policy = _policy_of(session)
-    x = workload.batch.x  # (n, 1)
+    x = workload.batch.x  # (n, …)
     given = ort.OrtValue.ortvalue_from_numpy(x, _device)
     made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
     binding = session.io_binding()
@@ -82,7 +83,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     return Step(
         call=call,
         reset=lambda: None,  # a trained model has no state
-        parameters=lambda: FORWARD[workload.name](predict, x.shape),
+        parameters=lambda: FORWARD[workload.name](predict, workload),
         proof=lambda: _proof(session, made),
         inference=True,
     )
@@ -131,20 +132,30 @@ def _policy_of(session: ort.InferenceSession) -> str:
     return tuple(ALLOCATORS)[int(strategy)] if shared == "1" else "default"
 
 
-def _line(predict: Predict, shape: tuple[int, ...]) -> Mapping[str, Array32]:
+def _given(predict: Predict, workload: Workload) -> Mapping[str, Array32]:
+    """Return the parameters that the model was exported with: only its predictions tell that it has them."""
+    return workload.parameters
+
+
+def _line(predict: Predict, workload: Workload) -> Mapping[str, Array32]:
     """Read weight and bias off the predictions: a session does not show its initializers.
 
     The prediction at 0 is the bias. At 2^40 the bias is less than half a unit in the last place, so that the quotient
     is exactly the weight.
     """
     far = np.float32(2**40)
-    x = np.zeros(shape, np.float32)  # (n, 1)
+    x = np.zeros(workload.batch.x.shape, np.float32)  # (n, 1)
     x[1] = far
     prediction = predict(x)  # (n, 1)
     return {"weight": prediction[1:2] / far, "bias": prediction[0]}
 
 
-FORWARD: Final[Mapping[str, Callable[[Predict, tuple[int, ...]], Mapping[str, Array32]]]] = {"regression": _line}
+FORWARD: Final[Mapping[str, Callable[[Predict, Workload], Mapping[str, Array32]]]] = {
+    "regression": _line,
+    "mlp": _given,
+    "convnet": _given,
+    "transformer": _given,
+}
 
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:

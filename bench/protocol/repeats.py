@@ -65,7 +65,7 @@ def keep_next(folder: Path) -> None:
         job,
         kind,
         load=lambda: framework_of(job.cell),
-        make=lambda: workload_of(job.cell),
+        make=lambda: workload_of(job),
         cache_entries=cache_entries,
     )
     phases = record.phases

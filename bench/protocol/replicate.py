@@ -11,6 +11,7 @@ check, in a further process.
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from bench.protocol.slices import SLICED_ROUND_NS, sliced_rounds
 from bench.records.record import (
     Accuracy,
     Allocator,
+    Cell,
     Export,
     Failure,
     Memory,
@@ -38,11 +40,14 @@ from bench.records.record import (
     Status,
     Timing,
 )
+from bench.reference import accuracy
 from bench.reference.precision import PRECISIONS
 from bench.reference.workload import Workload
 from bench.turns.environment import describe, peak_resident_bytes, resident_bytes
 from bench.turns.parking import Keeper
 from bench.turns.turn import Turn
+
+LATENCY_ROUNDS: Final = 20  # times as many rounds where each is one short call: a p99 needs hundreds
 
 Load = Callable[[], Framework]
 Make = Callable[[], Workload]
@@ -123,12 +128,23 @@ def export(
     announce: Callable[[str], None] = lambda phase: None,
     startup_ns: int = 0,
 ) -> Record:
-    """Train the cell of `turn`, pass the gate, and export the trained parameters with `write`; return the record."""
+    """Train the cell of `turn` and pass the gate; at a batch take the run's parameters. Export them with `write`."""
     phase = PhaseClock(clock, announce, startup_ns)
     replicate = Replicate(turn, phase, clock)
     written: list[Export] = []
 
     def run() -> str | None:
+        if turn.cell.batch:
+            with phase("import"):
+                framework = load()
+                replicate.versions = framework.versions()
+            with phase("device"):
+                framework.start(turn.cell.device, turn.threads)
+            with phase("export"):
+                workload = make()
+                replicate.accuracy = accuracy.given(workload)
+                written.append(write(workload, workload.parameters))
+            return None
         gate = replicate.begin(load, make)
         if isinstance(gate, str):
             return gate
@@ -253,7 +269,7 @@ class Replicate:
         if self.keeper and step.fit is None:
             settings = dataclasses.replace(settings, round_floor_ns=min(settings.round_floor_ns, SLICED_ROUND_NS))
         with phase("warmup"):
-            warmup = warm_up(timer, settings, self.turn.calls_per_round)
+            warmup = warm_up(timer, settings, calls_of(self.turn))
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
             timed = self._rounds(timer, rounds, warmup)
@@ -290,7 +306,7 @@ class Replicate:
     def _rounds(self, timer: RoundTimer, rounds: Rounds, warmup: WarmUp) -> TimedRounds:
         cpu_clock = self.cpu_clock
         if self.keeper is None:
-            count = self.turn.settings.rounds
+            count = self.turn.settings.rounds * (LATENCY_ROUNDS if is_latency(self.turn.cell) else 1)
             return timed_rounds(timer, rounds, calls=warmup.calls, count=count, cpu_clock=cpu_clock)
         resident = resident_bytes()
         return sliced_rounds(timer, rounds, self.keeper, warmup, resident_bytes=resident, cpu_clock=cpu_clock)
@@ -326,6 +342,16 @@ class Replicate:
             environment=dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on),
             failure=failure,
         )
+
+
+def is_latency(cell: Cell) -> bool:
+    """Return whether a replicate measures the latency of single calls, not throughput: inference at batch 1."""
+    return cell.batch == 1
+
+
+def calls_of(turn: Turn) -> int | None:
+    """Return how many calls a round has; None: to be calibrated. A tail needs one call a round."""
+    return 1 if is_latency(turn.cell) else turn.calls_per_round
 
 
 def _larger(a: float | None, b: float | None) -> float | None:

@@ -8,14 +8,16 @@ replicate: at a batch of 256 they take seconds.
 import dataclasses
 import io
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.reference.inputs import Resident
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload, as_float64, frozen
 
+PREDICTIONS: Final = "predictions"  # name of the array in the file of expected predictions
 SEED: Final = 43  # of the rows beyond the workload's own
 MOST_FLOPS: Final = 5e12  # of the training, once in a run: some minutes of float64 on one core
 # Of |prediction - reference| / rms(reference), the largest, in float32. Measured: 2e-7 to 4e-6 on every engine that is
@@ -90,14 +92,14 @@ def predictions(workload: Workload) -> Array64:
     return workload.predict(parameters, inputs).ravel()
 
 
-def to_bytes(**arrays: np.ndarray) -> bytes:  # type: ignore[type-arg]  # of any dtype
+def to_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return the arrays as the bytes of an npz file: the same arrays give the same bytes."""
     written = io.BytesIO()
-    np.savez(written, **arrays)
+    np.savez(written, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
     return written.getvalue()
 
 
-def from_bytes(data: bytes) -> dict[str, Array32]:
+def from_bytes(data: bytes) -> dict[str, Any]:
     """Return the arrays of `to_bytes`; raises ValueError for other bytes."""
     with np.load(io.BytesIO(data), allow_pickle=False) as read:
         return {name: read[name] for name in read.files}

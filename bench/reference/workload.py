@@ -8,7 +8,6 @@ Adam exists in two formulas, and no constant epsilon makes them equal:
 with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is compared with its own formula; the record says which.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from bench.records.record import FORWARD_ONLY
 from bench.reference.inputs import Batch, Inputs
+from bench.reference.work import forward_at
 
 Array32 = NDArray[np.float32]
 Array64 = NDArray[np.float64]
@@ -68,16 +68,6 @@ class Work:
     def forward_at(self, batch: int) -> "Work":
         """Return the work of a forward pass of `batch` rows."""
         return forward_at(self, batch)
-
-
-def forward_at(work: "Work", batch: int) -> "Work":
-    """Return the work of a forward pass of `batch` rows; `parameters` are read once, whatever the batch."""
-    flops = work.forward_flops * batch // work.samples
-    weights = 4 * work.parameters
-    moved = weights + (work.forward_bytes - weights) * batch // work.samples
-    return dataclasses.replace(
-        work, samples=batch, flops=flops, forward_flops=flops, bytes=moved, forward_bytes=moved, footprint=moved
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     def go() -> str | None:
         if turn.cell.device != "cuda":
             return NO_COUNTER
-        gate = replicate.begin(partial(prepare.framework_of, turn.cell), partial(prepare.workload_of, turn.cell))
+        gate = replicate.begin(partial(prepare.framework_of, turn.cell), partial(prepare.workload_of, turn))
         if isinstance(gate, str):
             return gate
         timer = RoundTimer(gate.framework, gate.step, clock)

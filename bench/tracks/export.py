@@ -40,6 +40,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
         described: Export = describe.describe(model)
         return dataclasses.replace(
             described,
+            versions=(*framework_of(turn.cell).versions(), *described.versions),
             sha256=hashlib.sha256(model).hexdigest(),
             size_bytes=len(model),
             export_ns=export_ns,

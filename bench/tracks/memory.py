@@ -78,7 +78,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
     return measure(
         turn,
         load=lambda: framework_of(turn.cell),
-        make=lambda: workload_of(turn.cell),
+        make=lambda: workload_of(turn),
         announce=announce,
         cache_entries=cache_entries,
         startup_ns=startup_ns,

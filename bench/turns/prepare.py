@@ -5,7 +5,7 @@ NumPy's BLAS takes its number of threads from the variables and the CPU set when
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import ctypes
 import errno
 import importlib
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from bench.catalogue import framework_offer, policy_offer
 from bench.records.record import Cell
+from bench.turns.artifacts import ArtifactError, content
 from bench.turns.parking import PARENT
 from bench.turns.turn import Turn
 from bench.workloads import make
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bench.reference.workload import Workload
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-MODEL_FILE: Final = "model.onnx"  # in the scratch folder: the model of the turn
+MODEL: Final = "SAMESTEP_MODEL"  # the variable of an engine that says where the model of the turn is to lie
 
 
 def end_with_parent() -> None:
@@ -37,16 +38,17 @@ def end_with_parent() -> None:
 
 
 def prepare(turn: Turn) -> None:
-    """Set the CPU set, write the model, set the variables of the framework's file.
+    """Set the CPU set, the variables of the framework's file, and write the model where one of them says.
 
     Raises:
         OSError: a CPU of the set cannot be used.
     """
     _move(turn)
-    if turn.model:
-        (scratch() / MODEL_FILE).write_bytes(base64.b64decode(turn.model.base64))
     for name, value in of_framework(turn.cell):
         os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
+    if turn.model and turn.model.artifact and MODEL in os.environ:
+        with contextlib.suppress(ArtifactError):  # `workload_of` says it, when there is a record to say it in
+            Path(os.environ[MODEL]).write_bytes(content(turn.model.artifact, "the model"))
 
 
 def of_framework(cell: Cell) -> tuple[tuple[str, ...], ...]:
@@ -87,9 +89,27 @@ def framework_of(cell: Cell) -> Framework:
     return cast("Framework", importlib.import_module(f"bench.frameworks.{cell.framework}"))
 
 
-def workload_of(cell: Cell) -> Workload:
-    """Make the cell's workload."""
-    return make(cell.workload, size=cell.size, optimizer=cell.optimizer)
+def workload_of(turn: Turn) -> Workload:
+    """Make the workload of a turn's cell; at a batch it has the run's trained parameters.
+
+    Raises:
+        ArtifactError: the trained model, its parameters or the predictions to compare with are not the run's.
+    """
+    cell, model = turn.cell, turn.model
+    made = make(cell.workload, size=cell.size, optimizer=cell.optimizer)
+    if model and model.artifact:
+        content(model.artifact, "the model")
+    if not cell.batch:
+        return made
+    if model is None or model.trained is None:
+        raise ArtifactError(f"the turn brings no trained parameters of {cell.workload} {cell.size}")
+    from bench.reference import inference  # only now: it loads NumPy
+
+    parameters = inference.from_bytes(content(model.trained, "the file of trained parameters"))
+    expected = None
+    if model.expected:
+        expected = inference.from_bytes(content(model.expected, "the file of predictions"))[inference.PREDICTIONS]
+    return inference.at_batch(made, cell.batch, parameters, expected)
 
 
 class PhaseFile:

@@ -13,8 +13,9 @@ from typing import Final
 
 import psutil
 
-from bench.catalogue import WorkloadOffer
+from bench.catalogue import SizeOffer, WorkloadOffer
 from bench.records.record import Cell
+from bench.reference.work import forward_at
 from harness.errors import SelectionError, SetupError
 from harness.format import memory_size
 from harness.host import gpus, nvidia
@@ -97,7 +98,19 @@ def bytes_of(amount: str) -> int:
 
 def footprints(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], int]:
     """Return the least bytes that a step holds, by workload and size."""
-    return {(offer.name, work.name): work.footprint for offer in offers for work in offer.works}
+    return {key: work.footprint for key, work in _works(offers).items()}
+
+
+def _works(offers: Iterable[WorkloadOffer]) -> Mapping[tuple[str, str], SizeOffer]:
+    return {(offer.name, work.name): work for offer in offers for work in offer.works}
+
+
+def _least(cell: Cell, works: Mapping[tuple[str, str], SizeOffer]) -> int:
+    """Return the least bytes that a step of `cell` holds; 0: nothing is declared of it."""
+    work = works.get((cell.workload, cell.size))
+    if work is None:
+        return 0
+    return forward_at(work, cell.batch).footprint if cell.batch else work.footprint
 
 
 def fitting(
@@ -108,12 +121,12 @@ def fitting(
     Raises:
         SelectionError: one cannot fit, and the sizes were `typed`; or none can.
     """
-    least = footprints(offers)
-    small = tuple(cell for cell in cells if least.get((cell.workload, cell.size), 0) <= available.bytes)
+    least = _works(offers)
+    small = tuple(cell for cell in cells if _least(cell, least) <= available.bytes)
     if small and (len(small) == len(cells) or not typed):
         return small
     first = next(cell for cell in cells if cell not in small)
-    bytes_ = least[first.workload, first.size]
+    bytes_ = _least(first, least)
     raise SelectionError(
         f"{first.workload} {first.size} holds at least {memory_size(bytes_)} in a step, more than"
         f" {available}: name smaller sizes with --size."

@@ -10,7 +10,8 @@ def name(cell: Cell) -> str:
     if cell.track == "idiomatic":
         return f"{cell.framework} hello world"
     if cell.track == "export":
-        return f"{cell.framework} export {cell.workload} {cell.optimizer}"
+        batch = f" {cell.size} batch {cell.batch}" if cell.batch else f" {cell.optimizer}"
+        return f"{cell.framework} {cell.mode.replace('-', ' ')} {cell.workload}{batch}"
     if cell.track == "limits":
         return f"{cell.framework} limits"
     if cell.track == DRIFT_PROBE:
@@ -19,4 +20,5 @@ def name(cell: Cell) -> str:
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
     track = {CONTROL: ", A/A control", "memory": " memory", "energy": " energy"}.get(cell.track, "")
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {cell.optimizer}{precision}{policy}{track}"
+    work = f"batch {cell.batch}" if cell.batch else cell.optimizer
+    return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{track}"

@@ -89,7 +89,7 @@ def _unmeasured(named: Mapping[str, Sequence[str]], cells: Sequence[Cell], measu
 
 
 def _have(cells: Sequence[Cell], values: Mapping[str, str]) -> bool:
-    return any(all(getattr(cell, field) == value for field, value in values.items()) for cell in cells)
+    return any(all(str(getattr(cell, field)) == value for field, value in values.items()) for cell in cells)
 
 
 def _of(field: str, names: Sequence[str]) -> str:

@@ -11,6 +11,11 @@ def sources(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
     return {(offer.name, mode.name): mode.source for offer in offers for mode in offer.modes if mode.source}
 
 
+def formats(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
+    """Return, by framework and mode, the format in which it is exported."""
+    return {(offer.name, mode.name): mode.format or "onnx" for offer in offers for mode in offer.modes if mode.source}
+
+
 def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
     """Return every framework that `cells` need: their own, then those that train for them."""
     trains_for = sources(offers)

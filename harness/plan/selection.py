@@ -5,14 +5,16 @@ import difflib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
-from bench.records.record import Cell
+from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32
 from harness.errors import SelectionError
 from harness.format import shortened_name
 from harness.plan.profiles import PROFILES, Profile
+
+MOST_ROWS: Final = 65536  # of a batch
 
 V = TypeVar("V")
 
@@ -23,7 +25,8 @@ class Selection:
 
     The defaults are the profile's frameworks and modes, else all (on a ladder of sizes, the modes that the framework
     offers for ladders); the workloads without a ladder; the profile's optimizers; the device's sizes; strict float32;
-    the default allocator policy. A given mode is looked for in all frameworks.
+    the default allocator policy. A given mode is looked for in all frameworks. With a batch the cells infer: forward
+    passes of the trained workloads, in every framework that is in the profile or runs exported models.
     """
 
     framework: tuple[str, ...] = ()
@@ -33,6 +36,7 @@ class Selection:
     size: tuple[str, ...] = ()
     precision: tuple[str, ...] = ()
     allocator: tuple[str, ...] = ()
+    batch: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
@@ -93,14 +97,15 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         framework=tuple(name.replace("-", "_") for name in selection.framework),
         workload=tuple(name.replace("-", "_") for name in selection.workload),
     )
-    valid = _valid(offer)
+    _require_batches(selection)
+    valid = _valid(offer, selection)
     for field, names in selection.given.items():
         for name in names:
             known(field, name, valid[field])
     selected = tuple(
         cell
         for framework in frameworks.values()
-        if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework.name, selection))
+        if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework, selection))
         for cell in _cells_of(framework, offer, selection, chosen, device)
     )
     if not selected:
@@ -109,7 +114,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     return selected
 
 
-def _valid(offer: Catalogue) -> dict[str, dict[str, None]]:
+def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]:
     """Return the names that each field of a selection may have."""
     policies = (policy.name for framework in offer.frameworks for policy in framework.allocators)
     return {
@@ -120,7 +125,21 @@ def _valid(offer: Catalogue) -> dict[str, dict[str, None]]:
         "size": dict.fromkeys(size for workload in offer.workloads for size in workload.sizes),
         "precision": dict.fromkeys(offer.precisions),
         "allocator": dict.fromkeys((DEFAULT_POLICY, *policies)),
+        "batch": dict.fromkeys(selection.batch),
     }
+
+
+def _require_batches(selection: Selection) -> None:
+    """Raise SelectionError for a batch that is no number of rows, and for what inference at a batch does not have."""
+    for typed in selection.batch:
+        if not typed.isascii() or not typed.isdigit() or not 1 <= int(typed[:8]) <= MOST_ROWS:
+            shown = shortened_name(typed)
+            raise SelectionError(f"--batch {shown!r} is not a number of rows from 1 to {MOST_ROWS}.")
+    trains = [name for name in selection.optimizer if name != FORWARD_ONLY]
+    if selection.batch and trains:
+        raise SelectionError(
+            f"--batch infers with the trained model and --optimizer {trains[0]} trains: leave one of them out."
+        )
 
 
 def _modes(framework: FrameworkOffer) -> list[str]:
@@ -131,23 +150,25 @@ def _modes(framework: FrameworkOffer) -> list[str]:
 def _cells_of(
     framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
 ) -> Iterator[Cell]:
-    optimizers = selection.optimizer or chosen.optimizers
+    optimizers = (FORWARD_ONLY,) if selection.batch else selection.optimizer or chosen.optimizers
     common = _Common(framework=framework.name, device=device)
     policies = [DEFAULT_POLICY, *(policy.name for policy in framework.allocators)]
     policies = [name for name in policies if _is_selected(name, selection.allocator, by_default=name == DEFAULT_POLICY)]
     workloads = [
         workload
         for workload in offer.workloads
-        if _is_selected(workload.name, selection.workload, by_default=not workload.is_ladder)
+        if _is_selected(workload.name, selection.workload, by_default=bool(selection.batch) or not workload.is_ladder)
+        and (workload.infers or not selection.batch)
     ]
     for mode, workload in itertools.product(framework.modes, workloads):
         if not _runs(mode, workload, selection, _default_modes(framework, chosen)):
             continue
-        for optimizer, size, precision, policy in itertools.product(
+        for optimizer, size, precision, policy, batch in itertools.product(
             [name for name in workload.optimizers if name in optimizers],
             _sizes(workload, selection, device),
             selection.precision or (FLOAT32,),
             policies,
+            sorted(map(int, selection.batch)) or (0,),
         ):
             yield Cell(
                 **common,
@@ -157,6 +178,7 @@ def _cells_of(
                 size=size,
                 precision=precision,
                 allocator=policy,
+                batch=batch,
             )
     # The hello world is the regression with Adam, whatever it is called in the framework's documentation.
     hello = Cell(
@@ -176,14 +198,17 @@ def _cells_of(
         and "adam" in optimizers
         and DEFAULT_POLICY in policies
         and any(workload.name == hello.workload for workload in workloads)
+        and not selection.batch
     )
     if framework.hello and is_selected:
         yield hello
 
 
-def _is_of(chosen: Profile, framework: str, selection: Selection) -> bool:
-    """Return whether the profile runs `framework` when none is named."""
-    return not chosen.modes or framework in chosen.modes or bool(selection.mode)
+def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> bool:
+    """Return whether the profile runs `framework` when none is named; with a batch also what runs exported models."""
+    if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
+        return bool(selection.batch or selection.mode)
+    return not chosen.modes or framework.name in chosen.modes or bool(selection.mode)
 
 
 def _default_modes(framework: FrameworkOffer, chosen: Profile) -> Sequence[str]:
@@ -195,7 +220,7 @@ def _default_modes(framework: FrameworkOffer, chosen: Profile) -> Sequence[str]:
 
 def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection, default_modes: Sequence[str]) -> bool:
     """Return whether the selection contains `workload` in `mode`."""
-    if workload.is_ladder and mode.source:  # models of a ladder are not exported
+    if workload.is_ladder and mode.source and not selection.batch:  # a model is exported at a batch
         return False
     by_default = mode.name in default_modes and (mode.on_ladders or not workload.is_ladder)
     return _is_selected(mode.name, selection.mode, by_default=by_default)

@@ -170,7 +170,7 @@ class Groups:
 
 def _work(candidate: Candidate) -> tuple[str, ...]:
     cell = candidate.cell
-    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.allocator)
+    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.allocator, str(cell.batch))
 
 
 def _is_due(count: int, cycle: int, cycles: int) -> bool:

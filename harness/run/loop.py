@@ -28,6 +28,7 @@ from harness.run.reruns import Reruns
 from harness.run.room import Need
 from harness.run.runner import GroupMember, Runner
 from harness.run.stopping import Stop
+from harness.run.trained import Trained
 from harness.samplers.observer import Observer
 from harness.store.facts import RunFacts
 from harness.store.replicates import measured
@@ -113,7 +114,13 @@ class _Active:
         self._done = {(record.cell, record.block) for record in kept}
         self._reruns = Reruns(run.facts, kept)
         self._frozen = {record.cell: record.timing.calls_per_round for record in reversed(kept) if record.timing}
-        self._exports = Exports(run.facts.frameworks, kept, self._runner.keep)
+        self._exports = Exports(
+            run.facts.frameworks,
+            kept,
+            self._runner.keep,
+            artifact=run.folder.models.artifact,
+            trained=Trained(run.folder.models, run.plan.cells),
+        )
         self._to_skip = SizesToSkip(run.facts.workloads, kept)
         self._stop = Stop(run.plan.looks, until=run.until, facts=run.facts)
         self._in_container = lane.launcher.in_container

@@ -2,41 +2,95 @@
 
 An export is a turn like any other, in the environment of the framework that trains. Its record is kept with those of
 the replicates, so a resumed run finds it. After an export that failed, every replicate that needs it has its reason.
+At a batch all replicates, those that export included, have the same trained parameters (`harness.run.trained`).
 """
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
-from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer
-from bench.records.record import Record
-from bench.turns.turn import Model
-from harness.plan.models import sources
+from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer, export_mode
+from bench.records.record import Cell, Record
+from bench.reference.precision import FLOAT32
+from bench.turns.turn import Artifact, Model
+from harness.plan.models import formats, sources
 from harness.plan.plan import PlannedReplicate
+from harness.run.trained import Trained, TrainingError
 
-Make = Callable[[PlannedReplicate], Record]  # runs one turn and keeps its record
+TRAINED_BY: Final = "numpy"  # the framework whose export the training in float64 counts as
+
+
+class Make(Protocol):
+    """Runs one turn and keeps its record."""
+
+    def __call__(self, planned: PlannedReplicate, *, model: Model | None = None) -> Record:
+        """Return the record of the export `planned`, which has the parameters of `model`."""
+        ...
 
 
 class Exports:
     """The models of one run."""
 
-    def __init__(self, offers: Sequence[FrameworkOffer], kept: Sequence[Record], make: Make) -> None:
-        """Take the sources from `offers` and the `kept` records of an earlier session; `make` runs an export."""
+    def __init__(
+        self,
+        offers: Sequence[FrameworkOffer],
+        kept: Sequence[Record],
+        make: Make,
+        *,
+        artifact: Callable[[str], Artifact],
+        trained: Trained,
+    ) -> None:
+        """Take the sources from `offers` and the `kept` records of an earlier session.
+
+        Args:
+            offers: the frameworks of the run.
+            kept: the records of an earlier session.
+            make: runs an export.
+            artifact: returns where the file of a digest is.
+            trained: the trained parameters.
+        """
         self._sources = sources(offers)
+        self._formats = formats(offers)
         self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
         self._make = make
+        self._artifact = artifact
+        self._trained = trained
 
     def model(self, planned: PlannedReplicate) -> Model | Record | None:
         """Return the model that a replicate runs; the record of the export that gave none; or None: it needs none."""
-        source = self._sources.get((planned.cell.framework, planned.cell.mode))
-        if source is None:
-            return None
-        cell = dataclasses.replace(planned.cell, framework=source, mode=EXPORT, track=EXPORT, allocator=DEFAULT_POLICY)
-        if cell not in self._made:
-            self._made[cell] = self._make(dataclasses.replace(planned, cell=cell))
-        return _model(self._made[cell])
+        cell = planned.cell
+        try:
+            trained = self._trained.model(cell) if cell.batch else None
+        except TrainingError as error:
+            return _untrained(planned, error)
+        if (key := (cell.framework, cell.mode)) not in self._sources:
+            return trained
+        export = dataclasses.replace(
+            cell,
+            framework=self._sources[key],
+            mode=export_mode(self._formats[key]),
+            precision=FLOAT32,
+            track=EXPORT,
+            allocator=DEFAULT_POLICY,
+        )
+        if export not in self._made:
+            self._made[export] = self._make(dataclasses.replace(planned, cell=export), model=trained)
+        record = self._made[export]
+        if record.export is None or record.accuracy is None:
+            return record
+        return dataclasses.replace(
+            trained or Model(),
+            artifact=self._artifact(record.export.sha256),
+            init_sha256=record.accuracy.init_sha256,
+        )
 
 
-def _model(record: Record) -> Model | Record:
-    if record.export is None or record.accuracy is None:
-        return record
-    return Model(base64=record.export.model_base64, init_sha256=record.accuracy.init_sha256)
+def _untrained(planned: PlannedReplicate, error: TrainingError) -> Record:
+    cell: Cell = dataclasses.replace(planned.cell, framework=TRAINED_BY, mode=EXPORT, track=EXPORT)
+    return Record(
+        cell=cell,
+        block=planned.block,
+        position=planned.position,
+        status="skipped" if error.is_skip else "failed",
+        reason=str(error),
+    )

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from bench.catalogue import EXPORT, device_lacking
 from bench.records.codec import keepable
@@ -19,10 +20,14 @@ from harness.run.launches import Launches
 from harness.run.progress import Show
 from harness.samplers.observer import Observer, Watch
 from harness.store import reading, rules
+from harness.store.models import inline
 from harness.store.replicates import LAUNCH, never_ran
 from harness.store.sameness import Sameness
 from harness.store.samples import Sample
 from harness.strict import FieldError
+
+
+MESSAGE_BYTES: Final = 40 << 20  # of a file in a message to a container, which has a third more of it as base64
 
 
 class Runner:
@@ -107,6 +112,7 @@ class Runner:
         if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
             record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
         self._sameness.require(record)
+        record = self._run.folder.with_model_kept(record)
         record = self._keep(record, watch.samples, outcome.log)
         self._launches.note(record)
         return record
@@ -141,6 +147,8 @@ class Runner:
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework, ""):
             return not_started(planned, reason)
+        if model and self.launcher.in_container:
+            model = inlined(model)
         return turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)
 
 
@@ -229,6 +237,13 @@ def turn_of(
         model=model,
         named=run.facts.env,
     )
+
+
+def inlined(model: Model) -> Model:
+    """Return `model` with the bytes of its files, for a container; without predictions that a message cannot hold."""
+    most = {"artifact": MESSAGE_BYTES, "trained": MESSAGE_BYTES, "expected": MESSAGE_BYTES // 2}
+    files = {name: inline(file, bytes_) for name, bytes_ in most.items() if (file := getattr(model, name))}
+    return dataclasses.replace(model, **files)
 
 
 def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:

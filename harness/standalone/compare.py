@@ -36,6 +36,7 @@ from harness.run import progress
 from harness.run.active import ActiveRun
 from harness.run.models import Exports
 from harness.run.runner import GroupMember, Runner
+from harness.run.trained import Trained
 from harness.standalone.alternate import timing_of
 from harness.standalone.scripts import REGRESSION, Script, Scripts, script_of
 from harness.stats import alternation
@@ -71,7 +72,13 @@ def script_ratios(run: ActiveRun, launcher: LocalLauncher, scripts: Scripts) -> 
     silent = progress.PlainProgress(run.plan, (), lambda line: None)
     runner = Runner(run, launcher, {}, silent)
     brief = Runner(replace(run, settings=replace(run.settings, rounds=1)), launcher, {}, silent)
-    models = Exports(run.facts.frameworks, (), runner.keep)
+    models = Exports(
+        run.facts.frameworks,
+        (),
+        runner.keep,
+        artifact=run.folder.models.artifact,
+        trained=Trained(run.folder.models, run.plan.cells),
+    )
     fit_steps: dict[Cell, int] = {}
     for place in run.plan.in_order():
         if _is_fit(place.cell) and place.cell not in fit_steps:

@@ -1,6 +1,5 @@
 """The programs without samestep as processes: starting them, and reading the rounds that they print."""
 
-import base64
 import json
 import os
 import subprocess
@@ -75,14 +74,12 @@ class Scripts:
         source = sources(offers).get((cell.framework, cell.mode))
         if source is None:
             return [cell.mode]
-        path = self._scratch / f"{source}.onnx"
         records = self._folder.records()
         models = (record.export for record in records if record.cell.framework == source and record.export)
         model = next(models, None)
         if model is None:
             raise SetupError(f"there is no model from {source} to run")
-        path.write_bytes(base64.b64decode(model.model_base64))
-        return [cell.mode, str(path)]
+        return [cell.mode, self._folder.models.artifact(model.sha256).path]
 
 
 class Script:

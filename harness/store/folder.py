@@ -5,6 +5,7 @@
     records.jsonl    one Record a line, appended and synchronised to disk when the replicate has ended
     samples/         t_ns, source, subject, metric, value: a Parquet file for each replicate (`harness.store.samples`)
     samples.parquet  the same in one file, made when the run ends
+    models/          trained parameters and exported models, each called by its SHA-256 (`harness.store.models`)
     logs/            the output of each replicate, cut at the beginning where it is long
     report/          made from the files above; it can be made again at any time
     .lock            while a samestep runs or resumes it (`harness.store.lock`)
@@ -36,6 +37,7 @@ from harness.store import reading, replicates
 from harness.store.facts import RunFacts
 from harness.store.files import complete_file
 from harness.store.lock import Lock
+from harness.store.models import Models
 from harness.store.samples import Sample, Samples
 from harness.terminal.failures import explained, remedy
 
@@ -57,6 +59,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.samples = Samples(path)
+        self.models = Models(path)
         self._lock = Lock(path)
 
     @property
@@ -119,6 +122,10 @@ class RunFolder:
     def append(self, record: Record) -> None:
         """Add a record and wait until it is on the disk; raises StoreError, and then the file is as before."""
         self._append(RECORDS_FILE, to_json(record) + "\n")
+
+    def with_model_kept(self, record: Record) -> Record:
+        """Return `record` without the bytes of its export, which are in the folder; raises StoreError."""
+        return _attempt(self.models.folder, lambda: self.models.kept(record))
 
     def append_samples(self, samples: Sequence[Sample]) -> None:
         """Add the samples of one replicate and wait until they are on the disk; raises StoreError."""

@@ -7,7 +7,7 @@ judged in `harness.validity`; a value that no samestep writes does not.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, TIMED
+from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, TIMED, export_mode
 from bench.records.codec import infinite_number
 from bench.records.observation import Energy
 from bench.records.record import Accuracy, Cell, Record, Timing
@@ -53,7 +53,6 @@ ANY: Final = (
 )
 OTHER_TRACKS: Final[Mapping[str, str]] = {  # track: its mode, which no framework offers
     "idiomatic": HELLO,
-    EXPORT: EXPORT,
     LIMITS: LIMITS,
     DRIFT_PROBE: DRIFT_PROBE,
 }
@@ -186,7 +185,7 @@ def _foreign(record: Record, facts: RunFacts, planned: Mapping[Cell, set[int]]) 
     offers = {offer.name: [mode.name for mode in offer.modes] for offer in facts.frameworks}
     if cell.framework not in offers:
         yield "cell.framework", f"run.json has no {cell.framework!r}, only {listed(list(offers))}"
-    elif cell.mode not in offers[cell.framework] and OTHER_TRACKS.get(cell.track) != cell.mode:
+    elif cell.mode not in (*offers[cell.framework], *_other_modes(cell, facts)):
         modes = listed(offers[cell.framework])
         yield "cell.mode", f"{cell.framework} has no {cell.mode!r} in run.json, only {modes}"
     if cell.track == EXPORT:  # it is made when a replicate needs it
@@ -197,8 +196,18 @@ def _foreign(record: Record, facts: RunFacts, planned: Mapping[Cell, set[int]]) 
         yield "block", f"{cell.id} has no block {record.block} in plan.json"
 
 
+def _other_modes(cell: Cell, facts: RunFacts) -> Iterator[str]:
+    """Yield the modes of a cell's track that no framework offers."""
+    if cell.track in OTHER_TRACKS:
+        yield OTHER_TRACKS[cell.track]
+    if cell.track == EXPORT:
+        yield from (export_mode(mode.format or "onnx") for offer in facts.frameworks for mode in offer.modes)
+
+
 def _cell_faults(path: str, cell: Cell) -> Iterator[Fault]:
     needs = cell.track in (*TIMED, "memory", "energy")
+    if cell.batch < 0:
+        yield f"{path}.batch", f"is {cell.batch}: it is a number of rows"
     if cell.precision not in PRECISIONS and (needs or cell.precision):
         known = listed(list(PRECISIONS))
         yield f"{path}.precision", f"{cell.precision!r} is not a precision that this samestep knows ({known})"

@@ -16,6 +16,7 @@ import numpy as np
 from bench.catalogue import TIMED
 from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Idiomatic, Record
+from bench.reference import inference
 from bench.reference.accuracy import Tolerances, deviation_fault, loss_deviation, within
 from bench.reference.precision import PRECISIONS
 from bench.reference.workload import Workload
@@ -58,7 +59,8 @@ def other_bytes(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]
         for record in _timed(records):
             if record.accuracy is not None:
                 cell = record.cell
-                works.setdefault((cell.workload, cell.size, cell.precision), []).append((record, record.accuracy))
+                work = (cell.workload, cell.size, cell.precision, str(cell.batch))
+                works.setdefault(work, []).append((record, record.accuracy))
         for work in works.values():
             (usual, count), *_ = Counter(getattr(accuracy, digest) for _, accuracy in work).most_common(1)
             is_majority = 2 * count > len(work)
@@ -88,6 +90,8 @@ def _accuracy_fault(record: Record) -> str:
     if not accuracy.worst_gradient:  # not by parameter, as in older schemas: other tolerances held
         accuracy = replace(accuracy, max_gradient_deviation=None)
     tolerances = Tolerances.of(workload)
+    if cell.batch:
+        tolerances = replace(tolerances, loss=inference.TOLERANCE, gradient=None)
     faults = (deviation_fault(figures, tolerances, precision) for figures in (accuracy, *_following(accuracy)))
     trained = {"weight": accuracy.weight, "bias": accuracy.bias}
     return next(filter(None, faults), "") or _truth_fault(trained, accuracy.within_tolerance, workload)

@@ -19,6 +19,7 @@ from typing import Final, Literal
 from bench.catalogue import LIMITS, FrameworkOffer, SizeOffer
 from bench.records.record import FORWARD_ONLY, Cell, LimitKind, Record
 from bench.reference.precision import BFLOAT16, FLOAT32
+from bench.reference.work import forward_at
 from harness.format import size_words
 from harness.stats import estimate
 from harness.store.facts import RunFacts
@@ -153,7 +154,8 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
     above: dict[Cell, str] = {}
     for cell, step_ns in _steps(records).items():
         work = works.get((cell.workload, cell.size))
-        if work is None or cell.batch or (cell.framework, cell.mode) in inferring:  # the declared one is another step
+        is_other = (cell.framework, cell.mode) in inferring and not cell.batch  # what is declared is a training step
+        if work is None or is_other:
             continue
         shares = limits.shares(cell.precision, work_of(cell, work), step_ns)
         nearest = max(shares, key=lambda share: share.value, default=None)
@@ -167,8 +169,10 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
 def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
     """Return the work of a step of `cell`: for SGD without Adam's moments, for a forward pass the pass alone.
 
-    The footprint of a forward pass is at least what it moves.
+    The footprint of a forward pass is at least what it moves; at a batch it is that of so many rows.
     """
+    if cell.batch:
+        return forward_at(work, cell.batch)
     if cell.optimizer == "adam":
         return work
     if cell.optimizer != FORWARD_ONLY:

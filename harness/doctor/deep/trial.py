@@ -20,6 +20,7 @@ from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.models import Exports
 from harness.run.runner import Runner
+from harness.run.trained import Trained
 from harness.samplers.observer import Observer
 
 OUT_OF_TIME: Final = "out of time"
@@ -122,7 +123,13 @@ class Trial:
         self._budget = budget
         self._beside = beside or Nothing()
         self._runner = Runner(run, launcher, unprepared, show, observer)
-        self._exports = Exports(run.facts.frameworks, (), self._export)
+        self._exports = Exports(
+            run.facts.frameworks,
+            (),
+            self._export,
+            artifact=run.folder.models.artifact,
+            trained=Trained(run.folder.models, run.plan.cells),
+        )
         self._trains_for = sources(run.facts.frameworks)
         self._cut: set[Cell] = set()  # exports that were cut short for want of time
         self._hopeless: dict[str, str] = {}  # by framework: the cell that failed before its mode mattered
@@ -187,9 +194,9 @@ class Trial:
         self._budget.note(planned.cell, record.wall_ns / 1e9)
         return record
 
-    def _export(self, planned: PlannedReplicate) -> Record:
+    def _export(self, planned: PlannedReplicate, *, model: Model | None = None) -> Record:
         limit_s = self._budget.limit_s(len(self._run.plan.cells) - len(self.tried.records))
-        record = self._runner.keep(planned, timeout_s=limit_s)
+        record = self._runner.keep(planned, model=model, timeout_s=limit_s)
         self.tried.others.append(record)
         if record.status == "timeout" and self._budget.is_cut(limit_s):
             self._cut.add(record.cell)

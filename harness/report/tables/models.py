@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.records.record import Status
+from bench.records.record import Export, Status
 from harness.report.tables.row import by_cell, head
 from harness.validity.results import Run
 
@@ -38,8 +38,12 @@ def exported(run: Run) -> tuple[Exported, ...]:
                 status=shared["status"],
                 reason=shared["reason"],
                 producer=model.producer if model else "",
-                versions=f"IR {model.ir_version}, opset {model.opset}" if model else "",
+                versions=_versions(model) if model else "",
                 operators=", ".join(model.operators) if model else "",
             )
         )
     return tuple(exports)
+
+
+def _versions(model: Export) -> str:
+    return f"IR {model.ir_version}, opset {model.opset}" if model.ir_version is not None else model.format
