@@ -24,6 +24,13 @@ COLUMNS: Mapping[str, str] = {
     " first_step_warm_ms, warm_count, warm_class, warm_cache_hits, warm_cache_misses, warm_cache_entries, saving_us,"
     " saving_low_us, saving_high_us, break_even_cold_steps, break_even_cold_low, break_even_cold_high,"
     " break_even_warm_steps, break_even_warm_low, break_even_warm_high, cold_calls, warm_calls, batch",
+    "inference": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
+    " reason, latency_us, latency_low_us, latency_high_us, p99_us, p99_low_us, p99_high_us, p99_rounds,"
+    " p99_missing, samples_per_s, deviation, artifact_bytes, export_ms, artifact_sha256,"
+    " artifact_producer, own_mode, speedup_vs_own, break_even_calls, peak_rss_bytes, replicates, batch",
+    "cold_start": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
+    " reason, startup_ms, import_ms, load_ms, first_ms, total_ms, warm_first_ms, warm_missing, replicates,"
+    " batch",
     "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
     " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
     " threads_used, traces, compilations, compilations_timed, graph_breaks, graph_breaks_declared, guard_failures,"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
-from bench.catalogue import DEFAULT_POLICY, EXPORT
+from bench.catalogue import DEFAULT_POLICY, EXPORT, export_mode
 from bench.records.record import Cell, Export, Record
+from bench.reference.precision import FLOAT32
 from harness.format import Value, listed, rounded, scientific, significant, times, whole
 from harness.report.tables.column import (
     BATCH,
@@ -97,8 +98,8 @@ def export_cell(run: Run, cell: Cell) -> Cell | None:
     source = run.source(cell.framework, cell.mode)
     if not source:
         return None
-    mode = f"{EXPORT}-{run.format(cell.framework, cell.mode) or 'onnx'}"
-    return replace(cell, framework=source, mode=mode, track="export", allocator=DEFAULT_POLICY)
+    mode = export_mode(run.format(cell.framework, cell.mode))
+    return replace(cell, framework=source, mode=mode, precision=FLOAT32, track="export", allocator=DEFAULT_POLICY)
 
 
 def _row(
