@@ -49,6 +49,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         ranking.break_even_sentence(),
         _limits_sentence(tables),
         accuracy_sentence(tables),
+        _paths_sentence(tables),
         _inference_sentence(tables),
         _reproducibility_sentence(tables),
         "" if run.is_first_look else claims_sentence(tables.claims.rows),
@@ -121,7 +122,8 @@ def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> 
         work = " ".join(filter(None, shown))
         texts.append(Ranking(run, rows).shortest(f" on {work}"))
     blocks = min(len(row.paired) for rows in groups for row in rows)
-    return labelled(f"The shortest steps: {listed(texts)}.", blocks)
+    what = "calls" if all(row.cell.batch for rows in groups for row in rows) else "steps"
+    return labelled(f"The shortest {what}: {listed(texts)}.", blocks)
 
 
 def _memory_sentence(run: Run, rows: Sequence[MemoryRow]) -> str:
@@ -192,8 +194,24 @@ def accuracy_sentence(tables: Tables) -> str:
     )
 
 
+def _paths_sentence(tables: Tables) -> str:
+    """Return how many cells infer the trained models, and how exactly; empty: none was meant to."""
+    rows = tables.inference.rows
+    good = [row for row in rows if row.status == "ok" and row.deviation is not None]
+    if not good:
+        return ""
+    total = sum(row.status != "skipped" for row in rows)
+    cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {count(total, 'cell')}"
+    worst = max(row.deviation or 0.0 for row in good)
+    return (
+        f"{cells} infer the same trained models: every prediction is within {scientific(worst)} of a float64 reference,"
+        " relative to the root mean square of its predictions."
+    )
+
+
 def _inference_sentence(tables: Tables) -> str:
-    rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
+    rows = [row for row in tables.accuracy.rows if row.source and not row.cell.batch and row.status == "ok"]
+    rows = [row for row in rows if row.accuracy is not None]
     if not rows:
         return ""
     worst = max(row.accuracy.max_loss_deviation or 0.0 for row in rows if row.accuracy is not None)

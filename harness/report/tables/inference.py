@@ -4,7 +4,7 @@ A framework's own forward pass is a path, too, from itself to itself: what an en
 work have the same parameters, which are the run's, so only the paths differ.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
@@ -77,15 +77,28 @@ class InferenceRow(PathRow):
 
 
 def inference_rows(run: Run, steps: Iterable[StepRow]) -> tuple[InferenceRow, ...]:
-    """Return a row for each cell at a stated batch, in the order of the table of steps.
+    """Return a row for each cell at a stated batch: work by work, in each in the order of the table of steps.
 
     Args:
         run: what is reported.
         steps: the rows of its table of steps.
     """
-    of_steps = [row for row in steps if row.cell.batch]
+    of_steps = sorted((row for row in steps if row.cell.batch), key=_work_order(run))
     records, exports, ratios = by_cell(run, "identical"), exports_of(run), ratios_of(run)
     return tuple(_row(run, row, records[row.cell], exports, of_steps, ratios) for row in of_steps)
+
+
+def _work_order(run: Run) -> Callable[[StepRow], tuple[object, ...]]:
+    """Return the sort key of rows by work, in the order of the run's workloads and their sizes; then by batch."""
+    offers = {offer.name: (at, offer.sizes) for at, offer in enumerate(run.facts.workloads)}
+
+    def key(row: StepRow) -> tuple[object, ...]:
+        cell = row.cell
+        at, sizes = offers.get(cell.workload, (len(offers), ()))
+        size = sizes.index(cell.size) if cell.size in sizes else len(sizes)
+        return at, cell.workload, size, cell.size, cell.precision, cell.device, cell.batch
+
+    return key
 
 
 def exports_of(run: Run) -> Mapping[Cell, Record]:

@@ -49,7 +49,7 @@ def export(framework: str, format_: str = "onnx", export_ns: int = 2_000_000_000
     where = {key: changes.pop(key) for key in ("workload", "size", "batch") if key in changes}
     written = Export(
         format=format_,
-        sha256=f"{framework}-{format_}".ljust(64, "0"),
+        sha256="-".join((framework, format_, where.get("workload", "mlp"))).ljust(64, "0"),
         size_bytes=5 << 19,
         export_ns=export_ns,
         operators=("Gemm", "Relu"),
@@ -65,7 +65,7 @@ def run(records: Iterable[Record], frameworks: Sequence[FrameworkOffer] = FRAMEW
 
 def example(blocks: int = 6) -> Run:
     """Two works at two batches, in all paths; JAX's export of the convnet failed."""
-    records = []
+    records: list[Record] = []
     for workload, times in (("mlp", 1.0), ("convnet", 6.0)):
         for batch, factor in ((1, 1.0), (256, 90.0)):
             for framework, mode, call_ns in (
@@ -85,6 +85,9 @@ def example(blocks: int = 6) -> Run:
                         records.append(calls(of, ns, block=block))
             for source in ("torch", "jax"):
                 failed = workload == "convnet" and source == "jax"
-                broken = {"export": None, "status": "failed", "reason": "jax2onnx has no rule for erf"}
-                records.append(export(source, workload=workload, batch=batch, **(broken if failed else {})))
+                made = export(source, workload=workload, batch=batch)
+                if failed:
+                    why = "jax2onnx has no rule for erf"
+                    made = dataclasses.replace(made, export=None, status="failed", reason=why)
+                records.append(made)
     return run(records, blocks=blocks, profile="default")
