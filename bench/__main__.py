@@ -98,7 +98,10 @@ def main(argv: list[str]) -> int:
 
             return worker.main(rest)
         case _:
-            print("usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … | worker ADDRESS", file=sys.stderr)
+            print(
+                "usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … | worker ADDRESS",
+                file=sys.stderr,
+            )
             return 2
     return 0
 

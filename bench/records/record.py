@@ -162,7 +162,9 @@ class Accuracy:
     formula: str  # the update rule of the framework and of its reference: "kingma-ba", "epsilon-hat" or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, from the framework
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
-    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions;
+    max_loss_deviation: (
+        float | None
+    )  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions;
     # of a trained model at a batch: largest |prediction - reference| / rms(reference)
     weight: float | None  # the trained weight (regression)
     bias: float | None  # the trained bias (regression)

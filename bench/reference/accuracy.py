@@ -82,9 +82,7 @@ def compare_forward(
 
 def given(workload: Workload) -> Accuracy:
     """Return the record of what a turn that computes nothing was given: the digests of inputs and parameters."""
-    return compare(
-        workload, FORWARD_ONLY, None, np.zeros(0), initial=workload.parameters, trained=workload.parameters
-    )
+    return compare(workload, FORWARD_ONLY, None, np.zeros(0), initial=workload.parameters, trained=workload.parameters)
 
 
 def _predictions(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Array64:

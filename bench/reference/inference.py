@@ -78,7 +78,9 @@ def rows(workload: Workload, batch: int) -> Resident:
     x, y = own.x[:batch], own.y[:batch]
     if more := batch - len(x):
         rng = np.random.default_rng(SEED)
-        drawn = [(rng.standard_normal(x.shape[1:]), rng.integers(own.y.max() + 1, size=y.shape[1:])) for _ in range(more)]
+        drawn = [
+            (rng.standard_normal(x.shape[1:]), rng.integers(own.y.max() + 1, size=y.shape[1:])) for _ in range(more)
+        ]
         x = np.concatenate([x, np.asarray([row for row, _ in drawn], x.dtype)])
         y = np.concatenate([y, np.asarray([label for _, label in drawn], y.dtype)])
     return Resident(x=frozen(x), y=frozen(y, y.dtype))

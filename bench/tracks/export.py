@@ -31,7 +31,10 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
 
     def write(workload: Workload, parameters: Mapping[str, NDArray[np.float32]]) -> Export:
         package = f"bench.exports.{format_}"
-        exporter, describe = importlib.import_module(f"{package}.{name}"), importlib.import_module(f"{package}.describe")
+        exporter, describe = (
+            importlib.import_module(f"{package}.{name}"),
+            importlib.import_module(f"{package}.describe"),
+        )
         begin = time.perf_counter_ns()
         model: bytes = exporter.export(workload, parameters)
         export_ns = time.perf_counter_ns() - begin

@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-LONGEST_BYTES: Final = 64 << 20  # no valid message is longer; a record has tens of kilobytes
+LONGEST_BYTES: Final = 128 << 20  # no valid message is longer: a turn with a model has some megabytes
 PIECE_BYTES: Final = 1 << 16
 
 

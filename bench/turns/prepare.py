@@ -102,7 +102,9 @@ def workload_of(turn: Turn) -> Workload:
     if not cell.batch:
         return made
     if model is None or model.trained is None:
-        raise ArtifactError(f"the turn brings no trained parameters of {cell.workload} {cell.size}")
+        raise ArtifactError(
+            f"the turn brings no parameters of {cell.workload} {cell.size}: a message holds 32 MiB of them"
+        )
     from bench.reference import inference  # only now: it loads NumPy
 
     parameters = inference.from_bytes(content(model.trained, "the file of trained parameters"))

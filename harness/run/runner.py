@@ -11,7 +11,7 @@ from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
 from bench.turns.parking import Parked
-from bench.turns.turn import Model, Outcome, Settings, Turn, to_record
+from bench.turns.turn import Artifact, Model, Outcome, Settings, Turn, to_record
 from harness.launchers.base import Launcher
 from harness.plan import models
 from harness.plan.plan import PlannedReplicate
@@ -27,7 +27,9 @@ from harness.store.samples import Sample
 from harness.strict import FieldError
 
 
-MESSAGE_BYTES: Final = 40 << 20  # of a file in a message to a container, which has a third more of it as base64
+# Of a file in a message to a container: together, as base64, they fit into `bench.turns.channel.LONGEST_BYTES`.
+MODEL_BYTES: Final = 32 << 20
+PREDICTIONS_BYTES: Final = 16 << 20
 
 
 class Runner:
@@ -240,10 +242,17 @@ def turn_of(
 
 
 def inlined(model: Model) -> Model:
-    """Return `model` with the bytes of its files, for a container; without predictions that a message cannot hold."""
-    most = {"artifact": MESSAGE_BYTES, "trained": MESSAGE_BYTES, "expected": MESSAGE_BYTES // 2}
-    files = {name: inline(file, bytes_) for name, bytes_ in most.items() if (file := getattr(model, name))}
-    return dataclasses.replace(model, **files)
+    """Return `model` with the bytes of its files, for a container; without those that a message cannot hold."""
+
+    def held(file: Artifact | None, most_bytes: int) -> Artifact | None:
+        return inline(file, most_bytes) if file else None
+
+    return dataclasses.replace(
+        model,
+        artifact=held(model.artifact, MODEL_BYTES),
+        trained=held(model.trained, MODEL_BYTES),
+        expected=held(model.expected, PREDICTIONS_BYTES),
+    )
 
 
 def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:

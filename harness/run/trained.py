@@ -64,7 +64,15 @@ class Trained:
     def _make(self, cell: Cell) -> Any:
         batches = sorted(self._batches.get((cell.workload, cell.size), set()) | {cell.batch})
         self._models.folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "bench", "trained", str(self._models.folder.resolve()), cell.workload, cell.size]
+        command = [
+            sys.executable,
+            "-m",
+            "bench",
+            "trained",
+            str(self._models.folder.resolve()),
+            cell.workload,
+            cell.size,
+        ]
         try:
             ended = subprocess.run(
                 [*command, *map(str, batches)],

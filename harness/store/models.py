@@ -1,7 +1,7 @@
 """The models of a run: trained parameters, exported models, expected predictions. Each file is called by its SHA-256.
 
-    models/<sha256>       the bytes
-    models/trained.json   by workload and size: which are the trained parameters, and the predictions at each batch
+models/<sha256>       the bytes
+models/trained.json   by workload and size: which are the trained parameters, and the predictions at each batch
 """
 
 import base64

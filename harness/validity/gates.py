@@ -59,8 +59,8 @@ def other_bytes(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]
         for record in _timed(records):
             if record.accuracy is not None:
                 cell = record.cell
-                work = (cell.workload, cell.size, cell.precision, str(cell.batch))
-                works.setdefault(work, []).append((record, record.accuracy))
+                key = (cell.workload, cell.size, cell.precision, str(cell.batch))
+                works.setdefault(key, []).append((record, record.accuracy))
         for work in works.values():
             (usual, count), *_ = Counter(getattr(accuracy, digest) for _, accuracy in work).most_common(1)
             is_majority = 2 * count > len(work)

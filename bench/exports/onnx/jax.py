@@ -11,16 +11,15 @@ from jax2onnx import to_onnx
 
 from bench.exports.onnx import INPUT, OPSET, OUTPUT, ExportError
 from bench.exports.onnx._finish import finished
+from bench.frameworks._jax import models
 from bench.reference.workload import Array32, Workload
 
 Arrays = Mapping[str, jax.Array]
 
 
-def _regression(parameters: Arrays, x: jax.Array) -> jax.Array:
-    return x @ parameters["weight"] + parameters["bias"]  # (n, 1)
-
-
-FORWARD: Final[dict[str, Callable[[Arrays, jax.Array], jax.Array]]] = {"regression": _regression}
+FORWARD: Final[dict[str, Callable[[Arrays, jax.Array], jax.Array]]] = {
+    name: each.predict for name, each in models.FORWARD.items()
+}
 
 
 def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:

@@ -10,10 +10,12 @@ import onnx
 
 from bench.exports.onnx import INPUT, OPSET
 from bench.exports.onnx._finish import finished
+from bench.frameworks._keras import models
 from bench.reference.workload import Array32, Workload
 
-FORWARD: Final[dict[str, Callable[[], list[keras.Layer]]]] = {"regression": lambda: [keras.layers.Dense(1)]}
-WEIGHTS: Final = {"regression": ("weight", "bias")}  # the workload's names in Keras' order
+FORWARD: Final[dict[str, Callable[[Workload], keras.Model]]] = {
+    name: each.model for name, each in models.FORWARD.items()
+}
 
 
 def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
@@ -23,8 +25,8 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
         ExportError: an operator that tf2onnx or ONNX does not have.
     """
     shape = workload.batch.x.shape
-    model = keras.Sequential([keras.Input(shape[1:], batch_size=shape[0]), *FORWARD[workload.name]()])
-    model.set_weights([parameters[name] for name in WEIGHTS[workload.name]])
+    model = FORWARD[workload.name](workload)
+    model.set_weights([parameters[name] for name in workload.parameters])  # in Keras' order
     signature = [keras.InputSpec(shape=shape, dtype="float32", name=INPUT)]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"

@@ -9,9 +9,11 @@ from torch import nn
 
 from bench.exports.onnx import INPUT, OPSET, OUTPUT, ExportError
 from bench.exports.onnx._finish import finished
+from bench.frameworks._torch import models
+from bench.frameworks._torch.training import load
 from bench.reference.workload import Array32, Workload
 
-FORWARD: Final[dict[str, Callable[[], nn.Module]]] = {"regression": lambda: nn.Linear(1, 1)}
+FORWARD: Final[dict[str, Callable[[Workload], nn.Module]]] = {name: each.model for name, each in models.FORWARD.items()}
 
 
 def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
@@ -20,8 +22,8 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     Raises:
         ExportError: an operator that PyTorch's exporter or ONNX does not have.
     """
-    model = FORWARD[workload.name]()
-    model.load_state_dict({name: torch.tensor(array) for name, array in parameters.items()})
+    model = FORWARD[workload.name](workload)
+    load(model, parameters)
     x = torch.tensor(workload.batch.x)
     # capturing reads the legacy switch and fails where the newer ones, set for the training, differ from it
     torch.backends.cudnn.allow_tf32 = False

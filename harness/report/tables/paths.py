@@ -7,11 +7,11 @@ from typing import Final
 from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 from harness.format import duration, scientific
-from harness.report.tables.inference import OWN, InferenceRow
+from harness.report.tables.inference import InferenceRow
 
 MOST_WORKS: Final = 4  # whose calls a field names
 MOST_REASONS: Final = 3  # of one path
-OWN_ROW: Final = f"{OWN} forward pass"
+OWN_ROW: Final = "own forward pass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +27,8 @@ class Path:
 
     @property
     def works(self) -> str:
-        """How many of its cells have a time, in words."""
-        if self.good == self.cells:
-            return "all work" if self.cells > 1 else "works"
-        return f"{self.good} of {self.cells} work"
+        """How many of its cells have a time."""
+        return f"{self.good} of {self.cells}"
 
     @property
     def parity(self) -> str:
@@ -146,8 +144,8 @@ def _sentences(rows: Sequence[InferenceRow]) -> Iterable[str]:
         return
     batch, fewest = min(row.cell.batch for row in rows), min(row.replicates for row in timed)
     yield (
-        f"A field has the cells with a time, the largest deviation from float64, and the call at the smallest batch"
-        f" ({batch}), from {fewest} {'process' if fewest == 1 else 'processes'} or more: what was measured, not what"
+        f"A field has how many cells have a time, their largest deviation from float64, and the call at the smallest"
+        f" batch ({batch}), from {fewest} {'process' if fewest == 1 else 'processes'} or more: what was measured, not what"
         " is told apart."
     )
     if any(row.is_own for row in rows):

@@ -117,7 +117,13 @@ DIFFERS: Final = ("fastai", "fit-compile")  # between processes
 
 KERAS_EXPORT: Final = {
     "export": Export(
-        format="onnx", ir_version=10, opset=17, operators=("MatMul", "Add"), producer="tf2onnx 1.16.1 15c810"
+        format="onnx",
+        sha256="1" * 64,
+        size_bytes=1,
+        ir_version=10,
+        opset=17,
+        operators=("MatMul", "Add"),
+        producer="tf2onnx 1.16.1 15c810",
     )
 }
 JAX_EXPORT: Final = factories.export(

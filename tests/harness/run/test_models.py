@@ -1,6 +1,8 @@
 """A model is trained and exported once in a run, before the first replicate that needs it."""
 
+import base64
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from bench.catalogue import FrameworkOffer, ModeOffer
 from bench.records.codec import to_json
 from bench.records.record import Cell, Export, Record
-from bench.turns.turn import Model, Outcome, Settings, Turn
+from bench.turns.turn import Outcome, Settings, Turn
 from harness.plan import models
 from harness.plan.plan import make_plan
 from harness.run.active import ActiveRun
@@ -20,7 +22,17 @@ from tests import factories
 from tests.fakes import FakeLauncher
 from tests.harness.run.test_loop import CODE, Quiet
 
-EXPORT = Export(model_base64="bW9kZWw=", ir_version=10, opset=21, operators=("MatMul", "Add"), producer="pytorch")
+BYTES = b"model"
+EXPORT = Export(
+    format="onnx",
+    sha256=hashlib.sha256(BYTES).hexdigest(),
+    size_bytes=len(BYTES),
+    model_base64=base64.b64encode(BYTES).decode(),
+    ir_version=10,
+    opset=21,
+    operators=("MatMul", "Add"),
+    producer="pytorch",
+)
 RUNS_MODELS = FrameworkOffer(
     name="onnxruntime",
     title="ONNX Runtime",
@@ -62,10 +74,13 @@ def test_each_model_is_made_once_and_before_it_is_needed(tmp_path: Path) -> None
     for turn in launcher.turns:
         if turn.cell.track == "export":
             made.add(turn.cell.framework)
-            assert (turn.cell.mode, turn.model, turn.repeats) == ("export", None, ())
+            assert (turn.cell.mode, turn.model, turn.repeats) == ("export-onnx", None, ())
         else:
             assert turn.cell.mode.removeprefix("from-") in made
-            assert turn.model == Model(base64=EXPORT.model_base64, init_sha256=factories.accuracy().init_sha256)
+            assert turn.model
+            assert turn.model.init_sha256 == factories.accuracy().init_sha256
+            assert turn.model.artifact
+            assert Path(turn.model.artifact.path).read_bytes() == BYTES
 
 
 def test_one_model_serves_every_policy_and_the_replicates_for_memory(tmp_path: Path) -> None:
