@@ -142,11 +142,7 @@ def export(framework: str = "torch", **changes: Any) -> Record:
     """The turn in which a framework trains and writes its model."""
     model = Export(
         format="onnx",
-<<<<<<< HEAD
-        sha256=SHA,
-=======
         sha256="0" * 64,
->>>>>>> core
         size_bytes=1,
         ir_version=10,
         opset=18,

@@ -143,10 +143,10 @@ def _sentences(rows: Sequence[InferenceRow]) -> Iterable[str]:
     if not timed:
         return
     batch, fewest = min(row.cell.batch for row in rows), min(row.replicates for row in timed)
+    processes = "process" if fewest == 1 else "processes"
     yield (
-        f"A field has how many cells have a time, their largest deviation from float64, and the call at the smallest"
-        f" batch ({batch}), from {fewest} {'process' if fewest == 1 else 'processes'} or more: what was measured, not what"
-        " is told apart."
+        "A field has how many cells have a time, their largest deviation from float64, and the call at the smallest"
+        f" batch ({batch}), from {fewest} {processes} or more: what was measured, not what is told apart."
     )
     if any(row.is_own for row in rows):
         yield "Of a framework's own forward pass it is the shortest call of its modes, which is named."
