@@ -322,6 +322,7 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
         key="export_ms",
         heading="export",
         unit="ms",
+        where="wide",
         format=significant,
         get=lambda row: row.export.export_ns / 1e6 if row.export and row.export.export_ns is not None else None,
         explanation="Writing the file, once, without the import of framework and exporter.",
