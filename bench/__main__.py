@@ -1,4 +1,4 @@
-"""`python -m bench cells | turn FOLDER | repeat FOLDER | trained … | worker …`: what the harness asks of an environment."""
+"""`python -m bench cells | turn FOLDER | repeat FOLDER | trained … | worker …`: what the harness asks of it."""
 
 import os
 import sys

@@ -1,8 +1,9 @@
 """ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
 
 A step is one inference of the whole batch; nothing is trained here. Without a batch the model is the regression that
-the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the first call
-(I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
+the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the
+first call (I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice
+as long.
 """
 
 import os
@@ -12,8 +13,8 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from bench.interface import Output, Skip, Step
 from bench.exports.onnx import INPUT, OUTPUT
+from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 

@@ -1,4 +1,4 @@
-"""The files of a run that a turn needs: read where they are, or from the turn; other bytes than the run's are refused."""
+"""The files of a run that a turn needs, read where they are or from the turn; bytes that were changed are refused."""
 
 import base64
 import binascii

@@ -3,8 +3,8 @@
 import ast
 from pathlib import Path
 
-from bench.exports import onnx
 from bench.catalogue import catalogue
+from bench.exports import onnx
 from bench.exports.onnx import ExportError
 
 FOLDER = Path(onnx.__file__).parent
