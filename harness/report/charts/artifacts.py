@@ -1,5 +1,6 @@
 """The chart of artifacts: the latency of a path against the size of its exported file, a panel for each work."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,7 +14,7 @@ from harness.report.tables.inference import InferenceRow
 from harness.report.tables.paths import work_name
 
 MOST_PANELS: Final = 6
-ROOM: Final = 1.25  # a factor at each end of an axis
+ROOM: Final = 1.5  # a factor at each end of an axis: more than a factor of two together, so it has a power of two
 
 
 def artifacts(rows: Sequence[InferenceRow], hues: Mapping[str, int], caveat: str) -> Chart | None:
@@ -47,11 +48,10 @@ def _work(row: InferenceRow) -> str:
 
 def _panel(title: str, rows: Sequence[InferenceRow], hues: Mapping[str, int]) -> Panel:
     points = [(float(row.export.size_bytes), row.call_ns.value) for row in rows if row.export and row.call_ns]
-    size = expressions.mebibytes("datum.value", expressions.FEW_DIGITS)
     return Panel(
         title=title,
-        x=_axis([x for x, _ in points], "size of the file", size),
-        y=_axis([y for _, y in points], "", expressions.duration("datum.value", expressions.FEW_DIGITS)),
+        x=_sizes([x for x, _ in points]),
+        y=_times([y for _, y in points]),
         lines=[
             Line(
                 name=f"{row.title} {row.cell.mode}",
@@ -64,7 +64,15 @@ def _panel(title: str, rows: Sequence[InferenceRow], hues: Mapping[str, int]) ->
     )
 
 
-def _axis(values: Sequence[float], title: str, text: str) -> Axis:
+def _sizes(values: Sequence[float]) -> Axis:
+    low, high = min(values) / ROOM, max(values) * ROOM
+    powers = [2.0**power for power in range(math.ceil(math.log2(low)), math.floor(math.log2(high)) + 1)]
+    text = "datum.value >= 1048576 ? datum.value / 1048576 + ' MiB' : datum.value / 1024 + ' KiB'"
+    return Axis(title="size of the file", low=low, high=high, ticks=thinned(powers, 6), text=text, is_log=True)
+
+
+def _times(values: Sequence[float]) -> Axis:
     low, high = min(values) / ROOM, max(values) * ROOM
     inside = [tick for tick in ticks(values) if low <= tick <= high]
-    return Axis(title=title, low=low, high=high, ticks=thinned(inside, 5) or [min(values)], text=text, is_log=True)
+    text = expressions.duration("datum.value", expressions.FEW_DIGITS)
+    return Axis(title="", low=low, high=high, ticks=thinned(inside, 6), text=text, is_log=True)

@@ -325,7 +325,8 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
         where="wide",
         format=significant,
         get=lambda row: row.export.export_ns / 1e6 if row.export and row.export.export_ns is not None else None,
-        explanation="Writing the file, once, without the import of framework and exporter.",
+        explanation="Writing the file, once, in a fresh process: without the import of the framework, with what the exporter"
+        " loads when it is first used.",
     ),
     _of_export("sha256"),
     _of_export("producer"),
