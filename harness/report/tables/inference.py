@@ -188,8 +188,8 @@ def tails_in_words(rows: Iterable[InferenceRow]) -> tuple[str, ...]:
     open_ = sum(each.high_ns is None for each in tails)
     bound = f" In {rows_in_words(open_)} the rounds are too few to bound it from above." if open_ else ""
     return (
-        f"p99 is that of {rounds} single calls from {replicates} processes together, none left out but the first after"
-        f" a switch of processes.{bound}",
+        f"p99 is that of {rounds} single calls from {replicates} processes together, none left out but those"
+        f" right after a switch of processes.{bound}",
     )
 
 
@@ -325,8 +325,8 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
         where="wide",
         format=significant,
         get=lambda row: row.export.export_ns / 1e6 if row.export and row.export.export_ns is not None else None,
-        explanation="Writing the file, once, in a fresh process: without the import of the framework, with what the exporter"
-        " loads when it is first used.",
+        explanation="Writing the file, once, in a fresh process: without the import of the framework, with what the"
+        " exporter loads when it is first used.",
     ),
     _of_export("sha256"),
     _of_export("producer"),

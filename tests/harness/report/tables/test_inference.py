@@ -98,8 +98,8 @@ def test_rows_at_the_workload_s_own_batch_are_not_in_it() -> None:
 
 def test_what_stands_behind_the_tails_is_said_once() -> None:
     assert found(*both()).inference.remarks == (
-        "p99 is that of 120 single calls from 2 processes together, none left out but the first after a switch of"
-        " processes. In 2 rows the rounds are too few to bound it from above.",
+        "p99 is that of 120 single calls from 2 processes together, none left out but those right after a switch"
+        " of processes. In 2 rows the rounds are too few to bound it from above.",
     )
     assert found(calls(ENGINE, 50_000)).inference.remarks == ()
 
