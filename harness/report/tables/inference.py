@@ -185,10 +185,11 @@ def tails_in_words(rows: Iterable[InferenceRow]) -> tuple[str, ...]:
         return ()
     rounds = _from_to([each.rounds for each in tails])
     replicates = _from_to([each.replicates for each in tails])
+    processes = "process" if replicates == "1" else "processes together"
     open_ = sum(each.high_ns is None for each in tails)
     bound = f" In {rows_in_words(open_)} the rounds are too few to bound it from above." if open_ else ""
     return (
-        f"p99 is that of {rounds} single calls from {replicates} processes together, none left out but those"
+        f"p99 is that of {rounds} single calls from {replicates} {processes}, none left out but those"
         f" right after a switch of processes.{bound}",
     )
 

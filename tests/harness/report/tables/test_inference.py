@@ -102,6 +102,8 @@ def test_what_stands_behind_the_tails_is_said_once() -> None:
         " of processes. In 2 rows the rounds are too few to bound it from above.",
     )
     assert found(calls(ENGINE, 50_000)).inference.remarks == ()
+    (alone,) = found(calls(ENGINE, 50_000, rounds=1000)).inference.remarks
+    assert alone.startswith("p99 is that of 1,000 single calls from 1 process, none left out")
 
 
 def test_two_exporters_that_write_the_same_bytes_are_named() -> None:
