@@ -13,7 +13,7 @@ COLUMNS: Mapping[str, str] = {
     "steps": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
     " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid,"
-    " first_calls, form",
+    " first_calls, form, batch",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",
@@ -23,25 +23,32 @@ COLUMNS: Mapping[str, str] = {
     " first_step_cold_ms, cold_count, cold_class, cold_cache_hits, cold_cache_misses, cold_cache_entries,"
     " first_step_warm_ms, warm_count, warm_class, warm_cache_hits, warm_cache_misses, warm_cache_entries, saving_us,"
     " saving_low_us, saving_high_us, break_even_cold_steps, break_even_cold_low, break_even_cold_high,"
-    " break_even_warm_steps, break_even_warm_low, break_even_warm_high, cold_calls, warm_calls",
+    " break_even_warm_steps, break_even_warm_low, break_even_warm_high, cold_calls, warm_calls, batch",
+    "inference": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
+    " reason, latency_us, latency_low_us, latency_high_us, p99_us, p99_low_us, p99_high_us, p99_rounds,"
+    " p99_missing, samples_per_s, deviation, artifact_bytes, export_ms, artifact_sha256,"
+    " artifact_producer, own_mode, speedup_vs_own, break_even_calls, peak_rss_bytes, replicates, batch",
+    "cold_start": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
+    " reason, startup_ms, import_ms, load_ms, first_ms, total_ms, warm_first_ms, warm_missing, replicates,"
+    " batch",
     "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
     " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
     " threads_used, traces, compilations, compilations_timed, graph_breaks, graph_breaks_declared, guard_failures,"
-    " graphs, cuda_graphs, cuda_graphs_skipped, matmul_precision, tf32, deterministic, evidence",
+    " graphs, cuda_graphs, cuda_graphs_skipped, matmul_precision, tf32, deterministic, evidence, batch",
     "reproducibility": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
     " one_process, two_processes, processes, other_threads, threads, threads_of_repeat, largest_loss_difference,"
-    " unchecked",
+    " unchecked, batch",
     "accuracy": "framework, mode, workload, optimizer, weight, bias, within_tolerance, max_loss_deviation,"
     " data_sha256, init_sha256, size, precision, first_loss, last_loss, max_parameter_deviation, gradient_norm,"
-    " max_gradient_deviation, worst_gradient",
+    " max_gradient_deviation, worst_gradient, batch",
     "memory": "framework, mode, workload, allocator, context_bytes, allocated_peak_bytes, reserved_peak_bytes,"
     " device_peak_bytes, host_peak_rss_bytes, device_allocations_warmup, device_allocations_timed, residue_bytes,"
     " optimizer, size, precision, device, status, reason, reserved_per_allocated, unexplained_bytes,"
     " growth_bytes_per_step, growth_low_bytes_per_step, growth_high_bytes_per_step, fragmentation, emptied_bytes,"
     " exit_bytes, import_rss_bytes, build_rss_bytes, training_peak_rss_bytes, host_growth_bytes_per_step,"
-    " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes",
+    " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes, batch",
     "energy": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
-    " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing",
+    " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing, batch",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
     "claims": "claim, words, verdict, measured, needs, command",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"

@@ -181,6 +181,7 @@ class Replicate:
         self.memory = Memory()
         self.trained = Allocator()  # after the first steps and before the check, whose memory is no training's
         self.versions: Sequence[str] = ()
+        self.load_ns: int | None = None
         self.first_step_ns: int | None = None
         self.settling_ns: tuple[int, ...] = ()
         self.cache: caches.CacheUse | None = None
@@ -230,7 +231,9 @@ class Replicate:
             self.note("device", framework)
         with phase("build"):
             workload = make()
+            begin = self.clock()
             step = framework.build(workload, cell.mode, cell.precision)
+            self.load_ns = self.clock() - begin
             if isinstance(step, Skip):
                 return step.reason
             self.note("build", framework)
@@ -280,6 +283,7 @@ class Replicate:
             calls_per_round=warmup.calls,
             first_step_ns=self.first_step_ns,
             settling_ns=self.settling_ns,
+            load_ns=self.load_ns,
             compile_cache=self.cache.compile_cache,
             cache_entries=self.cache.entries,
             warmup_rounds=warmup.rounds,

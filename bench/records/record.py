@@ -84,6 +84,7 @@ class Timing:
     steps_per_call: int  # optimiser updates that one call makes: 1, or the length of a whole compiled loop
     calls_per_round: int  # calls in one round; frozen for the cell in the first block
     first_step_ns: int  # the first call, from before the trace until the device finished
+    load_ns: int | None = None  # of the build the framework's part: of an engine reading and preparing the model
     compile_cache: CompileCache  # how the first step used the caches, by their counters and new files
     settling_ns: tuple[int, ...] = ()  # calls after the first up to the last that compiled or captured; empty: none did
     warmup_rounds: int  # rounds run before the timed ones

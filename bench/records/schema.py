@@ -19,7 +19,7 @@ from typing import Any, Final
 #   7  every environment variable of the process and those that the user named; the processors that it ran on;
 #      the calls after the first that still compile or capture
 #   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
-#      beside the records; the mode of an export is "export-" with the format
+#      beside the records; the mode of an export is "export-" with the format; the framework's part of the build
 SCHEMA: Final = 8
 
 

@@ -29,7 +29,7 @@ class Choice:
 
     def has(self, cell: Cell) -> bool:
         """Return whether `cell` is among them."""
-        return all(getattr(cell, name) in values for name, values in self.fields.items())
+        return all(str(getattr(cell, name)) in values for name, values in self.fields.items())
 
     def require(self, cells: Iterable[Cell], run_id: str) -> None:
         """Raise SelectionError when no cell has one of the values, or all of them together."""
@@ -38,7 +38,7 @@ class Choice:
             raise SelectionError(f"{run_id} has no timed cell yet: nothing of it can be compared.")
         for name, values in self.fields.items():
             for value in values:
-                selection.known(name, value, dict.fromkeys(getattr(cell, name) for cell in cells))
+                selection.known(name, value, dict.fromkeys(str(getattr(cell, name)) for cell in cells))
         if not any(self.has(cell) for cell in cells):
             remedy = shell.samestep("report", run_id)
             raise SelectionError(f"{run_id} has no cell with {self.label}: {remedy} shows what it has.")

@@ -13,7 +13,7 @@ from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
 
 # Fields in which a cell of the other side may differ, to say why a cell has no counterpart.
-NEAR: Final = ("precision", "size", "optimizer", "device", "allocator")
+NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch")
 FACTS: Final = ("other processor", "other accelerator", "other number of threads", "other data", "other start")
 
 PER_REPLICATE: Final = ("PYTHONHASHSEED",)  # variables that differ between the replicates of every run
@@ -180,7 +180,7 @@ def _without_time(row: StepRow, peer: StepRow, a: Side, b: Side, *, paired: bool
 def _absent(cell: Cell, others: Mapping[Key, StepRow], side: Side) -> str:
     """Return why `side` has no counterpart of `cell`."""
     for field in NEAR:
-        near = [getattr(row.cell, field) for row in others.values() if _differ_only_in(field, row.cell, cell)]
+        near = [str(getattr(row.cell, field)) for row in others.values() if _differ_only_in(field, row.cell, cell)]
         if near:
             return f"{side.label} has it in another {field} only: {', '.join(dict.fromkeys(near))}"
     return f"not in {side.label}"

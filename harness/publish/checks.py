@@ -72,7 +72,8 @@ def require_agreement(folder: Path, run: Run, entry: Entry) -> None:
 def _of_csv(path: Path, rows: Iterable[StepRow]) -> Iterator[str]:
     """Yield what differs between the CSV file of the steps and their rows."""
     with path.open(encoding="utf-8", newline="") as file:
-        written = {tuple(line[field] for field in FIELDS): line for line in csv.DictReader(file)}
+        lines = csv.DictReader(file)
+        written = {tuple(line.get(field) or "" for field in FIELDS): line for line in lines}  # older ones have no batch
     computed = {_key(row): _figures(row) for row in rows}
     for key in dict.fromkeys((*computed, *written)):
         name = " ".join(key)
@@ -85,7 +86,8 @@ def _of_csv(path: Path, rows: Iterable[StepRow]) -> Iterator[str]:
 
 
 def _key(row: StepRow) -> tuple[str, ...]:
-    return tuple(csv_field(getattr(row.cell, field)) for field in FIELDS)
+    """Return the fields of the cell as the CSV has them: a batch of the workload's own is empty."""
+    return tuple(csv_field(getattr(row.cell, field) or "") for field in FIELDS)
 
 
 def _figures(row: StepRow) -> Mapping[str, float | str | None]:

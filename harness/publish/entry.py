@@ -58,6 +58,7 @@ class Result:
     first_step_ns: float | None
     times: tuple[tuple[int, float, float], ...]  # (block, step, first step) of each good replicate
     flags: tuple[str, ...]  # names
+    batch: int = 0  # of an inference at a stated batch; 0: the workload's own, and what older sites have
     machine: tuple[str, ...]  # what has to be the same to be compared, as `harness.compare.match.FACTS`
 
     @property
@@ -263,6 +264,7 @@ def _result(run: Run, row: StepRow) -> Result:
         precision=cell.precision,
         device=cell.device,
         allocator=cell.allocator,
+        batch=cell.batch,
         status=row.status,
         reason=row.reason,
         inference=row.is_inference,

@@ -60,6 +60,7 @@ MEASURES: Final = (
     ),
     Measure(key="lines", heading="Lines of code", get=lambda cell, lines: lines.get(cell.framework), text=whole),
 )
+BATCH: Final = WORK.index("batch")
 PER_CELL: Final = MEASURES[:-1]  # lines of code belong to a framework, not to a work
 
 
@@ -162,13 +163,19 @@ def work_key(work: Work, varying: Sequence[int]) -> str:
     return "/".join(work[index] for index in varying)
 
 
+def work_words(work: Work, fields: Sequence[int]) -> str:
+    """Return a work in words: the values of `fields` that it has."""
+    return " ".join(f"batch {work[at]}" if at == BATCH else work[at] for at in fields if work[at])
+
+
 def _ordered(works: Iterable[Work], facts: RunFacts) -> list[Work]:
     """Return works in the order of the run's facts: workloads, then sizes; then by name."""
     offers = {offer.name: (at, offer.sizes) for at, offer in enumerate(facts.workloads)}
 
-    def order(work: Work) -> tuple[int, str, int, Work]:
+    def order(work: Work) -> tuple[int, str, int, Work, int]:
         at, sizes = offers.get(work[0], (len(offers), ()))
-        return at, work[0], sizes.index(work[1]) if work[1] in sizes else len(sizes), work
+        size = sizes.index(work[1]) if work[1] in sizes else len(sizes)
+        return at, work[0], size, work[:BATCH], int(work[BATCH] or 0)
 
     return sorted(works, key=order)
 
@@ -183,15 +190,9 @@ def _works(works: Sequence[Work]) -> tuple[Heading, ...]:
     varying = varying_fields(works)
     workload, others = 0, [index for index in varying if index]
     if workload not in varying or not others:
-        return tuple(
-            Heading(key=work_key(work, varying), above="", text=" ".join(work[index] for index in varying))
-            for work in works
-        )
+        return tuple(Heading(key=work_key(work, varying), above="", text=work_words(work, varying)) for work in works)
     return tuple(
-        Heading(
-            key=work_key(work, varying), above=work[workload], text=" ".join(filter(None, (work[at] for at in others)))
-        )
-        for work in works
+        Heading(key=work_key(work, varying), above=work[workload], text=work_words(work, others)) for work in works
     )
 
 
@@ -201,8 +202,9 @@ def _heading(measure: Measure) -> Heading:
 
 def _common(works: Sequence[Work]) -> str:
     varying = varying_fields(works)
-    words = {"allocator": "{} allocator", "size": "size {}", "optimizer": "optimizer {}"}
-    shared = [words.get(name, "{}").format(works[0][index]) for index, name in enumerate(WORK) if index not in varying]
+    words = {"allocator": "{} allocator", "size": "size {}", "optimizer": "optimizer {}", "batch": "batch {}"}
+    same = [(name, works[0][at]) for at, name in enumerate(WORK) if at not in varying and (at != BATCH or works[0][at])]
+    shared = [words.get(name, "{}").format(value) for name, value in same]
     return f"All cells: {', '.join(shared)}." if shared else ""
 
 
@@ -331,7 +333,7 @@ def names_in(rows: Sequence[CellFacts], cells: Sequence[CellFacts]) -> str:
     varying = varying_fields([cell.work for cell in cells])
     titles: dict[str, dict[str, list[str]]] = {}
     for cell in rows:
-        work = " ".join(cell.work[at] for at in varying)
+        work = work_words(cell.work, varying)
         titles.setdefault(cell.title, {}).setdefault(cell.mode, []).append(work)
     texts = {
         title: [mode + _of_works(works) if varying else mode for mode, works in modes.items()]

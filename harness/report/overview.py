@@ -14,7 +14,9 @@ from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
 from harness.validity.results import Run
 
-WORK: Final = ("workload", "size", "optimizer", "precision", "device", "allocator")  # fields that say what is computed
+WORK: Final = (  # fields that say what is computed
+    *("workload", "size", "optimizer", "precision", "device", "allocator", "batch"),
+)
 
 Work = tuple[str, ...]  # values of the fields in WORK
 
@@ -32,6 +34,7 @@ class CellFacts:
     optimizer: str
     device: str
     allocator: str
+    batch: str  # of an inference at a stated batch, as text; empty: the workload's own
     status: Status
     reason: str  # empty when the status is "ok"
     is_inference: bool  # not compared with training
@@ -72,6 +75,11 @@ def cells(run: Run, tables: Tables) -> tuple[CellFacts, ...]:
     )
 
 
+def work_of(cell: Cell) -> Work:
+    """Return the values of the fields in WORK, as text; the batch is empty where it is the workload's own."""
+    return (*(getattr(cell, name) for name in WORK[:-1]), str(cell.batch or ""))
+
+
 def peak_bytes(row: MemoryRow) -> int | None:
     """Return the peak that cells of one device are compared by; None: it was not measured."""
     if row.status != "ok":
@@ -92,7 +100,7 @@ def _leaders(run: Run, rows: Sequence[StepRow]) -> tuple[set[Cell], set[Cell]]:
     groups: dict[tuple[object, ...], list[StepRow]] = {}
     for row in rows:
         if row.status == "ok" and row.step_ns is not None:
-            key = (row.is_inference, *(getattr(row.cell, name) for name in WORK))
+            key = (row.is_inference, *work_of(row.cell))
             groups.setdefault(key, []).append(row)
     best, tied = set(), set()
     for group in groups.values():
@@ -112,7 +120,9 @@ def _facts(
     first_low, first_high = _ends(first_ns)
     steps = break_even_steps(step.break_even) if step else None
     return CellFacts(
-        **{name: getattr(cell, name) for name in ("framework", "mode", *WORK)},
+        framework=cell.framework,
+        mode=cell.mode,
+        **dict(zip(WORK, work_of(cell), strict=True)),
         title=row.title,
         status=row.status,
         reason=row.reason,

@@ -49,6 +49,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         ranking.break_even_sentence(),
         _limits_sentence(tables),
         accuracy_sentence(tables),
+        _paths_sentence(tables),
         _inference_sentence(tables),
         _reproducibility_sentence(tables),
         "" if run.is_first_look else claims_sentence(tables.claims.rows),
@@ -107,7 +108,8 @@ def _work_groups(rows: Sequence[StepRow]) -> list[list[StepRow]]:
 
 def _work(row: StepRow) -> tuple[str, ...]:
     cell = row.cell
-    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.device, str(cell.batch or ""))
+    batch = f"at batch {cell.batch}" if cell.batch else ""
+    return (cell.workload, cell.size, cell.optimizer, cell.precision, cell.device, batch)
 
 
 def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> str:
@@ -116,10 +118,12 @@ def _fastest_by_work_sentence(run: Run, groups: Sequence[Sequence[StepRow]]) -> 
     parts = list(zip(*(_work(rows[0]) for rows in groups), strict=True))
     texts = []
     for index, rows in enumerate(groups):
-        work = " ".join(part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
+        shown = (part[index] for part in parts if len(set(part)) > 1 or part is parts[0])
+        work = " ".join(filter(None, shown))
         texts.append(Ranking(run, rows).shortest(f" on {work}"))
     blocks = min(len(row.paired) for rows in groups for row in rows)
-    return labelled(f"The shortest steps: {listed(texts)}.", blocks)
+    what = "calls" if all(row.cell.batch for rows in groups for row in rows) else "steps"
+    return labelled(f"The shortest {what}: {listed(texts)}.", blocks)
 
 
 def _memory_sentence(run: Run, rows: Sequence[MemoryRow]) -> str:
@@ -190,8 +194,24 @@ def accuracy_sentence(tables: Tables) -> str:
     )
 
 
+def _paths_sentence(tables: Tables) -> str:
+    """Return how many cells infer the trained models, and how exactly; empty: none was meant to."""
+    rows = tables.inference.rows
+    good = [row for row in rows if row.status == "ok" and row.deviation is not None]
+    if not good:
+        return ""
+    total = sum(row.status != "skipped" for row in rows)
+    cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {count(total, 'cell')}"
+    worst = max(row.deviation or 0.0 for row in good)
+    return (
+        f"{cells} infer the same trained models: every prediction is within {scientific(worst)} of a float64 reference,"
+        " relative to the root mean square of its predictions."
+    )
+
+
 def _inference_sentence(tables: Tables) -> str:
-    rows = [row for row in tables.accuracy.rows if row.source and row.status == "ok" and row.accuracy is not None]
+    rows = [row for row in tables.accuracy.rows if row.source and not row.cell.batch and row.status == "ok"]
+    rows = [row for row in rows if row.accuracy is not None]
     if not rows:
         return ""
     worst = max(row.accuracy.max_loss_deviation or 0.0 for row in rows if row.accuracy is not None)

@@ -105,7 +105,7 @@ def view(table: Table[R], *, wide: bool, paper: bool = False) -> View:
     """
     media = ("all", "wide") if wide else ("all", "narrow") if paper else ("all", "narrow", "terminal")
     shown = [column for column in table.columns if column.heading and column.where in media]
-    context = [column for column in shown if column.kind == "context"]
+    context = [column for column in shown if column.kind == "context" and _is_known(table, column)]
     varying = [column for column in context if len({column.get(row) for row in table.rows}) > 1]
     names = [column for column in shown if column.kind == "name"] + varying
     numbers = [column for column in shown if column.kind not in ("name", "context")]
@@ -132,6 +132,11 @@ def view(table: Table[R], *, wide: bool, paper: bool = False) -> View:
             if column.explanation and (column in present or column not in numbers)
         ),
     )
+
+
+def _is_known(table: Table[R], column: Column[R]) -> bool:
+    """Whether a field of the cell has a value in some row; or there are no rows, where nothing is said of it."""
+    return not table.rows or any(_has_value(column, row) for row in table.rows)
 
 
 def _has_value(column: Column[R], row: R) -> bool:

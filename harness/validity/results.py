@@ -59,6 +59,10 @@ class Run:
         """Return the framework whose exported model `mode` runs, so that it is inference; empty when it trains."""
         return self._mode(framework, mode).source
 
+    def format(self, framework: str, mode: str) -> str:
+        """Return the format of the exported model that `mode` runs, such as "onnx"; empty when it trains."""
+        return self._mode(framework, mode).format
+
     def form(self, framework: str, workload: str) -> str:
         """Return the form in which `framework` runs `workload`; empty: that of all."""
         offered = (facts.forms for facts in self.facts.frameworks if facts.name == framework)

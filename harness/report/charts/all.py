@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from harness.report.charts import compile, engine, peak
+from harness.report.charts.artifacts import artifacts
 from harness.report.charts.cells import Group, groups, hue_numbers
 from harness.report.charts.chart import Chart
 from harness.report.charts.costs import costs
@@ -37,6 +38,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),
         "growth": lambda: (growth(tables.growth.rows, tables.crossovers.rows, hues, caveat),),
+        "artifacts": lambda: (artifacts(tables.inference.rows, hues, caveat),),
         "losses": lambda: (losses(run, hues, caveat),),
         "peak": lambda: _some(found, peak.is_drawable, peak.peaks, caveat),
         "memory-parts": lambda: (parts(tables.memory.rows, hues, caveat),),

@@ -15,7 +15,8 @@ from bench.records.record import Cell
 from harness.report.charts.chart import Chart
 from harness.report.charts.draw import draw
 from harness.report.charts.lines import DASHES, Axis, Line, Mark, Panel, panels
-from harness.report.charts.works import Work, named, not_drawn, work_of
+from harness.report.charts.works import named, not_drawn
+from harness.report.overview import Work, work_of
 from harness.report.tables.steps import StepRow
 from harness.stats.breakeven import BreakEven
 from harness.stats.estimate import Cost

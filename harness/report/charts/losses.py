@@ -13,7 +13,8 @@ from harness.format import scientific
 from harness.report.charts.chart import Chart
 from harness.report.charts.draw import draw
 from harness.report.charts.lines import Axis, Line, Panel, panels, thin
-from harness.report.charts.works import named, not_drawn, work_of
+from harness.report.charts.works import named, not_drawn
+from harness.report.overview import work_of
 from harness.validity.results import Run
 
 LOSS_GATE: Final = 1e-4  # bench.reference.workload.LOSS_TOLERANCE; a test checks that they are equal

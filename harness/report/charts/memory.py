@@ -19,7 +19,8 @@ from harness.report.charts.chart import Chart
 from harness.report.charts.draw import draw
 from harness.report.charts.lines import DASHES, Axis, Line, Mark, Panel, panels, thin
 from harness.report.charts.peak import round_bytes
-from harness.report.charts.works import named, not_drawn, work_of
+from harness.report.charts.works import named, not_drawn
+from harness.report.overview import work_of
 from harness.report.tables.row import by_cell, ordered
 from harness.store.samples import no_samples
 from harness.validity.results import Run

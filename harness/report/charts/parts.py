@@ -15,7 +15,8 @@ from harness.report.charts.draw import draw
 from harness.report.charts.look import HUE
 from harness.report.charts.peak import memory_axis
 from harness.report.charts.table import Layer, Plan, Value, across, table
-from harness.report.charts.works import named, not_drawn, work_of
+from harness.report.charts.works import named, not_drawn
+from harness.report.overview import work_of
 from harness.report.tables.memory import MemoryRow
 from harness.stats.memory import Figures
 

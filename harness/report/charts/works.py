@@ -3,23 +3,16 @@
 from collections.abc import Iterable
 
 from bench.catalogue import DEFAULT_POLICY
-from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 from harness.format import listed
+from harness.report.overview import Work
 
-Work = tuple[str, ...]
 NAMED = 4  # at most this many are listed in a sentence
-
-
-def work_of(cell: Cell) -> Work:
-    """Return the fields that are equal for cells with the same work."""
-    optimizer = f"batch {cell.batch}" if cell.batch else cell.optimizer
-    return (cell.workload, cell.size, optimizer, cell.precision, cell.device, cell.allocator)
 
 
 def named(work: Work) -> str:
     """Return a work in words: what differs from the defaults is in it."""
-    workload, size, optimizer, precision, device, allocator = work
+    workload, size, optimizer, precision, device, allocator, batch = work
     parts = (
         workload,
         "" if size == "base" else size,  # of a workload with one size
@@ -27,6 +20,7 @@ def named(work: Work) -> str:
         "" if precision == FLOAT32 else precision,
         "" if device == "cpu" else device,
         "" if allocator == DEFAULT_POLICY else allocator,
+        f"batch {batch}" if batch else "",
     )
     return " ".join(filter(None, parts))
 

@@ -98,9 +98,10 @@ CLAIMS: Final[tuple[Claim[Evidence], ...]] = (
         words="ONNX Runtime comes near the framework's own inference",
         figures="inference of ONNX Runtime ÷ of the framework",
         rule=rules.near_own_inference,
-        command=(),
-        why="a work that both infer: ONNX Runtime has the regression alone, the frameworks' own forward passes have"
-        " the workloads with sizes",
+        command=(
+            *("--framework", "onnxruntime,torch,keras_tensorflow,jax", "--workload", "mlp,transformer"),
+            *("--mode", "from-torch,from-keras,from-jax,eager,compile,batch,batch-jit,jit", "--batch", "1,256"),
+        ),
     ),
     Claim(
         id="feeding-data",

@@ -15,7 +15,7 @@ from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
 
 Mode = tuple[str, str]  # framework and mode
-FIELDS = ("workload", "size", "optimizer", "precision", "allocator")
+FIELDS = ("workload", "size", "optimizer", "precision", "allocator", "batch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,9 @@ class Evidence:
     def work(self, cell: Cell) -> str:
         """Return the work of `cell` in words: the fields in which the run's cells differ."""
         varying = [name for name in FIELDS if len({getattr(row.cell, name) for row in self.steps}) > 1]
-        return " ".join(getattr(cell, name) for name in varying)
+        values = {name: getattr(cell, name) for name in varying}
+        values |= {"batch": f"batch {cell.batch}" if cell.batch else ""} if "batch" in values else {}
+        return " ".join(filter(None, values.values()))
 
     def unusable(self, *modes: Mode, workload: str = "") -> tuple[str, ...]:
         """Return the cells of `modes` that were tried and have no valid time, with their status; of one `workload`."""

@@ -43,6 +43,7 @@ TRAINER: Final[Mapping[Mode, Mode]] = {  # by Lightning's mode, PyTorch's with t
 }
 TAKES_AHEAD: Final[Mapping[str, bool]] = {"tensorflow": True, "torch": False, "jax": True}
 DETERMINISTIC: Final = ("torch", "jax")
+RUNTIME: Final = "onnxruntime"
 INFERENCE: Final[Mapping[str, tuple[str, ...]]] = {  # by source of the exported model, its modes that predict
     "torch": ("eager", "compile"),
     "keras_tensorflow": ("batch", "batch-jit"),
@@ -231,7 +232,8 @@ def deterministic(evidence: Evidence) -> Finding:
 
 def near_own_inference(evidence: Evidence) -> Finding:
     """ONNX Runtime takes at most `CLOSE` times as long as the framework whose model it runs, on every work."""
-    exported = [row for row in evidence.steps if row.source and is_good(row)]
+    runtime = [row for row in evidence.steps if row.source and row.cell.framework == RUNTIME]
+    exported = [row for row in runtime if is_good(row)]
     parts: list[Part] = []
     for row in exported:
         source = evidence.run.source(row.cell.framework, row.cell.mode)
@@ -241,7 +243,8 @@ def near_own_inference(evidence: Evidence) -> Finding:
                 subject = f"{row.cell.mode} ÷ {own.title} {own.cell.mode}"
                 part = evidence.part(subject, row, by_block, claimed="below", limit=CLOSE)
                 parts += [part] if part else []
-    return Finding(parts=tuple(parts))
+    needed = [row for row in runtime if row.cell.batch and not is_good(row)]  # the regression has nothing beside it
+    return Finding(parts=tuple(parts), unusable=evidence.named(needed))
 
 
 def feeds_from_disk(evidence: Evidence) -> Finding:
@@ -289,6 +292,6 @@ def _same_bits(row: ReproducibilityRow) -> bool | None:
 
 def _predicts_the_same(own: StepRow, exported: StepRow, source: str) -> bool:
     a, b = own.cell, exported.cell
-    fields = ("workload", "size", "precision", "device")
+    fields = ("workload", "size", "precision", "device", "batch")
     is_own = a.framework == source and a.optimizer == FORWARD_ONLY and is_good(own)
     return is_own and all(getattr(a, name) == getattr(b, name) for name in fields)

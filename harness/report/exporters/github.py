@@ -23,7 +23,7 @@ from harness.terminal import shell
 from harness.validity.results import Run
 
 BRIEF: Final = ("started", "profile", "processor", "accelerator", "samestep")  # facts below the title
-WORK: Final = ("workload", "size", "optimizer", "precision", "device")  # fields of a cell that say what is computed
+WORK: Final = ("workload", "size", "optimizer", "precision", "device", "batch")  # what a cell computes
 NAMED: Final = 20  # cells named with one reason
 QUIET: Final = ("ok", "skipped")  # statuses that nobody has to look at
 
@@ -88,14 +88,16 @@ def _overview(rows: Sequence[StepRow]) -> Part:
 
 
 def _work(row: Row) -> Work:
-    return tuple(getattr(row.cell, field) for field in WORK)
+    cell = row.cell
+    batch = f"batch {cell.batch}" if cell.batch else ""
+    return (*(getattr(cell, field) for field in WORK[:-1]), batch)
 
 
 def _headings(works: Sequence[Work]) -> list[str]:
     """Return a heading for each work: its fields that differ, the workload always when nothing does."""
     differs = [len({work[at] for work in works}) > 1 for at in range(len(WORK))]
     differs[0] |= not any(differs)
-    return [" ".join(part for part, shown in zip(work, differs, strict=True) if shown) for work in works]
+    return [" ".join(part for part, shown in zip(work, differs, strict=True) if shown and part) for work in works]
 
 
 def _shortest(rows: Iterable[StepRow]) -> dict[tuple[Work, bool], float]:

@@ -30,6 +30,7 @@ from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.failures import failures
 from harness.report.tables.models import exported
+from harness.report.tables.paths import paths
 from harness.report.view import view
 from harness.terminal.failures import brief
 from harness.validity.results import Run
@@ -52,6 +53,7 @@ KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the
     "peak": "memory",
     "memory": "memory",
     "memory-parts": "memory",
+    "artifacts": "inference",
 }
 
 
@@ -141,6 +143,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "sections": _sections(run, tables, has_cells=bool(cells)),
         "answers": opening.answers(cells),
         "doubts": doubted,
+        "paths": paths(tables.inference.rows),
         "failures": failed,
         "hues": hues,
         "bodies": bodies.bodies(views.values(), hues, frozenset(each.status for each in failed.shown)),
@@ -180,7 +183,9 @@ def _claims_shown(run: Run, tables: Tables) -> bool:
 def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, str]]:
     """Return the sections below those that answer the questions, each with its anchor and title."""
     timed = run.is_timed and has_cells
-    names = ("steps", "growth", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code")
+    names = (
+        *("steps", "growth", "inference", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code"),
+    )
     empty = {"steps": timed, "accuracy": timed, "reproducibility": timed, "code": run.is_timed}  # shown without rows
     shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]
     untimed = [table for table in shown if run.is_timed or table.name not in empty]

@@ -134,6 +134,7 @@ def _extra(row: StepRow) -> dict[str, Any]:
         **names,
         "device": cell.device,
         "allocator": cell.allocator,
+        **({"batch": cell.batch} if cell.batch else {}),
         "inference": row.is_inference,
         "step_us": step.value / 1e3 if step else None,
         "ci_low_us": step.interval.low / 1e3 if step and step.interval else None,

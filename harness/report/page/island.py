@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from bench.records.record import Cell
 from harness.report.matrix import SHADES, WIDE, Matrix
-from harness.report.overview import WORK, CellFacts
+from harness.report.overview import WORK, CellFacts, work_of
 from harness.report.tables.row import Row
 
 KEYS: Final = tuple(field.name for field in dataclasses.fields(CellFacts))
@@ -58,7 +59,7 @@ def page_data(
             "wide": WIDE,
             "matrix": _matrix(matrix) if matrix else None,
             "rows": {
-                name: [index.get(_identity(row.cell), row.cell.framework) for row in of] for name, of in rows.items()
+                name: [index.get(_place(row.cell), row.cell.framework) for row in of] for name, of in rows.items()
             },
         }
     )
@@ -73,8 +74,13 @@ def _matrix(matrix: Matrix) -> Mapping[str, Any]:
     }
 
 
-def _identity(cell: Any) -> tuple[str, ...]:
-    return tuple(getattr(cell, name) for name in ("framework", "mode", *WORK))
+def _identity(cell: CellFacts) -> tuple[str, ...]:
+    return (cell.framework, cell.mode, *cell.work)
+
+
+def _place(cell: Cell) -> tuple[str, ...]:
+    """Return the identity of the facts of `cell`."""
+    return (cell.framework, cell.mode, *work_of(cell))
 
 
 def _short(data: Any) -> Any:

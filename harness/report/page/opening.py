@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.format import duration, listed, mebibytes
 from harness.report.disturbance import disturbance_sentences
-from harness.report.matrix import varying_fields
+from harness.report.matrix import varying_fields, work_words
 from harness.report.onward import next_command, next_sentence
 from harness.report.overview import CellFacts, compared
 from harness.report.summary import accuracy_sentence, skipped_sentence, summary
@@ -72,7 +72,7 @@ def works_sentence(run: Run, cells: Sequence[CellFacts]) -> str:
     varying = varying_fields([cell.work for cell in cells])
     wins: dict[str, list[str]] = {}
     for cell in best:
-        wins.setdefault(cell.name, []).append(" ".join(cell.work[at] for at in varying))
+        wins.setdefault(cell.name, []).append(work_words(cell.work, varying))
     order = sorted(wins, key=lambda name: -len(wins[name]))
     if len(best) <= MOST_WORKS:
         text = f"The shortest step: {listed([f'{name} on {listed(wins[name])}' for name in order])}"

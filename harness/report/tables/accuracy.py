@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Accuracy, Cell, Record
 from harness.format import Value, beginning, parameter, scientific, significant
-from harness.report.tables.column import FRAMEWORK_AND_MODE, Column, context
+from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, Column, context
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, inference_remark
 from harness.validity.results import Run
@@ -122,6 +122,7 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
         where="wide",
         get=_of_accuracy("worst_gradient"),
     ),
+    BATCH,
 )
 
 

@@ -10,9 +10,11 @@ from harness.report.tables import (
     accuracy,
     claims,
     code,
+    cold_start,
     compile,
     energy,
     growth,
+    inference,
     limits,
     memory,
     proof,
@@ -23,9 +25,11 @@ from harness.report.tables import (
 from harness.report.tables.accuracy import AccuracyRow
 from harness.report.tables.claims import ClaimRow
 from harness.report.tables.code import CodeRow
+from harness.report.tables.cold_start import ColdStartRow
 from harness.report.tables.compile import CompileRow
 from harness.report.tables.energy import EnergyRow
 from harness.report.tables.growth import CrossoverRow, GrowthRow
+from harness.report.tables.inference import InferenceRow
 from harness.report.tables.limits import LimitRow
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.proof import ProofRow
@@ -45,6 +49,8 @@ class Tables:
     crossovers: Table[CrossoverRow]
     limits: Table[LimitRow]
     compile: Table[CompileRow]
+    inference: Table[InferenceRow]
+    cold_start: Table[ColdStartRow]
     proof: Table[ProofRow]
     reproducibility: Table[ReproducibilityRow]
     accuracy: Table[AccuracyRow]
@@ -76,6 +82,7 @@ TABLES: Final = tuple(field.name for field in dataclasses.fields(Tables))
 def tables(run: Run) -> Tables:
     """Compute all tables of `run`."""
     step_rows = steps.step_rows(run)
+    path_rows = inference.inference_rows(run, step_rows)
     growth_rows = growth.growth_rows(run, step_rows)
     repeated, memory_rows, code_rows = (
         reproducibility.reproducibility_rows(run),
@@ -89,6 +96,8 @@ def tables(run: Run) -> Tables:
         crossovers=growth.crossovers_table(growth.crossover_rows(growth_rows, step_rows)),
         limits=limits.table(limits.limit_rows(run)),
         compile=compile.table(compile.compile_rows(run, step_rows)),
+        inference=inference.table(path_rows),
+        cold_start=cold_start.table(cold_start.cold_start_rows(run, path_rows)),
         proof=proof.table(proof.proof_rows(run)),
         reproducibility=reproducibility.table(repeated),
         accuracy=accuracy.table(accuracy.accuracy_rows(run)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
-from harness.format import Value, plain, rounded, significant, span
+from harness.format import Value, plain, rounded, significant, span, whole
 from harness.report.tables.row import Row
 from harness.stats.breakeven import NEVER, BreakEven, NotTold, Outcome
 from harness.stats.estimate import Estimate, Interval
@@ -137,6 +137,9 @@ SHOWN_MODE: Final[tuple[Column[Row], ...]] = (
     Column(heading="mode", kind="name", where="narrow", get=attrgetter("cell.mode")),  # the group says "inference"
 )
 FRAMEWORK_AND_MODE: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
+BATCH: Final[Column[Row]] = Column(  # the last column of a table, where it came when all others were known
+    key="batch", type="integer", heading="batch", kind="context", format=whole, get=lambda row: row.cell.batch or None
+)
 CELL: Final = (
     *context("workload", "optimizer", "size", "precision", "device", "allocator"),
     Column(key="status", type="string", get=attrgetter("status")),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.records.record import CompileCache, Record, Repeat, RepeatKind
 from harness.format import Value, rounded, significant, whole
 from harness.report.tables.column import (
+    BATCH,
     BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
@@ -146,7 +147,7 @@ def _cold_start(records: Sequence[Record]) -> Start:
 def _warm_start(repeats: Iterable[Repeat]) -> Start:
     repeats = list(repeats)
     good = [repeat for repeat in repeats if repeat.status == "ok"]
-    firsts = [sum(_calls(repeat)) for repeat in good if _is_warm(repeat) and repeat.first_step_ns is not None]
+    firsts = [sum(_calls(repeat)) for repeat in good if is_warm(repeat) and repeat.first_step_ns is not None]
     failed = next((without_result(repeat) for repeat in repeats if repeat.status != "ok"), "")
     missing = "the second process compiled everything again" if good else failed or "no second process used its caches"
     return Start(
@@ -165,7 +166,7 @@ def _calls(repeat: Repeat) -> tuple[int, ...]:
     return () if repeat.first_step_ns is None else (repeat.first_step_ns, *repeat.settling_ns)
 
 
-def _is_warm(repeat: Repeat) -> bool:
+def is_warm(repeat: Repeat) -> bool:
     """Return whether the counters confirm warm caches; not when the second process compiled everything again."""
     return repeat.compile_cache is not None and repeat.compile_cache != "cold"
 
@@ -174,7 +175,7 @@ def _warm_costs(records: Iterable[Record], warm: Mapping[int, Repeat]) -> dict[i
     costs = {}
     for record in records:
         repeat = warm.get(record.block)
-        if repeat is None or record.timing is None or repeat.first_step_ns is None or not _is_warm(repeat):
+        if repeat is None or record.timing is None or repeat.first_step_ns is None or not is_warm(repeat):
             continue
         if (cost := estimate.cost(record.timing, _calls(repeat))) is not None:
             costs[record.block] = cost
@@ -365,6 +366,7 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
     *_break_even_columns("warm", "The same with filled caches. The first step of the baseline is its cold one."),
     Column(key="cold_calls", type="integer", get=attrgetter("cold.calls")),
     Column(key="warm_calls", type="integer", get=attrgetter("warm.calls")),
+    BATCH,
 )
 
 

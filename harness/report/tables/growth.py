@@ -57,7 +57,7 @@ def growth_rows(run: Run, steps: Iterable[StepRow]) -> tuple[GrowthRow, ...]:
     rows = [
         _growth_row(row, work_of(row.cell, works[row.cell.workload, row.cell.size]), limits)
         for row in steps
-        if (row.cell.workload, row.cell.size) in works
+        if (row.cell.workload, row.cell.size) in works and not row.cell.batch  # those have a table of their own
     ]
     positions = {line: index for index, line in enumerate(dict.fromkeys(line_of(row.cell) for row in rows))}
     return tuple(sorted(rows, key=lambda row: (positions[line_of(row.cell)], row.work.flops)))

@@ -1,10 +1,15 @@
 """The models that frameworks exported for others to run, for a short list."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from bench.records.record import Export, Status
+from bench.records.record import Cell, Export, Status
 from harness.report.tables.row import by_cell, head
 from harness.validity.results import Run
+
+MOST_OPERATORS: Final = 20  # that are listed one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +39,27 @@ def exported(run: Run) -> tuple[Exported, ...]:
         model = next((record.export for record in records if record.export is not None), None)
         exports.append(
             Exported(
-                title=shared["title"],
+                title=f"{shared['title']}{_work(cell)}",
                 status=shared["status"],
                 reason=shared["reason"],
                 producer=model.producer if model else "",
                 versions=_versions(model) if model else "",
-                operators=", ".join(model.operators) if model else "",
+                operators=_operators(model.operators) if model else "",
             )
         )
     return tuple(exports)
+
+
+def _work(cell: Cell) -> str:
+    """Return which model at a batch it is; empty: the regression's."""
+    return f" {cell.workload} {cell.size}, batch {cell.batch}" if cell.batch else ""
+
+
+def _operators(names: Sequence[str]) -> str:
+    """Return the operators in their order; of many, how often there is each."""
+    if len(names) <= MOST_OPERATORS:
+        return ", ".join(names)
+    return ", ".join(f"{count} {name}" for name, count in Counter(names).most_common())
 
 
 def _versions(model: Export) -> str:

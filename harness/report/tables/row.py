@@ -1,7 +1,7 @@
 """What every row of every table has: its cell, its status and the reason; and the order of the rows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from bench.records.record import FORWARD_ONLY, Cell, Record, Status, Timing, Track
@@ -53,9 +53,9 @@ def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
     }
     last = (len(run.facts.frameworks), 0)
 
-    def order(cell: Cell) -> tuple[bool, tuple[int, int], str]:
+    def order(cell: Cell) -> tuple[bool, tuple[int, int], str, int]:
         key = cell.framework, cell.mode
-        return infers(cell, run.source(*key)), positions.get(key, last), cell.id
+        return infers(cell, run.source(*key)), positions.get(key, last), replace(cell, batch=0).id, cell.batch
 
     return sorted(cells, key=order)
 

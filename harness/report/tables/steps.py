@@ -10,6 +10,7 @@ from bench.records.record import Cell, Record, Timing
 from harness.format import Value, listed, percent, rounded, shortened, significant, times, whole
 from harness.plan.label import name
 from harness.report.tables.column import (
+    BATCH,
     BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
@@ -374,6 +375,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(key="first_calls", type="integer", get=attrgetter("first_calls")),
     Column(heading="form", where="wide", folds="always", get=attrgetter("form")),
     Column(key="form", type="string", get=attrgetter("form")),
+    BATCH,
 )
 
 

@@ -43,7 +43,9 @@ def inference_remark(rows: Iterable[Row], meaning: str) -> tuple[str, ...]:
     exported = [row for row in inferring if row.source]
     runners = listed(list(dict.fromkeys(row.title for row in exported)))
     sources = listed(list(dict.fromkeys(row.source for row in exported)))
-    origin = f"{runners} runs models that {sources} trained and exported; " if exported else ""
+    trained = "exported" if any(row.cell.batch for row in exported) else "trained and exported"  # else by the run
+    runs = "run" if len({row.title for row in exported}) > 1 else "runs"
+    origin = f"{runners} {runs} models that {sources} {trained}; " if exported else ""
     return (f"Inference, not training: {origin}{meaning}.",)
 
 

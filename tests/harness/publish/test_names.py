@@ -24,6 +24,8 @@ def test_a_cell_has_an_address_that_reads_as_the_cell() -> None:
     found = cell_folder(cell(mode="reduce-overhead"))
     assert found == "cells/torch/reduce-overhead/regression-base-adam-float32-cpu-default"
     assert cell_folder(cell(workload="mlp", size="S")) == "cells/torch/eager/mlp-s-adam-float32-cpu-default"
+    inferring = cell(workload="mlp", size="S", optimizer="none", batch=256)
+    assert cell_folder(inferring) == "cells/torch/eager/mlp-s-none-float32-cpu-default-batch256"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "/etc", "a/../b", "CON", "nul.txt", " a", "a.", "Ä", "x" * 300])

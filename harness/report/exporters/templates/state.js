@@ -1,7 +1,7 @@
 // What the reader chose. It stands in the page's address, so that a view can be sent to somebody and the back button
 // works:  #framework=torch,jax&find=adam&ref=torch:eager&show=ratio&at=memory
 // A name or value that the page does not know is left out when the address is read. An address without "=" is an anchor.
-const FIELDS = ["framework", "mode", "workload", "size", "precision", "optimizer", "device", "allocator", "status"];
+const FIELDS = ["framework", "mode", "workload", "size", "precision", "optimizer", "device", "allocator", "batch", "status"];
 const VALUES = Object.fromEntries(FIELDS.map((field) => [field, new Set(CELLS.map((cell) => cell[field]))]));
 const ROW_KEYS = new Set(MATRIX ? MATRIX.rows.map(([key]) => key) : []);
 const COLUMN_KEYS = MATRIX ? MATRIX.columns : [];

@@ -69,7 +69,7 @@ def compiled(spec: Spec, capfd: pytest.CaptureFixture[str]) -> Mapping[str, Any]
 
 def group(*cells: Mapping[str, Any], is_inference: bool = False) -> Group:
     """Return a group of cells of one work, each with the given fields."""
-    work = ("mlp", "S", "adam", "float32", "cpu", "default")
+    work = ("mlp", "S", "adam", "float32", "cpu", "default", "")
     unknown = dict.fromkeys(("step_ns", "low_ns", "high_ns", "first_step_ns", "break_even", "peak_bytes", "ratio"))
     common = {"framework": "torch", "title": "PyTorch", "mode": "eager", "label": "", "status": "ok", "reason": ""}
     facts = {**common, **dict(zip(WORK, work, strict=True)), "is_inference": is_inference, "hue": 1, **unknown}

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.catalogue import Catalogue, catalogue
-from bench.records.record import FORWARD_ONLY, Cell, Memory, Record
+from bench.records.record import Cell, Memory, Record
 from harness.cli import app
 from harness.plan import request, selection
 from harness.report.claims.all import CLAIMS
@@ -22,7 +22,7 @@ from tests import factories
 from tests.factories import record
 
 MEASURED = [claim for claim in CLAIMS if claim.command]
-FIELDS = ("framework", "workload", "mode", "optimizer", "measure", "profile", "device")
+FIELDS = ("framework", "workload", "mode", "optimizer", "measure", "profile", "device", "batch")
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +87,9 @@ def test_its_command_is_for_the_device_of_the_run(claim: Claim[Evidence], offer:
 
 def test_a_claim_without_a_command_says_what_samestep_lacks() -> None:
     without = [claim for claim in CLAIMS if not claim.command]
-    assert [claim.id for claim in without] == ["onnx-inference", "feeding-data"]
+    assert [claim.id for claim in without] == ["feeding-data"]
     assert all(claim.why for claim in without)
     assert not any(claim.why for claim in MEASURED)
-
-
-def test_no_work_is_inferred_by_onnx_runtime_and_by_a_framework_itself(offer: Catalogue) -> None:
-    """Once there is one, the claim on ONNX Runtime gets a command."""
-    runtime = {mode.name for framework in offer.frameworks for mode in framework.modes if mode.source}
-    profile = selection.profile("default")
-    names = tuple(workload.name for workload in offer.workloads)
-    cells = [
-        cell
-        for optimizers in ((), (FORWARD_ONLY,))
-        for cell in selection.cells(offer, selection.Selection(workload=names, optimizer=optimizers), profile, "cpu")
-    ]
-    exported = {cell.workload for cell in cells if cell.mode in runtime}
-    forward = {cell.workload for cell in cells if cell.optimizer == FORWARD_ONLY}
-    assert exported
-    assert forward
-    assert not exported & forward
 
 
 def test_the_page_of_the_claims_has_every_one_with_its_command() -> None:

@@ -341,6 +341,26 @@ class TestOnnxInference:
         assert row("onnx-inference", [*runtime, *timed({"torch eager": 100})]).verdict is None
         assert row("onnx-inference", [*runtime, *timed({"jax jit": 100}, optimizer="none")]).verdict is None
 
+    def test_is_told_of_trained_models_at_each_batch_by_itself(self) -> None:
+        found = row("onnx-inference", [*self.at(1, 1.1), *self.at(256, 1.5)])
+        assert found.verdict == FAILS
+        assert "batch 1 1.10×" in found.measured
+        assert "batch 256 1.50×" in found.measured
+
+    def test_two_batches_are_not_compared_with_each_other(self) -> None:
+        runtime = timed({"onnxruntime from-torch": 100}, optimizer="none", batch=1)
+        own = timed({"torch eager": 100}, optimizer="none", batch=256)
+        assert row("onnx-inference", [*runtime, *own]).verdict is None
+
+    def test_a_path_without_a_result_is_named(self) -> None:
+        broken = invalid(cell(framework="onnxruntime", mode="from-jax", optimizer="none", batch=1))
+        found = row("onnx-inference", [*timed({"jax jit": 100}, optimizer="none", batch=1), *broken])
+        assert (found.verdict, found.measured) == (NOT_TOLD, "Without a result: ONNX Runtime from-jax: invalid")
+
+    def at(self, batch: int, ratio: float) -> list:  # type: ignore[type-arg]
+        own = timed({"torch eager": 100}, optimizer="none", batch=batch)
+        return [*timed({"onnxruntime from-torch": 100 * ratio}, optimizer="none", batch=batch), *own]
+
 
 def test_feeding_data_has_no_cells_and_no_command() -> None:
     found = row("feeding-data", timed({"torch eager": 100}))
