@@ -142,11 +142,16 @@ def _sentences(rows: Sequence[InferenceRow]) -> Iterable[str]:
     timed = [row for row in rows if row.call_ns is not None]
     if not timed:
         return
-    batch, fewest = min(row.cell.batch for row in rows), min(row.replicates for row in timed)
+    least: dict[str, int] = {}
+    for row in timed:
+        least[work_name(row.cell)] = min(row.cell.batch, least.get(work_name(row.cell), row.cell.batch))
+    batches = set(least.values())
+    batch = f"batch {batches.pop()}" if len(batches) == 1 else "the smallest batch of its work"
+    fewest = min(row.replicates for row in timed)
     processes = "process" if fewest == 1 else "processes"
     yield (
-        "A field has how many cells have a time, their largest deviation from float64, and the call at the smallest"
-        f" batch ({batch}), from {fewest} {processes} or more: what was measured, not what is told apart."
+        f"A field has how many cells have a time, their largest deviation from float64, and the call at {batch}, from"
+        f" {fewest} {processes} or more: what was measured, not what is told apart."
     )
     if any(row.is_own for row in rows):
         yield "Of a framework's own forward pass it is the shortest call of its modes, which is named."

@@ -75,3 +75,9 @@ def test_at_most_some_works_are_named_and_the_others_counted() -> None:
     (path,) = field(matrix(inferring.run(records)), "ONNX Runtime", "PyTorch")
     assert path.calls[-1] == "3 more"
     assert len(path.calls) == 5
+
+
+def test_a_sentence_says_at_which_batch_the_calls_are() -> None:
+    assert "the call at batch 1, from 6 processes or more" in matrix(inferring.example()).says[0]
+    other = [calls(cell("torch", "eager", batch=32, workload="convnet"), 40_000), calls(cell("torch", "eager"), 40_000)]
+    assert "the call at the smallest batch of its work, from 1 process or more" in matrix(inferring.run(other)).says[0]
