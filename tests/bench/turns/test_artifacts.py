@@ -43,7 +43,9 @@ def test_the_bytes_come_from_the_file_or_from_the_turn(tmp_path: Path) -> None:
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     (tmp_path / SHA).write_bytes(DATA + b"!")
-    with pytest.raises(ArtifactError, match=rf"^the model at .*{SHA} was changed after it was written: .*{SHA[:12]}"):
+    with pytest.raises(
+        ArtifactError, match=rf"^the model was changed after it was written: .* is {SHA[:12]}…; a new run"
+    ):
         content(Artifact(sha256=SHA, path=str(tmp_path / SHA)), "the model")
 
 
@@ -85,5 +87,5 @@ def test_a_turn_at_a_batch_without_parameters_says_so() -> None:
 def test_a_model_that_was_changed_is_refused_before_an_engine_loads_it(tmp_path: Path) -> None:
     (tmp_path / SHA).write_bytes(b"other")
     model = Model(artifact=Artifact(sha256=SHA, path=str(tmp_path / SHA)))
-    with pytest.raises(ArtifactError, match=r"the model .* was changed after it was written"):
+    with pytest.raises(ArtifactError, match="the model was changed after it was written"):
         workload_of(turn(cell=factories.cell(), model=model))
