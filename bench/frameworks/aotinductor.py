@@ -30,7 +30,7 @@ FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"))  # as they were expor
 NAME: Final = "model"  # of the one model in the package: what `aoti_compile_and_package` calls it
 DEVICE: Final = "AOTI_DEVICE_KEY"
 INSTRUCTIONS: Final = "AOTI_CPU_ISA"
-FIXED_THREADS: Final = re.compile(r"num_threads\((\d+)\)")  # in the C++ that Inductor wrote; at one thread it has none
+PARALLEL: Final = re.compile(r"#pragma omp parallel(?: num_threads\((\d+)\))?")  # in the C++ that Inductor wrote
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
@@ -54,7 +54,7 @@ def _proof(loader: Any, package: str, last: torch.Tensor | None) -> ModeProof:
         "device": metadata.get(DEVICE, ""),
         "precision": placement["output_precision"],
         "compute_precision": placement["output_precision"],
-        "threads": fixed if fixed is not None and fixed != placement["threads"] else placement["threads"],
+        "threads": int(fixed) if fixed.isdigit() and int(fixed) > 1 else placement["threads"],
     }
     return ModeProof(
         mode="from-torch" if DEVICE in metadata else f"of {json.dumps(metadata)}",
@@ -62,18 +62,18 @@ def _proof(loader: Any, package: str, last: torch.Tensor | None) -> ModeProof:
         graph_breaks=0,
         graphs=1,
         evidence=f"the package holds {len(constants)} constants; compiled for {metadata.get(INSTRUCTIONS) or 'no CPU'}"
-        f" on {metadata.get('AOTI_MACHINE')}, its own kernels for {fixed or 'one or any number of'} threads; "
+        f" on {metadata.get('AOTI_MACHINE')}, loops of its own kernels on {fixed} thread(s); "
         "the dtype is the output's",
         **placement,
     )
 
 
-def _fixed_threads(package: str) -> int | None:
-    """Return the number of threads that the kernels were compiled for; None: they have no parallel loop."""
+def _fixed_threads(package: str) -> str:
+    """Return the number of threads that the loops of the kernels were compiled for: "1", "2" or "any number of"."""
     with zipfile.ZipFile(package) as opened:
         sources = [name for name in opened.namelist() if name.endswith(".cpp")]
-        found = {int(number) for name in sources for number in FIXED_THREADS.findall(opened.read(name).decode())}
-    return max(found, default=None)
+        found = {number for name in sources for number in PARALLEL.findall(opened.read(name).decode())}
+    return "1" if not found else min(found) or "any number of"
 
 
 start, wait, to_numpy = device.start, device.wait, device.to_numpy

@@ -1,4 +1,4 @@
-"""jax.export: inference of the function that JAX exported as StableHLO, compiled by XLA when it is first called.
+"""jax.export: inference of the function that JAX or Flax exported as StableHLO, compiled by XLA in the first call.
 
 Nothing of the model's Python is needed, but JAX is: it reads the file and hands the program to XLA.
 """
@@ -18,9 +18,12 @@ from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Workload
 
-MODES = {"from-jax": "inference of the function that jax.export wrote as StableHLO, jitted"}
+MODES = {
+    "from-jax": "inference of the function that jax.export wrote as StableHLO, jitted",
+    "from-flax": "inference of the Flax model that jax.export wrote as StableHLO, jitted; Flax is not needed for it",
+}
 BASELINE = ""
-SOURCES = {"from-jax": "jax/stablehlo"}
+SOURCES = {"from-jax": "jax/stablehlo", "from-flax": "flax/stablehlo"}
 TRAINS = False
 PACKAGES = "jax"
 DEVICES = ("cpu",)
@@ -67,9 +70,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 def _proof(exported: Any, body: Body, infer: Any, x: jax.Array) -> ModeProof:
     """Return what JAX counted, and what the exported function says of itself."""
     dtypes = ", ".join(sorted({str(out.dtype) for out in exported.out_avals}))
-    read = proof_of(
-        "from-jax" if body.compiled else "op-by-op", body, x, held.output, infer._cache_size(), compute=dtypes
-    )
+    ran = exported.fun_name.replace("_", "-") if body.compiled else "op-by-op"  # the exporter named it like the mode
+    read = proof_of(ran, body, x, held.output, infer._cache_size(), compute=dtypes)
     return dataclasses.replace(
         read,
         precision=dtypes,

@@ -1,4 +1,4 @@
-"""SavedModel: inference of the folder that TensorFlow or Keras saved, through its signature, by TensorFlow's runtime."""
+"""SavedModel: inference of the folder that TensorFlow or Keras saved, through its signature, by TensorFlow."""
 
 import dataclasses
 import os

@@ -241,6 +241,8 @@ def _without_installing(command: Sequence[str]) -> str:
 def _locked(root: Path) -> Mapping[str, Mapping[str, str]]:
     found = {}
     for name in FRAMEWORKS:
+        if locks.packages(root, name) != name:  # an engine in another framework's packages: what is said of that holds
+            continue
         with contextlib.suppress(OSError):
             found[name] = kernels.packages(locks.lock_file(root, name, "cuda").read_text(encoding="utf-8"))
     return found

@@ -31,8 +31,9 @@ def of(framework: str, root: Path = locks.ROOT) -> int | None:
 
 
 def of_all(root: Path = locks.ROOT) -> Mapping[str, int]:
-    """Return the CUDA major version of each framework that brings one."""
-    return {name: found for name in FRAMEWORKS if (found := of(name, root))}
+    """Return the CUDA major version of each framework that brings one; not of engines in another's packages."""
+    owners = (name for name in FRAMEWORKS if locks.packages(root, name) == name)
+    return {name: found for name in owners if (found := of(name, root))}
 
 
 def requirement(framework: str, root: Path = locks.ROOT) -> str:

@@ -81,7 +81,12 @@ def plant_unknown(framework: str, workload: str) -> None:
         models.FORWARD[workload] = dataclasses.replace(models.FORWARD[workload], model=model)
 
 
-FAULTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"": dict, "unknown": dict, "transposed": transposed, "no-bias": without_bias}
+FAULTS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "": dict,
+    "unknown": dict,
+    "transposed": transposed,
+    "no-bias": without_bias,
+}
 
 
 def main(framework: str, format_: str, workload: str, size: str, batch: str, file: str, fault: str = "") -> None:

@@ -31,5 +31,4 @@ def describe(model: bytes) -> Export:
         format="aotinductor",
         operators=tuple(call for call in calls if not HOUSEKEEPING.search(call)),
         producer=f"AOTInductor {torch.__version__} for {about.get('AOTI_CPU_ISA') or about.get('AOTI_DEVICE_KEY', '')}",
-        versions=(f"torch=={torch.__version__}",),
     )

@@ -1,12 +1,13 @@
 """PyTorch: `torch.export` and `torch._inductor.aoti_compile_and_package`, which compile the captured program ahead.
 
-A package holds a shared library for the processor (or GPU) that it was compiled on, with the model's constants. Inductor
-fixes the number of threads of its own kernels then, from the threads of the process that exports.
+A package holds a shared library for the kind of processor that it was compiled on, with the model's constants. Inductor
+then fixes the number of threads of its own kernels: that of the process that exports, unless it is the machine's.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import torch
 
@@ -14,6 +15,9 @@ from bench.exports import ExportError
 from bench.exports._torch import exporting, loaded
 from bench.frameworks._torch.inductor import compiler_missing
 from bench.reference.workload import Array32, Workload
+
+# It would be 280 MB in /tmp, whatever the cache folder is, and takes as long to make as the rest.
+CONFIGS: Final = {"aot_inductor.precompile_headers": False}
 
 
 def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
@@ -27,5 +31,7 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     model, x = loaded(workload, parameters)
     with torch.no_grad(), TemporaryDirectory() as folder, exporting("a package of AOTInductor"):
         program = torch.export.export(model, (x,))
-        path = torch._inductor.aoti_compile_and_package(program, package_path=str(Path(folder) / "model.pt2"))
+        path = torch._inductor.aoti_compile_and_package(
+            program, package_path=str(Path(folder) / "model.pt2"), inductor_configs=CONFIGS
+        )
         return Path(path).read_bytes()

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+
 def packed(save: Callable[[str], Any]) -> bytes:
     """Return what `save` writes into a folder as an archive: its files by name, without times and owners."""
     written = io.BytesIO()

@@ -13,9 +13,9 @@ GRAPH: Final = "saved_model.pb"
 PYTHON: Final = ("PyFunc", "PyFuncStateless", "EagerPyFunc")  # call a function of the process that saved them
 # what a SavedModel needs to find, save and restore its variables, and calls of its functions
 HOUSEKEEPING: Final = {
-    "Const", "DisableCopyOnRead", "Identity", "NoOp", "Pack", "Placeholder", "ReadVariableOp", "StatefulPartitionedCall", "PartitionedCall",
-    "MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename", "StaticRegexFullMatch", "StringJoin", "Select",
-    "AssignVariableOp", "VarHandleOp", "VarIsInitializedOp",
+    "Const", "DisableCopyOnRead", "Identity", "NoOp", "Pack", "Placeholder", "ReadVariableOp",
+    "StatefulPartitionedCall", "PartitionedCall", "MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename",
+    "StaticRegexFullMatch", "StringJoin", "Select", "AssignVariableOp", "VarHandleOp", "VarIsInitializedOp",
 }  # fmt: skip
 
 
@@ -39,5 +39,4 @@ def describe(model: bytes) -> Export:
         format="saved_model",
         operators=tuple(operation for operation in operations if operation not in HOUSEKEEPING),
         producer=f"TensorFlow {version}",
-        versions=(f"tensorflow=={version}",),
     )

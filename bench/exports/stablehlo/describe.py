@@ -24,5 +24,4 @@ def describe(model: bytes) -> Export:
         operators=tuple(operation for operation in operations if operation != "constant"),
         producer=f"jax.export {jax.__version__} for {', '.join(exported.platforms)}, calling convention "
         f"{exported.calling_convention_version}",
-        versions=(f"jax=={jax.__version__}", f"jaxlib=={jax.lib.__version__}"),
     )

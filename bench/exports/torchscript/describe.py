@@ -19,5 +19,4 @@ def describe(model: bytes) -> Export:
         format="torchscript",
         operators=tuple(kind for kind in kinds if kind != "prim::Constant"),
         producer=f"PyTorch {torch.__version__} ({module._c._type().qualified_name()})",
-        versions=(f"torch=={torch.__version__}",),
     )

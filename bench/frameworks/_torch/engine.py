@@ -1,4 +1,4 @@
-"""What the engines inside PyTorch's packages share: a model that was exported as a step, with its proof left to them."""
+"""What the engines inside PyTorch's packages share: an exported model as a step, with its proof left to them."""
 
 from collections.abc import Callable
 

@@ -5,7 +5,7 @@ import dataclasses
 import pynvml
 import pytest
 
-from bench.frameworks import FRAMEWORKS
+from bench.catalogue import packages_of
 from harness.doctor import kernels, survey
 from harness.doctor.checks import examine
 from harness.doctor.kernels import Capability, faulty_cublas, packages, uncompiled
@@ -61,7 +61,7 @@ def test_the_cublas_that_frees_tensor_memory_twice(version: str, wrong: bool) ->
 def test_the_list_of_machine_code_is_that_of_the_locked_tensorflow() -> None:
     """A newer one may bring other kernels: look at .bazelrc of its release, then change both."""
     found = survey._locked(locks.ROOT)
-    assert set(found) == set(FRAMEWORKS)
+    assert set(found) == {packages_of(name) for name in locks.asked_for("cuda")}
     assert {of["tensorflow"] for of in found.values() if "tensorflow" in of} == {kernels.TENSORFLOW}
     assert {name for name, of in found.items() if "tensorflow" in of} == {"tensorflow", "keras_tensorflow"}
 
