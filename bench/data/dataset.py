@@ -20,19 +20,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import images, records
+from bench.data import FORMATS, SIZES, images, records
 
 VERSION: Final = 1  # of the generator: another one makes other bytes
 MANIFEST: Final = "manifest.json"
-SIZES: Final[Mapping[str, int]] = {"1MB": 1, "64MB": 64, "256MB": 256, "1GB": 1000, "4GB": 4000}  # millions of bytes
 GRAIN: Final = 256  # samples: each batch of the workloads divides it, so no batch is short
 SHARD: Final = 8192  # samples, 25 MB of pixels
 NPY_HEADER: Final = 128
-FORMATS: Final[Mapping[str, tuple[str, ...]]] = {  # by format of a pipeline, the kinds of file that it reads
-    "memory": ("images", "labels"),
-    "memmap": ("images", "labels"),
-    "records": ("records",),
-}
 SUFFIXES: Final[Mapping[str, str]] = {"images": "npy", "labels": "npy", "records": "tfrecord"}
 SAMPLE_BYTES: Final[Mapping[str, int]] = {"images": images.PIXELS, "labels": 4, "records": records.RECORD_BYTES}
 
@@ -46,7 +40,7 @@ class Part(NamedTuple):
 
     number: int
     first: int
-    count: int
+    samples: int
 
 
 def samples_of(size: str) -> int:
@@ -68,7 +62,7 @@ def kinds_of(formats: Sequence[str]) -> tuple[str, ...]:
 def bytes_of(size: str, formats: Sequence[str]) -> int:
     """Return the bytes of all files that these formats of a data set have, without the manifest."""
     parts = parts_of(samples_of(size))
-    return sum(file_bytes(kind, part.count) for kind in kinds_of(formats) for part in parts)
+    return sum(file_bytes(kind, part.samples) for kind in kinds_of(formats) for part in parts)
 
 
 def file_bytes(kind: str, count: int) -> int:
@@ -84,11 +78,11 @@ def file_name(kind: str, number: int) -> str:
 def content(kind: str, part: Part, *, block: int = 2048) -> Iterator[bytes]:
     """Yield the bytes of one shard, piece by piece: the header, then some samples at a time."""
     if kind == "images":
-        yield npy_header("|u1", (part.count, *images.SHAPE))
+        yield npy_header("|u1", (part.samples, *images.SHAPE))
     elif kind == "labels":
-        yield npy_header("<i4", (part.count,))
-    for first in range(part.first, part.first + part.count, block):
-        count = min(block, part.first + part.count - first)
+        yield npy_header("<i4", (part.samples,))
+    for first in range(part.first, part.first + part.samples, block):
+        count = min(block, part.first + part.samples - first)
         if kind == "images":
             yield images.images(first, count).tobytes()
         elif kind == "labels":
@@ -132,7 +126,7 @@ class Dataset:
         return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
 
     def sha256(self, format: str) -> str:
-        """Return the digest of the digests of all files of a format: two data sets share it if their bytes are equal."""
+        """Return the digest of the digests of all files of a format: equal bytes, equal digest."""
         lines = (f"{path.name} {self.files[path.name][1]}\n" for path in self.paths(format))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -155,7 +149,9 @@ def open_dataset(folder: Path, size: str) -> Dataset:
         files = {name: (int(file["bytes"]), str(file["sha256"])) for name, file in told["files"].items()}
         version, samples = told["version"], told["samples"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is no manifest of a data set ({error}): samestep run --stream {size} makes one") from error
+        raise DataError(
+            f"{path} is no manifest of a data set ({error}): samestep run --stream {size} makes one"
+        ) from error
     if (version, samples) != (VERSION, samples_of(size)):
         raise DataError(f"{path} is of another version of the generator: remove {path.parent}")
     return Dataset(folder=folder / size, size=size, samples=samples, files=files)

@@ -56,10 +56,10 @@ class Hash:
         """Add one batch."""
         x, y = np.ascontiguousarray(batch.x), batch.y.astype("<i4")
         self._samples += len(y)
-        self._x.update(x)
-        self._y.update(y)
+        self._x.update(x.data)
+        self._y.update(y.data)
         for image, label in zip(x.reshape(len(y), -1), y.tolist(), strict=True):
-            one = hashlib.blake2b(image, digest_size=MULTISET_BYTES, salt=label.to_bytes(16, "little"))
+            one = hashlib.blake2b(image.data, digest_size=MULTISET_BYTES, salt=label.to_bytes(16, "little"))
             self._sum += int.from_bytes(one.digest(), "little")
 
     def digest(self) -> Digest:

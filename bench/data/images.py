@@ -3,8 +3,8 @@
 A sample of class c is that class's pattern, 4 × 4 × 3 values below 112 blown up to 32 × 32 × 3, and 4 bits of noise on
 each pixel. So a pixel is below 128, which the zlib streams of `bench.data.records` rely on, and a model can learn.
 
-All numbers come from SplitMix64 (Steele, Lea, Flood 2014) as a function of a counter. NumPy's generators are faster, but
-the streams of their methods may change from version to version.
+All numbers come from SplitMix64 (Steele, Lea, Flood 2014) as a function of a counter. NumPy's generators are faster,
+but the streams of their methods may change from version to version.
 """
 
 from typing import Any, Final
@@ -67,6 +67,6 @@ def images(first: int, count: int) -> Images:
     made = np.empty((count * PIXELS // 2, 2), np.uint8)
     np.bitwise_and(pairs, 15, out=made[:, 0])
     np.right_shift(pairs, 4, out=made[:, 1])
-    made = made.reshape(count, *SHAPE)
-    made += patterns()[labels(first, count)]
-    return made
+    noisy: Images = made.reshape(count, *SHAPE)
+    noisy += patterns()[labels(first, count)]
+    return noisy

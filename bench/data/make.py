@@ -5,7 +5,7 @@ import hashlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -31,10 +31,11 @@ Say = Callable[[int, int], None]  # called with the files that are done and thos
 
 def missing(folder: Path, size: str, formats: Sequence[str]) -> tuple[tuple[str, Part], ...]:
     """Return kind and shard of each file that is to be written: not in the manifest, or not of its length."""
+    files: Container[str]
     try:
         files = open_dataset(folder, size).files
     except DataError:
-        files = {}
+        files = ()
     wanted = ((kind, part) for kind in kinds_of(formats) for part in parts_of(samples_of(size)))
     return tuple((kind, part) for kind, part in wanted if not _is_there(folder / size, kind, part, files))
 
@@ -95,9 +96,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _is_there(folder: Path, kind: str, part: Part, files: object) -> bool:
+def _is_there(folder: Path, kind: str, part: Part, files: Container[str]) -> bool:
     name = file_name(kind, part.number)
     try:
-        return isinstance(files, dict) and name in files and (folder / name).stat().st_size == file_bytes(kind, part.count)
+        return name in files and (folder / name).stat().st_size == file_bytes(kind, part.samples)
     except OSError:
         return False

@@ -3,9 +3,9 @@
     u64 length, u32 masked CRC-32C of these 8 bytes, payload, u32 masked CRC-32C of the payload       (little endian)
 
 What `zlib.compress` writes differs between zlib and zlib-ng. So the streams are written here, as one block of fixed
-Huffman codes (RFC 1951, section 3.2.6) without matches: a pixel, being below 144, has the code 0x30 + pixel, eight bits,
-the highest first. That is a table and a shift by the three bits of the block's header. It saves no room; decoding it is
-the real work of any zlib.
+Huffman codes (RFC 1951, section 3.2.6) without matches: a pixel, being below 144, has the code 0x30 + pixel, eight
+bits, the highest first. That is a table and a shift by the three bits of the block's header. It saves no room; decoding
+it is the real work of any zlib.
 """
 
 import struct
@@ -77,7 +77,7 @@ def streams(images: Images) -> Bytes:
     block[:, :PIXELS] = code << 3
     block[:, 0] |= 0b011  # the last block, of fixed codes; the end's code is seven zeros
     block[:, 1 : PIXELS + 1] |= code >> 5
-    sums = np.fromiter((zlib.adler32(row) for row in flat), np.uint32, len(flat))
+    sums = np.fromiter((zlib.adler32(row.data) for row in flat), np.uint32, len(flat))
     made[:, -4:] = sums.astype(">u4").view(np.uint8).reshape(-1, 4)
     return made
 

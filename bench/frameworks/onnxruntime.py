@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from bench.interface import Output, Skip, Step
 from bench.exports.onnx import INPUT, OUTPUT
+from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 

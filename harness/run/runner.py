@@ -26,7 +26,6 @@ from harness.store.sameness import Sameness
 from harness.store.samples import Sample
 from harness.strict import FieldError
 
-
 # Of a file in a message to a container: together, as base64, they fit into `bench.turns.channel.LONGEST_BYTES`.
 MODEL_BYTES: Final = 32 << 20
 PREDICTIONS_BYTES: Final = 16 << 20
@@ -238,6 +237,7 @@ def turn_of(
         repeats=repeats_of(planned, run.settings),
         model=model,
         named=run.facts.env,
+        data=run.facts.data if planned.cell.stream else "",
     )
 
 
