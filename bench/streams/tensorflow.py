@@ -73,7 +73,7 @@ def _decoded(table: Tensor) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 def _all_decoded(table: Tensor, batch: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     def whole(number: Tensor, payloads: Tensor) -> tuple[Tensor, Tensor]:
-        ones = tf.ones_like(payloads, tf.int32, optimize=False)
+        ones = tf.ones(tf.shape(payloads), tf.int32)
         labels = tf.io.decode_raw(tf.strings.substr(payloads, ones - 1, ones), tf.uint8)[:, 0]
         streams = tf.strings.substr(payloads, ones, ones * STREAM_BYTES)
         pixels = tf.io.decode_raw(tf.io.decode_compressed(streams, "ZLIB"), tf.uint8, PIXELS)
