@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.catalogue import FrameworkOffer, catalogue
+from bench.catalogue import catalogue
 from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout, cuda
-from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SelectionError, SetupError, StoreError
+from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
 from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
 from harness.launchers.base import Launcher
@@ -55,14 +55,7 @@ def run(requested: Request, setting: Setting) -> int:
         _require_gpu(name, shared=setting.shared_gpu)
     used = set(models.needed(planned.offer.frameworks, plan.cells))
     named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
-    data = datasets.folder_of(setting.data) if any(cell.stream for cell in plan.cells) else None
-    if setting.data and not data:
-        raise SelectionError("--data: only with --stream.")
-    for name in planned.launchers if data else ():
-        if not choose.LAUNCHERS[name].mounts_data:
-            raise SelectionError(f"--stream: the containers of --launcher {name} have no data set; name another one.")
-    if data:
-        datasets.make_ready(data, plan.cells, _formats(planned.offer.frameworks), progress.say)
+    data = datasets.ready(setting.data, plan, planned.offer.frameworks, planned.launchers, progress.say)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     with checkout.snapshot() as code:
@@ -71,7 +64,7 @@ def run(requested: Request, setting: Setting) -> int:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
             facts = _facts(folder, requested, setting, planned, cpus, launcher.name, wanted)
-            facts = replace(facts, data=str(data or ""))
+            facts = replace(facts, data=data)
             folder.write_plan(plan)
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -127,8 +120,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
         cpus=os.sched_getaffinity(0),
     )
     require_space(folder.path)
-    if facts.data:
-        datasets.make_ready(Path(facts.data), plan.cells, _formats(facts.frameworks), progress.say)
+    datasets.ready(Path(facts.data) if facts.data else None, plan, facts.frameworks, [facts.launcher], progress.say)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
         _require_gpu(facts.launcher, shared=shared)
@@ -368,11 +360,6 @@ def _facts(
         env=wanted.named,
         code=_code(used, plan, device, wanted.code),
     )
-
-
-def _formats(offers: Sequence[FrameworkOffer]) -> Mapping[tuple[str, str], str]:
-    """Return, by framework and pipeline, the format that it reads."""
-    return {(offer.name, pipeline.name): pipeline.format for offer in offers for pipeline in offer.pipelines}
 
 
 def _why_not(setting: Setting, device: str) -> str:

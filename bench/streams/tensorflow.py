@@ -76,7 +76,7 @@ def _all_decoded(table: Tensor, batch: int) -> Callable[[Tensor, Tensor], tuple[
         ones = tf.ones(tf.shape(payloads), tf.int32)
         labels = tf.io.decode_raw(tf.strings.substr(payloads, ones - 1, ones), tf.uint8)[:, 0]
         streams = tf.strings.substr(payloads, ones, ones * STREAM_BYTES)
-        pixels = tf.io.decode_raw(tf.io.decode_compressed(streams, "ZLIB"), tf.uint8, PIXELS)
+        pixels = tf.io.decode_raw(tf.io.decode_compressed(streams, "ZLIB"), tf.uint8, fixed_length=PIXELS)
         images = tf.reshape(pixels, (-1, *SHAPE))
         return _all_augmented(images, _rows(table, number, batch, labels)), tf.cast(labels, tf.int32)
 

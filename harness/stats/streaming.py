@@ -100,11 +100,12 @@ def _consumed(one: Pass, streaming: Streaming) -> float:
     return min(one.samples, streaming.samples) / streaming.samples * streaming.data_bytes
 
 
-def _steady(one: Pass) -> tuple[float, int]:
-    """Return samples and time of a pass without its first batch."""
-    if one.batches < 2:
+def _steady(one: Pass) -> tuple[float, float]:
+    """Return samples and time of a pass without its first batch and the step on it."""
+    if one.batches < 2 or not one.first_batch_ns:
         return one.samples, one.wall_ns
-    return one.samples * (one.batches - 1) / one.batches, one.wall_ns - one.first_batch_ns
+    rest = one.batches - 1
+    return one.samples * rest / one.batches, one.wall_ns - one.first_batch_ns - one.step_ns / one.batches
 
 
 def _of_page_cache(streaming: Streaming, pipeline_ns: float | None) -> float | None:

@@ -4,15 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.data import dataset, make
+from bench.catalogue import FrameworkOffer
 from bench.records.record import Cell
 from bench.turns import variables
-from harness.errors import SetupError
+from harness.errors import SelectionError, SetupError
 from harness.format import memory_size
+from harness.launchers import choose
+from harness.plan.plan import Plan
+from harness.plan.request import require_none
 from harness.terminal import shell
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -22,9 +25,30 @@ SPARE_BYTES: Final = 256 << 20  # of the disk that is left free
 Say = Callable[[str], None]
 
 
-def folder_of(typed: Path | None) -> Path:
-    """Return where the data sets lie: the folder that was typed, else one of the checkout."""
-    return (typed or ROOT / FOLDER).absolute()
+def ready(typed: Path | None, plan: Plan, offers: Sequence[FrameworkOffer], launchers: Sequence[str], say: Say) -> str:
+    """Make the data sets that a plan streams; return their folder; empty: it streams none.
+
+    Args:
+        typed: the folder, as typed; None: one of the checkout.
+        plan: of the run.
+        offers: its frameworks.
+        launchers: the launchers of its replicates.
+        say: called with a line of progress.
+
+    Raises:
+        SelectionError: a launcher's replicates could not read them, or a folder was typed for nothing.
+        SetupError: there is no room, or they cannot be written.
+    """
+    if not any(cell.stream for cell in plan.cells):
+        require_none({"--data": typed}, needs="--stream")
+        return ""
+    for name in launchers:
+        if not choose.LAUNCHERS[name].mounts_data:
+            raise SelectionError(f"--stream: the containers of --launcher {name} have no data set; name another one.")
+    folder = (typed or ROOT / FOLDER).absolute()
+    formats = {(offer.name, pipeline.name): pipeline.format for offer in offers for pipeline in offer.pipelines}
+    make_ready(folder, plan.cells, formats, say)
+    return str(folder)
 
 
 def make_ready(folder: Path, cells: Iterable[Cell], formats: Mapping[tuple[str, str], str], say: Say) -> None:
@@ -39,6 +63,8 @@ def make_ready(folder: Path, cells: Iterable[Cell], formats: Mapping[tuple[str, 
     Raises:
         SetupError: there is no room, which is said before anything is written, or they cannot be written.
     """
+    from bench.data import dataset, make  # only now: the generator loads NumPy
+
     wanted: dict[str, list[str]] = {}
     for cell in cells:
         if cell.stream:
