@@ -1,4 +1,4 @@
-"""How a framework writes a trained model for others to run: a package for each format, in it a module for each framework.
+"""How a framework writes a trained model for others to run: a package for each format, a module for each framework.
 
     bench/exports/<format>/<framework>.py   export(workload, parameters) -> bytes   the artifact: one file's bytes
     bench/exports/<format>/describe.py      describe(model) -> Export               what the artifact says of itself

@@ -1,18 +1,20 @@
 """ONNX Runtime: inference of the trained model that another framework exported, bound once to its input and output.
 
 A step is one inference of the whole batch; nothing is trained here. Without a batch the model is the regression that
-the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the first call
-(I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice as long.
+the source's framework trained, at a batch it has the run's trained parameters. Input and output are bound before the
+first call (I/O binding): `session.run` would look both up by name and allocate the output in every call, and take twice
+as long.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import onnxruntime as ort
 
 from bench.exports.onnx import INPUT, OUTPUT
+from bench.frameworks._onnxruntime_models import FORWARD
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
@@ -37,8 +39,6 @@ ALLOCATOR_DEVICES = ("cpu", "cuda")
 ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
 PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-Predict = Callable[[Array32], Array32]
 
 USE_ENV_ALLOCATORS: Final = "session.use_env_allocators"
 
@@ -130,32 +130,6 @@ def _policy_of(session: ort.InferenceSession) -> str:
     except RuntimeError:  # it has no such entry
         shared = "0"
     return tuple(ALLOCATORS)[int(strategy)] if shared == "1" else "default"
-
-
-def _given(predict: Predict, workload: Workload) -> Mapping[str, Array32]:
-    """Return the parameters that the model was exported with: only its predictions tell that it has them."""
-    return workload.parameters
-
-
-def _line(predict: Predict, workload: Workload) -> Mapping[str, Array32]:
-    """Read weight and bias off the predictions: a session does not show its initializers.
-
-    The prediction at 0 is the bias. At 2^40 the bias is less than half a unit in the last place, so that the quotient
-    is exactly the weight.
-    """
-    far = np.float32(2**40)
-    x = np.zeros(workload.batch.x.shape, np.float32)  # (n, 1)
-    x[1] = far
-    prediction = predict(x)  # (n, 1)
-    return {"weight": prediction[1:2] / far, "bias": prediction[0]}
-
-
-FORWARD: Final[Mapping[str, Callable[[Predict, Workload], Mapping[str, Array32]]]] = {
-    "regression": _line,
-    "mlp": _given,
-    "convnet": _given,
-    "transformer": _given,
-}
 
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:

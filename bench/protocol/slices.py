@@ -1,9 +1,11 @@
 """The timed rounds of a process that takes turns: in time slices, parked between them.
 
 A slice is about `SLICE_NS` of whole rounds, and one more before them, which is left out: the process that had its slice
-before used the caches. Where a round is as long as a slice, nothing is left out: a slice is one round.
+before used the caches. Where a round is as long as a slice, nothing is left out: a slice is one round. Where a round is
+one short call, for its latency, a slice has `MOST_UNITS` rounds after `SETTLING_NS` of them.
 """
 
+import math
 from typing import Final
 
 from bench.protocol.placement import Placement
@@ -20,6 +22,8 @@ from bench.protocol.rounds import (
 from bench.turns.parking import SLICE_NS, Keeper, Parked
 
 SLICED_ROUND_NS: Final = 2_000_000  # least length of a round: shorter than the slices that a scheduler deals out
+MOST_UNITS: Final = 50  # of a slice that count: of calls of some microseconds a slice would have thousands
+SETTLING_NS: Final = 500_000  # until the caches hold what short rounds use
 MOST_ROUNDS: Final = 1 << 30  # the keeper ends them
 
 
@@ -39,8 +43,10 @@ class Slices:
         self.placement = placement or Placement()
         self.lengths = lengths_of(timer, warm.calls)
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
-        self.left_out = int(unit_ns < SLICE_NS)
-        self.units = max(1, round(SLICE_NS / unit_ns)) + self.left_out  # of a slice: rounds, or a trainer's two fits
+        settling = min(MOST_UNITS, max(1, math.ceil(SETTLING_NS / unit_ns)))
+        self.left_out = settling if unit_ns < SLICE_NS else 0
+        timed = min(MOST_UNITS, max(1, round(SLICE_NS / unit_ns)))
+        self.units = timed + self.left_out  # of a slice: rounds, or a trainer's two fits
         self.begin_ns: list[int] = []
         self.cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
         self.spent_cpu_ns = self.spent_wall_ns = 0  # within the slices

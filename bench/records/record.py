@@ -165,10 +165,8 @@ class Accuracy:
     formula: str  # the update rule of the framework and of its reference: "kingma-ba", "epsilon-hat" or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, from the framework
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
-    max_loss_deviation: (
-        float | None
-    )  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions;
-    # of a trained model at a batch: largest |prediction - reference| / rms(reference)
+    max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
+    # (of a trained model at a batch: over the rms of the reference's)
     weight: float | None  # the trained weight (regression)
     bias: float | None  # the trained bias (regression)
     reference_weight: float | None  # the float64 reference's weight after the same steps
@@ -242,7 +240,7 @@ class Export:
 
     format: str  # package under bench/exports, such as "onnx"
     sha256: str = ""  # of the artifact's bytes; the run's folder keeps them as models/<sha256>
-    size_bytes: int = 0
+    size_bytes: int = 0  # of the artifact
     export_ns: int | None = None  # writing it, without the import of framework and exporter; None: not measured
     operators: tuple[str, ...] = ()  # of the graph, in its order; empty: the format does not tell
     producer: str = ""  # the program that wrote it, as the file says

@@ -25,7 +25,7 @@ MOST_BYTES: Final = 32 << 20  # as base64 it fits into the record of a turn, `be
 
 
 def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
-    """Train through the framework's plain mode and pass the gate, or take the run's parameters; export; return the record."""
+    """Train and pass the gate, or take the run's parameters; export; return the record, in any case."""
     name, format_ = turn.cell.framework, turn.cell.mode.removeprefix(f"{EXPORT}-")
     mode = plain_mode(framework_offer(name))
 

@@ -1,4 +1,4 @@
-"""The files of a run that a turn needs: read where they are, or from the turn; other bytes than the run's are refused."""
+"""The files of a run that a turn needs, read where they are or from the turn; bytes that were changed are refused."""
 
 import base64
 import binascii
@@ -31,8 +31,7 @@ def content(artifact: Artifact, what: str) -> bytes:
 def require(artifact: Artifact, data: bytes, what: str) -> None:
     """Raise ArtifactError unless `data` are the bytes of `artifact`."""
     if (found := hashlib.sha256(data).hexdigest()) != artifact.sha256:
-        where = f" at {artifact.path}" if artifact.path else ""
         raise ArtifactError(
-            f"{what}{where} was changed after it was written: its SHA-256 is {found[:12]}…, and {artifact.sha256[:12]}…"
-            " in the record; a new run writes it again"
+            f"{what} was changed after it was written: its SHA-256 is {found[:12]}…, in the record it is"
+            f" {artifact.sha256[:12]}…; a new run writes it again"
         )

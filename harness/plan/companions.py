@@ -6,7 +6,7 @@ the machine and the drift probe show how reliable the times are.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Track
@@ -21,6 +21,7 @@ MEASURES: Final = (TIME, *REPEATING)
 PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}
 PROBE_FEWEST_BLOCKS: Final = 2  # a drift is a change from one block to another
 
+NO_WORK: Final[Mapping[str, Any]] = {"workload": "", "optimizer": "", "size": "", "precision": "", "batch": 0}
 CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 
@@ -78,7 +79,7 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
         return tuple(cells)
     name = next((preferred for preferred in PREFERRED.get(device, ()) if preferred in able), able[0])
     template = next(cell for cell in probed if cell.framework == name)
-    probe = replace(template, mode=DRIFT_PROBE, workload="", optimizer="", size="", precision="", track=DRIFT_PROBE)
+    probe = replace(template, mode=DRIFT_PROBE, track=DRIFT_PROBE, **NO_WORK)
     return (*cells, probe)
 
 
@@ -126,8 +127,5 @@ def with_limits(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]) -> 
     for cell in cells:
         if (key := (cell.framework, cell.mode, cell.device)) in libraries:  # not so for a hello world
             first.setdefault(libraries[key], cell)
-    turns = (
-        replace(cell, mode=LIMITS, workload="", optimizer="", size="", precision="", track=LIMITS)
-        for cell in first.values()
-    )
+    turns = (replace(cell, mode=LIMITS, track=LIMITS, **NO_WORK) for cell in first.values())
     return (*cells, *turns)

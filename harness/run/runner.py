@@ -25,10 +25,12 @@ from harness.store.replicates import LAUNCH, never_ran
 from harness.store.sameness import Sameness
 from harness.store.samples import Sample
 from harness.strict import FieldError
+from harness.terminal import shell
 
 # Of a file in a message to a container: together, as base64, they fit into `bench.turns.channel.LONGEST_BYTES`.
 MODEL_BYTES: Final = 32 << 20
 PREDICTIONS_BYTES: Final = 16 << 20
+NO_PACKAGE: Final = "No module named "  # in the words of Python's import
 
 
 class Runner:
@@ -112,6 +114,7 @@ class Runner:
         record = named(record, self.observer.gpu_name)
         if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
             record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
+        record = with_environment_named(record)
         self._sameness.require(record)
         record = self._run.folder.with_model_kept(record)
         record = self._keep(record, watch.samples, outcome.log)
@@ -253,6 +256,15 @@ def inlined(model: Model) -> Model:
         trained=held(model.trained, MODEL_BYTES),
         expected=held(model.expected, PREDICTIONS_BYTES),
     )
+
+
+def with_environment_named(record: Record) -> Record:
+    """Return `record`; where a package was missing, with the command that makes an environment that has it."""
+    failed_at = record.failure.phase if record.failure else ""
+    if record.status != "failed" or failed_at != "import" or NO_PACKAGE not in record.reason:
+        return record
+    remedy = shell.samestep("run", "--launcher", "venv", "--framework", record.cell.framework)
+    return dataclasses.replace(record, reason=f"{record.reason}: {remedy} makes an environment that has it")
 
 
 def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKind, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue import Catalogue, catalogue, framework_offer
+from bench.catalogue import Catalogue, FrameworkError, catalogue, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.interface import Framework
 from bench.records import codec, record
@@ -92,3 +92,23 @@ def test_a_library_that_is_declared_has_its_probes(name: str) -> None:
     text = (BENCH / "frameworks" / f"{name}.py").read_text(encoding="utf-8")
     assert bool(library) == ("probes = " in text or "probes() " in text or "memory, probes = " in text)
     assert not library or framework_offer(library).limits == library
+
+
+def written(tmp_path: Path, *lines: str) -> Path:
+    (tmp_path / "frameworks").mkdir()
+    head = ('"""Engine: runs models."""', 'MODES = {"from-torch": "a model"}', 'BASELINE = ""', "ENVIRONMENT = {}")
+    (tmp_path / "frameworks" / "engine.py").write_text("\n".join((*head, *lines)) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_an_engine_says_whose_models_in_which_format_it_runs_and_in_whose_environment(tmp_path: Path) -> None:
+    folder = written(tmp_path, 'SOURCES = {"from-torch": "torch/onnx"}', "TRAINS = False", 'PACKAGES = "torch"')
+    offer = framework_offer("engine", folder)
+    assert [(mode.source, mode.format) for mode in offer.modes] == [("torch", "onnx")]
+    assert (offer.trains, offer.packages) == (False, "torch")
+
+
+def test_a_source_without_a_format_is_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path, 'SOURCES = {"from-torch": "torch"}')
+    with pytest.raises(FrameworkError, match="from-torch has 'torch', and not a framework and a format such as"):
+        framework_offer("engine", folder)

@@ -1,8 +1,9 @@
-"""Export the regression in this interpreter and print what the file says of itself as one line of JSON.
+"""Export a model in this interpreter and print what the file says of itself as one line of JSON.
 
-    PYTHONPATH=<repository> python tests/frameworks/check_export.py FRAMEWORK FILE [unknown]
+    PYTHONPATH=<repository> python tests/frameworks/check_export.py FRAMEWORK FILE [FAULT] [WORKLOAD BATCH]
 
-With "unknown" the model ends in an operator that ONNX does not have; printed is then the error.
+FAULT: "unknown": the model ends in an operator that ONNX does not have, printed is then the error; "transposed": a
+square weight of the model is transposed; "no bias": a bias of it is zero. Without WORKLOAD it is the regression.
 """
 
 import dataclasses
@@ -12,10 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.exports.onnx import ExportError
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Workload
 from bench.workloads import regression
+from tests.frameworks.check_inference import at_batch
 
 
 def trained(workload: Workload) -> dict[str, Any]:
@@ -31,7 +35,7 @@ def bessel_torch() -> object:
         def forward(self, x: Any) -> Any:
             return torch.special.bessel_j0(super().forward(x))
 
-    return lambda: Bessel(1, 1)
+    return lambda workload: Bessel(1, 1)
 
 
 def bessel_keras() -> object:
@@ -41,7 +45,7 @@ def bessel_keras() -> object:
         def call(self, x: Any) -> Any:
             return special.bessel_j0(x)
 
-    return lambda: [keras.layers.Dense(1), Bessel()]
+    return lambda workload: keras.Sequential([keras.Input((1,)), keras.layers.Dense(1), Bessel()])
 
 
 def callback_jax() -> object:
@@ -52,15 +56,30 @@ def callback_jax() -> object:
 UNKNOWN = {"torch": bessel_torch, "keras_tensorflow": bessel_keras, "jax": callback_jax}
 
 
-def main(framework: str, file: str, fault: str = "") -> None:
+def planted(parameters: dict[str, Any], fault: str) -> dict[str, Any]:
+    """The parameters of a model with a fault."""
+    names = sorted(parameters)
+    if fault == "transposed":
+        square = next(
+            name for name in names if parameters[name].ndim > 1 and len(set(parameters[name].shape[-2:])) == 1
+        )
+        return {**parameters, square: np.ascontiguousarray(np.swapaxes(parameters[square], -1, -2))}
+    if fault == "no bias":
+        bias = next(name for name in names if name.endswith("bias"))
+        return {**parameters, bias: np.zeros_like(parameters[bias])}
+    return parameters
+
+
+def main(framework: str, file: str, fault: str = "", name: str = "", batch: str = "0") -> None:
     exporter = importlib.import_module(f"bench.exports.onnx.{framework}")
-    workload = regression.make("base", "adam")
+    workload = at_batch(name, int(batch)) if name else regression.make("base", "adam")
+    parameters = dict(workload.parameters) if name else trained(workload)
     # as in the process that trained: what it set must not hinder the export
     importlib.import_module(f"bench.frameworks.{framework}").start("cpu", 1)
     if fault == "unknown":
         exporter.FORWARD["regression"] = UNKNOWN[framework]()
     try:
-        model = exporter.export(workload, trained(workload))
+        model = exporter.export(workload, planted(parameters, fault))
     except ExportError as error:
         print(json.dumps({"error": str(error)}))
         return

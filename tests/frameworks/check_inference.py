@@ -1,6 +1,8 @@
-"""Run an exported regression in ONNX Runtime and print what was found as one line of JSON.
+"""Run an exported model in ONNX Runtime and print what was found as one line of JSON.
 
-SAMESTEP_MODEL=<file> PYTHONPATH=<repository> python tests/frameworks/check_inference.py MODE THREADS
+SAMESTEP_MODEL=<file> PYTHONPATH=<repository> python tests/frameworks/check_inference.py MODE THREADS [WORKLOAD BATCH]
+
+Without WORKLOAD it is the regression.
 """
 
 import dataclasses
@@ -10,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.frameworks import onnxruntime as framework
 from bench.interface import Skip, Step
-from bench.workloads import regression
+from bench.records.record import FORWARD_ONLY
+from bench.reference import inference
+from bench.reference.workload import Workload
+from bench.workloads import make, regression
 
 
 def tasks() -> int:
@@ -20,8 +24,16 @@ def tasks() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-def main(mode: str, threads: str) -> None:
-    workload = regression.make("base", "adam")
+def at_batch(name: str, batch: int) -> Workload:
+    """A workload at its smallest size and at a batch, trained."""
+    parameters = inference.trained(make(name, size="tiny", optimizer="adam"))
+    return inference.at_batch(make(name, size="tiny", optimizer=FORWARD_ONLY), batch, parameters)
+
+
+def main(mode: str, threads: str, name: str = "", batch: str = "0") -> None:
+    from bench.frameworks import onnxruntime as framework
+
+    workload = at_batch(name, int(batch)) if name else regression.make("base", "adam")
     framework.start("cpu", int(threads))
     before = tasks()
     step = framework.build(workload, mode, "float32")

@@ -1,6 +1,5 @@
 """What PyTorch, Keras and JAX export, ONNX Runtime computes as NumPy does, and says whose model it ran."""
 
-import base64
 import json
 import subprocess
 from functools import cache
@@ -11,10 +10,13 @@ import numpy as np
 import pytest
 
 from bench.catalogue import framework_offer
+from bench.reference import inference
+from bench.reference.accuracy import prediction_deviation
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA
 from bench.workloads import regression
 from harness.environments.checkout import ROOT
+from tests.frameworks.check_inference import at_batch
 from tests.frameworks.interpreters import python_of, run_in
 from tests.frameworks.sampling import sampled
 
@@ -41,7 +43,7 @@ def environment_of(framework: str) -> dict[str, str]:
 
 def exported(framework: str, scratch: Path, *fault: str) -> dict[str, Any]:
     script = ROOT / "tests" / "frameworks" / "check_export.py"
-    arguments = (str(script), framework, str(scratch / "exported.onnx"), *fault)
+    arguments = (str(script), framework, str(scratch / f"{framework}.onnx"), *fault)
     printed = run_in(framework, scratch, *arguments, **environment_of(framework))
     found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
@@ -58,14 +60,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model_of(framework: str, folder: Path) -> bytes:
-    return base64.b64decode(description(framework, folder)["model_base64"])
+    description(framework, folder)
+    return (folder / f"{framework}.onnx").read_bytes()
 
 
-def inferred(mode: str, model: bytes, scratch: Path, threads: int = 1) -> dict[str, Any]:
+def inferred(mode: str, model: bytes, scratch: Path, threads: int = 1, *work: str) -> dict[str, Any]:
     (scratch / "model.onnx").write_bytes(model)
     script = ROOT / "tests" / "frameworks" / "check_inference.py"
     environment = environment_of("onnxruntime") | {"SAMESTEP_MODEL": str(scratch / "model.onnx"), "HOME": str(scratch)}
-    printed = run_in("onnxruntime", scratch, str(script), mode, str(threads), **environment)
+    printed = run_in("onnxruntime", scratch, str(script), mode, str(threads), *work, **environment)
     found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
@@ -98,7 +101,7 @@ def test_an_operator_that_onnx_lacks_is_named_with_framework_and_versions(
 
     assert error.startswith(f"{title} cannot export the operator {operator} to ONNX (IR version 10, opset 18): ")
     assert "\n" not in error
-    assert not (tmp_path / "exported.onnx").exists()
+    assert not list(tmp_path.glob("*.onnx"))
 
 
 @pytest.mark.parametrize(("mode", "framework"), SOURCES.items())
@@ -136,6 +139,42 @@ def test_a_mode_is_proved_by_the_models_producer_and_the_sessions_options(
     assert (proof["output_device"], proof["output_precision"]) == ("cpu", "float32")
     assert "ORT_ENABLE_ALL" in proof["evidence"]
     assert found["pool_threads"] == threads - 1, "the calling thread is one of them"
+
+
+def deviation_of(mode: str, framework: str, name: str, batch: int, scratch: Path, fault: str = "") -> float:
+    """How far an exported model's predictions in ONNX Runtime are from float64 NumPy's, as the gate has it."""
+    work = (name, str(batch))
+    exported(framework, scratch, fault, *work)
+    found = inferred(mode, (scratch / f"{framework}.onnx").read_bytes(), scratch, 1, *work)
+    predictions = np.array(found["predictions"])
+    return prediction_deviation(predictions, expected=inference.predictions(at_batch(name, batch)))
+
+
+@pytest.mark.parametrize(
+    ("mode", "framework", "name", "batch"),
+    sampled(
+        [
+            (*source, name, batch)
+            for source in SOURCES.items()
+            for name in ("mlp", "convnet", "transformer")
+            for batch in (1, 3)
+        ],
+        ("from-torch", "torch", "convnet", 3),
+        ("from-keras", "keras_tensorflow", "transformer", 3),
+        ("from-jax", "jax", "transformer", 1),
+    ),
+)
+def test_a_trained_model_at_a_batch_passes_the_gate_of_float32(
+    mode: str, framework: str, name: str, batch: int, tmp_path: Path
+) -> None:
+    assert deviation_of(mode, framework, name, batch, tmp_path) <= inference.TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), sampled([("transposed", "mlp"), ("no bias", "transformer")], ("transposed", "mlp"))
+)
+def test_a_fault_that_is_planted_in_an_export_is_far_outside_of_it(fault: str, name: str, tmp_path: Path) -> None:
+    assert deviation_of("from-torch", "torch", name, 3, tmp_path, fault) > 100 * inference.TOLERANCE
 
 
 def test_the_model_of_another_framework_is_not_claimed(folder: Path, tmp_path: Path) -> None:

@@ -3,29 +3,32 @@
 import ast
 from pathlib import Path
 
-from bench.exports import onnx
+import pytest
+
+from bench import exports
 from bench.catalogue import catalogue
 from bench.exports.onnx import ExportError
 
-FOLDER = Path(onnx.__file__).parent
-SOURCES = {mode.name: mode.source for offer in catalogue().frameworks for mode in offer.modes if mode.source}
+FOLDER = Path(exports.__file__).parent
+SOURCES = sorted(
+    {(mode.source, mode.format) for offer in catalogue().frameworks for mode in offer.modes if mode.source}
+)
 
 
-def test_every_framework_whose_model_is_run_has_an_exporter_and_no_exporter_is_left_over() -> None:
-    assert SOURCES == {"from-torch": "torch", "from-keras": "keras_tensorflow", "from-jax": "jax"}
-    assert {path.stem for path in FOLDER.glob("[a-z]*.py")} - {"describe"} == set(SOURCES.values())
+def functions(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_exporter_gives_a_forward_pass_for_the_regression() -> None:
-    for name in SOURCES.values():
-        tree = ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8"))
-        (forward,) = (
-            node.value
-            for node in tree.body
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "FORWARD"
-        )
-        assert isinstance(forward, ast.Dict)
-        assert [ast.literal_eval(key) for key in forward.keys if key] == ["regression"]
+@pytest.mark.parametrize(("framework", "format_"), SOURCES)
+def test_what_an_engine_runs_has_an_exporter_and_a_description(framework: str, format_: str) -> None:
+    assert "export" in functions(FOLDER / format_ / f"{framework}.py")
+    assert "describe" in functions(FOLDER / format_ / "describe.py")
+
+
+def test_no_exporter_is_left_over() -> None:
+    exporters = {path for path in FOLDER.glob("*/[a-z]*.py") if "export" in functions(path)}
+    assert {(path.stem, path.parent.name) for path in exporters} == set(SOURCES)
 
 
 def test_an_export_that_fails_says_what_by_whom_and_for_which_onnx_on_one_line() -> None:

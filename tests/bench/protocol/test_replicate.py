@@ -580,3 +580,30 @@ class TestSlices:
         record, _ = self.run(slices=0)
         assert record.timing is not None
         assert (record.timing.round_ns, record.timing.slice_rounds) == ((), ())
+
+
+class TestLatency:
+    """Inference at batch 1: each round is one call, and there are many, for the tail."""
+
+    CELL = factories.cell(batch=1)
+
+    def test_a_round_is_one_call_however_short_and_there_are_hundreds(self) -> None:
+        timing = run(fake(), turn(cell=self.CELL)).timing
+        assert timing is not None
+        assert timing.calls_per_round == 1
+        assert timing.round_ns == (STEP_NS,) * (20 * SETTINGS.rounds)
+
+    def test_a_slice_has_fifty_calls_after_half_a_millisecond_of_them(self) -> None:
+        framework = fake()
+        keeper = FakeKeeper(framework.clock, 3)
+        timing = run(framework, turn(cell=self.CELL, alternates=True), keeper=keeper).timing
+        assert timing is not None
+        assert timing.slice_rounds == (50, 50, 50)
+        assert timing.round_ns == (STEP_NS,) * 150
+        assert len(timing.switch_round_ns) == 3 * 5
+
+    def test_a_larger_batch_is_measured_for_throughput(self) -> None:
+        timing = run(fake(), turn(cell=factories.cell(batch=32))).timing
+        assert timing is not None
+        assert timing.calls_per_round > 1
+        assert len(timing.round_ns) == SETTINGS.rounds

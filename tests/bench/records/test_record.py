@@ -1,6 +1,7 @@
 """A record survives the way to disk and back; damage and the future are refused with a sentence."""
 
 import dataclasses
+import hashlib
 import json
 
 import pytest
@@ -85,3 +86,20 @@ def test_every_field_has_a_line_that_says_what_it_means() -> None:
         if "#" not in lines[node.lineno - 1] and node.target.id not in parts
     ]
     assert bare == []
+
+
+def test_an_export_of_schema_7_was_onnx_and_its_digest_is_that_of_its_bytes() -> None:
+    data = json.loads(to_json(factories.export()))
+    del data["cell"]["batch"]
+    data["cell"]["mode"] = "export"
+    data["export"] = {"model_base64": "bW9kZWw=", "ir_version": 10, "opset": 18, "operators": [], "producer": "pytorch"}
+    older = from_json(json.dumps({**data, "schema": 7}))
+    assert (older.cell.mode, older.cell.batch) == ("export-onnx", 0)
+    assert older.export
+    assert (older.export.format, older.export.size_bytes) == ("onnx", 5)
+    assert older.export.sha256 == hashlib.sha256(b"model").hexdigest()
+
+
+def test_the_id_of_a_cell_has_its_batch_where_it_has_one() -> None:
+    assert factories.cell(batch=256).id == f"{factories.cell().id}/b256"
+    assert factories.cell(batch=1, track="memory").id == f"{factories.cell().id}/b1/memory"

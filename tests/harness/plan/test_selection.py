@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.host import processors
-from harness.plan import selection
+from harness.plan import left_out, selection
 from harness.plan.profiles import PROFILES
 from harness.plan.request import parsed
 
@@ -141,3 +142,65 @@ def test_a_size_that_does_not_exist_is_refused_with_the_valid_ones() -> None:
         rungs(workload="mlp", size="XXL")
     with pytest.raises(SelectionError, match="no cell has workload regression; size S"):
         rungs(workload="regression", size="S")
+
+
+class TestBatches:
+    """With a batch the cells infer with the trained model, in frameworks and engines alike."""
+
+    def offer(self) -> Catalogue:
+        plain = offer()
+        from_torch = ModeOffer(name="from-torch", sentence="", source="torch", format="onnx")
+        engines = (
+            FrameworkOffer(name="runtime", title="", modes=(from_torch,), baseline=""),
+            FrameworkOffer(name="engine", title="", modes=(from_torch,), baseline="", trains=False),
+        )
+        ladder: dict[str, Any] = {"sizes": ("tiny", "S"), "sizes_on_cpu": ("S",), "sizes_on_cuda": ("S",)}
+        workloads = (
+            WorkloadOffer(name="mlp", sentence="", optimizers=("adam", "none"), infers=True, **ladder),
+            WorkloadOffer(name="pointwise", sentence="", optimizers=("adam", "none"), **ladder),
+        )
+        return replace(plain, frameworks=(*plain.frameworks, *engines), workloads=(*plain.workloads, *workloads))
+
+    def cells(self, profile: str = "quick", **requested: Any) -> tuple[Cell, ...]:
+        return selection.cells(self.offer(), parsed(**requested).selection, PROFILES[profile], "cpu")
+
+    def test_every_mode_infers_with_what_is_trained_and_nothing_else_runs(self) -> None:
+        cells = self.cells(batch="256,1")
+        assert {(cell.workload, cell.size, cell.optimizer) for cell in cells} == {("mlp", "S", "none")}
+        assert [(cell.framework, cell.mode, cell.batch) for cell in cells] == [
+            (framework, mode, batch)
+            for framework, mode in (
+                ("torch", "eager"), ("torch", "compile"), ("jax", "op-by-op"), ("jax", "jit"),
+                ("runtime", "from-torch"), ("engine", "from-torch"),
+            )
+            for batch in (1, 256)
+        ]  # fmt: skip
+
+    def test_an_engine_is_in_a_run_that_names_it_or_a_batch(self) -> None:
+        assert "engine" not in {cell.framework for cell in self.cells()}
+        assert "runtime" in {cell.framework for cell in self.cells()}
+        assert {cell.framework for cell in self.cells(framework="engine")} == {"engine"}
+        assert {"engine", "runtime", "torch"} == {cell.framework for cell in self.cells("look", batch="1")} - {"jax"}
+
+    def test_without_a_batch_no_model_of_a_ladder_is_exported(self) -> None:
+        assert {cell.workload for cell in self.cells(framework="runtime", workload="mlp,regression")} == {"regression"}
+
+    @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "x", "٣", "65537", "1" * 5000])
+    def test_what_is_no_number_of_rows_is_one_sentence(self, typed: str) -> None:
+        with pytest.raises(SelectionError, match=r"^--batch '.{1,80}' is not a number of rows from 1 to 65536\.$"):
+            self.cells(batch=typed)
+
+    def test_an_optimizer_that_trains_contradicts_it(self) -> None:
+        with pytest.raises(SelectionError, match="--optimizer adam trains: leave one of them out"):
+            self.cells(batch="1", optimizer="adam")
+        assert self.cells(batch="1", optimizer="none") == self.cells(batch="1")
+
+    def test_a_workload_that_is_not_inferred_at_a_batch_is_left_out_and_said(self) -> None:
+        named = parsed(batch="1", workload="mlp,pointwise").selection
+        cells = selection.cells(self.offer(), named, PROFILES["quick"], "cpu")
+        assert left_out.sentence(self.offer(), named, cells, ("time",)).startswith(
+            "Left out, named but not there: workload pointwise"
+        )
+        assert (
+            left_out.sentence(self.offer(), parsed(batch="1,256").selection, self.cells(batch="1,256"), ("time",)) == ""
+        )
