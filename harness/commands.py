@@ -52,6 +52,7 @@ def list_offer() -> None:
     from rich.table import Table
 
     from bench.catalogue import DEVICES, catalogue
+    from bench.data import SIZES
     from bench.reference.precision import PRECISIONS
     from harness.plan.profiles import PROFILES
 
@@ -69,6 +70,15 @@ def list_offer() -> None:
             )
     console.print(table)
     console.print()
+    pipelines = Table(
+        "framework", "pipeline (--stream)", "what happens in it", box=None, header_style="bold", pad_edge=False
+    )
+    _fold(pipelines)
+    for framework in offer.frameworks:
+        for pipeline in framework.pipelines:
+            pipelines.add_row(framework.name, pipeline.name, pipeline.sentence)
+    console.print(pipelines)
+    console.print(f"data sets for --stream: {', '.join(SIZES)}\n", highlight=False)
     for framework in offer.frameworks:
         if framework.allocators:
             policies = ", ".join(policy.name for policy in framework.allocators)
