@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, Literal
 
 from bench.records.record import Record
 from harness.format import mebibytes, percent, rounded, significant, whole
@@ -16,6 +16,8 @@ from harness.stats import streaming
 from harness.stats.estimate import Estimate, estimate
 from harness.stats.streaming import Figures
 from harness.validity.results import Run
+
+Where = Literal["all", "wide"]  # where a column is shown, as in `Column`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,7 @@ def remarks(rows: Iterable[StreamingRow]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _rate(name: str, heading: str, explanation: str) -> tuple[Column[StreamingRow], ...]:
+def _rate(name: str, heading: str, explanation: str, where: Where = "all") -> tuple[Column[StreamingRow], ...]:
     """Return the columns of one rate: in people's unit, and in the CSV the time of a sample."""
     get = attrgetter(name)
 
@@ -136,6 +138,7 @@ def _rate(name: str, heading: str, explanation: str) -> tuple[Column[StreamingRo
             heading=heading,
             unit="samples/s",
             format=rounded,
+            where=where,
             get=lambda row: rate(get(row)),
             hint=hint,
             explanation=explanation,
@@ -173,6 +176,7 @@ STREAMING_COLUMNS: Final[tuple[Column[StreamingRow], ...]] = (
         "training, cold",
         "Once the kernel has dropped these files from its page cache; only where as many bytes were read from the"
         " device as were consumed. The host of a virtual machine may still have them in memory.",
+        "wide",
     ),
     Column(
         key="both_cpu_sample_us",

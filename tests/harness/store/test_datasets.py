@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_file_instead_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(SetupError, match="cannot be made .*: name another folder with --data"):
+    with pytest.raises(SetupError, match=r"cannot be made .*: name another folder with --data"):
         ready(tmp_path / "data", "memmap")
 
 
