@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.data import augment, records
 from bench.data.dataset import NPY_HEADER, Dataset
-from bench.data.images import PIXELS, SHAPE, Images, Labels
+from bench.data.images import SHAPE, Images, Labels
 from bench.frameworks.numpy import AdamState
 from bench.interface import Skip
 from bench.reference.workload import Adam, Array32, Workload
@@ -51,15 +51,18 @@ def _slices(shards: Iterable[tuple[NDArray[np.uint8], NDArray[np.int32]]], batch
 
 
 def _read(data: Dataset, batch: int) -> Iterator[Batch]:
+    """Yield batches as they are read, each into the same memory."""
     buffer = np.empty((batch, *SHAPE), np.uint8)
+    into = [buffer.data.cast("B")]
     for images, labels in zip(data.shards("images"), data.shards("labels"), strict=True):
         targets = np.load(labels)
         descriptor = os.open(images, os.O_RDONLY)
         try:
+            os.lseek(descriptor, NPY_HEADER, os.SEEK_SET)
             for first in range(0, len(targets), batch):
-                count = min(batch, len(targets) - first)
-                os.preadv(descriptor, [buffer[:count].data], NPY_HEADER + first * PIXELS)
-                yield buffer[:count], targets[first : first + count]
+                os.readv(descriptor, into)  # of the last one as much as there is
+                found = targets[first : first + batch]
+                yield (buffer if len(found) == batch else buffer[: len(found)]), found
         finally:
             os.close(descriptor)
 
