@@ -141,6 +141,19 @@ class Dataset:
                 _require_whole(path, kind, part, self.files)
 
 
+class RecordReader:
+    """Reads single records where they lie, all being of the same length; may be copied into worker processes."""
+
+    def __init__(self, data: Dataset) -> None:
+        self._files = [os.open(shard, os.O_RDONLY) for shard in data.shards("records")]
+
+    def sample(self, index: int) -> tuple[images.Images, int]:
+        """Return image (32, 32, 3) and label of one sample; raises zlib.error where it is damaged."""
+        shard, at = divmod(index, SHARD)
+        offset = at * records.RECORD_BYTES + records.FRAME_BEGIN
+        return records.decoded(os.pread(self._files[shard], records.PAYLOAD_BYTES, offset))
+
+
 def open_dataset(folder: Path, size: str) -> Dataset:
     """Return the data set of a size in `folder`; raises DataError where there is none."""
     path = folder / size / MANIFEST

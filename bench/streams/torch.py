@@ -3,7 +3,6 @@
 The sampler hands out (epoch, index): workers that live on over the epochs learn in that way which flip and crop is due.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -11,8 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, Sampler, default_collate
 
-from bench.data import augment, records
-from bench.data.dataset import Dataset, parts_of
+from bench.data import augment
+from bench.data.dataset import Dataset, RecordReader
 from bench.data.images import Images
 from bench.frameworks._torch import device, training
 from bench.frameworks._torch.models import FORWARD
@@ -102,13 +101,10 @@ class _Records(_Samples):
 
     def __init__(self, data: Dataset, seed: int) -> None:
         super().__init__(data, seed)
-        self.files = [os.open(shard, os.O_RDONLY) for shard in data.shards("records")]
-        self.firsts = parts_of(data.samples)
+        self.reader = RecordReader(data)
 
     def sample(self, index: int) -> tuple[Images, int]:
-        part = self.firsts[index // self.firsts[0].samples]
-        offset = (index - part.first) * records.RECORD_BYTES + records.FRAME_BEGIN
-        return records.decoded(os.pread(self.files[part.number], records.PAYLOAD_BYTES, offset))
+        return self.reader.sample(index)
 
 
 def pipeline(data: Dataset, mode: str, batch: int, seed: int) -> Pipeline | Skip:
