@@ -48,6 +48,7 @@ def make(folder: Path, size: str, formats: Sequence[str], say: Say = lambda done
     """
     here = folder / size
     here.mkdir(parents=True, exist_ok=True)
+    here.chmod(0o755)  # a container has another user
     work = missing(folder, size, formats)
     try:
         files = dict(open_dataset(folder, size).files)
@@ -62,6 +63,7 @@ def make(folder: Path, size: str, formats: Sequence[str], say: Say = lambda done
             say(done, len(jobs))
     partial = here / f"{MANIFEST}{PARTIAL}"
     partial.write_text(manifest(size, files), encoding="utf-8")
+    partial.chmod(0o644)
     partial.replace(here / MANIFEST)
     return open_dataset(folder, size)
 
@@ -78,6 +80,7 @@ def write(folder: Path, kind: str, part: Part) -> tuple[str, int, str]:
                 written += file.write(piece)
             file.flush()
             os.fsync(file.fileno())  # a page that is not written cannot leave the page cache
+        partial.chmod(0o644)
         partial.replace(folder / name)
     finally:
         with contextlib.suppress(OSError):
