@@ -3,7 +3,9 @@
 The sampler hands out (epoch, index): workers that live on over the epochs learn in that way which flip and crop is due.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -12,7 +14,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler, default_collate
 
 from bench.data import augment
 from bench.data.dataset import Dataset, RecordReader
-from bench.data.images import Images
+from bench.data.images import PIXELS, Images
 from bench.frameworks._torch import device, training
 from bench.frameworks._torch.models import FORWARD
 from bench.interface import Skip
@@ -30,6 +32,8 @@ PIPELINES = {
     "records-batch-2-workers": "the same with two worker processes",
 }
 WORKERS: Final = {"records-1-worker": 1, "records-2-workers": 2, "records-batch-2-workers": 2}
+PREFETCH: Final = 2  # batches of each worker, PyTorch's default
+SHARED_MEMORY: Final = Path("/dev/shm")  # where workers put their batches
 TIMEOUT_S: Final = 120  # for a batch of a worker: one that lacks shared memory would be waited for without end
 
 Item = tuple[int, int]  # epoch and index of a sample
@@ -109,12 +113,14 @@ class _Records(_Samples):
 
 def pipeline(data: Dataset, mode: str, batch: int, seed: int) -> Pipeline | Skip:
     """Return the DataLoader of `mode`."""
+    workers = WORKERS.get(mode, 0)
+    if lacking := _shared_memory_lacking(workers * PREFETCH + 1, batch) if workers else "":
+        return Skip(lacking)
     order = _Order(data.samples)
     samples = _Arrays(data, seed) if mode.startswith("memory") else _Records(data, seed)
-    workers = WORKERS.get(mode, 0)
-    several: dict[str, Any] = (
-        {"persistent_workers": True, "prefetch_factor": 2, "timeout": TIMEOUT_S} if workers else {}
-    )
+    several: dict[str, Any] = {}
+    if workers:
+        several = {"persistent_workers": True, "prefetch_factor": PREFETCH, "timeout": TIMEOUT_S}
     is_whole = mode == "memory" or mode.startswith("records-batch")
     loader = DataLoader(
         samples,
@@ -137,6 +143,20 @@ def pipeline(data: Dataset, mode: str, batch: int, seed: int) -> Pipeline | Skip
         del loader
 
     return Pipeline(epoch=epoch, close=close)
+
+
+def _shared_memory_lacking(batches: int, batch: int, folder: Path = SHARED_MEMORY) -> str:
+    """Return why the workers' batches do not fit into shared memory, as one sentence; empty: they do.
+
+    A worker that finds no room raises, and the loop would wait for its batch until the time limit.
+    """
+    needed = batches * batch * (PIXELS + 8)
+    free = shutil.disk_usage(folder).free if folder.is_dir() else 0
+    if needed <= free:
+        return ""
+    return (
+        f"its workers need {needed >> 20} MiB of shared memory, {folder} has {free >> 20} MiB free: shm_size gives more"
+    )
 
 
 def trainer(workload: Workload) -> Trainer | Skip:
