@@ -154,9 +154,7 @@ def _shared_memory_lacking(batches: int, batch: int, folder: Path = SHARED_MEMOR
     free = shutil.disk_usage(folder).free if folder.is_dir() else 0
     if needed <= free:
         return ""
-    return (
-        f"its workers need {needed >> 20} MiB of shared memory, {folder} has {free >> 20} MiB free: shm_size gives more"
-    )
+    return f"its workers need {needed >> 20} MiB of shared memory, {folder} has {free >> 20} MiB free"
 
 
 def trainer(workload: Workload) -> Trainer | Skip:
