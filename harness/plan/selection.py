@@ -246,8 +246,8 @@ def _streamed(
 
 def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> bool:
     """Return whether the profile runs `framework` when none is named; with a batch also what runs exported models."""
-    if selection.stream:
-        return bool(framework.pipelines)
+    if selection.stream and not framework.pipelines:
+        return False
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
     return not chosen.modes or framework.name in chosen.modes or bool(selection.mode)
