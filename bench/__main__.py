@@ -1,4 +1,4 @@
-"""`python -m bench cells | turn FOLDER | repeat FOLDER | trained … | worker …`: what the harness asks of it."""
+"""`python -m bench cells | turn | repeat | trained | data | worker …`: what the harness asks of an environment."""
 
 import os
 import sys
@@ -39,7 +39,7 @@ def turn(folder: Path) -> NoReturn:
         loaded.require_unchanged(job, folder)
         repeats.promise(job, folder)
     else:
-        from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory
+        from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory, stream
 
         runs = {
             "idiomatic": idiomatic.run,
@@ -48,6 +48,7 @@ def turn(folder: Path) -> NoReturn:
             "sentinel": drift_probe.run,
             "memory": memory.run,
             "energy": energy.run,
+            "stream": stream.run,
         }
         run = runs[job.cell.track]
         result = run(job, PhaseFile(folder / turn.PHASE_FILE), process_age_ns())
@@ -93,13 +94,18 @@ def main(argv: list[str]) -> int:
             from bench.reference import train
 
             return train.main([folder, workload, size, *batches])
+        case ["data", folder, size, *formats]:
+            from bench.data import make
+
+            return make.main([folder, size, *formats])
         case ["worker", *rest]:
             from bench.turns import worker
 
             return worker.main(rest)
         case _:
             print(
-                "usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … | worker ADDRESS",
+                "usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … |"
+                " data FOLDER SIZE FORMAT… | worker ADDRESS",
                 file=sys.stderr,
             )
             return 2

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import lines
+from bench.data import FORMATS
 from bench.frameworks import FRAMEWORKS
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
@@ -24,11 +25,13 @@ LIMITS: Final = "limits"  # mode of the turn that measures the most that a libra
 DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measures whether the machine is still as fast
 CONTROL: Final = "twin"  # track of the A/A control
 PROBED_WITHOUT_OWN: Final = "numpy"  # the library that is probed in a framework without probes; it is everywhere
+STREAM: Final = "stream"  # track of input that is streamed; its modes are a framework's PIPELINES
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
     "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
 )  # fmt: skip
+PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
@@ -49,6 +52,17 @@ class ModeOffer:
     format: str = ""  # in which that framework exports it: a package under bench/exports; empty: none, or "onnx"
     precision: str = ""  # the only one that it has; empty: any that is not quantised
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineOffer:
+    """One pipeline of a framework: a file under `bench/streams` has them."""
+
+    name: str
+    sentence: str  # what happens in it
+    format: str  # in which the data set lies: what its name opens with
+    ordered: bool = True  # whether it keeps the order of the samples
+    augments: bool = True  # False: it gives the samples as they lie in the files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +94,7 @@ class FrameworkOffer:
     devices: tuple[str, ...] = DEVICES  # those that it computes on
     trains: bool = True  # False: it runs exported models alone, and only where it or a batch is named
     packages: str = ""  # the framework in whose environment and image it runs; empty: in its own
+    pipelines: tuple[PipelineOffer, ...] = ()  # for input that is streamed, in the order of the tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +123,7 @@ class WorkloadOffer:
     sizes_on_cuda: tuple[str, ...] = ()
     works: tuple[SizeOffer, ...] = ()  # the work of a step of each size
     infers: bool = False  # whether its trained model is inferred at any batch
+    streams: bool = False  # whether it trains on images that are streamed
 
     @property
     def is_ladder(self) -> bool:
@@ -196,7 +212,29 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         devices=devices,
         trains=bool(literals.get("TRAINS", True)),
         packages=str(literals.get("PACKAGES", "")),
+        pipelines=_pipelines(folder / "streams" / f"{name}.py"),
     )
+
+
+def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
+    """Return the pipelines that a file under bench/streams declares; none where there is no such file."""
+    if not path.exists():
+        return ()
+    literals = _literals(ast.parse(path.read_text(encoding="utf-8")), PIPELINE_LITERALS)
+    pipelines: Mapping[str, str] = literals["PIPELINES"]
+    found = tuple(
+        PipelineOffer(
+            name=name,
+            sentence=sentence,
+            format=name.partition("-")[0],
+            ordered=name not in literals.get("UNORDERED", ()),
+            augments=name not in literals.get("PLAIN", ()),
+        )
+        for name, sentence in pipelines.items()
+    )
+    if strange := [each.name for each in found if each.format not in FORMATS]:
+        raise ValueError(f"PIPELINES: {strange[0]} opens with none of the formats {', '.join(FORMATS)}")
+    return found
 
 
 def _source(mode: str, named: str) -> tuple[str, str]:
@@ -268,11 +306,11 @@ def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
     )
 
 
-def _literals(tree: ast.Module) -> dict[str, Any]:
+def _literals(tree: ast.Module, names: Sequence[str] = LITERALS) -> dict[str, Any]:
     literals = {}
     for node in tree.body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in LITERALS:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in names:
             assert node.value is not None
             literals[target.id] = ast.literal_eval(node.value)
     return literals
@@ -289,6 +327,7 @@ def _workload_offer(name: str) -> WorkloadOffer:
         sizes_on_cuda=tuple(module.ON_CUDA),
         works=tuple(SizeOffer(name=size, **dataclasses.asdict(module.work(size))) for size in module.SIZES),
         infers=getattr(module, "INFERS", False),
+        streams="streamed" in vars(module),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Final, NoReturn, cast
 import typer
 
 from bench.catalogue import FrameworkError
+from bench.data import SIZES
 from bench.workloads import WorkloadError
 from harness.errors import OK, USAGE, SamestepError
 from harness.launchers.choose import AUTO, LAUNCHERS
@@ -57,6 +58,9 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     ],
     "batch": Annotated[
         str | None, typer.Option(help="Infer with the trained model at these batches, separated by commas.")
+    ],
+    "stream": Annotated[
+        str | None, typer.Option(help=f"Train from these data sets: {', '.join(SIZES)}; the modes are pipelines.")
     ],
     "measure": Annotated[
         str | None, typer.Option(help="time, memory, energy, separated by commas. [default: the profile's]")
@@ -192,6 +196,9 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A variable for the replicates, or NAME: as it is here. Repeatable."),
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="With --stream: the folder that holds the data sets. [default: .data]")
+    ] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run: its id, its folder, or `latest`.")] = None,
 ) -> None:
     """Measure the selected cells and write the report.
@@ -211,6 +218,7 @@ def run(
         shared_gpu=allow_shared_gpu,
         alternate=alternate,
         env=tuple(env or ()),
+        data=data,
     )
     raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
 

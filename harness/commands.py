@@ -15,7 +15,10 @@ from harness.store.folder import find
 from harness.terminal import streams as terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+
+    from bench.catalogue import Catalogue
 
 
 def compare(
@@ -69,6 +72,7 @@ def list_offer() -> None:
             )
     console.print(table)
     console.print()
+    _print_pipelines(console, offer)
     for framework in offer.frameworks:
         if framework.allocators:
             policies = ", ".join(policy.name for policy in framework.allocators)
@@ -86,6 +90,22 @@ def list_offer() -> None:
     console.print()
     for profile in PROFILES.values():
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)
+
+
+def _print_pipelines(console: "Console", offer: "Catalogue") -> None:
+    from rich.table import Table
+
+    from bench.data import SIZES
+
+    pipelines = Table(
+        "framework", "pipeline (--stream)", "what happens in it", box=None, header_style="bold", pad_edge=False
+    )
+    _fold(pipelines)
+    for framework in offer.frameworks:
+        for pipeline in framework.pipelines:
+            pipelines.add_row(framework.name, pipeline.name, pipeline.sentence)
+    console.print(pipelines)
+    console.print(f"data sets for --stream: {', '.join(SIZES)}\n", highlight=False)
 
 
 def show_plan(requested: Request, launcher: str | None, results: Path) -> None:

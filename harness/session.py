@@ -27,6 +27,7 @@ from harness.run import progress, stopping
 from harness.run.active import ActiveRun
 from harness.run.loop import Lane, bad_cells, execute, finished
 from harness.stats.overhead import own_share
+from harness.store import datasets
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create, find, require_space
 from harness.store.replicates import measured
@@ -54,6 +55,7 @@ def run(requested: Request, setting: Setting) -> int:
         _require_gpu(name, shared=setting.shared_gpu)
     used = set(models.needed(planned.offer.frameworks, plan.cells))
     named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
+    data = datasets.ready(setting.data, plan, planned.offer.frameworks, planned.launchers, progress.say)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     with checkout.snapshot() as code:
@@ -62,6 +64,7 @@ def run(requested: Request, setting: Setting) -> int:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
             facts = _facts(folder, requested, setting, planned, cpus, launcher.name, wanted)
+            facts = replace(facts, data=data)
             folder.write_plan(plan)
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -117,6 +120,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
         cpus=os.sched_getaffinity(0),
     )
     require_space(folder.path)
+    datasets.ready(Path(facts.data) if facts.data else None, plan, facts.frameworks, [facts.launcher], progress.say)
     shared = setting.shared_gpu or facts.shared_gpu
     if device == "cuda":
         _require_gpu(facts.launcher, shared=shared)

@@ -49,6 +49,10 @@ COLUMNS: Mapping[str, str] = {
     " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes, batch",
     "energy": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
     " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing, batch",
+    "streaming": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, stream,"
+    " format, both_sample_ns, stall, pipeline_sample_ns, step_sample_ns, cold_sample_ns, both_cpu_sample_us,"
+    " pipeline_cpu_sample_us, cores, memory_bytes, memory_kind, first_batch_ms, processes, threads, stream_cpus,"
+    " of_page_cache, samples_sha256, stream_replicates",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
     "claims": "claim, words, verdict, measured, needs, command",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"

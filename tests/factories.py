@@ -26,6 +26,7 @@ from bench.records.record import (
     RepeatKind,
     Timing,
 )
+from bench.records.streaming import Pass, Streaming, StreamPart
 from harness.host.machine import HostFacts
 from harness.store.facts import RunFacts
 from harness.validity.results import Run
@@ -201,3 +202,68 @@ def run(records: Iterable[Record], **changes: Any) -> Run:
 def again(of: Record, **changes: Any) -> Record:
     """The second attempt of a replicate, good unless `changes` say otherwise."""
     return dataclasses.replace(record(of.cell, block=of.block), attempt=2, **changes)
+
+
+def a_pass(part: StreamPart = "both", **changes: Any) -> Pass:
+    """One pass over records, 10 batches of 64 samples unless told otherwise; its wall time is that of its parts."""
+    batches = changes.get("batches", 10)
+    plain = Pass(
+        part=part,
+        cache="warm",
+        epoch=1,
+        samples=64 * batches,
+        batches=batches,
+        wall_ns=changes.get("wait_ns", 0) + changes.get("step_ns", 0),
+        cpu_ns=1_000_000,
+        read_bytes=0,
+        memory_bytes=100 << 20,
+        memory_kind="pss",
+        processes=1,
+        threads=2,
+        cpus=(1,),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def streaming(**changes: Any) -> Streaming:
+    """A pipeline over 6 400 records: 100 µs a sample in training, a tenth of it the wait; alone 10 and 90 µs."""
+    ms = 1_000_000
+    plain = Streaming(
+        format="records",
+        batch=64,
+        samples=6_400,
+        data_sha256=SHA,
+        data_bytes=6_400 * 3_000,
+        augments=True,
+        ordered=True,
+        sha256=SHA,
+        expected_sha256=SHA,
+        multiset="0" * 32,
+        expected_multiset="0" * 32,
+        first_batch_ns=20 * ms,
+        passes=(
+            a_pass("pipeline", wait_ns=int(6.4 * ms)),
+            a_pass("step", step_ns=int(57.6 * ms)),
+            a_pass("both", wait_ns=int(6.4 * ms), step_ns=int(57.6 * ms)),
+        ),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def streamed(framework: str = "torch", mode: str = "records-0", *, block: int = 1, **changes: Any) -> Record:
+    """A replicate of a pipeline; `slower` multiplies the times of its passes."""
+    slower = changes.pop("slower", 1.0)
+    of = cell(framework=framework, mode=mode, workload="mlp", size="S", stream="64MB", track="stream")
+    of = dataclasses.replace(of, **changes.pop("of", {}))
+    result = streaming(format=mode.partition("-")[0])
+    passes = tuple(
+        dataclasses.replace(
+            one,
+            wall_ns=int(one.wall_ns * slower),
+            wait_ns=int(one.wait_ns * slower),
+            step_ns=int(one.step_ns * slower),
+        )
+        for one in result.passes
+    )
+    plain = record(of, block=block, timing=None, proof=None, streaming=dataclasses.replace(result, passes=passes))
+    return dataclasses.replace(plain, **changes)

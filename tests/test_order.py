@@ -18,7 +18,8 @@ FRAMEWORK_LIBRARIES = {
 EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = (
-    "records.record", "records.observation", "records.schema", "records.codec", "records.text", "turns.turn",
+    "records.record", "records.observation", "records.streaming", "records.schema", "records.codec", "records.text",
+    "turns.turn",
     "turns.supervise", "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking",
     "turns.prepare", "turns.environment", "turns.variables", "turns.loaded", "turns.reason", "turns.killed", "lines",
 )  # fmt: skip
@@ -158,7 +159,7 @@ def test_a_planted_circle_is_noticed() -> None:
 def test_bench_knows_nothing_of_the_host(path: Path) -> None:
     tops = {name.partition(".")[0] for name in imports(path.read_text(encoding="utf-8"))}
     assert not tops & {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "vl_convert", "tests"}
-    if not {"frameworks", "hello", "exports"} & set(path.parts):
+    if not {"frameworks", "hello", "exports", "streams"} & set(path.parts):
         assert not tops & FRAMEWORK_LIBRARIES
     if "exports" not in path.parts:
         assert not tops & EXPORTERS, "a timed process loads no exporter"

@@ -47,7 +47,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     loss_and_gradient = FORWARD[workload.name](workload.batch.x, workload.batch.y)
     p = {name: array.copy() for name, array in workload.parameters.items()}
     update = (
-        _AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)
+        AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)
     )
 
     def step() -> Array32:
@@ -94,7 +94,7 @@ class _SgdState:
             self.parameters[name][...] -= self.rate * g
 
 
-class _AdamState:
+class AdamState:
     """Kingma and Ba's algorithm 1; the bias corrections are Python floats, as in PyTorch."""
 
     def __init__(self, adam: Adam, parameters: Mapping[str, Array32]) -> None:
@@ -103,11 +103,13 @@ class _AdamState:
         self.reset()
 
     def reset(self) -> None:
+        """Forget all moments."""
         self.step = 0
         self.m = {name: np.zeros_like(array) for name, array in self.parameters.items()}
         self.v = {name: np.zeros_like(array) for name, array in self.parameters.items()}
 
     def apply(self, gradient: Mapping[str, Array32]) -> None:
+        """Make one update of the parameters, in place."""
         adam = self.adam
         self.step += 1
         size = np.float32(adam.learning_rate / (1 - adam.beta1**self.step))

@@ -15,9 +15,10 @@ from typing import Final, Literal
 
 from bench.records.observation import Energy, Observation
 from bench.records.schema import SCHEMA
+from bench.records.streaming import Streaming
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy"]
+Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy", "stream"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
@@ -40,9 +41,11 @@ class Cell:
     device: str  # "cpu" or "cuda"
     allocator: str  # policy of the device allocator; "default" is the framework's own
     batch: int = 0  # above 0: inference of the trained model at this batch; 0: the workload's own batch
+    stream: str = ""  # size of the data set that is streamed, such as "64MB"; empty: the input is resident
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
     # "memory" and "energy": the identical cell again, in separate replicates that are not timed.
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
+    # "stream": the mode is one of its PIPELINES under bench/streams, and the size is that of the workload
     # "twin": the A/A control, an identical cell under a second label (`harness.validity.noise_floor`).
 
     @property
@@ -50,8 +53,9 @@ class Cell:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
         batch = [f"b{self.batch}"] if self.batch else []
+        stream = [self.stream] if self.stream else []
         track = [self.track] if self.track in ("twin", "memory", "energy") else []  # the mode names the other tracks
-        return "/".join([*fields, self.allocator, *batch, *track])
+        return "/".join([*fields, self.allocator, *batch, *stream, *track])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,6 +325,7 @@ class Record:
     export: Export | None = None  # of a turn on the track "export"
     limits: tuple[Limit, ...] = ()  # of a turn on the track "limits" or "sentinel"
     energy: Energy | None = None  # of a turn on the track "energy"
+    streaming: Streaming | None = None  # of a turn on the track "stream"
     observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None
     schema: int = SCHEMA

@@ -20,7 +20,8 @@ from typing import Any, Final
 #      the calls after the first that still compile or capture
 #   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
 #      beside the records; the mode of an export is "export-" with the format; the framework's part of the build
-SCHEMA: Final = 8
+#   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step
+SCHEMA: Final = 9
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +75,11 @@ def _from_7(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "schema": 8}
 
 
+def _from_8(data: dict[str, Any]) -> dict[str, Any]:
+    """All input was resident."""
+    return {**data, "schema": 9}
+
+
 UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     1: _from_1,
     2: _from_2,
@@ -82,4 +88,5 @@ UPGRADES: Final[Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     5: _from_5,
     6: _from_6,
     7: _from_7,
+    8: _from_8,
 }

@@ -2,7 +2,8 @@
 
 NEEDED says what a workload's file must have. A workload whose ON_CPU and ON_CUDA name sizes runs when it is named; one
 that leaves them empty runs in every mode of every framework: the regression, which is the first. `INFERS = True`: its
-trained model is inferred at any batch (`--batch`); its inputs are standard normal.
+trained model is inferred at any batch (`--batch`); its inputs are standard normal. `streamed(size, optimizer)`: it also
+trains on images of 32 × 32 × 3 that are streamed (`--stream`), and that is it for them.
 """
 
 from __future__ import annotations
@@ -80,6 +81,15 @@ def make(name: str, *, size: str, optimizer: str) -> Workload:
     for fault in _faults_of(made, name, size):
         raise WorkloadError(f"bench/workloads/{name}.py: what make({size!r}, {optimizer!r}) returns {fault}.")
     return made  # type: ignore[no-any-return]  # a module's
+
+
+def make_streamed(name: str, *, size: str, optimizer: str) -> Workload:
+    """Return the workload `name` for images that are streamed; its own batch is not one of them.
+
+    Raises:
+        KeyError: no such size or optimizer.
+    """
+    return load(name).streamed(size, optimizer)  # type: ignore[no-any-return]  # a module's
 
 
 def _faults_of(made: Workload, name: str, size: str) -> Iterator[str]:

@@ -97,6 +97,9 @@ def make(size: str, optimizer: str) -> Workload:
     )
 
 
+streamed = make  # its images have the shape of those that are streamed, from size S on
+
+
 def _layers(size: str) -> dict[str, tuple[tuple[int, ...], int]]:
     """Return each layer's shape of the weight, and the pixels of its result."""
     c, image = SIZES[size].channels, SIZES[size].image

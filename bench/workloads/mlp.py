@@ -44,6 +44,7 @@ OPTIMIZERS: Final[Mapping[str, Adam | Sgd | None]] = {
 SEED: Final = 42
 INFERS: Final = True
 INPUTS: Final = 784
+STREAMED_INPUTS: Final = 32 * 32 * 3  # of the images that are streamed, flattened
 CLASSES: Final = 10
 LAYERS: Final = ("layer1", "layer2", "layer3")
 
@@ -54,11 +55,20 @@ def make(size: str, optimizer: str) -> Workload:
     Raises:
         KeyError: no such size or optimizer.
     """
+    return _make(size, optimizer, INPUTS)
+
+
+def streamed(size: str, optimizer: str) -> Workload:
+    """Return it for images of 32 × 32 × 3: x (batch, 3072); else as `make`."""
+    return _make(size, optimizer, STREAMED_INPUTS)
+
+
+def _make(size: str, optimizer: str, width: int) -> Workload:
     hidden, batch = SIZES[size].hidden, SIZES[size].batch
     rng = np.random.default_rng(SEED)
-    x = rng.standard_normal((batch, INPUTS))
+    x = rng.standard_normal((batch, width))
     y = rng.integers(CLASSES, size=batch)
-    widths = (INPUTS, hidden, hidden, CLASSES)
+    widths = (width, hidden, hidden, CLASSES)
     parameters = {}
     for name, before, after in zip(LAYERS, widths[:-1], widths[1:], strict=True):
         parameters[f"{name}.weight"] = frozen(rng.standard_normal((before, after)) * np.sqrt(2 / before))
@@ -68,7 +78,7 @@ def make(size: str, optimizer: str) -> Workload:
         size=size,
         update=OPTIMIZERS[optimizer],
         steps=20,
-        work=work(size),
+        work=_work(size, width),
         inputs=Resident(x=frozen(x), y=frozen(y, np.int32)),
         parameters=parameters,
         predict=derivative.values(_predict),
@@ -86,16 +96,20 @@ def work(size: str) -> Work:
     are read once; parameters are read, then read and written with their gradient and Adam's moments. Forward alone
     reads inputs and parameters and writes the logits.
     """
+    return _work(size, INPUTS)
+
+
+def _work(size: str, width: int) -> Work:
     hidden, batch = SIZES[size].hidden, SIZES[size].batch
-    widths = (INPUTS, hidden, hidden, CLASSES)
+    widths = (width, hidden, hidden, CLASSES)
     products = sum(before * after for before, after in itertools.pairwise(widths))
     numbers = products + sum(widths[1:])
     return Work(
         samples=batch,
-        flops=2 * batch * (3 * products - INPUTS * hidden),
-        bytes=4 * (batch * INPUTS + 8 * numbers),
+        flops=2 * batch * (3 * products - width * hidden),
+        bytes=4 * (batch * width + 8 * numbers),
         forward_flops=2 * batch * products,
-        forward_bytes=4 * (batch * (INPUTS + CLASSES) + numbers),
+        forward_bytes=4 * (batch * (width + CLASSES) + numbers),
         footprint=4 * (batch * sum(widths) + 4 * numbers),
         parameters=numbers,
     )

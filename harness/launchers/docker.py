@@ -33,6 +33,7 @@ from harness.environments import locks
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
+    DATA,
     OUT,
     PREFIX,
     STOP_S,
@@ -160,7 +161,8 @@ class DockerLauncher:
         """
         turn = self._with_image(turn)
         with open_folder() as folder:
-            (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
+            seen = dataclasses.replace(turn, data=DATA) if turn.data else turn
+            (folder / TURN_FILE).write_text(to_json(seen), encoding="utf-8")
             begin = time.time_ns()
             try:
                 with engine_answers(), self._container(turn, folder) as container:
@@ -227,6 +229,7 @@ class DockerLauncher:
     def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
         of_image = self._variables[turn.cell.framework]
         stated = supervise.environment(turn, Path("/tmp"), of_image)
+        data = [f"{turn.data}:{DATA}:ro"] if turn.data else []
         # The engine takes out what has no value. What is NVIDIA's tells it which GPU the container gets.
         others = {name for name in (*of_image, "HOSTNAME") if name not in stated and not name.startswith("NVIDIA_")}
         container = self._create(
@@ -234,7 +237,7 @@ class DockerLauncher:
             ["python", "-m", "bench", "turn", OUT],
             self._on_cpus(turn),
             variables={**stated, **dict.fromkeys(others)},
-            volumes=[f"{folder}:{OUT}"],
+            volumes=[f"{folder}:{OUT}", *data],
         )
         try:
             yield container

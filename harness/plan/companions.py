@@ -67,17 +67,18 @@ def with_drift_probe(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer]
 
     It runs in NumPy (on a GPU in PyTorch, else JAX) if that is among `cells`, else in the first framework that has
     probes. Where none has, it is NumPy's on the CPU, which every environment holds, and there is none on a GPU. There
-    is no drift probe with one block only.
+    is no drift probe with one block only, nor for input that is streamed.
     """
-    device = cells[0].device if cells else ""
+    probed = [cell for cell in cells if not cell.stream]  # what is streamed is measured in one process, part by part
+    device = probed[0].device if probed else ""
     has_probes = {offer.name for offer in frameworks if offer.limits and device in offer.devices}
-    able = list(dict.fromkeys(cell.framework for cell in cells if cell.framework in has_probes))
+    able = list(dict.fromkeys(cell.framework for cell in probed if cell.framework in has_probes))
     if not able and device == "cpu":
-        able = [cells[0].framework]
+        able = [probed[0].framework]
     if blocks < PROBE_FEWEST_BLOCKS or not able:
         return tuple(cells)
     name = next((preferred for preferred in PREFERRED.get(device, ()) if preferred in able), able[0])
-    template = next(cell for cell in cells if cell.framework == name)
+    template = next(cell for cell in probed if cell.framework == name)
     probe = replace(template, mode=DRIFT_PROBE, track=DRIFT_PROBE, **NO_WORK)
     return (*cells, probe)
 

@@ -21,4 +21,5 @@ def name(cell: Cell) -> str:
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
     track = {CONTROL: ", A/A control", "memory": " memory", "energy": " energy"}.get(cell.track, "")
     work = f"batch {cell.batch}" if cell.batch else cell.optimizer
+    work = f"{work} from {cell.stream}" if cell.stream else work
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{track}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.catalogue import CONTROL, DRIFT_PROBE, EXPORT, LIMITS
+from bench.catalogue import CONTROL, DRIFT_PROBE, EXPORT, LIMITS, STREAM
 from bench.records.record import Cell, Record
 
 PURPOSES: Final[Mapping[str, str]] = {  # of the tracks whose turns are counted separately from the cells
@@ -23,6 +23,7 @@ PURPOSES: Final[Mapping[str, str]] = {  # of the tracks whose turns are counted 
     "memory": "memory",
     "energy": "energy",
 }
+COUNTED: Final = ("identical", "idiomatic", STREAM)  # the tracks of what was selected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,8 @@ class Plan:
     def __str__(self) -> str:
         """Return the number of cells, blocks, turns and replicates in one line."""
         turns: Counter[str] = Counter(planned.cell.track for planned in self.in_order())
-        cells = [cell for cell in self.cells if cell.track in ("identical", "idiomatic")]
-        has_fewer_hellos = turns["identical"] + turns["idiomatic"] < len(cells) * self.blocks
+        cells = [cell for cell in self.cells if cell.track in COUNTED]
+        has_fewer_hellos = sum(turns[track] for track in COUNTED) < len(cells) * self.blocks
         hellos = f" (hello worlds in {self.hello_blocks} of them)" if has_fewer_hellos else ""
         blocks = f"{'up to ' if self.looks else ''}{_count(self.blocks, 'block')}"
         sizes = [f"{_count(len(cells), 'cell')} × {blocks}{hellos}"] if cells else []

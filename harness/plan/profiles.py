@@ -21,6 +21,7 @@ class Profile:
     # and not in it runs the modes that it offers for ladders.
     modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Settings
+    stream_blocks: int | None = None  # where all input is streamed; None: as `ladder_blocks`
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
     limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
@@ -49,6 +50,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             name="look",
             sentence="the main modes of six frameworks and their hello worlds in five minutes: 2 blocks, Adam only",
             blocks=2,
+            stream_blocks=1,
             optimizers=("adam",),
             modes=MAIN_MODES,
             settings=Settings(

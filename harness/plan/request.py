@@ -75,6 +75,7 @@ class Setting:
     blocks: int | None = None
     shared_gpu: bool = False  # other programs may use the GPU
     env: tuple[str, ...] = ()  # as typed: NAME=value, or NAME for the caller's value
+    data: Path | None = None  # folder of the data sets that are streamed
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypedDict, TypeVar
 
-from bench.catalogue import DEFAULT_POLICY, HELLO, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.catalogue import DEFAULT_POLICY, HELLO, STREAM, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.data import SIZES
 from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.errors import SelectionError
@@ -15,6 +16,7 @@ from harness.format import shortened_name
 from harness.plan.profiles import PROFILES, Profile
 
 MOST_ROWS: Final = 65536  # of a batch
+STREAMED_WITH: Final = ("adam",)  # the optimizer of streamed cells when none is named
 
 V = TypeVar("V")
 
@@ -26,7 +28,8 @@ class Selection:
     The defaults are the profile's frameworks and modes, else all (on a ladder of sizes, the modes that the framework
     offers for ladders); the workloads without a ladder; the profile's optimizers; the device's sizes; strict float32;
     the default allocator policy. A given mode is looked for in all frameworks. With a batch the cells infer: forward
-    passes of the trained workloads, in every framework that is in the profile or runs exported models.
+    passes of the trained workloads, in every framework that is in the profile or runs exported models. With a data set
+    to stream the modes are pipelines, of every framework that has some, with Adam at each workload's smallest size.
     """
 
     framework: tuple[str, ...] = ()
@@ -37,6 +40,7 @@ class Selection:
     precision: tuple[str, ...] = ()
     allocator: tuple[str, ...] = ()
     batch: tuple[str, ...] = ()
+    stream: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
@@ -106,7 +110,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         cell
         for framework in frameworks.values()
         if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework, selection))
-        for cell in _cells_of(framework, offer, selection, chosen, device)
+        for cell in (_streamed if selection.stream else _cells_of)(framework, offer, selection, chosen, device)
     )
     if not selected:
         given = "; ".join(f"{field} {', '.join(names)}" for field, names in selection.given.items())
@@ -120,12 +124,13 @@ def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]
     return {
         "framework": dict.fromkeys(framework.name for framework in offer.frameworks),
         "workload": dict.fromkeys(workload.name for workload in offer.workloads),
-        "mode": dict.fromkeys(mode for framework in offer.frameworks for mode in _modes(framework)),
+        "mode": dict.fromkeys(mode for framework in offer.frameworks for mode in _modes(framework, selection)),
         "optimizer": dict.fromkeys(name for workload in offer.workloads for name in workload.optimizers),
         "size": dict.fromkeys(size for workload in offer.workloads for size in workload.sizes),
         "precision": dict.fromkeys(offer.precisions),
         "allocator": dict.fromkeys((DEFAULT_POLICY, *policies)),
         "batch": dict.fromkeys(selection.batch),
+        "stream": dict.fromkeys(SIZES),
     }
 
 
@@ -136,13 +141,17 @@ def _require_batches(selection: Selection) -> None:
             shown = shortened_name(typed)
             raise SelectionError(f"--batch {shown!r} is not a number of rows from 1 to {MOST_ROWS}.")
     trains = [name for name in selection.optimizer if name != FORWARD_ONLY]
+    if selection.batch and selection.stream:
+        raise SelectionError("--batch infers and --stream trains: leave one of them out.")
     if selection.batch and trains:
         raise SelectionError(
             f"--batch infers with the trained model and --optimizer {trains[0]} trains: leave one of them out."
         )
 
 
-def _modes(framework: FrameworkOffer) -> list[str]:
+def _modes(framework: FrameworkOffer, selection: Selection) -> list[str]:
+    if selection.stream:
+        return [pipeline.name for pipeline in framework.pipelines]
     own = [mode.name for mode in framework.modes]
     return [*own, HELLO] if framework.hello else own
 
@@ -204,8 +213,41 @@ def _cells_of(
         yield hello
 
 
+def _streamed(
+    framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
+) -> Iterator[Cell]:
+    """Yield the pipelines of a framework, on every workload that trains on images."""
+    workloads = [each for each in offer.workloads if each.streams]
+    for pipeline, workload in itertools.product(framework.pipelines, workloads):
+        if not _is_selected(pipeline.name, selection.mode, by_default=True):
+            continue
+        if not _is_selected(workload.name, selection.workload, by_default=True):
+            continue
+        for optimizer, size, precision, allocator, stream in itertools.product(
+            [name for name in workload.optimizers if name in (selection.optimizer or STREAMED_WITH)],
+            _sizes(workload, selection, device)[: None if selection.size else 1],
+            [name for name in (FLOAT32,) if _is_selected(name, selection.precision, by_default=True)],
+            [name for name in (DEFAULT_POLICY,) if _is_selected(name, selection.allocator, by_default=True)],
+            [name for name in SIZES if name in selection.stream],
+        ):
+            yield Cell(
+                framework=framework.name,
+                mode=pipeline.name,
+                workload=workload.name,
+                optimizer=optimizer,
+                size=size,
+                precision=precision,
+                device=device,
+                allocator=allocator,
+                stream=stream,
+                track=STREAM,
+            )
+
+
 def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> bool:
     """Return whether the profile runs `framework` when none is named; with a batch also what runs exported models."""
+    if selection.stream and not framework.pipelines:
+        return False
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
     return not chosen.modes or framework.name in chosen.modes or bool(selection.mode)

@@ -240,6 +240,7 @@ def turn_of(
         repeats=repeats_of(planned, run.settings),
         model=model,
         named=run.facts.env,
+        data=run.facts.data if planned.cell.stream else "",
     )
 
 

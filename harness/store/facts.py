@@ -46,6 +46,7 @@ class RunFacts:
     alternates: bool = False  # the processes of a block took turns
     not_alternating: str = ""  # why they did not; empty: they did, or the run is older
     env: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for the replicates, sorted
+    data: str = ""  # folder of the data sets that are streamed; empty: none is
     resumed_unix_ns: int = 0  # when it was resumed last; 0: never, or by an older samestep
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 

@@ -7,10 +7,11 @@ judged in `harness.validity`; a value that no samestep writes does not.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, TIMED, export_mode
+from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, STREAM, TIMED, export_mode
 from bench.records.codec import infinite_number
 from bench.records.observation import Energy
 from bench.records.record import Accuracy, Cell, Record, Timing
+from bench.records.streaming import Streaming
 from bench.records.text import field_names
 from bench.reference.precision import PRECISIONS
 from harness.format import listed
@@ -103,6 +104,8 @@ def _record_faults(record: Record) -> Iterator[Fault]:
         yield from _timing_faults(record.timing)
     if record.accuracy is not None:
         yield from _accuracy_faults(record.accuracy)
+    if record.streaming is not None:
+        yield from _streaming_faults(record.streaming)
     if record.energy is not None:
         yield from _energy_faults(record.energy)
     for at, limit in enumerate(record.limits):
@@ -114,7 +117,7 @@ def _record_faults(record: Record) -> Iterator[Fault]:
 
 def _missing(record: Record) -> Iterator[Fault]:
     track = record.cell.track
-    needed = {"idiomatic": "idiomatic", **dict.fromkeys(TIMED, "timing")}.get(track)
+    needed = {"idiomatic": "idiomatic", STREAM: "streaming", **dict.fromkeys(TIMED, "timing")}.get(track)
     if needed and getattr(record, needed) is None:
         yield needed, "is missing although the status is ok"
 
@@ -136,6 +139,18 @@ def _timing_faults(timing: Timing) -> Iterator[Fault]:
     for at, count in enumerate(timing.slice_rounds):
         if count < 1:
             yield f"timing.slice_rounds[{at}]", f"is {count}: a slice has a round"
+
+
+def _streaming_faults(streaming: Streaming) -> Iterator[Fault]:
+    for at, one in enumerate(streaming.passes):
+        for name in ("wall_ns", "samples", "batches"):
+            if getattr(one, name) < 1:
+                yield (
+                    f"streaming.passes[{at}].{name}",
+                    f"is {getattr(one, name)}: a pass has a batch and takes some time",
+                )
+        if one.wait_ns + one.step_ns > one.wall_ns:
+            yield f"streaming.passes[{at}].wall_ns", "is less than what its parts took"
 
 
 def _energy_faults(energy: Energy) -> Iterator[Fault]:
@@ -202,6 +217,9 @@ def _other_modes(cell: Cell, facts: RunFacts) -> Iterator[str]:
         yield OTHER_TRACKS[cell.track]
     if cell.track == EXPORT:
         yield from (export_mode(mode.format or "onnx") for offer in facts.frameworks for mode in offer.modes)
+    if cell.track == STREAM:
+        offers = (offer for offer in facts.frameworks if offer.name == cell.framework)
+        yield from (pipeline.name for offer in offers for pipeline in offer.pipelines)
 
 
 def _cell_faults(path: str, cell: Cell) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ from harness.store.samples import Samples
 from harness.validity import validity
 
 QUICK: Final = "quick"
-UNTIMED: Final = ("memory", "energy", "export")  # tracks without a time to report
+UNTIMED: Final = ("memory", "energy", "export", "stream")  # tracks without a time to report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.catalogue import Catalogue, FrameworkError, catalogue, framework_offer
+from bench.data import FORMATS
 from bench.frameworks import FRAMEWORKS
 from bench.interface import Framework
 from bench.records import codec, record
@@ -112,3 +113,21 @@ def test_a_source_without_a_format_is_refused(tmp_path: Path) -> None:
     folder = written(tmp_path, 'SOURCES = {"from-torch": "torch"}')
     with pytest.raises(FrameworkError, match="from-torch has 'torch', and not a framework and a format such as"):
         framework_offer("engine", folder)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_pipelines_are_those_of_the_file_and_each_opens_with_a_format(name: str) -> None:
+    path = BENCH / "streams" / f"{name}.py"
+    pipelines = framework_offer(name).pipelines
+    assert bool(pipelines) == path.exists()
+    assert {each.format for each in pipelines} <= set(FORMATS)
+    assert all(each.sentence for each in pipelines)
+
+
+def test_a_pipeline_without_a_format_is_told(tmp_path: Path) -> None:
+    for folder in ("frameworks", "streams"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "frameworks" / "new.py").write_text("MODES = {'a': 'b'}\nBASELINE = ''\nENVIRONMENT = {}\n")
+    (tmp_path / "streams" / "new.py").write_text("PIPELINES = {'disk-0': 'one'}\n")
+    with pytest.raises(FrameworkError, match="disk-0 opens with none of the formats memory, memmap, records"):
+        framework_offer("new", tmp_path)

@@ -16,6 +16,7 @@ from harness.report.charts.losses import losses
 from harness.report.charts.memory import memory
 from harness.report.charts.parts import parts
 from harness.report.charts.steps import steps
+from harness.report.charts.streaming import streaming
 from harness.report.charts.works import not_drawn
 from harness.report.tables.all import Tables
 from harness.terminal.failures import brief
@@ -37,6 +38,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
         "steps": lambda: steps(found, caveat),
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),
+        "streaming": lambda: streaming(tables.streaming.rows, hues, caveat),
         "growth": lambda: (growth(tables.growth.rows, tables.crossovers.rows, hues, caveat),),
         "artifacts": lambda: (artifacts(tables.inference.rows, hues, caveat),),
         "losses": lambda: (losses(run, hues, caveat),),

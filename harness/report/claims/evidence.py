@@ -10,6 +10,7 @@ from harness.report.tables.memory import MemoryRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow, shared_ratios
+from harness.report.tables.streaming import StreamingRow
 from harness.report.words import FEW
 from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
@@ -27,6 +28,7 @@ class Evidence:
     memory: tuple[MemoryRow, ...]
     reproducibility: tuple[ReproducibilityRow, ...]
     code: tuple[CodeRow, ...]
+    streaming: tuple[StreamingRow, ...] = ()
 
     @property
     def ratios(self) -> Ratios:

@@ -6,6 +6,7 @@ claim leaves open ("small", "close") is a constant here. docs/claims.md has the 
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bench.records.record import FORWARD_ONLY
@@ -16,6 +17,7 @@ from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.steps import StepRow
+from harness.report.tables.streaming import StreamingRow
 
 LINES_MARGIN: Final = 1  # lines: whether an import or a last print counts is a matter of convention
 SMALL: Final = 1.1  # an overhead of a tenth of a step is less than what the choice of a mode changes
@@ -44,6 +46,7 @@ TRAINER: Final[Mapping[Mode, Mode]] = {  # by Lightning's mode, PyTorch's with t
 TAKES_AHEAD: Final[Mapping[str, bool]] = {"tensorflow": True, "torch": False, "jax": True}
 DETERMINISTIC: Final = ("torch", "jax")
 RUNTIME: Final = "onnxruntime"
+FEEDERS: Final[Mapping[str, str]] = {"tensorflow": "records", "torch": "memory"}  # where each is said to be ahead
 INFERENCE: Final[Mapping[str, tuple[str, ...]]] = {  # by source of the exported model, its modes that predict
     "torch": ("eager", "compile"),
     "keras_tensorflow": ("batch", "batch-jit"),
@@ -248,8 +251,40 @@ def near_own_inference(evidence: Evidence) -> Finding:
 
 
 def feeds_from_disk(evidence: Evidence) -> Finding:
-    """There are no cells of it: no workload streams its data."""
-    return Finding()
+    """From records the fastest pipeline of TensorFlow trains faster than PyTorch's, from memory PyTorch's is faster.
+
+    The fastest of each is that of this run, on the same model, data set and processors: which form is a framework's
+    best is its users' to find. The pipelines alone are shown beside; only training counts.
+    """
+    works: dict[tuple[str, ...], list[StreamingRow]] = {}
+    for row in evidence.streaming:
+        if row.cell.framework in FEEDERS and row.format in FEEDERS.values() and row.both and row.status == "ok":
+            cell = row.cell
+            works.setdefault((cell.workload, cell.size, cell.stream, cell.optimizer, row.format), []).append(row)
+    parts: list[Part] = []
+    for (*names, format_), rows in works.items():
+        best = {row.cell.framework: row for row in sorted(rows, key=lambda row: row.per_second or 0)}
+        if len(best) < len(FEEDERS):
+            continue
+        ahead = next(name for name, place in FEEDERS.items() if place == format_)
+        over, under = best[ahead], next(row for name, row in best.items() if name != ahead)
+        work = " ".join((names[0], names[2]))
+        for what, own, others in (
+            ("", over.by_block, under.by_block),
+            (", pipelines alone", over.by_block_alone, under.by_block_alone),
+        ):
+            by_block = {block: own[block] / others[block] for block in own.keys() & others.keys()}
+            subject = f"from {format_}{what}, {over.title} ÷ {under.title}"
+            part = evidence.part(subject, over, by_block, claimed="below")
+            named = f"{work} ({over.cell.mode} ÷ {under.cell.mode})"
+            parts += [replace(part, work=named, counts=not what)] if part else []
+    formats = {format_ for *_, format_ in works}
+    tried = [row for row in evidence.streaming if row.cell.framework in FEEDERS]
+    return Finding(
+        parts=tuple(parts),
+        lacking=tuple(f"{place} in both" for place in FEEDERS.values() if tried and place not in formats),
+        unusable=evidence.named([row for row in tried if row.status != "ok"]),
+    )
 
 
 def _ladders(evidence: Evidence, *modes: Mode) -> Iterator[tuple[tuple[StepRow, ...], tuple[StepRow, ...]]]:

@@ -49,6 +49,7 @@ KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the
     "compile": "compile",
     "costs": "compile",
     "growth": "growth",
+    "streaming": "streaming",
     "losses": "accuracy",
     "peak": "memory",
     "memory": "memory",
@@ -184,7 +185,8 @@ def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, s
     """Return the sections below those that answer the questions, each with its anchor and title."""
     timed = run.is_timed and has_cells
     names = (
-        *("steps", "growth", "inference", "claims", "accuracy", "proof", "reproducibility", "limits", "energy", "code"),
+        *("steps", "growth", "inference", "claims", "accuracy", "proof", "reproducibility", "limits", "energy"),
+        *("streaming", "code"),
     )
     empty = {"steps": timed, "accuracy": timed, "reproducibility": timed, "code": run.is_timed}  # shown without rows
     shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]

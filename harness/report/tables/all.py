@@ -21,6 +21,7 @@ from harness.report.tables import (
     reproducibility,
     session,
     steps,
+    streaming,
 )
 from harness.report.tables.accuracy import AccuracyRow
 from harness.report.tables.claims import ClaimRow
@@ -36,6 +37,7 @@ from harness.report.tables.proof import ProofRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.session import NoiseRow
 from harness.report.tables.steps import StepRow
+from harness.report.tables.streaming import StreamingRow
 from harness.report.tables.table import Table
 from harness.validity.results import Run
 
@@ -56,6 +58,7 @@ class Tables:
     accuracy: Table[AccuracyRow]
     memory: Table[MemoryRow]
     energy: Table[EnergyRow]
+    streaming: Table[StreamingRow]
     code: Table[CodeRow]
     claims: Table[ClaimRow]
     session: Table[NoiseRow]
@@ -84,12 +87,15 @@ def tables(run: Run) -> Tables:
     step_rows = steps.step_rows(run)
     path_rows = inference.inference_rows(run, step_rows)
     growth_rows = growth.growth_rows(run, step_rows)
+    streaming_rows = streaming.streaming_rows(run)
     repeated, memory_rows, code_rows = (
         reproducibility.reproducibility_rows(run),
         memory.memory_rows(run),
         code.code_rows(run),
     )
-    evidence = Evidence(run=run, steps=step_rows, memory=memory_rows, reproducibility=repeated, code=code_rows)
+    evidence = Evidence(
+        run=run, steps=step_rows, memory=memory_rows, reproducibility=repeated, code=code_rows, streaming=streaming_rows
+    )
     return Tables(
         steps=steps.table(run, step_rows, session.verdict_sentences(run)),
         growth=growth.table(growth_rows),
@@ -103,6 +109,7 @@ def tables(run: Run) -> Tables:
         accuracy=accuracy.table(accuracy.accuracy_rows(run)),
         memory=memory.table(memory_rows, timed=run.is_timed),
         energy=energy.table(energy.energy_rows(run)),
+        streaming=streaming.table(streaming_rows),
         code=code.table(code_rows),
         claims=claims.table(claims.claim_rows(evidence), timed=run.is_timed),
         session=session.table(session.noise_rows(run)),

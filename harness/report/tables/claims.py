@@ -116,6 +116,6 @@ def table(rows: tuple[ClaimRow, ...], *, timed: bool) -> Table[ClaimRow]:
         columns=CLAIM_COLUMNS,
         rows=rows,
         is_hole=lambda row: False,
-        is_timed=timed or not any(row.verdict and not row.rests_on_times for row in rows),
+        is_timed=timed or not any(row.verdict for row in rows),
         is_printed=False,
     )

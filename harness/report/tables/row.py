@@ -47,9 +47,9 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
 def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
     """Return cells in the order of the run's facts, then by name; inference after all training."""
     positions = {
-        (framework.name, mode.name): (i, j)
+        (framework.name, name): (i, j)
         for i, framework in enumerate(run.facts.frameworks)
-        for j, mode in enumerate(framework.modes)
+        for j, name in enumerate(each.name for offers in (framework.modes, framework.pipelines) for each in offers)
     }
     last = (len(run.facts.frameworks), 0)
 

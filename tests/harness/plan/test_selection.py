@@ -1,15 +1,17 @@
 """What was typed becomes cells, or one sentence with the nearest valid names."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, PipelineOffer, WorkloadOffer
 from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.host import processors
 from harness.plan import left_out, selection
+from harness.plan.planner import with_companions
 from harness.plan.profiles import PROFILES
 from harness.plan.request import parsed
 
@@ -219,3 +221,63 @@ class TestBatches:
         assert (
             left_out.sentence(self.offer(), parsed(batch="1,256").selection, self.cells(batch="1,256"), ("time",)) == ""
         )
+
+
+class TestStream:
+    def offer(self) -> Catalogue:
+        pipelines = (
+            PipelineOffer(name="memory", sentence="", format="memory"),
+            PipelineOffer(name="records-0", sentence="", format="records"),
+        )
+        torch, jax = offer().frameworks
+        works = [
+            WorkloadOffer(
+                name=name, sentence="", sizes=("tiny", "S", "M"), optimizers=("adam", "sgd"), sizes_on_cpu=("S", "M"),
+                streams=name == "mlp",
+            )
+            for name in ("mlp", "pointwise")
+        ]  # fmt: skip
+        return Catalogue(frameworks=(replace(torch, pipelines=pipelines), jax), workloads=tuple(works))
+
+    def cells(self, **requested: Any) -> tuple[Cell, ...]:
+        return selection.cells(self.offer(), parsed(**requested).selection, PROFILES["look"], "cpu")
+
+    def test_the_modes_are_pipelines_at_the_smallest_size_with_adam(self) -> None:
+        found = self.cells(stream="64MB")
+        assert [(cell.framework, cell.mode, cell.workload) for cell in found] == [
+            ("torch", "memory", "mlp"),
+            ("torch", "records-0", "mlp"),
+        ]
+        assert {(cell.size, cell.optimizer, cell.stream, cell.track) for cell in found} == {
+            ("S", "adam", "64MB", "stream")
+        }
+
+    def test_what_is_named_is_taken(self) -> None:
+        found = self.cells(stream="1GB,64MB", mode="records-0", size="M", optimizer="sgd")
+        assert [(cell.mode, cell.size, cell.optimizer, cell.stream) for cell in found] == [
+            ("records-0", "M", "sgd", "64MB"),
+            ("records-0", "M", "sgd", "1GB"),
+        ]
+
+    def test_without_it_there_are_no_pipelines(self) -> None:
+        with pytest.raises(SelectionError, match="There is no mode 'records-0'"):
+            self.cells(mode="records-0")
+        assert not any(cell.stream for cell in self.cells(workload="mlp"))
+
+    @pytest.mark.parametrize(
+        ("requested", "message"),
+        [
+            ({"stream": "64"}, "There is no stream '64'. Did you mean 64MB"),
+            ({"stream": "64MB", "mode": "eager"}, "There is no mode 'eager'"),
+            ({"stream": "64MB", "batch": "1"}, "--batch infers and --stream trains: leave one of them out."),
+            ({"stream": "64MB", "workload": "pointwise"}, "The selection is empty"),
+        ],
+    )
+    def test_what_cannot_be_is_a_sentence(self, requested: dict[str, str], message: str) -> None:
+        with pytest.raises(SelectionError, match=re.escape(message)):
+            self.cells(**requested)
+
+    def test_it_has_no_companions(self) -> None:
+        cells = self.cells(stream="64MB")
+        found = with_companions(cells, self.offer(), 6, PROFILES["default"], ())
+        assert found == cells

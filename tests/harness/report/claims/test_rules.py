@@ -1,14 +1,17 @@
 """Each rule, once for each verdict that it can lead to. The figures are known from how the records were made."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import scipy.stats
 
+from bench.records.record import Record
+from harness.report.tables.all import tables
+from tests import factories
 from tests.factories import cell
-from tests.harness.report.claims.runs import LOUD, bits, hellos, invalid, on_gpu, row, timed
+from tests.harness.report.claims.runs import LOUD, bits, hellos, invalid, on_gpu, row, run, timed
 
 CLAIMED = {"tensorflow": 8, "keras_tensorflow": 4, "torch": 10, "fastai": 2}
 HELLO_MODES = ("fastai fit", "keras_tensorflow fit", "tensorflow eager", "torch eager")
@@ -362,7 +365,50 @@ class TestOnnxInference:
         return [*timed({"onnxruntime from-torch": 100 * ratio}, optimizer="none", batch=batch), *own]
 
 
-def test_feeding_data_has_no_cells_and_no_command() -> None:
-    found = row("feeding-data", timed({"torch eager": 100}))
-    assert (found.verdict, found.measured, found.command) == (None, "", "")
-    assert found.needs.startswith("a workload that reads its data while it trains")
+class TestFeedingData:
+    """From records TensorFlow's fastest pipeline is to be ahead, from memory PyTorch's."""
+
+    def runs(self, slower: dict[str, float], **changes: Any) -> list[Record]:
+        """Six blocks of pipelines, called as "torch memory", each so many times as slow as 100 µs a sample."""
+        return [
+            factories.streamed(*name.split(), block=block, slower=times * (1 + block % 3 / 1000), **changes)
+            for block in range(1, 7)
+            for name, times in slower.items()
+        ]
+
+    AHEAD: ClassVar = {
+        "tensorflow records-0": 3.0,
+        "tensorflow records-autotune": 1.0,
+        "torch records-0": 2.0,
+        "tensorflow memory": 2.0,
+        "torch memory": 1.0,
+    }
+
+    def test_holds_where_the_fastest_of_each_is_ahead_in_its_place(self) -> None:
+        found = row("feeding-data", self.runs(self.AHEAD))
+        assert found.verdict == "holds"
+        assert "from records, TensorFlow ÷ PyTorch 0.500×" in found.measured
+        assert "from memory, PyTorch ÷ TensorFlow 0.500×" in found.measured
+
+    def test_one_place_that_contradicts_is_enough(self) -> None:
+        found = row("feeding-data", self.runs({**self.AHEAD, "torch records-2-workers": 0.5}))
+        assert found.verdict == "does not hold here"
+        assert "2.00×" in found.measured
+
+    def test_without_one_of_the_places_it_is_not_told(self) -> None:
+        records = {name: times for name, times in self.AHEAD.items() if "records" in name}
+        found = row("feeding-data", self.runs(records))
+        assert found.verdict == "not told"
+        assert "memory in both" in found.needs
+
+    def test_without_cells_the_row_has_the_command(self) -> None:
+        found = row("feeding-data", timed({"torch eager": 100}))
+        assert (found.verdict, found.measured) == (None, "")
+        assert found.command == "samestep run --framework tensorflow,torch --stream 64MB"
+
+    def test_the_table_is_shown_though_no_step_was_timed(self) -> None:
+        found = run(self.runs(self.AHEAD))
+        assert not found.is_timed
+        shown = {table.name for table in tables(found).shown(found)}
+        assert {"streaming", "claims"} <= shown
+        assert "steps" not in shown
