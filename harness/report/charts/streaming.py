@@ -9,7 +9,8 @@ from harness.report.charts.chart import Chart, Spec
 from harness.report.charts.draw import draw
 from harness.report.charts.look import HUE, thinned
 from harness.report.charts.table import Layer, Plan, Value, across, table
-from harness.report.charts.works import named, not_drawn, work_of
+from harness.report.charts.works import named, not_drawn
+from harness.report.overview import work_of
 from harness.report.tables.streaming import StreamingRow
 
 MOST_CHARTS: Final = 4
