@@ -202,9 +202,14 @@ def _paths_sentence(tables: Tables) -> str:
         return ""
     total = sum(row.status != "skipped" for row in rows)
     cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {count(total, 'cell')}"
-    worst = max(row.deviation or 0.0 for row in good)
+    worst: dict[str, float] = {}  # by precision: what int8 loses says nothing of float32
+    for row in good:
+        worst[row.cell.precision] = max(worst.get(row.cell.precision, 0.0), row.deviation or 0.0)
+    within = [
+        scientific(deviation) + (f" ({precision})" if len(worst) > 1 else "") for precision, deviation in worst.items()
+    ]
     return (
-        f"{cells} infer the same trained models: every prediction is within {scientific(worst)} of a float64 reference,"
+        f"{cells} infer the same trained models: every prediction is within {listed(within)} of a float64 reference,"
         " relative to the root mean square of its predictions."
     )
 

@@ -100,6 +100,16 @@ def test_the_summary_names_calls_and_their_batches() -> None:
     )
 
 
+def test_what_int8_loses_is_not_said_of_float32() -> None:
+    lossy = calls(
+        cell("torch", "eager", precision="int8"), 50_000, accuracy=factories.accuracy(max_loss_deviation=0.06)
+    )
+    run = inferring.run([calls(OWN, 100_000), lossy])
+    assert "every prediction is within 1.5e-06 (float32) and 6.0e-02 (int8) of" in " ".join(
+        summary.summary(run, tables(run))
+    )
+
+
 def test_a_run_without_batches_says_nothing_of_them() -> None:
     plain = factories.run([factories.record()])
     assert "batch" not in " ".join(summary.summary(plain, tables(plain)))
