@@ -18,7 +18,7 @@ from harness.launchers import workers
 from harness.terminal import shell
 
 RAN: Final = (OK, SOME_FAILED, INTERRUPTED)
-HERE: Final = ("results", "launcher", "python")  # options that this container has settled
+HERE: Final = ("results", "launcher", "python", "data")  # options that this container has settled
 OF_A_RESUMED_RUN: Final = ("blocks", "allow_shared_gpu")  # all else was chosen when it began
 SWITCH: Final[Mapping[str, str]] = {
     **dict.fromkeys(("1", "true", "yes", "on"), ""),
