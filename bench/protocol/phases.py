@@ -5,12 +5,15 @@ import dataclasses
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from bench.protocol.required import InvalidResultError
 from bench.protocol.rounds import Clock
 from bench.records.record import Failure, Phases, Status
 from bench.turns import reason as reasons
 from bench.turns.turn import TAIL_LINES
+
+OF_HANDLERS: Final = 3  # errors that handlers of signals may raise while another is described
 
 
 class PhaseClock:
@@ -53,10 +56,18 @@ def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, F
     except InvalidResultError as error:
         return "invalid", str(error), Failure(phase=phase.current)
     except Exception as error:  # noqa: BLE001 - a framework may raise anything, and that is a result
-        told = reasons.of_exception(error)
-        whole = traceback.format_exc()
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # a framework may have closed or replaced it
-            sys.stderr.write(whole)  # for the log, which keeps more of it
-        failure = Failure(phase=phase.current, tail=tuple(whole.splitlines()[-TAIL_LINES:]))
-        return "oom" if told.out_of_memory else "failed", f"{phase.current}: {told.text}", failure
+        for _ in range(OF_HANDLERS):
+            # The handler of a signal may raise wherever the main thread is: PyTorch's does for each worker that dies.
+            with contextlib.suppress(Exception):
+                return _raised(phase, error)
+        return _raised(phase, error)
     return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)
+
+
+def _raised(phase: PhaseClock, error: Exception) -> tuple[Status, str, Failure]:
+    told = reasons.of_exception(error)
+    whole = "".join(traceback.format_exception(error))
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # a framework may have closed or replaced it
+        sys.stderr.write(whole)  # for the log, which keeps more of it
+    failure = Failure(phase=phase.current, tail=tuple(whole.splitlines()[-TAIL_LINES:]))
+    return "oom" if told.out_of_memory else "failed", f"{phase.current}: {told.text}", failure

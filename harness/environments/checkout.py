@@ -17,6 +17,7 @@ import psutil
 from bench.turns import variables
 from harness.environments import locks
 from harness.errors import SetupError
+from harness.terminal.failures import first_of
 
 PREFIX: Final = "samestep-code-"  # of the folder of a snapshot; the PID of the samestep that took it follows
 ROOT: Final = locks.ROOT  # of bench/, harness/, images/
@@ -105,8 +106,8 @@ def snapshot(root: Path = ROOT) -> Iterator[Path]:
     try:
         try:
             _copy(root, folder)
-        except (OSError, shutil.Error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        except OSError as error:
+            reason = first_of(error).strerror or error
             raise SetupError(
                 f"{root / 'bench'} cannot be copied to {temporary}: {reason}; free some space, or name another TMPDIR."
             ) from error

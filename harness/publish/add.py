@@ -20,6 +20,7 @@ from harness.report.words import count
 from harness.report.write import PAGE, write_report
 from harness.store.folder import PLAN_FILE, RECORDS_FILE, RUN_FILE, RunFolder
 from harness.store.samples import MERGED_FILE, PARTS_FOLDER
+from harness.terminal.failures import first_of
 from harness.validity.results import Run, load
 
 SOURCES: Final = (RUN_FILE, PLAN_FILE, RECORDS_FILE)
@@ -121,7 +122,7 @@ def _copied(folder: RunFolder, to: Path) -> RunFolder:
         if (folder.path / PARTS_FOLDER).is_dir():
             shutil.copytree(folder.path / PARTS_FOLDER, to / PARTS_FOLDER)
     except OSError as error:
-        raise StoreError(f"{folder.path} cannot be copied: {error.strerror or error}.") from error
+        raise StoreError(f"{folder.path} cannot be copied: {first_of(error).strerror or error}.") from error
     copy = RunFolder(to)
     copy.merge_samples()
     return copy

@@ -64,8 +64,9 @@ class Samples:
             # The parts first: a merge that ends in between has removed parts, and the merged file says how many.
             numbers = [_number(path) for path in self._part_files()]
             path = self._parts / f"{max([*numbers, self._merged_to()]) + 1:06}.parquet"
-            with complete_file(path) as temporary:
-                pq.write_table(table, temporary)
+            # Opened here, as everywhere below: Arrow takes no path that is not UTF-8.
+            with complete_file(path) as temporary, temporary.open("wb") as file:
+                pq.write_table(table, file)
 
         _again_when_gone(write)
 
@@ -131,7 +132,8 @@ class Samples:
         before = [self.merged] if self.merged.is_file() else []
         with (
             complete_file(self.merged) as temporary,
-            pq.ParquetWriter(temporary, _schema().with_metadata({MERGED_TO: str(last).encode()})) as writer,
+            temporary.open("wb") as file,
+            pq.ParquetWriter(file, _schema().with_metadata({MERGED_TO: str(last).encode()})) as writer,
         ):
             for group in _groups(_batches([*before, *new], COLUMNS)):
                 writer.write_table(pa.Table.from_batches(group).cast(_schema()), row_group_size=2 * GROUP_ROWS)
@@ -168,8 +170,8 @@ class Samples:
 
         if not self.merged.is_file():
             return 0
-        with _readable(self.merged):
-            return int((pq.read_metadata(self.merged).metadata or {}).get(MERGED_TO, 0))
+        with _readable(self.merged), self.merged.open("rb") as file:
+            return int((pq.read_metadata(file).metadata or {}).get(MERGED_TO, 0))
 
 
 def no_samples() -> "pd.DataFrame":
@@ -202,7 +204,11 @@ def _batches(
     import pyarrow.parquet as pq
 
     for path in files:
-        with _readable(path), pq.ParquetFile(path, read_dictionary=list(dictionaries)) as file:
+        with (
+            _readable(path),
+            path.open("rb") as opened,
+            pq.ParquetFile(opened, read_dictionary=list(dictionaries)) as file,
+        ):
             _require_columns(file)
             yield from file.iter_batches(batch_size=GROUP_ROWS, columns=list(columns))
 

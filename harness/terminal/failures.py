@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import tempfile
 import traceback
 from collections.abc import Mapping
@@ -57,8 +58,8 @@ def too_little_memory() -> str:
 
 def explained(error: BaseException) -> str:
     """Return an error of the system as what is wrong and the remedy; empty: it is none of the system."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return _of_system(error)
+    if isinstance(error, OSError) and (first := first_of(error)).errno is not None:
+        return _of_system(first)
     text = _first_line(error)
     if isinstance(error, MemoryError):
         return f"memory is used up: {_MEMORY}"
@@ -75,6 +76,14 @@ def explained(error: BaseException) -> str:
     if isinstance(error, ValueError) and "null byte" in text:
         return "a path has a NUL character: choose another name"
     return ""
+
+
+def first_of(error: OSError) -> OSError:
+    """Return the first of the hundreds of errors that `shutil.copytree` raises as one; any other as it is."""
+    if not isinstance(error, shutil.Error) or not isinstance(error.args[0], list):
+        return error
+    said = re.match(r"\[Errno (\d+)\] ([^:]*)(?:: '(.*?)')?", str(error.args[0][0][-1]))
+    return OSError(int(said[1]), said[2], said[3]) if said else error
 
 
 def remedy(error: OSError) -> str:

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,18 @@ def test_a_fault_whose_traceback_cannot_be_kept_says_how_to_see_it(monkeypatch: 
 def test_a_word_that_is_longer_than_any_path_is_not_said_whole() -> None:
     path = "/" + "a/" * 2000
     assert failures.bounded(f"{path} is 'a {'b' * 100_000}' too") == f"{path} is 'a {'b' * 80}… too"
+
+
+def test_of_a_copy_that_failed_file_by_file_one_failure_is_told(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    for name in range(300):
+        (tmp_path / "from" / f"{name}").touch()
+
+    def full(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", source)
+
+    with pytest.raises(shutil.Error) as raised:
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=full)
+    said = failures.explained(raised.value)
+    assert said.count("No space left on device") == 1
+    assert said == failures.explained(OSError(errno.ENOSPC, "No space left on device", said.partition(":")[0]))

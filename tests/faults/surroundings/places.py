@@ -99,7 +99,7 @@ def _of_another(room: Room) -> Iterator[Wrong]:
 def _is_a_file(room: Room) -> Iterator[Wrong]:
     room.results.write_text("", encoding="utf-8")
     yield from refuses(room.run(), "results")
-    yield from refuses(room.samestep("report", "--results", room.results), "run")
+    yield from refuses(room.samestep("report", "--results", room.results), "in the way")
 
 
 @case("results is a link to a folder", into=CASES)

@@ -27,6 +27,19 @@ def samples(tmp_path: Path) -> Samples:
     return Samples(tmp_path)
 
 
+def test_a_folder_whose_name_is_not_utf8_keeps_them_as_any_other(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    samples = Samples(folder)
+    samples.append([sample(1)])
+    assert times(samples) == [1]
+    samples.merge()
+    samples.append([sample(2)])
+    samples.merge()
+    assert times(samples) == [1, 2]
+    assert len(samples.frame()) == 2
+
+
 def test_samples_come_back_in_their_order_before_and_after_they_are_merged(samples: Samples) -> None:
     samples.append([sample(1), sample(2)])
     samples.append([])

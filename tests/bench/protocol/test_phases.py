@@ -1,0 +1,27 @@
+"""How a replicate ends, by what its run raises."""
+
+import time
+
+import pytest
+
+from bench.protocol.phases import PhaseClock, ending
+from bench.turns import reason
+
+
+def test_an_error_is_told_although_handlers_of_signals_raise_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's handler of SIGCHLD raises in the main thread for each worker that has died, wherever it is."""
+    told, left = reason.of_exception, [RuntimeError("worker 1 is killed"), RuntimeError("worker 2 is killed")]
+
+    def interrupted(error: BaseException) -> reason.Reason:
+        if left:
+            raise left.pop()
+        return told(error)
+
+    def fail() -> None:
+        raise ValueError("the loader is broken")
+
+    monkeypatch.setattr(reason, "of_exception", interrupted)
+    status, text, failure = ending(PhaseClock(time.perf_counter_ns, lambda phase: None, 0), fail)
+    assert (status, text) == ("failed", "startup: ValueError: the loader is broken")
+    assert failure
+    assert failure.tail[-1] == "ValueError: the loader is broken"
