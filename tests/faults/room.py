@@ -138,7 +138,7 @@ class Room:
                 stdin=stdin,
                 stdout=opened[0] if stdout is None else stdout,
                 stderr=opened[1] if stderr is None else stderr,
-                preexec_fn=before,
+                preexec_fn=lambda: _as_from_a_shell(before),
                 start_new_session=True,
             )
         self._started.append(process)
@@ -203,7 +203,8 @@ class Room:
 
     def folders(self) -> list[RunFolder]:
         """Return the runs in the room, by name."""
-        return [RunFolder(path.parent) for path in sorted(self.results.glob("*/run.json"))]
+        found = sorted(self.results.glob("*/run.json"))
+        return [RunFolder(path.parent) for path in found if not path.parent.name.startswith(".")]
 
     def folder(self) -> RunFolder:
         """Return the only run."""
@@ -271,6 +272,14 @@ def refuses(ended: Ended, *words: str) -> Iterator[Wrong]:
         yield Wrong(
             of=OTHER, what=f"{ended.command[0]} ended with {ended.code}, no word of {' or '.join(words) or 'why'}"
         )
+
+
+def _as_from_a_shell(before: Callable[[], object] | None) -> None:
+    """Let signals do what they usually do, also where `nohup` or a background job started the campaign."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    if before:
+        before()
 
 
 def whole(folder: RunFolder, *, before: bytes = b"") -> Iterator[Wrong]:
