@@ -127,7 +127,7 @@ def _records(path: Path) -> list[dict[str, Any]]:
 
 
 def _replicate(record: dict[str, Any]) -> str:
-    return f"{' '.join(record['cell'].values())} block {record['block']} attempt {record['attempt']}"
+    return f"{' '.join(map(str, record['cell'].values()))} block {record['block']} attempt {record['attempt']}"
 
 
 def _but_for_time(record: dict[str, Any]) -> dict[str, Any]:
