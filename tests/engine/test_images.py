@@ -31,14 +31,14 @@ IMPORTS = {
     images.HARNESS: "docker, pandas, pyarrow",
 }
 PROBE = r"""
-import json, os, shutil, sysconfig
+import json, os, re, shutil, sysconfig
 from importlib.metadata import distributions
 
 print(json.dumps({
     "user": [os.getuid(), os.getgid()],
     "samestep": os.listdir("/samestep"),
     "opt": sorted(os.listdir("/opt")),
-    "installed": sorted(f"{each.name}=={each.version}".lower().replace("_", "-") for each in distributions()),
+    "installed": sorted(f"{re.sub('[-_.]+', '-', each.name).lower()}=={each.version}" for each in distributions()),
     "compiler": bool(shutil.which("g++") and shutil.which("gcc")),
     "header": os.path.exists(sysconfig.get_path("include") + "/Python.h"),
 }))
