@@ -138,6 +138,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "order": matrix.order_sentence(shown) if shown else "",
         "reasons": [cell.reason for cell in cells],
         "has_cells": bool(cells),
+        "infers": bool(cells) and all(cell.is_inference for cell in cells),
         "opening": opening.opening(run, tables, cells, so_far),
         "has_doubts": has_doubts,
         "questions": _questions(run, tables, has_cells=bool(cells), has_doubts=has_doubts),

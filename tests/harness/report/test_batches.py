@@ -125,6 +125,12 @@ def test_the_page_has_the_section_and_only_where_there_are_batches() -> None:
     assert 'id="inference"' not in html.page(plain, tables(plain))
 
 
+def test_the_title_of_a_page_without_training_promises_none() -> None:
+    assert "<h1>One forward pass, 3 frameworks</h1>" in html.page(RUN, tables(RUN))
+    run = mixed()
+    assert "<h1>One training step, 3 frameworks</h1>" in html.page(run, tables(run))
+
+
 def test_what_a_framework_says_cannot_leave_its_field() -> None:
     reason = '"><script>alert(1)</script>'
     broken = factories.record(cell("onnxruntime", "from-torch"), status="failed", reason=reason)
