@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from bench.exports.onnx import INPUT, OUTPUT
+from bench.exports.onnx import INPUT, OUTPUT, mode_of
 from bench.frameworks._onnxruntime_models import FORWARD
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
@@ -37,7 +37,6 @@ ALLOCATORS = {
 }
 ALLOCATOR_DEVICES = ("cpu", "cuda")
 ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
-PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 USE_ENV_ALLOCATORS: Final = "session.use_env_allocators"
@@ -139,7 +138,7 @@ def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:
     provider = session.get_providers()[0]
     tf32 = session.get_provider_options()[provider].get("use_tf32")
     return ModeProof(
-        mode=PRODUCERS.get(producer, f"from {producer or 'an unnamed producer'}"),
+        mode=mode_of(producer),
         device=next((device for device, name in PROVIDERS.items() if name == provider), provider),
         threads=options.intra_op_num_threads,
         precision=_dtype(session.get_inputs()[0].type),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import openvino as ov
 
+from bench.exports.onnx import mode_of
 from bench.exports.onnx.header import producer
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
@@ -31,7 +32,6 @@ DEVICES = ("cpu",)
 ENVIRONMENT = {"SAMESTEP_MODEL": "{scratch}/model.onnx"}
 ADAM = KINGMA_BA  # of no consequence: nothing is trained here
 FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"), "the model's own graph")
-PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 DEVICE: Final = "CPU"
 PRECISION: Final = "INFERENCE_PRECISION_HINT"
 THREADS: Final = "INFERENCE_NUM_THREADS"
@@ -88,7 +88,7 @@ def _proof(compiled: ov.CompiledModel, writer: str, result: ov.Tensor) -> ModePr
     hint = compiled.get_property(PRECISION).get_type_name()
     telemetry = importlib.util.find_spec("openvino_telemetry") is not None
     return ModeProof(
-        mode=PRODUCERS.get(writer, f"from {writer or 'an unnamed producer'}"),
+        mode=mode_of(writer),
         device=",".join(compiled.get_property("EXECUTION_DEVICES")).lower(),
         threads=threads,
         precision=_named(compiled.input(0).get_element_type()),

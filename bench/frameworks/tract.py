@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import tract
 
+from bench.exports.onnx import mode_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array64, Workload
@@ -32,7 +33,6 @@ ENVIRONMENT = {
 }
 ADAM = KINGMA_BA  # of no consequence: nothing is trained here
 FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"), "the model's own graph")
-PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 PRODUCER: Final = "onnx.producer_name"
 PRODUCTS: Final = re.compile(r"FMA\((\w+)\)")  # of the costs that tract counts for an operator
 NAMES: Final = {"f32": "float32", "f16": "float16", "f64": "float64"}
@@ -80,7 +80,7 @@ def _proof(runnable: tract.Runnable, producer: str) -> ModeProof:
     products = {kind for node in nodes for cost in node.get("cost", {}) for kind in PRODUCTS.findall(cost)}
     given, made = (str(fact(0)) for fact in (runnable.input_fact, runnable.output_fact))
     return ModeProof(
-        mode=PRODUCERS.get(producer, f"from {producer or 'an unnamed producer'}"),
+        mode=mode_of(producer),
         device="cpu",
         threads=1,
         precision=_dtype(given),

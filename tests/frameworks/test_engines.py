@@ -1,6 +1,6 @@
 """The engines in a framework's packages infer what was exported as float64 NumPy does, and prove what they ran.
 
-In CI each engine is run once, at the smallest model; AOTInductor's compilation alone takes most of a minute there.
+In CI each engine is run once, at the smallest model: AOTInductor's compilation takes longest.
 """
 
 import json

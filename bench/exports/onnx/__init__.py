@@ -10,6 +10,7 @@ from bench.exports import OUTPUT as OUTPUT
 # at opset 18, PyTorch's begins there. Left alone, each would write another pair.
 IR_VERSION: Final = 10
 OPSET: Final = 18
+PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
 
 
 class ExportError(exports.ExportError):
@@ -17,3 +18,8 @@ class ExportError(exports.ExportError):
 
     def __init__(self, framework: str, operator: str, why: str) -> None:
         super().__init__(framework, operator, f"ONNX (IR version {IR_VERSION}, opset {OPSET})", why)
+
+
+def mode_of(producer: str) -> str:
+    """Return the mode of an engine that runs a model of this producer, as the model names it."""
+    return PRODUCERS.get(producer, f"from {producer or 'an unnamed producer'}")
