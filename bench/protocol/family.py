@@ -6,6 +6,7 @@ their parents, of those that ended; `os.times()` has only the latter. Other proc
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,6 +61,24 @@ def memory() -> tuple[int | None, MemoryKind | None]:
 def descendants() -> list[int]:
     """Return the PIDs of the processes that descend from this one."""
     return _descendants(os.getpid(), {pid: int(fields[PARENT]) for pid, fields in _stats()})
+
+
+def killed_child(within_s: float = 1.0) -> str:
+    """Return the signal that ended a child of this process, as "SIGKILL"; empty: none ended so within this time.
+
+    Whoever started the child may still wait for it. Its sockets close a moment before it counts as ended.
+    """
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return ""
+        if ended is not None:
+            return "" if ended.si_code == os.CLD_EXITED else signal.Signals(ended.si_status).name
+        if time.monotonic() >= until:
+            return ""
+        time.sleep(0.01)
 
 
 def _descendants(root: int, parents: dict[int, int]) -> list[int]:

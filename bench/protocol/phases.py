@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from bench.protocol.family import killed_child
 from bench.protocol.required import InvalidResultError
 from bench.protocol.rounds import Clock
 from bench.records.record import Failure, Phases, Status
@@ -70,4 +71,7 @@ def _raised(phase: PhaseClock, error: Exception) -> tuple[Status, str, Failure]:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # a framework may have closed or replaced it
         sys.stderr.write(whole)  # for the log, which keeps more of it
     failure = Failure(phase=phase.current, tail=tuple(whole.splitlines()[-TAIL_LINES:]))
-    return "oom" if told.out_of_memory else "failed", f"{phase.current}: {told.text}", failure
+    text = told.text
+    if isinstance(error, ConnectionError | EOFError) and (killed := killed_child()):
+        text = f"a worker process was ended by {killed}: {text}"
+    return "oom" if told.out_of_memory else "failed", f"{phase.current}: {text}", failure

@@ -1,5 +1,8 @@
 """How a replicate ends, by what its run raises."""
 
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,3 +28,19 @@ def test_an_error_is_told_although_handlers_of_signals_raise_meanwhile(monkeypat
     assert (status, text) == ("failed", "startup: ValueError: the loader is broken")
     assert failure
     assert failure.tail[-1] == "ValueError: the loader is broken"
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", "a worker process was ended by SIGKILL: "),
+        ("raise SystemExit(3)", ""),
+    ],
+)
+def test_a_lost_connection_is_told_with_the_worker_that_was_killed(end: str, words: str) -> None:
+    def fail() -> None:
+        raise ConnectionResetError("reset by peer")
+
+    with subprocess.Popen([sys.executable, "-c", end]):
+        status, text, _ = ending(PhaseClock(time.perf_counter_ns, lambda phase: None, 0), fail)
+    assert (status, text) == ("failed", f"startup: {words}ConnectionResetError: reset by peer")
