@@ -381,16 +381,20 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
 
 def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
     """Return the table of steps; `verdicts`: the sentences on what a verdict requires."""
+    trains = not rows or any(not row.is_inference for row in rows)
+    step, first = ("training step", "step") if trains else ("forward pass", "one")
     return Table(
         name="steps",
         title="Steps",
-        about="Time of one training step, and of the first step: all calls that trace and compile, until it is steady.",
+        about=f"Time of one {step}, and of the first {first}: all calls that trace and compile, until it is steady.",
         columns=STEP_COLUMNS,
         rows=rows,
         is_hole=lambda row: row.step_ns is None,
         flags=legend(flag for row in rows for flag in row.flags),
         remarks=(
-            *inference_remark(rows, "their step is one forward pass; do not compare it with a training step"),
+            *inference_remark(
+                rows, f"their step is one forward pass{'; do not compare it with a training step' if trains else ''}"
+            ),
             *forms(rows),
             *repeated_replicates(run),
             *without_interval(rows),
