@@ -175,6 +175,6 @@ def test_the_comment_and_pytest_benchmark_s_file_name_the_batches() -> None:
 
 def test_a_run_that_only_infers_is_told_as_such_above_its_steps() -> None:
     infers, both = tables(RUN).steps, tables(mixed()).steps
-    assert infers.about.startswith("Time of one forward pass, and of the first one: ")
+    assert infers.about.startswith("Time of one forward pass, and of the first: ")
     assert not any("training step" in remark for remark in infers.remarks)
-    assert both.about.startswith("Time of one training step, and of the first step: ")
+    assert both.about.startswith("Time of one training step, and of the first: ")
