@@ -1,0 +1,13 @@
+"""Guests in node: where their programs and their packages are. Standard library only."""
+
+import sys
+from pathlib import Path
+
+from bench.guests.host import Guest
+
+MODULES = Path(sys.prefix) / "node_modules"  # of the environment, beside the packages for Python
+
+
+def start(program: str, name: str) -> Guest:
+    """Start a program of this package in node, from the environment's packages; raises GuestError."""
+    return Guest(("node", str(Path(__file__).with_name(program)), str(MODULES)), name)
