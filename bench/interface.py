@@ -71,8 +71,8 @@ class Step:
     """A workload built in one mode, at its initial parameters: closures over the framework's own state.
 
     `call()` makes `steps_per_call` optimiser updates and returns their losses without waiting for the device: the
-    clock waits, see `bench.protocol.replicate`. Instead of `call` a trainer that owns its loop gives `fit`, and a program
-    in a process of its own gives `guest`, which times a round itself.
+    clock waits, see `bench.protocol.replicate`. Instead of `call` a trainer that owns its loop gives `fit`, and a
+    program in a process of its own gives `guest`, which times a round itself.
 
     The outputs of a round are all kept until its end. Where the next call overwrites what the last one returned (the
     replay of a captured graph, a buffer that is used again), `call` returns a copy.

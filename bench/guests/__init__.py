@@ -19,6 +19,6 @@ the descriptor that its last argument names, both as lines of JSON, each one wor
 What it prints goes to the log of the turn. It ends when its standard input does, or with its host.
 
 The pipe takes as long as a short call. So the clock of a round is the guest's, and it is held to the host's clock,
-which all rounds must lie within (`bench.protocol.guest_clock`). A guest is in the process group of its replicate, which is
-stopped and ended as a whole. Its processor time and memory count as the replicate's (`bench.guests.usage`).
+which all rounds must lie within (`bench.protocol.guest_clock`). A guest is in the process group of its replicate, which
+is stopped and ended as a whole. Its processor time and memory count as the replicate's (`bench.guests.usage`).
 """
