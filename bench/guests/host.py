@@ -71,7 +71,11 @@ class Guest:
             os.close(prints)
         usage.began(self.pid)
         atexit.register(self.end)
-        self.started = self._answer("started")
+        try:
+            self.started = self._answer("started")
+        except GuestError:
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:
