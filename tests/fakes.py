@@ -133,9 +133,7 @@ class FakeFramework:
 
         if self.inference_off is not None:
             return self.trained(workload, call, proof)
-        loop: dict[str, Any] = (
-            {"fit": fit} if self.fit else {"call": call} if self.pipe_ns is None else {"guest": guest}
-        )
+        loop: dict[str, Any] = {"fit": fit} if self.fit else self.called(call)
         return Step(**loop, reset=reset, parameters=parameters, proof=proof)
 
     def called(self, call: Callable[[], float]) -> dict[str, Any]:

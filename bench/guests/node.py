@@ -2,12 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import Final
 
 from bench.guests.host import Guest
 
-MODULES = Path(sys.prefix) / "node_modules"  # of the environment, beside the packages for Python
+PROGRAM: Final = "node"
+MODULES: Final = Path(sys.prefix) / "node_modules"  # of the environment, beside the packages for Python
 
 
 def start(program: str, name: str) -> Guest:
     """Start a program of this package in node, from the environment's packages; raises GuestError."""
-    return Guest(("node", str(Path(__file__).with_name(program)), str(MODULES)), name)
+    return Guest((PROGRAM, str(Path(__file__).with_name(program)), str(MODULES)), name)
