@@ -5,7 +5,6 @@ loads the model, makes the calls of a round and times them, and this file compar
 `await session.run(feeds)`, as an application would write it: a turn of node's event loop is in it.
 """
 
-import functools
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -41,12 +40,14 @@ FORWARD = dict.fromkeys(("mlp", "convnet", "transformer"), "the model's own grap
 NAME: Final = "node"  # of the guest, in sentences
 
 _threads = 1
+_guests: list[Guest] = []  # the one that runs
 
 
-@functools.cache
 def _guest() -> Guest:
-    """Start node, once, with ONNX Runtime loaded; raises GuestError."""
-    return node.start("onnxruntime_node.mjs", NAME)
+    """Return node with ONNX Runtime loaded, which is started when it is first needed; raises GuestError."""
+    if not _guests:
+        _guests.append(node.start("onnxruntime_node.mjs", NAME))
+    return _guests[0]
 
 
 def start(device: str, threads: int) -> None:
@@ -116,8 +117,8 @@ def _proof(told: Mapping[str, Any], writer: str) -> ModeProof:
 
 def _release() -> None:
     """End the guest, with all that it holds."""
-    _guest().end()
-    _guest.cache_clear()
+    while _guests:
+        _guests.pop().end()
 
 
 def wait(outputs: Sequence[Output]) -> None:
@@ -131,7 +132,9 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
 
 
 def memory() -> Allocator:
-    """No statistics: the package shows none of ONNX Runtime's arenas."""
+    """No statistics: the package shows none of ONNX Runtime's arenas. The guest collects its garbage: it is looked at."""
+    for guest in _guests:
+        guest.ask("rest", None, "rested")
     return Allocator(why="ONNX Runtime's package for node shows nothing of its arenas")
 
 

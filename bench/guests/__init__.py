@@ -12,6 +12,8 @@ the descriptor that its last argument names, both as lines of JSON, each one wor
                                           host share; and its processor time meanwhile, of all threads
     host → guest   {"output": FILE}       write the result of the last call there: float32, little-endian, C order
     guest → host   {"output": {"dtype": "float32", "shape": […]}}
+    host → guest   {"rest": null}         collect garbage: the memory is looked at
+    guest → host   {"rested": null}
     host → guest   {"proof": null}
     guest → host   {"proof": …}           what it says it did, read back; each guest's own
     guest → host   {"failed": "TypeError: …"}                      instead of any answer

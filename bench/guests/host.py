@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -25,6 +26,8 @@ LONGEST_QUOTED: Final = 80  # bytes of it in a sentence
 LAST_LINES: Final = 20
 TIMES: Final = frozenset({"begin_ns", "end_ns", "cpu_ns"})  # of a round
 PATIENCE_S: Final = 5.0  # until a guest that ended its answers has ended, and one whose orders ended
+# What node and V8 print after the words that tell something.
+TRACE: Final = re.compile(r"\d+: |at |Node\.js v|-+ (?:Native|JavaScript) stack trace|\^+$")
 PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -154,7 +157,8 @@ class Guest:
             sys.stderr.write(piece.decode(errors="replace"))
             sys.stderr.flush()
         *lines, self._printed = (self._printed + piece).split(b"\n")
-        self._last_lines += [told for line in lines if (told := line.decode(errors="replace").strip())]
+        told = [line.decode(errors="replace").strip() for line in lines]
+        self._last_lines += [line for line in told if line and not TRACE.match(line)]
         return bool(piece)
 
     def _ended(self) -> GuestError:

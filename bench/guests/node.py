@@ -11,5 +11,8 @@ MODULES: Final = Path(sys.prefix) / "node_modules"  # of the environment, beside
 
 
 def start(program: str, name: str) -> Guest:
-    """Start a program of this package in node, from the environment's packages; raises GuestError."""
-    return Guest((PROGRAM, str(Path(__file__).with_name(program)), str(MODULES)), name)
+    """Start a program of this package in node, from the environment's packages; raises GuestError.
+
+    It may collect its garbage when it is told to rest, which node's collector can be asked for with an option only.
+    """
+    return Guest((PROGRAM, "--expose-gc", str(Path(__file__).with_name(program)), str(MODULES)), name)

@@ -27,9 +27,12 @@ function next () {
   return Object.entries(JSON.parse(line))[0]
 }
 
+const rest = () => { globalThis.gc?.(); return ['rested', null] }
+
 // Answers orders until there are no more. `begin` loads the libraries and returns what "started" says; `orders` has a
 // function for each order, which returns the word and the body of the answer. `run` is given the number of calls.
 export async function serve (begin, orders) {
+  const known = { rest, ...orders }
   try {
     answer('started', await begin())
   } catch (error) {
@@ -39,8 +42,8 @@ export async function serve (begin, orders) {
   for (let order = next(); order !== null; order = next()) {
     const [word, body] = order
     try {
-      if (!(word in orders)) throw new Error(`there is no order ${word}`)
-      answer(...await orders[word](body))
+      if (!(word in known)) throw new Error(`there is no order ${word}`)
+      answer(...await known[word](body))
     } catch (error) {
       answer('failed', `${error.name ?? 'Error'}: ${error.message ?? error}`)
     }

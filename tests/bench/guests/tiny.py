@@ -42,6 +42,7 @@ def die(words: str) -> None:
 
 def killed(calls: int) -> None:
     die("terminate called after throwing an instance of 'std::bad_alloc'\n")
+    die("----- Native stack trace -----\n\n 1: 0xe1 node::Abort() [node]\n    at serve (serve.mjs:43:35)\n")
     os.kill(os.getpid(), signal.SIGABRT)
 
 
