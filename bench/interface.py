@@ -57,11 +57,22 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRound:
+    """A round of calls that a guest made and timed: a program in a process of its own (`bench.guests`)."""
+
+    outputs: Sequence[Output]
+    begin_ns: int  # by the monotonic clock that all processes of a host share, as time.perf_counter_ns
+    end_ns: int
+    cpu_ns: int  # processor time of the guest meanwhile, all threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A workload built in one mode, at its initial parameters: closures over the framework's own state.
 
     `call()` makes `steps_per_call` optimiser updates and returns their losses without waiting for the device: the
-    clock waits, see `bench.protocol.replicate`. A trainer that owns its loop gives `fit` instead of `call`.
+    clock waits, see `bench.protocol.replicate`. Instead of `call` a trainer that owns its loop gives `fit`, and a
+    program in a process of its own gives `guest`, which times a round itself.
 
     The outputs of a round are all kept until its end. Where the next call overwrites what the last one returned (the
     replay of a captured graph, a buffer that is used again), `call` returns a copy.
@@ -77,6 +88,7 @@ class Step:
 
     call: Callable[[], Output] | None = None  # one call of the training step
     fit: Callable[[int], Output] | None = None  # n updates inside the framework's own loop, with a cost of its own
+    guest: Callable[[int], GuestRound] | None = None  # n calls in a guest, by its own clock; it waits for the last
     steps_per_call: int = 1  # updates that one `call` makes: 1, or the length of a whole compiled loop
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
@@ -86,13 +98,15 @@ class Step:
     release: Callable[[], None] = lambda: None  # drop the references to this step that the framework's module holds
 
     def __post_init__(self) -> None:
-        if (self.call is None) == (self.fit is None):
-            raise TypeError("a Step has either `call` or `fit`")
+        if sum(way is not None for way in (self.call, self.fit, self.guest)) != 1:
+            raise TypeError("a Step has one of `call`, `fit` and `guest`")
 
     def run(self, calls: int) -> Sequence[Output]:
         """Advance by `calls` calls (a trainer: by `calls` updates) and keep every output alive."""
         if self.fit is not None:
             return [self.fit(calls)]
+        if self.guest is not None:
+            return self.guest(calls).outputs
         assert self.call is not None
         call = self.call
         return [call() for _ in range(calls)]

@@ -1,5 +1,6 @@
 #!/bin/sh
-# The steps of the Dockerfile, each run inside the image under construction: python | pip | programs … | packages NAME
+# The steps of the Dockerfile, each run inside the image under construction: python | pip | programs … | packages NAME |
+# node_packages NAME | node_modules
 set -eu
 
 say() { echo "samestep: $*" >&2; }
@@ -73,6 +74,20 @@ packages() {
     fi
     PYTHONPATH=/opt/tools install_with /opt/venv/bin/python "$@"
 }
+
+# Packages for node, if the framework has some: locked, without the scripts of packages, and without other systems' files.
+node_packages() {
+    cd /opt/npm
+    [ -e "$1.package.json" ] || return 0
+    apt_install npm
+    mv "$1.package.json" package.json
+    mv "$1.package-lock.json" package-lock.json
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm run --silent --if-present trim
+}
+
+# Beside the packages for Python, where guests look for them.
+node_modules() { [ ! -d /opt/npm/node_modules ] || cp -a /opt/npm/node_modules /opt/venv/; }
 
 install_with() {
     runner=$1 && shift

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interface import Skip, Step
+from bench.interface import GuestRound, Skip, Step
 from bench.protocol.rounds import EnoughRounds
 from bench.records.record import Allocator, ModeProof
 from bench.reference.trajectory import reference
@@ -68,6 +68,9 @@ class FakeFramework:
     has_cache: bool = False  # whether it can be emptied
     fit: bool = False  # a trainer that owns its loop
     fit_ns: int = 0  # what a fit costs beside its steps
+    pipe_ns: int | None = None  # not None: a guest, whose orders and answers take so long each
+    untimed_ns: int = 0  # of work that the guest does in a round beside what it times
+    guest_clock_ns: int = 0  # by how much the guest's clock is ahead
     build_error: Exception | None = None
     skip: str = ""
     calls: list[str] = field(default_factory=list)
@@ -130,8 +133,25 @@ class FakeFramework:
 
         if self.inference_off is not None:
             return self.trained(workload, call, proof)
-        loop: dict[str, Any] = {"fit": fit} if self.fit else {"call": call}
+        loop: dict[str, Any] = {"fit": fit} if self.fit else self.called(call)
         return Step(**loop, reset=reset, parameters=parameters, proof=proof)
+
+    def called(self, call: Callable[[], float]) -> dict[str, Any]:
+        """The calls of a step: made here, or by a guest."""
+        pipe_ns = self.pipe_ns
+        if pipe_ns is None:
+            return {"call": call}
+
+        def guest(calls: int) -> GuestRound:
+            self.clock.spend(pipe_ns)
+            begin = self.clock()
+            made = [call() for _ in range(calls)]
+            end = self.clock()
+            self.clock.spend(self.untimed_ns + pipe_ns)
+            ahead = self.guest_clock_ns
+            return GuestRound(outputs=made, begin_ns=begin + ahead, end_ns=end + ahead, cpu_ns=end - begin)
+
+        return {"guest": guest}
 
     def trained(self, workload: Workload, call: Callable[[], object], proof: Callable[[], ModeProof]) -> Step:
         """A step that predicts with the reference's own trained parameters."""

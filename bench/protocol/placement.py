@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bench.guests import usage
+
 TASKS: Final = Path("/proc/self/task")
 PROCESSOR: Final = 36  # field 39 of proc(5), counted after the name, which is field 2 and may hold spaces
 
@@ -32,10 +34,10 @@ class Placement:
         self._seen.add(self._current())
 
     def look_at_all(self) -> None:
-        """Note where each thread of the process ran last."""
+        """Note where each thread of the process, and of its guests, ran last."""
         self.look()
         with contextlib.suppress(OSError):
-            for thread in list(self._tasks.iterdir()):
+            for thread in (*self._tasks.iterdir(), *usage.tasks()):
                 with contextlib.suppress(OSError, ValueError, IndexError):  # it has just ended
                     stat = (thread / "stat").read_text(encoding="utf-8", errors="replace")
                     self._seen.add(int(stat.rpartition(")")[2].split()[PROCESSOR]))

@@ -43,7 +43,7 @@ from bench.records.record import (
 from bench.reference import accuracy
 from bench.reference.precision import PRECISIONS
 from bench.reference.workload import Workload
-from bench.turns.environment import describe, peak_resident_bytes, resident_bytes
+from bench.turns.environment import cpu_ns, describe, peak_resident_bytes, resident_bytes
 from bench.turns.parking import Keeper
 from bench.turns.turn import Turn
 
@@ -62,7 +62,7 @@ def measure(
     *,
     keeper: Keeper | None = None,
     clock: Clock = time.perf_counter_ns,
-    cpu_clock: Clock = time.process_time_ns,
+    cpu_clock: Clock = cpu_ns,
     announce: Callable[[str], None] = lambda phase: None,
     cache_entries: Callable[[], int] = lambda: 0,
     startup_ns: int = 0,
@@ -76,7 +76,7 @@ def measure(
         rounds: measures the timed rounds.
         keeper: hands out time slices, for a turn that alternates; None: all rounds in one go.
         clock: returns the time in nanoseconds.
-        cpu_clock: returns the CPU time of all threads of this process so far, in nanoseconds.
+        cpu_clock: returns the CPU time of this process and its guests so far, of all threads, in nanoseconds.
         announce: called with the name of each phase as it begins.
         cache_entries: counts the files of all compile caches.
         startup_ns: age of the process when this was called.
@@ -167,7 +167,7 @@ class Replicate:
         clock: Clock,
         *,
         cache_entries: Callable[[], int] = lambda: 0,
-        cpu_clock: Clock = time.process_time_ns,
+        cpu_clock: Clock = cpu_ns,
         note: Note = lambda moment, framework: None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -297,6 +297,7 @@ class Replicate:
             slice_rounds=timed.slice_rounds,
             switch_round_ns=timed.switch_round_ns,
             round_cpu_ns=timed.round_cpu_ns,
+            pipe_ns=timed.pipe_ns,
         )
         with phase("check"):
             caches.require_installed(self.kernel_bytes, caches.kernel_bytes(self.turn.kernels))

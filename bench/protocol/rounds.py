@@ -1,8 +1,9 @@
 """Rounds of calls: how long a round must be, when the warm-up may end, and the timed rounds.
 
 The clock includes the wait: a round is "calls, outputs kept alive, wait for the device", all of it timed, so no caller
-can forget the wait. The number of calls in a round is the smallest power of two for which a round is long enough for
-the clock; it is chosen after the warm-up in a cell's first block and frozen for the later blocks.
+can forget the wait. A guest times its rounds itself, without the pipe to it (`bench.protocol.guest_clock`). The number
+of calls in a round is the smallest power of two for which a round is long enough for the clock; it is chosen after the
+warm-up in a cell's first block and frozen for the later blocks.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bench.interface import Framework, Step
+from bench.protocol.guest_clock import GuestClock, Times
 from bench.protocol.placement import Placement
 from bench.turns.turn import Settings
 
@@ -45,11 +47,23 @@ class RoundTimer:
         self.framework = framework
         self.step = step
         self.clock = clock
+        self._guest_clock = GuestClock(clock)
 
     def round(self, calls: int) -> None:
         """Make `calls` calls, keep their outputs alive, wait for the device."""
-        outputs = self.step.run(calls)
+        guest = self.step.guest
+        outputs = self._guest_clock.run(guest, calls) if guest else self.step.run(calls)
         self.framework.wait(outputs)
+
+    def own(self, durations: Sequence[int], cpu_ns: Sequence[int]) -> Times:
+        """Return the last rounds by the clock that counts: the guest's own, or as they were timed here.
+
+        Raises:
+            InvalidResultError: a guest worked outside of what it timed.
+        """
+        if self.step.guest:
+            return self._guest_clock.take(cpu_ns)
+        return Times(round_ns=tuple(durations), cpu_ns=tuple(cpu_ns))
 
     def quiet(self) -> None:
         """Bring the process to rest before a round: garbage collected, device idle."""
@@ -61,7 +75,8 @@ class RoundTimer:
         self.quiet()
         begin = self.clock()
         self.round(calls)
-        return self.clock() - begin
+        duration = self.clock() - begin
+        return self._guest_clock.last_ns() if self.step.guest else duration
 
     def clock_cost(self) -> int:
         """Return the median cost of reading the clock twice with one wait between."""
@@ -160,6 +175,7 @@ class TimedRounds:
     slice_rounds: tuple[int, ...] = ()
     switch_round_ns: tuple[int, ...] = ()
     round_cpu_ns: tuple[int, ...] = ()
+    pipe_ns: tuple[int, ...] = ()
     ran_on: tuple[int, ...] = ()  # processors on which the process was seen
 
 
@@ -193,19 +209,21 @@ def timed_rounds(
     placement.look_at_all()
     with collected_by_hand():
         cpu, wall = cpu_clock(), timer.clock()
-        durations = tuple(rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths)))
+        durations = rounds(lambda: timer.round(next(upcoming)), before, count * len(lengths))
         end = cpu_clock()
         cpu, wall = end - cpu, timer.clock() - wall
     cpu_ns[-1] = end - cpu_ns[-1]
     placement.look_at_all()
+    times = timer.own(durations, cpu_ns)
     size = len(lengths)
     return TimedRounds(
-        begin_ns=tuple(begin_ns[:: len(lengths)]),
-        round_ns=durations[:: len(lengths)],
-        double_round_ns=durations[1::2] if len(lengths) == 2 else (),
+        begin_ns=tuple(begin_ns[::size]),
+        round_ns=times.round_ns[::size],
+        double_round_ns=times.round_ns[1::2] if size == 2 else (),
         cpu_ns=cpu,
         wall_ns=wall,
-        round_cpu_ns=tuple(sum(cpu_ns[at : at + size]) for at in range(0, len(durations), size)),
+        round_cpu_ns=tuple(sum(times.cpu_ns[at : at + size]) for at in range(0, len(durations), size)),
+        pipe_ns=times.pipe_ns,
         ran_on=placement.processors,
     )
 

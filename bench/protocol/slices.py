@@ -107,7 +107,9 @@ def sliced_rounds(
     """
     slices = Slices(timer, keeper, warm, cpu_clock, resident_bytes, placement)
     with collected_by_hand():
-        durations = tuple(rounds(slices.round, slices.before, MOST_ROUNDS))
+        durations = rounds(slices.round, slices.before, MOST_ROUNDS)
+    times = timer.own(durations, slices.cpu_ns)
+    durations = times.round_ns
     size = len(slices.lengths)
     units = [range(at, at + size) for at in range(0, len(durations), size)]
     kept = [unit for number, unit in enumerate(units) if number % slices.units >= slices.left_out]
@@ -120,6 +122,7 @@ def sliced_rounds(
         wall_ns=slices.spent_wall_ns,
         slice_rounds=(slices.units - slices.left_out,) * (len(units) // slices.units),
         switch_round_ns=tuple(durations[unit[0]] for unit in left_out),
-        round_cpu_ns=tuple(sum(slices.cpu_ns[at] for at in unit) for unit in kept),
+        round_cpu_ns=tuple(sum(times.cpu_ns[at] for at in unit) for unit in kept),
+        pipe_ns=tuple(times.pipe_ns[unit[0]] for unit in kept) if times.pipe_ns else (),
         ran_on=slices.placement.processors,
     )

@@ -1,4 +1,4 @@
-"""Where a replicate runs, and how much memory it has, read inside its process."""
+"""Where a replicate runs, and how much memory and time it has used, its guest included, read inside its process."""
 
 import contextlib
 import ctypes
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.guests import usage
 from bench.records.record import Environment
 from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
@@ -96,10 +97,15 @@ def process_age_ns() -> int:
     return max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - born)
 
 
+def cpu_ns() -> int:
+    """Return the processor time of this process and of its guests so far, of all their threads."""
+    return time.process_time_ns() + usage.cpu_ns()
+
+
 def resident_bytes() -> int:
-    """Return the resident set of this process, from /proc/self/statm."""
+    """Return the resident set of this process, from /proc/self/statm, and of its guests."""
     pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return pages * os.sysconf("SC_PAGE_SIZE") + usage.resident_bytes()
 
 
 def restart_peak() -> bool:
@@ -108,14 +114,14 @@ def restart_peak() -> bool:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
         return False
-    return True
+    return usage.restart_peaks()
 
 
 def peak_resident_bytes() -> int:
-    """Return the peak resident set of this process since its exec or `restart_peak`: VmHWM, proc(5).
+    """Return the peak resident set of this process since its exec or `restart_peak`: VmHWM, proc(5); and of its guests.
 
     Not getrusage's ru_maxrss: on Linux it starts from the parent's resident set at the fork.
     """
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+    return int(line.split()[1]) * 1024 + usage.peak_resident_bytes()

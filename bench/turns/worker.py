@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 def identity(framework: str, locks: Path = LOCKS) -> str:
     """Return what identifies this image: its lock files, because a container does not know its image's digest."""
     digest = hashlib.sha256()
-    files = sorted(locks.glob("*.txt"))
+    files = sorted(path for kind in ("*.txt", "*.json") for path in locks.glob(kind))
     for path in files:
         digest.update(path.read_bytes())
     return f"samestep/{framework}, locks sha256:{digest.hexdigest()}" if files else ""

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from bench.catalogue import DEVICES, IN_WORDS, FrameworkError, FrameworkOffer, framework_offer, programs_missing
 from bench.interface import Framework
 from bench.workloads import WORKLOADS
-from harness.environments import locks
+from harness.environments import locks, npm
 from harness.launchers import images
 
 MOST_LINES: Final = 200  # of a framework's file
@@ -179,6 +179,21 @@ def _locks(root: Path, name: str) -> Iterator[Need]:
             yield Need(where=where, status="wrong", found=found, remedy=f"{LOCK_IT} {name}")
         else:
             yield Need(where=where, status="ok", found="locked")
+    yield from _node_lock(root, name)
+
+
+def _node_lock(root: Path, name: str) -> Iterator[Need]:
+    """Yield whether the packages of a guest in node are locked, for a framework that has one."""
+    if not npm.requirements(root, name).is_file():
+        return
+    lock = npm.lock_file(root, name)
+    where = str(lock.relative_to(root))
+    if not lock.is_file():
+        yield Need(where=where, status="missing", found="every package for node", remedy=f"{LOCK_IT} {name}")
+    elif old := npm.unlocked(root, name):
+        yield Need(where=where, status="wrong", found=f"{old} is not in it", remedy=f"{LOCK_IT} {name}")
+    else:
+        yield Need(where=where, status="ok", found="locked")
 
 
 def _unlocked(asked: Path, lock: Path) -> str:

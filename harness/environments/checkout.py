@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from bench.turns import variables
-from harness.environments import locks
+from harness.environments import locks, npm
 from harness.errors import SetupError
 from harness.terminal.failures import first_of
 
@@ -45,6 +45,7 @@ def history(root: Path = ROOT) -> tuple[str, str, str]:
     return ("" if branch == "HEAD" else branch), commit_time, author_time
 
 
+PROGRAMS: Final = ("*.py", "*.mjs")  # Python, and guests in node
 NOT_RUN: Final = ("hello", "selftest")  # of bench/: no timed replicate runs it
 
 
@@ -61,12 +62,14 @@ def code(
     """
     files = [
         path
-        for path in sorted((root / "bench").rglob("*.py"))
+        for kind in PROGRAMS
+        for path in sorted((root / "bench").rglob(kind))
         if path.relative_to(root / "bench").parts[0] not in NOT_RUN
     ]
     files += [root / "bench" / "hello" / f"{name}.py" for name in sorted(hello)]
-    locked = dict.fromkeys(locks.lock_file(root, name, device) for name in frameworks)  # engines share one
-    files += [lock for lock in locked if lock.is_file()]
+    owners = dict.fromkeys(locks.packages(root, name) for name in frameworks)  # engines share one
+    files += [lock for owner in owners if (lock := locks.lock_file(root, owner, device)).is_file()]
+    files += [file for owner in owners for file in npm.files(root, owner) if file.is_file()]
     return tuple((str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
 
 
@@ -129,8 +132,9 @@ def _copy(root: Path, folder: Path) -> None:
     bench = folder / "bench"
     shutil.copytree(root / "bench", bench, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "images" / "locks").mkdir(parents=True)
-    for lock in (root / "images" / "locks").glob("*.txt"):
-        shutil.copy2(lock, folder / "images" / "locks")
+    for name in ("locks/*.txt", f"locks/*.{npm.LOCK}", f"*.{npm.PACKAGE}"):
+        for path in (root / "images").glob(name):
+            shutil.copy2(path, folder / path.relative_to(root))
     # Compiled here and never again: a replicate's start shall not depend on whether it is the first.
     compileall.compile_dir(bench, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     for path in (bench, *bench.rglob("*")):

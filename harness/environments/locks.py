@@ -4,6 +4,7 @@ images/<framework>.in                   its requirements; `-r other.in` builds o
 images/<device>/<framework>.in          replaces it on that device, also where another file names it
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
 images/locks/{harness,dev,docs}.txt     the same for the harness, its tests and the site of docs/, for any Python
+images/<framework>.package.json         what its guest runs in node, if it has one: `harness.environments.npm`
 images/cpu/peers.in                     what harness/peers/ compares samestep with; no framework, on one device only
 
     make lock                           resolves every lock anew
@@ -30,6 +31,8 @@ from bench.catalogue import FrameworkError, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.records.text import page
 from bench.turns import variables
+from harness.environments import npm
+from harness.errors import SetupError
 from harness.terminal import streams
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -61,9 +64,9 @@ def lock_file(root: Path, framework: str, device: str) -> Path:
     return root / "images" / "locks" / f"{packages(root, framework)}.{tag(device)}.txt"
 
 
-def digest(lock: Path) -> str:
-    """Return the first 8 hexadecimal digits of the lock's SHA-256; raises OSError."""
-    return hashlib.sha256(lock.read_bytes()).hexdigest()[:8]
+def digest(lock: Path, *others: Path) -> str:
+    """Return the first 8 hexadecimal digits of the SHA-256 of a lock, and what else is installed; raises OSError."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in (lock, *others))).hexdigest()[:8]
 
 
 def requirements(root: Path, framework: str, device: str) -> Path:
@@ -128,7 +131,7 @@ def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str]
     for device in PYTHONS:
         for name in _order(root, known[device], wanted, device):
             code = max(code, _resolve(root, name, device, upgrade=not names))
-    return code
+    return max([code, *(_resolve_node(root, name, upgrade=not names) for name in dict.fromkeys(wanted))])
 
 
 def _pip_configs(environ: Mapping[str, str]) -> list[Path]:
@@ -186,6 +189,18 @@ def _effective(root: Path, device: str) -> Iterator[Path]:
             shutil.copy(source, folder)
         (folder / "locks").symlink_to((root / "images" / "locks").resolve())
         yield folder
+
+
+def _resolve_node(root: Path, framework: str, *, upgrade: bool) -> int:
+    if not npm.requirements(root, framework).is_file():
+        return 0
+    print(f"Resolving {npm.lock_file(root, framework).relative_to(root)}", flush=True)
+    try:
+        npm.resolve(root, framework, upgrade=upgrade)
+    except SetupError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
+    return 0
 
 
 def _resolve_harness(root: Path) -> int:

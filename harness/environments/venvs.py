@@ -1,5 +1,8 @@
 """One hash-locked environment per framework: .envs/<framework>-<device>-py3XX-<first 8 digits of its lock's SHA-256>/.
 
+Where the framework's guest runs in node, its packages are installed beside those for Python, and its lock counts in the
+digest (`harness.environments.npm`).
+
 An environment is made when it is first needed, by the uv that is installed with the harness. The folder's name has the
 lock's digest, so a new lock makes a new environment. An environment cannot be moved, so it is made in its final folder;
 a marker file, written last, shows that it is complete. One that was damaged since (`harness.environments.damage`) is
@@ -21,7 +24,7 @@ import uv
 
 from bench.records import text as texts
 from bench.turns import variables
-from harness.environments import damage, interpreters, locks
+from harness.environments import damage, interpreters, locks, npm
 from harness.environments.damage import Damage
 from harness.errors import SetupError
 from harness.terminal import shell
@@ -73,6 +76,7 @@ class Environments:
         look: Look = damage.look,
         *,
         locked_in: Path | None = None,
+        run_npm: npm.RunCommand = npm.run,
     ) -> None:
         """Keep them under `root`; `locked_in`: where the locks are, a snapshot of it; None: `root` itself."""
         self._root = root
@@ -81,16 +85,17 @@ class Environments:
         self._find = find
         self._run = run
         self._look = look
+        self._run_npm = run_npm
 
     def folder(self, framework: str) -> Path:
         """Return where the framework's environment is or would be; raises SetupError when it has no lock."""
         lock = locks.lock_file(self._locked_in, framework, self._device)
+        owner = locks.packages(self._locked_in, framework)
         try:
-            digest = locks.digest(lock)
+            digest = locks.digest(lock, *npm.files(self._locked_in, owner))
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
             raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
-        owner = locks.packages(self._locked_in, framework)
         return self._root / FOLDER / f"{owner}-{locks.tag(self._device)}-{digest}"
 
     def python(self, framework: str) -> Path | None:
@@ -117,7 +122,11 @@ class Environments:
         if self.python(framework) is None:
             return None
         folder = self.folder(framework)
-        return self._look(folder, locks.lock_file(self._root, framework, self._device), folder / MARKER)
+        found = self._look(folder, locks.lock_file(self._root, framework, self._device), folder / MARKER)
+        if found is None and npm.files(self._locked_in, locks.packages(self._locked_in, framework)):
+            *more, first = list(npm.faults(folder, (folder / MARKER).stat().st_mtime))[::-1] or [""]
+            return Damage(f"{first}, and {len(more)} more" if more else first) if first else None
+        return found
 
     def make(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the environments that are missing or damaged; return the reason for each that cannot be made."""
@@ -171,6 +180,9 @@ class Environments:
             (folder / MARKER).unlink(missing_ok=True)
             shutil.rmtree(folder)
         self._make(locks.lock_file(self._locked_in, framework, self._device), folder)
+        owner = locks.packages(self._locked_in, framework)
+        if npm.files(self._locked_in, owner):
+            npm.install(self._locked_in, owner, folder, self._run_npm)
         (folder / MARKER).write_text(str(_size_bytes(folder)))
 
     def _make(self, lock: Path, folder: Path) -> None:

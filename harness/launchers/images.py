@@ -24,7 +24,7 @@ from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.records import text
 from bench.turns import variables
-from harness.environments import checkout, cuda, locks
+from harness.environments import checkout, cuda, locks, npm
 from harness.errors import SetupError
 from harness.launchers.base import Say
 from harness.launchers.docker import connect, image_name
@@ -32,7 +32,8 @@ from harness.terminal import shell
 
 HARNESS: Final = "harness"  # the harness's own image, for compose.yaml
 RECIPE: Final = "samestep.recipe"  # label: digest of the files that an image was made from
-PIP_VARIABLES: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX")  # pip has them in the build as on this host
+# pip and npm have them in the build as on this host
+SOURCES: Final = ("PIP_INDEX_URL", "PIP_NO_INDEX", "NPM_CONFIG_REGISTRY")
 LAST_LINES: Final = 10
 LONGEST_STEP: Final = 4000  # characters of a line that names a step: it has all mounts before what is done
 NO_NETWORK: Final = (
@@ -80,6 +81,7 @@ def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
     framework = locks.packages(root, framework)
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
+    files += npm.files(root, framework)
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
     given = [" ".join(package for _, package in programs), cuda.requirement(framework, root)]
     parts = [*(file.read_bytes() for file in files), *map(str.encode, given)]
@@ -162,7 +164,7 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
         "REVISION": checkout.commit(root)[0],
         "SOURCE": project.get("urls", {}).get("Source", ""),
         "RECIPE": recipe(framework, device=device, root=root),
-        **{name: environ[name] for name in PIP_VARIABLES if environ.get(name)},
+        **{name: environ[name] for name in SOURCES if environ.get(name)},
     }
     if packages := system_packages(framework, device=device, root=root):
         arguments["SYSTEM_PACKAGES"] = packages

@@ -131,7 +131,7 @@ def _accuracy_faults(accuracy: Accuracy) -> Iterator[Fault]:
 
 def _timing_faults(timing: Timing) -> Iterator[Fault]:
     rounds = len(timing.round_ns)
-    for name in ("round_begin_ns", "double_round_ns", "round_cpu_ns"):
+    for name in ("round_begin_ns", "double_round_ns", "round_cpu_ns", "pipe_ns"):
         if (own := len(getattr(timing, name))) not in (0, rounds):
             yield f"timing.{name}", f"has {own} values for {rounds} rounds"
     if timing.slice_rounds and sum(timing.slice_rounds) != rounds:

@@ -11,6 +11,7 @@ import functools
 import importlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from bench.interface import Skip
 from bench.reference.accuracy import prediction_deviation
 from bench.reference.inference import predictions
 from tests.frameworks.check_artifact import inferred
+
+ENGINES = ("openvino", "litert", "tract", "iree", "onnxruntime_node")
 
 
 def bfloat16(engine: Any) -> None:
@@ -46,12 +49,46 @@ def cut_off(engine: Any) -> None:
     os.environ["SAMESTEP_MODEL"] = str(short)
 
 
+def in_guest(answer: str, change: Any) -> Any:
+    """Change an answer of the guest before its host reads it."""
+
+    def plant(engine: Any) -> None:
+        guest = importlib.import_module("bench.guests.host").Guest
+        whole = guest.ask
+        guest.ask = lambda self, order, body, word: (
+            change(whole(self, order, body, word), body) if word == answer else whole(self, order, body, word)
+        )
+
+    return plant
+
+
+def one_short(answer: Any, path: str) -> Any:
+    Path(path).write_bytes(Path(path).read_bytes()[:-4])
+    return answer
+
+
+def off_by_a_bit(answer: Any, path: str) -> Any:
+    """The lowest bit of the exponent of the first number."""
+    content = bytearray(Path(path).read_bytes())
+    content[2] ^= 0x80
+    Path(path).write_bytes(content)
+    return answer
+
+
+def killed(engine: Any) -> None:
+    os.kill(engine._guest().pid, signal.SIGKILL)
+
+
 FAULTS = {
     "openvino-bfloat16": bfloat16,
     "litert-nothing": lambda engine: None,
     "litert-without-xnnpack": without_xnnpack,
-    **{f"{engine}-two-threads": two_threads for engine in ("openvino", "litert", "tract", "iree")},
-    **{f"{engine}-cut-off": cut_off for engine in ("openvino", "litert", "tract", "iree")},
+    **{f"{engine}-two-threads": two_threads for engine in ENGINES},
+    **{f"{engine}-cut-off": cut_off for engine in ENGINES},
+    "onnxruntime_node-other-bytes": in_guest("built", lambda built, asked: built | {"sha256": "0" * 64}),
+    "onnxruntime_node-one-short": in_guest("output", one_short),
+    "onnxruntime_node-wrong-number": in_guest("output", off_by_a_bit),
+    "onnxruntime_node-killed": killed,
 }
 
 
@@ -63,13 +100,13 @@ def main(fault: str, mode: str, name: str, size: str, batch: str) -> None:
     FAULTS[fault](engine)
     try:
         step = engine.build(workload, mode, "int8" if mode.endswith("-int8") else "float32")
+        found: Any = None if isinstance(step, Skip) else engine.to_numpy(step.run(1))
     except Exception as error:  # whatever an engine raises  # noqa: BLE001
         print(json.dumps({"error": str(error)}))
         return
     if isinstance(step, Skip):
         print(json.dumps({"skip": step.reason}))
         return
-    found = engine.to_numpy(step.run(1))
     deviation = prediction_deviation(found, expected=predictions(workload))
     print(json.dumps({"error": "", "deviation": deviation, "proof": dataclasses.asdict(step.proof())}))
 

@@ -43,11 +43,6 @@ EVIDENCE: Final = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engines")
-
-
 def planted(folder: Path, fault: str, path: Path4 | None = None, of: tuple[str, ...] = TINY) -> dict[str, Any]:
     engine, mode, source, format_ = path or OF[fault.partition("-")[0]]
     file, _ = exported(folder, source, format_, *of)

@@ -11,7 +11,7 @@ from bench.interface import Skip, Step
 from bench.protocol.replicate import measure, repeat
 from bench.protocol.rounds import WINDOW, Rounds, settled
 from bench.protocol.settling import CHEAP_NS, LEAST_NS, MOST, QUIET
-from bench.records.record import Allocator, Record
+from bench.records.record import Allocator, Record, Timing
 from bench.reference.workload import Workload, sha256
 from bench.turns.parking import Keeper, Parked
 from bench.turns.turn import Settings, Turn
@@ -580,6 +580,80 @@ class TestSlices:
         record, _ = self.run(slices=0)
         assert record.timing is not None
         assert (record.timing.round_ns, record.timing.slice_rounds) == ((), ())
+
+
+class TestGuest:
+    """Rounds that a process of its own makes and times; here an order and an answer take 20 µs each."""
+
+    PIPE_NS = 20_000
+
+    def timing(self, of: Turn | None = None, keeper: Keeper | None = None, **changes: Any) -> Timing:
+        framework = fake(pipe_ns=self.PIPE_NS, **changes)
+        record = run(framework, of, keeper=keeper, cpu_clock=framework.clock)
+        assert record.status == "ok", record.reason
+        assert record.timing is not None
+        return record.timing
+
+    def test_a_round_is_as_long_as_the_guest_says_and_the_pipe_stands_beside_it(self) -> None:
+        timing = self.timing()
+        calls = timing.calls_per_round
+        assert calls * STEP_NS >= 5_000_000 > calls // 2 * STEP_NS, "calibrated without the pipe"
+        assert timing.round_ns == timing.round_cpu_ns == (calls * STEP_NS,) * SETTINGS.rounds
+        assert timing.pipe_ns == (2 * self.PIPE_NS,) * SETTINGS.rounds
+
+    def test_rounds_of_slices_are_the_guests_too(self) -> None:
+        framework = fake(pipe_ns=self.PIPE_NS)
+        keeper = FakeKeeper(framework.clock, 3)
+        timing = run(framework, turn(alternates=True), keeper=keeper, cpu_clock=framework.clock).timing
+        assert timing is not None
+        assert timing.slice_rounds == (16, 16, 16)
+        assert timing.round_ns == timing.round_cpu_ns == (32 * STEP_NS,) * 48
+        assert timing.switch_round_ns == (32 * STEP_NS,) * 3
+        assert timing.pipe_ns == (2 * self.PIPE_NS,) * 48
+
+    def test_a_guest_that_gets_no_slice_has_a_record_without_rounds(self) -> None:
+        framework = fake(pipe_ns=self.PIPE_NS)
+        keeper = FakeKeeper(framework.clock, 0)
+        timing = run(framework, turn(alternates=True), keeper=keeper, cpu_clock=framework.clock).timing
+        assert timing is not None
+        assert (timing.round_ns, timing.pipe_ns) == ((), ())
+
+    def test_a_latency_is_that_of_one_call_without_the_pipe(self) -> None:
+        timing = self.timing(turn(cell=factories.cell(batch=1)), step_ns=9_000)
+        assert timing.round_ns == (9_000,) * (20 * SETTINGS.rounds)
+
+    def test_no_other_step_has_a_pipe(self) -> None:
+        timing = run(fake()).timing
+        assert timing is not None
+        assert timing.pipe_ns == ()
+
+    @pytest.mark.parametrize(
+        ("ahead_ns", "said"),
+        [
+            (20_001, "by it, a round began 40001 ns after the order and ended -1 ns before the answer"),
+            (-20_001, "by it, a round began -1 ns after the order and ended 40001 ns before the answer"),
+        ],
+    )
+    def test_a_guest_whose_round_lies_outside_of_the_hosts_time_for_it_has_no_time(
+        self, ahead_ns: int, said: str
+    ) -> None:
+        record = run(fake(pipe_ns=self.PIPE_NS, guest_clock_ns=ahead_ns))
+        assert (record.status, record.timing) == ("invalid", None)
+        assert record.reason == f"the guest's clock is not the host's: {said}"
+
+    @pytest.mark.parametrize(("untimed_ns", "status"), [(960_000, "ok"), (970_000, "invalid")])
+    def test_a_guest_that_works_beside_what_it_times_has_no_time(self, untimed_ns: int, status: str) -> None:
+        """An order and its answer may take a millisecond of processor time, 40 µs of which they take here."""
+        framework = fake(pipe_ns=self.PIPE_NS, untimed_ns=untimed_ns)
+        record = run(framework, cpu_clock=framework.clock)
+        assert record.status == status
+        if status == "invalid":
+            assert record.reason == "the guest timed 6.40 ms of a round (median), and worked 1.01 ms beside it"
+
+    def test_a_guest_that_waits_for_a_processor_is_not_taken_for_one_that_works(self) -> None:
+        framework = fake(pipe_ns=30_000_000)
+        record = run(framework, cpu_clock=lambda: 0)
+        assert record.status == "ok"
 
 
 class TestLatency:

@@ -1,6 +1,7 @@
 """The images: what the Dockerfile promises, how a build is asked for, how its progress and its failures are told."""
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from bench.catalogue import framework_offer, packages_of
 from bench.frameworks import FRAMEWORKS
 from harness import cli
-from harness.environments import cuda, locks
+from harness.environments import cuda, locks, npm
 from harness.errors import SetupError
 from harness.launchers import images
 from harness.launchers.docker import image_name
@@ -133,9 +134,26 @@ def test_each_stage_installs_its_own_lock() -> None:
     for framework in (set(BASES) & set(FRAMEWORKS)) | {"${FRAMEWORK}"}:
         name = framework.replace("${FRAMEWORK}", "framework")
         stage = DOCKERFILE.split(f" AS {name}\n")[1].partition("\nFROM")[0]
-        assert name == "numpy" or f"COPY locks/{framework}.${{DEVICE}}-*.txt /opt/locks/" in stage
+        assert name == "numpy" or f"COPY locks/{framework}.${{DEVICE}}-*.txt " in stage
         assert f"recipe.sh packages {framework}\n" in stage
     assert "recipe.sh packages harness\n" in DOCKERFILE
+
+
+def test_packages_for_node_have_a_stage_of_their_own_and_lie_beside_those_for_python(
+    tmp_path: Path,
+) -> None:
+    """npm with its hundreds of packages is in no image; a framework without a guest has neither."""
+    of_npm, framework = (DOCKERFILE.split(f" AS {name}\n")[1].partition("\nFROM")[0] for name in ("npm", "framework"))
+    assert "recipe.sh node_packages ${FRAMEWORK}\n" in of_npm
+    assert "from=npm" in framework
+    assert "recipe.sh node_modules\n" in framework
+    assert "apt_install npm" in (locks.ROOT / "images" / "recipe.sh").read_text(encoding="utf-8")
+    shutil.copytree(locks.ROOT / "images", tmp_path / "images")
+    lock = npm.lock_file(tmp_path, "onnxruntime_node")
+    before = [images.recipe(name, device="cpu", root=tmp_path) for name in ("onnxruntime_node", "numpy")]
+    lock.write_text(lock.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    after = [images.recipe(name, device="cpu", root=tmp_path) for name in ("onnxruntime_node", "numpy")]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True]
 
 
 def test_a_stage_installs_the_programs_that_its_framework_names_and_the_generic_one_those_it_is_given() -> None:
@@ -149,7 +167,12 @@ def test_a_stage_installs_the_programs_that_its_framework_names_and_the_generic_
 
 @pytest.mark.parametrize(("device", "framework"), ASKED)
 def test_what_the_stage_below_has_is_not_installed_again(device: str, framework: str) -> None:
-    assert images.system_packages(framework, device=device) == ""
+    base = images.parent(framework, device=device)
+    own, there = (
+        {package for _, package in framework_offer(name).programs} if name in FRAMEWORKS else set()
+        for name in (framework, base)
+    )
+    assert set(images.system_packages(framework, device=device).split()) == (own - there if base else set())
 
 
 def test_the_programs_of_a_framework_and_of_those_below_it_are_handed_to_its_build(
@@ -249,10 +272,11 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
     asked = set(re.findall(r"^ARG (\w+)", DOCKERFILE, re.MULTILINE))
     assert given.keys() == asked - {
         "PIP_NO_INDEX",
+        "NPM_CONFIG_REGISTRY",
         "SYSTEM_PACKAGES",
         "REQUIRE_CUDA",
         "STAGE",
-    }  # three only where there are any, the last never
+    }  # all but the last only where there are any, that never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
     assert given["RECIPE"] == images.recipe("torch", device="cpu")
     assert given["PARENT"] == ""
