@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK_LIBRARIES = {
     "torch", "tensorflow", "keras", "jax", "flax", "fastai", "fastcore", "lightning", "onnxruntime", "openvino",
-    "ai_edge_litert", "tract", "iree",
+    "ai_edge_litert", "tract", "iree", "grain", "webdataset",
 }  # fmt: skip
 EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
