@@ -4,6 +4,8 @@
     FOLDER/64MB/images-00000.npy         uint8 (n, 32, 32, 3); formats "memory" and "memmap"
     FOLDER/64MB/labels-00000.npy         int32 (n,)
     FOLDER/64MB/records-00000.tfrecord   format "records" (`bench.data.records`)
+    FOLDER/64MB/webdataset-00000.tar     format "webdataset" (`bench.data.tar`)
+    FOLDER/64MB/parquet-00000.parquet    format "parquet" (`bench.data.parquet`)
 
 The manifest is written last: a format that it names is complete. A damaged file is found by its digest; the byte where
 it begins to differ by making its content again.
@@ -20,15 +22,32 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data import FORMATS, SIZES, images, records
+from bench.data import FORMATS, SIZES, images, parquet, records, tar
 
 VERSION: Final = 1  # of the generator: another one makes other bytes
 MANIFEST: Final = "manifest.json"
 GRAIN: Final = 256  # samples: each batch of the workloads divides it, so no batch is short
 SHARD: Final = 8192  # samples, 25 MB of pixels
 NPY_HEADER: Final = 128
-SUFFIXES: Final[Mapping[str, str]] = {"images": "npy", "labels": "npy", "records": "tfrecord"}
-SAMPLE_BYTES: Final[Mapping[str, int]] = {"images": images.PIXELS, "labels": 4, "records": records.RECORD_BYTES}
+SUFFIXES: Final[Mapping[str, str]] = {
+    "images": "npy",
+    "labels": "npy",
+    "records": "tfrecord",
+    "webdataset": "tar",
+    "parquet": "parquet",
+}
+SAMPLE_BYTES: Final[Mapping[str, int]] = {
+    "images": images.PIXELS,
+    "labels": 4,
+    "records": records.RECORD_BYTES,
+    "webdataset": tar.SAMPLE_BYTES,
+}
+BEGIN_BYTES: Final[Mapping[str, int]] = {  # before the first sample
+    "images": NPY_HEADER,
+    "labels": NPY_HEADER,
+    "parquet": len(parquet.MAGIC),
+}
+END_BYTES: Final[Mapping[str, int]] = {"webdataset": tar.END_BYTES}  # after the last one
 
 
 class DataError(Exception):
@@ -67,7 +86,18 @@ def bytes_of(size: str, formats: Sequence[str]) -> int:
 
 def file_bytes(kind: str, count: int) -> int:
     """Return the bytes of a shard with `count` samples."""
-    return SAMPLE_BYTES[kind] * count + (NPY_HEADER if SUFFIXES[kind] == "npy" else 0)
+    if kind == "parquet":
+        return parquet.file_bytes(count)
+    return BEGIN_BYTES.get(kind, 0) + SAMPLE_BYTES[kind] * count + END_BYTES.get(kind, 0)
+
+
+def sample_at(kind: str, part: Part, offset: int) -> int | None:
+    """Return which sample of the data set a byte of a shard belongs to; None: to none."""
+    if kind == "parquet":
+        within = parquet.sample_at(offset, part.samples)
+    else:
+        within = (offset - BEGIN_BYTES.get(kind, 0)) // SAMPLE_BYTES[kind]
+    return None if within is None or not 0 <= within < part.samples else part.first + within
 
 
 def file_name(kind: str, number: int) -> str:
@@ -76,19 +106,37 @@ def file_name(kind: str, number: int) -> str:
 
 
 def content(kind: str, part: Part, *, block: int = 2048) -> Iterator[bytes]:
-    """Yield the bytes of one shard, piece by piece: the header, then some samples at a time."""
+    """Yield the bytes of one shard, piece by piece: what is before the samples, some at a time, what is after them."""
     if kind == "images":
         yield npy_header("|u1", (part.samples, *images.SHAPE))
     elif kind == "labels":
         yield npy_header("<i4", (part.samples,))
+    elif kind == "parquet":
+        yield parquet.MAGIC
     for first in range(part.first, part.first + part.samples, block):
         count = min(block, part.first + part.samples - first)
-        if kind == "images":
-            yield images.images(first, count).tobytes()
-        elif kind == "labels":
-            yield images.labels(first, count).astype("<i4").tobytes()
-        else:
-            yield records.encoded(images.images(first, count), images.labels(first, count)).tobytes()
+        yield from _encoded(kind, first, count)
+    if kind == "webdataset":
+        yield bytes(tar.END_BYTES)
+    elif kind == "parquet":
+        yield parquet.footer(part.samples)
+
+
+def _encoded(kind: str, first: int, count: int) -> Iterator[bytes]:
+    """Yield samples as they lie in the files of a kind."""
+    labels = images.labels(first, count)
+    if kind == "labels":
+        yield labels.astype("<i4").tobytes()
+        return
+    pixels = images.images(first, count)
+    if kind == "images":
+        yield pixels.tobytes()
+    elif kind == "records":
+        yield records.encoded(pixels, labels).tobytes()
+    elif kind == "webdataset":
+        yield tar.encoded(first, pixels, labels).tobytes()
+    else:
+        yield from parquet.encoded(pixels, labels)
 
 
 def npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
@@ -207,9 +255,9 @@ def _require_whole(path: Path, kind: str, part: Part, files: Mapping[str, tuple[
     if found == files[path.name][1]:
         return
     offset = _first_difference(path, kind, part)
-    header = NPY_HEADER if SUFFIXES[kind] == "npy" else 0
-    sample = max(0, offset - header) // SAMPLE_BYTES[kind]
-    where = "in its header" if offset < header else f"in sample {part.first + sample}"
+    sample = sample_at(kind, part, offset)
+    outside = "in its header" if offset < BEGIN_BYTES.get(kind, 0) else "outside of its samples"
+    where = outside if sample is None else f"in sample {sample}"
     raise DataError(f"{path} is damaged at byte {offset}, {where}: {remedy}")
 
 

@@ -98,7 +98,12 @@ def encoded(images: Images, labels: Labels) -> Bytes:
 def decoded(payload: Any) -> tuple[Images, int]:
     """Return image (32, 32, 3) and label of one payload; raises zlib.error where it is damaged."""
     view = memoryview(payload)
-    return np.frombuffer(zlib.decompress(view[1:], bufsize=PIXELS), np.uint8).reshape(SHAPE), view[0]
+    return inflated(view[1:]), view[0]
+
+
+def inflated(stream: Any) -> Images:
+    """Return the image (32, 32, 3) of one zlib stream; raises zlib.error where it is damaged."""
+    return np.frombuffer(zlib.decompress(stream, bufsize=PIXELS), np.uint8).reshape(SHAPE)
 
 
 def payloads(shard: Path, *, block_bytes: int = 1 << 20) -> Iterator[memoryview]:

@@ -83,7 +83,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         DataLoaders(whole_batch, []),
         trained,
         loss_func=FORWARD[workload.name].loss,
-        opt_func=_optimizer(workload.optimizer),
+        opt_func=optimizer_of(workload.optimizer),
         lr=workload.optimizer.learning_rate,
         wd=0.0,
         cbs=[losses],
@@ -120,7 +120,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     )
 
 
-def _optimizer(optimizer: Adam | Sgd) -> Any:
+def optimizer_of(optimizer: Adam | Sgd) -> Any:
+    """Return the function that makes fastai's optimiser; its decay is to be set to 0 beside it."""
     if isinstance(optimizer, Sgd):
         return partial(SGD, mom=0.0)
     return partial(FastaiAdam, mom=optimizer.beta1, sqr_mom=optimizer.beta2, eps=optimizer.epsilon)

@@ -38,7 +38,7 @@ class Pass:
 class Streaming:
     """One replicate of a pipeline."""
 
-    format: str  # in which the data set lies: "memory", "memmap", "records"
+    format: str  # in which the data set lies, of `bench.data.FORMATS`
     batch: int  # samples
     samples: int  # of the data set
     data_sha256: str  # of the digests of the files that the format has

@@ -1,4 +1,4 @@
-"""Flax: it has no loader of its own. NumPy's pipelines, each batch handed to the step under `nnx.jit`."""
+"""Flax: it has no loader of its own. NumPy's pipelines and Grain's, each batch handed to a step under `nnx.jit`."""
 
 from functools import partial
 from typing import Any
@@ -20,11 +20,18 @@ PIPELINES = {
     "memory": "slices of NumPy arrays in memory, augmented a batch at a time by NumPy",
     "records-0": "records read and decoded by NumPy and zlib in the loop itself",
     "records-thread": "the same in a thread, two batches ahead",
+    "memory-grain": "a Grain MapDataset over arrays in memory, sample by sample, then its batch, no threads",
+    "records-grain-0": "a Grain MapDataset over records, sample by sample, then its batch, no threads",
+    "records-grain-1-thread": "the same with one reading thread, two batches ahead",
 }
 
 
 def pipeline(data: Dataset, mode: str, batch: int, seed: int) -> Pipeline | Skip:
-    """Return NumPy's pipeline of the same name."""
+    """Return Grain's pipeline, or NumPy's of the same name."""
+    if "grain" in mode:
+        from bench.streams import _grain  # only now: NumPy's pipelines take no memory for it
+
+        return _grain.pipeline(data, mode, batch, seed)
     return numpy.pipeline(data, mode, batch, seed)
 
 

@@ -1,26 +1,22 @@
-"""PyTorch: `torch.utils.data`, a map-style dataset and a DataLoader with or without worker processes.
+"""PyTorch: `torch.utils.data`, a DataLoader with or without worker processes.
 
-The sampler hands out (epoch, index): workers that live on over the epochs learn in that way which flip and crop is due.
+Its dataset is map-style for arrays and records; tar files (WebDataset) and Parquet (pyarrow) are read as they come.
 """
 
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader, Sampler, default_collate
+from torch.utils.data import DataLoader
 
-from bench.data import augment
-from bench.data.dataset import Dataset, RecordReader
-from bench.data.images import PIXELS, Images
+from bench.data.dataset import Dataset
 from bench.frameworks._torch import device, training
 from bench.frameworks._torch.models import FORWARD
 from bench.interface import Skip
 from bench.reference.precision import FLOAT32
 from bench.reference.workload import Workload
 from bench.streams import CENTRE, Batches, Pipeline, Trainer
+from bench.streams._torch import Order, end_workers, lasting, loader_of, samples_of, shared_memory_lacking
 
 PIPELINES = {
     "memory": "DataLoader over arrays in memory, a batch an item (batch_size=None), no workers",
@@ -30,131 +26,55 @@ PIPELINES = {
     "records-2-workers": "the same with two worker processes",
     "records-batch-0": "DataLoader over records, a batch an item, no workers",
     "records-batch-2-workers": "the same with two worker processes",
+    "webdataset-0": "the webdataset library over tar files, sample by sample, batched by it, no workers",
+    "webdataset-2-workers": "the same with two worker processes, each with shards of its own: in no order",
+    "parquet-0": "pyarrow over Parquet files, a batch of rows at a time, in an IterableDataset, no workers",
 }
-WORKERS: Final = {"records-1-worker": 1, "records-2-workers": 2, "records-batch-2-workers": 2}
-PREFETCH: Final = 2  # batches of each worker, PyTorch's default
-SHARED_MEMORY: Final = Path("/dev/shm")  # where workers put their batches
-TIMEOUT_S: Final = 120  # for a batch of a worker: one that lacks shared memory would be waited for without end
-
-Item = tuple[int, int]  # epoch and index of a sample
-
-
-class _Order(Sampler[Item]):  # type: ignore[misc]
-    """The samples of an epoch in the order of their indices."""
-
-    def __init__(self, samples: int) -> None:
-        self.samples = samples
-        self.epoch = 0
-
-    def __iter__(self) -> Iterator[Item]:
-        return ((self.epoch, index) for index in range(self.samples))
-
-    def __len__(self) -> int:
-        return self.samples
-
-
-class _Samples(torch.utils.data.Dataset[Any]):  # type: ignore[misc]
-    """What both formats share: the augmentation of one sample, or of all samples of a batch."""
-
-    def __init__(self, data: Dataset, seed: int) -> None:
-        self.data = data
-        self.seed = seed
-
-    def sample(self, index: int) -> tuple[Images, int]:
-        """Return a sample as it is stored."""
-        raise NotImplementedError
-
-    def __getitem__(self, item: Item | Sequence[Item]) -> Any:
-        if isinstance(item, tuple):
-            epoch, index = item
-            image, label = self.sample(index)
-            (chosen,) = augment.choices(self.seed, epoch, index, 1).tolist()
-            return torch.from_numpy(augment.apply_one(image, *chosen)), label
-        (epoch, first), count = item[0], len(item)
-        pixels, labels = zip(*(self.sample(index) for _, index in item), strict=True)
-        chosen = augment.choices(self.seed, epoch, first, count)
-        return torch.stack([torch.from_numpy(augment.apply_one(*each)) for each in _each(pixels, chosen)]), (
-            torch.tensor(labels)
-        )
-
-
-def _each(pixels: Sequence[Images], chosen: augment.Choices) -> Iterator[Any]:
-    return ((image, *choice) for image, choice in zip(pixels, chosen.tolist(), strict=True))
-
-
-class _Arrays(_Samples):
-    """Arrays in memory."""
-
-    def __init__(self, data: Dataset, seed: int) -> None:
-        super().__init__(data, seed)
-        self.x, self.y = data.arrays()
-
-    def sample(self, index: int) -> tuple[Images, int]:
-        return self.x[index], int(self.y[index])
-
-    def __getitem__(self, item: Item | Sequence[Item]) -> Any:
-        if isinstance(item, tuple):
-            return super().__getitem__(item)
-        (epoch, first), count = item[0], len(item)
-        x = augment.apply(self.x[first : first + count], augment.choices(self.seed, epoch, first, count))
-        return torch.from_numpy(x), torch.from_numpy(self.y[first : first + count])
-
-
-class _Records(_Samples):
-    """Records, read one by one where they lie: all are of the same length."""
-
-    def __init__(self, data: Dataset, seed: int) -> None:
-        super().__init__(data, seed)
-        self.reader = RecordReader(data)
-
-    def sample(self, index: int) -> tuple[Images, int]:
-        return self.reader.sample(index)
+UNORDERED = ("webdataset-2-workers",)
+WORKERS: Final = {
+    "records-1-worker": 1,
+    "records-2-workers": 2,
+    "records-batch-2-workers": 2,
+    "webdataset-2-workers": 2,
+}
 
 
 def pipeline(data: Dataset, mode: str, batch: int, seed: int) -> Pipeline | Skip:
     """Return the DataLoader of `mode`."""
     workers = WORKERS.get(mode, 0)
-    if lacking := _shared_memory_lacking(workers * PREFETCH + 1, batch) if workers else "":
+    if lacking := shared_memory_lacking(workers, batch):
         return Skip(lacking)
-    order = _Order(data.samples)
-    samples = _Arrays(data, seed) if mode.startswith("memory") else _Records(data, seed)
-    several: dict[str, Any] = {}
-    if workers:
-        several = {"persistent_workers": True, "prefetch_factor": PREFETCH, "timeout": TIMEOUT_S}
-    is_whole = mode == "memory" or mode.startswith("records-batch")
-    loader = DataLoader(
-        samples,
-        batch_size=None if is_whole else batch,
-        sampler=BatchSampler(order, batch, drop_last=False) if is_whole else order,
-        collate_fn=None if is_whole else default_collate,
-        num_workers=workers,
-        pin_memory=device.on_cuda(),
-        **several,
-    )
+    if mode.startswith(("webdataset", "parquet")):
+        return _shards(data, mode, batch, seed, workers)
+    order = Order(data.samples)
+    by_batch = mode == "memory" or mode.startswith("records-batch")
+    loader = loader_of(samples_of(data, mode, seed), order, batch, workers=workers, by_batch=by_batch)
 
     def epoch(number: int) -> Batches:
         order.epoch = number
         return iter(loader)
 
-    def close() -> None:
-        nonlocal loader
-        if (running := loader._iterator) is not None:  # it offers no other way to end its workers
-            running._shutdown_workers()
-        del loader
-
-    return Pipeline(epoch=epoch, close=close)
+    return Pipeline(epoch=epoch, close=lambda: end_workers(loader))
 
 
-def _shared_memory_lacking(batches: int, batch: int, folder: Path = SHARED_MEMORY) -> str:
-    """Return why the workers' batches do not fit into shared memory, as one sentence; empty: they do.
+def _shards(data: Dataset, mode: str, batch: int, seed: int, workers: int) -> Pipeline:
+    """Return a pipeline over files that are read from their begin to their end."""
+    current = torch.zeros((), dtype=torch.int64)  # the epoch, which workers read, too
+    if mode.startswith("webdataset"):
+        from bench.streams import _webdataset  # only now: the other pipelines take no memory for it
 
-    A worker that finds no room raises, and the loop would wait for its batch until the time limit.
-    """
-    needed = batches * batch * (PIXELS + 8)
-    free = shutil.disk_usage(folder).free if folder.is_dir() else 0
-    if needed <= free:
-        return ""
-    return f"its workers need {needed >> 20} MiB of shared memory, {folder} has {free >> 20} MiB free"
+        batches = _webdataset.batches_of(data, batch, seed, current.share_memory_() if workers else current)
+    else:
+        from bench.streams import _parquet
+
+        batches = _parquet.Rows(data, batch, seed, current)
+    loader = DataLoader(batches, batch_size=None, num_workers=workers, pin_memory=device.on_cuda(), **lasting(workers))
+
+    def epoch(number: int) -> Batches:
+        current.fill_(number)
+        return iter(loader)
+
+    return Pipeline(epoch=epoch, close=lambda: end_workers(loader))
 
 
 def trainer(workload: Workload) -> Trainer | Skip:

@@ -44,8 +44,13 @@ def measured(scratch: Path, data: Path, *arguments: str) -> Record:
     sampled(
         ALL,
         ("torch", "records-2-workers", "mlp"),
+        ("torch", "webdataset-0", "mlp"),
+        ("torch", "parquet-0", "mlp"),
+        ("lightning", "records-2-workers", "mlp"),
+        ("fastai", "records-2-workers", "mlp"),
         ("tensorflow", "records-batch-autotune", "mlp"),
         ("jax", "records-thread", "convnet"),
+        ("flax", "records-grain-1-thread", "mlp"),
     ),
 )
 def test_a_pipeline_gives_the_samples_of_the_generator(
@@ -57,10 +62,12 @@ def test_a_pipeline_gives_the_samples_of_the_generator(
     expected = identity.Hash()
     for batch in identity.epoch_of(samples_of(SIZE), 64, seed=SEED, epoch=0, augments=found.streaming.augments):
         expected.update(batch)
-    assert found.streaming.sha256 == expected.digest().sha256
-    assert found.accuracy
-    assert found.accuracy.max_loss_deviation is not None
-    assert found.accuracy.max_loss_deviation < 1e-3
+    assert found.streaming.multiset == expected.digest().multiset
+    if found.streaming.ordered:
+        assert found.streaming.sha256 == expected.digest().sha256
+        assert found.accuracy
+        assert found.accuracy.max_loss_deviation is not None
+        assert found.accuracy.max_loss_deviation < 1e-3
     assert {one.part for one in found.streaming.passes} == {"pipeline", "step", "both"}
 
 

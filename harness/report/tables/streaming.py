@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Literal
@@ -24,8 +24,9 @@ Where = Literal["all", "wide"]  # where a column is shown, as in `Column`
 class StreamingRow(Row):
     """One pipeline with one model; times are of one sample."""
 
-    format: str  # in which the data set lies: "memory", "memmap", "records"; empty: not known
+    format: str  # in which the data set lies, of `bench.data.FORMATS`; empty: not known
     augments: bool  # False: it gives the samples as they lie in the files
+    keeps_order: bool  # False: its samples are compared whatever their order
     replicates: int  # good ones
     pipeline: Estimate | None
     step: Estimate | None
@@ -45,6 +46,7 @@ class StreamingRow(Row):
     cpus: str  # that the processes may use
     of_page_cache: float | None
     samples: str  # SHA-256 of the samples of an epoch; empty: not known
+    multiset: str  # the same, whatever their order
     why_not_cold: str
 
     @property
@@ -80,6 +82,7 @@ def _row(run: Run, records: list[Record]) -> StreamingRow:
         **head(run, records[0].cell, records),
         format=told.format if told else "",
         augments=told.augments if told else True,
+        keeps_order=told.ordered if told else True,
         replicates=len(good),
         pipeline=mean(attrgetter("pipeline_ns")),
         step=mean(attrgetter("step_ns")),
@@ -99,6 +102,7 @@ def _row(run: Run, records: list[Record]) -> StreamingRow:
         cpus=",".join(map(str, sorted({cpu for each in figures.values() for cpu in each.cpus}))),
         of_page_cache=median(attrgetter("of_page_cache")),
         samples=" ".join(dict.fromkeys(each.sha256 for each in good.values())),
+        multiset=" ".join(dict.fromkeys(each.multiset for each in good.values())),
         why_not_cold=next((each.why_not_cold for each in figures.values() if each.why_not_cold), ""),
     )
 
@@ -116,13 +120,28 @@ def remarks(rows: Iterable[StreamingRow]) -> tuple[str, ...]:
     ]
     if plain := [row.cell.mode for row in rows if not row.augments and row.format]:
         sentences.append(f"Without augmentation, as the samples lie in the files: {', '.join(dict.fromkeys(plain))}.")
-    ordered: dict[tuple[str, bool], set[str]] = {}
-    for row in rows:
-        if row.samples:
-            ordered.setdefault((row.cell.stream, row.augments), set()).add(row.samples)
-    if ordered and all(len(found) == 1 for found in ordered.values()):
-        sentences.append("All pipelines gave the same samples in the same order, each pixel and label (SHA-256).")
+    if same := _same_samples([row for row in rows if row.samples]):
+        sentences.append(same)
     return tuple(sentences)
+
+
+def _same_samples(rows: Sequence[StreamingRow]) -> str:
+    """Return the sentence that all gave the same samples; empty: they did not, or there is none."""
+    digests: dict[tuple[str, bool], set[str]] = {}
+    orders: dict[tuple[str, bool], set[str]] = {}
+    for row in rows:
+        of = row.cell.stream, row.augments
+        digests.setdefault(of, set()).add(row.multiset)
+        if row.keeps_order:
+            orders.setdefault(of, set()).add(row.samples)
+    if not digests or any(len(found) > 1 for found in (*digests.values(), *orders.values())):
+        return ""
+    if without := dict.fromkeys(row.cell.mode for row in rows if not row.keeps_order):
+        but = (
+            f"The same samples from all pipelines, each pixel and label; in an order of its own: {', '.join(without)}."
+        )
+        return f"{but} All others had the same order (SHA-256)." if orders else but
+    return "All pipelines gave the same samples in the same order, each pixel and label (SHA-256)."
 
 
 def _rate(name: str, heading: str, explanation: str, where: Where = "all") -> tuple[Column[StreamingRow], ...]:

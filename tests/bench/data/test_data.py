@@ -1,19 +1,23 @@
 """The data set: the same bytes everywhere, real TFRecords and zlib streams, damage found where it is."""
 
 import struct
+import tarfile
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
-from bench.data import FORMATS, SIZES, augment, identity, images, make, records
-from bench.data.dataset import DataError, bytes_of, open_dataset, parts_of, samples_of
+from bench.data import FORMATS, SIZES, augment, identity, images, make, parquet, records, tar
+from bench.data.dataset import DataError, bytes_of, content, file_bytes, open_dataset, parts_of, sample_at, samples_of
 
 SIZE = "1MB"
 SHA256 = {  # of the digests of the files: other bytes are another data set, and a new VERSION
     "memmap": "6315ddc50c61eb2cd8b69677a605453d56eb995ee7eab55fef01d438b6fd31e7",
     "records": "b81eeb1d3df7eb7ff226a7d2e63bfc82e80f72a0727b8db6038349953cde60e9",
+    "webdataset": "2e65f3d131bcd99c1828bc51cc1d5d301040ef7b1d0941c93cb3e3e8237b505c",
+    "parquet": "e0cc091d343dff656119aec8cbd37093c2ee7c5547b98b9db44e30ae12066bdc",
 }
 
 
@@ -95,6 +99,59 @@ def test_a_shard_that_ends_within_a_record_is_told(tmp_path: Path) -> None:
         list(records.payloads(shard))
 
 
+def test_a_tar_file_is_what_tarfile_would_write(folder: Path) -> None:
+    data = open_dataset(folder, SIZE)
+    (shard,) = data.shards("webdataset")
+    whole = shard.read_bytes()
+    with tarfile.open(shard) as archive:
+        members = archive.getmembers()
+        for member in members:
+            assert member.tobuf(tarfile.USTAR_FORMAT) == whole[member.offset : member.offset + 512]
+        names = [f"{index:08}.{extension}" for index in range(data.samples) for extension in ("zlib", "cls")]
+        assert [member.name for member in members] == names
+        contents = [file.read() for member in members if (file := archive.extractfile(member))]
+    assert [int(label) for label in contents[1::2]] == images.labels(0, data.samples).tolist()
+    pixels = b"".join(zlib.decompress(stream) for stream in contents[::2])
+    assert pixels == images.images(0, data.samples).tobytes()
+
+
+def test_later_shards_name_their_samples_by_their_index() -> None:
+    one = tar.encoded(8191, images.images(8191, 2), images.labels(8191, 2))
+    header = tarfile.TarInfo.frombuf(one[1, :512].tobytes(), "ascii", "strict")
+    assert (header.name, header.size, header.mtime) == ("00008192.zlib", records.STREAM_BYTES, 0)
+
+
+def test_a_parquet_file_is_read_by_arrow_with_its_row_groups(folder: Path) -> None:
+    data = open_dataset(folder, SIZE)
+    (shard,) = data.shards("parquet")
+    with pyarrow.parquet.ParquetFile(shard) as file:
+        metadata = file.metadata
+        groups = [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
+        assert groups == [parquet.ROWS] * (data.samples // parquet.ROWS)
+        assert metadata.num_rows == data.samples
+        columns = [metadata.row_group(0).column(at) for at in range(2)]
+        assert [(one.path_in_schema, one.compression) for one in columns] == [
+            ("image", "UNCOMPRESSED"),
+            ("label", "UNCOMPRESSED"),
+        ]
+        rows = file.read()
+    assert rows["label"].to_pylist() == images.labels(0, data.samples).tolist()
+    pixels = b"".join(zlib.decompress(stream) for stream in rows["image"].to_pylist())
+    assert pixels == images.images(0, data.samples).tobytes()
+
+
+def test_a_parquet_file_of_a_whole_shard_is_read_by_arrow(tmp_path: Path) -> None:
+    """Its metadata have more than 14 row groups, which Thrift counts in another way."""
+    path = tmp_path / "one.parquet"
+    part = parts_of(samples_of("64MB"))[0]
+    with path.open("wb") as file:
+        for piece in content("parquet", part):
+            file.write(piece)
+    assert path.stat().st_size == file_bytes("parquet", part.samples)
+    labels = pyarrow.parquet.read_table(path, columns=["label"])["label"].to_numpy()
+    assert np.array_equal(labels, images.labels(part.first, part.samples))
+
+
 def test_arrays_are_what_the_generator_says_and_their_files_have_the_stated_length(folder: Path) -> None:
     data = open_dataset(folder, SIZE)
     x, y = data.arrays()
@@ -139,19 +196,46 @@ class TestAugmentation:
 
 
 class TestDamage:
-    @pytest.mark.parametrize("name", ["images-00000.npy", "labels-00000.npy", "records-00000.tfrecord"])
+    @pytest.mark.parametrize(
+        ("name", "header", "end"),
+        [
+            ("images-00000.npy", "in its header", "in sample"),
+            ("labels-00000.npy", "in its header", "in sample"),
+            ("records-00000.tfrecord", "in sample 0", "in sample"),
+            ("webdataset-00000.tar", "in sample 0", "outside of its samples"),
+            ("parquet-00000.parquet", "outside of its samples", "outside of its samples"),
+        ],
+    )
     @pytest.mark.parametrize("damage", ["a bit", "the header", "the end"])
-    def test_is_found_with_file_byte_and_sample(self, name: str, damage: str, tmp_path: Path) -> None:
+    def test_is_found_with_file_byte_and_sample(
+        self, name: str, header: str, end: str, damage: str, tmp_path: Path
+    ) -> None:
         data = make.make(tmp_path, SIZE, list(FORMATS))
         path = tmp_path / SIZE / name
         whole = bytearray(path.read_bytes())
         offset = {"a bit": len(whole) // 2, "the header": 5, "the end": len(whole) - 1}[damage]
         whole[offset] ^= 8
         path.write_bytes(whole[:-1] if damage == "the end" else whole)
-        format_ = "records" if name.startswith("records") else "memmap"
-        where = "in its header" if damage == "the header" and format_ == "memmap" else "in sample"
+        (format_,) = {one for one, kinds in FORMATS.items() if name.split("-")[0] in kinds} - {"memory"}
+        where = {"a bit": "in sample", "the header": header, "the end": end}[damage]
         with pytest.raises(DataError, match=f"{name} is damaged at byte {offset}, {where}"):
             data.verify(format_)
+
+    @pytest.mark.parametrize("kind", ["records", "webdataset", "parquet"])
+    def test_in_the_pixels_of_a_sample_names_it_in_a_later_shard(self, kind: str) -> None:
+        part = parts_of(samples_of("64MB"))[1]._replace(samples=512)
+        whole = b"".join(content(kind, part))
+        assert len(whole) == file_bytes(kind, part.samples)
+        for sample in (part.first, part.first + 300, part.first + 511):
+            stream = records.streams(images.images(sample, 1)).tobytes()
+            begin = whole.index(stream)
+            assert {sample_at(kind, part, at) for at in (begin, begin + len(stream) - 1)} == {sample}
+
+    def test_in_a_label_of_parquet_names_its_sample(self) -> None:
+        part = parts_of(samples_of(SIZE))[0]
+        labels_end = len(parquet.MAGIC) + parquet.GROUP_BYTES
+        assert [sample_at("parquet", part, at) for at in (labels_end - 1, labels_end - 4)] == [255, 255]
+        assert sample_at("parquet", part, labels_end) is None, "the header of the next group's page"
 
     def test_of_one_format_leaves_the_other_usable(self, tmp_path: Path) -> None:
         data = make.make(tmp_path, SIZE, list(FORMATS))
@@ -168,11 +252,11 @@ class TestDamage:
 
     def test_only_what_is_missing_is_written_again(self, tmp_path: Path) -> None:
         make.make(tmp_path, SIZE, ["memmap"])
-        assert {kind for kind, _ in make.missing(tmp_path, SIZE, list(FORMATS))} == {"records"}
+        assert {kind for kind, _ in make.missing(tmp_path, SIZE, ["memmap", "records"])} == {"records"}
         make.make(tmp_path, SIZE, ["records"])
-        assert not make.missing(tmp_path, SIZE, list(FORMATS))
+        assert not make.missing(tmp_path, SIZE, ["memmap", "records"])
         (tmp_path / SIZE / "labels-00000.npy").write_bytes(b"short")
-        assert [kind for kind, _ in make.missing(tmp_path, SIZE, list(FORMATS))] == ["labels"]
+        assert [kind for kind, _ in make.missing(tmp_path, SIZE, ["memmap", "records"])] == ["labels"]
 
 
 class TestIdentity:

@@ -50,6 +50,22 @@ def test_equal_samples_are_said_and_others_are_not() -> None:
     assert same not in tables(run([alike[0], other])).streaming.remarks
 
 
+def test_a_pipeline_without_an_order_is_named_and_held_to_the_samples_alone() -> None:
+    alike = [streamed("torch"), streamed("torch", "webdataset-2-workers", streaming=streaming(ordered=False))]
+    expected = (
+        "The same samples from all pipelines, each pixel and label; in an order of its own: webdataset-2-workers."
+        " All others had the same order (SHA-256)."
+    )
+    assert expected in tables(run(alike)).streaming.remarks
+    turned = streaming(ordered=False, sha256="1" * 64)
+    assert (
+        expected in tables(run([alike[0], streamed("jax", "webdataset-2-workers", streaming=turned)])).streaming.remarks
+    )
+    other = streaming(ordered=False, multiset="1" * 32)
+    found = tables(run([alike[0], streamed("torch", "webdataset-2-workers", streaming=other)])).streaming.remarks
+    assert not any("samples from all pipelines" in sentence for sentence in found)
+
+
 def test_the_page_has_the_section_where_input_was_streamed_and_only_there() -> None:
     with_it, without = run([streamed()]), run([record()])
     assert '<section id="streaming">' in page(with_it, tables(with_it))
