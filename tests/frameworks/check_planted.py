@@ -49,6 +49,7 @@ def cut_off(engine: Any) -> None:
 FAULTS = {
     "openvino-bfloat16": bfloat16,
     "litert-nothing": lambda engine: None,
+    "onnxruntime-nothing": lambda engine: None,
     "litert-without-xnnpack": without_xnnpack,
     **{f"{engine}-two-threads": two_threads for engine in ("openvino", "litert", "tract", "iree")},
     **{f"{engine}-cut-off": cut_off for engine in ("openvino", "litert", "tract", "iree")},
@@ -62,7 +63,7 @@ def main(fault: str, mode: str, name: str, size: str, batch: str) -> None:
     engine.start("cpu", 1)
     FAULTS[fault](engine)
     try:
-        step = engine.build(workload, mode, "int8" if mode.endswith("-int8") else "float32")
+        step = engine.build(workload, mode, "int8" if "-int8" in mode else "float32")
     except Exception as error:  # whatever an engine raises  # noqa: BLE001
         print(json.dumps({"error": str(error)}))
         return

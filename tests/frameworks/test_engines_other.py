@@ -59,7 +59,7 @@ def refused(engine: str, proof: dict[str, Any], threads: int = 1, path: Path4 | 
     mode = (path or OF[engine])[1]
     cell = Cell(
         framework=engine, mode=mode, workload="mlp", optimizer="none", size="tiny",
-        precision="int8" if mode.endswith("-int8") else "float32", device="cpu", allocator="default", batch=16,
+        precision="int8" if "-int8" in mode else "float32", device="cpu", allocator="default", batch=16,
     )  # fmt: skip
     try:
         require_mode(cell, threads, ModeProof(**proof))
