@@ -37,8 +37,7 @@ SOURCES = {
 }
 PRECISIONS = {"from-torch-int8": "int8", "from-torch-int8-static": "int8"}
 ENVIRONMENT = {
-    # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
-    "ORT_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "SAMESTEP_MODEL": "{scratch}/model.onnx",
 }
 ALLOCATORS = {

@@ -20,7 +20,8 @@ from typing import Any, Final
 #      the calls after the first that still compile or capture
 #   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
 #      beside the records; the mode of an export is "export-" with the format; the framework's part of the build
-#   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step
+#   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step;
+#      what the predictions of a trained model are worth as classes, and their deviation in the root mean square
 SCHEMA: Final = 9
 
 
@@ -76,7 +77,7 @@ def _from_7(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_8(data: dict[str, Any]) -> dict[str, Any]:
-    """All input was resident."""
+    """All input was resident; predictions were not looked at as classes."""
     return {**data, "schema": 9}
 
 
