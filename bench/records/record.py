@@ -171,7 +171,7 @@ class Classes:
     reference_loss: float  # float64's
     correct: float  # share of these labels that the largest prediction names, from 0 to 1
     reference_correct: float  # float64's
-    agreement: float  # share of all predictions, those of other rows too, that are largest at the same class as float64's
+    agreement: float  # share of all predictions, also of other rows, that are largest at float64's class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Predictions of a trained model as classes: their loss, what they name rightly, and where they agree with float64's."""
+"""Predictions of a trained model as classes: their loss, what they name rightly, where they agree with float64's."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""PyTorch, as for ONNX, then ONNX Runtime's `quantize_static`: products of 8 bits, calibrated on the training inputs."""
+"""PyTorch, as for ONNX, then ONNX Runtime's `quantize_static`: products of 8 bits, calibrated with training rows."""
 
 from collections.abc import Mapping
 
