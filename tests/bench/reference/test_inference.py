@@ -193,7 +193,9 @@ class TestTheGateOfInt8:
 
     def test_refuses_predictions_that_are_all_off(self) -> None:
         told = self.fault(lambda right: right * 1.2)
-        assert told.startswith("the predictions differ from those of float64 NumPy by 0.2 in the root mean square, more")
+        assert told.startswith(
+            "the predictions differ from those of float64 NumPy by 0.2 in the root mean square, more"
+        )
         assert told.endswith("than 0.15; 100.0% of them name the same class")
 
     def test_refuses_predictions_that_are_no_numbers(self) -> None:
