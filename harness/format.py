@@ -60,6 +60,20 @@ def percent(value: Value) -> str:
     return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
 
 
+def share(value: Value) -> str:
+    """Return a share in per cent with one decimal, which is 100 % for all only: 98.9 %, 99.9 %, 100 %."""
+    if not isinstance(value, int | float):
+        return plain(value)
+    return "100 %" if value == 1 else f"{min(99.9, 100 * value):.1f} %"
+
+
+def signed(value: Value) -> str:
+    """Return a small difference with its sign and two significant digits: +0.0011, -3.1, 0."""
+    if not isinstance(value, int | float):
+        return plain(value)
+    return f"{value:+.2g}" if value else "0"
+
+
 def difference(value: Value) -> str:
     """Return a relative difference in either direction: ±1.7 %; from a factor of two on as such: a factor of 4.1."""
     if not isinstance(value, int | float):

@@ -21,10 +21,15 @@ from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload
 MODES = {
     "from-keras": "inference of the model that Keras on TensorFlow wrote with TensorFlow's LiteRT converter",
     "from-keras-int8": "the same with weights of 8 bits; their operands are rounded to 8 bits in each call",
+    "from-keras-int8-static": "the same in whole numbers of 8 bits throughout; scales fixed by the training inputs",
 }
 BASELINE = ""
-SOURCES = {"from-keras": "keras_tensorflow/litert", "from-keras-int8": "keras_tensorflow/litert_int8"}
-PRECISIONS = {"from-keras-int8": "int8"}
+SOURCES = {
+    "from-keras": "keras_tensorflow/litert",
+    "from-keras-int8": "keras_tensorflow/litert_int8",
+    "from-keras-int8-static": "keras_tensorflow/litert_int8_static",
+}
+PRECISIONS = {"from-keras-int8": "int8", "from-keras-int8-static": "int8"}
 TRAINS = False
 DEVICES = ("cpu",)
 ENVIRONMENT = {"SAMESTEP_MODEL": "{scratch}/model.tflite"}
@@ -89,10 +94,12 @@ def _proof(interpreter: Interpreter, model: bytes, threads: int) -> ModeProof:
     products = [node for node in nodes if node["op_name"] in PRODUCTS]
     kinds = [{np.dtype(kind).name for kind in node["operand_types"]} - {"int32"} for node in products]
     eighth = sum("int8" in kind for kind in kinds)
+    throughout = sum(kind == {"int8"} for kind in kinds)
+    mode = "from-keras-int8-static" if throughout else "from-keras-int8" if eighth else "from-keras"
     inside = "int8" if eighth else " and ".join(sorted(set().union(*kinds)))
     left = ", ".join(f"{count} x {name}" for name, count in sorted(own.items())) or "nothing"
     return ModeProof(
-        mode=("from-keras-int8" if eighth else "from-keras") if CONVERTER in model else "from an unknown converter",
+        mode=mode if CONVERTER in model else "from an unknown converter",
         device="cpu",
         threads=threads,
         precision=np.dtype(given["dtype"]).name,
@@ -101,7 +108,8 @@ def _proof(interpreter: Interpreter, model: bytes, threads: int) -> ModeProof:
         output_device="cpu",
         output_precision=np.dtype(made["dtype"]).name,
         evidence=f"of {sum(node['op_name'] != DELEGATE for node in nodes)} operators XNNPACK runs all but {left},"
-        f" in {delegates} parts; {eighth} of {len(products)} products have weights of 8 bits;"
+        f" in {delegates} parts; {eighth} of {len(products)} products have weights of 8 bits,"
+        f" {throughout} all operands;"
         f" LiteRT began {threads - 1} threads beside its caller's; dtypes are the operands'",
     )
 

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
-from bench.exports.onnx import INPUT, OUTPUT, mode_of
+from bench.exports.onnx import INPUT, OUTPUT
+from bench.frameworks import _onnxruntime_graph as graph
 from bench.frameworks._onnxruntime_models import FORWARD
 from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
@@ -23,12 +24,20 @@ MODES = {
     "from-torch": "inference of the model that PyTorch trained and torch.onnx.export wrote",
     "from-keras": "inference of the model that Keras on TensorFlow trained and tf2onnx wrote",
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
+    "from-torch-int8": "from-torch with weights of 8 bits; their operands are rounded to 8 bits in each call",
+    "from-torch-int8-static": "from-torch with products of 8 bits; scales of the operands fixed by the training inputs",
 }
 BASELINE = ""
-SOURCES = {"from-torch": "torch/onnx", "from-keras": "keras_tensorflow/onnx", "from-jax": "jax/onnx"}
+SOURCES = {
+    "from-torch": "torch/onnx",
+    "from-keras": "keras_tensorflow/onnx",
+    "from-jax": "jax/onnx",
+    "from-torch-int8": "torch/onnx_int8",
+    "from-torch-int8-static": "torch/onnx_int8_static",
+}
+PRECISIONS = {"from-torch-int8": "int8", "from-torch-int8-static": "int8"}
 ENVIRONMENT = {
-    # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
-    "ORT_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "SAMESTEP_MODEL": "{scratch}/model.onnx",
 }
 ALLOCATORS = {
@@ -59,8 +68,11 @@ def start(device: str, threads: int) -> None:
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return inference of the model at SAMESTEP_MODEL; the graph is optimised here, when the session is made."""
-    if precision != "float32":
-        return Skip(f"ONNX Runtime is measured in float32 only, not {precision}")
+    has = PRECISIONS.get(mode, "float32")
+    if precision != has:
+        return Skip(f"{mode} of ONNX Runtime has {has} only, not {precision}")
+    if has == "int8" and _device != "cpu":
+        return Skip("ONNX Runtime's quantised operators are measured on the CPU only")
     global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
     _policy = _policy_of(session)
@@ -88,8 +100,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     )
 
 
-def _session(model: str) -> ort.InferenceSession:
-    """Return a session of the model on the chosen provider alone.
+def _session(model: str, optimized: str = "") -> ort.InferenceSession:
+    """Return a session of the model on the chosen provider alone, which writes its optimised graph to `optimized`.
 
     Raises:
         onnxruntime.capi.onnxruntime_pybind11_state.NoSuchFile: there is no such file.
@@ -99,6 +111,9 @@ def _session(model: str) -> ort.InferenceSession:
     options.inter_op_num_threads = _threads
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if optimized:
+        options.optimized_model_filepath = optimized
+        options.log_severity_level = 3  # it warns that this graph is for this kind of processor
     strategy = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
     if _device == "cpu":
         if strategy is not None:
@@ -133,22 +148,24 @@ def _policy_of(session: ort.InferenceSession) -> str:
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:
     """Return what the session says of itself: whose model it runs, where, and with how many threads."""
-    producer = session.get_modelmeta().producer_name
+    model = os.environ["SAMESTEP_MODEL"]
+    ran = graph.read(model, lambda path: _session(model, path))
     options = session.get_session_options()
     provider = session.get_providers()[0]
     tf32 = session.get_provider_options()[provider].get("use_tf32")
     return ModeProof(
-        mode=mode_of(producer),
+        mode=ran.mode,
         device=next((device for device, name in PROVIDERS.items() if name == provider), provider),
         threads=options.intra_op_num_threads,
         precision=_dtype(session.get_inputs()[0].type),
+        compute_precision=ran.products,
         compilations=None,
         output_device=output.device_name(),
         output_precision=_dtype(output.data_type()),
         matmul_precision="" if tf32 is None else f"use_tf32 is {tf32}",
         tf32=None if tf32 is None else tf32 != "0",
         deterministic=options.use_deterministic_compute,
-        evidence=f"the model's producer is {producer!r}; providers {', '.join(session.get_providers())}; "
+        evidence=f"{ran.evidence}; providers {', '.join(session.get_providers())}; "
         f"{options.intra_op_num_threads} threads in an operator, {options.inter_op_num_threads} between operators, "
         f"{options.execution_mode.name}, {options.graph_optimization_level.name}; the dtype is the input's",
     )

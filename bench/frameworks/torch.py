@@ -57,6 +57,7 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     # trust the processor's flags instead of seconds of trial compilations, which a machine needs once (decision 9)
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime quantises what is exported
 }
 ADAM = KINGMA_BA
 FORWARD = models.FORWARD

@@ -325,6 +325,7 @@ class Replicate:
         self.accuracy = dataclasses.replace(
             self.accuracy,
             max_loss_deviation=_larger(self.accuracy.max_loss_deviation, after.max_loss_deviation),
+            rms_deviation=_larger(self.accuracy.rms_deviation, after.rms_deviation),
             fingerprint_after=after.fingerprint,
         )
 

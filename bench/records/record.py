@@ -162,6 +162,21 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Classes:
+    """What a trained model's predictions at a batch are worth as classes, beside those of float64.
+
+    Loss and share are those of the rows that it was trained on, as many as the batch has: of others it knows nothing.
+    """
+
+    labels: int  # of these rows: one for each, or for each token
+    loss: float  # mean cross-entropy
+    reference_loss: float  # float64's
+    correct: float  # share of these labels that the largest prediction names, from 0 to 1
+    reference_correct: float  # float64's
+    agreement: float  # share of all predictions, also of other rows, that are largest at float64's class
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """What was computed, compared with the float64 NumPy reference of the same formula."""
 
@@ -186,6 +201,8 @@ class Accuracy:
     worst_gradient: str = ""  # the parameter with that deviation; empty: nothing was compared
     fingerprint: str = ""  # SHA-256 of losses and parameters of the gate's first steps: same bits, same fingerprint
     fingerprint_after: str = ""  # of the same steps after timing, in the same process
+    rms_deviation: float | None = None  # of a trained model at a batch: rms(prediction - reference) / rms(reference)
+    classes: Classes | None = None  # of a trained model at a batch; None: no reference, or predictions are missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import FORWARD_ONLY, Accuracy
+from bench.reference.classes import classes
 from bench.reference.precision import Precision
 from bench.reference.trajectory import Trajectory
 from bench.reference.workload import Array64, Workload, as_float64, sha256
@@ -72,6 +73,12 @@ def compare_forward(
     if reference is None and workload.has_reference:
         reference = _predictions(workload, parameters)
     deviation = prediction_deviation if workload.is_trained else loss_deviation
+    if reference is not None and workload.is_trained:
+        compared = dataclasses.replace(
+            compared,
+            rms_deviation=rms_deviation(predictions, expected=reference),
+            classes=classes(workload, predictions, reference),
+        )
     return dataclasses.replace(
         compared,
         max_loss_deviation=None if reference is None else deviation(predictions, expected=reference),
@@ -136,6 +143,13 @@ def prediction_deviation(predictions: Array64, *, expected: Array64) -> float:
     if predictions.shape != expected.shape or not np.all(np.isfinite(predictions)):
         return float("inf")
     return float(np.max(np.abs(predictions - expected)) / _rms(expected))
+
+
+def rms_deviation(predictions: Array64, *, expected: Array64) -> float:
+    """Return rms(prediction - reference) / rms(reference); infinite when predictions are missing."""
+    if predictions.shape != expected.shape or not np.all(np.isfinite(predictions)):
+        return float("inf")
+    return _rms(predictions - expected) / _rms(expected)
 
 
 def compare_gradient(
@@ -220,8 +234,15 @@ def deviation_fault(accuracy: Accuracy, tolerances: Tolerances, precision: Preci
     gradient_tolerance = max(tolerances.gradient or 0.0, precision.gradient)
     if not np.all(np.isfinite(accuracy.losses)):
         return "a loss is not a number"
-    deviation = accuracy.max_loss_deviation
-    if deviation is not None and not deviation <= loss_tolerance:
+    deviation = accuracy.rms_deviation if precision.rms else None
+    if deviation is not None and not deviation <= precision.rms:
+        told = accuracy.classes
+        alike = f"; {told.agreement:.1%} of them name the same class" if told else ""
+        return (
+            f"the predictions differ from those of float64 NumPy by {deviation:.2g} in the root mean square,"
+            f" more than {precision.rms:g}{alike}"
+        )
+    if deviation is None and (deviation := accuracy.max_loss_deviation) is not None and not deviation <= loss_tolerance:
         pair = (
             "losses differ from the float64 reference"
             if accuracy.losses

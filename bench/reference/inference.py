@@ -66,6 +66,7 @@ def at_batch(
         work=workload.work.forward_at(batch),
         parameters={name: frozen(parameters[name]) for name in workload.parameters},
         is_trained=True,
+        trained_rows=min(batch, len(workload.batch.x)),
         expected=expected,
         loss_tolerance=TOLERANCE,
         gradient_tolerance=None,

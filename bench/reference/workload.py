@@ -89,6 +89,7 @@ class Workload:
         None  # float64 forward pass: (parameters, inputs) -> predictions; where models are exported
     )
     is_trained: bool = False  # `parameters` are trained ones and a step is inference at a batch (reference.inference)
+    trained_rows: int = 0  # of the batch, its first: those that trained `parameters`; 0: they are not trained
     expected: Array64 | None = None  # float64 predictions with `parameters`, shape (n,); None: to be computed
     truth: Mapping[str, float] = field(default_factory=dict)  # the values that the trained parameters should approach
     tolerance: float = 0.0  # allowed difference from `truth`, for the success flag

@@ -28,7 +28,7 @@ def main(engine: str, mode: str, name: str, size: str, batch: str, threads: str 
     outputs = step.run(3)
     framework.wait(outputs)
     found = framework.to_numpy(outputs)[-int(batch) * predictions(workload).size // int(batch) :]
-    refused = framework.build(workload, mode, "bfloat16")
+    refused = framework.build(workload, mode, "int8")
     print(
         json.dumps(
             {
@@ -36,7 +36,7 @@ def main(engine: str, mode: str, name: str, size: str, batch: str, threads: str 
                 "proof": dataclasses.asdict(step.proof()),
                 "inference": step.inference,
                 "versions": list(framework.versions()),
-                "bfloat16": refused.reason if isinstance(refused, Skip) else "",
+                "int8": refused.reason if isinstance(refused, Skip) else "",
             }
         )
     )

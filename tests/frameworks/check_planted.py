@@ -1,9 +1,10 @@
 """Run an exported model in an engine with a planted fault and print what its proof says as one line of JSON.
 
-    SAMESTEP_MODEL=FILE PYTHONPATH=<repository> python tests/frameworks/check_planted.py FAULT MODE WORKLOAD SIZE BATCH
+    SAMESTEP_MODEL=FILE PYTHONPATH=<repository> python tests/frameworks/check_planted.py FAULT MODE PRECISION
+        WORKLOAD SIZE BATCH
 
-FAULT is a key of FAULTS, and begins with the engine's name; "litert-nothing" plants none. "error" is what the engine
-raised, or "". A mode that ends in -int8 is asked for in int8.
+FAULT is a key of FAULTS, and begins with the engine's name; "litert-nothing" and the like plant none. "error" is what
+the engine raised, or "". "accuracy" is what the gate is told, "fault" what it says.
 """
 
 import dataclasses
@@ -17,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.interface import Skip
-from bench.reference.accuracy import prediction_deviation
-from bench.reference.inference import predictions
+from bench.reference import accuracy
+from bench.reference.precision import PRECISIONS
 from tests.frameworks.check_artifact import inferred
 
 ENGINES = ("openvino", "litert", "tract", "iree", "onnxruntime_node")
@@ -81,7 +82,7 @@ def killed(engine: Any) -> None:
 
 FAULTS = {
     "openvino-bfloat16": bfloat16,
-    "litert-nothing": lambda engine: None,
+    **{f"{engine}-nothing": lambda engine: None for engine in ("openvino", "litert", "onnxruntime")},
     "litert-without-xnnpack": without_xnnpack,
     **{f"{engine}-two-threads": two_threads for engine in ENGINES},
     **{f"{engine}-cut-off": cut_off for engine in ENGINES},
@@ -92,23 +93,30 @@ FAULTS = {
 }
 
 
-def main(fault: str, mode: str, name: str, size: str, batch: str) -> None:
+def main(fault: str, mode: str, precision: str, name: str, size: str, batch: str) -> None:
     folder = Path(os.environ["SAMESTEP_MODEL"]).parent.parent
     workload = inferred(name, size, batch, folder / f"{name}-{size}.npz")
     engine: Any = importlib.import_module(f"bench.frameworks.{fault.partition('-')[0]}")
     engine.start("cpu", 1)
     FAULTS[fault](engine)
     try:
-        step = engine.build(workload, mode, "int8" if mode.endswith("-int8") else "float32")
-        found: Any = None if isinstance(step, Skip) else engine.to_numpy(step.run(1))
+        step = engine.build(workload, mode, precision)
+        predicted: Any = None if isinstance(step, Skip) else engine.to_numpy(step.run(1))
     except Exception as error:  # whatever an engine raises  # noqa: BLE001
         print(json.dumps({"error": str(error)}))
         return
     if isinstance(step, Skip):
         print(json.dumps({"skip": step.reason}))
         return
-    deviation = prediction_deviation(found, expected=predictions(workload))
-    print(json.dumps({"error": "", "deviation": deviation, "proof": dataclasses.asdict(step.proof())}))
+    gate = accuracy.compare_forward(workload, predicted, workload.parameters)
+    found = {
+        "error": "",
+        "deviation": gate.max_loss_deviation,
+        "accuracy": dataclasses.asdict(gate),
+        "fault": accuracy.fault(gate, workload, PRECISIONS[precision]),
+        "proof": dataclasses.asdict(step.proof()),
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

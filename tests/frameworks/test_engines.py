@@ -93,7 +93,7 @@ def test_an_engine_predicts_as_numpy_does_in_float64_and_proves_what_it_ran(path
     assert (proof["mode"], proof["device"], proof["threads"]) == (path[1], "cpu", 1)
     assert {proof[name] for name in ("precision", "compute_precision", "output_precision")} == {"float32"}
     assert proof["output_device"] == "cpu"
-    assert "bfloat16" in found["bfloat16"]
+    assert "int8" in found["int8"]
     assert found["versions"]
 
 

@@ -12,7 +12,6 @@ from bench.catalogue import framework_offer
 from bench.protocol.required import InvalidResultError, require_mode
 from bench.records.record import Cell, ModeProof
 from bench.reference.inference import TOLERANCE
-from bench.reference.precision import PRECISIONS
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import run_in
 from tests.frameworks.sampling import sampled
@@ -31,7 +30,6 @@ PATHS: Final = [
     for mode in framework_offer(engine).modes
     if not mode.precision
 ]
-INT8: Final = ("litert", "from-keras-int8", "keras_tensorflow", "litert_int8")
 # Two exporters for four engines: Keras on TensorFlow writes ONNX and LiteRT, JAX writes StableHLO.
 ONE_EACH: Final = [path for path in PATHS if path[1] == ("from-jax" if path[0] == "iree" else "from-keras")]
 OF: Final[dict[str, Path4]] = {path[0]: path for path in ONE_EACH}
@@ -43,18 +41,17 @@ EVIDENCE: Final = {
 }
 
 
-def planted(folder: Path, fault: str, path: Path4 | None = None, of: tuple[str, ...] = TINY) -> dict[str, Any]:
-    engine, mode, source, format_ = path or OF[fault.partition("-")[0]]
-    file, _ = exported(folder, source, format_, *of)
-    return printed_by(engine, file.parent, "check_planted.py", fault, mode, *of[:3], SAMESTEP_MODEL=str(file))
+def planted(folder: Path, fault: str) -> dict[str, Any]:
+    engine, mode, source, format_ = OF[fault.partition("-")[0]]
+    file, _ = exported(folder, source, format_, *TINY)
+    return printed_by(engine, file.parent, "check_planted.py", fault, mode, "float32", *TINY, SAMESTEP_MODEL=str(file))
 
 
-def refused(engine: str, proof: dict[str, Any], threads: int = 1, path: Path4 | None = None) -> str:
+def refused(engine: str, proof: dict[str, Any], threads: int = 1) -> str:
     """Why a replicate with this proof does not count; empty: it does."""
-    mode = (path or OF[engine])[1]
     cell = Cell(
-        framework=engine, mode=mode, workload="mlp", optimizer="none", size="tiny",
-        precision="int8" if mode.endswith("-int8") else "float32", device="cpu", allocator="default", batch=16,
+        framework=engine, mode=OF[engine][1], workload="mlp", optimizer="none", size="tiny", precision="float32",
+        device="cpu", allocator="default", batch=16,
     )  # fmt: skip
     try:
         require_mode(cell, threads, ModeProof(**proof))
@@ -74,7 +71,7 @@ def test_an_engine_predicts_as_numpy_does_in_float64_and_proves_what_it_ran(
     assert (proof["mode"], proof["device"], proof["threads"]) == (mode, "cpu", 1)
     assert {proof[name] for name in ("precision", "compute_precision", "output_precision")} == {"float32"}
     assert EVIDENCE[engine] in proof["evidence"]
-    assert "bfloat16" in found["bfloat16"]
+    assert "int8" in found["int8"]
     assert found["versions"]
 
 
@@ -115,36 +112,6 @@ def test_litert_without_its_delegate_is_refused(folder: Path) -> None:
     found = planted(folder, "litert-without-xnnpack")
     assert found["deviation"] <= TOLERANCE
     assert "XNNPACK took no part" in refused("litert", found["proof"])
-
-
-def test_weights_of_8_bits_lose_what_they_may_and_are_read_back(folder: Path) -> None:
-    found = planted(folder, "litert-nothing", INT8)
-    assert 1e-3 < found["deviation"] <= PRECISIONS["int8"].loss
-    assert found["proof"]["mode"] == INT8[1]
-    assert "2 of 3 products have weights of 8 bits" in found["proof"]["evidence"]
-    assert refused("litert", found["proof"], path=INT8) == ""
-
-
-@pytest.mark.whole
-def test_a_transposed_weight_of_8_bits_is_outside_the_tolerance(folder: Path) -> None:
-    found = planted(folder, "litert-nothing", INT8, (*TINY, "transposed"))
-    assert found["deviation"] > 2 * PRECISIONS["int8"].loss
-
-
-@pytest.mark.whole
-def test_a_model_whose_weights_are_too_few_to_be_quantised_is_not_called_int8(folder: Path) -> None:
-    proof = planted(folder, "litert-nothing", INT8, ("convnet", "tiny", "4"))["proof"]
-    assert "from-keras-int8 was asked for, the framework ran from-keras" in refused("litert", proof, path=INT8)
-
-
-@pytest.mark.whole
-@pytest.mark.parametrize("workload", ["mlp", "convnet", "transformer"])
-def test_the_three_models_lose_little_with_weights_of_8_bits(workload: str, folder: Path) -> None:
-    found = planted(folder, "litert-nothing", INT8, (workload, "S", "32"))
-    assert 1e-3 < found["deviation"] <= PRECISIONS["int8"].loss
-    _, small = exported(folder, *INT8[2:], workload, "S", "32")
-    _, whole = exported(folder, *OF["litert"][2:], workload, "S", "32")
-    assert small["operators"] == whole["operators"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

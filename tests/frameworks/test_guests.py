@@ -31,7 +31,7 @@ OURS: Final[Path4] = next(path for path in PATHS if path[1] == "from-keras")
 
 def planted(folder: Path, fault: str) -> dict[str, Any]:
     file, _ = exported(folder, *OURS[2:], *TINY)
-    arguments = ("check_planted.py", f"{NODE}-{fault}", OURS[1], *TINY)
+    arguments = ("check_planted.py", f"{NODE}-{fault}", OURS[1], "float32", *TINY)
     return printed_by(NODE, file.parent, *arguments, SAMESTEP_MODEL=str(file))
 
 

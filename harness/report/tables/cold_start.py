@@ -10,7 +10,8 @@ from bench.records.record import Cell, Phases, Record, Timing
 from harness.format import Value, significant, whole
 from harness.report.tables.column import BATCH, CELL, Column, extent_span, interval_hint, narrow_interval
 from harness.report.tables.compile import is_warm, repeats_of, without_result
-from harness.report.tables.inference import PATH_COLUMNS, InferenceRow, PathRow
+from harness.report.tables.inference import InferenceRow
+from harness.report.tables.path import PATH_COLUMNS, PathRow
 from harness.report.tables.row import by_cell
 from harness.report.tables.table import Table
 from harness.stats import estimate

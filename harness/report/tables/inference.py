@@ -10,15 +10,13 @@ from operator import attrgetter
 from typing import Final
 
 from bench.catalogue import DEFAULT_POLICY, EXPORT, export_mode
-from bench.records.record import Cell, Export, Record
-from bench.reference.precision import FLOAT32
+from bench.records.record import Accuracy, Cell, Classes, Export, Record
+from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.format import Value, listed, rounded, scientific, significant, times, whole
 from harness.report.tables.column import (
     BATCH,
     BREAK_EVEN_WORDS,
     CELL,
-    FRAMEWORK,
-    MODE,
     Column,
     break_even_hint,
     break_even_interval,
@@ -29,7 +27,9 @@ from harness.report.tables.column import (
     narrow_interval,
     wide_span,
 )
-from harness.report.tables.row import Row, by_cell, good_timings
+from harness.report.tables.lost import KEPT, SHOWN
+from harness.report.tables.path import PATH_COLUMNS, PathRow
+from harness.report.tables.row import by_cell, good_timings
 from harness.report.tables.steps import StepRow, shared_ratios
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats import breakeven
@@ -39,21 +39,7 @@ from harness.stats.tail import Tail, tail
 from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
 
-OWN: Final = "its own"  # the exporter and the format of a framework's own forward pass
 S: Final = 1e9  # ns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathRow(Row):
-    """One path on one work at one batch."""
-
-    exporter: str  # name of the framework that wrote the model; empty: its own forward pass
-    format: str  # in which it wrote it, such as "onnx"; empty: as above
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is a framework's own forward pass."""
-        return not self.exporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +50,8 @@ class InferenceRow(PathRow):
     call_ns: Estimate | None  # one call, from the medians of the replicates; None: no valid time
     tail: Tail  # of all rounds of all replicates
     deviation: float | None  # the largest of the predictions from float64, relative to their root mean square
+    rms_deviation: float | None  # the same in the root mean square
+    classes: Classes | None  # of the replicate that deviates most
     replicates: int  # good ones
     peak_rss_bytes: int | None  # the most of the good replicates
     own: str = ""  # the exporter's fastest forward pass at the same work; empty: none has a valid time
@@ -126,7 +114,7 @@ def _row(
     cell, from_ = step.cell, export_cell(run, step.cell)
     exported = exports.get(from_) if from_ else None
     good = [record for record in records if record.status == "ok"] if step.status != "invalid" else []
-    deviations = [record.accuracy.max_loss_deviation for record in records if record.accuracy]
+    worst = max((record.accuracy for record in records if record.accuracy), key=_deviation, default=None)
     peaks = [record.memory.host_peak_rss_bytes for record in good if record.memory]
     row = InferenceRow(
         cell=cell,
@@ -139,7 +127,9 @@ def _row(
         export=exported.export if exported else None,
         call_ns=step.step_ns,
         tail=tail(good_timings(good).values()),
-        deviation=max((value for value in deviations if value is not None), default=None),
+        deviation=worst.max_loss_deviation if worst else None,
+        rms_deviation=worst.rms_deviation if worst else None,
+        classes=worst.classes if worst else None,
         replicates=len(good),
         peak_rss_bytes=max((peak for peak in peaks if peak is not None), default=None),
     )
@@ -147,9 +137,17 @@ def _row(
     return _compared(row, step, own, ratios) if own else row
 
 
+def _deviation(accuracy: Accuracy) -> float:
+    return -1.0 if accuracy.max_loss_deviation is None else accuracy.max_loss_deviation
+
+
 def _own(row: InferenceRow, steps: Sequence[StepRow]) -> StepRow | None:
-    """Return the exporter's own forward pass with the shortest call at the work of `row`; None: it has none."""
-    work = replace(row.cell, framework=row.exporter, mode="")
+    """Return the exporter's own forward pass with the shortest call at the work of `row`; None: it has none.
+
+    A quantised path is compared with float32: the framework that exported has no other.
+    """
+    is_quantized = row.cell.precision in PRECISIONS and PRECISIONS[row.cell.precision].is_quantized
+    work = replace(row.cell, framework=row.exporter, mode="", precision=FLOAT32 if is_quantized else row.cell.precision)
     own = [
         step
         for step in steps
@@ -250,16 +248,6 @@ def _kib(value: Value) -> str:
     return significant(value / 1024) if isinstance(value, int | float) else rounded(value)
 
 
-PATH_COLUMNS: Final[tuple[Column[PathRow], ...]] = (
-    FRAMEWORK,
-    Column(heading="engine", kind="name", get=attrgetter("title")),
-    MODE,
-    Column(heading="mode", kind="name", get=attrgetter("cell.mode")),
-    Column(key="exporter", type="string", get=attrgetter("exporter")),
-    Column(heading="from", kind="name", get=lambda row: row.source or OWN),
-    Column(key="format", type="string", get=attrgetter("format")),
-    Column(heading="format", kind="name", where="wide", get=lambda row: row.format or None),
-)
 TIME_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
     Column(
         key="latency_us",
@@ -310,6 +298,7 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
         " the root mean square of those: in all replicates, before and after timing. A cell beyond its precision's"
         " tolerance is invalid.",
     ),
+    *SHOWN,
     Column(
         key="artifact_bytes",
         type="integer",
@@ -371,6 +360,7 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
     Column(key="replicates", type="integer", heading="replicates", format=whole, where="wide", folds="always",
            get=attrgetter("replicates")),
     BATCH,
+    *KEPT,
 )  # fmt: skip
 
 

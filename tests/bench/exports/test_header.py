@@ -1,10 +1,10 @@
-"""Who wrote an ONNX file, read from its first fields."""
+"""Who wrote an ONNX file and what operators it has, read from its fields."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.exports.onnx.header import producer
+from bench.exports.onnx.header import operators, producer
 
 # ModelProto as protocol buffers encode it: field 1 (ir_version) is the varint 10, field 2 (producer_name) a string,
 # field 3 (producer_version) another, field 7 (graph) a message of 300 bytes, whose length takes two bytes.
@@ -26,6 +26,15 @@ def test_the_producer_is_read_from_its_field(model: bytes, name: str) -> None:
     assert producer(model) == name
 
 
+def test_the_operators_are_those_of_the_graphs_nodes_in_their_order() -> None:
+    """A node has inputs (field 1), op_type (4) and attributes (5, with a float inside); a graph has more than nodes."""
+    relu, gemm = b"\x0a\x01x\x22\x04Relu", b"\x0a\x01h\x22\x04Gemm\x2a\x07\x0a\x01a\x15\0\0\x80\x3f"
+    fields = [b"\x0a" + bytes([len(node)]) + node for node in (relu, gemm, relu)] + [b"\x12\x04Relu"]
+    graph = b"".join(fields)
+    assert operators(b"\x08\x0a\x3a" + bytes([len(graph)]) + graph) == ("Relu", "Gemm", "Relu")
+
+
 @given(st.binary(max_size=60))
 def test_no_bytes_are_an_error(model: bytes) -> None:
     assert isinstance(producer(model), str)
+    assert all(isinstance(operator, str) for operator in operators(model))

@@ -1,6 +1,7 @@
 """The trained model at a batch: its rows, its parameters, what is expected of it, and the tolerance."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from bench.catalogue import catalogue
 from bench.records.record import FORWARD_ONLY
 from bench.reference import accuracy, inference
+from bench.reference.classes import classes
+from bench.reference.inputs import Resident
 from bench.reference.precision import FLOAT32, PRECISIONS
 from bench.reference.trajectory import reference
-from bench.reference.workload import KINGMA_BA, Workload
+from bench.reference.workload import KINGMA_BA, Array64, Workload
 from bench.workloads import make
 
 INFERRED = [offer.name for offer in catalogue().workloads if offer.infers]
@@ -134,3 +137,73 @@ class TestTheGate:
         predictions = inference.predictions(inference.at_batch(workload, 3, wrong))
         found = accuracy.compare_forward(workload, predictions, workload.parameters)
         assert "predictions differ" in accuracy.fault(found, workload, PRECISIONS[FLOAT32])
+
+
+class TestClasses:
+    """What predictions are worth as classes, by hand: three rows of two logits, the first two trained on."""
+
+    def workload(self) -> Workload:
+        small = make("mlp", size="tiny", optimizer=FORWARD_ONLY)
+        rows = Resident(x=small.batch.x[:3], y=np.array([0, 1, 1], np.int32))
+        return replace(small, inputs=rows, is_trained=True, trained_rows=2)
+
+    def test_loss_and_share_are_of_the_trained_rows_and_agreement_of_all(self) -> None:
+        reference = np.array([2.0, 0.0, 0.0, 2.0, 0.0, 2.0])  # names 0, 1, 1
+        predictions = np.array([2.0, 0.0, 3.0, 2.0, 2.0, 0.0])  # names 0, 0, 0
+        found = classes(self.workload(), predictions, reference)
+        assert found is not None
+        assert (found.labels, found.correct, found.reference_correct) == (2, 0.5, 1.0)
+        assert found.agreement == pytest.approx(1 / 3)
+        assert found.reference_loss == pytest.approx(np.log(1 + np.exp(-2)))
+        assert found.loss == pytest.approx((np.log(1 + np.exp(-2)) + np.log(1 + np.exp(1))) / 2)
+
+    def test_predictions_that_are_missing_or_no_numbers_have_no_classes(self) -> None:
+        reference = np.zeros(6)
+        assert classes(self.workload(), np.zeros(4), reference) is None
+        assert classes(self.workload(), np.full(6, np.nan), reference) is None
+
+    def test_large_logits_do_not_overflow(self) -> None:
+        large = np.array([1e4, 0.0, 0.0, 1e4, 0.0, 0.0])
+        found = classes(self.workload(), large, large)
+        assert found is not None
+        assert found.loss == 0
+
+    def test_a_batch_beyond_the_workloads_own_is_not_all_trained_on(self) -> None:
+        workload = make("mlp", size="tiny", optimizer=FORWARD_ONLY)
+        assert inference.at_batch(workload, 40, workload.parameters).trained_rows == 16
+        assert inference.at_batch(workload, 3, workload.parameters).trained_rows == 3
+
+
+class TestTheGateOfInt8:
+    """It is held to the root mean square of the deviation: one clipped prediction is none of a wrong model."""
+
+    def fault(self, predictions: Callable[[Array64], Array64]) -> str:
+        workload = trained()
+        right = inference.predictions(workload)
+        found = accuracy.compare_forward(workload, predictions(right), workload.parameters)
+        return accuracy.fault(found, workload, PRECISIONS["int8"])
+
+    def test_lets_one_prediction_be_clipped(self) -> None:
+        def clipped(right: Array64) -> Array64:
+            wrong = right.copy()
+            wrong[0] += 0.5 * np.sqrt(np.mean(right**2))
+            return wrong
+
+        assert self.fault(clipped) == ""
+
+    def test_refuses_predictions_that_are_all_off(self) -> None:
+        told = self.fault(lambda right: right * 1.2)
+        assert told.startswith(
+            "the predictions differ from those of float64 NumPy by 0.2 in the root mean square, more"
+        )
+        assert told.endswith("than 0.15; 100.0% of them name the same class")
+
+    def test_refuses_predictions_that_are_no_numbers(self) -> None:
+        assert "by inf in the root mean square" in self.fault(lambda right: np.full_like(right, np.nan))
+
+    def test_holds_a_record_of_an_older_schema_to_its_largest_deviation(self) -> None:
+        workload = trained()
+        right = inference.predictions(workload)
+        found = accuracy.compare_forward(workload, right * 1.01, workload.parameters)
+        old = replace(found, rms_deviation=None, classes=None, max_loss_deviation=0.3)
+        assert "by 3.00e-01, more than 2e-01" in accuracy.fault(old, workload, PRECISIONS["int8"])
