@@ -137,6 +137,8 @@ def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
     """Return how many blocks the profile gives to `cells`."""
     if profile.stream_blocks and all(cell.stream for cell in cells):
         return profile.stream_blocks
+    if profile.batch_blocks and all(cell.batch for cell in cells):
+        return profile.batch_blocks
     ladders = {workload.name for workload in offer.workloads if workload.is_ladder}
     only_ladders = all(cell.workload in ladders for cell in cells)
     return profile.ladder_blocks if only_ladders and profile.ladder_blocks else profile.blocks
