@@ -23,9 +23,15 @@ MODES = {
     "from-torch": "inference of the model that PyTorch trained and torch.onnx.export wrote",
     "from-keras": "inference of the model that Keras on TensorFlow trained and tf2onnx wrote",
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
+    "from-flax": "inference of the model that Flax trained and jax2onnx wrote",
 }
 BASELINE = ""
-SOURCES = {"from-torch": "torch/onnx", "from-keras": "keras_tensorflow/onnx", "from-jax": "jax/onnx"}
+SOURCES = {
+    "from-torch": "torch/onnx",
+    "from-keras": "keras_tensorflow/onnx",
+    "from-jax": "jax/onnx",
+    "from-flax": "flax/onnx",
+}
 ENVIRONMENT = {
     # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "ORT_DISABLE_TELEMETRY": "1",
