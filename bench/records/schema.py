@@ -20,7 +20,8 @@ from typing import Any, Final
 #      the calls after the first that still compile or capture
 #   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
 #      beside the records; the mode of an export is "export-" with the format; the framework's part of the build
-#   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step
+#   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step;
+#      the start of a process whose files were forgotten by the kernel (track "cold")
 SCHEMA: Final = 9
 
 
