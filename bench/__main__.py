@@ -39,7 +39,7 @@ def turn(folder: Path) -> NoReturn:
         loaded.require_unchanged(job, folder)
         repeats.promise(job, folder)
     else:
-        from bench.tracks import drift_probe, energy, export, idiomatic, limits, memory, stream
+        from bench.tracks import cold, drift_probe, energy, export, idiomatic, limits, memory, stream
 
         runs = {
             "idiomatic": idiomatic.run,
@@ -48,6 +48,7 @@ def turn(folder: Path) -> NoReturn:
             "sentinel": drift_probe.run,
             "memory": memory.run,
             "energy": energy.run,
+            "cold": cold.run,
             "stream": stream.run,
         }
         run = runs[job.cell.track]

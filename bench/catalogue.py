@@ -26,6 +26,7 @@ DRIFT_PROBE: Final = "sentinel"  # mode and track of the short turn that measure
 CONTROL: Final = "twin"  # track of the A/A control
 PROBED_WITHOUT_OWN: Final = "numpy"  # the library that is probed in a framework without probes; it is everywhere
 STREAM: Final = "stream"  # track of input that is streamed; its modes are a framework's PIPELINES
+COLD: Final = "cold"  # track of the start on an emptied page cache
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",

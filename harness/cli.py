@@ -63,7 +63,7 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
         str | None, typer.Option(help=f"Train from these data sets: {', '.join(SIZES)}; the modes are pipelines.")
     ],
     "measure": Annotated[
-        str | None, typer.Option(help="time, memory, energy, separated by commas. [default: the profile's]")
+        str | None, typer.Option(help="time, memory, energy, cold, separated by commas. [default: the profile's]")
     ],
     "profile": Annotated[
         str | None,

@@ -18,9 +18,12 @@ from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.workload import KINGMA_BA, Array64, Workload
 
-MODES = {"from-jax": "inference of the StableHLO that jax.export wrote, compiled by IREE for this processor"}
+MODES = {
+    "from-jax": "inference of the StableHLO that jax.export wrote, compiled by IREE for this processor",
+    "from-flax": "the same of a Flax model",
+}
 BASELINE = ""
-SOURCES = {"from-jax": "jax/mlir"}
+SOURCES = {"from-jax": "jax/mlir", "from-flax": "flax/mlir"}
 TRAINS = False
 DEVICES = ("cpu",)
 ENVIRONMENT = {"SAMESTEP_MODEL": "{scratch}/model.mlir"}
@@ -30,7 +33,10 @@ DRIVER: Final = "local-sync"
 FUNCTION: Final = "main"
 DECLARATION: Final = "iree.abi.declaration"
 FLAGS: Final = ("--iree-llvmcpu-target-cpu=host",)
-MODULES: Final = {"jit_from_jax": "from-jax"}  # by the name of the function that was exported
+MODULES: Final = {
+    "jit_from_jax": "from-jax",
+    "jit_from_flax": "from-flax",
+}  # by the name of the function that was exported
 DTYPE: Final = re.compile(r"x([a-z]+\d+)>")  # of "tensor<16x784xf32>"
 NAMES: Final = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 FEATURE: Final = re.compile(rb"\+(avx\w*|amx\w*|fma|neon|sve)\b")  # what the code in the module was compiled for

@@ -26,12 +26,14 @@ MODES = {
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
     "from-torch-int8": "from-torch with weights of 8 bits; their operands are rounded to 8 bits in each call",
     "from-torch-int8-static": "from-torch with products of 8 bits; scales of the operands fixed by the training inputs",
+    "from-flax": "inference of the model that Flax trained and jax2onnx wrote",
 }
 BASELINE = ""
 SOURCES = {
     "from-torch": "torch/onnx",
     "from-keras": "keras_tensorflow/onnx",
     "from-jax": "jax/onnx",
+    "from-flax": "flax/onnx",
     "from-torch-int8": "torch/onnx_int8",
     "from-torch-int8-static": "torch/onnx_int8_static",
 }

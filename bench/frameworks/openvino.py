@@ -24,9 +24,15 @@ MODES = {
     "from-torch": "inference of the model that torch.onnx.export wrote",
     "from-keras": "inference of the model that Keras on TensorFlow wrote with tf2onnx",
     "from-jax": "inference of the model that jax2onnx wrote from JAX",
+    "from-flax": "inference of the model that jax2onnx wrote from Flax",
 }
 BASELINE = ""
-SOURCES = {"from-torch": "torch/onnx", "from-keras": "keras_tensorflow/onnx", "from-jax": "jax/onnx"}
+SOURCES = {
+    "from-torch": "torch/onnx",
+    "from-keras": "keras_tensorflow/onnx",
+    "from-jax": "jax/onnx",
+    "from-flax": "flax/onnx",
+}
 TRAINS = False
 DEVICES = ("cpu",)
 ENVIRONMENT = {"SAMESTEP_MODEL": "{scratch}/model.onnx"}

@@ -307,8 +307,9 @@ class Replicate:
     def _rounds(self, timer: RoundTimer, rounds: Rounds, warmup: WarmUp) -> TimedRounds:
         cpu_clock = self.cpu_clock
         if self.keeper is None:
-            count = self.turn.settings.rounds * (LATENCY_ROUNDS if is_latency(self.turn.cell) else 1)
-            return timed_rounds(timer, rounds, calls=warmup.calls, count=count, cpu_clock=cpu_clock)
+            more = LATENCY_ROUNDS if is_latency(self.turn.cell) else 1
+            count = self.turn.settings.rounds * more
+            return timed_rounds(timer, rounds, calls=warmup.calls, count=count, cpu_clock=cpu_clock, quiet_every=more)
         resident = resident_bytes()
         return sliced_rounds(timer, rounds, self.keeper, warmup, resident_bytes=resident, cpu_clock=cpu_clock)
 

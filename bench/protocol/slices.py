@@ -2,7 +2,8 @@
 
 A slice is about `SLICE_NS` of whole rounds, and one more before them, which is left out: the process that had its slice
 before used the caches. Where a round is as long as a slice, nothing is left out: a slice is one round. Where a round is
-one short call, for its latency, a slice has `MOST_UNITS` rounds after `SETTLING_NS` of them.
+one short call, for its latency, a slice has `MOST_UNITS` rounds after `SETTLING_NS` of them; garbage is collected
+before the first of these alone.
 """
 
 import math
@@ -45,6 +46,7 @@ class Slices:
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
         settling = min(MOST_UNITS, max(1, math.ceil(SETTLING_NS / unit_ns)))
         self.left_out = settling if unit_ns < SLICE_NS else 0
+        self.are_short = settling > 1
         timed = min(MOST_UNITS, max(1, round(SLICE_NS / unit_ns)))
         self.units = timed + self.left_out  # of a slice: rounds, or a trainer's two fits
         self.begin_ns: list[int] = []
@@ -60,10 +62,12 @@ class Slices:
         """Bring the process to rest before a round, after the wait for the next slice where one has ended."""
         if self.cpu_ns:
             self.cpu_ns[-1] = self._cpu_clock() - self.cpu_ns[-1]
-        if len(self.begin_ns) % (self.units * len(self.lengths)) == 0:
+        is_first = len(self.begin_ns) % (self.units * len(self.lengths)) == 0
+        if is_first:
             self._wait()
         self.placement.look()
-        self._timer.quiet()
+        if is_first or not self.are_short:
+            self._timer.quiet()
         self.cpu_ns.append(self._cpu_clock())
         self.begin_ns.append(self._timer.clock())
 

@@ -18,7 +18,7 @@ from bench.records.schema import SCHEMA
 from bench.records.streaming import Streaming
 
 Status = Literal["ok", "skipped", "invalid", "failed", "timeout", "oom"]
-Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy", "stream"]
+Track = Literal["identical", "idiomatic", "export", "limits", "twin", "sentinel", "memory", "energy", "stream", "cold"]
 CompileCache = Literal["cold", "warm", "partly warm", "none"]
 RepeatKind = Literal["warm", "threads"]
 LimitKind = Literal["matmul", "convolution", "triad", "launch", "replay"]
@@ -43,7 +43,7 @@ class Cell:
     batch: int = 0  # above 0: inference of the trained model at this batch; 0: the workload's own batch
     stream: str = ""  # size of the data set that is streamed, such as "64MB"; empty: the input is resident
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
-    # "memory" and "energy": the identical cell again, in separate replicates that are not timed.
+    # "memory" and "energy": the identical cell again, in separate replicates that are not timed; "cold": its start alone
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
     # "stream": the mode is one of its PIPELINES under bench/streams, and the size is that of the workload
     # "twin": the A/A control, an identical cell under a second label (`harness.validity.noise_floor`).
@@ -54,7 +54,9 @@ class Cell:
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
         batch = [f"b{self.batch}"] if self.batch else []
         stream = [self.stream] if self.stream else []
-        track = [self.track] if self.track in ("twin", "memory", "energy") else []  # the mode names the other tracks
+        track = (
+            [self.track] if self.track in ("twin", "memory", "energy", "cold") else []
+        )  # the mode names the other tracks
         return "/".join([*fields, self.allocator, *batch, *stream, *track])
 
 
@@ -271,6 +273,15 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """The start of a process whose files the kernel was asked to forget before it; import and device are phases."""
+
+    load_ns: int  # reading the model and preparing it for the first call
+    first_step_ns: int  # the first call
+    read_bytes: int | None  # from storage, in all of these (/proc/self/io); None: the kernel does not count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """The most that a library reached on the machine in one kind of work, as raw rounds (`bench.tracks.limits`)."""
 
@@ -344,6 +355,7 @@ class Record:
     export: Export | None = None  # of a turn on the track "export"
     limits: tuple[Limit, ...] = ()  # of a turn on the track "limits" or "sentinel"
     energy: Energy | None = None  # of a turn on the track "energy"
+    cold: ColdStart | None = None  # of a turn on the track "cold"
     streaming: Streaming | None = None  # of a turn on the track "stream"
     observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import psutil
 
-from bench.catalogue import framework_offer, programs_missing
+from bench.catalogue import COLD, framework_offer, programs_missing
 from bench.frameworks import FRAMEWORKS
 from bench.turns import variables
 from bench.turns.kept import Kept, can_stop
@@ -22,6 +22,7 @@ from bench.turns.turn import Outcome, Turn
 from harness.errors import SetupError
 from harness.launchers import scratch
 from harness.launchers.base import Member, OnStart, Say
+from harness.launchers.emptied import empty
 from harness.launchers.interpreter import Interpreter, look
 from harness.terminal import shell
 
@@ -105,6 +106,8 @@ class LocalLauncher:
         if reason := _changed(turn, found):
             return _not_begun(reason)
         folder = self._folder()
+        if turn.cell.track == COLD:
+            empty(found.libraries)
         try:
             turn = self._prepared(turn)
             return supervise(turn, folder, python=str(found.path), on_start=lambda pid: on_start(pid, folder))

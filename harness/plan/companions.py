@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, FrameworkOffer
+from bench.catalogue import COLD, CONTROL, DRIFT_PROBE, LIMITS, FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Track
+from harness.errors import SelectionError
 from harness.plan import selection
 from harness.plan.profiles import Profile
 
 TIME: Final = "time"
-REPEATING: Final[dict[str, Track]] = {"memory": "memory", "energy": "energy"}  # the tracks that repeat a cell
+REPEATING: Final[dict[str, Track]] = {
+    "memory": "memory",
+    "energy": "energy",
+    COLD: "cold",
+}  # the tracks that repeat a cell
 MEASURES: Final = (TIME, *REPEATING)
 
 # By device, the frameworks that the drift probe runs in if they are selected, the first one first.
@@ -43,15 +48,35 @@ def with_measures(
     """Return the cells for the names in `measured`: those for time, then each identical cell again on the other tracks.
 
     A hello world is for time alone: it measures the cold start of a whole program. Of each framework at most
-    `memory_cells` cells are repeated for memory, the first ones in the order of the tables; None: all.
+    `memory_cells` cells are repeated for memory, the first ones in the order of the tables; None: all. The cold starts
+    are those of inference, each path at the smallest batch of its work.
+
+    Raises:
+        SelectionError: cold starts are to be measured, and no cell infers at a batch.
     """
     timed = tuple(cells) if TIME in measured else ()
     identical = [cell for cell in cells if cell.track == "identical"]
-    repeated = dict.fromkeys(REPEATING, identical) | {"memory": _first_of_each_framework(identical, memory_cells)}
+    repeated: dict[str, Sequence[Cell]] = {
+        **dict.fromkeys(REPEATING, identical),
+        "memory": _first_of_each_framework(identical, memory_cells),
+        COLD: _at_smallest_batch(identical),
+    }
+    if COLD in measured and not repeated[COLD]:
+        raise SelectionError(f"--measure {COLD} is of inference: name a batch, as in --batch 1.")
     again = (
         replace(cell, track=track) for name, track in REPEATING.items() if name in measured for cell in repeated[name]
     )
     return (*timed, *again)
+
+
+def _at_smallest_batch(cells: Iterable[Cell]) -> list[Cell]:
+    """Return of the cells at a batch those at the smallest one of their path and work."""
+    smallest: dict[Cell, Cell] = {}
+    for cell in cells:
+        key = replace(cell, batch=0)
+        if cell.batch and (key not in smallest or cell.batch < smallest[key].batch):
+            smallest[key] = cell
+    return list(smallest.values())
 
 
 def _first_of_each_framework(cells: Iterable[Cell], most: int | None) -> list[Cell]:

@@ -1,6 +1,6 @@
 """The name of a cell in progress and messages."""
 
-from bench.catalogue import CONTROL, DEFAULT_POLICY, DRIFT_PROBE
+from bench.catalogue import COLD, CONTROL, DEFAULT_POLICY, DRIFT_PROBE
 from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 
@@ -19,7 +19,9 @@ def name(cell: Cell) -> str:
     size = "" if cell.size == "base" else f" {cell.size}"  # of a workload with one size
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
-    track = {CONTROL: ", A/A control", "memory": " memory", "energy": " energy"}.get(cell.track, "")
+    track = {CONTROL: ", A/A control", "memory": " memory", "energy": " energy", COLD: " cold start"}.get(
+        cell.track, ""
+    )
     work = f"batch {cell.batch}" if cell.batch else cell.optimizer
     work = f"{work} from {cell.stream}" if cell.stream else work
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{track}"

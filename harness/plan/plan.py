@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.catalogue import CONTROL, DRIFT_PROBE, EXPORT, LIMITS, STREAM
+from bench.catalogue import COLD, CONTROL, DRIFT_PROBE, EXPORT, LIMITS, STREAM
 from bench.records.record import Cell, Record
 
 PURPOSES: Final[Mapping[str, str]] = {  # of the tracks whose turns are counted separately from the cells
@@ -22,6 +22,7 @@ PURPOSES: Final[Mapping[str, str]] = {  # of the tracks whose turns are counted 
     DRIFT_PROBE: "drift probes",
     "memory": "memory",
     "energy": "energy",
+    COLD: "cold starts",
 }
 COUNTED: Final = ("identical", "idiomatic", STREAM)  # the tracks of what was selected
 
@@ -110,6 +111,7 @@ def make_plan(
     interim_analyses: tuple[int, ...] = (),
     memory_blocks: int | None = None,
     energy_blocks: int | None = None,
+    cold_blocks: int | None = 1,
 ) -> Plan:
     """Return a plan in which each of `blocks` blocks holds every cell once, in random order.
 
@@ -122,6 +124,7 @@ def make_plan(
         interim_analyses: blocks after which the run may end.
         memory_blocks: as `limits_blocks`, for the replicates for memory.
         energy_blocks: as `limits_blocks`, for the replicates for energy.
+        cold_blocks: as `limits_blocks`, for the cold starts on an emptied page cache.
     """
     rng = random.Random(seed)
     drift_probes = [index for index, cell in enumerate(cells) if cell.track == DRIFT_PROBE]
@@ -131,6 +134,7 @@ def make_plan(
         LIMITS: limits_blocks,
         "memory": memory_blocks,
         "energy": energy_blocks,
+        COLD: cold_blocks,
     }
     if all(cell.track == "idiomatic" for cell in cells):
         blocks_of = {}

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.catalogue import Catalogue, catalogue
+from bench.catalogue import COLD, Catalogue, catalogue
 from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.launchers import choose
@@ -117,7 +117,7 @@ def _plan(
     interim_analyses: tuple[int, ...],
 ) -> Plan:
     """Return a plan with the `blocks` of the request; None: `default_blocks`, fewer where the last would be empty."""
-    limited = {"memory": profile.memory_blocks, "energy": profile.energy_blocks}
+    limited = {"memory": profile.memory_blocks, "energy": profile.energy_blocks, COLD: 1}
     if all(cell.track in limited for cell in cells):  # nothing is timed: no requested block may be empty
         default_blocks = min(default_blocks, max(limited[cell.track] for cell in cells))
         limited, interim_analyses = dict.fromkeys(limited, blocks or default_blocks), ()
@@ -130,6 +130,7 @@ def _plan(
         interim_analyses=interim_analyses,
         memory_blocks=limited["memory"],
         energy_blocks=limited["energy"],
+        cold_blocks=limited[COLD],
     )
 
 
@@ -137,6 +138,8 @@ def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
     """Return how many blocks the profile gives to `cells`."""
     if profile.stream_blocks and all(cell.stream for cell in cells):
         return profile.stream_blocks
+    if profile.batch_blocks and all(cell.batch for cell in cells):
+        return profile.batch_blocks
     ladders = {workload.name for workload in offer.workloads if workload.is_ladder}
     only_ladders = all(cell.workload in ladders for cell in cells)
     return profile.ladder_blocks if only_ladders and profile.ladder_blocks else profile.blocks

@@ -20,7 +20,9 @@ class Profile:
     # By framework, the modes that run when --framework and --mode are not given; empty: all. A framework that is named
     # and not in it runs the modes that it offers for ladders.
     modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    batch_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same at a batch; empty: `modes`
     settings: Settings
+    batch_blocks: int | None = None  # where all cells infer at a batch; None: as `ladder_blocks`
     stream_blocks: int | None = None  # where all input is streamed; None: as `ladder_blocks`
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
     hello_blocks: int | None = None  # blocks that hold the hello worlds; None: all
@@ -43,6 +45,20 @@ MAIN_MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "numpy": ("eager",),
 }
 
+# Of inference at a batch: a forward pass of each exporter, eager and compiled, and each engine on one of them.
+MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "torch": ("eager", "compile"),
+    "tensorflow": ("function",),
+    "keras_tensorflow": ("batch-jit",),
+    "jax": ("jit",),
+    "numpy": ("eager",),
+    "openvino": ("from-torch",),
+    "tract": ("from-torch",),
+    "litert": ("from-keras",),
+    "jax_export": ("from-jax",),
+    "saved_model": ("from-tensorflow",),
+}
+
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
@@ -50,9 +66,11 @@ PROFILES: Final[Mapping[str, Profile]] = {
             name="look",
             sentence="the main modes of six frameworks and their hello worlds in five minutes: 2 blocks, Adam only",
             blocks=2,
+            batch_blocks=1,
             stream_blocks=1,
             optimizers=("adam",),
             modes=MAIN_MODES,
+            batch_modes=MAIN_PATHS,
             settings=Settings(
                 rounds=10,
                 slices=20,

@@ -21,7 +21,7 @@ class Request:
     """What to run; None or empty: not given on the command line."""
 
     selection: Selection = field(default_factory=Selection)
-    measures: tuple[str, ...] = ()  # of "time", "memory", "energy"
+    measures: tuple[str, ...] = ()  # of "time", "memory", "energy", "cold"
     profile: str | None = None
     device: str | None = None
     seed: int | None = None

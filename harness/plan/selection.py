@@ -170,7 +170,7 @@ def _cells_of(
         and (workload.infers or not selection.batch)
     ]
     for mode, workload in itertools.product(framework.modes, workloads):
-        if not _runs(mode, workload, selection, _default_modes(framework, chosen)):
+        if not _runs(mode, workload, selection, _default_modes(framework, chosen, selection)):
             continue
         for optimizer, size, precision, policy, batch in itertools.product(
             [name for name in workload.optimizers if name in optimizers],
@@ -250,14 +250,20 @@ def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> 
         return False
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
-    return not chosen.modes or framework.name in chosen.modes or bool(selection.mode)
+    modes = _modes_of(chosen, selection)
+    return not modes or framework.name in modes or bool(selection.mode)
 
 
-def _default_modes(framework: FrameworkOffer, chosen: Profile) -> Sequence[str]:
+def _default_modes(framework: FrameworkOffer, chosen: Profile, selection: Selection) -> Sequence[str]:
     """Return the modes that the profile runs in `framework` when none is named."""
-    if not chosen.modes:
+    if not (modes := _modes_of(chosen, selection)):
         return [mode.name for mode in framework.modes]
-    return chosen.modes.get(framework.name) or [mode.name for mode in framework.modes if mode.on_ladders]
+    return modes.get(framework.name) or [mode.name for mode in framework.modes if mode.on_ladders]
+
+
+def _modes_of(chosen: Profile, selection: Selection) -> Mapping[str, tuple[str, ...]]:
+    """Return the modes that the profile runs by framework; empty: all."""
+    return (chosen.batch_modes if selection.batch else {}) or chosen.modes
 
 
 def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection, default_modes: Sequence[str]) -> bool:

@@ -9,11 +9,10 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from bench.catalogue import DEFAULT_POLICY, EXPORT, FrameworkOffer, export_mode
+from bench.catalogue import EXPORT, FrameworkOffer
 from bench.records.record import Cell, Record
-from bench.reference.precision import FLOAT32
 from bench.turns.turn import Artifact, Model
-from harness.plan.models import formats, sources
+from harness.plan.models import export_of
 from harness.plan.plan import PlannedReplicate
 from harness.run.trained import Trained, TrainingError
 
@@ -49,8 +48,7 @@ class Exports:
             artifact: returns where the file of a digest is.
             trained: the trained parameters.
         """
-        self._sources = sources(offers)
-        self._formats = formats(offers)
+        self._offers = tuple(offers)
         self._made = {record.cell: record for record in kept if record.cell.track == EXPORT and record.status == "ok"}
         self._make = make
         self._artifact = artifact
@@ -63,16 +61,8 @@ class Exports:
             trained = self._trained.model(cell) if cell.batch else None
         except TrainingError as error:
             return _untrained(planned, error)
-        if (key := (cell.framework, cell.mode)) not in self._sources:
+        if (export := export_of(self._offers, cell)) is None:
             return trained
-        export = dataclasses.replace(
-            cell,
-            framework=self._sources[key],
-            mode=export_mode(self._formats[key]),
-            precision=FLOAT32,
-            track=EXPORT,
-            allocator=DEFAULT_POLICY,
-        )
         if export not in self._made:
             self._made[export] = self._make(dataclasses.replace(planned, cell=export), model=trained)
         record = self._made[export]

@@ -13,6 +13,7 @@ from typing import Final
 from bench.records.record import Timing
 from bench.turns.kept import proceed, stop
 
+SETTLING_NS: Final = 500_000  # as in a replicate's slices of short rounds
 LOOK_S: Final = 0.005  # between two looks whether a program has begun its rounds
 
 
@@ -88,15 +89,17 @@ class FreeRunning:
 def timing_of(rounds: Sequence[Round], windows: Sequence[Window]) -> Timing | None:
     """Return the rounds of a program's slices as the timing of a replicate; None: no round lies in a slice.
 
-    The first round of a slice is left out where more follow: another process had used the caches. A trainer's rounds
-    are pairs of fits of N and of 2N steps; in another order they do not count.
+    The first round of a slice is left out where more follow, as are those of its first half millisecond: another
+    process had used the caches. A trainer's rounds are pairs of fits of N and of 2N steps; in another order they do not
+    count.
     """
     lengths = sorted({each.steps for each in rounds})
     units = list(_pairs(rounds) if len(lengths) == 2 else ((each,) for each in rounds))
     slices = []
     for window in windows:
         whole = [unit for unit in units if all(window.holds(each) for each in unit)]
-        slices.append(whole[1:] or whole)
+        settled = [unit for unit in whole[1:] if unit[0].begin_ns >= window.begin_ns + SETTLING_NS]
+        slices.append(settled or whole[1:] or whole)
     kept = [unit for of_slice in slices for unit in of_slice]
     if not kept:
         return None

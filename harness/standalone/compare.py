@@ -1,6 +1,7 @@
 """Is samestep's step as fast as an expert's? Each cell is compared with a stand-alone script of the same mode.
 
     make standalone          or    python -m harness.standalone.compare --framework torch,jax --blocks 3
+                                   python -m harness.standalone.compare --batch 1,256
 
 The scripts under harness/standalone/programs/ import nothing of samestep. In every block each cell is measured twice,
 by samestep and by the script, in two processes that take turns on the same processors during their rounds; the ratio is
@@ -45,12 +46,13 @@ from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create
 from harness.terminal import streams
 
+PERCEPTRON: Final = "mlp"  # whose inference the engines have scripts of
 WITHIN: Final = 0.10  # a ratio farther from 1 is a failure
 SLICES: Final = 40  # of each of the two
 SLICES_OF_FIT: Final = 15  # where one takes long
 LONG: Final = 2  # times the usual length of a slice
 WIDER: Final = 1.6  # a script's slice ÷ samestep's: rounds that are cut at its ends do not count
-ROUNDS: Final = 800  # of about 5 ms that a script runs, in its slices and alone at the end
+ROUNDS: Final = 800  # of about 5 ms, of inference 2 ms, that a script runs, in its slices and alone at the end
 ROUNDS_OF_FIT: Final = 60  # of 5 to 300 ms, and as many of twice that
 SETTINGS: Final = Settings(rounds=1, warmup_floor_ns=10**9, warmup_cap_ns=2 * 10**9, warm_blocks=0, other_threads=False)
 
@@ -137,14 +139,15 @@ def _take_turns(member: GroupMember, script: Script, rng: random.Random) -> Reco
 
 def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:
     """Return the Markdown table of ratios, and the cells whose ratio is farther than `WITHIN` from 1."""
+    has_batches = any(pair.cell.batch for pair in measured)
     lines = [
-        "| framework | mode | samestep, µs | script, µs | ratio | 95 % interval |",
-        "|---|---|---|---|---|---|",
+        f"| framework | mode |{' batch |' * has_batches} samestep, µs | script, µs | ratio | 95 % interval |",
+        f"|---|---|{'---|' * has_batches}---|---|---|---|",
     ]
     far = []
     for cell in dict.fromkeys(pair.cell for pair in measured):
         of_cell = [pair for pair in measured if pair.cell == cell]
-        name = f"{cell.framework} | {cell.mode}"
+        name = f"{cell.framework} | {cell.mode}" + (f" | {cell.batch}" if has_batches else "")
         ratios = [pair.ratio for pair in of_cell if pair.ratio]
         if not ratios:
             reason = next((pair.reason for pair in of_cell if pair.reason), "")
@@ -157,8 +160,13 @@ def table(measured: Sequence[ScriptRatio]) -> tuple[list[str], list[str]]:
         figures = f"{samestep.value / 1e3:.4g} | {script.value / 1e3:.4g} | {mean.value:.3f} | {interval}"
         lines.append(f"| {name} | {figures} |")
         if abs(mean.value - 1) > WITHIN:
-            far.append(f"{cell.framework} {cell.mode}: {mean.value:.3f}")
+            far.append(f"{_title(cell)}: {mean.value:.3f}")
     return lines, far
+
+
+def _title(cell: Cell) -> str:
+    batch = f" at batch {cell.batch}" if cell.batch else ""
+    return f"{cell.framework} {cell.mode}{batch}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -168,8 +176,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--framework", help="frameworks, separated by commas [default: all with a script]")
     parser.add_argument("--mode", help="modes, separated by commas [default: all]")
-    parser.add_argument("--workload", default=REGRESSION, help="of which there are scripts [default: regression]")
-    parser.add_argument("--size", help="its size, such as M [default: the CPU's]")
+    parser.add_argument("--workload", help="of which there are scripts [default: regression, with --batch mlp]")
+    parser.add_argument("--size", help="its size, such as M [default: the CPU's, with --batch S]")
+    parser.add_argument("--batch", help="infer with trained models at these batches, such as 1,256 [default: train]")
     parser.add_argument("--blocks", type=int, default=3, help="how often each cell is measured [default: 3]")
     parser.add_argument("--seed", type=int, default=1, help="seed of the order [default: 1]")
     parser.add_argument("--cpus", help="CPU set of both, as 1-3 [default: all but one]")
@@ -179,9 +188,10 @@ def main(arguments: Sequence[str]) -> int:
         chosen = Selection(
             framework=selection.names(options.framework),
             mode=selection.names(options.mode),
-            workload=selection.names(options.workload),
-            size=selection.names(options.size),
-            optimizer=("adam",),
+            workload=selection.names(options.workload or (PERCEPTRON if options.batch else REGRESSION)),
+            size=selection.names(options.size or ("S" if options.batch else None)),
+            optimizer=() if options.batch else ("adam",),
+            batch=selection.names(options.batch),
         )
         with checkout.snapshot() as code:
             return _compare(chosen, options.blocks, options.seed, cpus, code)
@@ -243,7 +253,7 @@ def _shown(ratios: Iterable[ScriptRatio], plan: Plan) -> Iterator[ScriptRatio]:
     """Yield the ratios, each after a line of progress."""
     for count, pair in enumerate(ratios, start=1):
         samestep, script = (f"{ns / 1e3:.4g} µs" if ns else "none" for ns in (pair.samestep_ns, pair.script_ns))
-        cell = f"block {pair.block}  {pair.cell.framework} {pair.cell.mode}"
+        cell = f"block {pair.block}  {_title(pair.cell)}"
         result = f"ratio {pair.ratio:.3f}" if pair.ratio else pair.reason
         progress.say(f"[{count}/{plan.replicates}] {cell}: {samestep}, script {script}, {result}")
         yield pair

@@ -13,18 +13,20 @@ from bench.turns import variables
 from bench.turns.supervise import end_group
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
-from harness.plan.models import sources
+from harness.plan.models import export_of
 from harness.standalone.alternate import FreeRunning, Round
 from harness.store.folder import RunFolder
 
 SCRIPTS: Final = Path(__file__).resolve().parent / "programs"
 REGRESSION: Final = "regression"
 TIMEOUT_S: Final = 300.0
+MODEL: Final = "SAMESTEP_MODEL"
 
 
 def script_of(cell: Cell) -> str:
     """Return the path of a cell's script from the checkout, without its ending; the regression's have no folder."""
     folder = "" if cell.workload == REGRESSION else f"{cell.workload}/"
+    folder += "inference/" if cell.batch else ""
     return f"harness/standalone/programs/{folder}{cell.framework}"
 
 
@@ -52,7 +54,7 @@ class Scripts:
                     self._python[cell.framework],
                     "-P",
                     ROOT / f"{script_of(cell)}.py",
-                    *self._arguments(cell),
+                    *self._arguments(cell, caches),
                 ],
                 cwd=caches,
                 env={
@@ -68,18 +70,23 @@ class Scripts:
             )
         return Script(cell, process, output)
 
-    def _arguments(self, cell: Cell) -> list[str]:
-        """Return the mode, and the path of the model where the cell runs one."""
+    def _arguments(self, cell: Cell, caches: Path) -> list[str]:
+        """Return the mode; where the cell runs a model the path of that, and its batch where one is stated.
+
+        The file has the name that the suite gives it: some engines go by its ending.
+        """
         offers = self._folder.facts().frameworks
-        source = sources(offers).get((cell.framework, cell.mode))
-        if source is None:
+        if (source := export_of(offers, cell)) is None:
             return [cell.mode]
-        records = self._folder.records()
-        models = (record.export for record in records if record.cell.framework == source and record.export)
+        models = (record.export for record in self._folder.records() if record.cell == source and record.export)
         model = next(models, None)
         if model is None:
-            raise SetupError(f"there is no model from {source} to run")
-        return [cell.mode, self._folder.models.artifact(model.sha256).path]
+            raise SetupError(f"there is no model from {source.framework} to run")
+        offer = next(offer for offer in offers if offer.name == cell.framework)
+        path = caches / next(Path(value).name for name, value in offer.environment if name == MODEL)
+        path.unlink(missing_ok=True)
+        path.symlink_to(Path(self._folder.models.artifact(model.sha256).path).resolve())
+        return [cell.mode, str(path), *([str(cell.batch)] if cell.batch else [])]
 
 
 class Script:
@@ -112,10 +119,14 @@ class Script:
         try:
             self._process.wait(TIMEOUT_S)
             result = json.loads(next(line for line in reversed(self._lines()) if line.startswith("{")))
-            return [Round(begin_ns=begin, end_ns=end, steps=steps) for begin, end, steps in result["rounds"]]
+            return [_round(*each) for each in result["rounds"]]
         except subprocess.TimeoutExpired as error:
             raise SetupError(f"{name}: still running after {TIMEOUT_S:g} s") from error
         except (ValueError, TypeError, StopIteration, KeyError) as error:
             raise SetupError(f"{name}: {last_line(self._printed()) or 'it printed nothing'}") from error
         finally:
             end_group(self._process)
+
+
+def _round(begin_ns: int, end_ns: int, steps: int, cpu_ns: int | None = None) -> Round:
+    return Round(begin_ns=begin_ns, end_ns=end_ns, steps=steps, cpu_ns=cpu_ns)

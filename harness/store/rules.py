@@ -7,7 +7,7 @@ judged in `harness.validity`; a value that no samestep writes does not.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bench.catalogue import DRIFT_PROBE, EXPORT, HELLO, LIMITS, STREAM, TIMED, export_mode
+from bench.catalogue import COLD, DRIFT_PROBE, EXPORT, HELLO, LIMITS, STREAM, TIMED, export_mode
 from bench.records.codec import infinite_number
 from bench.records.observation import Energy
 from bench.records.record import Accuracy, Cell, Record, Timing
@@ -223,7 +223,7 @@ def _other_modes(cell: Cell, facts: RunFacts) -> Iterator[str]:
 
 
 def _cell_faults(path: str, cell: Cell) -> Iterator[Fault]:
-    needs = cell.track in (*TIMED, "memory", "energy")
+    needs = cell.track in (*TIMED, "memory", "energy", COLD)
     if cell.batch < 0:
         yield f"{path}.batch", f"is {cell.batch}: it is a number of rows"
     if cell.precision not in PRECISIONS and (needs or cell.precision):

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from bench.catalogue import TIMED
+from bench.catalogue import COLD, TIMED
 from bench.protocol.required import InvalidResultError, require_mode, require_no_allocations, require_threads
 from bench.records.record import Accuracy, Idiomatic, Record
 from bench.reference import inference
@@ -24,7 +24,7 @@ from bench.workloads import FIRST, WORKLOADS, load, make
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
-PROVED: Final = (*TIMED, "memory", "energy")  # tracks whose replicates prove their mode
+PROVED: Final = (*TIMED, "memory", "energy", COLD)  # tracks whose replicates prove their mode
 CONTRADICTION: Final = "; its record contradicts itself, it says ok"
 
 

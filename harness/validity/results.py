@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.catalogue import ModeOffer
+from bench.catalogue import COLD, ModeOffer
 from bench.records.record import Cell, Record
 from harness.host import emulated
 from harness.stats.estimate import FEW_BLOCKS
@@ -16,7 +16,7 @@ from harness.store.samples import Samples
 from harness.validity import validity
 
 QUICK: Final = "quick"
-UNTIMED: Final = ("memory", "energy", "export", "stream")  # tracks without a time to report
+UNTIMED: Final = ("memory", "energy", "export", "stream", COLD)  # tracks without a time to report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,7 +146,7 @@ def _names() -> Mapping[str, Sequence[str]]:
         "size": sorted({size for workload in offer.workloads for size in workload.sizes}),
         "precision": list(offer.precisions),
         "allocator": ["default"],
-        "measure": ["time", "memory", "energy"],
+        "measure": ["time", "memory", "energy", "cold"],
         "profile": list(PROFILES),
         "device": ["cpu", "cuda"],
         "launcher": [*LAUNCHERS, "auto"],

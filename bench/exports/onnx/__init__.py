@@ -10,7 +10,13 @@ from bench.exports import OUTPUT as OUTPUT
 # at opset 18, PyTorch's begins there. Left alone, each would write another pair.
 IR_VERSION: Final = 10
 OPSET: Final = 18
-PRODUCERS: Final = {"pytorch": "from-torch", "tf2onnx": "from-keras", "jax2onnx": "from-jax"}
+JAX2ONNX_OF_FLAX: Final = "jax2onnx of Flax"
+PRODUCERS: Final = {
+    "pytorch": "from-torch",
+    "tf2onnx": "from-keras",
+    "jax2onnx": "from-jax",
+    JAX2ONNX_OF_FLAX: "from-flax",
+}
 
 
 class ExportError(exports.ExportError):

@@ -2,12 +2,8 @@
 
 from collections.abc import Mapping
 
-import jax.numpy as jnp
-from flax import nnx
-
+from bench.exports._flax import loaded
 from bench.exports.stablehlo._serialized import serialized
-from bench.frameworks._flax_models import FORWARD
-from bench.frameworks._flax_state import variable_of
 from bench.reference.workload import Array32, Workload
 
 
@@ -17,7 +13,4 @@ def export(workload: Workload, parameters: Mapping[str, Array32]) -> bytes:
     Raises:
         ExportError: a primitive that has no StableHLO.
     """
-    model = FORWARD[workload.name].model(workload, jnp.float32, nnx.Rngs(0))
-    for name, array in parameters.items():
-        variable_of(model, name).set_value(jnp.asarray(array))
-    return serialized(model, workload, "Flax", "from_flax")
+    return serialized(loaded(workload, parameters), workload, "Flax", "from_flax")

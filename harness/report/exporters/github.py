@@ -15,6 +15,7 @@ from harness.report.exporters.comment import Part, details, within_limit
 from harness.report.exporters.markdown import escape, grid, legend, line
 from harness.report.summary import about_run, summary, versions
 from harness.report.tables.all import Tables
+from harness.report.tables.paths import paths
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
 from harness.report.view import View, view
@@ -53,6 +54,10 @@ def comment(run: Run, tables: Tables) -> str:
         parts.append(Part(name="what failed", head="#### Failed or invalid\n", lines=_reasons(bad)))
     if skipped:
         parts.append(details("what was skipped", f"Skipped: {count(len(skipped), 'cell')}", _reasons(skipped)))
+    if found := paths(tables.inference.rows):
+        head, lines, notes = markdown.matrix_lines(found)
+        title = "Paths: engines by exporters"
+        parts.append(details("the paths", title, lines, head=head, tail="".join(f"\n\n{note}" for note in notes)))
     parts += [*map(_details, shown), _about(run)]
     command = shell.command(shell.NAME, "report", run.facts.id, "--format", "md")
     return within_limit(parts, f"This prints all of it: `{command}`")

@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from harness.format import NONE
 from harness.report.summary import about_run, summary
 from harness.report.tables.all import Tables
 from harness.report.tables.models import exported
+from harness.report.tables.paths import Path, Paths, paths
 from harness.report.view import Heading, View, ViewRow, view
 from harness.validity.results import Run
 
@@ -40,7 +42,7 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
     if table:
         return _caveat(run) + section(view(tables.named(table), wide=True))
     sections = [section(view(shown, wide=True)) for shown in tables.shown(run)]
-    return _caveat(run) + "\n".join(filter(None, [*sections, exports(run)]))
+    return _caveat(run) + "\n".join(filter(None, [*sections, matrix(tables), exports(run)]))
 
 
 def section(view: View) -> str:
@@ -75,8 +77,33 @@ def index(run: Run, tables: Tables) -> str:
     )
     sentences = "\n\n".join(escape(sentence) for sentence in summary(run, tables))
     whole = "The whole report: [index.html](index.html)"
-    parts = [f"# samestep: {escape(run.facts.id)}", sentences, links, whole, facts, exports(run).rstrip()]
+    about = [facts, matrix(tables).rstrip(), exports(run).rstrip()]
+    parts = [f"# samestep: {escape(run.facts.id)}", sentences, links, whole, *about]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def matrix(tables: Tables) -> str:
+    """Return the matrix of paths as a Markdown section; empty for a run without inference at a batch."""
+    found = paths(tables.inference.rows)
+    if found is None:
+        return ""
+    head, lines, notes = matrix_lines(found)
+    return "\n\n".join(("## Paths", "\n".join((head, *lines)), *notes)) + "\n"
+
+
+def matrix_lines(found: Paths) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the head of the matrix of paths, a line for each engine, and the paragraphs below it."""
+    head = "\n".join((line(["engine", *map(escape, found.exporters)]), line(["---"] * (len(found.exporters) + 1))))
+    lines = tuple(
+        line([escape(row.engine), *("; ".join(map(_path, field)) or NONE for field in row.fields)])
+        for row in found.rows
+    )
+    reasons = "\n".join(f"- {escape(name)}: {escape(reason)}" for name, reason in found.failing)
+    return head, lines, tuple(filter(None, (" ".join(map(escape, found.says)), reasons)))
+
+
+def _path(path: Path) -> str:
+    return escape(" ".join(filter(None, (path.name, path.works, path.parity, ", ".join(path.calls)))))
 
 
 def exports(run: Run) -> str:

@@ -1,4 +1,7 @@
-"""Cold start: from the start of a process to its first answer, of each path at the smallest batch of its work."""
+"""Cold start: from the start of a process to its first answer, of each path at the smallest batch of its work.
+
+On the page cache as it is, by every timed replicate; on an emptied one by a replicate of its own (`--measure cold`).
+"""
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +16,30 @@ from harness.report.tables.compile import is_warm, repeats_of, without_result
 from harness.report.tables.inference import InferenceRow
 from harness.report.tables.path import PATH_COLUMNS, PathRow
 from harness.report.tables.row import by_cell
-from harness.report.tables.table import Table
+from harness.report.tables.table import Table, rows_in_words
 from harness.stats import estimate
 from harness.stats.estimate import Estimate
 from harness.validity.results import Run
 
 Life = tuple[Phases, Timing]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emptied:
+    """The start of one path after the kernel was asked to forget its files; without a number each field is None."""
+
+    import_ns: int | None = None
+    load_ns: int | None = None
+    first_ns: int | None = None
+    read_bytes: int | None = None  # from storage in these
+    why: str = ""  # there is no number; empty: there is one
+
+    @property
+    def together_ns(self) -> int | None:
+        """The three parts; None: there are none."""
+        parts = (self.import_ns, self.load_ns, self.first_ns)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +54,24 @@ class ColdStartRow(PathRow):
     warm_first_ns: float | None  # the first call of a second process on the caches of the first
     warm_why: str  # why there is none; empty: there is one
     replicates: int  # good ones
+    emptied: Emptied
 
 
 def cold_start_rows(run: Run, rows: Iterable[InferenceRow]) -> tuple[ColdStartRow, ...]:
     """Return a row for each path: `rows` of the table of inference, at the smallest batch of their work."""
-    rows, records = list(rows), by_cell(run, "identical")
+    rows, records, cold = list(rows), by_cell(run, "identical"), by_cell(run, "cold")
     least: dict[Cell, int] = {}
     for row in rows:
         key = replace(row.cell, batch=0)
         least[key] = min(row.cell.batch, least.get(key, row.cell.batch))
-    return tuple(_row(row, records[row.cell]) for row in rows if row.cell.batch == least[replace(row.cell, batch=0)])
+    return tuple(
+        _row(row, records[row.cell], cold.get(replace(row.cell, track="cold"), ()))
+        for row in rows
+        if row.cell.batch == least[replace(row.cell, batch=0)]
+    )
 
 
-def _row(row: InferenceRow, records: Sequence[Record]) -> ColdStartRow:
+def _row(row: InferenceRow, records: Sequence[Record], cold: Sequence[Record]) -> ColdStartRow:
     good = [record for record in records if record.status == "ok"] if row.status != "invalid" else []
     lives = [(record.phases, record.timing) for record in good if record.phases and record.timing]
     totals = [total for life in lives if (total := _total_ns(life)) is not None]
@@ -66,6 +92,29 @@ def _row(row: InferenceRow, records: Sequence[Record]) -> ColdStartRow:
         warm_first_ns=warm,
         warm_why=why,
         replicates=len(good),
+        emptied=_emptied(cold),
+    )
+
+
+def _emptied(records: Sequence[Record]) -> Emptied:
+    """Return the start of the last replicate on an emptied page cache, or why it has no number."""
+    if not records:
+        return Emptied(why="it was not asked for (--measure time,cold)")
+    record = records[-1]
+    if record.status != "ok" or record.cold is None or record.phases is None:
+        return Emptied(why=f"{record.status}: {record.reason}")
+    read = record.cold.read_bytes
+    if not read:
+        return Emptied(
+            why="the kernel does not count what a process reads from storage"
+            if read is None
+            else "nothing was read from storage: the files stayed in memory",
+        )
+    return Emptied(
+        import_ns=record.phases.import_ns + record.phases.device_ns,
+        load_ns=record.cold.load_ns,
+        first_ns=record.cold.first_step_ns,
+        read_bytes=read,
     )
 
 
@@ -124,6 +173,26 @@ def _part(name: str, heading: str, explanation: str) -> Column[ColdStartRow]:
     )
 
 
+def _emptied_part(name: str, heading: str, *, is_wide: bool, explanation: str) -> Column[ColdStartRow]:
+    def get(row: ColdStartRow) -> Value:
+        ns = getattr(row.emptied, name)
+        return None if ns is None else ns / 1e6
+
+    return Column(
+        key=f"emptied_{name.replace('_ns', '_ms')}",
+        heading=heading,
+        unit="ms",
+        where="wide" if is_wide else "all",
+        format=significant,
+        get=get,
+        explanation=explanation,
+    )
+
+
+def _mib(value: Value) -> str:
+    return significant(value / (1 << 20)) if isinstance(value, int | float) else ""
+
+
 COLD_START_COLUMNS: Final[tuple[Column[ColdStartRow], ...]] = (
     *PATH_COLUMNS,
     *CELL,
@@ -150,6 +219,16 @@ COLD_START_COLUMNS: Final[tuple[Column[ColdStartRow], ...]] = (
     Column(key="replicates", type="integer", heading="replicates", format=whole, where="wide", folds="always",
            get=attrgetter("replicates")),
     BATCH,
+    _emptied_part("import_ns", "import, emptied", is_wide=True, explanation="As import, after the kernel was asked to forget the files of"
+                  " the environment and the model: one process, which runs alone."),
+    _emptied_part("load_ns", "load, emptied", is_wide=True, explanation="As load, of the same process."),
+    _emptied_part("first_ns", "first, emptied", is_wide=True, explanation="As first answer, of the same process."),
+    _emptied_part("together_ns", "emptied", is_wide=False, explanation="Import, load and first answer on an emptied page cache. The start"
+                  " of the process is not in it: Python and NumPy stay in memory."),
+    Column(key="emptied_read_bytes", type="integer", heading="read", unit="MiB", format=_mib,
+           get=attrgetter("emptied.read_bytes"),
+           explanation="What that process read from storage meanwhile: the proof that the files were not in memory."),
+    Column(key="emptied_missing", type="string", get=attrgetter("emptied.why")),
 )  # fmt: skip
 
 
@@ -164,5 +243,15 @@ def table(rows: tuple[ColdStartRow, ...]) -> Table[ColdStartRow]:
         is_hole=lambda row: row.first_ns is None,
         is_optional=True,
         shows_reasons=False,
-        remarks=("The files of an engine may be in the machine's memory already: it is not emptied.",) if rows else (),
+        remarks=tuple(_remarks(rows)),
     )
+
+
+def _remarks(rows: Sequence[ColdStartRow]) -> Iterable[str]:
+    if not rows:
+        return
+    yield "In the first five parts the files of an engine may be in the machine's memory already."
+    reasons = dict.fromkeys(row.emptied.why for row in rows if row.emptied.why)
+    for reason in reasons:
+        count = sum(row.emptied.why == reason for row in rows)
+        yield f"No start on an emptied page cache in {rows_in_words(count)}: {reason}."

@@ -8,6 +8,7 @@ from bench.records.record import Cell
 from bench.reference.precision import FLOAT32
 from harness.format import duration, scientific
 from harness.report.tables.inference import InferenceRow
+from harness.report.tables.not_offered import NOT_OFFERED, NotOffered
 
 MOST_WORKS: Final = 4  # whose calls a field names
 MOST_REASONS: Final = 3  # of one path
@@ -20,7 +21,7 @@ class Path:
 
     name: str  # the format, with the mode where an engine has several for it
     good: int  # cells with a time
-    cells: int  # all of them
+    cells: int  # all of them; 0: no mode offers it
     deviation: float | None  # the largest of the good cells
     calls: tuple[str, ...]  # at the smallest batch of each work: "mlp S 43 µs"
     reasons: tuple[str, ...]  # of cells without a time, with their status, each once
@@ -28,7 +29,7 @@ class Path:
     @property
     def works(self) -> str:
         """How many of its cells have a time."""
-        return f"{self.good} of {self.cells}"
+        return f"{self.good} of {self.cells}" if self.cells else "skipped"
 
     @property
     def parity(self) -> str:
@@ -69,11 +70,14 @@ class Paths:
         ]
 
 
-def paths(rows: Sequence[InferenceRow]) -> Paths | None:
-    """Return the matrix of the rows of the table of inference; None without rows."""
+def paths(rows: Sequence[InferenceRow], not_offered: Iterable[NotOffered] = NOT_OFFERED) -> Paths | None:
+    """Return the matrix of the rows of the table of inference; None without rows.
+
+    Of `not_offered` it has those whose exporter or engine is in these rows, as skipped.
+    """
     if not rows:
         return None
-    exporters = tuple(dict.fromkeys(map(_exporter, rows)))
+    exporters = dict.fromkeys(map(_exporter, rows))
     fields: dict[str, dict[str, dict[tuple[str, ...], list[InferenceRow]]]] = {}
     if any(row.is_own for row in rows):
         fields[OWN_ROW] = {}
@@ -81,11 +85,19 @@ def paths(rows: Sequence[InferenceRow]) -> Paths | None:
         engine = OWN_ROW if row.is_own else row.title
         modes = fields.setdefault(engine, {}).setdefault(_exporter(row), {})
         modes.setdefault(("",) if row.is_own else (row.format, row.cell.mode), []).append(row)
+    skipped = [each for each in not_offered if each.exporter in exporters or each.engine in fields]
+    exporters |= dict.fromkeys(each.exporter for each in skipped)
+    engines = dict.fromkeys([*fields, *(each.engine for each in skipped)])
+
+    def field(engine: str, exporter: str) -> tuple[Path, ...]:
+        absent = [each for each in skipped if (each.engine, each.exporter) == (engine, exporter)]
+        return (*_field(fields.get(engine, {}).get(exporter, {})), *map(_skipped, absent))
+
     return Paths(
-        exporters=exporters,
+        exporters=tuple(exporters),
         rows=tuple(
-            PathRow(engine=engine, fields=tuple(_field(of.get(exporter, {})) for exporter in exporters))
-            for engine, of in fields.items()
+            PathRow(engine=engine, fields=tuple(field(engine, exporter) for exporter in exporters))
+            for engine in engines
         ),
         says=tuple(_sentences(rows)),
     )
@@ -120,6 +132,10 @@ def _path(name: str, rows: Sequence[InferenceRow]) -> Path:
         calls=(*calls[:MOST_WORKS], *more),
         reasons=tuple(reasons)[:MOST_REASONS],
     )
+
+
+def _skipped(path: NotOffered) -> Path:
+    return Path(name=path.format, good=0, cells=0, deviation=None, calls=(), reasons=(f"skipped: {path.reason}",))
 
 
 def _calls(rows: Iterable[InferenceRow]) -> Iterable[str]:

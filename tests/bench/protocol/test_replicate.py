@@ -9,7 +9,7 @@ import pytest
 
 from bench.interface import Skip, Step
 from bench.protocol.replicate import measure, repeat
-from bench.protocol.rounds import WINDOW, Rounds, settled
+from bench.protocol.rounds import WINDOW, Rounds, RoundTimer, settled
 from bench.protocol.settling import CHEAP_NS, LEAST_NS, MOST, QUIET
 from bench.records.record import Allocator, Record, Timing
 from bench.reference.workload import Workload, sha256
@@ -675,6 +675,23 @@ class TestLatency:
         assert timing.slice_rounds == (50, 50, 50)
         assert timing.round_ns == (STEP_NS,) * 150
         assert len(timing.switch_round_ns) == 3 * 5
+
+    def test_garbage_is_collected_once_a_slice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A collection before a call of microseconds makes it up to twice as long."""
+        framework = fake()
+        keeper = FakeKeeper(framework.clock, 3)
+        begins: list[int] = []
+        monkeypatch.setattr(RoundTimer, "quiet", lambda timer: begins.append(keeper.left))
+        run(framework, turn(cell=self.CELL, alternates=True), keeper=keeper)
+        assert [begins.count(left) for left in (2, 1, 0)] == [1, 1, 1]
+
+    def test_garbage_is_collected_once_in_as_many_calls_without_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        framework = fake()
+        made: list[int] = []
+        monkeypatch.setattr(RoundTimer, "quiet", lambda timer: made.append(framework.clock()))
+        timing = run(framework, turn(cell=self.CELL)).timing
+        assert timing is not None
+        assert sum(at >= timing.round_begin_ns[0] for at in made) == SETTINGS.rounds
 
     def test_a_larger_batch_is_measured_for_throughput(self) -> None:
         timing = run(fake(), turn(cell=factories.cell(batch=32))).timing

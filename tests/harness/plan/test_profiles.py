@@ -8,7 +8,7 @@ import pytest
 from bench.catalogue import catalogue
 from harness.plan import models, planner
 from harness.plan.plan import Plan
-from harness.plan.profiles import MAIN_MODES, PROFILES
+from harness.plan.profiles import MAIN_MODES, MAIN_PATHS, PROFILES
 from harness.plan.request import DEFAULT_PROFILE, parsed
 
 # Seconds of a turn on two cores of which one is half busy: what runs of `quick` took there, rounded up. A timed
@@ -43,7 +43,22 @@ def test_no_profile_has_fewer_time_slices_than_the_one_before() -> None:
 
 def test_look_names_modes_that_exist() -> None:
     offered = {framework.name: {mode.name for mode in framework.modes} for framework in catalogue().frameworks}
-    assert [name for name, names in MAIN_MODES.items() if not set(names) <= offered[name]] == []
+    for named in (MAIN_MODES, MAIN_PATHS):
+        assert [name for name, names in named.items() if not set(names) <= offered[name]] == []
+
+
+def test_look_infers_in_one_block_on_one_path_or_more_of_each_engine() -> None:
+    plan = planned(workload="mlp,convnet,transformer", size="S", batch="1,256")
+    assert plan.blocks == 1
+    assert plan.replicates <= 120  # ten minutes
+    paths = {(cell.framework, cell.mode) for cell in plan.cells if cell.track == "identical"}
+    engines = {offer.name for offer in catalogue().frameworks if all(mode.source for mode in offer.modes)}
+    assert {framework for framework, _ in paths} == {*MAIN_PATHS, *engines}
+    assert {mode for framework, mode in paths if framework == "onnxruntime"} == {"from-torch", "from-keras", "from-jax"}
+
+
+def test_look_runs_the_modes_of_a_framework_that_is_named_with_a_batch() -> None:
+    assert modes(batch="1", framework="flax", workload="mlp", size="S") == {"flax": ["eager", "jit"]}
 
 
 def test_look_runs_the_main_modes_of_six_frameworks_and_their_hello_worlds() -> None:

@@ -81,6 +81,14 @@ def test_only_whole_rounds_within_a_slice_count_and_the_first_is_left_out() -> N
         assert any(window.begin_ns <= begin and begin + 300 <= window.end_ns for window in WINDOWS)
 
 
+def test_short_rounds_of_the_first_half_millisecond_of_a_slice_are_left_out() -> None:
+    slice_ = [Window(begin_ns=0, end_ns=2_000_000)]
+    timing = timing_of([Round(begin_ns=at, end_ns=at + 1000, steps=1) for at in range(0, 2_000_000, 1000)], slice_)
+    assert timing is not None
+    assert timing.round_begin_ns[0] == 500_000
+    assert timing.slice_rounds == (1500,)
+
+
 def test_one_round_in_a_slice_is_kept() -> None:
     timing = timing_of([Round(begin_ns=2100, end_ns=2900, steps=1)], WINDOWS)
     assert timing is not None

@@ -1,14 +1,16 @@
 """The stand-alone scripts are an outsider's, and the table of ratios says what was paired and what is far off."""
 
 import ast
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from bench.catalogue import catalogue
+from harness.environments import checkout
 from harness.errors import SetupError
 from harness.standalone.compare import ScriptRatio, main, table
-from harness.standalone.scripts import SCRIPTS
+from harness.standalone.scripts import SCRIPTS, script_of
 from tests import factories
 
 OFFERS = {offer.name: offer for offer in catalogue().frameworks}
@@ -61,6 +63,22 @@ def test_what_is_farther_than_a_tenth_is_named() -> None:
     _, far = table([pair("jit", 1.15), pair("scan", 1 / 1.2), pair("jit-donate", 1.095)])
 
     assert far == ["jax jit: 1.150", "jax scan: 0.833"]
+
+
+def test_a_batch_has_a_column_and_is_named() -> None:
+    slow = [dataclasses.replace(pair("jit", 1.2), cell=factories.cell(framework="jax", mode="jit", batch=256))]
+    lines, far = table(slow)
+
+    assert lines[0].startswith("| framework | mode | batch | samestep, µs |")
+    assert lines[-1].startswith("| jax | jit | 256 | 24 | 20 | 1.200 |")
+    assert far == ["jax jit at batch 256: 1.200"]
+
+
+def test_every_engine_has_a_script_of_its_inference_that_all_of_its_modes_share() -> None:
+    engines = {name for name, offer in OFFERS.items() if all(mode.source for mode in offer.modes)}
+    assert {path.stem for path in (SCRIPTS / "mlp" / "inference").glob("[a-z]*.py")} == engines
+    cell = factories.cell(framework="tract", mode="from-jax", workload="mlp", batch=1)
+    assert (checkout.ROOT / f"{script_of(cell)}.py").is_file()
 
 
 def test_a_mode_without_a_ratio_says_why() -> None:

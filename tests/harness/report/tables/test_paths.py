@@ -2,7 +2,10 @@
 
 import dataclasses
 
+from bench.catalogue import catalogue
+from harness.report.exporters import github, markdown
 from harness.report.tables.all import tables
+from harness.report.tables.not_offered import NOT_OFFERED
 from harness.report.tables.paths import Path, Paths, paths
 from harness.validity.results import Run
 from tests import factories
@@ -12,7 +15,7 @@ from tests.harness.report.inferring import calls, cell, engine
 
 
 def matrix(run: Run) -> Paths:
-    found = paths(tables(run).inference.rows)
+    found = paths(tables(run).inference.rows, ())
     assert found is not None
     return found
 
@@ -81,3 +84,32 @@ def test_a_sentence_says_at_which_batch_the_calls_are() -> None:
     assert "the call at batch 1, from 6 processes or more" in matrix(inferring.example()).says[0]
     other = [calls(cell("torch", "eager", batch=32, workload="convnet"), 40_000), calls(cell("torch", "eager"), 40_000)]
     assert "the call at the smallest batch of its work, from 1 process or more" in matrix(inferring.run(other)).says[0]
+
+
+def test_a_path_that_is_not_offered_is_skipped_with_its_reason_beside_those_of_the_run() -> None:
+    found = paths(tables(inferring.example()).inference.rows)
+    assert found is not None
+    assert found.exporters == ("PyTorch", "JAX", "Keras on PyTorch", "Keras on JAX")
+    (path,) = field(found, "ONNX Runtime", "Keras on PyTorch")
+    assert (path.name, path.works, path.is_hole, path.calls) == ("onnx", "skipped", True, ())
+    assert [row.engine for row in found.rows][:2] == ["own forward pass", "ONNX Runtime"]
+    assert "TensorFlow.js" not in [row.engine for row in found.rows], "TensorFlow is not in the run"
+    reasons = dict(found.failing)
+    assert reasons["PyTorch → Apache TVM onnx"].startswith("skipped: untuned")
+    assert field(found, "Apache TVM", "JAX") == ()
+
+
+def test_what_is_not_offered_is_in_no_mode_and_its_exporters_are_frameworks() -> None:
+    offers = catalogue().frameworks
+    titles = {offer.name: offer.title for offer in offers}
+    offered = {(titles[mode.source], offer.title) for offer in offers for mode in offer.modes if mode.source}
+    assert [each for each in NOT_OFFERED if (each.exporter, each.engine) in offered] == []
+    assert {each.exporter for each in NOT_OFFERED} <= set(titles.values())
+
+
+def test_the_matrix_is_in_markdown_and_in_the_comment() -> None:
+    run = inferring.example()
+    for text in (markdown.render(run, tables(run), None), github.render(run, tables(run), None)):
+        assert "| engine | PyTorch | JAX | Keras on PyTorch | Keras on JAX |" in text
+        assert "| ONNX Runtime | onnx 4 of 4 1.5e-06 convnet S 260 µs, mlp S 43.3 µs" in text
+        assert "- PyTorch → TensorRT onnx: skipped: it needs an NVIDIA GPU" in text
