@@ -47,10 +47,10 @@ def planted(folder: Path, fault: str) -> dict[str, Any]:
     return printed_by(engine, file.parent, "check_planted.py", fault, mode, "float32", *TINY, SAMESTEP_MODEL=str(file))
 
 
-def refused(engine: str, proof: dict[str, Any], threads: int = 1) -> str:
+def refused(engine: str, proof: dict[str, Any], threads: int = 1, path: Path4 | None = None) -> str:
     """Why a replicate with this proof does not count; empty: it does."""
     cell = Cell(
-        framework=engine, mode=OF[engine][1], workload="mlp", optimizer="none", size="tiny", precision="float32",
+        framework=engine, mode=(path or OF[engine])[1], workload="mlp", optimizer="none", size="tiny", precision="float32",
         device="cpu", allocator="default", batch=16,
     )  # fmt: skip
     try:
