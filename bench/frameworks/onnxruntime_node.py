@@ -93,7 +93,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         parameters=lambda: dict(workload.parameters),  # an engine shows none: digest and predictions prove them
         proof=lambda: _proof(guest.ask("proof", None, "proof"), producer(content)),
         inference=True,
-        release=_release,
+        release=lambda: guest.ask("release", None, "released"),
     )
 
 
@@ -115,12 +115,6 @@ def _proof(told: Mapping[str, Any], writer: str) -> ModeProof:
     )
 
 
-def _release() -> None:
-    """End the guest, with all that it holds."""
-    while _guests:
-        _guests.pop().end()
-
-
 def wait(outputs: Sequence[Output]) -> None:
     """Return at once: the guest waits for its last call."""
 
@@ -132,7 +126,7 @@ def to_numpy(outputs: Sequence[Output]) -> Array64:
 
 
 def memory() -> Allocator:
-    """No statistics: the package shows none of ONNX Runtime's arenas. The guest collects its garbage: it is looked at."""
+    """No statistics: the package shows none of ONNX Runtime's arenas. The guest collects its garbage first."""
     for guest in _guests:
         guest.ask("rest", None, "rested")
     return Allocator(why="ONNX Runtime's package for node shows nothing of its arenas")

@@ -16,6 +16,8 @@ the descriptor that its last argument names, both as lines of JSON, each one wor
     guest → host   {"rested": null}
     host → guest   {"proof": null}
     guest → host   {"proof": …}           what it says it did, read back; each guest's own
+    host → guest   {"release": null}      drop all that was built
+    guest → host   {"released": null}
     guest → host   {"failed": "TypeError: …"}                      instead of any answer
 
 What it prints goes to the log of the turn. It ends when its standard input does, or with its host.

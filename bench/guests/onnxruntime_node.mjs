@@ -48,4 +48,10 @@ function output (path) {
 
 const proof = () => ['proof', { ...facts, output: last().type, location: last().location }]
 
-await serve(begin, { build, run, output, proof })
+async function release () {
+  await session.release()
+  session = feeds = results = facts = undefined
+  return ['released', null]
+}
+
+await serve(begin, { build, run, output, proof, release })

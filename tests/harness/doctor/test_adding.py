@@ -226,3 +226,23 @@ def test_a_file_that_cannot_be_read_is_one_sentence_for_every_other_command(chec
     (checkout / "bench" / "frameworks" / "plaything.py").write_text(text)
     with pytest.raises(FrameworkError, match=r"bench/frameworks/plaything\.py: "):
         framework_offer("plaything", checkout / "bench")
+
+
+@pytest.mark.parametrize(
+    ("lock", "status"),
+    [
+        (None, "missing"),
+        ('{"packages": {"": {"dependencies": {"engine": "1.0.0"}}}}', "wrong"),
+        ('{"packages": {"": {"dependencies": {"engine": "1.1.0"}}}}', None),
+    ],
+    ids=["none", "of another version", "fits"],
+)
+def test_what_a_guest_runs_in_node_has_to_be_locked(checkout: Path, lock: str | None, status: str | None) -> None:
+    file = "images/locks/plaything.package-lock.json"
+    (checkout / "images" / "plaything.package.json").write_text('{"dependencies": {"engine": "1.1.0"}}')
+    if lock is not None:
+        (checkout / file).write_text(lock)
+    found = told(checkout)
+    assert found.keys() == ({file} if status else set())
+    if status:
+        assert (found[file].status, found[file].remedy.split()[-1]) == (status, "plaything")
