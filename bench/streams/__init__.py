@@ -7,7 +7,8 @@ A file opens with literals, which `bench.catalogue` reads without importing it:
     UNORDERED = ("records-shuffled",)                      only for pipelines that keep no order
     PLAIN = ("memmap-plain",)                              only for those that give the samples as they lie in the files
 
-then imports its framework and defines `pipeline` and `trainer`. Pixels travel as uint8: decoding and augmentation
+then imports its framework and defines `pipeline` and `trainer`. What several share, and what only some pipelines need
+to import, is in files that begin with `_`. Pixels travel as uint8: decoding and augmentation
 belong to the pipeline, the cast to float32 and (pixel - 64) / 64 to the step.
 """
 

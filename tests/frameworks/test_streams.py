@@ -67,7 +67,7 @@ def test_a_pipeline_gives_the_samples_of_the_generator(
         assert found.streaming.sha256 == expected.digest().sha256
         assert found.accuracy
         assert found.accuracy.max_loss_deviation is not None
-        assert found.accuracy.max_loss_deviation < 1e-3
+        assert found.accuracy.max_loss_deviation < 1e-5  # five steps with a weight decay of 0.01 are 3e-5 off
     assert {one.part for one in found.streaming.passes} == {"pipeline", "step", "both"}
 
 

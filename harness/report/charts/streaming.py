@@ -49,7 +49,8 @@ def _chart(
         name=name,
         title=f"Streamed input, {_named(work)}",
         about="Time of one sample in training: the step in full colour, then, pale, the wait for a batch. The name"
-        f" of a pipeline opens with where the data lie: in memory, in memory-mapped files, in records.{rest}",
+        " of a pipeline opens with where the data lie: in memory, in memory-mapped files, in records, in tar files"
+        f" (webdataset), in Parquet.{rest}",
         spec=None,
         svg=draw(wide, name=name, label=label),
         narrow_svg=draw(narrow, name=f"{name}-narrow", label=label),
