@@ -21,7 +21,8 @@ from typing import Any, Final
 #   8  inference of the trained model at a batch; an export names its format and the digest of its bytes, which lie
 #      beside the records; the mode of an export is "export-" with the format; the framework's part of the build
 #   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step;
-#      what the predictions of a trained model are worth as classes, and their deviation in the root mean square
+#      what the predictions of a trained model are worth as classes, and their deviation in the root mean square;
+#      the compressed size of an export
 SCHEMA: Final = 9
 
 

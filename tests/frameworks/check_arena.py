@@ -38,7 +38,14 @@ def main(model: str, name: str, fault: str = "") -> None:
     before = mapped_bytes()
     for _ in range(3):
         session.run(None, {"input": np.ones(ELEMENTS, np.float32)})
-    print(json.dumps({"policy": framework._policy_of(session), "mapped": mapped_bytes() - before}))
+    print(
+        json.dumps(
+            {
+                "policy": framework.arena.policy_of(session, "cpu", tuple(framework.ALLOCATORS)),
+                "mapped": mapped_bytes() - before,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
