@@ -51,7 +51,7 @@ class ModeOffer:
     baseline: str = ""  # the mode that its speed-up and break-even compare with; empty: none
     source: str = ""  # the framework whose exported model it runs; empty: it trains its own
     format: str = ""  # in which that framework exports it: a package under bench/exports; empty: none, or "onnx"
-    precision: str = ""  # the only one that it has; empty: any that is not quantised
+    precision: str = ""  # the only one that it has; empty: any that leaves the model as it is
     on_ladders: bool = True  # whether a workload of many sizes runs in it when no mode is named
 
 

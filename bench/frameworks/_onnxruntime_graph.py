@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import numpy as np
+
 from bench.exports.onnx import mode_of
-from bench.exports.onnx.header import operators, producer
+from bench.exports.onnx.header import matrices, operators, producer
 
 ROUNDS_IN_EACH_CALL: Final = {"DynamicQuantizeLinear"}
 ROUNDS: Final = {"QuantizeLinear", "DequantizeLinear"}
@@ -21,6 +23,8 @@ OF_8_BITS: Final = {
     "ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearConv",
     "QLinearMatMul",
 }  # fmt: skip
+PRUNED: Final = (50, 90)  # per cent
+MARGIN: Final = 4  # per cent by which rounding to whole numbers, and masks among the weights, change the share of zeros
 OF_FLOAT32: Final = {"Conv", "FusedConv", "FusedGemm", "FusedMatMul", "Gemm", "MatMul"}
 
 
@@ -39,7 +43,13 @@ def read(model: str, write_optimized: Callable[[str], Any]) -> Graph:
     writer, asked = producer(data), set(operators(data))
     told = f"the model's producer is {writer!r}"
     if not asked & (ROUNDS_IN_EACH_CALL | ROUNDS):
-        return Graph(mode=mode_of(writer), products="float32", evidence=told)
+        zeros = _zeros(data)
+        suffixes = (f"-pruned-{percent}" for percent in PRUNED if abs(zeros - percent) <= MARGIN)
+        return Graph(
+            mode=mode_of(writer) + next(suffixes, ""),
+            products="float32",
+            evidence=f"{told}; of the numbers in its matrices {zeros:.0f} % are zero",
+        )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "optimized.onnx"
         write_optimized(str(path))
@@ -52,6 +62,12 @@ def read(model: str, write_optimized: Callable[[str], Any]) -> Graph:
         evidence=f"{told}; of the graph that it makes of the file {eighth or 'nothing'} multiplies integers of 8 bits,"
         f" {whole or 'nothing'} numbers of float32",
     )
+
+
+def _zeros(data: bytes) -> float:
+    """Return how many per cent of the numbers in the matrices of a file are zero."""
+    arrays = [np.frombuffer(each, "<f4") for each in matrices(data) if len(each) % 4 == 0]
+    return 100 * sum(int(np.sum(each == 0)) for each in arrays) / max(1, sum(each.size for each in arrays))
 
 
 def _counted(ran: Collection[str], kinds: Collection[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 
 from bench.exports.onnx import INPUT, OUTPUT
+from bench.frameworks import _onnxruntime_arena as arena
 from bench.frameworks import _onnxruntime_graph as graph
 from bench.frameworks._onnxruntime_models import FORWARD
 from bench.interface import Output, Skip, Step
@@ -26,6 +27,8 @@ MODES = {
     "from-jax": "inference of the model that JAX trained and jax2onnx wrote",
     "from-torch-int8": "from-torch with weights of 8 bits; their operands are rounded to 8 bits in each call",
     "from-torch-int8-static": "from-torch with products of 8 bits; scales of the operands fixed by the training inputs",
+    "from-torch-pruned-50": "from-torch with half of each weight matrix zero, the smallest numbers; in dense products",
+    "from-torch-pruned-90": "from-torch with 90 % of each weight matrix zero, the smallest numbers; in dense products",
     "from-flax": "inference of the model that Flax trained and jax2onnx wrote",
 }
 BASELINE = ""
@@ -36,8 +39,15 @@ SOURCES = {
     "from-flax": "flax/onnx",
     "from-torch-int8": "torch/onnx_int8",
     "from-torch-int8-static": "torch/onnx_int8_static",
+    "from-torch-pruned-50": "torch/onnx_pruned_50",
+    "from-torch-pruned-90": "torch/onnx_pruned_90",
 }
-PRECISIONS = {"from-torch-int8": "int8", "from-torch-int8-static": "int8"}
+PRECISIONS = {
+    "from-torch-int8": "int8",
+    "from-torch-int8-static": "int8",
+    "from-torch-pruned-50": "pruned-50",
+    "from-torch-pruned-90": "pruned-90",
+}
 ENVIRONMENT = {
     "ORT_DISABLE_TELEMETRY": "1",  # the wheels send usage data since 1.29, and keep it in ~/.cache until they can
     "SAMESTEP_MODEL": "{scratch}/model.onnx",
@@ -49,8 +59,6 @@ ALLOCATORS = {
 ALLOCATOR_DEVICES = ("cpu", "cuda")
 ADAM = KINGMA_BA  # a trained model is compared with NumPy's predictions; in the regression the two formulas end alike
 PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-USE_ENV_ALLOCATORS: Final = "session.use_env_allocators"
 
 _device = "cpu"
 _threads = 1
@@ -77,7 +85,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip("ONNX Runtime's quantised operators are measured on the CPU only")
     global _policy
     session = _session(os.environ["SAMESTEP_MODEL"])
-    _policy = _policy_of(session)
+    _policy = arena.policy_of(session, _device, tuple(ALLOCATORS))
     x = workload.batch.x  # (n, …)
     given = ort.OrtValue.ortvalue_from_numpy(x, _device)
     made = ort.OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, x.dtype, _device)
@@ -116,36 +124,16 @@ def _session(model: str, optimized: str = "") -> ort.InferenceSession:
     if optimized:
         options.optimized_model_filepath = optimized
         options.log_severity_level = 3  # it warns that this graph is for this kind of processor
-    strategy = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
+    strategy = os.environ.get(arena.STRATEGY)
     if _device == "cpu":
         if strategy is not None:
-            _share_arena(int(strategy))
-            options.add_session_config_entry(USE_ENV_ALLOCATORS, "1")
+            arena.share(int(strategy))
+            options.add_session_config_entry(arena.USE_SHARED, "1")
         return ort.InferenceSession(model, options, providers=[PROVIDERS["cpu"]])
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     cuda = {"use_tf32": "0"} | ({} if strategy is None else {"arena_extend_strategy": tuple(ALLOCATORS)[int(strategy)]})
     # without a second attempt on the CPU, whose error would hide the first
     return ort.InferenceSession(model, options, providers=[(PROVIDERS["cuda"], cuda)], enable_fallback=0)
-
-
-def _share_arena(strategy: int) -> None:
-    """Register an arena of the process on the CPU: how a session's own grows cannot be set."""
-    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    ort.create_and_register_allocator(memory, ort.OrtArenaCfg({"arena_extend_strategy": strategy}))
-
-
-def _policy_of(session: ort.InferenceSession) -> str:
-    """Return how the session's arena grows: "default" where none was requested, and for its own arena on the CPU."""
-    strategy = os.environ.get("ORT_ARENA_EXTEND_STRATEGY")
-    if strategy is None:
-        return "default"
-    if _device == "cuda":
-        return str(session.get_provider_options()[PROVIDERS["cuda"]]["arena_extend_strategy"])
-    try:
-        shared = session.get_session_options().get_session_config_entry(USE_ENV_ALLOCATORS)
-    except RuntimeError:  # it has no such entry
-        shared = "0"
-    return tuple(ALLOCATORS)[int(strategy)] if shared == "1" else "default"
 
 
 def _proof(session: ort.InferenceSession, output: ort.OrtValue) -> ModeProof:

@@ -263,6 +263,7 @@ class Export:
     format: str  # package under bench/exports, such as "onnx"
     sha256: str = ""  # of the artifact's bytes; the run's folder keeps them as models/<sha256>
     size_bytes: int = 0  # of the artifact
+    zipped_bytes: int | None = None  # of the artifact compressed by zlib at its level 6; None: not measured
     export_ns: int | None = None  # writing it, without the import of framework and exporter; None: not measured
     operators: tuple[str, ...] = ()  # of the graph, in its order; empty: the format does not tell
     producer: str = ""  # the program that wrote it, as the file says

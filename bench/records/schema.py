@@ -23,7 +23,8 @@ from typing import Any, Final
 #   9  input that is streamed: the size of the data set in the cell, the passes of a pipeline and of the step;
 #      rounds that a guest timed, and how much longer each took for its host;
 #      what the predictions of a trained model are worth as classes, and their deviation in the root mean square;
-#      the start of a process whose files were forgotten by the kernel (track "cold")
+#      the start of a process whose files were forgotten by the kernel (track "cold");
+#      the compressed size of an export
 SCHEMA: Final = 9
 
 

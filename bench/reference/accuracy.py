@@ -74,10 +74,11 @@ def compare_forward(
         reference = _predictions(workload, parameters)
     deviation = prediction_deviation if workload.is_trained else loss_deviation
     if reference is not None and workload.is_trained:
+        before = workload.unpruned if workload.pruned else reference
         compared = dataclasses.replace(
             compared,
             rms_deviation=rms_deviation(predictions, expected=reference),
-            classes=classes(workload, predictions, reference),
+            classes=None if before is None else classes(workload, predictions, before),
         )
     return dataclasses.replace(
         compared,

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.reference.inputs import Resident
+from bench.reference.pruning import pruned
 from bench.reference.trajectory import reference
 from bench.reference.workload import KINGMA_BA, Array32, Array64, Workload, as_float64, frozen
 
 PREDICTIONS: Final = "predictions"  # name of the array in the file of expected predictions
+UNPRUNED: Final = "unpruned"  # of that of the same without pruning, if there is any
 SEED: Final = 43  # of the rows beyond the workload's own
 MOST_FLOPS: Final = 5e12  # of the training, once in a run: some minutes of float64 on one core
 # Of |prediction - reference| / rms(reference), the largest, in float32. Measured: 2e-7 to 4e-6 on every engine that is
@@ -41,7 +43,13 @@ def trained(workload: Workload) -> Mapping[str, Array32]:
 
 
 def at_batch(
-    workload: Workload, batch: int, parameters: Mapping[str, Array32], expected: Array64 | None = None
+    workload: Workload,
+    batch: int,
+    parameters: Mapping[str, Array32],
+    expected: Array64 | None = None,
+    *,
+    percent: int = 0,
+    unpruned: Array64 | None = None,
 ) -> Workload:
     """Return inference of `workload` with trained parameters at another batch.
 
@@ -53,6 +61,8 @@ def at_batch(
         batch: rows.
         parameters: trained, of the workload's names and shapes.
         expected: the float64 predictions, shape (n,), as `predictions` returns them; None: not known.
+        percent: how much of each weight matrix is pruned here, in per cent.
+        unpruned: the float64 predictions without that, if there is any; None: not known.
 
     Raises:
         ValueError: a parameter is missing or has another shape.
@@ -64,7 +74,9 @@ def at_batch(
         workload,
         inputs=rows(workload, batch),
         work=workload.work.forward_at(batch),
-        parameters={name: frozen(parameters[name]) for name in workload.parameters},
+        parameters=pruned({name: frozen(parameters[name]) for name in workload.parameters}, percent),
+        pruned=percent,
+        unpruned=unpruned,
         is_trained=True,
         trained_rows=min(batch, len(workload.batch.x)),
         expected=expected,

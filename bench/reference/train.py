@@ -1,7 +1,8 @@
 """`python -m bench trained FOLDER WORKLOAD SIZE [BATCH …]`: the trained model of a run, and what it predicts.
 
-Writes the files into FOLDER, each called by the SHA-256 of its bytes, and prints their names as one line of JSON:
-{"trained": "…", "expected": {"1": "…"}}. A file that is there already is not written again.
+A BATCH is "256", or "256/50": the same with the model pruned to half. Writes the files into FOLDER, each called by the
+SHA-256 of its bytes, and prints their names as one line of JSON: {"trained": "…", "expected": {"1": "…"}}. A file that
+is there already is not written again.
 """
 
 import hashlib
@@ -26,9 +27,14 @@ def main(argv: Sequence[str]) -> int:
         return 3
     untrained = make(name, size=size, optimizer=FORWARD_ONLY)
     expected = {}
-    for batch in batches:
-        predicted = inference.predictions(inference.at_batch(untrained, int(batch), parameters))
-        expected[batch] = _written(Path(folder), inference.to_bytes({inference.PREDICTIONS: predicted}))
+    for named in batches:
+        batch, _, percent = named.partition("/")
+        arrays = {inference.PREDICTIONS: inference.predictions(inference.at_batch(untrained, int(batch), parameters))}
+        if percent:
+            pruned = inference.at_batch(untrained, int(batch), parameters, percent=int(percent))
+            whole = arrays[inference.PREDICTIONS]
+            arrays = {inference.PREDICTIONS: inference.predictions(pruned), inference.UNPRUNED: whole}
+        expected[named] = _written(Path(folder), inference.to_bytes(arrays))
     print(json.dumps({"trained": _written(Path(folder), inference.to_bytes(parameters)), "expected": expected}))
     return 0
 

@@ -91,6 +91,8 @@ class Workload:
     is_trained: bool = False  # `parameters` are trained ones and a step is inference at a batch (reference.inference)
     trained_rows: int = 0  # of the batch, its first: those that trained `parameters`; 0: they are not trained
     expected: Array64 | None = None  # float64 predictions with `parameters`, shape (n,); None: to be computed
+    pruned: int = 0  # per cent of the numbers of each weight matrix that are zero (reference.pruning)
+    unpruned: Array64 | None = None  # `expected` before that, of what is pruned; None: not known
     truth: Mapping[str, float] = field(default_factory=dict)  # the values that the trained parameters should approach
     tolerance: float = 0.0  # allowed difference from `truth`, for the success flag
 

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import importlib
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -21,6 +22,7 @@ from bench.reference.workload import Workload
 from bench.turns.prepare import framework_of, workload_of
 from bench.turns.turn import Turn
 
+ZIPPED_AT: Final = 6  # zlib's level, as gzip and zip have it
 MOST_BYTES: Final = 32 << 20  # as base64 it fits into the record of a turn, `bench.turns.supervise.LONGEST_RECORD`
 
 
@@ -46,6 +48,7 @@ def run(turn: Turn, announce: Callable[[str], None], startup_ns: int) -> Record:
             versions=(*framework_of(turn.cell).versions(), *described.versions),
             sha256=hashlib.sha256(model).hexdigest(),
             size_bytes=len(model),
+            zipped_bytes=len(zlib.compress(model, ZIPPED_AT)),
             export_ns=export_ns,
             model_base64=base64.b64encode(model).decode("ascii"),
         )

@@ -115,7 +115,7 @@ def limit_probes(offered: Probes, device: str) -> Iterator[LimitProbe]:
     yield LimitProbe(kind="replay", precision="", size=1, make=lambda: offered.replay)
     for bytes_ in WORKING_SETS[device]:
         yield LimitProbe(kind="triad", precision="", size=bytes_, make=partial(offered.triad, bytes_))
-    for precision in (name for name, one in PRECISIONS.items() if not one.is_quantized):
+    for precision in (name for name, one in PRECISIONS.items() if not one.changes_model):
         for n in PRODUCTS[device]:
             yield LimitProbe(kind="matmul", precision=precision, size=n, make=partial(offered.matmul, n, precision))
         batch, channels = IMAGES[device]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from bench.catalogue import framework_offer, policy_offer
 from bench.records.record import Cell
+from bench.reference.precision import PRECISIONS
 from bench.turns.artifacts import ArtifactError, content
 from bench.turns.parking import PARENT
 from bench.turns.turn import Turn
@@ -108,10 +109,15 @@ def workload_of(turn: Turn) -> Workload:
     from bench.reference import inference  # only now: it loads NumPy
 
     parameters = inference.from_bytes(content(model.trained, "the file of trained parameters"))
-    expected = None
-    if model.expected:
-        expected = inference.from_bytes(content(model.expected, "the file of predictions"))[inference.PREDICTIONS]
-    return inference.at_batch(made, cell.batch, parameters, expected)
+    told = inference.from_bytes(content(model.expected, "the file of predictions")) if model.expected else {}
+    return inference.at_batch(
+        made,
+        cell.batch,
+        parameters,
+        told.get(inference.PREDICTIONS),
+        percent=PRECISIONS[cell.precision].pruned,
+        unpruned=told.get(inference.UNPRUNED),
+    )
 
 
 class PhaseFile:

@@ -268,17 +268,18 @@ def _modes_of(chosen: Profile, selection: Selection) -> Mapping[str, tuple[str, 
 
 def _runs(mode: ModeOffer, workload: WorkloadOffer, selection: Selection, default_modes: Sequence[str]) -> bool:
     """Return whether the selection contains `workload` in `mode`."""
-    if workload.is_ladder and mode.source and not selection.batch:  # a model is exported at a batch
+    # a ladder's model is exported at a batch, and what changes a model is measured on one that has learnt something
+    if mode.source and not selection.batch and (workload.is_ladder or mode.precision):
         return False
     by_default = mode.name in default_modes and (mode.on_ladders or not workload.is_ladder)
     return _is_selected(mode.name, selection.mode, by_default=by_default)
 
 
 def _precisions(mode: ModeOffer, selection: Selection) -> list[str]:
-    """Return the selected precisions that `mode` has: its only one, or those that are not quantised."""
+    """Return the selected precisions that `mode` has: its only one, or those that leave the model as it is."""
     if mode.precision:
         return [mode.precision] if _is_selected(mode.precision, selection.precision, by_default=True) else []
-    return [name for name in selection.precision or (FLOAT32,) if not PRECISIONS[name].is_quantized]
+    return [name for name in selection.precision or (FLOAT32,) if not PRECISIONS[name].changes_model]
 
 
 def _sizes(workload: WorkloadOffer, selection: Selection, device: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.records.record import Cell
+from bench.reference.precision import PRECISIONS
 from bench.turns import variables
 from bench.turns.turn import Model
 from harness.store.models import Models
@@ -32,10 +33,10 @@ class Trained:
     def __init__(self, models: Models, cells: Iterable[Cell]) -> None:
         """Keep them with `models`, for the batches of `cells`."""
         self._models = models
-        self._batches: dict[tuple[str, str], set[int]] = {}
+        self._batches: dict[tuple[str, str], set[str]] = {}
         for cell in cells:
             if cell.batch:
-                self._batches.setdefault((cell.workload, cell.size), set()).add(cell.batch)
+                self._batches.setdefault((cell.workload, cell.size), set()).add(_batch(cell))
         self._index: dict[str, Any] = dict(models.trained())
         self._failed: dict[str, TrainingError] = {}
 
@@ -46,7 +47,7 @@ class Trained:
             TrainingError: there are none.
             OSError: they cannot be written.
         """
-        key, batch = f"{cell.workload}/{cell.size}", str(cell.batch)
+        key, batch = f"{cell.workload}/{cell.size}", _batch(cell)
         if key in self._failed:
             raise self._failed[key]
         if batch not in self._index.get(key, {}).get("expected", {}):
@@ -62,7 +63,7 @@ class Trained:
         )
 
     def _make(self, cell: Cell) -> Any:
-        batches = sorted(self._batches.get((cell.workload, cell.size), set()) | {cell.batch})
+        batches = sorted(self._batches.get((cell.workload, cell.size), set()) | {_batch(cell)})
         self._models.folder.mkdir(exist_ok=True)
         command = [
             sys.executable,
@@ -75,7 +76,7 @@ class Trained:
         ]
         try:
             ended = subprocess.run(
-                [*command, *map(str, batches)],
+                [*command, *batches],
                 cwd=ROOT,
                 env={**variables.of_tools(os.environ), "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
@@ -91,3 +92,9 @@ class Trained:
             said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
             raise TrainingError(said[-1], is_skip=ended.returncode == NOT_TRAINED)
         return json.loads(ended.stdout)
+
+
+def _batch(cell: Cell) -> str:
+    """Return what `python -m bench trained` calls the predictions that a cell is compared with."""
+    pruned = PRECISIONS[cell.precision].pruned
+    return f"{cell.batch}/{pruned}" if pruned else str(cell.batch)

@@ -29,6 +29,7 @@ def main(model: str, name: str, fault: str = "") -> None:
         os.environ[variable] = value
     import onnxruntime
 
+    from bench.frameworks import _onnxruntime_arena as arena
     from bench.frameworks import onnxruntime as framework
 
     if fault:
@@ -38,7 +39,8 @@ def main(model: str, name: str, fault: str = "") -> None:
     before = mapped_bytes()
     for _ in range(3):
         session.run(None, {"input": np.ones(ELEMENTS, np.float32)})
-    print(json.dumps({"policy": framework._policy_of(session), "mapped": mapped_bytes() - before}))
+    told = arena.policy_of(session, "cpu", tuple(framework.ALLOCATORS))
+    print(json.dumps({"policy": told, "mapped": mapped_bytes() - before}))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench import workloads
 from bench.interface import Skip
 from bench.reference import accuracy
+from bench.reference.inference import at_batch, predictions
 from bench.reference.precision import PRECISIONS
 from tests.frameworks.check_artifact import inferred
 
@@ -95,7 +97,12 @@ FAULTS = {
 
 def main(fault: str, mode: str, precision: str, name: str, size: str, batch: str) -> None:
     folder = Path(os.environ["SAMESTEP_MODEL"]).parent.parent
-    workload = inferred(name, size, batch, folder / f"{name}-{size}.npz")
+    whole = inferred(name, size, batch, folder / f"{name}-{size}.npz")
+    percent = PRECISIONS[precision].pruned
+    workload = whole
+    if percent:
+        untrained = workloads.make(name, size=size, optimizer="none")
+        workload = at_batch(untrained, int(batch), whole.parameters, percent=percent, unpruned=predictions(whole))
     engine: Any = importlib.import_module(f"bench.frameworks.{fault.partition('-')[0]}")
     engine.start("cpu", 1)
     FAULTS[fault](engine)

@@ -1,8 +1,9 @@
-"""int8 and bfloat16 on the engines: what they may lose, what proves them, and faults that are caught.
+"""int8, bfloat16 and pruning on the engines: what they may lose, what proves them, and faults that are caught.
 
 In CI each kind of quantisation is run once, at the smallest model.
 """
 
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +11,8 @@ import pytest
 
 from bench.protocol.required import InvalidResultError, require_mode
 from bench.records.record import Cell, ModeProof
+from bench.reference.inference import TOLERANCE
 from bench.reference.precision import PRECISIONS
-from tests.frameworks.sampling import sampled
 from tests.frameworks.test_engines import TINY, Path4, exported, printed_by
 
 pytestmark = [
@@ -30,6 +31,8 @@ FLOAT32: Final = {
     "litert": ("litert", "from-keras", "keras_tensorflow", "litert"),
 }
 BFLOAT16: Final = ("openvino", "from-torch", "torch", "onnx")
+PRUNED_50: Final = ("onnxruntime", "from-torch-pruned-50", "torch", "onnx_pruned_50")
+PRUNED_90: Final = ("onnxruntime", "from-torch-pruned-90", "torch", "onnx_pruned_90")
 PROOF: Final = {
     DYNAMIC: "3 x DynamicQuantizeMatMul multiplies integers of 8 bits, nothing numbers of float32",
     STATIC: "multiplies integers of 8 bits, nothing numbers of float32",
@@ -40,8 +43,8 @@ PROOF: Final = {
 
 def of_paths(*kept: Path4) -> pytest.MarkDecorator:
     """Parametrize `path`: in CI with those `kept`."""
-    cases = sampled([(path,) for path in PATHS], *((path,) for path in kept))
-    return pytest.mark.parametrize(("path",), cases, ids="-".join)
+    cases = [path if path in kept else pytest.param(path, marks=pytest.mark.whole) for path in PATHS]
+    return pytest.mark.parametrize("path", cases, ids="-".join)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +139,38 @@ def test_openvino_in_bfloat16_is_read_back_from_its_products(folder: Path) -> No
     assert (found["fault"], refused(BFLOAT16, "bfloat16", found["proof"])) == ("", "")
     assert found["deviation"] > 1e-3
     assert "the framework ran bfloat16" in refused(BFLOAT16, "float32", found["proof"])
+
+
+@pytest.mark.parametrize("path", [PRUNED_90, pytest.param(PRUNED_50, marks=pytest.mark.whole)], ids="-".join)
+def test_a_pruned_model_is_the_pruned_reference_and_no_smaller(path: Path4, folder: Path) -> None:
+    precision = path[1].removeprefix("from-torch-")
+    found = ran(folder, path, precision, *TINY)
+    assert (found["fault"], refused(path, precision, found["proof"])) == ("", "")
+    assert found["deviation"] <= TOLERANCE
+    told = found["accuracy"]["classes"]
+    assert told["agreement"] < 1
+    assert told["loss"] > told["reference_loss"]
+    assert f"in its matrices {path[1][-2:]} % are zero" in found["proof"]["evidence"]
+    whole, zeros = (exported(folder, *each[2:], *TINY)[0] for each in (FLOAT32["onnxruntime"], path))
+    assert zeros.stat().st_size == whole.stat().st_size
+    assert len(zlib.compress(zeros.read_bytes())) < 0.7 * len(zlib.compress(whole.read_bytes()))
+
+
+def test_a_whole_file_under_the_pruned_name_is_refused(folder: Path) -> None:
+    found = ran(folder, FLOAT32["onnxruntime"], "pruned-90", *TINY, as_=PRUNED_90)
+    assert "predictions differ from those of float64 NumPy" in found["fault"]
+    assert "from-torch-pruned-90 was asked for, the framework ran from-torch" in refused(
+        PRUNED_90, "pruned-90", found["proof"]
+    )
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("workload", ["mlp", "convnet", "transformer"])
+@pytest.mark.parametrize("path", [PRUNED_50, PRUNED_90], ids="-".join)
+def test_the_three_models_are_pruned_to_the_reference(path: Path4, workload: str, folder: Path) -> None:
+    precision = path[1].removeprefix("from-torch-")
+    found = ran(folder, path, precision, workload, "S", "32")
+    assert (found["fault"], refused(path, precision, found["proof"])) == ("", "")
 
 
 @pytest.mark.whole

@@ -144,10 +144,10 @@ def _deviation(accuracy: Accuracy) -> float:
 def _own(row: InferenceRow, steps: Sequence[StepRow]) -> StepRow | None:
     """Return the exporter's own forward pass with the shortest call at the work of `row`; None: it has none.
 
-    A quantised path is compared with float32: the framework that exported has no other.
+    A quantised or pruned path is compared with float32: the framework that exported has no other.
     """
-    is_quantized = row.cell.precision in PRECISIONS and PRECISIONS[row.cell.precision].is_quantized
-    work = replace(row.cell, framework=row.exporter, mode="", precision=FLOAT32 if is_quantized else row.cell.precision)
+    is_changed = row.cell.precision in PRECISIONS and PRECISIONS[row.cell.precision].changes_model
+    work = replace(row.cell, framework=row.exporter, mode="", precision=FLOAT32 if is_changed else row.cell.precision)
     own = [
         step
         for step in steps
@@ -309,6 +309,15 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
         explanation="Size of the exported file.",
     ),
     Column(
+        heading="zipped",
+        unit="KiB",
+        where="wide",
+        format=_kib,
+        get=lambda row: row.export.zipped_bytes if row.export else None,
+        explanation="Size of the file compressed by zlib: what zeros save where they are sent or kept, not where they"
+        " are computed with.",
+    ),
+    Column(
         key="export_ms",
         heading="export",
         unit="ms",
@@ -361,6 +370,8 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
            get=attrgetter("replicates")),
     BATCH,
     *KEPT,
+    Column(key="artifact_zipped_bytes", type="integer",
+           get=lambda row: row.export.zipped_bytes if row.export else None),
 )  # fmt: skip
 
 

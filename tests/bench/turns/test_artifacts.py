@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,6 +40,25 @@ def test_the_bytes_come_from_the_file_or_from_the_turn(tmp_path: Path) -> None:
     (tmp_path / SHA).write_bytes(DATA)
     assert content(Artifact(sha256=SHA, path=str(tmp_path / SHA)), "the model") == DATA
     assert content(Artifact(sha256=SHA, base64=base64.b64encode(DATA).decode()), "the model") == DATA
+
+
+def test_the_workload_of_a_pruned_cell_has_pruned_parameters() -> None:
+    made = make("mlp", size="tiny", optimizer=FORWARD_ONLY)
+    whole = np.arange(20.0)
+
+    def kept(**arrays: np.ndarray[Any, Any]) -> Artifact:
+        data = inference.to_bytes(arrays)
+        return Artifact(sha256=hashlib.sha256(data).hexdigest(), base64=base64.b64encode(data).decode())
+
+    model = Model(trained=kept(**made.parameters), expected=kept(predictions=whole + 1, unpruned=whole))
+    cell = factories.cell(workload="mlp", size="tiny", optimizer=FORWARD_ONLY, batch=2, precision="pruned-50")
+    found = workload_of(turn(cell, model))
+    assert np.mean(found.parameters["layer1.weight"] == 0) == 0.5
+    assert found.pruned == 50
+    assert found.expected is not None
+    assert found.unpruned is not None
+    assert np.array_equal(found.expected, whole + 1)
+    assert np.array_equal(found.unpruned, whole)
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -199,6 +199,19 @@ class TestBatches:
         assert found(precision="int8") == {("from-torch-int8", "int8")}
         assert found(precision="float32") == plain
 
+    def test_a_mode_that_changes_the_model_runs_at_a_batch_alone(self) -> None:
+        """Without one, the model that is inferred is the regression, of which nothing can be lost."""
+        int8 = ModeOffer(name="from-torch-int8", sentence="", source="torch", format="onnx", precision="int8")
+        torch, jax, runtime, engine = self.offer().frameworks
+        changed = replace(self.offer(), frameworks=(torch, jax, replace(runtime, modes=(*runtime.modes, int8)), engine))
+
+        def found(**requested: Any) -> set[str]:
+            named = parsed(framework="runtime", **requested).selection
+            return {cell.mode for cell in selection.cells(changed, named, PROFILES["quick"], "cpu")}
+
+        assert found(workload="regression") == {"from-torch"}
+        assert found(batch="1") == {"from-torch", "from-torch-int8"}
+
     def test_without_a_batch_no_model_of_a_ladder_is_exported(self) -> None:
         assert {cell.workload for cell in self.cells(framework="runtime", workload="mlp,regression")} == {"regression"}
 

@@ -50,6 +50,20 @@ def test_the_parameters_and_the_predictions_of_every_batch_are_made_at_once(
     assert Trained(Models(tmp_path), ()).model(cell(5)) == five, "a resumed run finds them"
 
 
+def test_a_pruned_model_is_expected_to_predict_as_its_pruned_parameters_do(tmp_path: Path) -> None:
+    trained = Trained(Models(tmp_path), (cell(3), cell(3, precision="pruned-90")))
+    whole, pruned = trained.model(cell(3)), trained.model(cell(3, precision="pruned-90"))
+    assert whole.trained == pruned.trained, "the parameters are the run's"
+    parameters = inference.from_bytes(read(pruned.trained))
+    told = inference.from_bytes(read(pruned.expected))
+    untrained = make("mlp", size="tiny", optimizer=FORWARD_ONLY)
+    workload = inference.at_batch(untrained, 3, parameters, percent=90)
+    assert np.allclose(told[inference.PREDICTIONS], inference.predictions(workload), rtol=1e-12)
+    before = inference.from_bytes(read(whole.expected))[inference.PREDICTIONS]
+    assert np.array_equal(told[inference.UNPRUNED], before)
+    assert not np.allclose(before, told[inference.PREDICTIONS], atol=0.01)
+
+
 def test_a_model_that_cannot_be_trained_is_the_reason_of_its_cells(tmp_path: Path) -> None:
     trained = Trained(Models(tmp_path), ())
     with pytest.raises(TrainingError, match="mlp XL is not trained in float64") as caught:

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from bench.records.record import Record
+from bench.records.record import Classes, Record
 from harness.report.exporters.csv import to_csv
 from harness.report.tables.all import Tables, tables
 from tests import factories
@@ -81,6 +81,32 @@ def test_a_call_in_a_hundred_that_is_held_up_does_not_move_the_median_but_two_ar
     slow = calls(ENGINE, 50_000, timing={"round_ns": (50_000,) * 118 + (900_000,) * 2})
     (engine,) = rows(slow)
     assert (engine["latency_us"], engine["p99_us"]) == ("50", "900")
+
+
+def test_what_is_lost_stands_beside_what_is_won() -> None:
+    """int8 is compared with the exporter's float32, the only one that it has."""
+    int8 = cell("onnxruntime", "from-torch-int8", precision="int8")
+    classes = Classes(labels=16, loss=0.51, reference_loss=0.5, correct=0.75, reference_correct=0.875, agreement=0.984)
+    lossy = factories.accuracy(max_loss_deviation=0.1, rms_deviation=0.02, classes=classes)
+    modes = (("from-torch", "torch", "onnx"), ("from-torch-int8", "torch", "onnx_int8"))
+    frameworks = (inferring.TORCH, inferring.engine("onnxruntime", "ONNX Runtime", *modes))
+    records = [calls(OWN, 100_000), calls(int8, 25_000, accuracy=lossy), export("torch", "onnx_int8")]
+    table = tables(inferring.run(records, frameworks)).inference
+    own, engine = csv.DictReader(io.StringIO(to_csv(table)))
+    assert float(engine["speedup_vs_own"]) == pytest.approx(4)
+    assert (engine["rms_deviation"], engine["agreement"], engine["labels"]) == ("0.02", "0.984", "16")
+    assert (engine["loss"], engine["reference_loss"]) == ("0.51", "0.5")
+    assert (engine["correct"], engine["reference_correct"]) == ("0.75", "0.875")
+    assert (own["agreement"], own["loss"]) == ("", ""), "its record has no classes"
+    shown = {f"{column.heading} {column.unit}": column for column in table.columns if column.heading and not column.key}
+    (row,) = (row for row in table.rows if row.classes)
+    texts = {name: column.format(column.get(row)) for name, column in shown.items()}
+    assert texts["same class as float64"] == "98.4 %"
+    assert texts["loss − float64's"] == "+0.01"
+    assert texts["correct − float64's"] == "-12 %"
+    hint = shown["correct − float64's"].hint
+    assert hint
+    assert hint(row) == "75.0 %, float64's 87.5 %; of 16 labels"
 
 
 def test_a_wrong_path_has_no_time_and_keeps_its_deviation() -> None:
