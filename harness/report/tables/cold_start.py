@@ -223,7 +223,7 @@ COLD_START_COLUMNS: Final[tuple[Column[ColdStartRow], ...]] = (
     _emptied_part("load_ns", "load, emptied", is_wide=True, explanation="As load, of the same process."),
     _emptied_part("first_ns", "first, emptied", is_wide=True, explanation="As first answer, of the same process."),
     _emptied_part("together_ns", "emptied", is_wide=False, explanation="Import, load and first answer on an emptied"
-                  " page cache. The start of the process is not in it: Python and NumPy stay in memory."),
+                  " page cache. The start of the process, which loads Python and NumPy, is not in it."),
     Column(key="emptied_read_bytes", type="integer", heading="read", unit="MiB", format=_mib,
            get=attrgetter("emptied.read_bytes"),
            explanation="What that process read from storage meanwhile: the proof that the files were not in memory."),
