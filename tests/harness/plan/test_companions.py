@@ -79,7 +79,7 @@ class TestPlan:
         assert [len(block) for block in planned(measure="memory", blocks=5).order] == [2] * 5
 
     def test_a_cold_start_is_measured_once_and_where_nothing_else_is_in_each_block(self) -> None:
-        names = {"batch": "1,256", "workload": "mlp", "size": "S", "profile": "default"}
+        names: dict[str, Any] = {"batch": "1,256", "workload": "mlp", "size": "S", "profile": "default"}
         plan = planned(measure="time,cold", **names)
         assert [(each.block, each.cell.batch) for each in plan.in_order() if each.cell.track == "cold"] == [(1, 1)] * 2
         assert str(plan).partition(", seed")[0].endswith(" + 2 turns for cold starts = 39 replicates")
