@@ -43,7 +43,7 @@ class Cell:
     batch: int = 0  # above 0: inference of the trained model at this batch; 0: the workload's own batch
     stream: str = ""  # size of the data set that is streamed, such as "64MB"; empty: the input is resident
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
-    # "memory" and "energy": the identical cell again, in separate replicates that are not timed; "cold": its start alone
+    # "memory" and "energy": the identical cell again, in separate replicates that are not timed; "cold": its start.
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
     # "stream": the mode is one of its PIPELINES under bench/streams, and the size is that of the workload
     # "twin": the A/A control, an identical cell under a second label (`harness.validity.noise_floor`).
@@ -54,9 +54,8 @@ class Cell:
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
         batch = [f"b{self.batch}"] if self.batch else []
         stream = [self.stream] if self.stream else []
-        track = (
-            [self.track] if self.track in ("twin", "memory", "energy", "cold") else []
-        )  # the mode names the other tracks
+        named = self.track in ("twin", "memory", "energy", "cold")  # the mode names the other tracks
+        track = [self.track] if named else []
         return "/".join([*fields, self.allocator, *batch, *stream, *track])
 
 

@@ -69,7 +69,7 @@ def _cold(replicate: Replicate, counts: list[int | None]) -> ColdStart | None:
 
 
 def empty_model() -> None:
-    """Write the turn's copy of the model to storage, and ask the kernel to forget it; a framework of its own has none."""
+    """Write the turn's copy of the model to storage, where it has one, and ask the kernel to forget it."""
     path = Path(os.environ.get(prepare.MODEL, ""))
     if not path.is_file():
         return

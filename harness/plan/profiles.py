@@ -52,9 +52,11 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "keras_tensorflow": ("batch-jit",),
     "jax": ("jit",),
     "numpy": ("eager",),
+    "onnxruntime": ("from-torch", "from-keras", "from-jax"),
     "openvino": ("from-torch",),
     "tract": ("from-torch",),
     "litert": ("from-keras",),
+    "iree": ("from-jax",),
     "jax_export": ("from-jax",),
     "saved_model": ("from-tensorflow",),
 }

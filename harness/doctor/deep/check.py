@@ -201,7 +201,8 @@ def _prepared(asked: Asked, offer: Catalogue, cells: Sequence[Cell], stack: cont
     elif launcher.in_container:  # an image or a worker that is not there is nothing that fails
         absent |= reasons
         _require_any(cells, absent)
-    ordered = choice.in_order([cell for cell in cells if cell.framework not in absent], offer.frameworks)
+    able = [cell for cell in cells if not absent.keys() & set(models.needed(offer.frameworks, [cell]))]
+    ordered = choice.in_order(able, offer.frameworks)
     folder = create(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))), "doctor")
     active = _run(asked, folder, ordered, offer)
     return Prepared(run=active, launcher=launcher, budget=budget, absent=absent, unprepared={**absent, **reasons})

@@ -219,12 +219,12 @@ COLD_START_COLUMNS: Final[tuple[Column[ColdStartRow], ...]] = (
     Column(key="replicates", type="integer", heading="replicates", format=whole, where="wide", folds="always",
            get=attrgetter("replicates")),
     BATCH,
-    _emptied_part("import_ns", "import, emptied", is_wide=True, explanation="As import, after the kernel was asked to forget the files of"
-                  " the environment and the model: one process, which runs alone."),
+    _emptied_part("import_ns", "import, emptied", is_wide=True, explanation="As import, after the kernel was asked to"
+                  " forget the files of the environment and the model: one process, which runs alone."),
     _emptied_part("load_ns", "load, emptied", is_wide=True, explanation="As load, of the same process."),
     _emptied_part("first_ns", "first, emptied", is_wide=True, explanation="As first answer, of the same process."),
-    _emptied_part("together_ns", "emptied", is_wide=False, explanation="Import, load and first answer on an emptied page cache. The start"
-                  " of the process is not in it: Python and NumPy stay in memory."),
+    _emptied_part("together_ns", "emptied", is_wide=False, explanation="Import, load and first answer on an emptied"
+                  " page cache. The start of the process, which loads Python and NumPy, is not in it."),
     Column(key="emptied_read_bytes", type="integer", heading="read", unit="MiB", format=_mib,
            get=attrgetter("emptied.read_bytes"),
            explanation="What that process read from storage meanwhile: the proof that the files were not in memory."),

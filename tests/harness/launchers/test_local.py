@@ -12,6 +12,7 @@ import pytest
 
 from bench.turns.parking import PARENT
 from bench.turns.turn import Outcome, to_record
+from harness.launchers import emptied as emptied_files
 from harness.launchers import local
 from harness.launchers.base import Say
 from harness.launchers.local import PREFIX, LocalLauncher, OneInterpreter, remove_left_behind
@@ -92,6 +93,20 @@ def test_a_replicate_imports_the_code_that_the_run_began_with(packages: Packages
     launcher = LocalLauncher("venv", packages, code=tmp_path / "code")
     assert launcher.prepare(["torch"], lambda line: None) == {}
     assert launcher.take(a_turn(), lambda pid, folder: None).tail == ("as the run began",)
+
+
+def test_the_packages_are_emptied_before_a_cold_start_and_before_no_other_turn(
+    packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied: list[Path] = []
+    monkeypatch.setattr(emptied_files, "drop_from_page_cache", emptied.extend)
+    (packages.folder / "numpy-1.dist-info" / "RECORD").write_text("")
+    launcher = LocalLauncher("venv", packages)
+    launcher.prepare(["torch"], lambda line: None)
+    launcher.take(a_turn(), lambda pid, folder: None)
+    assert emptied == []
+    launcher.take(a_turn(cell=cell(framework="torch", track="cold")), lambda pid, folder: None)
+    assert sorted(emptied) == [packages.folder / "numpy-1.dist-info" / "RECORD", packages.folder / "python"]
 
 
 def test_packages_that_change_under_a_run_end_its_replicates_in_a_sentence(packages: Packages) -> None:

@@ -40,6 +40,13 @@ class TestMeasures:
         assert tracks(("memory",)) == again[:2]
         assert tracks(("time",)) == [(cell.mode, cell.track) for cell in CELLS]
 
+    def test_cold_starts_are_those_of_inference_at_the_smallest_batch_of_each_path(self) -> None:
+        cells = [cell(batch=batch, mode=mode) for mode in ("eager", "compile") for batch in (256, 1, 32)]
+        found = companions.with_measures([*cells, cell()], ("cold",))
+        assert [(one.mode, one.batch, one.track) for one in found] == [("eager", 1, "cold"), ("compile", 1, "cold")]
+        with pytest.raises(SelectionError, match=r"^--measure cold is of inference: name a batch, as in --batch 1\.$"):
+            companions.with_measures(CELLS, ("time", "cold"))
+
     def test_come_from_the_profile_when_none_is_named(self) -> None:
         for profile in PROFILES.values():
             assert companions.measures((), profile) == ("time", "memory")
@@ -70,6 +77,14 @@ class TestPlan:
         assert [len(block) for block in plan.order] == [4, 4]
         assert {one.track for one in plan.cells} == {"memory", "energy"}
         assert [len(block) for block in planned(measure="memory", blocks=5).order] == [2] * 5
+
+    def test_a_cold_start_is_measured_once_and_where_nothing_else_is_in_each_block(self) -> None:
+        names: dict[str, Any] = {"batch": "1,256", "workload": "mlp", "size": "S", "profile": "default"}
+        plan = planned(measure="time,cold", **names)
+        assert [(each.block, each.cell.batch) for each in plan.in_order() if each.cell.track == "cold"] == [(1, 1)] * 2
+        assert str(plan).partition(", seed")[0].endswith(" + 2 turns for cold starts = 39 replicates")
+        assert [len(block) for block in planned(measure="cold", **names).order] == [2]
+        assert [len(block) for block in planned(measure="cold", blocks=2, **names).order] == [2, 2]
 
     def test_a_run_is_resumed_with_the_same_measures_alone(self) -> None:
         plan = make_plan(

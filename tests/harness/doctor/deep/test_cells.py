@@ -16,7 +16,7 @@ def order(device: str, **names: tuple[str, ...]) -> tuple[Cell, ...]:
 
 
 def test_every_mode_of_every_framework_is_tried_once_on_the_smallest_workload() -> None:
-    tried = order("cpu")
+    tried = [cell for cell in order("cpu") if not cell.batch]
     assert {(cell.framework, cell.mode) for cell in tried} == {
         (framework.name, mode.name) for framework in TRAINING for mode in framework.modes
     }
@@ -24,6 +24,20 @@ def test_every_mode_of_every_framework_is_tried_once_on_the_smallest_workload() 
     assert {(cell.workload, cell.track, cell.precision, cell.allocator) for cell in tried} == {
         ("regression", "identical", "float32", "default")
     }
+
+
+def test_each_engine_infers_once_after_the_first_mode_of_each_framework() -> None:
+    engines = [framework for framework in OFFER.frameworks if not framework.trains]
+    tried = order("cpu")[len(TRAINING) :][: len(engines)]
+    assert {(cell.framework, cell.mode) for cell in tried} == {(each.name, each.modes[0].name) for each in engines}
+    assert {(cell.workload, cell.size, cell.batch, cell.optimizer) for cell in tried} == {("mlp", "tiny", 1, "none")}
+    assert not [cell for cell in order("cuda") if cell.batch], "they compute on the CPU alone"
+
+
+def test_an_engine_that_is_named_is_tried_alone_in_the_modes_that_are_named() -> None:
+    assert [cells.name(cell) for cell in order("cpu", framework=("tract",))] == ["tract from-torch"]
+    named = order("cpu", framework=("tract",), mode=("from-jax", "from-keras"))
+    assert [cells.name(cell) for cell in named] == ["tract from-keras", "tract from-jax"]
 
 
 def test_one_mode_of_each_framework_comes_first_the_one_that_compiles_nothing() -> None:

@@ -3,14 +3,15 @@
 import csv
 import dataclasses
 import io
+from typing import Any
 
 import pytest
 
-from bench.records.record import Classes, Record
+from bench.records.record import Classes, ColdStart, Record
 from harness.report.exporters.csv import to_csv
 from harness.report.tables.all import Tables, tables
 from tests import factories
-from tests.factories import repeat
+from tests.factories import phases, repeat
 from tests.harness.report import inferring
 from tests.harness.report.inferring import calls, cell, export
 
@@ -158,6 +159,37 @@ class TestColdStart:
         other = calls(cell("torch", "eager", batch=32, workload="convnet"), 50_000)
         shown = [(row["workload"], row["batch"]) for row in rows(*batches, other, table="cold_start")]
         assert sorted(shown) == [("convnet", "32"), ("mlp", "1")]
+
+    def test_on_an_emptied_page_cache_it_is_another_process_and_shows_what_that_read(self) -> None:
+        timed = calls(ENGINE, 50_000)
+        start = ColdStart(load_ns=40_000_000, first_step_ns=9_000_000, read_bytes=36 << 20)
+        emptied = dataclasses.replace(
+            timed,
+            cell=dataclasses.replace(ENGINE, track="cold"),
+            timing=None,
+            cold=start,
+            phases=phases(import_ns=200_000_000, device_ns=1_000_000),
+        )
+        (row,) = rows(timed, emptied, table="cold_start")
+        names = ("import_ms", "load_ms", "first_ms", "together_ms", "read_bytes")
+        assert [row[f"emptied_{name}"] for name in names] == [
+            "201", "40", "9", "250", str(36 << 20),
+        ]  # fmt: skip
+        assert (row["load_ms"], row["emptied_missing"]) == ("12", "")
+
+        def why(**changes: Any) -> str:
+            (row,) = rows(timed, dataclasses.replace(emptied, **changes), table="cold_start")
+            assert row["emptied_together_ms"] == row["emptied_read_bytes"] == ""
+            return row["emptied_missing"]
+
+        unread = "nothing was read from storage: the files stayed in memory"
+        assert why(cold=dataclasses.replace(start, read_bytes=0)) == unread
+        uncounted = "the kernel does not count what a process reads from storage"
+        assert why(cold=dataclasses.replace(start, read_bytes=None)) == uncounted
+        assert why(status="skipped", reason="in a container", cold=None) == "skipped: in a container"
+        assert found(timed).cold_start.remarks[-1] == (
+            "No start on an emptied page cache in one row: it was not asked for (--measure time,cold)."
+        )
 
     def test_a_warm_first_answer_is_one_that_found_warm_caches(self) -> None:
         warm = repeat(first_step_ns=1_500_000)
