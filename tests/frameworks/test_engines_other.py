@@ -50,8 +50,8 @@ def planted(folder: Path, fault: str) -> dict[str, Any]:
 def refused(engine: str, proof: dict[str, Any], threads: int = 1, path: Path4 | None = None) -> str:
     """Why a replicate with this proof does not count; empty: it does."""
     cell = Cell(
-        framework=engine, mode=(path or OF[engine])[1], workload="mlp", optimizer="none", size="tiny", precision="float32",
-        device="cpu", allocator="default", batch=16,
+        framework=engine, mode=(path or OF[engine])[1], workload="mlp", optimizer="none", size="tiny",
+        precision="float32", device="cpu", allocator="default", batch=16,
     )  # fmt: skip
     try:
         require_mode(cell, threads, ModeProof(**proof))
