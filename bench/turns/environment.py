@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import pwd
 import re
 import sys
 import time
@@ -55,14 +56,24 @@ def _given(asked_for: Collection[str]) -> Mapping[str, str]:
 
 
 def _shown(name: str, value: str, turn: Turn) -> str:
-    """Return "NAME=value" of a variable; folders of this replicate or run alone have one name in all."""
+    """Return "NAME=value" of a variable; folders of this replicate, run or user alone have one name in all."""
     if name == "PYTHONPATH":
         return f"{name}={{code}}"
     if name == KERNELS and value == turn.kernels:
         return f"{name}={{kernels}}"
     value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    whole_path = rf"(?<![^=:;, ]){re.escape(str(scratch()))}(?![^/:;, ])"
-    return f"{name}={re.sub(whole_path, '{scratch}', value)}"
+    for folder, shown in ((str(scratch()), "{scratch}"), (_home(), "{home}")):  # who publishes a record keeps his name
+        if folder not in ("", "/"):
+            value = re.sub(rf"(?<![^=:;, ]){re.escape(folder)}(?![^/:;, ])", shown, value)
+    return f"{name}={value}"
+
+
+def _home() -> str:
+    """Return the user's home, whatever HOME says; empty: the user is not in the list of users."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def cpu_model() -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -153,17 +154,20 @@ def test_a_record_has_all_variables_of_its_process_and_the_same_in_every_replica
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONTRACEMALLOC", "25")
-    job = numpy_turn(hash_seed=7, named=("A_CHOICE=x",), kernels=str(tmp_path / "kernels"))
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    named = ("A_CHOICE=x", f"B_CHOICE={home}/mine:/usr{home}:{home}2")
+    job = numpy_turn(hash_seed=7, named=named, kernels=str(tmp_path / "kernels"))
     environments = [turns.to_record(job, supervise(job, tmp_path / name)).environment for name in ("a", "b")]
 
     assert environments[0] is not None
     assert environments[1] is not None
-    assert environments[0].named == ("A_CHOICE=x",)
+    assert environments[0].named == named
     assert environments[0].variables == environments[1].variables
     assert {"A_CHOICE=x", "HOME={scratch}", "TMPDIR={scratch}", "PYTHONPATH={code}", "OMP_NUM_THREADS=1"} <= set(
         environments[0].variables
     )
     assert "CUDA_CACHE_PATH={kernels}" in environments[0].variables
+    assert f"B_CHOICE={{home}}/mine:/usr{home}:{home}2" in environments[0].variables
     assert environments[0].flags == ("OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1")
     assert not [text for text in environments[0].variables if "TRACEMALLOC" in text or str(tmp_path) in text]
 
