@@ -14,8 +14,8 @@ from typing import Final
 from bench.interface import GuestRound, Output
 from bench.protocol.required import InvalidResultError
 
-# An order and its answer take 0.05 to 0.2 ms of the processor, more with cold caches. So the round with the least counts:
-# work that is not timed is in each. It may be so much, or so much of a round, whichever is more.
+# An order and its answer take 0.05 to 0.2 ms of the processor, more with cold caches. So the round with the least
+# counts: work that is not timed is in each. It may be so much, or so much of a round, whichever is more.
 OUTSIDE_NS: Final = 500_000
 OUTSIDE_PART: Final = 0.05
 
@@ -81,6 +81,7 @@ class GuestClock:
         usual = statistics.median(times.round_ns)
         if outside > max(OUTSIDE_NS, OUTSIDE_PART * usual):
             raise InvalidResultError(
-                f"the guest timed {usual / 1e6:.2f} ms of a round (median), and worked {outside / 1e6:.2f} ms or more beside it"
+                f"the guest timed {usual / 1e6:.2f} ms of a round (median), and worked {outside / 1e6:.2f} ms or more"
+                " beside it"
             )
         return times
