@@ -14,8 +14,9 @@ from typing import Final
 from bench.interface import GuestRound, Output
 from bench.protocol.required import InvalidResultError
 
-# An order and its answer, in processor time of both: some 0.3 ms; of a round at most so much, whichever is more.
-OUTSIDE_NS: Final = 1_000_000
+# An order and its answer take 0.05 to 0.2 ms of the processor, more with cold caches. So the round with the least
+# counts: work that is not timed is in each. It may be so much, or so much of a round, whichever is more.
+OUTSIDE_NS: Final = 500_000
 OUTSIDE_PART: Final = 0.05
 
 
@@ -76,10 +77,11 @@ class GuestClock:
         )
         if not last:
             return times
-        outside = statistics.median(all_ns - own for all_ns, own in zip(cpu_ns, times.cpu_ns, strict=True))
+        outside = min(all_ns - own for all_ns, own in zip(cpu_ns, times.cpu_ns, strict=True))
         usual = statistics.median(times.round_ns)
         if outside > max(OUTSIDE_NS, OUTSIDE_PART * usual):
             raise InvalidResultError(
-                f"the guest timed {usual / 1e6:.2f} ms of a round (median), and worked {outside / 1e6:.2f} ms beside it"
+                f"the guest timed {usual / 1e6:.2f} ms of a round (median), and worked {outside / 1e6:.2f} ms or more"
+                " beside it"
             )
         return times

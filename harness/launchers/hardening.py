@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from harness.environments.checkout import PROGRAMS
+
 CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
 DATA: Final = "/data"  # where the data sets that are streamed are mounted
 USER: Final = "65532:65532"  # the user "samestep" of the images; usually not a user of the host
@@ -74,8 +76,8 @@ def harden(allowance: Allowance) -> Hardening:
 
 
 def unreadable_file(folder: Path) -> str:
-    """Return the first folder or Python file in `folder` that a container's user cannot read; empty: it reads all."""
-    for path in (folder, *sorted(folder.rglob("*.py"))):
+    """Return the first folder or program in `folder` that a container's user cannot read; empty: it reads all."""
+    for path in (folder, *sorted(path for kind in PROGRAMS for path in folder.rglob(kind))):
         needed = 0o005 if path.is_dir() else 0o004
         with contextlib.suppress(OSError):
             if path.stat().st_mode & needed != needed:

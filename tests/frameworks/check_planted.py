@@ -24,7 +24,7 @@ from bench.reference.inference import at_batch, predictions
 from bench.reference.precision import PRECISIONS
 from tests.frameworks.check_artifact import inferred
 
-ENGINES = ("openvino", "litert", "tract", "iree", "onnxruntime_node")
+ENGINES = ("openvino", "litert", "tract", "iree", "onnxruntime_node", "onnxruntime_web")
 
 
 def bfloat16(engine: Any) -> None:
@@ -79,7 +79,7 @@ def off_by_a_bit(answer: Any, path: str) -> Any:
 
 
 def killed(engine: Any) -> None:
-    os.kill(engine._guest().pid, signal.SIGKILL)
+    os.kill(engine.engine.guest().pid, signal.SIGKILL)
 
 
 FAULTS = {

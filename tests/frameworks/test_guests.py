@@ -15,7 +15,7 @@ from bench.reference.inference import TOLERANCE
 from harness.environments.checkout import ROOT
 from tests.frameworks.interpreters import python_of, run_in
 from tests.frameworks.sampling import sampled
-from tests.frameworks.test_engines import TINY, Path4, exported, inferred, printed_by
+from tests.frameworks.test_engines import TINY, Path4, environment_of, exported, inferred, printed_by
 from tests.frameworks.test_engines_other import refused
 
 pytestmark = [
@@ -24,18 +24,21 @@ pytestmark = [
     pytest.mark.xdist_group("exports"),  # in one worker, so that each model is exported once
 ]
 
-NODE: Final = "onnxruntime_node"
-PATHS: Final = [(NODE, mode.name, mode.source, mode.format) for mode in framework_offer(NODE).modes]
-OURS: Final[Path4] = next(path for path in PATHS if path[1] == "from-keras")
+NODE, WEB = "onnxruntime_node", "onnxruntime_web"
+PATHS: Final = [
+    (guest, mode.name, mode.source, mode.format) for guest in (NODE, WEB) for mode in framework_offer(guest).modes
+]
+ONE_EACH: Final = [path for path in PATHS if path[1] == "from-keras"]
+OURS: Final[Path4] = ONE_EACH[0]
 
 
-def planted(folder: Path, fault: str) -> dict[str, Any]:
+def planted(folder: Path, fault: str, guest: str = NODE) -> dict[str, Any]:
     file, _ = exported(folder, *OURS[2:], *TINY)
-    arguments = ("check_planted.py", f"{NODE}-{fault}", OURS[1], "float32", *TINY)
-    return printed_by(NODE, file.parent, *arguments, SAMESTEP_MODEL=str(file))
+    arguments = ("check_planted.py", f"{guest}-{fault}", OURS[1], "float32", *TINY)
+    return printed_by(guest, file.parent, *arguments, SAMESTEP_MODEL=str(file))
 
 
-@pytest.mark.parametrize(("engine", "mode", "source", "format_"), sampled(PATHS, OURS))
+@pytest.mark.parametrize(("engine", "mode", "source", "format_"), sampled(PATHS, *ONE_EACH))
 def test_a_guest_predicts_as_numpy_does_in_float64_and_proves_what_it_ran(
     engine: str, mode: str, source: str, format_: str, folder: Path
 ) -> None:
@@ -51,7 +54,9 @@ def test_a_guest_predicts_as_numpy_does_in_float64_and_proves_what_it_ran(
     assert digest in proof["evidence"]
     assert "bfloat16" in found["bfloat16"]
     version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    assert [name.partition("==")[0] for name in found["versions"]] == ["onnxruntime-node", "node", "numpy"]
+    assert [name.partition("==")[0] for name in found["versions"]] == [
+        engine.replace("_", "-"), "node", "numpy",
+    ]  # fmt: skip
     assert f"node=={version.removeprefix('v')}" in found["versions"]
 
 
@@ -59,6 +64,7 @@ def test_two_threads_are_counted(folder: Path) -> None:
     found = planted(folder, "two-threads")
     assert "threads: 1 was asked for, the framework ran 2" in refused(NODE, found["proof"], path=OURS)
     assert refused(NODE, found["proof"], threads=2, path=OURS) == ""
+    assert planted(folder, "two-threads", WEB)["skip"].endswith("computes on one thread, 2 are asked for")
 
 
 @pytest.mark.parametrize(
@@ -85,17 +91,20 @@ def test_one_number_that_is_wrong_is_far_outside_the_tolerance(folder: Path) -> 
     assert planted(folder, "wrong-number")["deviation"] > 100 * TOLERANCE
 
 
-def test_a_guest_keeps_nothing_about_its_use(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("guest", sampled([NODE, WEB], NODE))
+def test_a_guest_keeps_nothing_about_its_use(guest: str, folder: Path, tmp_path: Path) -> None:
     file, _ = exported(folder, *OURS[2:], *TINY)
     script = str(ROOT / "tests" / "frameworks" / "check_engine.py")
-    variables = {"SAMESTEP_MODEL": str(file), "HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "1"}
-    run_in(NODE, tmp_path, script, *OURS[:2], *TINY, **variables)
+    variables = environment_of(guest, tmp_path) | {"SAMESTEP_MODEL": str(file), "HOME": str(tmp_path)}
+    run_in(guest, tmp_path, script, guest, OURS[1], *TINY, **variables)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_other_systems_libraries_are_not_kept() -> None:
     packages = python_of(NODE).parents[1] / "node_modules" / "onnxruntime-node" / "bin" / "napi-v6"
     assert [str(path.relative_to(packages)) for path in packages.glob("*/*")] == ["linux/x64"]
+    packages = python_of(WEB).parents[1] / "node_modules" / "onnxruntime-web" / "dist"
+    assert sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) < 20_000_000
 
 
 @pytest.mark.whole
