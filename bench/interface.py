@@ -13,8 +13,8 @@ tree, so that a host without the framework can list its cells:
                                             ENVIRONMENT such as "{scratch}/model.onnx"
     TRAINS = False                          only for an engine, which runs such models alone: it takes part in the runs
                                             that name it or a batch
-    PRECISIONS = {"from-keras-int8": "int8"}    only where a mode has one precision alone, which no other mode has then;
-                                            such a mode runs at a batch alone
+    PRECISIONS = {"from-keras-int8": "int8"}    only where a mode has one precision alone, which then no other mode
+                                            has; such a mode runs at a batch alone
     PACKAGES = "torch"                      only where it runs in another framework's environment and image
     LADDER = ("eager", "compile")           only where a workload of many sizes does not run in all modes by default
     FORMS = {"transformer": "a function"}   only for workloads that run in each framework's own best form: which that is

@@ -51,10 +51,7 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     ],
     "size": Annotated[str | None, typer.Option(help="Sizes, separated by commas. [default: the device's]")],
     "precision": Annotated[
-        str | None,
-        typer.Option(
-            help="float32, tf32, bfloat16, int8, pruned-50, pruned-90, separated by commas. [default: float32]"
-        ),
+        str | None, typer.Option(help="float32, tf32, bfloat16, int8 …, separated by commas. [default: float32]")
     ],
     "allocator": Annotated[
         str | None, typer.Option(help="Allocator policies, separated by commas. [default: default]")

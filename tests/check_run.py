@@ -27,7 +27,8 @@ COLUMNS: Mapping[str, str] = {
     "inference": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
     " reason, latency_us, latency_low_us, latency_high_us, p99_us, p99_low_us, p99_high_us, p99_rounds,"
     " p99_missing, samples_per_s, deviation, artifact_bytes, export_ms, artifact_sha256,"
-    " artifact_producer, own_mode, speedup_vs_own, break_even_calls, peak_rss_bytes, replicates, batch",
+    " artifact_producer, own_mode, speedup_vs_own, break_even_calls, peak_rss_bytes, replicates, batch,"
+    " rms_deviation, agreement, labels, loss, reference_loss, correct, reference_correct, artifact_zipped_bytes",
     "cold_start": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
     " reason, startup_ms, import_ms, load_ms, first_ms, total_ms, warm_first_ms, warm_missing, replicates,"
     " batch",

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("exports"),  # in one worker, so that each model is exported once
 ]
 
-SOURCES = {mode.name: mode.source for mode in framework_offer("onnxruntime").modes}
+SOURCES = {mode.name: mode.source for mode in framework_offer("onnxruntime").modes if not mode.precision}
 PRODUCERS = {"torch": "pytorch 2.", "keras_tensorflow": "tf2onnx 1.", "jax": "jax2onnx 0."}
 WORKLOAD = regression.make("base", "adam")
 TRAINED = {

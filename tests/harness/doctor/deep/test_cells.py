@@ -18,7 +18,10 @@ def order(device: str, **names: tuple[str, ...]) -> tuple[Cell, ...]:
 def test_every_mode_of_every_framework_is_tried_once_on_the_smallest_workload() -> None:
     tried = [cell for cell in order("cpu") if not cell.batch]
     assert {(cell.framework, cell.mode) for cell in tried} == {
-        (framework.name, mode.name) for framework in TRAINING for mode in framework.modes
+        (framework.name, mode.name)
+        for framework in TRAINING
+        for mode in framework.modes
+        if not mode.precision  # what changes a model runs at a batch alone
     }
     assert len(tried) == len({(cell.framework, cell.mode) for cell in tried})
     assert {(cell.workload, cell.track, cell.precision, cell.allocator) for cell in tried} == {
