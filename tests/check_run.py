@@ -31,7 +31,8 @@ COLUMNS: Mapping[str, str] = {
     " rms_deviation, agreement, labels, loss, reference_loss, correct, reference_correct, artifact_zipped_bytes",
     "cold_start": "framework, mode, exporter, format, workload, optimizer, size, precision, device, allocator, status,"
     " reason, startup_ms, import_ms, load_ms, first_ms, total_ms, warm_first_ms, warm_missing, replicates,"
-    " batch",
+    " batch, emptied_import_ms, emptied_load_ms, emptied_first_ms, emptied_together_ms, emptied_read_bytes,"
+    " emptied_missing",
     "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
     " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
     " threads_used, traces, compilations, compilations_timed, graph_breaks, graph_breaks_declared, guard_failures,"

@@ -82,7 +82,7 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         ({"SAMESTEP_FRAMEWORK": "torch, jax"}, {"torch", "jax"}),
         ({"SAMESTEP_FRAMEWORK": "torch", "SAMESTEP_PROFILE": "default", "SAMESTEP_MODE": "compile"}, {"torch"}),
         ({"SAMESTEP_FRAMEWORK": "flax", "SAMESTEP_RESUME": "latest"}, {"flax"}),
-        ({"SAMESTEP_FRAMEWORK": "onnxruntime"}, {"onnxruntime", "torch", "keras_tensorflow", "jax"}),
+        ({"SAMESTEP_FRAMEWORK": "onnxruntime"}, {"onnxruntime", "torch", "keras_tensorflow", "jax", "flax"}),
         ({"SAMESTEP_FRAMEWORK": "pytorch"}, set()),  # the harness says so
         ({"SAMESTEP_FRAMEWORK": ""}, set(PROFILES["look"].modes)),
         ({}, set(PROFILES["look"].modes)),

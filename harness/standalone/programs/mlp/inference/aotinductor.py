@@ -12,13 +12,16 @@ torch.set_num_threads(1)
 
 
 def load(model, x):
-    """As in PyTorch's page "AOTInductor: Ahead-Of-Time Compilation for Torch.Export-ed Models"."""
-    program = torch._inductor.aoti_load_package(model)
+    """As in PyTorch's page "AOTInductor: Ahead-Of-Time Compilation for Torch.Export-ed Models", in its part on C++.
+
+    `torch._inductor.aoti_load_package` hands this loader on and looks at the inputs in each call: 7 of 20 µs.
+    """
+    loader = torch._C._aoti.AOTIModelPackageLoader(model, "model", False, 1, -1)
     given = torch.from_numpy(x)
 
     def infer():
         with torch.inference_mode():
-            return program(given)
+            return loader.run([given])[0]
 
     return infer
 
