@@ -44,6 +44,7 @@ SEED: Final = 42  # of flips and crops
 GATE_STEPS: Final = 5  # whose losses are compared: float64 convolutions take a second each
 PASS_NS_PER_ROUND: Final = 50_000_000  # a pass lasts as long as so many rounds of the profile
 TRIOS: Final = 2  # times that the three parts are measured in turn
+ROUNDS_PER_TRIO: Final = 10  # a profile with as few has them once
 PLAIN_READ_NS: Final = 100_000_000
 PLAIN_READ_BYTES: Final = 256 << 10  # into one buffer, which stays in the processor's cache
 
@@ -207,7 +208,9 @@ class _Streamed:
         order: list[StreamPart] = ["pipeline", "step", "both"]
         first = self.turn.block % len(order)
         plain: list[tuple[int, int]] = []
-        for number in range(TRIOS):
+        gc.collect()
+        gc.freeze()  # so that collecting before each pass takes microseconds; a framework's modules take half a second
+        for number in range(max(1, min(TRIOS, self.turn.settings.rounds // ROUNDS_PER_TRIO))):
             for part in (order * 2)[(first + number) % len(order) :][: len(order)]:
                 passes.run(part, "warm" if is_cached else "none")
                 if part == "pipeline" and is_cached:  # what it is compared with meets the same machine

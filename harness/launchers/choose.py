@@ -10,6 +10,7 @@ from typing import Final
 from harness.environments import checkout
 from harness.errors import SetupError
 from harness.launchers.base import Launcher
+from harness.launchers.hardening import DATA
 
 AUTO: Final = "auto"
 
@@ -20,7 +21,7 @@ class Kind:
 
     make: Callable[["Wanted"], Launcher]
     in_container: bool  # replicates have the GPU of SAMESTEP_GPU and the memory of SAMESTEP_MEMORY
-    mounts_data: bool = True  # replicates can read the data sets that are streamed
+    data: str = ""  # the only folder whose data sets its replicates see; empty: any
     takes_python: bool = False  # --python names its interpreter, which has libraries of its own instead of the locks
 
 
@@ -66,7 +67,7 @@ LAUNCHERS: Final[Mapping[str, Kind]] = {
     "docker": Kind(make=_docker, in_container=True),
     "venv": Kind(make=_venv, in_container=False),
     "here": Kind(make=_here, in_container=False, takes_python=True),
-    "workers": Kind(make=_workers, in_container=True, mounts_data=False),
+    "workers": Kind(make=_workers, in_container=True, data=DATA),
 }
 
 

@@ -19,7 +19,6 @@ from bench.turns.turn import LOG_CHARACTERS, RECORD_FILE, Outcome, last_phase
 from harness.environments import cuda
 from harness.errors import SetupError
 
-DATA: Final = "/data"  # where the data sets are mounted, read-only
 OUT: Final = "/out"  # where the folder of the turn is mounted
 PREFIX: Final = "samestep-"  # of the folder that contains the folder of a turn
 STOP_S: Final = 10  # for the engine to end a container

@@ -33,7 +33,6 @@ from harness.environments import locks
 from harness.errors import SetupError
 from harness.launchers.base import OnStart, Say
 from harness.launchers.container import (
-    DATA,
     OUT,
     PREFIX,
     STOP_S,
@@ -161,8 +160,7 @@ class DockerLauncher:
         """
         turn = self._with_image(turn)
         with open_folder() as folder:
-            seen = dataclasses.replace(turn, data=DATA) if turn.data else turn
-            (folder / TURN_FILE).write_text(to_json(seen), encoding="utf-8")
+            (folder / TURN_FILE).write_text(to_json(turn), encoding="utf-8")
             begin = time.time_ns()
             try:
                 with engine_answers(), self._container(turn, folder) as container:
@@ -229,7 +227,7 @@ class DockerLauncher:
     def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
         of_image = self._variables[turn.cell.framework]
         stated = supervise.environment(turn, Path("/tmp"), of_image)
-        data = [f"{turn.data}:{DATA}:ro"] if turn.data else []
+        data = [f"{turn.data}:{turn.data}:ro"] if turn.data else []  # so a message has the path that the host knows
         # The engine takes out what has no value. What is NVIDIA's tells it which GPU the container gets.
         others = {name for name in (*of_image, "HOSTNAME") if name not in stated and not name.startswith("NVIDIA_")}
         container = self._create(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 CODE: Final = "/samestep"  # where bench/ is mounted, read-only: an edit needs no new image
+DATA: Final = "/data"  # where the data sets that are streamed are mounted
 USER: Final = "65532:65532"  # the user "samestep" of the images; usually not a user of the host
 SECURITY: Final = ("no-new-privileges:true",)
 DROPPED: Final = ("ALL",)

@@ -42,13 +42,25 @@ def ready(typed: Path | None, plan: Plan, offers: Sequence[FrameworkOffer], laun
     if not any(cell.stream for cell in plan.cells):
         require_none({"--data": typed}, needs="--stream")
         return ""
-    for name in launchers:
-        if not choose.LAUNCHERS[name].mounts_data:
-            raise SelectionError(f"--stream: the containers of --launcher {name} have no data set; name another one.")
-    folder = (typed or ROOT / FOLDER).absolute()
+    folder = _folder(typed, launchers)
     formats = {(offer.name, pipeline.name): pipeline.format for offer in offers for pipeline in offer.pipelines}
     make_ready(folder, plan.cells, formats, say)
     return str(folder)
+
+
+def _folder(typed: Path | None, launchers: Sequence[str]) -> Path:
+    """Return the folder of the data sets, which all launchers' replicates see."""
+    for name in launchers:
+        if seen := choose.LAUNCHERS[name].data:
+            if typed is not None and str(typed.absolute()) != seen:
+                raise SelectionError(f"--data: the containers of --launcher {name} have their data sets in {seen}.")
+            if not Path(seen).is_dir():
+                raise SelectionError(
+                    f"--stream: the containers of --launcher {name} have their data sets in {seen}, a volume of"
+                    f" compose.yaml that is not here; name another launcher."
+                )
+            return Path(seen)
+    return (typed or ROOT / FOLDER).absolute()
 
 
 def make_ready(folder: Path, cells: Iterable[Cell], formats: Mapping[tuple[str, str], str], say: Say) -> None:

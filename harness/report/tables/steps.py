@@ -38,6 +38,7 @@ from harness.validity.results import Run
 from harness.validity.roofline import LAUNCH_BOUND_NS, MachineLimits
 
 NAMED: Final = 4  # at most this many are listed in a sentence
+NOT_TRAINING: Final = "; do not compare it with a training step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +103,13 @@ def repeated_replicates(run: Run) -> tuple[str, ...]:
         for record in run.replaced
         if statuses.get((record.cell, record.block)) != "invalid"
     ]
-    if not names:
-        return ()
-    return (f"Invalid, then repeated in the same block and no longer invalid: {_first_of(names)}.",)
+    return (f"Invalid, then repeated in the same block and no longer invalid: {_first_of(names)}.",) if names else ()
 
 
 def without_interval(rows: Iterable[StepRow]) -> tuple[str, ...]:
     """Return the sentence on cells that have a time but no interval; none when there are none."""
     names = [name(row.cell) for row in rows if row.step_ns is not None and row.step_ns.interval is None]
-    if not names:
-        return ()
-    return (f"No interval, because it needs two replicates: {_first_of(names)}.",)
+    return (f"No interval, because it needs two replicates: {_first_of(names)}.",) if names else ()
 
 
 def forms(rows: Iterable[StepRow]) -> tuple[str, ...]:
@@ -381,16 +378,18 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
 
 def table(run: Run, rows: tuple[StepRow, ...], verdicts: tuple[str, ...]) -> Table[StepRow]:
     """Return the table of steps; `verdicts`: the sentences on what a verdict requires."""
+    only_infers = bool(rows) and all(row.is_inference for row in rows)
+    step = "forward pass" if only_infers else "training step"
     return Table(
         name="steps",
         title="Steps",
-        about="Time of one training step, and of the first step: all calls that trace and compile, until it is steady.",
+        about=f"Time of one {step}, and of the first: all calls that trace and compile, until it is steady.",
         columns=STEP_COLUMNS,
         rows=rows,
         is_hole=lambda row: row.step_ns is None,
         flags=legend(flag for row in rows for flag in row.flags),
         remarks=(
-            *inference_remark(rows, "their step is one forward pass; do not compare it with a training step"),
+            *inference_remark(rows, "their step is one forward pass" + ("" if only_infers else NOT_TRAINING)),
             *forms(rows),
             *repeated_replicates(run),
             *without_interval(rows),

@@ -69,7 +69,7 @@ def test_every_pipeline_of_numpy_gives_the_samples_of_the_generator(mode: str, d
     assert found.accuracy
     assert found.accuracy.max_loss_deviation is not None
     assert found.accuracy.max_loss_deviation < 1e-5
-    warm = ["none" if mode == "memory" else "warm"] * 6
+    warm = ["none" if mode == "memory" else "warm"] * 3
     assert [one.cache for one in found.streaming.passes] == (warm if mode == "memory" else [*warm, "cold"])
     assert sorted(one.part for one in found.streaming.passes[:3]) == ["both", "pipeline", "step"]
     assert all(one.wait_ns + one.step_ns <= one.wall_ns for one in found.streaming.passes)

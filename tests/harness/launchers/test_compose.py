@@ -16,7 +16,7 @@ from harness.doctor.survey import output
 from harness.environments import locks
 from harness.launchers import images
 from harness.launchers.docker import image_name
-from harness.launchers.hardening import CODE, Allowance, harden
+from harness.launchers.hardening import CODE, DATA, Allowance, harden
 from harness.launchers.workers import ADDRESS
 from harness.plan import models, selection
 from harness.plan.capacity import bytes_of
@@ -198,7 +198,7 @@ def test_the_harness_knows_how_much_memory_a_worker_has() -> None:
 def test_a_worker_can_write_no_mount() -> None:
     for name in FRAMEWORKS:
         mounts = services()[name]["volumes"]
-        assert {mount["target"] for mount in mounts} == {f"{CODE}/bench", "/run/samestep"}
+        assert {mount["target"] for mount in mounts} == {f"{CODE}/bench", "/run/samestep", DATA}
         assert all(mount["read_only"] for mount in mounts)
 
 
@@ -210,7 +210,7 @@ def test_a_worker_comes_back_after_a_crash_and_rests_after_goodbye() -> None:
 def test_the_harness_can_write_the_results_and_become_their_owner_and_no_more() -> None:
     harness = services()["harness"]
     writable = [mount["target"] for mount in harness["volumes"] if not mount.get("read_only")]
-    assert writable == [f"{CODE}/results", "/run/samestep"]
+    assert writable == [f"{CODE}/results", "/run/samestep", DATA]
     assert (harness["cap_drop"], sorted(harness["cap_add"])) == (["ALL"], ["SETGID", "SETUID"])
     assert harness["network_mode"] == "none"
     assert harness["read_only"] is True

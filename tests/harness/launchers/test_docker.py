@@ -162,7 +162,7 @@ def test_runs_a_turn_in_a_hardened_container_of_the_frameworks_image_and_removes
     assert ended.tail == ("first line", "last line")
 
 
-def test_a_turn_that_streams_sees_the_data_sets_read_only_under_a_path_of_the_container() -> None:
+def test_a_turn_that_streams_sees_the_data_sets_read_only_and_where_the_host_has_them() -> None:
     engine = FakeEngine("samestep/torch:cpu")
     seen: list[str] = []
 
@@ -172,10 +172,10 @@ def test_a_turn_that_streams_sees_the_data_sets_read_only_under_a_path_of_the_co
     launcher = prepared(engine)
     engine.on_start = on_start
     launcher.take(dataclasses.replace(turn(), data="/somewhere/data"), lambda pid, folder: None)
-    assert seen == ["/data"]
-    assert "/somewhere/data:/data:ro" in engine.made[-1].options["volumes"]
+    assert seen == ["/somewhere/data"]
+    assert "/somewhere/data:/somewhere/data:ro" in engine.made[-1].options["volumes"]
     launcher.take(turn(), lambda pid, folder: None)
-    assert not any(":/data:" in volume for volume in engine.made[-1].options["volumes"])
+    assert not any("data" in volume for volume in engine.made[-1].options["volumes"])
 
 
 def test_the_turns_folder_is_open_to_the_container_and_closed_to_everyone_else() -> None:

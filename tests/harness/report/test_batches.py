@@ -171,3 +171,10 @@ def test_the_comment_and_pytest_benchmark_s_file_name_the_batches() -> None:
     assert "convnet batch 256" in github.comment(RUN, found)
     groups = {each["group"] for each in json.loads(pytest_benchmark.render(RUN, found, None))["benchmarks"]}
     assert len(groups) == 4
+
+
+def test_a_run_that_only_infers_is_told_as_such_above_its_steps() -> None:
+    infers, both = tables(RUN).steps, tables(mixed()).steps
+    assert infers.about.startswith("Time of one forward pass, and of the first: ")
+    assert not any("training step" in remark for remark in infers.remarks)
+    assert both.about.startswith("Time of one training step, and of the first: ")

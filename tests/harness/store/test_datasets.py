@@ -1,9 +1,9 @@
 """The data sets of a run: made once, and what is in the way is said before anything is written."""
 
+import dataclasses
 import os
 import shutil
 from collections import namedtuple
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,12 @@ import pytest
 from bench.catalogue import PipelineOffer
 from bench.data.dataset import open_dataset
 from harness.errors import SelectionError, SetupError
+from harness.launchers import choose
 from harness.plan.plan import make_plan
 from harness.store import datasets
 from tests.factories import cell, framework
 
-OFFER = replace(
+OFFER = dataclasses.replace(
     framework("numpy"),
     pipelines=tuple(PipelineOffer(name=name, sentence="", format=name) for name in ("memmap", "records")),
 )
@@ -64,9 +65,16 @@ def test_a_file_instead_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
         ready(tmp_path / "data", "memmap")
 
 
-def test_containers_without_a_mount_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SelectionError, match="the containers of --launcher workers have no data set"):
-        ready(tmp_path, "memmap", launcher="workers")
+def test_workers_read_where_compose_mounts_the_data_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = tmp_path / "data"
+    kind = dataclasses.replace(choose.LAUNCHERS["workers"], data=str(mounted))
+    monkeypatch.setattr(choose, "LAUNCHERS", {**choose.LAUNCHERS, "workers": kind})
+    with pytest.raises(SelectionError, match=f"--launcher workers have their data sets in {mounted}, a volume"):
+        ready(None, "memmap", launcher="workers")
+    mounted.mkdir()
+    assert ready(None, "memmap", launcher="workers")[0] == str(mounted)
+    with pytest.raises(SelectionError, match=f"--data: the containers of --launcher workers .* in {mounted}"):
+        ready(tmp_path / "mine", "memmap", launcher="workers")
 
 
 def test_a_run_that_streams_nothing_has_no_folder(tmp_path: Path) -> None:
