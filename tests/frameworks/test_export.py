@@ -27,7 +27,9 @@ pytestmark = [
 ]
 
 SOURCES = {mode.name: mode.source for mode in framework_offer("onnxruntime").modes if not mode.precision}
-PRODUCERS = {"torch": "pytorch 2.", "keras_tensorflow": "tf2onnx 1.", "jax": "jax2onnx 0."}
+PRODUCERS = {
+    "torch": "pytorch 2.", "keras_tensorflow": "tf2onnx 1.", "jax": "jax2onnx 0.", "flax": "jax2onnx of Flax 0.",
+}  # fmt: skip
 WORKLOAD = regression.make("base", "adam")
 TRAINED = {
     name: array.astype(np.float32)
