@@ -53,6 +53,8 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "jax": ("jit",),
     "numpy": ("eager",),
     "onnxruntime": ("from-torch", "from-keras", "from-jax"),
+    "onnxruntime_node": ("from-torch",),
+    "onnxruntime_web": ("from-torch",),
     "openvino": ("from-torch",),
     "tract": ("from-torch",),
     "litert": ("from-keras",),
