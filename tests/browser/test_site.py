@@ -18,11 +18,12 @@ from harness.publish import command, pages
 from harness.publish.add import Allowed
 from harness.publish.command import Asked
 from harness.report.charts.draw import draw
-from harness.store.folder import RunFolder
+from harness.store.folder import RUN_FILE, RunFolder
 from harness.validity.results import load
 from tests.factories import cell
 from tests.harness.publish.links import broken
 from tests.harness.publish.runs import COMPILE, EAGER, copied, written
+from tests.older import OLDER
 
 pytestmark = pytest.mark.browser
 PUBLISHED = ROOT / "results" / "published"
@@ -64,7 +65,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of the runs above, the published ones, and copies of one of them. Drawn are the charts of JAX alone."""
     copies = tmp_path_factory.mktemp("copies")
-    old = PUBLISHED / "20261120-cpu-quick"
+    old = OLDER / "20261120-cpu-quick"
     for number in range(5):
         versions = {"jax": "0.11.0", "torch": "2.14.0"} if number > 2 else {}
         copied(
@@ -81,7 +82,7 @@ def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(
             pages, "draw", lambda spec, name, label: draw(spec, name=name, label=label) if "jax" in label else ""
         )
-        published = (path for path in PUBLISHED.iterdir() if path.is_dir())
+        published = [path for path in (*PUBLISHED.iterdir(), *OLDER.iterdir()) if (path / RUN_FILE).is_file()]
         assert publish(made, *published, *copies.iterdir(), *(path for path in runs.iterdir())) == 0
     return made
 

@@ -1,4 +1,4 @@
-"""The runs that are mutated: a fresh one of NumPy, parts of published ones of older schemas, and a made one."""
+"""The runs that are mutated: a fresh one of NumPy, parts of two of older schemas, and a made one."""
 
 import shutil
 import subprocess
@@ -14,8 +14,9 @@ from harness.plan.plan import make_plan
 from harness.store.folder import RunFolder
 from tests import factories
 from tests.harness.report.example import example
+from tests.older import OLDER
 
-PUBLISHED: Final[Mapping[str, int]] = {"20261120-cpu-quick": 10, "20261121-cpu-ladders": 14}  # lines that are kept
+PARTS: Final[Mapping[str, int]] = {"20261120-cpu-quick": 10, "20261121-cpu-ladders": 14}  # lines that are kept
 FRAMEWORKS: Final = ("numpy", "jax", "tensorflow", "onnxruntime")
 MODES: Final = ("eager", "jit", "xla", "hello", "from-torch", "from-jax", "export", "limits", "sentinel")
 MOST_OF_A_CELL: Final = 2  # replicates in the made run
@@ -24,7 +25,7 @@ MOST_OF_A_CELL: Final = 2  # replicates in the made run
 def make(folder: Path, fresh: Path | None = None) -> list[Path]:
     """Make the runs in `folder`; the one called `fresh` is measured where it is not there yet, in some 20 s."""
     folder.mkdir(parents=True, exist_ok=True)
-    runs = [_made(folder / "made"), *(_part(folder / name, lines) for name, lines in PUBLISHED.items())]
+    runs = [_made(folder / "made"), *(_part(folder / name, lines) for name, lines in PARTS.items())]
     if fresh is None:
         return runs
     _measure(fresh)
@@ -32,8 +33,8 @@ def make(folder: Path, fresh: Path | None = None) -> list[Path]:
 
 
 def _part(run: Path, lines: int) -> Path:
-    """Copy the beginning of a published run."""
-    source = ROOT / "results" / "published" / run.name
+    """Copy the beginning of a run of an older schema."""
+    source = OLDER / run.name
     run.mkdir(exist_ok=True)
     for name in ("run.json", "plan.json"):
         shutil.copy(source / name, run / name)

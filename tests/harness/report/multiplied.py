@@ -16,7 +16,7 @@ from harness.store.folder import RunFolder
 from harness.validity.results import Run, load
 
 PUBLISHED: Final = Path(__file__).parents[3] / "results" / "published"
-LADDERS: Final = "20261121-cpu-ladders"  # 100 cells, five workloads of one size
+LADDERS: Final = "20261129-cpu-ladders"  # 100 cells, five workloads of one size
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from harness.store.folder import RunFolder
 from harness.validity import results
 from tests import factories, mutants
 from tests.harness.launchers.test_docker_members import TURN
+from tests.older import OLDER
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -239,7 +240,7 @@ def test_a_run_damaged_anywhere_is_reported_or_named(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("name", ["20261120-cpu-quick", "20261121-cpu-ladders"])
-def test_a_published_run_is_read(name: str) -> None:
-    run = results.load(RunFolder(Path(__file__).resolve().parents[3] / "results" / "published" / name))
+def test_a_run_of_an_older_schema_is_read(name: str) -> None:
+    run = results.load(RunFolder(OLDER / name))
     assert {record.schema for record in run.records} == {factories.record().schema}
     assert dataclasses.is_dataclass(run.facts)

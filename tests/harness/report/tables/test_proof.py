@@ -23,6 +23,7 @@ from harness.validity import results
 from harness.validity.results import Run
 from tests import factories
 from tests.factories import accuracy, cell, environment, proof, record, repeat, run, timing
+from tests.older import OLDER
 
 EAGER, COMPILE = cell(mode="eager"), cell(mode="compile")
 COMPILED = proof(mode="compile", compilations=1, compilations_timed=0, traces=1, graphs=1, cache_hits=0, cache_misses=2)
@@ -340,10 +341,10 @@ def indexed(records: list[Record]) -> tuple[Run, Tables]:
 
 
 class TestOlderRuns:
-    PUBLISHED = Path(__file__).parents[4] / "results" / "published" / "20261120-cpu-quick"
+    FIRST = OLDER / "20261120-cpu-quick"
 
-    def test_the_published_run_of_the_first_schema_still_has_its_baselines_and_titles(self) -> None:
-        found = tables(results.load(folder.RunFolder(self.PUBLISHED)))
+    def test_a_run_of_the_first_schema_still_has_its_baselines_and_titles(self) -> None:
+        found = tables(results.load(folder.RunFolder(self.FIRST)))
         keras = [row for row in found.steps.rows if row.cell.framework == "keras_tensorflow"]
         assert [(row.title, row.cell.mode, row.is_baseline) for row in keras] == [
             ("Keras", "batch-eager", True), ("Keras", "batch", False), ("Keras", "batch-jit", False),
@@ -351,7 +352,7 @@ class TestOlderRuns:
         assert all(row.speedup is not None for row in keras)
 
     def test_a_record_of_the_first_schema_has_a_row_in_every_table(self) -> None:
-        lines = map(json.loads, (self.PUBLISHED / "records.jsonl").read_text().splitlines())
+        lines = map(json.loads, (self.FIRST / "records.jsonl").read_text().splitlines())
         line = next(line for line in lines if line["schema"] == 1 and line["cell"]["track"] == "identical")
         found = tables(run([from_json(json.dumps(line))]))
         assert all(table.rows for table in (found.steps, found.proof, found.reproducibility, found.accuracy))
