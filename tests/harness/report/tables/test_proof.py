@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
