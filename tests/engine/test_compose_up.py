@@ -49,6 +49,22 @@ def test_up_runs_to_its_end_and_leaves_records_and_report_to_the_owner_of_the_fo
     assert environment.image.startswith("samestep/numpy, locks sha256:")
 
 
+def test_what_is_streamed_is_made_once_in_a_volume_that_the_workers_read(project: Make) -> None:
+    made = project(
+        SAMESTEP_STREAM="1MB", SAMESTEP_MODE="memmap,records-0", SAMESTEP_WORKLOAD="mlp", SAMESTEP_SIZE="tiny"
+    )
+    with made.up():
+        pass
+    assert made.statuses() == ["ok", "ok"]
+    found = {record.cell.mode: record.streaming for record in made.records()}
+    assert [each and each.sha256 == each.expected_sha256 != "" for each in found.values()] == [True, True]
+    assert any(one.cache == "cold" for one in found["records-0"].passes)  # type: ignore[union-attr]
+    assert "Making the data set 1MB in /data" in made.docker("logs", made.container("harness"))
+    with made.up():
+        pass
+    assert "Making the data set" not in made.compose("logs", "--since", "20s", "harness").stdout
+
+
 def test_a_second_up_builds_nothing_and_starts_its_first_replicate_within_10_s(project: Make) -> None:
     made = project()
     with made.up():

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from bench.data import make
 from bench.records import codec
 from bench.turns.turn import Turn, to_record
 from harness.launchers.docker import OWNER, DockerLauncher, why_not
@@ -60,6 +61,25 @@ def test_a_turn_gives_its_record_and_leaves_no_container(launcher: DockerLaunche
     assert made.phases.total_ns() / made.wall_ns > 0.9
     assert len(pids) == 1
     assert ours(engine) == []
+
+
+def test_a_damaged_data_set_is_named_where_the_host_has_it(launcher: DockerLauncher, tmp_path: Path) -> None:
+    make.make(tmp_path, "1MB", ["records"])
+    tmp_path.chmod(0o755)  # a container has another user
+    streamed = dataclasses.replace(
+        TURN,
+        cell=cell(framework="numpy", mode="records-0", workload="mlp", size="tiny", track="stream", stream="1MB"),
+        data=str(tmp_path),
+    )
+    made = to_record(streamed, launcher.take(streamed, lambda pid, folder: None))
+    assert made.status == "ok", made.reason
+    (shard,) = tmp_path.glob("1MB/records-*")
+    with shard.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\xff\x00")
+    made = to_record(streamed, launcher.take(streamed, lambda pid, folder: None))
+    assert made.status == "failed"
+    assert f"{shard} is damaged at byte 500" in made.reason
 
 
 def test_a_turn_past_its_limit_is_a_timeout(launcher: DockerLauncher, engine: Any) -> None:

@@ -52,7 +52,7 @@ def test_a_guest_predicts_as_numpy_does_in_float64_and_proves_what_it_ran(
     file, _ = exported(folder, *path[2:], *TINY)
     digest = subprocess.run(["sha256sum", file], capture_output=True, text=True, check=True).stdout.split()[0]
     assert digest in proof["evidence"]
-    assert "bfloat16" in found["bfloat16"]
+    assert "int8" in found["int8"]
     version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     assert [name.partition("==")[0] for name in found["versions"]] == [
         engine.replace("_", "-"), "node", "numpy",
