@@ -79,7 +79,7 @@ def test_a_damaged_data_set_is_named_where_the_host_has_it(launcher: DockerLaunc
         file.write(b"\xff\x00")
     made = to_record(streamed, launcher.take(streamed, lambda pid, folder: None))
     assert made.status == "failed"
-    assert f"{shard} is damaged at byte 500" in made.reason
+    assert f"{shard.name} is damaged at byte 5000, in sample 1: remove {tmp_path}/1MB" in made.reason
 
 
 def test_a_turn_past_its_limit_is_a_timeout(launcher: DockerLauncher, engine: Any) -> None:
