@@ -14,7 +14,7 @@ from bench.turns.variables import pair
 from harness.environments import cuda, locks
 from harness.launchers import images
 from harness.launchers.docker import image_name
-from tests.engine.project import base_image
+from tests.engine.project import ROOT, base_image
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]  # the first build fetches and unpacks 5 GB
 
@@ -51,6 +51,10 @@ def imports(name: str) -> str:
         backend = name.removeprefix("keras_")
         code = f"os.environ['KERAS_BACKEND'] = {backend!r}; import keras; assert keras.backend.backend() == {backend!r}"
         return f"import os; {code}"
+    if (package := ROOT / "images" / f"{name}.package.json").exists():
+        (asked,) = json.loads(package.read_text(encoding="utf-8"))["dependencies"]
+        words = ["node", "-e", f"require('/opt/venv/node_modules/{asked}')"]
+        return f"import subprocess; subprocess.run({words!r}, check=True)"
     return f"import {IMPORTS.get(name, name)}"
 
 
