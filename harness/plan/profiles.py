@@ -51,7 +51,6 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "tensorflow": ("function",),
     "keras_tensorflow": ("batch-jit",),
     "jax": ("jit",),
-    "numpy": ("eager",),
     "onnxruntime": ("from-torch", "from-keras", "from-jax"),
     "onnxruntime_node": ("from-torch",),
     "onnxruntime_web": ("from-torch",),

@@ -26,6 +26,11 @@ class Picture:
 
 PICTURES: Final = (
     Picture(path="docs/report.png", run="20261128-cpu-quick", last="#overview .matrix", most_px=1800),
+    Picture(
+        path="docs/inference.png", run="20261129-cpu-inference", first="#overview", last="#overview .matrix",
+        width_px=1080,
+        most_px=1000,
+    ),
 )  # fmt: skip
 # Those that come from no run: by path, what they are drawn from.
 BY_HAND: Final[Mapping[str, str]] = {"docs/floors.svg": "the floors of tests/test_order.py"}
