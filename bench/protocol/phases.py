@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -51,18 +52,34 @@ class PhaseClock:
 
 
 def ending(phase: PhaseClock, run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
-    """Run `run` and return how it ended: skipped where it returns a reason; failed, invalid or oom where it raises."""
+    """Run `run` and return how it ended: skipped where it returns a reason; failed, invalid or oom where it raises.
+
+    The handler of a signal may raise wherever the main thread is, so also while the error is described: PyTorch's does
+    for each worker that dies. It is taken away with the first error, and the first is what is told.
+    """
+    errors: list[Exception] = []
     try:
-        reason = run()
-    except InvalidResultError as error:
-        return "invalid", str(error), Failure(phase=phase.current)
-    except Exception as error:  # noqa: BLE001 - a framework may raise anything, and that is a result
         for _ in range(OF_HANDLERS):
-            # The handler of a signal may raise wherever the main thread is: PyTorch's does for each worker that dies.
-            with contextlib.suppress(Exception):
-                return _raised(phase, error)
-        return _raised(phase, error)
+            try:
+                return _described(phase, errors[0]) if errors else _ended(run)
+            except Exception as error:  # noqa: BLE001 - a framework may raise anything, and that is a result
+                with contextlib.suppress(ValueError):  # this is not the main thread
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                errors.append(error)
+    except Exception as error:  # noqa: BLE001 - raised by a handler outside of the inner block
+        errors.append(error)
+    return _described(phase, errors[0])
+
+
+def _ended(run: Callable[[], object]) -> tuple[Status, str, Failure | None]:
+    reason = run()
     return ("skipped", reason, None) if isinstance(reason, str) else ("ok", "", None)
+
+
+def _described(phase: PhaseClock, error: Exception) -> tuple[Status, str, Failure | None]:
+    if isinstance(error, InvalidResultError):
+        return "invalid", str(error), Failure(phase=phase.current)
+    return _raised(phase, error)
 
 
 def _raised(phase: PhaseClock, error: Exception) -> tuple[Status, str, Failure]:
