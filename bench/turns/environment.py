@@ -62,7 +62,7 @@ def _shown(name: str, value: str, turn: Turn) -> str:
     if name == KERNELS and value == turn.kernels:
         return f"{name}={{kernels}}"
     value = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    for folder, shown in ((str(scratch()), "{scratch}"), (_home(), "{home}")):  # who publishes a record keeps his name
+    for folder, shown in ((str(scratch()), "{scratch}"), (_home(), "{home}")):  # records are published: no user's name
         if folder not in ("", "/"):
             value = re.sub(rf"(?<![^=:;, ]){re.escape(folder)}(?![^/:;, ])", shown, value)
     return f"{name}={value}"
