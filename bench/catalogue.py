@@ -15,8 +15,10 @@ from typing import Any, Final
 from bench import lines
 from bench.data import FORMATS
 from bench.frameworks import FRAMEWORKS
+from bench.literals import read
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
+from bench.strategies import StrategyOffer, strategies
 from bench.workloads import WORKLOADS, docstring, load
 
 HELLO: Final = "hello"  # mode of the idiomatic track
@@ -33,6 +35,9 @@ LITERALS: Final = (
     "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
 )  # fmt: skip
 PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
+STRONG: Final = "strong"
+WEAK: Final = "weak"
+SCALINGS: Final = (STRONG, WEAK)
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
@@ -96,6 +101,7 @@ class FrameworkOffer:
     trains: bool = True  # False: it runs exported models alone, and only where it or a batch is named
     packages: str = ""  # the framework in whose environment and image it runs; empty: in its own
     pipelines: tuple[PipelineOffer, ...] = ()  # for input that is streamed, in the order of the tables
+    strategies: tuple[StrategyOffer, ...] = ()  # for data-parallel steps, in the order of the tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +177,7 @@ def framework_offer(name: str, folder: Path = Path(__file__).parent) -> Framewor
 
 def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
-    literals = _literals(tree)
+    literals = read(tree, LITERALS)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
     for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES", "PRECISIONS"):
@@ -214,6 +220,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         trains=bool(literals.get("TRAINS", True)),
         packages=str(literals.get("PACKAGES", "")),
         pipelines=_pipelines(folder / "streams" / f"{name}.py"),
+        strategies=strategies(folder / "parallel" / f"{name}.py", tuple(modes), devices),
     )
 
 
@@ -221,7 +228,7 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     """Return the pipelines that a file under bench/streams declares; none where there is no such file."""
     if not path.exists():
         return ()
-    literals = _literals(ast.parse(path.read_text(encoding="utf-8")), PIPELINE_LITERALS)
+    literals = read(ast.parse(path.read_text(encoding="utf-8")), PIPELINE_LITERALS)
     pipelines: Mapping[str, str] = literals["PIPELINES"]
     found = tuple(
         PipelineOffer(
@@ -236,6 +243,18 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     if strange := [each.name for each in found if each.format not in FORMATS]:
         raise ValueError(f"PIPELINES: {strange[0]} opens with none of the formats {', '.join(FORMATS)}")
     return found
+
+
+def strategy_offer(cell: Cell) -> StrategyOffer:
+    """Return the strategy of a cell with ranks.
+
+    Raises:
+        FrameworkError: its framework has none of that name.
+    """
+    for strategy in framework_offer(cell.framework).strategies:
+        if strategy.name == cell.mode:
+            return strategy
+    raise FrameworkError(f"bench/parallel/{cell.framework}.py: there is no strategy {cell.mode!r}")
 
 
 def _source(mode: str, named: str) -> tuple[str, str]:
@@ -296,6 +315,14 @@ def policy_lacking(cell: Cell) -> str:
     return f"{policy.name} is a policy of the allocator on {', '.join(policy.devices)}; this is {device}"
 
 
+def strategy_lacking(cell: Cell) -> str:
+    """Return why the strategy of a cell does not run on its device, as one sentence; empty: it does."""
+    if not cell.ranks or cell.device in (strategy := strategy_offer(cell)).devices:
+        return ""
+    where = " and ".join(IN_WORDS[name] for name in strategy.devices)
+    return f"{cell.mode} runs on {where} only; this is {IN_WORDS[cell.device]}"
+
+
 def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
     policies = literals.get("ALLOCATORS", {})
     if isinstance(policies, str):
@@ -305,16 +332,6 @@ def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
         PolicyOffer(name=name, environment=tuple(variables.items()), devices=devices)
         for name, variables in policies.items()
     )
-
-
-def _literals(tree: ast.Module, names: Sequence[str] = LITERALS) -> dict[str, Any]:
-    literals = {}
-    for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in names:
-            assert node.value is not None
-            literals[target.id] = ast.literal_eval(node.value)
-    return literals
 
 
 def _workload_offer(name: str) -> WorkloadOffer:
