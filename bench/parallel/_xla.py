@@ -53,6 +53,7 @@ def connect(world: World, *, processes: bool) -> Mesh:
         jax.config.update("jax_num_cpu_devices", 1 if processes else world.size)
     if processes:
         jax.config.update("jax_enable_preemption_service", False)  # it catches SIGTERM, and then nothing ends
+        jax.config.update("jax_enable_recoverability", True)  # else a rank aborts as it ends, if another has died
         jax.distributed.initialize(
             world.address,
             world.size,

@@ -1,0 +1,171 @@
+"""What TensorFlow's strategies share: the devices of the ranks, how its workers meet, and what its graph exchanges."""
+
+import json
+import math
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
+
+from bench.interface import Output
+from bench.parallel import Collectives, World
+
+WORKER: Final = "worker"  # the job of each rank
+MEETING_S: Final = 120.0  # for all ranks to have imported TensorFlow
+AWAY_MS: Final = 7 * 24 * 3600 * 1000  # a replicate that waits for its turn is stopped: it does not answer, and lives
+ENDING_MS: Final = 5000  # for the others to end as well
+EXCHANGES: Final = ("CollectiveReduce", "CollectiveGather", "CollectiveAllToAll", "NcclAllReduce")
+NAMES: Final = {"CollectiveReduce": "all-reduce", "NcclAllReduce": "all-reduce", "CollectiveGather": "all-gather"}
+
+
+_mine: Final[list[str]] = []  # the devices of this process's ranks
+
+
+def strategy_of(world: World, *, processes: bool) -> Any:
+    """Return MultiWorkerMirroredStrategy over the processes of all ranks, or MirroredStrategy in this one.
+
+    Raises:
+        RuntimeError: there are not so many GPUs.
+        OSError: the other processes do not come.
+    """
+    strategy = _joined(world) if processes else tf.distribute.MirroredStrategy(_split_device(world.size))
+    _mine[:] = strategy.extended.worker_devices
+    return strategy
+
+
+def wait(outputs: Sequence[Output]) -> None:
+    """Wait until every device of this process has finished; TensorFlow's own call waits for the other workers', too."""
+    for name in _mine:
+        with tf.device(name):
+            tf.raw_ops.SyncDevice()
+
+
+def _split_device(ranks: int) -> list[str]:
+    """Make one logical device for each rank: of the processor, or the GPUs as they are; return their names."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        (processor,) = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(ranks)]
+        tf.config.set_logical_device_configuration(processor, parts)
+    elif len(all_gpus := tf.config.list_physical_devices("GPU")) < ranks:
+        raise RuntimeError(f"{ranks} ranks need {ranks} GPUs, TensorFlow finds {len(all_gpus)}")
+    else:
+        tf.config.set_visible_devices(all_gpus[:ranks], "GPU")
+    return [device.name for device in tf.config.list_logical_devices("GPU" if gpus else "CPU")]
+
+
+def _joined(world: World) -> Any:
+    if tf.config.get_visible_devices("GPU"):
+        gpus = tf.config.list_physical_devices("GPU")
+        if len(gpus) < world.size:
+            raise RuntimeError(f"{world.size} ranks need {world.size} GPUs, TensorFlow finds {len(gpus)}")
+        tf.config.set_visible_devices(gpus[world.rank : world.rank + 1], "GPU")
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{WORKER}/replica:0/task:0",
+        heartbeat_timeout_in_ms=AWAY_MS,
+        shutdown_barrier_timeout_in_ms=ENDING_MS,
+        coordinated_jobs=[CoordinatedJob(name=WORKER, num_tasks=world.size)],
+    )
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({WORKER: addresses(world)}),
+        task_type=WORKER,
+        task_id=world.rank,
+        num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+
+
+def addresses(world: World) -> list[str]:
+    """Return a free address for the server of each rank: each rank finds its own, rank 0 collects and sends them all.
+
+    Raises:
+        OSError: not all ranks come within `MEETING_S`.
+    """
+    host, _, port = world.address.rpartition(":")
+    with socket.socket() as own:
+        own.bind((host, 0))
+        mine = f"{host}:{own.getsockname()[1]}"
+        if world.rank:
+            with _reach(host, int(port)) as leader:
+                leader.sendall(json.dumps([world.rank, mine]).encode() + b"\n")
+                told: list[str] = json.loads(leader.makefile("rb").readline())
+                return told
+        with socket.create_server((host, int(port)), backlog=world.size) as server:
+            server.settimeout(MEETING_S)
+            followers = [server.accept()[0] for _ in range(1, world.size)]
+            by_rank = {0: mine} | dict(json.loads(follower.makefile("rb").readline()) for follower in followers)
+            everyone = [by_rank[rank] for rank in range(world.size)]
+            for follower in followers:
+                with follower:
+                    follower.sendall(json.dumps(everyone).encode() + b"\n")
+            return everyone
+
+
+def _reach(host: str, port: int) -> socket.socket:
+    """Connect to rank 0, which may not be there yet."""
+    deadline = time.monotonic() + MEETING_S
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=MEETING_S)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def collectives(graph: tf.Graph, strategy: Any) -> Collectives:
+    """Return what one replica exchanges in a run of a graph, read from the graph's operations."""
+    first = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+    found = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type.startswith(EXCHANGES) and _same(tf.DeviceSpec.from_string(operation.device), first)
+    ]
+    hints = sorted({operation.get_attr("communication_hint").decode() for operation in found if _hints(operation)})
+    groups = {int(tf.get_static_value(operation.inputs[1])) for operation in found if _hints(operation)}
+    kinds = sorted({operation.type for operation in found})
+    names = {next((name for kind, name in NAMES.items() if each.startswith(kind)), each) for each in kinds}
+    return Collectives(
+        backend=_backend(hints, kinds),
+        ranks=strategy.num_replicas_in_sync if len(groups) != 1 else groups.pop(),
+        operations=tuple(sorted(names)),
+        count=len(found),
+        bytes=sum(operation.inputs[0].dtype.size * math.prod(operation.inputs[0].shape) for operation in found),
+        why="" if found else "the graph exchanges nothing",
+        evidence=f"{', '.join(kinds) or 'no collective'} on the first replica's device in the graph of the step, "
+        f"communication hint {', '.join(hints) or 'none'}; num_replicas_in_sync is {strategy.num_replicas_in_sync}",
+    )
+
+
+def _hints(operation: tf.Operation) -> bool:
+    return str(operation.type).startswith("Collective")
+
+
+def _same(device: tf.DeviceSpec, other: tf.DeviceSpec) -> bool:
+    return (device.device_type, device.device_index) == (other.device_type, other.device_index)
+
+
+def _backend(hints: list[str], kinds: list[str]) -> str:
+    """Return what carries the exchange: TensorFlow's own ring is all that there is for processors."""
+    if any(kind.startswith("Nccl") for kind in kinds) or "nccl" in hints:
+        return "nccl"
+    on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    return "ring" if hints and not on_gpu else ", ".join(hints)
+
+
+def replica_inputs(strategy: Any, world: World, arrays: Callable[[World], Any]) -> Any:
+    """Return what `arrays` makes for each replica of this process, on the replica's own device."""
+    devices = strategy.extended.worker_devices
+
+    def of_replica(replica: Any) -> Any:
+        rank = int(replica.replica_id_in_sync_group)
+        with tf.device(devices[rank % len(devices)]):
+            return arrays(World(rank=rank, size=world.size, scaling=world.scaling, address=world.address))
+
+    return strategy.experimental_distribute_values_from_function(of_replica)
