@@ -1,13 +1,15 @@
 """What TensorFlow's strategies share: the devices of the ranks, how its workers meet, and what its graph exchanges."""
 
+import dataclasses
 import json
 import math
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
 from tensorflow.python.eager import context
 
@@ -59,11 +61,6 @@ def _split_device(ranks: int) -> list[str]:
 
 
 def _joined(world: World) -> Any:
-    if tf.config.get_visible_devices("GPU"):
-        gpus = tf.config.list_physical_devices("GPU")
-        if len(gpus) < world.size:
-            raise RuntimeError(f"{world.size} ranks need {world.size} GPUs, TensorFlow finds {len(gpus)}")
-        tf.config.set_visible_devices(gpus[world.rank : world.rank + 1], "GPU")
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader=f"/job:{WORKER}/replica:0/task:0",
@@ -159,13 +156,13 @@ def _backend(hints: list[str], kinds: list[str]) -> str:
     return "ring" if hints and not on_gpu else ", ".join(hints)
 
 
-def replica_inputs(strategy: Any, world: World, arrays: Callable[[World], Any]) -> Any:
-    """Return what `arrays` makes for each replica of this process, on the replica's own device."""
+def rows(strategy: Any, world: World, array: NDArray[Any]) -> Any:
+    """Return the rows of a global batch that each replica of this process takes, on its own device."""
     devices = strategy.extended.worker_devices
 
     def of_replica(replica: Any) -> Any:
         rank = int(replica.replica_id_in_sync_group)
         with tf.device(devices[rank % len(devices)]):
-            return arrays(World(rank=rank, size=world.size, scaling=world.scaling, address=world.address))
+            return tf.constant(dataclasses.replace(world, rank=rank).shard(array))
 
     return strategy.experimental_distribute_values_from_function(of_replica)

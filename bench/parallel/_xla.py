@@ -58,7 +58,7 @@ def connect(world: World, *, processes: bool) -> Mesh:
             world.address,
             world.size,
             world.rank,
-            local_device_ids=None if _on_cpu() else [world.rank],
+            local_device_ids=None if _on_cpu() else [0],  # a follower sees its own GPU alone
             coordinator_bind_address=world.address,
             heartbeat_timeout_seconds=AWAY_S,
             shutdown_timeout_seconds=ENDING_S,

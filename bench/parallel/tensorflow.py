@@ -32,6 +32,8 @@ STRATEGIES = {
 PROCESSES = ("multi-worker",)
 COMPARED = {"mirrored": "function", "multi-worker": "function"}
 
+KINDS = {"mirrored": "MirroredStrategy", "multi-worker": "CollectiveAllReduceStrategy"}  # the class of each
+
 ADAM = one.ADAM
 start, wait, memory = device.choose, _tensorflow.wait, one.memory
 empty_cache, versions = one.empty_cache, one.versions
@@ -45,79 +47,107 @@ def build(workload: Workload, mode: str, precision: str, world: World) -> Parall
         return Skip(missing)
     strategy = _tensorflow.strategy_of(world, processes=mode in PROCESSES)
     forward = replace(FORWARD[workload.name], dtype=tf.as_dtype(PRECISIONS[precision].products))
-    return _training(workload, mode, forward, world, strategy)
-
-
-def _training(workload: Workload, mode: str, forward: Forward, world: World, strategy: Any) -> ParallelStep:
-    with strategy.scope():
-        parameters = {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
-        variables = list(parameters.values())
-        optimizer = optimizer_of(workload.optimizer)
-        optimizer.build(variables)
-    fresh = [value if value.any() else None for value in (variable.numpy() for variable in optimizer.variables)]
-    x, y = (
-        _tensorflow.replica_inputs(strategy, world, lambda ranked, a=array: tf.constant(ranked.shard(a)))
-        for array in workload.batch
-    )
-    last: Losses = ()
-
-    def slopes(x: tf.Tensor, y: tf.Tensor) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            loss = forward.loss(forward.predict(parameters, x), y)
-            share = loss / strategy.num_replicas_in_sync
-        return loss, tape.gradient(share, variables)
-
-    def update(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        loss, gradient = slopes(x, y)
-        optimizer.apply(gradient, variables)
-        return loss
-
-    def summed(x: tf.Tensor, y: tf.Tensor) -> Any:
-        _, gradient = slopes(x, y)
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def advance() -> Losses:
-        return local(strategy.run(update, args=(x, y)))
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def alone() -> Losses:
-        with _unsummed(optimizer):
-            return local(strategy.run(update, args=(x, y)))
-
-    exchanged = tf.function(lambda: [local(slope)[0] for slope in strategy.run(summed, args=(x, y))])
-    local: Any = strategy.experimental_local_results
-
-    def call() -> Losses:
-        nonlocal last
-        last = advance()
-        return last
-
-    def reset() -> None:
-        for name, array in workload.parameters.items():
-            parameters[name].assign(array)
-        for variable, value in zip(optimizer.variables, fresh, strict=True):
-            variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
-
-    def gradient() -> Mapping[str, Array32]:
-        return {name: slope.numpy() for name, slope in zip(parameters, exchanged(), strict=True)}
-
-    def copies() -> Sequence[Mapping[str, Array32]]:
-        each = [[copy.numpy() for copy in local(variable)] for variable in variables]
-        return [dict(zip(parameters, arrays, strict=True)) for arrays in zip(*each, strict=True)]
-
-    trace = functools.cache(advance.get_concrete_function)
+    mirrored = _Mirrored(workload, forward, world, strategy)
     return ParallelStep(
-        call=call,
-        reset=reset,
-        parameters=lambda: arrays_of(parameters),
-        gradient=gradient,
-        proof=lambda: _proof(mode, strategy, advance, trace, local(variables[0]), last),
-        collectives=functools.cache(lambda: _tensorflow.collectives(trace().graph, strategy)),
-        unsynchronised=alone,
-        copies=None if mode in PROCESSES else copies,
+        call=mirrored.call,
+        reset=mirrored.reset,
+        parameters=lambda: arrays_of(mirrored.parameters),
+        gradient=mirrored.gradient,
+        proof=lambda: mirrored.proof(mode),
+        collectives=functools.cache(lambda: _tensorflow.collectives(mirrored.graph(), strategy)),
+        unsynchronised=mirrored.alone,
+        copies=None if mode in PROCESSES else mirrored.copies,
         devices=lambda: [device_of(name) for name in strategy.extended.worker_devices],
     )
+
+
+class _Mirrored:
+    """The variables of all replicas, with a copy on each, and the functions that train them."""
+
+    def __init__(self, workload: Workload, forward: Forward, world: World, strategy: Any) -> None:
+        self.workload, self.forward, self.strategy = workload, forward, strategy
+        with strategy.scope():
+            self.parameters = {name: tf.Variable(array, name=name) for name, array in workload.parameters.items()}
+            self.variables = list(self.parameters.values())
+            self.optimizer = optimizer_of(workload.optimizer)
+            self.optimizer.build(self.variables)
+        values = (variable.numpy() for variable in self.optimizer.variables)
+        self.fresh = [value if value.any() else None for value in values]
+        self.batch = tuple(_tensorflow.rows(strategy, world, array) for array in workload.batch)
+        self.last: Losses = ()
+        self.advance = tf.function(self._step)
+        self.alone = tf.function(self._step_alone)
+        self.slope = tf.function(self._summed)
+
+    def _slopes(self, x: tf.Tensor, y: tf.Tensor) -> tuple[Any, Any]:
+        """Return a replica's loss, and the gradient of its share in the mean over all replicas."""
+        with tf.GradientTape() as tape:
+            loss = self.forward.loss(self.forward.predict(self.parameters, x), y)
+            share = loss / self.strategy.num_replicas_in_sync
+        return loss, tape.gradient(share, self.variables)
+
+    def _update(self, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        loss, gradient = self._slopes(x, y)
+        self.optimizer.apply(gradient, self.variables)
+        return loss
+
+    def _step(self) -> Losses:
+        losses: Losses = self.strategy.experimental_local_results(self.strategy.run(self._update, args=self.batch))
+        return losses
+
+    def _step_alone(self) -> Losses:
+        with _unsummed(self.optimizer):
+            return self._step()
+
+    def _summed(self) -> list[Any]:
+        def of_replica(x: tf.Tensor, y: tf.Tensor) -> Any:
+            _, gradient = self._slopes(x, y)
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradient)
+
+        slopes = self.strategy.run(of_replica, args=self.batch)
+        return [self.strategy.experimental_local_results(slope)[0] for slope in slopes]
+
+    def call(self) -> Losses:
+        """Advance all replicas by a step; return the losses of this process's."""
+        self.last = self.advance()
+        return self.last
+
+    def reset(self) -> None:
+        """Go back to the initial parameters and a fresh optimiser."""
+        for name, array in self.workload.parameters.items():
+            self.parameters[name].assign(array)
+        for variable, value in zip(self.optimizer.variables, self.fresh, strict=True):
+            variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
+
+    def gradient(self) -> Mapping[str, Array32]:
+        """Return what the exchange makes of the replicas' gradients."""
+        return {name: slope.numpy() for name, slope in zip(self.parameters, self.slope(), strict=True)}
+
+    def copies(self) -> Sequence[Mapping[str, Array32]]:
+        """Return the parameters as each device of this process has them."""
+        local = self.strategy.experimental_local_results
+        each = [[copy.numpy() for copy in local(variable)] for variable in self.variables]
+        return [dict(zip(self.parameters, arrays, strict=True)) for arrays in zip(*each, strict=True)]
+
+    def proof(self, mode: str) -> ModeProof:
+        """Return what ran: the step's graph, and over how many replicas."""
+        traces = self.advance.experimental_get_tracing_count()
+        kind = type(self.strategy).__name__
+        copies = self.strategy.experimental_local_results(self.variables[0])
+        return prove(
+            mode if traces and kind == KINDS[mode] else "eager",
+            Graphs(functions=1, traces=traces),
+            device=copies[0].device,
+            precision=copies[0].dtype.name,
+            compute_precision=", ".join(sorted(products(self.graph()))) if traces else "",
+            output=self.last[0] if self.last else None,
+            evidence=f"{kind} with {self.strategy.num_replicas_in_sync} replicas in sync, {len(copies)} in this"
+            f" process; its tf.function was traced {traces} times",
+        )
+
+    def graph(self) -> tf.Graph:
+        """Return the graph of the step."""
+        return self.advance.get_concrete_function().graph
 
 
 @contextlib.contextmanager
@@ -128,24 +158,6 @@ def _unsummed(optimizer: Any) -> Iterator[None]:
         yield
     finally:
         del optimizer._all_reduce_sum_gradients
-
-
-def _proof(mode: str, strategy: Any, advance: Any, trace: Any, copies: Sequence[Any], last: Losses) -> ModeProof:
-    """Return what ran: the step's graph, and over how many replicas."""
-    traces = advance.experimental_get_tracing_count()
-    replicas = strategy.num_replicas_in_sync
-    kind = type(strategy).__name__
-    expected = {"mirrored": "MirroredStrategy", "multi-worker": "CollectiveAllReduceStrategy"}[mode]
-    return prove(
-        mode if traces and kind == expected else "eager",
-        Graphs(functions=1, traces=traces),
-        device=copies[0].device,
-        precision=copies[0].dtype.name,
-        compute_precision=", ".join(sorted(products(trace().graph))) if traces else "",
-        output=last[0] if last else None,
-        evidence=f"{kind} with {replicas} replicas in sync, {len(copies)} in this process; its tf.function was traced "
-        f"{traces} times",
-    )
 
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
