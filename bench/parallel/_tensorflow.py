@@ -34,7 +34,7 @@ def strategy_of(world: World, *, processes: bool) -> Any:
         RuntimeError: there are not so many GPUs.
         OSError: the other processes do not come.
     """
-    strategy = _joined(world) if processes else tf.distribute.MirroredStrategy(_split_device(world.size))
+    strategy = _joined(world) if processes else tf.distribute.MirroredStrategy(split_device(world.size))
     _mine[:] = strategy.extended.worker_devices
     return strategy
 
@@ -46,7 +46,7 @@ def wait(outputs: Sequence[Output]) -> None:
             tf.raw_ops.SyncDevice()
 
 
-def _split_device(ranks: int) -> list[str]:
+def split_device(ranks: int) -> list[str]:
     """Make one logical device for each rank: of the processor, or the GPUs as they are; return their names."""
     gpus = tf.config.get_visible_devices("GPU")
     if not gpus:

@@ -81,14 +81,14 @@ def replicate(mesh: Mesh, tree: Any) -> Any:
     return jax.tree.map(lambda array: jax.make_array_from_callback(np.shape(array), sharding, lambda _: array), tree)
 
 
-def split(mesh: Mesh, world: World, array: NDArray[Any]) -> jax.Array:
-    """Return an array of the global batch whose rows lie where their rank computes."""
+def split(mesh: Mesh, world: World, array: NDArray[Any], sharding: jax.sharding.Sharding | None = None) -> jax.Array:
+    """Return an array of the global batch whose rows lie where their rank computes, with this name for it."""
     parts = [
         jax.device_put(dataclasses.replace(world, rank=rank).shard(array), device)
         for rank, device in enumerate(mesh.devices.flat)
         if device in mesh.local_devices
     ]
-    return jax.make_array_from_single_device_arrays(array.shape, NamedSharding(mesh, BY_ROWS), parts)
+    return jax.make_array_from_single_device_arrays(array.shape, sharding or NamedSharding(mesh, BY_ROWS), parts)
 
 
 def copies(parameters: Mapping[str, jax.Array]) -> Sequence[Mapping[str, Array32]]:
