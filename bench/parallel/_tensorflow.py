@@ -1,10 +1,7 @@
 """What TensorFlow's strategies share: the devices of the ranks, how its workers meet, and what its graph exchanges."""
 
 import dataclasses
-import json
 import math
-import socket
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,10 +11,9 @@ from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import Coordin
 from tensorflow.python.eager import context
 
 from bench.interface import Output
-from bench.parallel import Collectives, World
+from bench.parallel import Collectives, World, _addresses
 
 WORKER: Final = "worker"  # the job of each rank
-MEETING_S: Final = 120.0  # for all ranks to have imported TensorFlow
 AWAY_MS: Final = 7 * 24 * 3600 * 1000  # a replicate that waits for its turn is stopped: it does not answer, and lives
 ENDING_MS: Final = 5000  # for the others to end as well
 EXCHANGES: Final = ("CollectiveReduce", "CollectiveGather", "CollectiveAllToAll", "NcclAllReduce")
@@ -69,51 +65,13 @@ def _joined(world: World) -> Any:
         coordinated_jobs=[CoordinatedJob(name=WORKER, num_tasks=world.size)],
     )
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec({WORKER: addresses(world)}),
+        tf.train.ClusterSpec({WORKER: _addresses.of_ranks(world)}),
         task_type=WORKER,
         task_id=world.rank,
         num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
         rpc_layer="grpc",
     )
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
-
-
-def addresses(world: World) -> list[str]:
-    """Return a free address for the server of each rank: each rank finds its own, rank 0 collects and sends them all.
-
-    Raises:
-        OSError: not all ranks come within `MEETING_S`.
-    """
-    host, _, port = world.address.rpartition(":")
-    with socket.socket() as own:
-        own.bind((host, 0))
-        mine = f"{host}:{own.getsockname()[1]}"
-        if world.rank:
-            with _reach(host, int(port)) as leader:
-                leader.sendall(json.dumps([world.rank, mine]).encode() + b"\n")
-                told: list[str] = json.loads(leader.makefile("rb").readline())
-                return told
-        with socket.create_server((host, int(port)), backlog=world.size) as server:
-            server.settimeout(MEETING_S)
-            followers = [server.accept()[0] for _ in range(1, world.size)]
-            by_rank = {0: mine} | dict(json.loads(follower.makefile("rb").readline()) for follower in followers)
-            everyone = [by_rank[rank] for rank in range(world.size)]
-            for follower in followers:
-                with follower:
-                    follower.sendall(json.dumps(everyone).encode() + b"\n")
-            return everyone
-
-
-def _reach(host: str, port: int) -> socket.socket:
-    """Connect to rank 0, which may not be there yet."""
-    deadline = time.monotonic() + MEETING_S
-    while True:
-        try:
-            return socket.create_connection((host, port), timeout=MEETING_S)
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def collectives(graph: tf.Graph, strategy: Any) -> Collectives:
@@ -134,7 +92,6 @@ def collectives(graph: tf.Graph, strategy: Any) -> Collectives:
         operations=tuple(sorted(names)),
         count=len(found),
         bytes=sum(operation.inputs[0].dtype.size * math.prod(operation.inputs[0].shape) for operation in found),
-        why="" if found else "the graph exchanges nothing",
         evidence=f"{', '.join(kinds) or 'no collective'} on the first replica's device in the graph of the step, "
         f"communication hint {', '.join(hints) or 'none'}; num_replicas_in_sync is {strategy.num_replicas_in_sync}",
     )

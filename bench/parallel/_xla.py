@@ -1,8 +1,6 @@
 """What the strategies on JAX share: the devices of the ranks, arrays over them, and what XLA's program exchanges."""
 
 import dataclasses
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,21 +9,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
-from bench.parallel import Collectives, World
+from bench.parallel import Collectives, World, _hlo
 from bench.reference.precision import TF32
 from bench.reference.workload import Array32
 
 AXIS: Final = "ranks"
 EVERYWHERE: Final = PartitionSpec()  # the same on every device
 BY_ROWS: Final = PartitionSpec(AXIS)
-SENDS: Final = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-# an instruction of optimized HLO: its result, one shape or a tuple of them, and its name; "-done" repeats "-start"
-SENT: Final = re.compile(rf"= (\(.*?\)|\S+) ({'|'.join(SENDS)})(?:-start)?\(")
-GROUPS: Final = re.compile(r"replica_groups=(.+?), (?:channel_id|use_global|constrain|to_apply|dimensions|metadata)")
 AWAY_S: Final = 7 * 24 * 3600  # a replicate that waits for its turn is stopped: it does not answer, and is not dead
 ENDING_S: Final = 5  # for the others to end as well
 PARTITIONED: Final = "XLA's partitioner puts the exchange into the program: jit has no step without it"
-SHAPE: Final = re.compile(r"([a-z]+\d+)\[([\d,]*)\]")
 
 
 def start(device: str, threads: int) -> None:
@@ -120,45 +113,17 @@ def spread(mesh: Mesh) -> str:
 
 
 def collectives(program: str, mesh: Mesh) -> Collectives:
-    """Return what a program exchanges in one run, read from its optimized HLO.
-
-    An operation on a tuple of arrays counts as one, with the bytes of all of them.
-    """
-    found = [(operation, _bytes_of(shapes)) for shapes, operation in SENT.findall(program)]
-    groups = sorted(set(GROUPS.findall(program)))
+    """Return what a program exchanges in one run, read from its optimized HLO."""
+    sent = _hlo.sent(program)
+    groups = _hlo.groups(program)
     return Collectives(
         backend=_backend(mesh),
-        ranks=_ranks_in(groups[0]) if groups else None,
-        operations=tuple(sorted({operation for operation, _ in found})),
-        count=len(found),
-        bytes=sum(size for _, size in found),
-        why="" if groups else "the program exchanges nothing",
+        ranks=_hlo.size_of(groups[0]) if groups else None,
+        operations=tuple(sorted({operation for operation, _ in sent})),
+        count=len(sent),
+        bytes=sum(size for _, size in sent),
         evidence=f"read from the optimized HLO of the step, replica groups {', '.join(groups) or 'none'}; "
         f"JAX counts {mesh.size} devices in {jax.process_count()} processes",
-    )
-
-
-def _ranks_in(groups: str) -> int | None:
-    """Return the size of a replica group; None where it is written in a way that is not known here.
-
-    XLA writes {{0,1},{2,3}}, or [2,2]<=[4], groups and their size, or mesh['a'=2,'b'=1] {'a'}, axes and those that the
-    group has.
-    """
-    if listed := re.match(r"\{\{([\d,]+)\}", groups):
-        return len(listed[1].split(","))
-    if shaped := re.match(r"\[\d+,(\d+)\]<=", groups):
-        return int(shaped[1])
-    if meshed := re.match(r"mesh\[(.*?)\] \{(.*?)\}", groups):
-        sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", meshed[1])}
-        return math.prod(sizes[name] for name in re.findall(r"'(\w+)'", meshed[2]))
-    return None
-
-
-def _bytes_of(shapes: str) -> int:
-    """Return the bytes of the arrays in "f32[128]{0}" or "(f32[128]{0}, f32[])"."""
-    return sum(
-        math.prod(int(n) for n in dimensions.split(",") if n) * int(re.sub(r"\D", "", dtype)) // 8
-        for dtype, dimensions in SHAPE.findall(shapes)
     )
 
 

@@ -22,5 +22,5 @@ def build(workload: Workload, mode: str, precision: str, world: World) -> Parall
     try:
         found = keras.distribution.list_devices()
     except AttributeError as error:
-        return Skip(f"Keras' distribution API does not work on PyTorch: {error}")
+        return Skip(f"Keras has no distribution API on PyTorch ({error})")
     return Skip(f"Keras lists {', '.join(found)} on PyTorch: no step over them is known here")

@@ -162,4 +162,5 @@ def _unsummed(optimizer: Any) -> Iterator[None]:
 
 def to_numpy(outputs: Sequence[Output]) -> Array64:
     """Return the losses, shape (steps,), of a step the mean over this process's replicas."""
-    return np.asarray([[float(loss) for loss in losses] for losses in outputs], np.float64).mean(axis=1)
+    means: Array64 = np.asarray([[float(loss) for loss in losses] for losses in outputs], np.float64).mean(axis=1)
+    return means
