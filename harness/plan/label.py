@@ -24,4 +24,6 @@ def name(cell: Cell) -> str:
     )
     work = f"batch {cell.batch}" if cell.batch else cell.optimizer
     work = f"{work} from {cell.stream}" if cell.stream else work
+    if cell.ranks:
+        work = f"{work}, {cell.ranks} {'rank' if cell.ranks == 1 else f'ranks {cell.scaling}'}"
     return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{track}"

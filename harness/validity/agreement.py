@@ -79,7 +79,7 @@ def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str
         if record.status != "ok" or cell.track != "identical" or accuracy is None or measure.of(accuracy) is None:
             continue
         formula = accuracy.formula if measure.by_formula else ""
-        key = (cell.workload, cell.optimizer, cell.size, cell.precision, str(cell.batch), formula)
+        key = (cell.workload, cell.optimizer, cell.size, cell.precision, str(cell.batch), str(cell.enlarged), formula)
         groups.setdefault(key, {}).setdefault(cell.framework, []).append(record)
     return groups.values()
 

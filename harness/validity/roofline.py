@@ -155,7 +155,7 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
     for cell, step_ns in _steps(records).items():
         work = works.get((cell.workload, cell.size))
         is_other = (cell.framework, cell.mode) in inferring and not cell.batch  # what is declared is a training step
-        if work is None or is_other:
+        if work is None or is_other or cell.ranks > 1:  # the limits are of one process
             continue
         shares = limits.shares(cell.precision, work_of(cell, work), step_ns)
         nearest = max(shares, key=lambda share: share.value, default=None)
