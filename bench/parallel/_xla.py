@@ -1,6 +1,7 @@
 """What the strategies on JAX share: the devices of the ranks, arrays over them, and what XLA's program exchanges."""
 
 import dataclasses
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ EVERYWHERE: Final = PartitionSpec()  # the same on every device
 BY_ROWS: Final = PartitionSpec(AXIS)
 AWAY_S: Final = 7 * 24 * 3600  # a replicate that waits for its turn is stopped: it does not answer, and is not dead
 ENDING_S: Final = 5  # for the others to end as well
+NOT_LISTENING: Final = "Failed to start RPC server"  # JAX's words where another program has the address
 PARTITIONED: Final = "XLA's partitioner puts the exchange into the program: jit has no step without it"
 
 
@@ -41,12 +43,24 @@ def connect(world: World, *, processes: bool) -> Mesh:
 
     Raises:
         RuntimeError: there are not so many devices, or the other processes do not come.
+        OSError: another program has the address.
     """
     if _on_cpu():
         jax.config.update("jax_num_cpu_devices", 1 if processes else world.size)
     if processes:
-        jax.config.update("jax_enable_preemption_service", False)  # it catches SIGTERM, and then nothing ends
-        jax.config.update("jax_enable_recoverability", True)  # else a rank aborts as it ends, if another has died
+        _meet(world)
+    found = jax.devices("cpu" if _on_cpu() else "cuda")
+    if len(found) < world.size:
+        raise RuntimeError(f"{world.size} ranks need {world.size} devices, JAX finds {len(found)}")
+    mesh = Mesh(np.array(found[: world.size]), (AXIS,))
+    jax.config.update("jax_default_device", mesh.local_devices[0])
+    return mesh
+
+
+def _meet(world: World) -> None:
+    jax.config.update("jax_enable_preemption_service", False)  # it catches SIGTERM, and then nothing ends
+    jax.config.update("jax_enable_recoverability", True)  # else a rank aborts as it ends, if another has died
+    try:
         jax.distributed.initialize(
             world.address,
             world.size,
@@ -56,12 +70,10 @@ def connect(world: World, *, processes: bool) -> Mesh:
             heartbeat_timeout_seconds=AWAY_S,
             shutdown_timeout_seconds=ENDING_S,
         )
-    found = jax.devices("cpu" if _on_cpu() else "cuda")
-    if len(found) < world.size:
-        raise RuntimeError(f"{world.size} ranks need {world.size} devices, JAX finds {len(found)}")
-    mesh = Mesh(np.array(found[: world.size]), (AXIS,))
-    jax.config.update("jax_default_device", mesh.local_devices[0])
-    return mesh
+    except jax.errors.JaxRuntimeError as error:
+        if NOT_LISTENING not in str(error):
+            raise
+        raise OSError(errno.EADDRINUSE, f"JAX's service cannot listen at {world.address}") from None
 
 
 def _on_cpu() -> bool:
