@@ -193,3 +193,10 @@ def test_after_a_replicate_all_followers_can_be_ended(turn: Turn, monkeypatch: p
     end_all()
     end_all()
     assert is_gone(pid)
+
+
+def test_a_repeat_has_its_ranks_too(turn: Turn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED", "")
+    again = replicate.repeat(turn, "warm", lambda: lead.framework_of(turn), lambda: prepare.workload_of(turn))
+    assert (again.status, again.reason) == ("ok", "")
+    assert again.fingerprint
