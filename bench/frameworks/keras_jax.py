@@ -58,7 +58,12 @@ DTYPES = {"bf16": "bfloat16", "f32": "float32"}
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the mode's step: Keras' own, or one epoch of its loop."""
-    keras_on_jax = Backend(
+    return step.build(workload, mode, precision, backend())
+
+
+def backend() -> Backend:
+    """Return what JAX gives to Keras' step."""
+    return Backend(
         gradient=_gradient,
         uncompiled=EAGER,
         prove=_prove,
@@ -66,7 +71,6 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         round_to_tf32=_round_to_tf32,
         forget=_forget,
     )
-    return step.build(workload, mode, precision, keras_on_jax)
 
 
 def _forget(model: keras.Model) -> None:
@@ -109,7 +113,7 @@ def _gradient(model: keras.Model, loss: models.Loss, x: jax.Array, y: jax.Array)
 def _prove(model: keras.Model) -> ModeProof:
     """Return what JAX ran of Keras' step, by the programs that `jax.jit` keeps for it."""
     keras_step = step_of(model)
-    programs = _jitted(keras_step)._cache_size() if keras_step and model.jit_compile else 0
+    programs = jitted(keras_step)._cache_size() if keras_step and model.jit_compile else 0
     body = Body()
     body.on_tracers = programs
     return dataclasses.replace(
@@ -124,10 +128,10 @@ def _prove(model: keras.Model) -> ModeProof:
     )
 
 
-def _jitted(step: Callable[..., Any]) -> Any:
+def jitted(step: Callable[..., Any]) -> Any:
     """Return what Keras gave to `jax.jit`, out of the closure of its step, or of the one inside to predict."""
     hidden = inspect.getclosurevars(step).nonlocals
-    return hidden["step_function"] if "step_function" in hidden else _jitted(hidden["_step_function"])
+    return hidden["step_function"] if "step_function" in hidden else jitted(hidden["_step_function"])
 
 
 def wait(outputs: Sequence[Output]) -> None:

@@ -14,7 +14,7 @@ It stands in for the module under `bench/frameworks` for cells with ranks. So it
 (mostly by re-export: ADAM, FORWARD, start, wait, to_numpy, memory, empty_cache, versions), with the `build` of
 `Strategies`.
 
-    one process      `start` splits the device into as many as the cell has ranks, `build` is called once, as rank 0
+    one process      `build` splits the device into as many as there are ranks; it is called once, as rank 0
     processes        each rank imports the file, starts and builds for itself (`bench.parallel.lead`); the calls of a
                      round need no word between them, since the collectives keep them in step
 

@@ -103,7 +103,7 @@ class Led:
 
     def start(self, device: str, threads: int) -> None:
         """Start the framework in all ranks; raises FollowerError where one does not."""
-        self._module.start(device, threads)
+        self._module.start(device, threads * prepare.ranks_here(self._turn.cell))
         if self._group:
             self._group.settle()
             self._start_ns = time.perf_counter_ns() - self._group.begin_ns

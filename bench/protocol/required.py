@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from bench.records.record import FORWARD_ONLY, Cell, Memory, ModeProof, Timing
 from bench.reference.precision import FLOAT32, PRECISIONS, TF32
+from bench.turns.prepare import ranks_here
 
 # CPU time over wall time may exceed the requested threads by so much: the clocks of the two differ, and a
 # framework may keep a thread of its own in addition to the pool.
@@ -15,7 +16,11 @@ class InvalidResultError(Exception):
 
 
 def require_mode(cell: Cell, threads: int, proof: ModeProof) -> None:
-    """Raise InvalidResultError unless the framework ran what was requested: mode, device, precision, threads."""
+    """Raise InvalidResultError unless the framework ran what was requested: mode, device, precision, threads.
+
+    `threads` are those of one rank; ranks in one process share a pool.
+    """
+    threads *= ranks_here(cell)
     products = PRECISIONS[cell.precision].products
     unknown = FLOAT32 if products == FLOAT32 else "an unknown precision"
     # a loss is always float32; predictions may have the dtype of the last product

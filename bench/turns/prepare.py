@@ -46,7 +46,7 @@ def prepare(turn: Turn) -> None:
     """
     _move(turn)
     for name, value in of_framework(turn.cell):
-        os.environ[name] = value.format(threads=turn.threads, scratch=scratch(), ranks=turn.cell.ranks)
+        os.environ[name] = value.format(threads=threads_of(turn), scratch=scratch(), ranks=turn.cell.ranks)
     if turn.model and turn.model.artifact and MODEL in os.environ:
         with contextlib.suppress(ArtifactError):  # `workload_of` says it, when there is a record to say it in
             Path(os.environ[MODEL]).write_bytes(content(turn.model.artifact, "the model"))
@@ -82,6 +82,16 @@ def own_cpus(turn: Turn) -> set[int]:
     """Return the processors of rank 0, where each rank is a process; empty: this process has all of the turn's."""
     each = len(turn.cpus) // turn.cell.ranks if turn.cell.ranks else 0
     return set(turn.cpus[:each]) if each and strategy_offer(turn.cell).in_processes else set()
+
+
+def ranks_here(cell: Cell) -> int:
+    """Return the ranks that one process of this cell has: all, where each is a device of it, or one."""
+    return cell.ranks if cell.ranks and not strategy_offer(cell).in_processes else 1
+
+
+def threads_of(turn: Turn) -> int:
+    """Return the threads of this process: those of all ranks that it has, which share a pool."""
+    return turn.threads * ranks_here(turn.cell)
 
 
 def scratch() -> Path:

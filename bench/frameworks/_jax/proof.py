@@ -111,7 +111,7 @@ def proof_of(
 
 
 def _device_of(array: jax.Array) -> str:
-    return ", ".join(sorted(f"cuda:{d.id}" if d.platform == "gpu" else d.platform for d in array.devices()))
+    return ", ".join(sorted({f"cuda:{d.id}" if d.platform == "gpu" else d.platform for d in array.devices()}))
 
 
 def _pool_threads() -> int | None:

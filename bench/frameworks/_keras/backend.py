@@ -30,5 +30,6 @@ class Backend:
     round_to_tf32: Callable[[], str]  # switch it on; why that cannot be, as one sentence; empty: done
     prepare: Callable[[keras.Model], None] = lambda model: None  # what has to be done before the first step
     forget: Callable[[keras.Model], None] = lambda model: None  # drop what Keras holds of the last step, for a reset
+    place: Callable[[Any], Any] = keras.ops.convert_to_tensor  # NumPy's x or y on the device
     # from NumPy's x and y what `fit` takes fastest, one batch an epoch
     feed: Callable[[Any, Any], Mapping[str, Any]] = _arrays

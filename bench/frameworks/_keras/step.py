@@ -65,7 +65,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
     backend.prepare(model)
     fresh = [_unless_zero(array) for array in _copies(optimizer.variables)]
     # What a fit takes is its own affair: a tensor that nobody computes with would lie on the device beside it.
-    batch = _tensors(workload) if method == "batch" else ()
+    batch = _tensors(workload, backend) if method == "batch" else ()
     data = backend.feed(*workload.batch) if method == "fit" else {}
 
     def fit(epochs: int) -> Sequence[float]:
@@ -79,7 +79,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
             variable.assign(np.zeros(variable.shape, variable.dtype) if value is None else value)
 
     def gradient() -> Mapping[str, Array32]:
-        slopes = backend.gradient(model, loss, *_tensors(workload))
+        slopes = backend.gradient(model, loss, *_tensors(workload, backend))
         return dict(zip(workload.parameters, _copies(slopes), strict=True))
 
     precisions = compute_precisions(model, workload.batch.x, backend)
@@ -96,7 +96,7 @@ def _training(workload: Workload, model: keras.Model, method: str, ending: str, 
 def _inference(workload: Workload, model: keras.Model, ending: str, backend: Backend) -> Step:
     """Return `predict_on_batch`."""
     model.compile(**COMPILE[ending])
-    x, _ = _tensors(workload)
+    x, _ = _tensors(workload, backend)
     last: Any = None
 
     def call() -> Any:
@@ -122,9 +122,9 @@ def _parameters(workload: Workload, model: keras.Model) -> Mapping[str, Array32]
     return dict(zip(workload.parameters, _copies(model.weights), strict=True))
 
 
-def _tensors(workload: Workload) -> tuple[Any, ...]:
+def _tensors(workload: Workload, backend: Backend) -> tuple[Any, ...]:
     """Return x and y as the backend's tensors, on the device."""
-    return tuple(keras.ops.convert_to_tensor(array) for array in workload.batch)
+    return tuple(backend.place(array) for array in workload.batch)
 
 
 def _unless_zero(array: Array32) -> Array32 | None:

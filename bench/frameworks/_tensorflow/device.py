@@ -18,6 +18,12 @@ _entries_at_start = 0
 
 def start(device: str, threads: int) -> None:
     """Choose the device, set the threads and strict float32 (no TF32)."""
+    choose(device, threads)
+    tf.config.list_logical_devices()  # initialises the device here, not in the first operation
+
+
+def choose(device: str, threads: int) -> None:
+    """Do as `start` without initialising the device, so that it can still be split."""
     global _entries_at_start
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cuda" and not gpus:
@@ -26,7 +32,6 @@ def start(device: str, threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    tf.config.list_logical_devices()  # initialises the device here, not in the first operation
     _entries_at_start = xla_entries()
 
 
