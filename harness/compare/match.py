@@ -13,7 +13,7 @@ from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
 
 # Fields in which a cell of the other side may differ, to say why a cell has no counterpart.
-NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch")
+NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch", "ranks", "scaling")
 FACTS: Final = ("other processor", "other accelerator", "other number of threads", "other data", "other start")
 
 PER_REPLICATE: Final = ("PYTHONHASHSEED",)  # variables that differ between the replicates of every run

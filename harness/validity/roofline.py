@@ -22,6 +22,7 @@ from bench.reference.precision import BFLOAT16, FLOAT32
 from bench.reference.work import forward_at
 from harness.format import size_words
 from harness.stats import estimate
+from harness.stats.scaling import WEAK
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
@@ -169,8 +170,18 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
 def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
     """Return the work of a step of `cell`: for SGD without Adam's moments, for a forward pass the pass alone.
 
-    The footprint of a forward pass is at least what it moves; at a batch it is that of so many rows.
+    The footprint of a forward pass is at least what it moves; at a batch it is that of so many rows. Of a data-parallel
+    step it is the work of one rank, which has the processors of a plain cell: of strong scaling the least that a rank's
+    share can be, though its parameters are all of them.
     """
+    if cell.ranks and cell.scaling != WEAK:
+        work = replace(
+            work,
+            flops=work.flops // cell.ranks,
+            bytes=work.bytes // cell.ranks,
+            footprint=work.footprint // cell.ranks,
+            parameters=work.parameters // cell.ranks,
+        )
     if cell.batch:
         return forward_at(work, cell.batch)
     if cell.optimizer == "adam":

@@ -9,6 +9,7 @@ from harness.report.tables.code import CodeRow
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.row import Row
+from harness.report.tables.scaling_row import ScalingRow
 from harness.report.tables.steps import StepRow, shared_ratios
 from harness.report.tables.streaming import StreamingRow
 from harness.report.words import FEW
@@ -29,6 +30,7 @@ class Evidence:
     reproducibility: tuple[ReproducibilityRow, ...]
     code: tuple[CodeRow, ...]
     streaming: tuple[StreamingRow, ...] = ()
+    scaling: tuple[ScalingRow, ...] = ()
 
     @property
     def ratios(self) -> Ratios:
