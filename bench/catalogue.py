@@ -33,6 +33,10 @@ LITERALS: Final = (
     "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
 )  # fmt: skip
 PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
+STRATEGY_LITERALS: Final = ("STRATEGIES", "PROCESSES", "COMPARED", "ENVIRONMENT", "DEVICES")  # of one in bench/parallel
+STRONG: Final = "strong"
+WEAK: Final = "weak"
+SCALINGS: Final = (STRONG, WEAK)
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
 DEFAULT_POLICY: Final = "default"  # of the device allocator: the framework's own
@@ -67,6 +71,18 @@ class PipelineOffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyOffer:
+    """One strategy of a framework for a data-parallel step: a file under `bench/parallel` has them."""
+
+    name: str
+    sentence: str  # what happens in it
+    compared: str  # the framework's plain mode that it is held beside
+    in_processes: bool  # a process for each rank; False: one process with a device for each
+    environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of variables besides the framework's own
+    devices: tuple[str, ...] = DEVICES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyOffer:
     """One policy of a framework's device allocator, other than its default."""
 
@@ -96,6 +112,7 @@ class FrameworkOffer:
     trains: bool = True  # False: it runs exported models alone, and only where it or a batch is named
     packages: str = ""  # the framework in whose environment and image it runs; empty: in its own
     pipelines: tuple[PipelineOffer, ...] = ()  # for input that is streamed, in the order of the tables
+    strategies: tuple[StrategyOffer, ...] = ()  # for data-parallel steps, in the order of the tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +231,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         trains=bool(literals.get("TRAINS", True)),
         packages=str(literals.get("PACKAGES", "")),
         pipelines=_pipelines(folder / "streams" / f"{name}.py"),
+        strategies=_strategies(folder / "parallel" / f"{name}.py", tuple(modes), devices),
     )
 
 
@@ -236,6 +254,46 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     if strange := [each.name for each in found if each.format not in FORMATS]:
         raise ValueError(f"PIPELINES: {strange[0]} opens with none of the formats {', '.join(FORMATS)}")
     return found
+
+
+def _strategies(path: Path, modes: Sequence[str], devices: tuple[str, ...]) -> tuple[StrategyOffer, ...]:
+    """Return the strategies that a file under bench/parallel declares; none where there is no such file."""
+    if not path.exists():
+        return ()
+    literals = _literals(ast.parse(path.read_text(encoding="utf-8")), STRATEGY_LITERALS)
+    strategies: Mapping[str, str] = literals["STRATEGIES"]
+    compared: Mapping[str, str] = literals["COMPARED"]
+    processes: Sequence[str] = literals.get("PROCESSES", ())
+    for name in strategies:
+        if compared.get(name) not in modes:
+            raise ValueError(f"COMPARED: {name} is held beside {compared.get(name)!r}, which is none of MODES")
+    if strange := [name for name in (*processes, *compared) if name not in strategies]:
+        raise ValueError(f"PROCESSES or COMPARED has {strange[0]}, which is none of STRATEGIES")
+    if shared := [name for name in strategies if name in modes]:
+        raise ValueError(f"STRATEGIES has {shared[0]}, which is the name of a mode")
+    return tuple(
+        StrategyOffer(
+            name=name,
+            sentence=sentence,
+            compared=compared[name],
+            in_processes=name in processes,
+            environment=tuple(literals.get("ENVIRONMENT", {}).items()),
+            devices=tuple(literals.get("DEVICES", devices)),
+        )
+        for name, sentence in strategies.items()
+    )
+
+
+def strategy_offer(cell: Cell) -> StrategyOffer:
+    """Return the strategy of a cell with ranks.
+
+    Raises:
+        FrameworkError: its framework has none of that name.
+    """
+    for strategy in framework_offer(cell.framework).strategies:
+        if strategy.name == cell.mode:
+            return strategy
+    raise FrameworkError(f"bench/parallel/{cell.framework}.py: there is no strategy {cell.mode!r}")
 
 
 def _source(mode: str, named: str) -> tuple[str, str]:

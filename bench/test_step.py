@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from bench.parallel import lead
 from bench.protocol.replicate import measure
 from bench.protocol.rounds import Rounds
 from bench.records import codec
@@ -18,12 +19,11 @@ def test_step(turn: Turn, folder: Path, rounds: Rounds) -> None:
 
     It runs in the main thread, on a stack of its own (`bench.turns.main_thread`).
     """
-    cell = turn.cell
     result = in_main(
         partial(
             measure,
             turn,
-            load=lambda: prepare.framework_of(cell),
+            load=partial(lead.framework_of, turn),
             make=lambda: prepare.workload_of(turn),
             rounds=rounds,
             keeper=Keeper.inherited() if turn.alternates else None,

@@ -19,6 +19,7 @@ EXPORTERS = {"onnx", "onnxscript", "tf2onnx", "jax2onnx"}
 # Read by the harness and by workers that idle: no NumPy, no pytest.
 STDLIB_ONLY = (
     "records.record", "records.observation", "records.streaming", "records.schema", "records.codec", "records.text",
+    "records.parallel",
     "turns.turn",
     "turns.supervise", "turns.channel", "turns.worker", "turns.members", "turns.watch", "turns.kept", "turns.parking",
     "turns.prepare", "turns.environment", "turns.variables", "turns.loaded", "turns.reason", "turns.killed", "lines",
@@ -161,7 +162,7 @@ def test_bench_knows_nothing_of_the_host(path: Path) -> None:
     of_its_environment = {"pyarrow"} if path == ROOT / "bench" / "streams" / "_parquet.py" else set()
     of_the_host = {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "vl_convert", "tests"}
     assert not tops & of_the_host - of_its_environment
-    if not {"frameworks", "hello", "exports", "streams"} & set(path.parts):
+    if not {"frameworks", "hello", "exports", "streams", "parallel"} & set(path.parts):
         assert not tops & FRAMEWORK_LIBRARIES
     if "exports" not in path.parts:
         assert not tops & EXPORTERS, "a timed process loads no exporter"

@@ -14,7 +14,7 @@ from typing import Final
 from bench.records import codec
 from bench.records.record import Record, Repeat, RepeatKind
 from bench.turns.environment import process_age_ns
-from bench.turns.prepare import PhaseFile, cache_entries, framework_of, prepare, workload_of
+from bench.turns.prepare import PhaseFile, cache_entries, prepare, workload_of
 from bench.turns.turn import PHASE_FILE, RECORD_FILE, REPEATS, TURN_FILE, Turn, turn_from_json
 
 PROMISED: Final = "its process ended without a result"
@@ -59,12 +59,14 @@ def keep_next(folder: Path) -> None:
     kind = record.repeats[index].kind
     job = dataclasses.replace(job, threads=threads(job, kind))
     prepare(job)
-    from bench.protocol import replicate  # only now: it loads NumPy, which must not happen before `prepare`
+    # only now: they load NumPy, which must not happen before `prepare`
+    from bench.parallel import lead
+    from bench.protocol import replicate
 
     repeat = replicate.repeat(
         job,
         kind,
-        load=lambda: framework_of(job.cell),
+        load=lambda: lead.framework_of(job),
         make=lambda: workload_of(job),
         cache_entries=cache_entries,
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bench.records.observation import Energy, Observation
+from bench.records.parallel import Parallel
 from bench.records.schema import SCHEMA
 from bench.records.streaming import Streaming
 
@@ -33,7 +34,7 @@ class Cell:
 
     framework: str  # module name under bench/frameworks, such as "torch"
     mode: str  # one of that module's MODES; "hello" on the idiomatic track, "limits", "sentinel" on theirs, and
-    # "export-" with the format on the track "export"
+    # "export-" with the format on the track "export"; with ranks one of its STRATEGIES under bench/parallel
     workload: str  # module name under bench/workloads, such as "regression"
     optimizer: str  # "adam" or "sgd"; or FORWARD_ONLY
     size: str  # name of the workload's size, such as "base"
@@ -42,6 +43,8 @@ class Cell:
     allocator: str  # policy of the device allocator; "default" is the framework's own
     batch: int = 0  # above 0: inference of the trained model at this batch; 0: the workload's own batch
     stream: str = ""  # size of the data set that is streamed, such as "64MB"; empty: the input is resident
+    ranks: int = 0  # above 0: a data-parallel step over so many ranks, by a strategy under bench/parallel
+    scaling: str = ""  # "strong": the ranks share the workload's batch; "weak": each has as many rows; empty: no ranks
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
     # "memory" and "energy": the identical cell again, in separate replicates that are not timed; "cold": its start.
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
@@ -54,9 +57,10 @@ class Cell:
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
         batch = [f"b{self.batch}"] if self.batch else []
         stream = [self.stream] if self.stream else []
+        ranks = [f"r{self.ranks}-{self.scaling}"] if self.ranks else []
         named = self.track in ("twin", "memory", "energy", "cold")  # the mode names the other tracks
         track = [self.track] if named else []
-        return "/".join([*fields, self.allocator, *batch, *stream, *track])
+        return "/".join([*fields, self.allocator, *batch, *stream, *ranks, *track])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,6 +361,7 @@ class Record:
     energy: Energy | None = None  # of a turn on the track "energy"
     cold: ColdStart | None = None  # of a turn on the track "cold"
     streaming: Streaming | None = None  # of a turn on the track "stream"
+    parallel: Parallel | None = None  # of a cell with ranks
     observation: Observation | None = None  # filled by the harness when the turn has ended
     failure: Failure | None = None
     schema: int = SCHEMA

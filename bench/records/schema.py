@@ -24,7 +24,8 @@ from typing import Any, Final
 #      rounds that a guest timed, and how much longer each took for its host;
 #      what the predictions of a trained model are worth as classes, and their deviation in the root mean square;
 #      the start of a process whose files were forgotten by the kernel (track "cold");
-#      the compressed size of an export
+#      the compressed size of an export;
+#      data-parallel steps: ranks and scaling in the cell, what was read back of ranks and collectives
 SCHEMA: Final = 9
 
 
@@ -80,7 +81,7 @@ def _from_7(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_8(data: dict[str, Any]) -> dict[str, Any]:
-    """All input was resident, there were no guests, and predictions were not looked at as classes."""
+    """All input was resident, no step was data-parallel, no guests, and predictions were not looked at as classes."""
     return {**data, "schema": 9}
 
 

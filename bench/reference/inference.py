@@ -99,6 +99,21 @@ def rows(workload: Workload, batch: int) -> Resident:
     return Resident(x=frozen(x), y=frozen(y, y.dtype))
 
 
+def enlarged(workload: Workload, times: int) -> Workload:
+    """Return `workload`, trained on `times` as many rows: its own, then further ones (`rows`).
+
+    The declared work of a step is so many times as much, but for the memory that does not grow with the rows: an upper
+    bound of bytes and footprint.
+    """
+    work = workload.work
+    grown = ("samples", "flops", "bytes", "forward_flops", "forward_bytes", "footprint")
+    return dataclasses.replace(
+        workload,
+        inputs=rows(workload, times * len(workload.batch.x)),
+        work=dataclasses.replace(work, **{name: times * getattr(work, name) for name in grown}),
+    )
+
+
 def predictions(workload: Workload) -> Array64:
     """Return the float64 predictions of `workload` with its parameters, shape (n,)."""
     assert workload.predict

@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from bench.catalogue import framework_offer, policy_offer
+from bench.catalogue import WEAK, framework_offer, policy_offer, strategy_offer
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
 from bench.turns.artifacts import ArtifactError, content
@@ -46,7 +46,7 @@ def prepare(turn: Turn) -> None:
     """
     _move(turn)
     for name, value in of_framework(turn.cell):
-        os.environ[name] = value.format(threads=turn.threads, scratch=scratch())
+        os.environ[name] = value.format(threads=turn.threads, scratch=scratch(), ranks=turn.cell.ranks)
     if turn.model and turn.model.artifact and MODEL in os.environ:
         with contextlib.suppress(ArtifactError):  # `workload_of` says it, when there is a record to say it in
             Path(os.environ[MODEL]).write_bytes(content(turn.model.artifact, "the model"))
@@ -56,7 +56,8 @@ def of_framework(cell: Cell) -> tuple[tuple[str, ...], ...]:
     """Return (name, value) of each variable that the framework's file asks for, with those of the allocator policy."""
     offer = framework_offer(cell.framework)
     policy = policy_offer(offer, cell.allocator)
-    return (*offer.environment, *(policy.environment if policy else ()))
+    strategy = strategy_offer(cell).environment if cell.ranks else ()
+    return (*offer.environment, *strategy, *(policy.environment if policy else ()))
 
 
 def _move(turn: Turn) -> None:
@@ -100,6 +101,10 @@ def workload_of(turn: Turn) -> Workload:
     made = make(cell.workload, size=cell.size, optimizer=cell.optimizer)
     if model and model.artifact:
         content(model.artifact, "the model")
+    if cell.ranks and cell.scaling == WEAK:
+        from bench.reference import inference
+
+        return inference.enlarged(made, cell.ranks)
     if not cell.batch:
         return made
     if model is None or model.trained is None:
