@@ -244,8 +244,10 @@ def _hues(run: Run) -> dict[str, int]:
 
 def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
     ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
-    offered = (*facts.modes, *facts.pipelines, *facts.strategies)
-    modes = tuple((mode.name, mode.sentence) for mode in offered if mode.name in ran)
+    offered = [(mode.name, mode.sentence) for mode in facts.modes]
+    offered += [(pipeline.name, pipeline.sentence) for pipeline in facts.pipelines]
+    offered += [(strategy.name, strategy.sentence) for strategy in facts.strategies]
+    modes = tuple((name, sentence) for name, sentence in offered if name in ran)
     return Modes(title=facts.title, hue=hue, modes=modes)
 
 

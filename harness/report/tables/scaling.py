@@ -94,9 +94,12 @@ def sentence(rows: Iterable[ScalingRow]) -> str:
             groups.setdefault((row.cell.ranks, row.cell.scaling), []).append(row)
     if not groups:
         return ""
-    texts = [f"{ranks} ranks, {scaling} scaling: {_range(of)}" for (ranks, scaling), of in sorted(groups.items())]
+    texts: dict[int, list[str]] = {}
+    for (ranks, kind), of in sorted(groups.items()):
+        texts.setdefault(ranks, []).append(f"{kind} {_range(of)}")
     blocks = min(row.efficiency.count for of in groups.values() for row in of if row.efficiency)
-    return labelled(f"Efficiency over {'; over '.join(texts)}.", blocks)
+    over = [f"over {ranks} ranks: {', '.join(kinds)}" for ranks, kinds in texts.items()]
+    return labelled(f"Efficiency of scaling {'; '.join(over)}.", blocks)
 
 
 def _range(rows: Sequence[ScalingRow]) -> str:

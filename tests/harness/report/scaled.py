@@ -38,7 +38,10 @@ def step_us(mode: str, size: str, ranks: int = 1, scaling: str = "strong", *, de
 
 
 def records(
-    blocks: int = 6, ranks: tuple[int, ...] = (1, 2), sizes: tuple[str, ...] = ("S", "M"), works: tuple[str, ...] = ("mlp",)
+    blocks: int = 6,
+    ranks: tuple[int, ...] = (1, 2),
+    sizes: tuple[str, ...] = ("S", "M"),
+    works: tuple[str, ...] = ("mlp",),
 ) -> Iterator[Record]:
     rng = np.random.default_rng(11)
     for block, work, size in itertools.product(range(1, blocks + 1), works, sizes):
