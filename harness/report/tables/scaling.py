@@ -99,7 +99,7 @@ def sentence(rows: Iterable[ScalingRow]) -> str:
         texts.setdefault(ranks, []).append(f"{kind} {_range(of)}")
     blocks = min(row.efficiency.count for of in groups.values() for row in of if row.efficiency)
     over = [f"over {ranks} ranks: {', '.join(kinds)}" for ranks, kinds in texts.items()]
-    return labelled(f"Efficiency of scaling {'; '.join(over)}.", blocks)
+    return labelled(f"Scaling efficiency {'; '.join(over)}.", blocks)
 
 
 def _range(rows: Sequence[ScalingRow]) -> str:
