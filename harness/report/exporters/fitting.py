@@ -1,7 +1,8 @@
 """Which columns of a table a terminal has room for, and how wide they are. A number is never cut.
 
 Columns of text are folded first, down to a few characters. Where that is not enough, columns are left out, and a
-sentence names them; also where one or two columns fewer keep all names whole. The widths are those of `rich`, whose own way to make room is to cut what does not fit.
+sentence names them; also where one or two columns fewer keep all names whole. The widths are those of `rich`, whose own
+way to make room is to cut what does not fit.
 """
 
 from collections.abc import Sequence

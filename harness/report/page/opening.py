@@ -88,7 +88,7 @@ def works_sentence(run: Run, cells: Sequence[CellFacts]) -> str:
     return labelled(f"{text}{also}.", run.facts.blocks)
 
 
-def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow]) -> Mapping[str, str]:
+def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = ()) -> Mapping[str, str]:
     """Return a few words for each question of the page, by its anchor: what was measured, never a verdict.
 
     Args:
@@ -112,10 +112,11 @@ def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow]) -> Mappi
         found["compile"] = f"first steps from {duration(min(firsts))} to {duration(max(firsts))}"
     if peaks:
         found["memory"] = f"peaks from {mebibytes(min(peaks))} to {mebibytes(max(peaks))} MiB"
-    ended = Counter(cell.status for cell in cells if cell.status != "ok")
+    ended = Counter(each.status for each in (*cells, *parallel) if each.status != "ok")
     parts = [f"{number} {status}" for status, number in ended.items()]
-    warned = sum(bool(cell.flags) for cell in timed)
-    parts += [f"{warned} of {len(timed)} with a warning"] if warned else []
+    with_time = [*timed, *(row for row in parallel if row.status == "ok" and row.step_ns is not None)]
+    warned = sum(bool(each.flags) for each in with_time)
+    parts += [f"{warned} of {len(with_time)} with a warning"] if warned else []
     if cells:
         found["doubts"] = listed(parts) or "no cell without a result or with a warning"
     return found

@@ -325,7 +325,7 @@ SCALING_COLUMNS: Final[tuple[Column[ScalingRow], ...]] = (
         folds="always",
         get=attrgetter("step.replicates"),
     ),
-    Column(key="rows", type="integer", get=_of("rows")),
+    Column(key="samples", type="integer", get=_of("rows")),
 )
 
 
