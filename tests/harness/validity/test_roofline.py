@@ -108,6 +108,13 @@ class TestWhatAStepAmountsTo:
         assert of.bytes - plain.bytes == 4 * 4 * 10**6  # two moments, read and written
         assert of.footprint - plain.footprint == 2 * 4 * 10**6
 
+    def test_a_rank_of_strong_scaling_does_its_part_and_one_of_weak_scaling_all_of_it(self) -> None:
+        of = work(parameters=10**6)
+        strong = work_of(cell(ranks=4, scaling="strong"), of)
+        assert (strong.flops, strong.bytes, strong.footprint) == (of.flops // 4, of.bytes // 4, of.footprint // 4)
+        assert work_of(cell(ranks=4, scaling="weak"), of) == of
+        assert work_of(cell(ranks=1, scaling="strong"), of) == of
+
     def test_far_from_every_limit_launches_bind_however_long_the_step(self) -> None:
         limits = MachineLimits(
             [measured(limit("matmul", 100.0, precision="float32"), limit("launch", 1e-3))], FRAMEWORKS
@@ -227,6 +234,13 @@ class TestJudged:
             "above what the machine can do: 125 Gflop/s, 1.25 of the 100 Gflop/s of torch's best float32 matrix"
             " product, n = 512"
         )
+
+    def test_two_ranks_may_be_twice_as_fast_as_one_can_be(self) -> None:
+        one, two = (
+            record(cell(mode="ddp", workload="mlp", size="S", ranks=ranks, scaling="strong"), round_ns=(ns,) * 3)
+            for ranks, ns in ((1, 8 * 10**6), (2, 6 * 10**6))
+        )
+        assert [found.status for found in self.judged(one, two)] == ["invalid", "ok"]
 
     def test_the_cells_estimate_counts_not_its_fastest_replicate(self) -> None:
         assert [one.status for one in self.judged(timed(8 * 10**6), timed(2 * 10**7, block=2))] == ["ok", "ok"]

@@ -58,7 +58,7 @@ class TestScalesWithWork:
     def test_a_size_without_a_result_is_named(self) -> None:
         found = row("scales-with-work", self.SMALL, failed(steps(5000, 2, size="M")))
         assert found.verdict == NOT_TOLD
-        assert "Without a result: PyTorch ddp mlp M" in found.measured
+        assert "Without a result: PyTorch ddp M, 2 ranks, strong: failed" in found.measured
 
     def test_a_first_look_judges_nothing(self) -> None:
         found = row("scales-with-work", self.SMALL, steps(9000, 1, size="M"), steps(5000, 2, size="M"), profile="quick")
