@@ -73,6 +73,8 @@ def leave(folder: Path, environment: Mapping[str, str]) -> NoReturn:
     """End this process, or become the next repeat of the turn, with the variables that this one began with."""
     from bench.protocol import repeats
 
+    if group := sys.modules.get("bench.parallel.group"):  # imported where the cell has ranks, and NumPy with it
+        group.end_all()
     sys.stdout.flush()
     sys.stderr.flush()
     if repeats.is_pending(folder):

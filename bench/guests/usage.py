@@ -1,6 +1,6 @@
-"""What the guests of this process use: processor time, memory, threads. From proc(5). Standard library only.
+"""What the guests of this process, and the ranks beside it, use: processor time, memory, threads. Stdlib only.
 
-A guest that has ended uses nothing: its figures are read while it lives.
+From proc(5). A guest that has ended uses nothing: its figures are read while it lives.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ def ended(pid: int) -> None:
 
 def cpu_ns() -> int:
     """Return the processor time of all guests so far, of all their threads."""
-    return sum(_cpu_ns(pid) for pid in _alive)
+    return sum(cpu_ns_of(pid) for pid in _alive)
 
 
 def resident_bytes() -> int:
@@ -58,8 +58,8 @@ def tasks() -> Iterator[Path]:
             yield from list((PROC / str(pid) / "task").iterdir())
 
 
-def _cpu_ns(pid: int) -> int:
-    """Return the time on the clock of another process, clock_getcpuclockid(3); /proc counts in ticks of 10 ms."""
+def cpu_ns_of(pid: int) -> int:
+    """Return the processor time of another process by its clock, clock_getcpuclockid(3): /proc counts in ticks."""
     clock = ctypes.c_int()
     if ctypes.CDLL(None).clock_getcpuclockid(pid, ctypes.byref(clock)) == 0:
         with contextlib.suppress(OSError):  # it has just ended

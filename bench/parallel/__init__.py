@@ -22,6 +22,7 @@ Between time slices all processes of a replicate are stopped for minutes. So no 
 process for dead, and no timeout may count that time.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interface import Output, Skip, Step
+from bench.reference.inputs import Resident
 from bench.reference.workload import Workload
 
 Array = TypeVar("Array", bound=NDArray[Any])
@@ -48,6 +50,11 @@ class World:
         """Return this rank's rows of a global batch (rows, …): the rank-th of `size` equal parts, in their order."""
         rows = len(array) // self.size
         return array[self.rank * rows : (self.rank + 1) * rows]  # type: ignore[return-value]  # a view of the same kind
+
+    def share(self, workload: Workload) -> Workload:
+        """Return `workload` with this rank's rows of its batch."""
+        x, y = workload.batch
+        return dataclasses.replace(workload, inputs=Resident(x=self.shard(x), y=self.shard(y)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +77,8 @@ class ParallelStep(Step):
     What `call` returns is the rank's own mean loss: the mean over the ranks is taken outside of the timed rounds. In
     one process it is the mean of the global batch. `parameters` are whole in every rank, gathered where they are
     sharded: all ranks call it at the same time. `gradient` is what the exchange makes of the ranks' gradients, the
-    mean: Adam does not notice a sum in its place, so without it there is no proof.
+    mean: Adam does not notice a sum in its place, so without it there is no proof. All ranks call it, and `reset` and
+    `collectives`, at the same time; `collectives` may make a step.
     """
 
     collectives: Callable[[], Collectives]

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 
 from bench.catalogue import device_lacking, framework_offer, policy_lacking
 from bench.interface import Framework, Skip
+from bench.parallel.lead import LedStep
 from bench.protocol import caches
 from bench.protocol.gate import Gate
+from bench.protocol.parallel import parallel_of
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
 from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, timed_rounds, warm_up
 from bench.protocol.settling import settling
 from bench.protocol.slices import SLICED_ROUND_NS, sliced_rounds
+from bench.records.parallel import Parallel
 from bench.records.record import (
     Accuracy,
     Allocator,
@@ -191,6 +194,7 @@ class Replicate:
         self.accuracy: Accuracy | None = None
         self.ran_on: tuple[int, ...] = ()
         self.proof: ModeProof | None = None
+        self.parallel: Parallel | None = None
 
     def run(self, load: Load, make: Make, rounds: Rounds) -> str | None:
         """Go through the phases; return why the cell was skipped, None when it was measured.
@@ -320,8 +324,13 @@ class Replicate:
         self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
         self.memory = _allocated(self.memory, self.trained, allocated, now)
         require_mode(self.turn.cell, self.turn.threads, self.proof)
-        require_threads(self.turn.threads, timing)
+        require_threads(self.turn.threads * max(1, self.turn.cell.ranks), timing)
         require_no_allocations(self.memory)
+        if isinstance(gate.step, LedStep):
+            calls, seen = timing.calls_per_round, self.ran_on
+            self.parallel = parallel_of(
+                self.turn, gate.step, gate.framework, calls=calls, proof=self.proof, ran_on=seen, clock=self.clock
+            )
         after = gate.start("after timing")
         self.accuracy = dataclasses.replace(
             self.accuracy,
@@ -343,6 +352,7 @@ class Replicate:
             accuracy=self.accuracy,
             proof=self.proof,
             environment=dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on),
+            parallel=self.parallel,
             failure=failure,
         )
 

@@ -133,6 +133,11 @@ def peak_resident_bytes() -> int:
 
     Not getrusage's ru_maxrss: on Linux it starts from the parent's resident set at the fork.
     """
+    return own_peak_resident_bytes() + usage.peak_resident_bytes()
+
+
+def own_peak_resident_bytes() -> int:
+    """Return the same without the guests."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024 + usage.peak_resident_bytes()
+    return int(line.split()[1]) * 1024

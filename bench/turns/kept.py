@@ -160,10 +160,15 @@ def _signal(group: int, number: signal.Signals) -> None:
 def wait_stopped(pid: int) -> bool:
     """Wait for a fraction of a second until a process does not run; return whether it is so."""
     for _ in range(STOP_LOOKS):
-        if _state(pid) in STOPPED:
+        if is_stopped(pid):
             return True
         time.sleep(STOP_LOOK_S)
     return False
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether a process does not run: it is stopped, or has ended."""
+    return _state(pid) in STOPPED
 
 
 def can_stop() -> bool:

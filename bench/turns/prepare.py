@@ -74,6 +74,14 @@ def _move(turn: Turn) -> None:
     if missing and (turn.launcher != "workers" or not given):
         cpus = ",".join(map(str, missing))
         raise OSError(errno.EINVAL, f"CPU {cpus} of the CPU set {','.join(map(str, turn.cpus))} cannot be used here")
+    if own := own_cpus(turn):
+        os.sched_setaffinity(0, own & given)
+
+
+def own_cpus(turn: Turn) -> set[int]:
+    """Return the processors of rank 0, where each rank is a process; empty: this process has all of the turn's."""
+    each = len(turn.cpus) // turn.cell.ranks if turn.cell.ranks else 0
+    return set(turn.cpus[:each]) if each and strategy_offer(turn.cell).in_processes else set()
 
 
 def scratch() -> Path:
