@@ -112,11 +112,11 @@ def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = ()) -> 
         found["compile"] = f"first steps from {duration(min(firsts))} to {duration(max(firsts))}"
     if peaks:
         found["memory"] = f"peaks from {mebibytes(min(peaks))} to {mebibytes(max(peaks))} MiB"
-    ended = Counter(each.status for each in (*cells, *parallel) if each.status != "ok")
-    parts = [f"{number} {status}" for status, number in ended.items()]
-    with_time = [*timed, *(row for row in parallel if row.status == "ok" and row.step_ns is not None)]
-    warned = sum(bool(each.flags) for each in with_time)
-    parts += [f"{warned} of {len(with_time)} with a warning"] if warned else []
+    ended = Counter([*(cell.status for cell in cells), *(row.status for row in parallel)])
+    parts = [f"{number} {status}" for status, number in ended.items() if status != "ok"]
+    ranked = [row for row in parallel if row.status == "ok" and row.step_ns is not None]
+    warned = sum(bool(cell.flags) for cell in timed) + sum(bool(row.flags) for row in ranked)
+    parts += [f"{warned} of {len(timed) + len(ranked)} with a warning"] if warned else []
     if cells:
         found["doubts"] = listed(parts) or "no cell without a result or with a warning"
     return found

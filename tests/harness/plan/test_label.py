@@ -1,5 +1,7 @@
 """The name of a cell in sentences."""
 
+from typing import Any
+
 import pytest
 
 from harness.plan.label import name, ranks
@@ -20,6 +22,6 @@ from tests.factories import cell
         ),
     ],
 )
-def test_says_what_differs_from_the_defaults(changes: dict[str, object], expected: str) -> None:
+def test_says_what_differs_from_the_defaults(changes: dict[str, Any], expected: str) -> None:
     assert name(cell(**changes)) == expected
     assert expected.endswith(ranks(cell(**changes)))

@@ -31,9 +31,11 @@ PLAIN_US: Final = {"eager": 1200.0, "compile": 900.0, "function": 1000.0, "jit":
 TITLES: Final = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
 
 
-def step_us(mode: str, size: str, ranks: int = 1, scaling: str = "strong", *, dearer: float = 1, exchange: float = 0):
+def step_us(
+    mode: str, size: str, ranks: int = 1, scaling: str = "strong", *, dearer: float = 1, exchange: float = 0
+) -> float:
     """The time of a step: its share of the work, and the exchange."""
-    alone = PLAIN_US[mode] * 10 ** SIZES.index(size) * dearer
+    alone: float = PLAIN_US[mode] * 10 ** SIZES.index(size) * dearer
     return alone / (ranks if scaling == "strong" else 1) + (exchange if ranks > 1 else 0)
 
 

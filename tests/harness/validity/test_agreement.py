@@ -98,7 +98,7 @@ def test_a_coarse_precision_is_given_more_room_and_predictions_are_compared_too(
     assert found["flax"] == "its norm of the predictions is 17.1, the median of 3 frameworks 17"
 
 
-def ranks(scaling: str, **changes: object) -> Record:
+def ranks(scaling: str, **changes: Any) -> Record:
     """Two ranks of PyTorch on the same problem."""
     found = by("torch", **changes)
     return dataclasses.replace(found, cell=dataclasses.replace(found.cell, mode="ddp", ranks=2, scaling=scaling))
