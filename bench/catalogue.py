@@ -15,8 +15,10 @@ from typing import Any, Final
 from bench import lines
 from bench.data import FORMATS
 from bench.frameworks import FRAMEWORKS
+from bench.literals import read
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
+from bench.strategies import StrategyOffer, strategies
 from bench.workloads import WORKLOADS, docstring, load
 
 HELLO: Final = "hello"  # mode of the idiomatic track
@@ -33,7 +35,6 @@ LITERALS: Final = (
     "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
 )  # fmt: skip
 PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
-STRATEGY_LITERALS: Final = ("STRATEGIES", "PROCESSES", "COMPARED", "ENVIRONMENT", "DEVICES")  # of one in bench/parallel
 STRONG: Final = "strong"
 WEAK: Final = "weak"
 SCALINGS: Final = (STRONG, WEAK)
@@ -68,18 +69,6 @@ class PipelineOffer:
     format: str  # in which the data set lies: what its name opens with
     ordered: bool = True  # whether it keeps the order of the samples
     augments: bool = True  # False: it gives the samples as they lie in the files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StrategyOffer:
-    """One strategy of a framework for a data-parallel step: a file under `bench/parallel` has them."""
-
-    name: str
-    sentence: str  # what happens in it
-    compared: str  # the framework's plain mode that it is held beside
-    in_processes: bool  # a process for each rank; False: one process with a device for each
-    environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of variables besides the framework's own
-    devices: tuple[str, ...] = DEVICES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +177,7 @@ def framework_offer(name: str, folder: Path = Path(__file__).parent) -> Framewor
 
 def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
-    literals = _literals(tree)
+    literals = read(tree, LITERALS)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
     for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES", "PRECISIONS"):
@@ -231,7 +220,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         trains=bool(literals.get("TRAINS", True)),
         packages=str(literals.get("PACKAGES", "")),
         pipelines=_pipelines(folder / "streams" / f"{name}.py"),
-        strategies=_strategies(folder / "parallel" / f"{name}.py", tuple(modes), devices),
+        strategies=strategies(folder / "parallel" / f"{name}.py", tuple(modes), devices),
     )
 
 
@@ -239,7 +228,7 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     """Return the pipelines that a file under bench/streams declares; none where there is no such file."""
     if not path.exists():
         return ()
-    literals = _literals(ast.parse(path.read_text(encoding="utf-8")), PIPELINE_LITERALS)
+    literals = read(ast.parse(path.read_text(encoding="utf-8")), PIPELINE_LITERALS)
     pipelines: Mapping[str, str] = literals["PIPELINES"]
     found = tuple(
         PipelineOffer(
@@ -254,34 +243,6 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     if strange := [each.name for each in found if each.format not in FORMATS]:
         raise ValueError(f"PIPELINES: {strange[0]} opens with none of the formats {', '.join(FORMATS)}")
     return found
-
-
-def _strategies(path: Path, modes: Sequence[str], devices: tuple[str, ...]) -> tuple[StrategyOffer, ...]:
-    """Return the strategies that a file under bench/parallel declares; none where there is no such file."""
-    if not path.exists():
-        return ()
-    literals = _literals(ast.parse(path.read_text(encoding="utf-8")), STRATEGY_LITERALS)
-    strategies: Mapping[str, str] = literals["STRATEGIES"]
-    compared: Mapping[str, str] = literals["COMPARED"]
-    processes: Sequence[str] = literals.get("PROCESSES", ())
-    for name in strategies:
-        if compared.get(name) not in modes:
-            raise ValueError(f"COMPARED: {name} is held beside {compared.get(name)!r}, which is none of MODES")
-    if strange := [name for name in (*processes, *compared) if name not in strategies]:
-        raise ValueError(f"PROCESSES or COMPARED has {strange[0]}, which is none of STRATEGIES")
-    if shared := [name for name in strategies if name in modes]:
-        raise ValueError(f"STRATEGIES has {shared[0]}, which is the name of a mode")
-    return tuple(
-        StrategyOffer(
-            name=name,
-            sentence=sentence,
-            compared=compared[name],
-            in_processes=name in processes,
-            environment=tuple(literals.get("ENVIRONMENT", {}).items()),
-            devices=tuple(literals.get("DEVICES", devices)),
-        )
-        for name, sentence in strategies.items()
-    )
 
 
 def strategy_offer(cell: Cell) -> StrategyOffer:
@@ -354,6 +315,14 @@ def policy_lacking(cell: Cell) -> str:
     return f"{policy.name} is a policy of the allocator on {', '.join(policy.devices)}; this is {device}"
 
 
+def strategy_lacking(cell: Cell) -> str:
+    """Return why the strategy of a cell does not run on its device, as one sentence; empty: it does."""
+    if not cell.ranks or cell.device in (strategy := strategy_offer(cell)).devices:
+        return ""
+    where = " and ".join(IN_WORDS[name] for name in strategy.devices)
+    return f"{cell.mode} runs on {where} only; this is {IN_WORDS[cell.device]}"
+
+
 def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
     policies = literals.get("ALLOCATORS", {})
     if isinstance(policies, str):
@@ -363,16 +332,6 @@ def _policies(literals: Mapping[str, Any]) -> tuple[PolicyOffer, ...]:
         PolicyOffer(name=name, environment=tuple(variables.items()), devices=devices)
         for name, variables in policies.items()
     )
-
-
-def _literals(tree: ast.Module, names: Sequence[str] = LITERALS) -> dict[str, Any]:
-    literals = {}
-    for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name) and target.id in names:
-            assert node.value is not None
-            literals[target.id] = ast.literal_eval(node.value)
-    return literals
 
 
 def _workload_offer(name: str) -> WorkloadOffer:

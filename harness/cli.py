@@ -62,6 +62,12 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     "stream": Annotated[
         str | None, typer.Option(help=f"Train from these data sets: {', '.join(SIZES)}; the modes are pipelines.")
     ],
+    "ranks": Annotated[
+        str | None, typer.Option(help="Data-parallel over so many ranks, separated by commas; modes are strategies.")
+    ],
+    "scaling": Annotated[
+        str | None, typer.Option(help="With --ranks: strong, weak: ranks share the batch, or have one each. [both]")
+    ],
     "measure": Annotated[
         str | None, typer.Option(help="time, memory, energy, cold, separated by commas. [default: the profile's]")
     ],

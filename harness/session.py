@@ -17,7 +17,7 @@ from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupErro
 from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import label, models, selection, variables
+from harness.plan import label, models, ranks, selection, variables
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
@@ -46,13 +46,13 @@ class Job:
 
 def run(requested: Request, setting: Setting) -> int:
     """Measure a selection in one launcher, or side by side in several; return the exit code."""
-    cpus = processors.cpu_set(setting.cpus) if setting.cpus is not None else processors.default_cpus()
     planned = planned_run(requested, launchers=setting.launcher, blocks=setting.blocks, say=progress.say)
     profile, plan = planned.profile, planned.plan
+    cpus = ranks.cpu_set(setting.cpus, ranks.most_of(plan.cells))
     if planned.left_out:
         progress.say(planned.left_out)
     for name in planned.launchers if planned.device == "cuda" else ():
-        _require_gpu(name, shared=setting.shared_gpu)
+        _require_gpu(name, shared=setting.shared_gpu, most_ranks=ranks.most_of(plan.cells))
     used = set(models.needed(planned.offer.frameworks, plan.cells))
     named = variables.named(setting.env, os.environ, [one for one in planned.offer.frameworks if one.name in used])
     data = datasets.ready(setting.data, plan, planned.offer.frameworks, planned.launchers, progress.say)
@@ -141,9 +141,11 @@ def _gpu(launcher: str) -> str:
     return gpus.wanted(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
 
 
-def _require_gpu(launcher: str, *, shared: bool) -> None:
-    """Check the GPU of a launcher's replicates before a run; raises SetupError."""
-    by_speed = gpus.by_speed(os.environ, in_container=choose.LAUNCHERS[launcher].in_container)
+def _require_gpu(launcher: str, *, shared: bool, most_ranks: int = 0) -> None:
+    """Check the GPU of a launcher's replicates before a run; raises SetupError, SelectionError."""
+    in_container = choose.LAUNCHERS[launcher].in_container
+    ranks.require_gpus(most_ranks, lambda: gpus.count(os.environ, in_container=in_container))
+    by_speed = gpus.by_speed(os.environ, in_container=in_container)
     gpus.require_free(_gpu(launcher), progress.say, shared=shared, by_speed=by_speed)
 
 
@@ -344,7 +346,8 @@ def _facts(
         author_time=author_time,
         launcher=launcher,
         cpus=cpus,
-        threads=setting.threads or len(cpus),
+        threads=setting.threads or ranks.threads_of(cpus, ranks.most_of(plan.cells)),
+        ranks=ranks.most_of(plan.cells),
         frameworks=tuple(framework for framework in offer.frameworks if framework.name in used),
         workloads=tuple(workload for workload in offer.workloads if workload.name in workloads),
         selection=requested.options,

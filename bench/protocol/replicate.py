@@ -16,10 +16,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalogue import device_lacking, framework_offer, policy_lacking
+from bench.catalogue import device_lacking, framework_offer, policy_lacking, strategy_lacking
 from bench.interface import Framework, Skip
 from bench.parallel.lead import LedStep
 from bench.protocol import caches
+from bench.protocol.allocations import with_allocations
+from bench.protocol.family import family
 from bench.protocol.gate import Gate
 from bench.protocol.parallel import parallel_of
 from bench.protocol.phases import PhaseClock, ending
@@ -32,6 +34,7 @@ from bench.records.record import (
     Accuracy,
     Allocator,
     Cell,
+    Environment,
     Export,
     Failure,
     Memory,
@@ -221,7 +224,8 @@ class Replicate:
             InvalidResultError: the result differs too much from the reference.
         """
         cell, phase = self.turn.cell, self.phase
-        if lacking := device_lacking(framework_offer(cell.framework), cell.device) or policy_lacking(cell):
+        offer = framework_offer(cell.framework)
+        if lacking := device_lacking(offer, cell.device) or policy_lacking(cell) or strategy_lacking(cell):
             return lacking
         with phase("import"):
             framework = load()
@@ -322,7 +326,7 @@ class Replicate:
         assert self.accuracy
         now = gate.framework.memory()
         self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
-        self.memory = _allocated(self.memory, self.trained, allocated, now)
+        self.memory = with_allocations(self.memory, self.trained, allocated, now)
         require_mode(self.turn.cell, self.turn.threads, self.proof)
         require_threads(self.turn.threads * max(1, self.turn.cell.ranks), timing)
         require_no_allocations(self.memory)
@@ -339,6 +343,11 @@ class Replicate:
             fingerprint_after=after.fingerprint,
         )
 
+    def _environment(self) -> Environment:
+        """Return where this process ran; with ranks, the processors of all of them."""
+        described = dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on)
+        return dataclasses.replace(described, cpus=family().cpus) if self.turn.cell.ranks else described
+
     def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
         """Return the record of the results so far."""
         return Record(
@@ -351,7 +360,7 @@ class Replicate:
             memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak_resident_bytes()),
             accuracy=self.accuracy,
             proof=self.proof,
-            environment=dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on),
+            environment=self._environment(),
             parallel=self.parallel,
             failure=failure,
         )
@@ -376,19 +385,3 @@ def _during(before: ModeProof, after: ModeProof) -> ModeProof:
     if before.compilations is None or after.compilations is None:
         return after
     return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)
-
-
-def _allocated(memory: Memory, trained: Allocator, before: Allocator, after: Allocator) -> Memory:
-    """Return `memory` with the allocator's peaks, and its device allocations before and during the timed rounds.
-
-    The peaks are those of the first steps (`trained`): nothing resets them, and the check after these computes a
-    gradient of its own, step by step, where a compiled mode needs less; a timed round keeps all of its outputs.
-    """
-    earlier, total = before.device_allocations, after.device_allocations
-    return dataclasses.replace(
-        memory,
-        allocated_peak_bytes=trained.allocated_peak_bytes,
-        reserved_peak_bytes=trained.reserved_peak_bytes,
-        device_allocations_warmup=earlier,
-        device_allocations_timed=None if earlier is None or total is None else total - earlier,
-    )

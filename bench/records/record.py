@@ -52,6 +52,11 @@ class Cell:
     # "twin": the A/A control, an identical cell under a second label (`harness.validity.noise_floor`).
 
     @property
+    def enlarged(self) -> int:
+        """How many times as many rows as the workload has its batch has: more than once with ranks by weak scaling."""
+        return self.ranks if self.scaling == "weak" else 1
+
+    @property
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
         fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]

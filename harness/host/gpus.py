@@ -78,6 +78,17 @@ def wanted(variables: Mapping[str, str], *, in_container: bool) -> str:
     return variables.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
 
 
+def count(variables: Mapping[str, str], *, in_container: bool, nvml: Any = None) -> int:
+    """Return how many GPUs a replicate sees: those that were named, one in a container; else all, by NVML; 0: none."""
+    if in_container or "CUDA_VISIBLE_DEVICES" in variables:
+        named = variables.get("SAMESTEP_GPU") or "0" if in_container else variables["CUDA_VISIBLE_DEVICES"]
+        return len([name for name in named.split(",") if name.strip()])
+    try:
+        return len(nvidia.look(nvml).gpus)
+    except nvidia.NvidiaError:
+        return 0
+
+
 def open_gpu(name: str, nvml: Any = None) -> OpenGpu:
     """Return the GPU called `name`, with NVML open.
 

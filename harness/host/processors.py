@@ -29,9 +29,14 @@ def default_cpus(allowed: Iterable[int] | None = None, root: Path = ROOT) -> tup
         allowed: those that this process may use; None: as the kernel says.
         root: sysfs's folder of processors.
     """
-    usable = sorted(os.sched_getaffinity(0) if allowed is None else allowed)
+    usable = all_cpus(allowed)
     of_harness = siblings(usable[0], root)
     return tuple([cpu for cpu in usable if cpu not in of_harness] or usable[1:] or usable)
+
+
+def all_cpus(allowed: Iterable[int] | None = None) -> tuple[int, ...]:
+    """Return all processors that this process may use; `allowed` as in `default_cpus`."""
+    return tuple(sorted(os.sched_getaffinity(0) if allowed is None else allowed))
 
 
 def siblings(cpu: int, root: Path = ROOT) -> frozenset[int]:

@@ -110,7 +110,7 @@ def _least(cell: Cell, works: Mapping[tuple[str, str], SizeOffer]) -> int:
     work = works.get((cell.workload, cell.size))
     if work is None:
         return 0
-    return forward_at(work, cell.batch).footprint if cell.batch else work.footprint
+    return forward_at(work, cell.batch).footprint if cell.batch else work.footprint * cell.enlarged
 
 
 def fitting(

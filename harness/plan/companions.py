@@ -26,19 +26,28 @@ MEASURES: Final = (TIME, *REPEATING)
 PREFERRED: Final[Mapping[str, tuple[str, ...]]] = {"cpu": ("numpy",), "cuda": ("torch", "jax")}
 PROBE_FEWEST_BLOCKS: Final = 2  # a drift is a change from one block to another
 
-NO_WORK: Final[Mapping[str, Any]] = {"workload": "", "optimizer": "", "size": "", "precision": "", "batch": 0}
+NO_WORK: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("workload", "optimizer", "size", "precision", "scaling"), ""),
+    **dict.fromkeys(("batch", "ranks"), 0),
+}
 CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 
-def measures(given: tuple[str, ...], profile: Profile) -> tuple[str, ...]:
-    """Return what is to be measured: the names `given`, else those of the profile.
+def measures(given: tuple[str, ...], profile: Profile, cells: Sequence[Cell] = ()) -> tuple[str, ...]:
+    """Return what is to be measured: the names `given`, else those of the profile; of data-parallel steps the time.
 
     Raises:
-        SelectionError: an unknown name.
+        SelectionError: an unknown name, or one that data-parallel steps do not have.
     """
-    chosen = given or profile.measures
+    has_ranks = any(cell.ranks for cell in cells)
+    chosen = given or ((TIME,) if has_ranks else profile.measures)
     for name in chosen:
         selection.known("measure", name, dict.fromkeys(MEASURES))
+    if has_ranks and (others := [name for name in chosen if name != TIME]):
+        raise SelectionError(
+            f"--measure {','.join(others)} is of one process: with --ranks the time is measured, and beside it the"
+            " memory of each rank."
+        )
     return tuple(name for name in MEASURES if name in chosen)
 
 
@@ -123,7 +132,7 @@ def with_control(cells: Sequence[Cell], frameworks: Iterable[FrameworkOffer], bl
 
 def _trains(cell: Cell, offers: Mapping[str, FrameworkOffer]) -> bool:
     offer = offers.get(cell.framework)
-    if offer is None or cell.track != "identical" or cell.optimizer == FORWARD_ONLY:
+    if offer is None or cell.track != "identical" or cell.optimizer == FORWARD_ONLY or cell.ranks:
         return False
     if cell.device not in offer.devices:
         return False

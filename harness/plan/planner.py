@@ -56,7 +56,7 @@ def planned_run(
     interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
     companied = with_companions(cells, offer, timed_blocks, profile, requested.measures)
-    measured = companions.measures(requested.measures, profile)
+    measured = companions.measures(requested.measures, profile, companied)
     plan = _plan(
         companied,
         profile,
@@ -94,7 +94,7 @@ def with_companions(
     Raises:
         SelectionError: an unknown name in `measures`, or they measure nothing of `cells`.
     """
-    measured = companions.measures(measures, profile)
+    measured = companions.measures(measures, profile, cells)
     limited = cells if profile.limits_blocks == 0 else companions.with_limits(cells, offer.frameworks)
     companied = companions.with_control(limited, offer.frameworks, blocks)
     probed = companions.with_drift_probe(companied, offer.frameworks, blocks)
@@ -136,6 +136,8 @@ def _plan(
 
 def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
     """Return how many blocks the profile gives to `cells`."""
+    if profile.parallel_blocks and any(cell.ranks for cell in cells):
+        return profile.parallel_blocks
     if profile.stream_blocks and all(cell.stream for cell in cells):
         return profile.stream_blocks
     if profile.batch_blocks and all(cell.batch for cell in cells):

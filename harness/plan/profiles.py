@@ -21,7 +21,9 @@ class Profile:
     # and not in it runs the modes that it offers for ladders.
     modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batch_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same at a batch; empty: `modes`
+    parallel_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same with ranks; empty: all
     settings: Settings
+    parallel_blocks: int | None = None  # with ranks; None: as `ladder_blocks`
     batch_blocks: int | None = None  # where all cells infer at a batch; None: as `ladder_blocks`
     stream_blocks: int | None = None  # where all input is streamed; None: as `ladder_blocks`
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
@@ -62,6 +64,11 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "saved_model": ("from-tensorflow",),
 }
 
+# Of data-parallel steps: the strategy of each framework that most people know.
+MAIN_STRATEGIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "torch": ("ddp",),
+}
+
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
@@ -71,9 +78,11 @@ PROFILES: Final[Mapping[str, Profile]] = {
             blocks=2,
             batch_blocks=1,
             stream_blocks=1,
+            parallel_blocks=1,
             optimizers=("adam",),
             modes=MAIN_MODES,
             batch_modes=MAIN_PATHS,
+            parallel_modes=MAIN_STRATEGIES,
             settings=Settings(
                 rounds=10,
                 slices=20,

@@ -3,11 +3,21 @@
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypedDict, TypeVar
 
-from bench.catalogue import DEFAULT_POLICY, HELLO, STREAM, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.catalogue import (
+    DEFAULT_POLICY,
+    HELLO,
+    SCALINGS,
+    STREAM,
+    STRONG,
+    Catalogue,
+    FrameworkOffer,
+    ModeOffer,
+    WorkloadOffer,
+)
 from bench.data import SIZES
 from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32, PRECISIONS
@@ -16,7 +26,8 @@ from harness.format import shortened_name
 from harness.plan.profiles import PROFILES, Profile
 
 MOST_ROWS: Final = 65536  # of a batch
-STREAMED_WITH: Final = ("adam",)  # the optimizer of streamed cells when none is named
+MOST_RANKS: Final = 1024
+STREAMED_WITH: Final = ("adam",)  # the optimizer of streamed and of data-parallel cells when none is named
 
 V = TypeVar("V")
 
@@ -30,6 +41,7 @@ class Selection:
     the default allocator policy. A given mode is looked for in all frameworks. With a batch the cells infer: forward
     passes of the trained workloads, in every framework that is in the profile or runs exported models. With a data set
     to stream the modes are pipelines, of every framework that has some, with Adam at each workload's smallest size.
+    With ranks they are strategies, likewise, of the workloads that infer, after the plain modes beside them.
     """
 
     framework: tuple[str, ...] = ()
@@ -41,6 +53,8 @@ class Selection:
     allocator: tuple[str, ...] = ()
     batch: tuple[str, ...] = ()
     stream: tuple[str, ...] = ()
+    ranks: tuple[str, ...] = ()
+    scaling: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
@@ -102,6 +116,7 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         workload=tuple(name.replace("-", "_") for name in selection.workload),
     )
     _require_batches(selection)
+    _require_ranks(selection)
     valid = _valid(offer, selection)
     for field, names in selection.given.items():
         for name in names:
@@ -110,12 +125,17 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
         cell
         for framework in frameworks.values()
         if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework, selection))
-        for cell in (_streamed if selection.stream else _cells_of)(framework, offer, selection, chosen, device)
+        for cell in _kind_of(selection)(framework, offer, selection, chosen, device)
     )
     if not selected:
         given = "; ".join(f"{field} {', '.join(names)}" for field, names in selection.given.items())
         raise SelectionError(f"The selection is empty: no cell has {given}. `samestep list` shows what there is.")
     return selected
+
+
+def _kind_of(selection: Selection) -> Callable[..., Iterator[Cell]]:
+    """Return what yields the cells of a framework."""
+    return _streamed if selection.stream else _parallel if selection.ranks else _cells_of
 
 
 def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]:
@@ -131,6 +151,8 @@ def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]
         "allocator": dict.fromkeys((DEFAULT_POLICY, *policies)),
         "batch": dict.fromkeys(selection.batch),
         "stream": dict.fromkeys(SIZES),
+        "ranks": dict.fromkeys(selection.ranks),
+        "scaling": dict.fromkeys(SCALINGS),
     }
 
 
@@ -149,7 +171,25 @@ def _require_batches(selection: Selection) -> None:
         )
 
 
+def _require_ranks(selection: Selection) -> None:
+    """Raise SelectionError for ranks that are no number of them, and for what a data-parallel step does not have."""
+    if selection.scaling and not selection.ranks:
+        raise SelectionError("--scaling: only with --ranks.")
+    for typed in selection.ranks:
+        if not typed.isascii() or not typed.isdigit() or not 1 <= int(typed[:8]) <= MOST_RANKS:
+            raise SelectionError(f"--ranks {shortened_name(typed)!r} is not a number of ranks from 1 to {MOST_RANKS}.")
+    if not selection.ranks:
+        return
+    for option, names in (("--batch", selection.batch), ("--stream", selection.stream)):
+        if names:
+            raise SelectionError(f"--ranks trains on a batch that lies in memory: leave out {option} or --ranks.")
+    if FORWARD_ONLY in selection.optimizer:
+        raise SelectionError(f"--ranks trains, --optimizer {FORWARD_ONLY} does not: leave one of them out.")
+
+
 def _modes(framework: FrameworkOffer, selection: Selection) -> list[str]:
+    if selection.ranks:
+        return [strategy.name for strategy in framework.strategies]
     if selection.stream:
         return [pipeline.name for pipeline in framework.pipelines]
     own = [mode.name for mode in framework.modes]
@@ -244,10 +284,54 @@ def _streamed(
             )
 
 
+def _parallel(
+    framework: FrameworkOffer, offer: Catalogue, selection: Selection, chosen: Profile, device: str
+) -> Iterator[Cell]:
+    """Yield the strategies of a framework over the ranks, after the plain modes that they are held beside."""
+    main = chosen.parallel_modes.get(framework.name)
+    strategies = [
+        strategy
+        for strategy in framework.strategies
+        if _is_selected(strategy.name, selection.mode, by_default=main is None or strategy.name in main)
+    ]
+    over = [(0, "")] + [
+        (ranks, scaling)
+        for ranks in sorted(map(int, selection.ranks))
+        for scaling in (SCALINGS if ranks > 1 else (STRONG,))
+        if ranks == 1 or _is_selected(scaling, selection.scaling, by_default=True)
+    ]
+    for workload in offer.workloads:
+        if not workload.infers or not _is_selected(workload.name, selection.workload, by_default=True):
+            continue
+        for optimizer, size, precision, policy, (ranks, scaling) in itertools.product(
+            [name for name in workload.optimizers if name in (selection.optimizer or STREAMED_WITH)],
+            _sizes(workload, selection, device)[: None if selection.size else 1],
+            [name for name in selection.precision or (FLOAT32,) if not PRECISIONS[name].changes_model],
+            [name for name in (DEFAULT_POLICY,) if _is_selected(name, selection.allocator, by_default=True)],
+            over,
+        ):
+            plain = dict.fromkeys(strategy.compared for strategy in strategies)
+            for mode in [strategy.name for strategy in strategies] if ranks else plain:
+                yield Cell(
+                    framework=framework.name,
+                    mode=mode,
+                    workload=workload.name,
+                    optimizer=optimizer,
+                    size=size,
+                    precision=precision,
+                    device=device,
+                    allocator=policy,
+                    ranks=ranks,
+                    scaling=scaling,
+                )
+
+
 def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> bool:
     """Return whether the profile runs `framework` when none is named; with a batch also what runs exported models."""
-    if selection.stream and not framework.pipelines:
+    if (selection.stream and not framework.pipelines) or (selection.ranks and not framework.strategies):
         return False
+    if selection.ranks and not selection.mode:
+        return not chosen.parallel_modes or framework.name in chosen.parallel_modes
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
     modes = _modes_of(chosen, selection)

@@ -19,7 +19,6 @@ from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
 from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
-from harness.stats.scaling import WEAK
 from harness.terminal import shell
 from harness.validity.results import Run
 
@@ -205,7 +204,7 @@ def accuracy_sentence(tables: Tables) -> str:
 
 def _problem(cell: Cell) -> tuple[str, str, int]:
     """Return what has the same inputs; weak scaling has those of so many ranks."""
-    return cell.workload, cell.size, cell.ranks if cell.scaling == WEAK else 1
+    return cell.workload, cell.size, cell.enlarged
 
 
 def _paths_sentence(tables: Tables) -> str:

@@ -73,6 +73,11 @@ class Groups:
         self._baselines = {
             (offer.name, mode.name): mode.baseline for offer in run.facts.frameworks for mode in offer.modes
         }
+        self._baselines |= {
+            (offer.name, strategy.name): self._baselines.get((offer.name, strategy.compared), "")
+            for offer in run.facts.frameworks
+            for strategy in offer.strategies
+        }
         self._room = Room.of(run.facts.device, in_container=[LAUNCHERS[run.facts.launcher].in_container])
         self._rng = rng
         self._show = show

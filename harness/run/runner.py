@@ -13,7 +13,7 @@ from bench.records.record import Failure, Record, RepeatKind
 from bench.turns.parking import Parked
 from bench.turns.turn import Artifact, Model, Outcome, Settings, Turn, to_record
 from harness.launchers.base import Launcher
-from harness.plan import models
+from harness.plan import models, ranks
 from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.launches import Launches
@@ -232,7 +232,7 @@ def turn_of(
         position=planned.position,
         settings=run.settings,
         calls_per_round=calls_per_round,
-        cpus=run.facts.cpus,
+        cpus=ranks.cpus_of(planned.cell.ranks, run.facts.cpus, run.facts.ranks),
         threads=run.facts.threads,
         hash_seed=planned.hash_seed,
         timeout_s=run.facts.timeout_s,
@@ -272,7 +272,8 @@ def repeats_of(planned: PlannedReplicate, settings: Settings) -> tuple[RepeatKin
     if planned.cell.track != "identical":
         return ()
     warm: tuple[RepeatKind, ...] = ("warm",) if planned.block <= settings.warm_blocks else ()
-    return (*warm, "threads") if settings.other_threads and planned.block == 1 else warm
+    other = settings.other_threads and planned.block == 1 and not planned.cell.ranks  # a rank has its processors
+    return (*warm, "threads") if other else warm
 
 
 def subject_of(planned: PlannedReplicate) -> str:

@@ -12,10 +12,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from bench.catalogue import WEAK
 from bench.records.parallel import Parallel
 from bench.records.record import Timing
 
-WEAK: Final = "weak"
 MOST_OVERHEAD: Final = 1.05  # one rank of a strategy ÷ the plain step: more than that is said
 
 

@@ -28,7 +28,8 @@ class RunFacts:
     author_time: str = ""  # when its change was written, in ISO 8601; empty: not known
     launcher: str  # "venv", "here", "docker" or "workers"
     cpus: tuple[int, ...]  # CPU set of the replicates; empty: all
-    threads: int  # threads that every framework has to use
+    threads: int  # threads that every framework has to use; with ranks, in each of them
+    ranks: int = 0  # the most of any cell; 0: no step is data-parallel
     frameworks: tuple[FrameworkOffer, ...]  # in the order of the tables
     workloads: tuple[WorkloadOffer, ...] = ()  # those of the run
     selection: tuple[str, ...] = ()  # the request, such as "framework=torch,jax"

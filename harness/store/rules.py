@@ -7,7 +7,7 @@ judged in `harness.validity`; a value that no samestep writes does not.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from bench.catalogue import COLD, DRIFT_PROBE, EXPORT, HELLO, LIMITS, STREAM, TIMED, export_mode
+from bench.catalogue import COLD, DRIFT_PROBE, EXPORT, HELLO, LIMITS, SCALINGS, STREAM, TIMED, export_mode
 from bench.records.codec import infinite_number
 from bench.records.observation import Energy
 from bench.records.record import Accuracy, Cell, Record, Timing
@@ -220,12 +220,19 @@ def _other_modes(cell: Cell, facts: RunFacts) -> Iterator[str]:
     if cell.track == STREAM:
         offers = (offer for offer in facts.frameworks if offer.name == cell.framework)
         yield from (pipeline.name for offer in offers for pipeline in offer.pipelines)
+    if cell.ranks:
+        offers = (offer for offer in facts.frameworks if offer.name == cell.framework)
+        yield from (strategy.name for offer in offers for strategy in offer.strategies)
 
 
 def _cell_faults(path: str, cell: Cell) -> Iterator[Fault]:
     needs = cell.track in (*TIMED, "memory", "energy", COLD)
     if cell.batch < 0:
         yield f"{path}.batch", f"is {cell.batch}: it is a number of rows"
+    if cell.ranks < 0:
+        yield f"{path}.ranks", f"is {cell.ranks}: it is a number of ranks"
+    if cell.scaling not in (SCALINGS if cell.ranks else ("",)):
+        yield f"{path}.scaling", f"is {cell.scaling!r} with {cell.ranks} ranks"
     if cell.precision not in PRECISIONS and (needs or cell.precision):
         known = listed(list(PRECISIONS))
         yield f"{path}.precision", f"{cell.precision!r} is not a precision that this samestep knows ({known})"

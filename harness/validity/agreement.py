@@ -15,7 +15,6 @@ from typing import Final
 
 from bench.records.record import Accuracy, Record
 from bench.reference.precision import PRECISIONS, Precision
-from harness.stats.scaling import WEAK
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
@@ -80,8 +79,7 @@ def _groups(records: Iterable[Record], measure: Measure) -> Iterable[Mapping[str
         if record.status != "ok" or cell.track != "identical" or accuracy is None or measure.of(accuracy) is None:
             continue
         formula = accuracy.formula if measure.by_formula else ""
-        rows = str(cell.ranks if cell.scaling == WEAK else 1)  # in workload's batches: weak scaling has more
-        key = (cell.workload, cell.optimizer, cell.size, cell.precision, str(cell.batch), rows, formula)
+        key = (cell.workload, cell.optimizer, cell.size, cell.precision, str(cell.batch), str(cell.enlarged), formula)
         groups.setdefault(key, {}).setdefault(cell.framework, []).append(record)
     return groups.values()
 

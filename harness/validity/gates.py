@@ -59,7 +59,7 @@ def other_bytes(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]
         for record in _timed(records):
             if record.accuracy is not None:
                 cell = record.cell
-                key = (cell.workload, cell.size, cell.precision, str(cell.batch))
+                key = (cell.workload, cell.size, cell.precision, str(cell.batch), str(cell.enlarged))
                 works.setdefault(key, []).append((record, record.accuracy))
         for work in works.values():
             (usual, count), *_ = Counter(getattr(accuracy, digest) for _, accuracy in work).most_common(1)

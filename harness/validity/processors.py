@@ -14,6 +14,7 @@ from typing import Final
 from bench.catalogue import TIMED
 from bench.records.record import Record
 from harness.launchers.choose import LAUNCHERS
+from harness.plan import ranks
 from harness.stats.estimate import median_share, threads_used
 from harness.stats.flags import LEAST_CPU_SHARE
 from harness.store.facts import RunFacts
@@ -29,7 +30,8 @@ def elsewhere(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding]:
         if record.status != "ok" or where is None:
             continue
         # A worker has the CPU set of its container, which may be a part of the harness's.
-        planned = where.cpus if facts.launcher == "workers" else facts.cpus or where.cpus
+        own = ranks.cpus_of(record.cell.ranks, facts.cpus, facts.ranks)
+        planned = where.cpus if facts.launcher == "workers" else own or where.cpus
         outside = sorted(set(where.ran_on) - set(planned))
         if outside:
             reason = f"machine: it ran on CPU {_list(outside)}, outside its CPU set {_list(planned)}"

@@ -22,7 +22,6 @@ from bench.reference.precision import BFLOAT16, FLOAT32
 from bench.reference.work import forward_at
 from harness.format import size_words
 from harness.stats import estimate
-from harness.stats.scaling import WEAK
 from harness.store.facts import RunFacts
 from harness.validity.finding import Finding, key_of
 
@@ -156,7 +155,7 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
     for cell, step_ns in _steps(records).items():
         work = works.get((cell.workload, cell.size))
         is_other = (cell.framework, cell.mode) in inferring and not cell.batch  # what is declared is a training step
-        if work is None or is_other:
+        if work is None or is_other or cell.ranks > 1:  # the limits are of one process
             continue
         shares = limits.shares(cell.precision, work_of(cell, work), step_ns)
         nearest = max(shares, key=lambda share: share.value, default=None)
@@ -170,18 +169,8 @@ def above_limits(records: Sequence[Record], facts: RunFacts) -> Iterator[Finding
 def work_of(cell: Cell, work: SizeOffer) -> SizeOffer:
     """Return the work of a step of `cell`: for SGD without Adam's moments, for a forward pass the pass alone.
 
-    The footprint of a forward pass is at least what it moves; at a batch it is that of so many rows. Of a data-parallel
-    step it is the work of one rank, which has the processors of a plain cell: of strong scaling the least that a rank's
-    share can be, though its parameters are all of them.
+    The footprint of a forward pass is at least what it moves; at a batch it is that of so many rows.
     """
-    if cell.ranks and cell.scaling != WEAK:
-        work = replace(
-            work,
-            flops=work.flops // cell.ranks,
-            bytes=work.bytes // cell.ranks,
-            footprint=work.footprint // cell.ranks,
-            parameters=work.parameters // cell.ranks,
-        )
     if cell.batch:
         return forward_at(work, cell.batch)
     if cell.optimizer == "adam":

@@ -108,13 +108,6 @@ class TestWhatAStepAmountsTo:
         assert of.bytes - plain.bytes == 4 * 4 * 10**6  # two moments, read and written
         assert of.footprint - plain.footprint == 2 * 4 * 10**6
 
-    def test_a_rank_of_strong_scaling_does_its_part_and_one_of_weak_scaling_all_of_it(self) -> None:
-        of = work(parameters=10**6)
-        strong = work_of(cell(ranks=4, scaling="strong"), of)
-        assert (strong.flops, strong.bytes, strong.footprint) == (of.flops // 4, of.bytes // 4, of.footprint // 4)
-        assert work_of(cell(ranks=4, scaling="weak"), of) == of
-        assert work_of(cell(ranks=1, scaling="strong"), of) == of
-
     def test_far_from_every_limit_launches_bind_however_long_the_step(self) -> None:
         limits = MachineLimits(
             [measured(limit("matmul", 100.0, precision="float32"), limit("launch", 1e-3))], FRAMEWORKS
@@ -235,7 +228,7 @@ class TestJudged:
             " product, n = 512"
         )
 
-    def test_two_ranks_may_be_twice_as_fast_as_one_can_be(self) -> None:
+    def test_several_ranks_may_be_faster_than_one_can_be(self) -> None:
         one, two = (
             record(cell(mode="ddp", workload="mlp", size="S", ranks=ranks, scaling="strong"), round_ns=(ns,) * 3)
             for ranks, ns in ((1, 8 * 10**6), (2, 6 * 10**6))
