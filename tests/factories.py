@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bench.catalogue import FrameworkOffer, ModeOffer, StrategyOffer
+from bench.catalogue import FrameworkOffer, ModeOffer
 from bench.records.parallel import Parallel, Rank
 from bench.records.record import (
     Accuracy,
@@ -28,6 +28,7 @@ from bench.records.record import (
     Timing,
 )
 from bench.records.streaming import Pass, Streaming, StreamPart
+from bench.strategies import StrategyOffer
 from harness.host.machine import HostFacts
 from harness.store.facts import RunFacts
 from harness.validity.results import Run
