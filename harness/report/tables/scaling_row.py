@@ -87,8 +87,23 @@ def scaling_rows(run: Run, steps: Iterable[StepRow]) -> tuple[ScalingRow, ...]:
     """
     rows = {row.cell: row for row in steps}
     records, ratios = by_cell(run, "identical"), ratios_of(run)
-    made = [_row(run, row, rows, records[cell], ratios) for cell, row in rows.items() if cell.ranks]
+    made = [_row(run, rows[cell], rows, records[cell], ratios) for cell in _ordered(run, rows) if cell.ranks]
     return _told(made, ratios, floor_of(run))
+
+
+def _ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
+    """Return cells in the order of the tables, those of a strategy by work: the smallest size first."""
+    cells = list(cells)
+    strategies = {mode: at for at, mode in enumerate(dict.fromkeys((cell.framework, cell.mode) for cell in cells))}
+    works = {
+        (offer.name, size): (at, place)
+        for at, offer in enumerate(run.facts.workloads)
+        for place, size in enumerate(offer.sizes)
+    }
+    last = (len(run.facts.workloads), 0)
+    return sorted(
+        cells, key=lambda cell: (strategies[cell.framework, cell.mode], works.get((cell.workload, cell.size), last))
+    )
 
 
 def _row(run: Run, row: StepRow, rows: Mapping[Cell, StepRow], records: Sequence[Record], ratios: Ratios) -> ScalingRow:

@@ -91,6 +91,14 @@ class TestFigures:
         found = [ranked(count) for count in (16, 2, 1, 4)]
         assert [row["ranks"] for row in rows(*found)] == ["1", "2", "4", "16"]
 
+    def test_a_strategy_has_its_works_in_their_order_the_smallest_size_first(self) -> None:
+        found = [row.cell for row in tables(scaled_run(list(records(1)))).scaling.rows]
+        assert [(each.mode, each.size, each.ranks, each.scaling) for each in found[:7]] == [
+            ("ddp", "S", 1, "strong"), ("ddp", "S", 2, "strong"), ("ddp", "S", 2, "weak"),
+            ("ddp", "M", 1, "strong"), ("ddp", "M", 2, "strong"), ("ddp", "M", 2, "weak"),
+            ("ddp-compile", "S", 1, "strong"),
+        ]  # fmt: skip
+
 
 class TestTold:
     @pytest.mark.parametrize(
