@@ -48,6 +48,7 @@ class Group:
         self._over = threading.Event()  # told, or ended
         self.begin_ns = time.perf_counter_ns()
         self.members: list[Member] = []
+        self._watcher: threading.Thread | None = None
         try:
             for rank in range(1, turn.cell.ranks):
                 self.members.append(Member(turn, rank))
@@ -95,6 +96,8 @@ class Group:
     def end(self) -> None:
         """End all ranks, and copy what they printed into this process's log; safe to call twice."""
         self._over.set()
+        if self._watcher and self._watcher is not threading.current_thread():
+            self._watcher.join()
         for member in self.members:
             member.end()
             if printed := member.printed():

@@ -171,7 +171,13 @@ class Member:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        usage.ended(self.process.pid)
+        usage.ended(self.pid)
+        assert self.process.stdin
+        with contextlib.suppress(OSError):  # what it was told last and did not read
+            self.process.stdin.close()
+        if self._answers >= 0:
+            os.close(self._answers)
+            self._answers = -1
 
 
 _LIBRARY: Final = ctypes.CDLL(None)
