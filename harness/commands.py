@@ -73,6 +73,7 @@ def list_offer() -> None:
     console.print(table)
     console.print()
     _print_pipelines(console, offer)
+    _print_strategies(console, offer)
     for framework in offer.frameworks:
         if framework.allocators:
             policies = ", ".join(policy.name for policy in framework.allocators)
@@ -90,6 +91,23 @@ def list_offer() -> None:
     console.print()
     for profile in PROFILES.values():
         console.print(f"profile {profile.name}: {profile.sentence}", highlight=False)
+
+
+def _print_strategies(console: "Console", offer: "Catalogue") -> None:
+    from rich.table import Table
+
+    from bench.catalogue import SCALINGS
+
+    strategies = Table(
+        "framework", "strategy (--ranks)", "what happens in it", box=None, header_style="bold", pad_edge=False
+    )
+    _fold(strategies)
+    for framework in offer.frameworks:
+        for strategy in framework.strategies:
+            beside = f"{strategy.sentence} (held beside {strategy.compared})"
+            strategies.add_row(framework.name, strategy.name, beside)
+    console.print(strategies)
+    console.print(f"scaling for --ranks: {', '.join(SCALINGS)}\n", highlight=False)
 
 
 def _print_pipelines(console: "Console", offer: "Catalogue") -> None:

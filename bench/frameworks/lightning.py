@@ -45,7 +45,7 @@ ADAM = KINGMA_BA
 FORWARD = models.FORWARD
 
 
-class _Module(lightning.LightningModule):  # type: ignore[misc]
+class FitModule(lightning.LightningModule):  # type: ignore[misc]
     """The model with its loss; keeps each batch's loss on the device, without waiting for it."""
 
     def __init__(
@@ -62,6 +62,7 @@ class _Module(lightning.LightningModule):  # type: ignore[misc]
         self.batches = 0
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Return the loss of a batch (x, y)."""
         x, y = batch
         loss = self.compute_loss(x, y)
         self.losses.append(loss.detach())
@@ -69,7 +70,8 @@ class _Module(lightning.LightningModule):  # type: ignore[misc]
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.optimizer  # the same in each fit, so that its state is kept
+        """Return the optimiser: the same in each fit, so that its state is kept."""
+        return self.optimizer
 
 
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
@@ -86,7 +88,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     products = training.products_of(training.predict_of(model, precision), x, precision)
     compute_loss = torch.compile(eager) if compiles else eager
     optimizer = training.optimizer_of(workload.optimizer, model.parameters())
-    module = _Module(model, compute_loss, optimizer)
+    module = FitModule(model, compute_loss, optimizer)
     whole_batch = DataLoader([(x, y)], batch_size=None)
     trainer = lightning.Trainer(
         max_epochs=0,

@@ -52,6 +52,7 @@ SIGNS: Final = (
         r"died with <signals\.sigkill",
         r"\b(?:exit (?:code|status)|returned) (?:-9|137)\b",
         r"terminated abruptly while the future was running",  # concurrent.futures
+        r"\brank \d+ of \d+, told to [\w-]+, was ended by SIGKILL",  # bench.parallel.member
         r"^(?:ld|collect2|\S*(?:gcc|g\+\+|clang)\S*): .*terminated with signal 9",
         killed=True,
     ),

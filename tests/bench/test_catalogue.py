@@ -131,3 +131,28 @@ def test_a_pipeline_without_a_format_is_told(tmp_path: Path) -> None:
     (tmp_path / "streams" / "new.py").write_text("PIPELINES = {'disk-0': 'one'}\n")
     with pytest.raises(FrameworkError, match="disk-0 opens with none of the formats memory, memmap, records"):
         framework_offer("new", tmp_path)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_strategies_are_those_of_the_file_and_each_has_a_plain_mode_beside_it(name: str) -> None:
+    offer = framework_offer(name)
+    assert bool(offer.strategies) == (BENCH / "parallel" / f"{name}.py").exists()
+    assert {each.compared for each in offer.strategies} <= {mode.name for mode in offer.modes}
+    assert all(each.sentence and each.devices for each in offer.strategies)
+
+
+@pytest.mark.parametrize(
+    ("literals", "said"),
+    [
+        ("COMPARED = {'x': 'other'}", "x is held beside 'other', which is none of MODES"),
+        ("COMPARED = {'x': 'a'}\nPROCESSES = ('y',)", "PROCESSES or COMPARED has y, which is none of STRATEGIES"),
+        ("COMPARED = {'x': 'a', 'z': 'a'}", "has z, which is none of STRATEGIES"),
+    ],
+)
+def test_a_strategy_that_contradicts_the_modes_is_told(literals: str, said: str, tmp_path: Path) -> None:
+    for folder in ("frameworks", "parallel"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "frameworks" / "new.py").write_text("MODES = {'a': 'b'}\nBASELINE = ''\nENVIRONMENT = {}\n")
+    (tmp_path / "parallel" / "new.py").write_text(f"STRATEGIES = {{'x': 'one'}}\n{literals}\n")
+    with pytest.raises(FrameworkError, match=said):
+        framework_offer("new", tmp_path)

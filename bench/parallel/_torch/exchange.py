@@ -1,6 +1,6 @@
 """What a step of PyTorch exchanges: the collectives that its profiler records, and the bytes that they take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from torch import distributed
@@ -21,18 +21,29 @@ def collectives_of(call: Callable[[], object], reduced: Callable[[], tuple[int, 
         reduced: returns the bytes of a step, and where they were read; None: by the shapes that the profiler records,
             of the whole array that is gathered or scattered.
     """
-    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
-        call()
-    events = [event for event in profiler.events() if event.name.startswith(PREFIX)]
-    bytes_, where = reduced() if reduced else (sum(map(_bytes, events)), "bytes by the shapes of its events")
+    seen = recorded(call)
+    bytes_, where = reduced() if reduced else (sum(bytes_ for _, bytes_ in seen), "bytes by the shapes of its events")
+    return told([name for name, _ in seen], bytes_, f"torch.profiler's events of one step; {where}")
+
+
+def told(names: Sequence[str], bytes_: int, evidence: str) -> Collectives:
+    """Return what the process group and the profiler say; `names`: of the collectives of a step."""
     return Collectives(
         backend=distributed.get_backend(),
         ranks=distributed.get_world_size(),
-        operations=tuple(dict.fromkeys(_name(event.name) for event in events)),
-        count=len(events),
+        operations=tuple(dict.fromkeys(names)),
+        count=len(names),
         bytes=bytes_,
-        evidence=f"torch.profiler's events of one step; {where}",
+        evidence=evidence,
     )
+
+
+def recorded(call: Callable[[], object]) -> list[tuple[str, int]]:
+    """Return the name of each collective in `call`, and the bytes of the largest array that it takes."""
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+        call()
+    events = [event for event in profiler.events() if event.name.startswith(PREFIX)]
+    return [(_name(event.name), _bytes(event)) for event in events]
 
 
 def _name(event: str) -> str:

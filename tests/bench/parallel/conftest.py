@@ -1,5 +1,6 @@
 """The star as a strategy of NumPy: in this process by a patch, in followers by a finder of modules."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,13 @@ def star(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     group.end_all()
     while module.OPEN:
         module.OPEN.pop().close()
+
+
+def with_star(folder: Path) -> Path:
+    """Return a folder with a copy of bench/ in which the star is NumPy's strategy, for processes of their own."""
+    shutil.copytree(ROOT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(__file__).with_name("star.py"), folder / "bench" / "parallel" / "numpy.py")
+    return folder
 
 
 @pytest.fixture

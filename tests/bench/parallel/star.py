@@ -172,6 +172,13 @@ def fail() -> None:
     if PLANTED == "killed":
         print("in the midst of a star", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
+    if PLANTED == "parted":
+        if os.fork() == 0:
+            time.sleep(60)  # with the connections open: rank 0 waits for them
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if PLANTED == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
     if PLANTED == "exits":
         os._exit(7)
     if PLANTED == "raises":

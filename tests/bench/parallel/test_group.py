@@ -13,8 +13,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.guests import usage
 from bench.parallel import World, lead, silence
-from bench.parallel.group import FollowerError, Group
+from bench.parallel.group import Group
+from bench.parallel.member import FollowerError
 from bench.parallel.silence import Silence
 from bench.parallel.strategies import cpus_of, variables_of
 from bench.turns.turn import Turn
@@ -99,7 +101,7 @@ def test_time_is_counted_by_looks_and_who_uses_the_processor_does_not_hang(
 ) -> None:
     used = {"group": 0, "own": 0}
     monkeypatch.setattr(silence, "family", lambda: SimpleNamespace(cpu_ns=used["group"]))
-    monkeypatch.setattr(silence.usage, "cpu_ns_of", lambda pid: used["own"])
+    monkeypatch.setattr(usage, "cpu_ns_of", lambda pid: used["own"])
     watch = Silence([Quiet()], silent_s=1.0)  # type: ignore[list-item]
     found = None
     for number in range(1, 100):

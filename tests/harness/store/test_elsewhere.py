@@ -125,3 +125,13 @@ def test_of_all_variables_those_that_say_only_where_things_are_may_differ() -> N
     Sameness([record(environment=then)]).require(record(block=2, environment=now))
     with pytest.raises(MachineError, match="variables: A was 1, it is 2"):
         Sameness([record(environment=then)]).require(record(environment=environment(variables=("A=2",))))
+
+
+def test_cells_of_other_ranks_have_other_cpu_sets() -> None:
+    plain = record(environment=environment(cpus=(1,)))
+    ranked = record(cell(mode="ddp", ranks=2, scaling="strong"), environment=environment(cpus=(1, 2)))
+    seen = Sameness([plain, ranked])
+    seen.require(ranked)
+    moved = dataclasses.replace(ranked, environment=environment(cpus=(1, 3)))
+    with pytest.raises(MachineError, match="the CPU set was 1,2, it is 1,3"):
+        seen.require(moved)

@@ -12,8 +12,10 @@ import pytest
 from bench.records.codec import RecordError, to_json
 from bench.turns.turn import Outcome, to_record
 from harness.errors import StoreError
-from harness.store import reading
+from harness.plan.plan import make_plan
+from harness.store import reading, rules
 from harness.store.folder import RunFolder
+from harness.strict import FieldError
 from harness.validity import results
 from tests import factories, mutants
 from tests.harness.launchers.test_docker_members import TURN
@@ -244,3 +246,17 @@ def test_a_run_of_an_older_schema_is_read(name: str) -> None:
     run = results.load(RunFolder(OLDER / name))
     assert {record.schema for record in run.records} == {factories.record().schema}
     assert dataclasses.is_dataclass(run.facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ranks": -1}, "is -1: it is a number of ranks"),
+        ({"ranks": 2}, "is '' with 2 ranks"),
+        ({"ranks": 2, "scaling": "medium"}, "is 'medium' with 2 ranks"),
+        ({"scaling": "weak"}, "is 'weak' with 0 ranks"),
+    ],
+)
+def test_ranks_and_scaling_belong_together(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(FieldError, match=said):
+        rules.require_plan(make_plan((factories.cell(**changes),), blocks=1, seed=1))

@@ -41,6 +41,20 @@ def test_a_worker_has_the_cpu_set_of_its_container() -> None:
     assert "outside its CPU set 2" in reason(at(3, allowed=(2,)), cpus=(1, 2, 3), launcher="workers")
 
 
+def test_with_ranks_a_cell_has_its_part_of_the_cpu_set() -> None:
+    of_run = {"cpus": (1, 2, 3, 4), "ranks": 2}
+
+    def ranked(ranks: int, *cpus: int) -> Record:
+        of = cell(ranks=ranks, scaling="strong" if ranks else "")
+        return dataclasses.replace(at(*cpus, allowed=cpus), cell=of)
+
+    assert [
+        reason(ranked(count, *cpus), **of_run) for count, cpus in ((0, (1, 2)), (1, (1, 2)), (2, (1, 2, 3, 4)))
+    ] == [""] * 3
+    assert "outside its CPU set 1,2" in reason(ranked(1, 1, 2, 3, 4), **of_run)
+    assert "its CPU set is 1,2,3,4" in reason(ranked(2, 1, 2), **of_run)
+
+
 def rounds(*shares: float, share: float | None = None, threads: int = 1, **changes: Any) -> Timing:
     """Rounds of 2 ms of processor time each, which took so much of their wall time."""
     walls = tuple(round(2 * MS * threads / each) for each in shares)
