@@ -14,6 +14,12 @@ COLUMNS: Mapping[str, str] = {
     " ci_low_us, ci_high_us, replicates, rounds, steps_per_round, first_step_ms, speedup_vs_eager, break_even_steps,"
     " flags, fit_overhead_ms, verdict, spread_within, spread_between, rounds_shape, replicates_invalid,"
     " first_calls, form, batch",
+    "scaling": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, ranks,"
+    " scaling, step_us, step_low_us, step_high_us, samples_per_s, speedup, efficiency, efficiency_low,"
+    " efficiency_high,"
+    " communication, communication_low, communication_high, overhead, overhead_low, overhead_high, plain,"
+    " efficiency_is, first_step_ms, start_ms, memory_bytes, processes, backend, operations, collectives,"
+    " reduced_bytes, flags, replicates, samples",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"
     " steps_per_s, samples_per_s, gflop_per_s, gbyte_per_s, speedup_vs_eager, bound, share_of_limit, times_launch,"
     " limit_missing",
@@ -36,19 +42,21 @@ COLUMNS: Mapping[str, str] = {
     "proof": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, verdict,"
     " mode_found, parameters_device, parameters_dtype, output_device, output_dtype, threads_asked, threads_reported,"
     " threads_used, traces, compilations, compilations_timed, graph_breaks, graph_breaks_declared, guard_failures,"
-    " graphs, cuda_graphs, cuda_graphs_skipped, matmul_precision, tf32, deterministic, evidence, batch",
+    " graphs, cuda_graphs, cuda_graphs_skipped, matmul_precision, tf32, deterministic, evidence, batch, ranks,"
+    " scaling",
     "reproducibility": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
     " one_process, two_processes, processes, other_threads, threads, threads_of_repeat, largest_loss_difference,"
-    " unchecked, batch",
+    " unchecked, batch, ranks, scaling",
     "accuracy": "framework, mode, workload, optimizer, weight, bias, within_tolerance, max_loss_deviation,"
     " data_sha256, init_sha256, size, precision, first_loss, last_loss, max_parameter_deviation, gradient_norm,"
-    " max_gradient_deviation, worst_gradient, batch",
+    " max_gradient_deviation, worst_gradient, batch, ranks, scaling",
     "memory": "framework, mode, workload, allocator, context_bytes, allocated_peak_bytes, reserved_peak_bytes,"
     " device_peak_bytes, host_peak_rss_bytes, device_allocations_warmup, device_allocations_timed, residue_bytes,"
     " optimizer, size, precision, device, status, reason, reserved_per_allocated, unexplained_bytes,"
     " growth_bytes_per_step, growth_low_bytes_per_step, growth_high_bytes_per_step, fragmentation, emptied_bytes,"
     " exit_bytes, import_rss_bytes, build_rss_bytes, training_peak_rss_bytes, host_growth_bytes_per_step,"
-    " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes, batch",
+    " host_growth_low_bytes_per_step, host_growth_high_bytes_per_step, host_residue_bytes, own_bytes, batch, ranks,"
+    " scaling",
     "energy": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason,"
     " energy_per_step_uj, energy_run_j, idle_w, window_s, energy_replicates, energy_missing, batch",
     "streaming": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, stream,"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.catalogue import FrameworkOffer, ModeOffer
+from bench.records.parallel import Parallel, Rank
 from bench.records.record import (
     Accuracy,
     Cell,
@@ -27,6 +28,7 @@ from bench.records.record import (
     Timing,
 )
 from bench.records.streaming import Pass, Streaming, StreamPart
+from bench.strategies import StrategyOffer
 from harness.host.machine import HostFacts
 from harness.store.facts import RunFacts
 from harness.validity.results import Run
@@ -267,3 +269,51 @@ def streamed(framework: str = "torch", mode: str = "records-0", *, block: int = 
     )
     plain = record(of, block=block, timing=None, proof=None, streaming=dataclasses.replace(result, passes=passes))
     return dataclasses.replace(plain, **changes)
+
+
+def strategy(name: str = "ddp", compared: str = "eager", **changes: Any) -> StrategyOffer:
+    plain = StrategyOffer(name=name, sentence=f"what {name} does", compared=compared, in_processes=True)
+    return dataclasses.replace(plain, **changes)
+
+
+def parallel(ranks: int = 2, scaling: str = "strong", *, processes: int | None = None, **changes: Any) -> Parallel:
+    """What was read back of so many ranks: 300 MiB each, 1 MiB reduced in one collective, a fifth of it exchange."""
+    placed = tuple(
+        Rank(
+            rank=rank,
+            pid=None if processes == 1 else 100 + rank,
+            device="cpu",
+            cpus=(rank,),
+            ran_on=(rank,),
+            threads=1,
+            peak_rss_bytes=None if processes == 1 else 300 << 20,
+            parameters_sha256=SHA,
+        )
+        for rank in range(ranks)
+    )
+    plain = Parallel(
+        ranks=ranks,
+        processes=processes or ranks,
+        scaling=scaling,
+        rows=256 * (ranks if scaling == "weak" else 1),
+        backend="gloo",
+        operations=("all-reduce",),
+        collectives=1,
+        reduced_bytes=1 << 20,
+        evidence="DDP's logging data.",
+        start_ns=2_000_000_000,
+        placed=placed,
+        synchronised_round_ns=(100_000,) * 4,
+        unsynchronised_round_ns=(80_000,) * 4,
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def ranked(
+    ranks: int = 2, scaling: str = "strong", *, block: int = 1, step_us: float = 100.0, **changes: Any
+) -> Record:
+    """A replicate of PyTorch's strategy "ddp" on the MLP; `of` changes fields of the cell."""
+    of = cell(mode="ddp", workload="mlp", size="S", ranks=ranks, scaling="strong" if ranks == 1 else scaling)
+    of = dataclasses.replace(of, **changes.pop("of", {}))
+    found = record(of, block=block, round_ns=(round(step_us * 1000),) * 3)
+    return dataclasses.replace(found, **{"parallel": parallel(ranks, of.scaling), **changes})

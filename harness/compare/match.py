@@ -8,12 +8,12 @@ from bench.records.record import Cell, Record
 from bench.turns.variables import pair
 from harness.compare.choice import FIELDS, Choice
 from harness.errors import SelectionError
-from harness.plan.label import name
+from harness.plan.label import name, ranks
 from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
 
 # Fields in which a cell of the other side may differ, to say why a cell has no counterpart.
-NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch")
+NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch", "ranks", "scaling")
 FACTS: Final = ("other processor", "other accelerator", "other number of threads", "other data", "other start")
 
 PER_REPLICATE: Final = ("PYTHONHASHSEED",)  # variables that differ between the replicates of every run
@@ -192,7 +192,7 @@ def _differ_only_in(field: str, cell: Cell, other: Cell) -> bool:
 
 def _what(a: Cell, b: Cell) -> str:
     """Return the cell in words, with both values of a field that the sides chose differently."""
-    return name(
+    both = name(
         replace(
             a,
             framework=_either(a.framework, b.framework),
@@ -203,6 +203,7 @@ def _what(a: Cell, b: Cell) -> str:
             precision=_either(a.precision, b.precision),
         )
     )
+    return both if ranks(a) == ranks(b) else f"{both} → {(ranks(b) or ', plain').removeprefix(', ')}"
 
 
 def _either(a: str, b: str) -> str:

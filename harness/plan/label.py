@@ -24,6 +24,11 @@ def name(cell: Cell) -> str:
     )
     work = f"batch {cell.batch}" if cell.batch else cell.optimizer
     work = f"{work} from {cell.stream}" if cell.stream else work
-    if cell.ranks:
-        work = f"{work}, {cell.ranks} {'rank' if cell.ranks == 1 else f'ranks {cell.scaling}'}"
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{track}"
+    return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{ranks(cell)}{track}"
+
+
+def ranks(cell: Cell) -> str:
+    """Return over how many ranks a step of `cell` is, with a comma before it; empty where it is not data-parallel."""
+    if not cell.ranks:
+        return ""
+    return f", {cell.ranks} ranks, {cell.scaling}" if cell.ranks > 1 else ", 1 rank"

@@ -59,6 +59,8 @@ class Result:
     times: tuple[tuple[int, float, float], ...]  # (block, step, first step) of each good replicate
     flags: tuple[str, ...]  # names
     batch: int = 0  # of an inference at a stated batch; 0: the workload's own, and what older sites have
+    ranks: int = 0  # of a data-parallel step; 0: it is none, and what older sites have
+    scaling: str = ""  # "strong" or "weak"; empty: no ranks
     machine: tuple[str, ...]  # what has to be the same to be compared, as `harness.compare.match.FACTS`
 
     @property
@@ -265,6 +267,8 @@ def _result(run: Run, row: StepRow) -> Result:
         device=cell.device,
         allocator=cell.allocator,
         batch=cell.batch,
+        ranks=cell.ranks,
+        scaling=cell.scaling,
         status=row.status,
         reason=row.reason,
         inference=row.is_inference,

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from harness.compare.match import FACTS
 from harness.errors import StoreError
 from harness.format import difference, duration, memory_size, significant
+from harness.plan.label import ranks
 from harness.publish import chart, cite, history, names, stale
 from harness.publish.entry import Entry, Result, Software, moment
 from harness.publish.history import History
@@ -145,6 +146,7 @@ def _environment() -> Environment:
         "difference": difference,
         "memory": memory_size,
         "moment": moment,
+        "ranks": ranks,
         "cell_folder": lambda result: names.cell_folder(result.cell),
     }
     environment.globals |= {

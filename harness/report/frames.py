@@ -1,12 +1,13 @@
 """A run as tidy DataFrames, one observation per row, for plots and for further analysis.
 
 `load` reads a run from its folder; docs/data.md has an example. Every frame except `samples` has the columns of the
-cell: framework, mode, workload, optimizer, size, precision, device, allocator, batch, stream, track. A value that was
-not measured is missing (NaN or NA), never 0. Names end in the unit: _ns, _us, _bytes.
+cell: framework, mode, workload, optimizer, size, precision, device, allocator, batch, stream, ranks, scaling, track. A
+value that was not measured is missing (NaN or NA), never 0. Names end in the unit: _ns, _us, _bytes.
 
-cells        one row per cell of the identical track, as in the table of steps: status, reason, step_ns (geometric mean
-             of the replicates), step_low_ns and step_high_ns (its 95 % interval), first_step_ns, replicates,
-             replicates_invalid, speedup (a ratio, against its baseline), baseline, flags (names, with spaces between)
+cells        one row per cell of the identical track, as in the tables of steps and of scaling: status, reason, step_ns
+             (geometric mean of the replicates), step_low_ns and step_high_ns (its 95 % interval), first_step_ns,
+             replicates, replicates_invalid, speedup (a ratio, against its baseline), baseline, flags (names, with
+             spaces between)
 replicates   one row per process, also of a replaced attempt: block, attempt, stands (whether it counts),
              position, status, reason, step_ns (median of its rounds), first_step_ns, first_calls (its calls),
              compile_cache, steps_per_round, wall_ns, host_peak_rss_bytes, max_loss_deviation

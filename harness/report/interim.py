@@ -78,7 +78,7 @@ class Interim:
         if self.say is None:
             return
         blocks = len(ended_blocks(run, plan))
-        if len(computed.steps.rows) <= MOST_ROWS or blocks > self._blocks or ended:
+        if len(computed.timed) <= MOST_ROWS or blocks > self._blocks or ended:
             self.say(text(computed, state))
         self._blocks = blocks
         self.say(f"Report so far: {page}")
@@ -131,11 +131,12 @@ def write(run: Run, computed: Tables, state: str, folder: Path) -> Path:
 
 
 def text(computed: Tables, state: str) -> str:
-    """Return the table of steps for the terminal, headed by the sentence `state`."""
-    shown = view(computed.steps, wide=False)
-    if not shown.rows:
+    """Return the tables of steps and of scaling for the terminal, headed by the sentence `state`."""
+    shown = [each for each in (view(computed.scaling, wide=False), view(computed.steps, wide=False)) if each.rows]
+    if not shown:
         return state
     apart = Console(file=io.StringIO(), width=console().width)
     with apart.capture() as printed:
-        print_grid(shown, apart)
+        for each in shown:
+            print_grid(each, apart)
     return f"\n{state}\n\n{printed.get().rstrip()}\n"

@@ -1,10 +1,11 @@
 """The overview of a run: every cell's main figures as flat facts, for the page's matrix, filters and live charts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.records.record import Cell, Status
+from harness.plan.label import ranks
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.column import break_even_steps
@@ -72,6 +73,18 @@ def cells(run: Run, tables: Tables) -> tuple[CellFacts, ...]:
     return tuple(
         _facts(row, peaks.get(row.cell), row, is_best=row.cell in best, is_tied=row.cell in tied)
         for row in tables.steps.rows
+    )
+
+
+def parallel_cells(tables: Tables) -> tuple[CellFacts, ...]:
+    """Return the facts of each data-parallel cell; its mode says over how many ranks it is.
+
+    They are no cells of the overview, whose steps are compared with one another.
+    """
+    found = ((_facts(row, None, row.step), ranks(row.cell)) for row in tables.scaling.rows)
+    return tuple(
+        replace(facts, mode=f"{facts.mode}{over}", flags=tuple(flag.name for flag in row.flags))
+        for (facts, over), row in zip(found, tables.scaling.rows, strict=True)
     )
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.records.record import Cell
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
+from harness.plan.label import ranks
 from harness.report.disturbance import disturbance_sentences
 from harness.report.onward import next_sentence, resume_command
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.claims import sentence as claims_sentence
 from harness.report.tables.memory import MemoryRow
+from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
 from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
@@ -41,8 +44,9 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
     sentences = [
         run.caveat,
         *disturbance_sentences(run, timed),
-        "" if timed or not run.is_timed else "No cell of this run has a time.",
+        "" if _has_time(tables) or not run.is_timed else "No cell of this run has a time.",
         ranking.fastest_sentence() if len(groups) <= 1 else _fastest_by_work_sentence(run, groups),
+        scaling_sentence(tables.scaling.rows),
         _memory_sentence(run, tables.memory.rows),
         ranking.by_framework_sentence(),
         ranking.first_step_sentence(),
@@ -96,6 +100,10 @@ def versions(run: Run) -> tuple[Fact, ...]:
         Fact(run.title(framework), ", ".join(version.replace("==", " ") for version in versions_of[framework]))
         for framework in ordered
     )
+
+
+def _has_time(tables: Tables) -> bool:
+    return any(row.step_ns is not None and row.status == "ok" for row in tables.timed)
 
 
 def _work_groups(rows: Sequence[StepRow]) -> list[list[StepRow]]:
@@ -183,8 +191,8 @@ def accuracy_sentence(tables: Tables) -> str:
     if not deviations:
         return ""
     total = sum(row.status != "skipped" and not row.is_inference for row in tables.accuracy.rows)
-    problems = {(row.cell.workload, row.cell.size) for row in measured}
-    inputs = {(row.cell.workload, row.cell.size, row.data_sha256, row.init_sha256) for row in measured}
+    problems = {_problem(row.cell) for row in measured}
+    inputs = {(*_problem(row.cell), row.data_sha256, row.init_sha256) for row in measured}
     same = len(inputs) == len(problems)
     start = "from the same data and the same initial parameters" if same else "but NOT from the same bytes"
     cells = f"All {total} cells" if len(good) == total > 1 else f"{len(good)} of {count(total, 'cell')}"
@@ -192,6 +200,11 @@ def accuracy_sentence(tables: Tables) -> str:
         f"{cells} did the same arithmetic in the requested mode: {start}, every loss is within"
         f" {scientific(max(deviations))} of a float64 reference."
     )
+
+
+def _problem(cell: Cell) -> tuple[str, str, int]:
+    """Return what has the same inputs; weak scaling has those of so many ranks."""
+    return cell.workload, cell.size, cell.enlarged
 
 
 def _paths_sentence(tables: Tables) -> str:
@@ -240,8 +253,8 @@ def _reproducibility_sentence(tables: Tables) -> str:
 
 
 def _not_ranked_sentence(tables: Tables) -> str:
-    rows = [row for row in tables.steps.rows if row.status not in ("ok", "skipped")]
-    cells = listed([f"{name(row)} ({row.status})" for row in rows])
+    rows = [row for row in tables.timed if row.status not in ("ok", "skipped")]
+    cells = listed([f"{name(row)}{ranks(row.cell)} ({row.status})" for row in rows])
     reasons = {row.reason for row in rows}
     if len(reasons) == 1 and (reason := reasons.pop()):
         return f"Not ranked: {cells}: {textwrap.shorten(reason, MOST_OF_A_REASON, placeholder=' …').rstrip('.')}."
@@ -250,8 +263,10 @@ def _not_ranked_sentence(tables: Tables) -> str:
 
 def skipped_sentence(tables: Tables) -> str:
     """Return what was skipped; empty: nothing was."""
-    skipped = [row for row in tables.steps.rows if row.status == "skipped"]
-    return f"Skipped, with the reason below the table of steps: {names(skipped)}." if skipped else ""
+    skipped = [row for row in tables.timed if row.status == "skipped"]
+    where = {row.cell.ranks > 0 for row in skipped}
+    table = "their tables" if len(where) > 1 else "the table of scaling" if True in where else "the table of steps"
+    return f"Skipped, with the reason below {table}: {names(skipped)}." if skipped else ""
 
 
 def _first_look_sentence(run: Run, program: str) -> str:

@@ -108,8 +108,14 @@ RERUN: Final = Flag(
     letter="R",
     sentence="some replicate was invalid and was run again in its block; the valid attempt counts",
 )
+OVERHEAD: Final = Flag(
+    name="OVERHEAD",
+    letter="H",
+    sentence="one rank of the strategy is told to take more than 5 % longer than the plain step: the whole interval of"
+    " their ratio lies above 1.05",
+)
 
-ALPHABET: Final = (*FLAGS, DRIFT, *WARNINGS.values(), RERUN)  # every flag there is
+ALPHABET: Final = (*FLAGS, DRIFT, *WARNINGS.values(), RERUN, OVERHEAD)  # every flag there is
 
 
 def flags(timings: Sequence[Timing], device: str, *, is_narrow: bool | None = None) -> tuple[Flag, ...]:

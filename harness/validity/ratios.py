@@ -28,6 +28,17 @@ def ratios_of(run: Run) -> "Ratios":
     return known[1]
 
 
+def beside(run: Run, cell: Cell) -> Cell | None:
+    """Return the cell that a data-parallel one is compared with; None: it is none, or nothing is compared with it.
+
+    That is over several ranks the same strategy over one, and over one rank the plain step.
+    """
+    if cell.ranks > 1:
+        return replace(cell, ranks=1, scaling="strong")
+    mode = run.plain(cell.framework, cell.mode) if cell.ranks else ""
+    return replace(cell, mode=mode, ranks=0, scaling="") if mode else None
+
+
 class Ratios:
     """Compares any two cells of one run."""
 
@@ -58,7 +69,13 @@ class Ratios:
         return found
 
     def to_baseline(self, cell: Cell) -> dict[int, float]:
-        """Return the time per step of `cell` ÷ that of its baseline by block; empty for a baseline, or without one."""
+        """Return the time per step of `cell` ÷ that of its baseline by block; empty for a baseline, or without one.
+
+        The baseline of a data-parallel cell is the one `beside` it.
+        """
+        if cell.ranks:
+            other = beside(self._run, cell)
+            return self.by_block(cell, other, self._complete) if other else {}
         mode = self._run.baseline(cell.framework, cell.mode)
         if mode in ("", cell.mode):
             return {}

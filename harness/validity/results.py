@@ -55,6 +55,11 @@ class Run:
         shared = next((facts.baseline for facts in self.facts.frameworks if facts.name == framework), "")
         return self._mode(framework, mode).baseline or shared
 
+    def plain(self, framework: str, strategy: str) -> str:
+        """Return the mode of `framework` that a data-parallel `strategy` is held beside; empty: there is none."""
+        offered = (each for facts in self.facts.frameworks if facts.name == framework for each in facts.strategies)
+        return next((each.compared for each in offered if each.name == strategy), "")
+
     def source(self, framework: str, mode: str) -> str:
         """Return the framework whose exported model `mode` runs, so that it is inference; empty when it trains."""
         return self._mode(framework, mode).source

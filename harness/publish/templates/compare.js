@@ -2,7 +2,7 @@
 // Compares two runs of the site as `samestep compare` matches and estimates them, without its verdicts. The data of a run
 // come as a script that calls samestepRun, which works from the disk, too.
 const SITE = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "batch"];
+const FIELDS = ["framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "batch", "ranks", "scaling"];
 const loaded = new Map();
 
 function samestepRun(data) {
@@ -120,7 +120,7 @@ function compared(a, b, how, runs) {
 }
 
 function matched(a, b, how) {
-  const key = cell => JSON.stringify(FIELDS.map(field => cell[field] ?? 0));
+  const key = cell => JSON.stringify(FIELDS.map(field => cell[field] || 0));
   const [ofA, ofB] = [a, b].map(run => new Map(run.cells.map(cell => [key(cell), cell])));
   return [...new Set([...ofA.keys(), ...ofB.keys()])].map(each => {
     const [cellA, cellB] = [ofA.get(each), ofB.get(each)];

@@ -15,6 +15,7 @@ from harness.report.charts.growth import growth
 from harness.report.charts.losses import losses
 from harness.report.charts.memory import memory
 from harness.report.charts.parts import parts
+from harness.report.charts.scaling import scaling
 from harness.report.charts.steps import steps
 from harness.report.charts.streaming import streaming
 from harness.report.charts.works import not_drawn
@@ -35,6 +36,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
     hues, caveat = hue_numbers(run), run.caveat
     found = groups(run, tables)
     drawings: Mapping[str, Callable[[], Sequence[Chart | None]]] = {
+        "scaling": lambda: scaling(tables.scaling.rows, hues, run.facts, caveat),
         "steps": lambda: steps(found, caveat),
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),

@@ -33,7 +33,10 @@ def losses(run: Run, hues: Mapping[str, int], caveat: str) -> Chart | None:
     records = [
         record
         for record in run.records
-        if record.cell.track == "identical" and record.accuracy and any(map(_is_drawable, record.accuracy.losses))
+        if record.cell.track == "identical"
+        and not record.cell.ranks  # weak scaling has another batch, and other losses
+        and record.accuracy
+        and any(map(_is_drawable, record.accuracy.losses))
     ]
     if not records:
         return None

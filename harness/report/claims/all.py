@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from harness.report.claims import rules
+from harness.report.claims import rules, scaling
 from harness.report.claims.claim import Claim
 from harness.report.claims.evidence import Evidence
 from harness.report.claims.rules import TALK
@@ -109,5 +109,29 @@ CLAIMS: Final[tuple[Claim[Evidence], ...]] = (
         figures="time of a sample in training, by the fastest pipeline of each",
         rule=rules.feeds_from_disk,
         command=("--framework", "tensorflow,torch", "--stream", "64MB"),
+    ),
+    Claim(
+        id="scales-with-work",
+        words="Data-parallel training scales better the more a step has to do",
+        figures="efficiency at the largest size ÷ at the smallest",
+        rule=scaling.grows_with_work,
+        command=(
+            *("--framework", "torch,tensorflow,jax", "--workload", "mlp,transformer", "--size", "S,M"),
+            *("--ranks", "1,2"),
+        ),
+    ),
+    Claim(
+        id="compiled-scales-worse",
+        words="A compiled step scales worse, because there is less to hide the exchange behind",
+        figures="efficiency of the compiled strategy ÷ of the same one without compilation",
+        rule=scaling.compiled_scales_worse,
+        command=("--framework", "torch", "--workload", "mlp,transformer", "--size", "S", "--ranks", "1,2"),
+    ),
+    Claim(
+        id="one-rank-is-free",
+        words="A strategy for several devices costs nothing on one",
+        figures="step over one rank ÷ plain step",
+        rule=scaling.one_rank_costs_nothing,
+        command=("--framework", "torch,tensorflow,jax", "--workload", "mlp", "--size", "S", "--ranks", "1"),
     ),
 )

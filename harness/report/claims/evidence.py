@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.records.record import Cell
+from harness.plan.label import ranks
 from harness.report.claims.claim import Comparison, Part, Side
 from harness.report.tables.code import CodeRow
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.reproducibility import ReproducibilityRow
 from harness.report.tables.row import Row
+from harness.report.tables.scaling_row import ScalingRow
 from harness.report.tables.steps import StepRow, shared_ratios
 from harness.report.tables.streaming import StreamingRow
 from harness.report.words import FEW
@@ -29,6 +31,7 @@ class Evidence:
     reproducibility: tuple[ReproducibilityRow, ...]
     code: tuple[CodeRow, ...]
     streaming: tuple[StreamingRow, ...] = ()
+    scaling: tuple[ScalingRow, ...] = ()
 
     @property
     def ratios(self) -> Ratios:
@@ -80,7 +83,8 @@ class Evidence:
 
     def work(self, cell: Cell) -> str:
         """Return the work of `cell` in words: the fields in which the run's cells differ."""
-        varying = [name for name in FIELDS if len({getattr(row.cell, name) for row in self.steps}) > 1]
+        cells = [row.cell for row in (*self.steps, *self.scaling)]
+        varying = [name for name in FIELDS if len({getattr(each, name) for each in cells}) > 1]
         values = {name: getattr(cell, name) for name in varying}
         values |= {"batch": f"batch {cell.batch}" if cell.batch else ""} if "batch" in values else {}
         return " ".join(filter(None, values.values()))
@@ -92,7 +96,10 @@ class Evidence:
 
     def named(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Name rows without a result, a few one by one, each with its status."""
-        names = [f"{row.title} {row.cell.mode} {self.work(row.cell)}".strip() + f": {_status(row)}" for row in rows]
+        names = [
+            f"{row.title} {row.cell.mode} {self.work(row.cell)}".strip() + f"{ranks(row.cell)}: {_status(row)}"
+            for row in rows
+        ]
         return (*names[:FEW], f"{len(names) - FEW} more") if len(names) > FEW else tuple(names)
 
     def lacking(self, frameworks: Sequence[str], rows: Sequence[Row]) -> tuple[str, ...]:

@@ -44,8 +44,8 @@ def render(run: Run, tables: Tables, table: str | None) -> str:
 def comment(run: Run, tables: Tables) -> str:
     """Return the report as Markdown that fits into one comment."""
     rows = tables.steps.rows
-    bad = [row for row in rows if row.status not in QUIET]
-    skipped = [row for row in rows if row.status == "skipped"]
+    bad = [row for row in tables.timed if row.status not in QUIET]
+    skipped = [row for row in tables.timed if row.status == "skipped"]
     shown = [view(table, wide=True) for table in tables.shown(run) if table.rows]
     parts = [_head(run, tables)]
     if run.is_timed and rows:

@@ -50,6 +50,7 @@ KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the
     "costs": "compile",
     "growth": "growth",
     "streaming": "streaming",
+    "scaling": "scaling",
     "losses": "accuracy",
     "peak": "memory",
     "memory": "memory",
@@ -125,7 +126,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
     """Return what the top of the page and the script need."""
     cells = overview.cells(run, tables)
     shown = matrix.matrix(cells, tables.code.rows, run.facts)
-    doubted = doubts.doubts(run, tables, cells)
+    doubted = doubts.doubts(run, tables, (*cells, *overview.parallel_cells(tables)))
     hues = _hues(run)
     failed = failures(run)
     has_doubts = bool(cells or doubted.sentences or failed.shown or tables.session.rows)
@@ -143,7 +144,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "has_doubts": has_doubts,
         "questions": _questions(run, tables, has_cells=bool(cells), has_doubts=has_doubts),
         "sections": _sections(run, tables, has_cells=bool(cells)),
-        "answers": opening.answers(cells),
+        "answers": opening.answers(cells, tables.scaling.rows),
         "doubts": doubted,
         "paths": paths(tables.inference.rows),
         "failures": failed,
@@ -170,6 +171,7 @@ def _details(run: Run, tables: Tables) -> dict[str, Any]:
 def _questions(run: Run, tables: Tables, *, has_cells: bool, has_doubts: bool) -> list[tuple[str, str]]:
     """Return the questions that the page answers, each with the anchor of the section that does."""
     questions = (
+        ("scaling", "What do more ranks bring?", bool(tables.scaling.rows)),
         ("overview", "What is fastest here?", run.is_timed and has_cells),
         ("compile", "What does compiling cost, and when does it pay back?", run.is_timed and has_cells),
         ("memory", "What does it take in memory?", bool(tables.memory.rows)),
@@ -242,7 +244,10 @@ def _hues(run: Run) -> dict[str, int]:
 
 def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
     ran = {record.cell.mode for record in run.records if record.cell.framework == facts.name}
-    modes = tuple((mode.name, mode.sentence) for mode in facts.modes if mode.name in ran)
+    offered = [(mode.name, mode.sentence) for mode in facts.modes]
+    offered += [(pipeline.name, pipeline.sentence) for pipeline in facts.pipelines]
+    offered += [(strategy.name, strategy.sentence) for strategy in facts.strategies]
+    modes = tuple((name, sentence) for name, sentence in offered if name in ran)
     return Modes(title=facts.title, hue=hue, modes=modes)
 
 

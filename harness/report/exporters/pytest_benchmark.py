@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.records.record import Cell
 from harness.format import to_json as as_json
-from harness.plan.label import name
+from harness.plan.label import name, ranks
 from harness.report.tables.all import Tables
 from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
@@ -122,7 +122,8 @@ def _benchmark(run: Run, row: StepRow) -> dict[str, Any]:
 def _group(cell: Cell) -> str:
     """Return the fields that are equal for cells with the same work, as one text."""
     batch = (f"batch {cell.batch}",) if cell.batch else ()
-    return " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, *batch))
+    work = " ".join((cell.workload, cell.optimizer, cell.size, cell.precision, cell.device, *batch))
+    return f"{work}{ranks(cell)}"
 
 
 def _extra(row: StepRow) -> dict[str, Any]:
@@ -135,6 +136,7 @@ def _extra(row: StepRow) -> dict[str, Any]:
         "device": cell.device,
         "allocator": cell.allocator,
         **({"batch": cell.batch} if cell.batch else {}),
+        **({"ranks": cell.ranks, "scaling": cell.scaling} if cell.ranks else {}),
         "inference": row.is_inference,
         "step_us": step.value / 1e3 if step else None,
         "ci_low_us": step.interval.low / 1e3 if step and step.interval else None,

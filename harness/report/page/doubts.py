@@ -13,7 +13,7 @@ from harness.report.overview import CellFacts
 from harness.report.tables.all import Tables
 from harness.report.tables.session import verdict_sentences
 from harness.report.words import count
-from harness.stats.flags import Flag
+from harness.stats.flags import Flag, legend
 from harness.validity.results import Run
 from harness.validity.validity import WORST_FIRST
 
@@ -50,7 +50,7 @@ class Doubts:
 
 
 def doubts(run: Run, tables: Tables, cells: Sequence[CellFacts]) -> Doubts:
-    """Return what speaks against trusting `run`; `cells` are those of its overview."""
+    """Return what speaks against trusting `run`; `cells`: those of its overview and the parallel ones."""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
     groups: dict[tuple[Status, str], list[int]] = {}
     for index, cell in enumerate(cells):
@@ -70,7 +70,7 @@ def doubts(run: Run, tables: Tables, cells: Sequence[CellFacts]) -> Doubts:
     return Doubts(
         sentences=said,
         without=without,
-        warned=tuple(_warned(tables.steps.flags, cells)),
+        warned=tuple(_warned(legend((*tables.steps.flags, *tables.scaling.flags)), cells)),
         anchors={index: entry.anchor for key, entry in zip(keys, without, strict=True) for index in groups[key]},
     )
 

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from harness.format import duration, listed, mebibytes
+from harness.format import duration, listed, mebibytes, significant
 from harness.report.disturbance import disturbance_sentences
 from harness.report.matrix import varying_fields, work_words
 from harness.report.onward import next_command, next_sentence
 from harness.report.overview import CellFacts, compared
 from harness.report.summary import accuracy_sentence, skipped_sentence, summary
 from harness.report.tables.all import Tables
+from harness.report.tables.scaling import sentence as scaling_sentence
+from harness.report.tables.scaling_row import ScalingRow
 from harness.report.words import count, labelled
 from harness.validity.results import Run
 
@@ -51,7 +53,8 @@ def opening(run: Run, tables: Tables, cells: Sequence[CellFacts], so_far: str) -
     disturbed = disturbance_sentences(run, timed)
     fastest = said[len(disturbed)] if timed else ""
     works = works_sentence(run, cells)
-    first = [so_far.removeprefix(run.caveat).lstrip(), *disturbed, works or fastest, accuracy_sentence(tables)]
+    ranks = scaling_sentence(tables.scaling.rows)
+    first = [so_far.removeprefix(run.caveat).lstrip(), *disturbed, ranks, works or fastest, accuracy_sentence(tables)]
     top = [sentence for sentence in first if sentence][: MOST - bool(look)] or said[:MOST]
     command = next_command(run.facts) if look else ""
     return Opening(
@@ -85,13 +88,20 @@ def works_sentence(run: Run, cells: Sequence[CellFacts]) -> str:
     return labelled(f"{text}{also}.", run.facts.blocks)
 
 
-def answers(cells: Sequence[CellFacts]) -> Mapping[str, str]:
-    """Return a few words for each question of the page, by its anchor: what was measured, never a verdict."""
+def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = ()) -> Mapping[str, str]:
+    """Return a few words for each question of the page, by its anchor: what was measured, never a verdict.
+
+    Args:
+        cells: those of the overview.
+        parallel: rows of the data-parallel cells.
+    """
     timed = [cell for cell in cells if cell.status == "ok" and cell.step_ns is not None and not cell.is_inference]
     firsts = [cell.first_step_ns for cell in timed if cell.first_step_ns is not None]
     peaks = [cell.peak_bytes for cell in cells if cell.peak_bytes is not None]
     best = [cell for cell in timed if cell.is_best]
     found = {}
+    if shares := [row.efficiency.value for row in parallel if row.efficiency is not None]:
+        found["scaling"] = f"efficiency from {significant(min(shares))} to {significant(max(shares))}"
     if len(best) == 1 and best[0].step_ns is not None:
         found["overview"] = f"the shortest: {best[0].name}, {duration(best[0].step_ns)}"
     elif best:
@@ -102,10 +112,11 @@ def answers(cells: Sequence[CellFacts]) -> Mapping[str, str]:
         found["compile"] = f"first steps from {duration(min(firsts))} to {duration(max(firsts))}"
     if peaks:
         found["memory"] = f"peaks from {mebibytes(min(peaks))} to {mebibytes(max(peaks))} MiB"
-    ended = Counter(cell.status for cell in cells if cell.status != "ok")
-    parts = [f"{number} {status}" for status, number in ended.items()]
-    warned = sum(bool(cell.flags) for cell in timed)
-    parts += [f"{warned} of {len(timed)} with a warning"] if warned else []
+    ended = Counter([*(cell.status for cell in cells), *(row.status for row in parallel)])
+    parts = [f"{number} {status}" for status, number in ended.items() if status != "ok"]
+    ranked = [row for row in parallel if row.status == "ok" and row.step_ns is not None]
+    warned = sum(bool(cell.flags) for cell in timed) + sum(bool(row.flags) for row in ranked)
+    parts += [f"{warned} of {len(timed) + len(ranked)} with a warning"] if warned else []
     if cells:
         found["doubts"] = listed(parts) or "no cell without a result or with a warning"
     return found

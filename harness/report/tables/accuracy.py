@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Accuracy, Cell, Record
 from harness.format import Value, beginning, parameter, scientific, significant
-from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, Column, context
+from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, Column, context
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, inference_remark
 from harness.validity.results import Run
@@ -123,6 +123,7 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
         get=_of_accuracy("worst_gradient"),
     ),
     BATCH,
+    *RANKS,
 )
 
 

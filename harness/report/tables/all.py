@@ -19,6 +19,7 @@ from harness.report.tables import (
     memory,
     proof,
     reproducibility,
+    scaling,
     session,
     steps,
     streaming,
@@ -35,6 +36,7 @@ from harness.report.tables.limits import LimitRow
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.proof import ProofRow
 from harness.report.tables.reproducibility import ReproducibilityRow
+from harness.report.tables.scaling_row import ScalingRow, scaling_rows
 from harness.report.tables.session import NoiseRow
 from harness.report.tables.steps import StepRow
 from harness.report.tables.streaming import StreamingRow
@@ -47,6 +49,7 @@ class Tables:
     """The tables of a run."""
 
     steps: Table[StepRow]
+    scaling: Table[ScalingRow]
     growth: Table[GrowthRow]
     crossovers: Table[CrossoverRow]
     limits: Table[LimitRow]
@@ -67,6 +70,11 @@ class Tables:
         """Yield the tables in the order of the report."""
         return iter(self.named(name) for name in TABLES)
 
+    @property
+    def timed(self) -> tuple[StepRow | ScalingRow, ...]:
+        """Return the rows of all cells whose steps were to be timed, the data-parallel ones last."""
+        return (*self.steps.rows, *self.scaling.rows)
+
     def named(self, name: str) -> Table[Any]:
         """Return the table called `name`; raises KeyError."""
         if name not in TABLES:
@@ -84,7 +92,9 @@ TABLES: Final = tuple(field.name for field in dataclasses.fields(Tables))
 
 def tables(run: Run) -> Tables:
     """Compute all tables of `run`."""
-    step_rows = steps.step_rows(run)
+    all_steps = steps.step_rows(run)
+    step_rows = tuple(row for row in all_steps if not row.cell.ranks)
+    parallel_rows = scaling_rows(run, all_steps)
     path_rows = inference.inference_rows(run, step_rows)
     growth_rows = growth.growth_rows(run, step_rows)
     streaming_rows = streaming.streaming_rows(run)
@@ -94,10 +104,17 @@ def tables(run: Run) -> Tables:
         code.code_rows(run),
     )
     evidence = Evidence(
-        run=run, steps=step_rows, memory=memory_rows, reproducibility=repeated, code=code_rows, streaming=streaming_rows
+        run=run,
+        steps=step_rows,
+        memory=memory_rows,
+        reproducibility=repeated,
+        code=code_rows,
+        streaming=streaming_rows,
+        scaling=parallel_rows,
     )
     return Tables(
         steps=steps.table(run, step_rows, session.verdict_sentences(run)),
+        scaling=scaling.table(parallel_rows),
         growth=growth.table(growth_rows),
         crossovers=growth.crossovers_table(growth.crossover_rows(growth_rows, step_rows)),
         limits=limits.table(limits.limit_rows(run)),

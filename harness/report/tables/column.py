@@ -140,6 +140,23 @@ FRAMEWORK_AND_MODE: Final = (FRAMEWORK, TITLE, MODE, *SHOWN_MODE)
 BATCH: Final[Column[Row]] = Column(  # the last column of a table, where it came when all others were known
     key="batch", type="integer", heading="batch", kind="context", format=whole, get=lambda row: row.cell.batch or None
 )
+RANKS: Final[tuple[Column[Row], ...]] = (  # the same; of a cell that is not data-parallel they are empty
+    Column(
+        key="ranks",
+        type="integer",
+        heading="ranks",
+        kind="context",
+        format=whole,
+        get=lambda row: row.cell.ranks or None,
+    ),
+    Column(
+        key="scaling",
+        type="string",
+        heading="scaling",
+        kind="context",
+        get=lambda row: row.cell.scaling or None,
+    ),
+)
 CELL: Final = (
     *context("workload", "optimizer", "size", "precision", "device", "allocator"),
     Column(key="status", type="string", get=attrgetter("status")),

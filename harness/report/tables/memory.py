@@ -18,7 +18,7 @@ from typing import Final
 
 from bench.records.record import Memory
 from harness.format import Value, mebibytes, percent, significant, times, whole
-from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, Column, context
+from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, Column, context
 from harness.report.tables.row import Row, by_cell, head, ordered
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats.memory import Figures, Growth, figures, most
@@ -184,6 +184,7 @@ MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
     _bytes("own_bytes", "own", "host, MiB", "Inputs and initial parameters that the suite itself keeps as NumPy arrays;"
            " part of the host figures from the build on.", wide=True),
     BATCH,
+    *RANKS,
 )  # fmt: skip
 
 

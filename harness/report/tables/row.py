@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from bench.catalogue import FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Record, Status, Timing, Track
 from harness.validity.results import Run
 from harness.validity.validity import WORST_FIRST
@@ -49,15 +50,26 @@ def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
     positions = {
         (framework.name, name): (i, j)
         for i, framework in enumerate(run.facts.frameworks)
-        for j, name in enumerate(each.name for offers in (framework.modes, framework.pipelines) for each in offers)
+        for j, name in enumerate(_named(framework))
     }
     last = (len(run.facts.frameworks), 0)
 
-    def order(cell: Cell) -> tuple[bool, tuple[int, int], str, int]:
+    def order(cell: Cell) -> tuple[bool, tuple[int, int], str, int, int, str]:
         key = cell.framework, cell.mode
-        return infers(cell, run.source(*key)), positions.get(key, last), replace(cell, batch=0).id, cell.batch
+        work = replace(cell, batch=0, ranks=0, scaling="").id
+        infers_ = infers(cell, run.source(*key))
+        return infers_, positions.get(key, last), work, cell.batch, cell.ranks, cell.scaling
 
     return sorted(cells, key=order)
+
+
+def _named(framework: FrameworkOffer) -> list[str]:
+    """Return the names that a cell of `framework` may have as its mode, in the order of the tables."""
+    return [
+        *(mode.name for mode in framework.modes),
+        *(pipeline.name for pipeline in framework.pipelines),
+        *(strategy.name for strategy in framework.strategies),
+    ]
 
 
 def infers(cell: Cell, source: str) -> bool:

@@ -147,7 +147,7 @@ def _step_row(run: Run, cell: Cell, records: Sequence[Record], ratios: Ratios) -
         rounds=min((len(timing.round_ns) for timing in good.values()), default=None),
         steps_per_round=min((timing.steps_per_round for timing in good.values()), default=None),
         speedup=None,
-        baseline=run.baseline(cell.framework, cell.mode),
+        baseline="" if cell.ranks else run.baseline(cell.framework, cell.mode),
         break_even=None,
         flags=(*_flags(good, cell, ratios), *run.warnings.get(cell, ())) if good else (),
         costs=costs if complete else {},

@@ -133,6 +133,22 @@ class TestSelections:
         assert [one.step.value for one in found.cells] == pytest.approx([0.5, 0.5])
         assert (found.a.label, found.b.label, found.paired) == ("eager", "compile", True)
 
+    def test_ranks_are_fields_like_others_and_both_sides_are_named(self) -> None:
+        found = factories.run(
+            [
+                factories.ranked(ranks, scaling, block=block, step_us=us)
+                for ranks, scaling, us in ((1, "strong", 100), (2, "strong", 60), (2, "weak", 110))
+                for block in (1, 2)
+            ]
+        )
+        (one,) = compare(found, found, (parsed("R:ranks=1"), parsed("R:ranks=2,scaling=strong"))).cells
+        assert one.what == "torch ddp mlp S adam, 1 rank → 2 ranks, strong"
+        assert one.step.value == pytest.approx(0.6)
+        cells = compare(found, found).cells
+        assert [each.what for each in cells] == [
+            f"torch ddp mlp S adam, {over}" for over in ("1 rank", "2 ranks, strong", "2 ranks, weak")
+        ]
+
     def test_fields_that_one_side_alone_chooses_are_still_matched(self) -> None:
         found = compare(self.grid(), self.grid(), (parsed("x:framework=torch,mode=eager"), parsed("x:framework=jax")))
         (one,) = found.cells

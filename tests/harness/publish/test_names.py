@@ -26,6 +26,8 @@ def test_a_cell_has_an_address_that_reads_as_the_cell() -> None:
     assert cell_folder(cell(workload="mlp", size="S")) == "cells/torch/eager/mlp-s-adam-float32-cpu-default"
     inferring = cell(workload="mlp", size="S", optimizer="none", batch=256)
     assert cell_folder(inferring) == "cells/torch/eager/mlp-s-none-float32-cpu-default-batch256"
+    weak = cell(mode="ddp", workload="mlp", size="S", ranks=2, scaling="weak")
+    assert cell_folder(weak) == "cells/torch/ddp/mlp-s-adam-float32-cpu-default-ranks2-weak"
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "/etc", "a/../b", "CON", "nul.txt", " a", "a.", "Ä", "x" * 300])

@@ -46,6 +46,25 @@ class TestARun:
         assert f"samestep-{RUN}" in text(site / "citations.bib")
         assert list(broken(site)) == []
 
+    def test_of_data_parallel_steps_has_an_address_for_each_number_of_ranks(
+        self, publish: Publish, results: Path, site: Path
+    ) -> None:
+        cells = [
+            factories.cell(mode="ddp", ranks=ranks, scaling=scaling)
+            for ranks, scaling in ((1, "strong"), (2, "strong"), (2, "weak"))
+        ]
+        read = {cell: {"parallel": factories.parallel(cell.ranks, cell.scaling)} for cell in cells}
+        written(results, cells=(EAGER, *cells), broken=read)
+        assert publish(RUN) == 0
+        overview = text(site / "cells/index.html")
+        for end in ("ranks1-strong", "ranks2-strong", "ranks2-weak"):
+            assert f"cells/torch/ddp/regression-base-adam-float32-cpu-default-{end}" in overview
+        assert "base, 2 ranks, weak" in overview
+        of_cell = text(site / "cells/torch/ddp/regression-base-adam-float32-cpu-default-ranks2-weak/index.html")
+        assert "base, 2 ranks, weak</small>" in of_cell
+        assert '"ranks":2,"scaling":"weak"' in text(site / "data" / f"{RUN}.js")
+        assert list(broken(site)) == []
+
     def test_goes_in_by_its_path_and_as_latest_too(self, publish: Publish, results: Path, site: Path) -> None:
         written(results, "one")
         path = written(results.parent / "elsewhere", "two", day=1).path

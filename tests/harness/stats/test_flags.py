@@ -68,7 +68,7 @@ class TestFlags:
     def test_the_alphabet_has_every_flag_of_the_module_with_a_letter_and_a_name_of_its_own(self) -> None:
         defined = {value for value in vars(flags).values() if isinstance(value, flags.Flag)}
         assert defined | set(flags.WARNINGS.values()) == set(flags.ALPHABET)
-        assert "".join(flag.letter for flag in flags.ALPHABET) == "NBIASCLMODGPUXR"
+        assert "".join(flag.letter for flag in flags.ALPHABET) == "NBIASCLMODGPUXRH"
         assert len({flag.letter for flag in flags.ALPHABET}) == len(flags.ALPHABET)
         assert len({flag.name for flag in flags.ALPHABET}) == len(flags.ALPHABET)
 

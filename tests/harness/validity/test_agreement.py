@@ -1,5 +1,6 @@
 """Frameworks judge one another where no reference can be computed."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -95,3 +96,17 @@ def test_a_coarse_precision_is_given_more_room_and_predictions_are_compared_too(
         by("flax", prediction_norm=17.1, **forward),
     )
     assert found["flax"] == "its norm of the predictions is 17.1, the median of 3 frameworks 17"
+
+
+def ranks(scaling: str, **changes: Any) -> Record:
+    """Two ranks of PyTorch on the same problem."""
+    found = by("torch", **changes)
+    return dataclasses.replace(found, cell=dataclasses.replace(found.cell, mode="ddp", ranks=2, scaling=scaling))
+
+
+def test_weak_scaling_has_another_batch_and_is_judged_among_its_like() -> None:
+    other: dict[str, Any] = {"losses": (9.0, 8.0, 7.0), "gradient_norm": 5.0}
+    plain = [by("torch"), by("jax")]
+    assert not any(one.status == "invalid" for one in judged([*plain, ranks("weak", **other)]))
+    found = judged([*plain, ranks("strong", **other), by("flax")])
+    assert [one.status for one in found] == ["ok", "ok", "invalid", "ok"]

@@ -19,7 +19,7 @@ from harness.stats.flags import IMPRECISE
 from harness.validity import noise_floor
 from harness.validity.ratios import Ratios
 from harness.validity.results import Run
-from tests.factories import cell, framework, record, run
+from tests.factories import cell, framework, ranked, record, run, strategy
 from tests.harness.stats.measure_alternation import Session, block
 from tests.harness.stats.test_estimate import there
 
@@ -47,6 +47,18 @@ def session(blocks: int, *, takes_turns: bool = True, seed: int = 1) -> Run:
 
 def step_row(of: Run, mode: str) -> StepRow:
     return next(row for row in tables(of).steps.rows if row.cell.mode == mode)
+
+
+def test_a_data_parallel_cell_is_compared_with_one_rank_and_that_with_the_plain_step() -> None:
+    torch = framework("torch", strategies=(strategy("ddp", "eager"),))
+    plain = cell(workload="mlp", size="S")
+    records = [record(plain, round_ns=(100_000,) * 3), ranked(1, step_us=110), ranked(2, step_us=88)]
+    records += [ranked(2, "weak", step_us=121), ranked(1, step_us=100, of={"mode": "unheard-of"})]
+    found = Ratios(run(records, frameworks=(torch,)))
+    assert found.to_baseline(records[1].cell) == {1: pytest.approx(1.1)}
+    assert found.to_baseline(records[2].cell) == {1: pytest.approx(0.8)}
+    assert found.to_baseline(records[3].cell) == {1: pytest.approx(1.1)}
+    assert found.to_baseline(records[4].cell) == {}
 
 
 class TestRatios:

@@ -228,6 +228,13 @@ class TestJudged:
             " product, n = 512"
         )
 
+    def test_several_ranks_may_be_faster_than_one_can_be(self) -> None:
+        one, two = (
+            record(cell(mode="ddp", workload="mlp", size="S", ranks=ranks, scaling="strong"), round_ns=(ns,) * 3)
+            for ranks, ns in ((1, 8 * 10**6), (2, 6 * 10**6))
+        )
+        assert [found.status for found in self.judged(one, two)] == ["invalid", "ok"]
+
     def test_the_cells_estimate_counts_not_its_fastest_replicate(self) -> None:
         assert [one.status for one in self.judged(timed(8 * 10**6), timed(2 * 10**7, block=2))] == ["ok", "ok"]
 

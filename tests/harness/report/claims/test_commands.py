@@ -22,7 +22,9 @@ from tests import factories
 from tests.factories import record
 
 MEASURED = [claim for claim in CLAIMS if claim.command]
-FIELDS = ("framework", "workload", "mode", "optimizer", "measure", "profile", "device", "batch", "stream")
+FIELDS = (
+    *("framework", "workload", "mode", "size", "optimizer", "measure", "profile", "device", "batch", "stream", "ranks"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,8 @@ def measured(cells: tuple[Cell, ...], *, memory: bool) -> Iterator[Record]:
                 yield dataclasses.replace(factories.idiomatic(cell.framework, block=block, lines=at), cell=cell)
             elif cell.stream:
                 yield dataclasses.replace(factories.streamed(mode=cell.mode, block=block, slower=at + 1), cell=cell)
+            elif cell.ranks:
+                yield dataclasses.replace(factories.ranked(cell.ranks, block=block, step_us=at + 1), cell=cell)
             elif memory:
                 held = Memory(context_bytes=1 << 33, device_peak_bytes=1 << 33, allocated_peak_bytes=1 << 33)
                 yield record(dataclasses.replace(cell, track="memory"), block=block, memory=held, timing=None)

@@ -71,6 +71,16 @@ def test_text_is_folded_before_a_column_is_left_out() -> None:
     assert fitted((NAME, STEP, SPEED), 10, first_out=(2,)) is None
 
 
+def test_a_column_less_keeps_a_name_whole() -> None:
+    pipeline = Column(title="mode", texts=("torch", "  webdataset-2-workers"), folds=True)
+    layout = fitted((pipeline, *(STEP,) * 4, SPEED), 58, first_out=range(5, 1, -1))
+    assert layout is not None
+    assert (layout.widths[0], layout.left_out) == (22, (5,))
+    layout = fitted((pipeline, STEP, SPEED), 30, first_out=(2,))  # of two columns none is spared
+    assert layout is not None
+    assert (layout.widths[0], layout.left_out) == (11, ())
+
+
 def test_without_room_for_two_columns_each_value_has_a_line() -> None:
     (steps,) = (shown for shown in views() if shown.name == "steps")
     lines = printed(steps, 12)

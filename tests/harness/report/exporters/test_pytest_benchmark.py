@@ -44,6 +44,16 @@ def test_a_round_is_a_replicate_and_a_cell_without_a_time_is_left_out() -> None:
     assert told["commit_info"]["id"] == "0123456789abcdef"
 
 
+def test_data_parallel_steps_are_in_groups_of_their_own() -> None:
+    found = factories.run([record(cell(workload="mlp", size="S")), factories.ranked(1), factories.ranked(2, "weak")])
+    told = json.loads(to_json(found))["benchmarks"]
+    assert [each["group"] for each in told] == [
+        "mlp adam S float32 cpu", "mlp adam S float32 cpu, 1 rank", "mlp adam S float32 cpu, 2 ranks, weak",
+    ]  # fmt: skip
+    assert (told[2]["extra_info"]["ranks"], told[2]["extra_info"]["scaling"]) == (2, "weak")
+    assert "ranks" not in told[0]["extra_info"]
+
+
 def test_its_statistics_are_those_of_pytest_benchmark() -> None:
     from pytest_benchmark.stats import Stats
 

@@ -48,7 +48,7 @@ class TestContract:
         assert tables(run([])).accuracy.header == (
             "framework", "mode", "workload", "optimizer", "weight", "bias", "within_tolerance", "max_loss_deviation",
             "data_sha256", "init_sha256", "size", "precision", "first_loss", "last_loss", "max_parameter_deviation",
-            "gradient_norm", "max_gradient_deviation", "worst_gradient", "batch",
+            "gradient_norm", "max_gradient_deviation", "worst_gradient", "batch", "ranks", "scaling",
         )  # fmt: skip
 
     def test_columns_of_memory(self) -> None:
@@ -60,7 +60,7 @@ class TestContract:
             "growth_low_bytes_per_step", "growth_high_bytes_per_step", "fragmentation", "emptied_bytes", "exit_bytes",
             "import_rss_bytes", "build_rss_bytes", "training_peak_rss_bytes", "host_growth_bytes_per_step",
             "host_growth_low_bytes_per_step", "host_growth_high_bytes_per_step", "host_residue_bytes", "own_bytes",
-            "batch",
+            "batch", "ranks", "scaling",
         )  # fmt: skip
 
     def test_columns_of_compile(self) -> None:
@@ -81,14 +81,15 @@ class TestContract:
             "output_dtype", "threads_asked", "threads_reported", "threads_used", "traces", "compilations",
             "compilations_timed", "graph_breaks", "graph_breaks_declared", "guard_failures", "graphs", "cuda_graphs",
             "cuda_graphs_skipped",
-            "matmul_precision", "tf32", "deterministic", "evidence", "batch",
+            "matmul_precision", "tf32", "deterministic", "evidence", "batch", "ranks",
+            "scaling",
         )  # fmt: skip
 
     def test_columns_of_reproducibility(self) -> None:
         assert tables(run([])).reproducibility.header == (
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "one_process", "two_processes", "processes", "other_threads", "threads", "threads_of_repeat",
-            "largest_loss_difference", "unchecked", "batch",
+            "largest_loss_difference", "unchecked", "batch", "ranks", "scaling",
         )  # fmt: skip
 
     def test_a_script_that_checks_a_run_knows_the_same_columns(self) -> None:
