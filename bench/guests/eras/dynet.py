@@ -59,9 +59,9 @@ class Regression(object):
         return {
             "mode": "define-by-run",
             "device": "cpu",
-            "precision": str(self.W.as_array().dtype),
+            "precision": str(single(self.W.as_array()).dtype),
             "evidence": "the version of the computation graph is %d after %d graphs here; the package is built for the"
-            " CPU only" % (dy.cg_version(), self.graphs),
+            " CPU only, and its parameters are what float32 holds" % (dy.cg_version(), self.graphs),
         }
 
 
