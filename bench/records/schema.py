@@ -25,7 +25,8 @@ from typing import Any, Final
 #      what the predictions of a trained model are worth as classes, and their deviation in the root mean square;
 #      the start of a process whose files were forgotten by the kernel (track "cold");
 #      the compressed size of an export;
-#      data-parallel steps: ranks and scaling in the cell, what was read back of ranks and collectives
+#      data-parallel steps: ranks and scaling in the cell, what was read back of ranks and collectives;
+#      a second run that tells the formula of Adam
 SCHEMA: Final = 9
 
 

@@ -69,6 +69,14 @@ MAIN_STRATEGIES: Final[Mapping[str, tuple[str, ...]]] = {
     "torch": ("ddp",),
 }
 
+# Beside the frameworks of the past: the modes of today's that a timeline ends with.
+TODAY: Final[Mapping[str, tuple[str, ...]]] = {
+    "numpy": ("eager",),
+    "torch": ("eager", "compile"),
+    "tensorflow": ("function",),
+    "jax": ("jit",),
+}
+
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (

@@ -10,6 +10,7 @@ from typing import Final, TypedDict, TypeVar
 from bench.catalogue import (
     DEFAULT_POLICY,
     HELLO,
+    PERIODS,
     SCALINGS,
     STREAM,
     STRONG,
@@ -23,10 +24,11 @@ from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.errors import SelectionError
 from harness.format import shortened_name
-from harness.plan.profiles import PROFILES, Profile
+from harness.plan.profiles import PROFILES, TODAY, Profile
 
 MOST_ROWS: Final = 65536  # of a batch
 MOST_RANKS: Final = 1024
+ALL: Final = "all"  # of the eras
 STREAMED_WITH: Final = ("adam",)  # the optimizer of streamed and of data-parallel cells when none is named
 
 V = TypeVar("V")
@@ -42,6 +44,7 @@ class Selection:
     passes of the trained workloads, in every framework that is in the profile or runs exported models. With a data set
     to stream the modes are pipelines, of every framework that has some, with Adam at each workload's smallest size.
     With ranks they are strategies, likewise, of the workloads that infer, after the plain modes beside them.
+    What is shown for its place in history takes part where it or its period (`era`) is named; with it run today's.
     """
 
     framework: tuple[str, ...] = ()
@@ -55,6 +58,7 @@ class Selection:
     stream: tuple[str, ...] = ()
     ranks: tuple[str, ...] = ()
     scaling: tuple[str, ...] = ()
+    era: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
@@ -153,6 +157,7 @@ def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]
         "stream": dict.fromkeys(SIZES),
         "ranks": dict.fromkeys(selection.ranks),
         "scaling": dict.fromkeys(SCALINGS),
+        "era": dict.fromkeys((ALL, *PERIODS)),
     }
 
 
@@ -332,6 +337,8 @@ def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> 
         return False
     if selection.ranks and not selection.mode:
         return not chosen.parallel_modes or framework.name in chosen.parallel_modes
+    if framework.exhibit:
+        return bool({ALL, framework.period} & {*selection.era})
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
     modes = _modes_of(chosen, selection)
@@ -347,6 +354,8 @@ def _default_modes(framework: FrameworkOffer, chosen: Profile, selection: Select
 
 def _modes_of(chosen: Profile, selection: Selection) -> Mapping[str, tuple[str, ...]]:
     """Return the modes that the profile runs by framework; empty: all."""
+    if selection.era:
+        return TODAY
     return (chosen.batch_modes if selection.batch else {}) or chosen.modes
 
 

@@ -25,7 +25,9 @@ EVERY_FRAMEWORK: Final = [
     (offer.name, mode.name)
     for offer in catalogue().frameworks
     for mode in offer.modes
-    if not mode.source and (offer.name not in COMPILED or mode.name in (plain_mode(offer), COMPILED[offer.name]))
+    if not mode.source
+    and not offer.exhibit
+    and (offer.name not in COMPILED or mode.name in (plain_mode(offer), COMPILED[offer.name]))
 ]
 
 
