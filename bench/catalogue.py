@@ -30,8 +30,9 @@ COLD: Final = "cold"  # track of the start on an emptied page cache
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
-    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS",
+    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS", "ERA", "PERIOD", "EXHIBIT",
 )  # fmt: skip
+PERIODS: Final = ("precursors", "war", "pytorch", "today")  # of the history of the frameworks, in their order
 PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
 DEVICES: Final = ("cpu", "cuda")
 IN_WORDS: Final = {"cpu": "the CPU", "cuda": "a GPU"}
@@ -96,6 +97,9 @@ class FrameworkOffer:
     trains: bool = True  # False: it runs exported models alone, and only where it or a batch is named
     packages: str = ""  # the framework in whose environment and image it runs; empty: in its own
     pipelines: tuple[PipelineOffer, ...] = ()  # for input that is streamed, in the order of the tables
+    era: int = 0  # the year in which it appeared to the public in this form; 0: its file does not say
+    period: str = ""  # one of PERIODS; empty: as above
+    exhibit: bool = False  # whether it takes part only where it or an era is named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +218,9 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         trains=bool(literals.get("TRAINS", True)),
         packages=str(literals.get("PACKAGES", "")),
         pipelines=_pipelines(folder / "streams" / f"{name}.py"),
+        era=int(literals.get("ERA", 0)),
+        period=_period(literals.get("PERIOD", "")),
+        exhibit=bool(literals.get("EXHIBIT", False)),
     )
 
 
@@ -236,6 +243,13 @@ def _pipelines(path: Path) -> tuple[PipelineOffer, ...]:
     if strange := [each.name for each in found if each.format not in FORMATS]:
         raise ValueError(f"PIPELINES: {strange[0]} opens with none of the formats {', '.join(FORMATS)}")
     return found
+
+
+def _period(named: object) -> str:
+    """Return the period that a file names; empty: none."""
+    if named and named not in PERIODS:
+        raise ValueError(f"PERIOD is one of {', '.join(PERIODS)}")
+    return str(named)
 
 
 def _source(mode: str, named: str) -> tuple[str, str]:

@@ -30,6 +30,10 @@ tree, so that a host without the framework can list its cells:
                                             it: `samestep doctor` looks for them, its image installs them, and a run
                                             refuses the framework without them
     PROGRAM_MODES = ("compile",)            only where not all modes need them: `build` returns a `Skip` for these
+    ERA = 2015                              the year in which it appeared to the public in this form, for the timeline
+    PERIOD = "war"                          the period of that history: one of `bench.catalogue.PERIODS`
+    EXHIBIT = True                          only for what is shown for its place in history: it takes part in the runs
+                                            that name it or an era, and its formula of Adam is told by a second run
 
 then imports its framework at the top, and defines the functions of `Framework`. It derives every mode from one
 forward pass per workload, written in its own idiom. Every replicate runs in the main thread of its process, so a

@@ -12,6 +12,10 @@ the descriptor that its last argument names, both as lines of JSON, each one wor
                                           host share; and its processor time meanwhile, of all threads
     host → guest   {"output": FILE}       write the result of the last call there: float32, little-endian, C order
     guest → host   {"output": {"dtype": "float32", "shape": […]}}
+    host → guest   {"parameters": FILE}   of what trains: write them there, likewise, in the order of their names
+    guest → host   {"parameters": [[NAME, SHAPE, DTYPE], …]}
+    host → guest   {"reset": null}        of what trains: back to the initial parameters and a fresh optimiser
+    guest → host   {"reset": null}
     host → guest   {"rest": null}         collect garbage: the memory is looked at
     guest → host   {"rested": null}
     host → guest   {"proof": null}

@@ -38,12 +38,13 @@ class GuestError(RuntimeError):
 class Guest:
     """A running guest. Not for two threads at once."""
 
-    def __init__(self, command: Sequence[str], name: str) -> None:
+    def __init__(self, command: Sequence[str], name: str, variables: Mapping[str, str] | None = None) -> None:
         """Start `command`, to which the number of the descriptor for the answers is added, and wait for "started".
 
         Args:
             command: the interpreter, the program and its arguments, but for the last.
             name: what the guest is called in the sentences.
+            variables: its environment variables; None: those of this process.
 
         Raises:
             GuestError: it does not start, or says something else.
@@ -63,6 +64,7 @@ class Guest:
                 stdout=prints,
                 stderr=prints,
                 pass_fds=(answers,),
+                env=variables,
                 preexec_fn=_end_with_host,
             )
         except OSError as error:

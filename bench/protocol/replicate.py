@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bench.catalogue import device_lacking, framework_offer, policy_lacking
 from bench.interface import Framework, Skip
-from bench.protocol import caches
+from bench.protocol import caches, formula
 from bench.protocol.gate import Gate
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
@@ -190,6 +190,7 @@ class Replicate:
         self.start: Accuracy | None = None  # of the gate's first steps
         self.accuracy: Accuracy | None = None
         self.ran_on: tuple[int, ...] = ()
+        self.peak_bytes: int | None = None  # before what is no part of the cell's own work
         self.proof: ModeProof | None = None
 
     def run(self, load: Load, make: Make, rounds: Rounds) -> str | None:
@@ -329,6 +330,19 @@ class Replicate:
             rms_deviation=_larger(self.accuracy.rms_deviation, after.rms_deviation),
             fingerprint_after=after.fingerprint,
         )
+        if framework_offer(self.turn.cell.framework).exhibit and self.turn.cell.track == "identical":
+            self.peak_bytes = peak_resident_bytes()
+            self._tell_formula(gate)
+
+    def _tell_formula(self, gate: Gate) -> None:
+        """Train once more, with an epsilon that tells the formulas of Adam apart; drops the step that was timed."""
+        assert self.accuracy
+        gate.step.release()
+        cell = self.turn.cell
+        fits = formula.fits(gate.framework, gate.workload, cell.mode, cell.precision)
+        epsilon = formula.EPSILON if fits else None
+        self.accuracy = dataclasses.replace(self.accuracy, fits=fits, fits_epsilon=epsilon)
+        formula.require(fits, gate.formula, gate.workload.loss_tolerance)
 
     def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
         """Return the record of the results so far."""
@@ -339,7 +353,7 @@ class Replicate:
             status=status,
             reason=reason,
             timing=self.timing,
-            memory=dataclasses.replace(self.memory, host_peak_rss_bytes=peak_resident_bytes()),
+            memory=dataclasses.replace(self.memory, host_peak_rss_bytes=self.peak_bytes or peak_resident_bytes()),
             accuracy=self.accuracy,
             proof=self.proof,
             environment=dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on),

@@ -178,10 +178,18 @@ class Classes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How far the losses of a run with an epsilon at which the formulas of Adam differ are from one of them."""
+
+    formula: str  # as in Accuracy
+    deviation: float  # largest |loss - reference| / max(1, |reference|)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
     """What was computed, compared with the float64 NumPy reference of the same formula."""
 
-    formula: str  # the update rule of the framework and of its reference: "kingma-ba", "epsilon-hat" or "sgd"
+    formula: str  # the update rule of the framework and of its reference: one of FORMULAS of Adam, or "sgd"
     losses: tuple[float, ...]  # loss of each step of the gate's whole run before timing, from the framework
     reference_losses: tuple[float, ...]  # the float64 reference's losses of the same steps
     max_loss_deviation: float | None  # largest |loss - reference| / max(1, |reference|); of a forward pass: predictions
@@ -204,6 +212,8 @@ class Accuracy:
     fingerprint_after: str = ""  # of the same steps after timing, in the same process
     rms_deviation: float | None = None  # of a trained model at a batch: rms(prediction - reference) / rms(reference)
     classes: Classes | None = None  # of a trained model at a batch; None: no reference, or predictions are missing
+    fits: tuple[Fit, ...] = ()  # of a second run, at the epsilon `fits_epsilon`: every formula; empty: there was none
+    fits_epsilon: float | None = None  # None: there was none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

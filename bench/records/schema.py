@@ -24,7 +24,7 @@ from typing import Any, Final
 #      rounds that a guest timed, and how much longer each took for its host;
 #      what the predictions of a trained model are worth as classes, and their deviation in the root mean square;
 #      the start of a process whose files were forgotten by the kernel (track "cold");
-#      the compressed size of an export
+#      the compressed size of an export; a second run that tells the formula of Adam
 SCHEMA: Final = 9
 
 

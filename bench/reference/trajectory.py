@@ -4,7 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Adam, Array64, Arrays64, Workload, as_float64
+from bench.reference.workload import (
+    EPSILON_HAT,
+    EPSILON_HAT_FROM_2,
+    FORMULAS,
+    KINGMA_BA,
+    Adam,
+    Array64,
+    Arrays64,
+    Workload,
+    as_float64,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +54,13 @@ def reference(workload: Workload, formula: str, steps: int | None = None) -> Tra
 
 
 def _adam_update(adam: Adam, formula: str, step: int, m: Array64, v: Array64) -> Array64:
-    correction1 = 1 - adam.beta1**step
-    correction2 = 1 - adam.beta2**step
+    counted = step + 1 if formula == EPSILON_HAT_FROM_2 else step
+    correction1 = 1 - adam.beta1**counted
+    correction2 = 1 - adam.beta2**counted
     if formula == KINGMA_BA:
         update = adam.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + adam.epsilon)
-    elif formula == EPSILON_HAT:
+    elif formula in (EPSILON_HAT, EPSILON_HAT_FROM_2):
         update = adam.learning_rate * np.sqrt(correction2) / correction1 * m / (np.sqrt(v) + adam.epsilon)
     else:
-        raise ValueError(f"{formula!r} is not a formula of Adam: {KINGMA_BA} or {EPSILON_HAT}")
+        raise ValueError(f"{formula!r} is not a formula of Adam: {', '.join(FORMULAS)}")
     return np.asarray(update)

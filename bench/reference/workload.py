@@ -5,7 +5,9 @@ Adam exists in two formulas, and no constant epsilon makes them equal:
     kingma-ba    p -= lr · m̂ / (√v̂ + ε)                         Kingma and Ba 2015, algorithm 1 (PyTorch, Optax)
     epsilon-hat  p -= lr · √(1-β₂ᵗ)/(1-β₁ᵗ) · m / (√v + ε)       same paper, end of section 2 (Keras, TensorFlow)
 
-with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is compared with its own formula; the record says which.
+with m̂ = m / (1-β₁ᵗ) and v̂ = v / (1-β₂ᵗ). Each framework is compared with its own formula; the record says which. A
+third is the second with the step counted from 2 and not from 1, which corrects too little: that of Keras 2.3 and of
+Caffe2, whose counters are raised before they are read (decision 48).
 """
 
 import hashlib
@@ -34,6 +36,8 @@ REFERENCE_FLOPS = 5e10  # some seconds of float64 on one core
 REFERENCE_BYTES = 128 << 20  # NumPy keeps several times as much, and each operation goes through all of it
 KINGMA_BA = "kingma-ba"
 EPSILON_HAT = "epsilon-hat"
+EPSILON_HAT_FROM_2 = "epsilon-hat, step counted from 2"
+FORMULAS = (KINGMA_BA, EPSILON_HAT, EPSILON_HAT_FROM_2)  # of Adam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

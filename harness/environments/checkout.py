@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from bench.turns import variables
-from harness.environments import locks, npm
+from harness.environments import guests, locks, npm
 from harness.errors import SetupError
 from harness.terminal.failures import first_of
 
@@ -69,7 +69,8 @@ def code(
     files += [root / "bench" / "hello" / f"{name}.py" for name in sorted(hello)]
     owners = dict.fromkeys(locks.packages(root, name) for name in frameworks)  # engines share one
     files += [lock for owner in owners if (lock := locks.lock_file(root, owner, device)).is_file()]
-    files += [file for owner in owners for file in npm.files(root, owner) if file.is_file()]
+    guest = [file for owner in owners for file in (*npm.files(root, owner), *guests.files(root, owner))]
+    files += [file for file in guest if file.is_file()]
     return tuple((str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
 
 

@@ -66,7 +66,7 @@ def _interpreter(python: Path, version: str) -> str:
         return f"its interpreter is not there{target}"
     try:
         done = subprocess.run(
-            [python, "-I", "-S", "-c", PROBE],
+            [python, *(("-E", "-s") if version.startswith("2.") else ("-I",)), "-S", "-c", PROBE],
             capture_output=True,
             text=True,
             errors="replace",

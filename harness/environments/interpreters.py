@@ -18,6 +18,7 @@ from harness.errors import SetupError
 Output = Callable[[Sequence[str]], str]  # runs a command and returns its stdout, "" when it fails or is not there
 
 PROBE: Final = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.executable, sep='\\n')"
+PROBE_2: Final = "import sys; print('cpython\\n%d.%d\\n' % sys.version_info[:2] + sys.executable)"  # the same, of Python 2
 DOWNLOAD_TIMEOUT_S: Final = 300.0
 
 
@@ -46,7 +47,8 @@ def find(version: str, environ: Mapping[str, str] = os.environ, output: Output =
         SetupError: there is none and none can be fetched; says how to get one.
     """
     for candidate in _candidates(version, environ, output):
-        answer = output([str(candidate), "-I", "-c", PROBE]).splitlines()
+        probe = ("-E", "-s", "-c", PROBE_2) if version.startswith("2.") else ("-I", "-c", PROBE)
+        answer = output([str(candidate), *probe]).splitlines()
         if answer[:2] == ["cpython", version]:
             return Path(answer[2])  # not the candidate: it may be a shim, whose Python depends on the directory
     raise SetupError(

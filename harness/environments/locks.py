@@ -5,6 +5,7 @@ images/<device>/<framework>.in          replaces it on that device, also where a
 images/locks/<framework>.<device>-py3XX.txt   every package of it with its hashes, for one Python
 images/locks/{harness,dev,docs}.txt     the same for the harness, its tests and the site of docs/, for any Python
 images/<framework>.package.json         what its guest runs in node, if it has one: `harness.environments.npm`
+images/py37/<framework>.in              what its guest runs in that Python, if it has one: `harness.environments.guests`
 images/cpu/peers.in                     what harness/peers/ compares samestep with; no framework, on one device only
 
     make lock                           resolves every lock anew
@@ -31,7 +32,7 @@ from bench.catalogue import FrameworkError, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.records.text import page
 from bench.turns import variables
-from harness.environments import npm
+from harness.environments import guests, npm
 from harness.errors import SetupError
 from harness.terminal import streams
 
@@ -132,7 +133,7 @@ def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str]
     for device in PYTHONS:
         for name in _order(root, known[device], wanted, device):
             code = max(code, _resolve(root, name, device, upgrade=not names))
-    return max([code, *(_resolve_node(root, name, upgrade=not names) for name in dict.fromkeys(wanted))])
+    return max([code, *(_resolve_guests(root, name, upgrade=not names) for name in dict.fromkeys(wanted))])
 
 
 def _pip_configs(environ: Mapping[str, str]) -> list[Path]:
@@ -194,9 +195,15 @@ def _effective(root: Path, device: str) -> Iterator[Path]:
         yield folder
 
 
-def _resolve_node(root: Path, framework: str, *, upgrade: bool) -> int:
+def _resolve_guests(root: Path, framework: str, *, upgrade: bool) -> int:
+    """Resolve what the framework's guest runs in, if it has one."""
+    try:
+        code = guests.resolve(root, framework, lambda lock, asked: _compile(root, lock, asked), upgrade=upgrade)
+    except SetupError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
     if not npm.requirements(root, framework).is_file():
-        return 0
+        return code
     print(f"Resolving {npm.lock_file(root, framework).relative_to(root)}", flush=True)
     try:
         npm.resolve(root, framework, upgrade=upgrade)

@@ -1,7 +1,7 @@
 """One hash-locked environment per framework: .envs/<framework>-<device>-py3XX-<first 8 digits of its lock's SHA-256>/.
 
-Where the framework's guest runs in node, its packages are installed beside those for Python, and its lock counts in the
-digest (`harness.environments.npm`).
+Where the framework's guest runs in node, or in an older Python, its packages are installed beside those for Python, and
+its lock counts in the digest (`harness.environments.npm`, `harness.environments.guests`).
 
 An environment is made when it is first needed, by the uv that is installed with the harness. The folder's name has the
 lock's digest, so a new lock makes a new environment. An environment cannot be moved, so it is made in its final folder;
@@ -22,9 +22,10 @@ from typing import Final
 
 import uv
 
+from bench.guests.interpreter import FOLDER as GUEST
 from bench.records import text as texts
 from bench.turns import variables
-from harness.environments import damage, interpreters, locks, npm
+from harness.environments import damage, guests, interpreters, locks, npm
 from harness.environments.damage import Damage
 from harness.errors import SetupError
 from harness.terminal import shell
@@ -92,7 +93,7 @@ class Environments:
         lock = locks.lock_file(self._locked_in, framework, self._device)
         owner = locks.packages(self._locked_in, framework)
         try:
-            digest = locks.digest(lock, *npm.files(self._locked_in, owner))
+            digest = locks.digest(lock, *npm.files(self._locked_in, owner), *guests.files(self._locked_in, owner))
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
             raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
@@ -123,6 +124,8 @@ class Environments:
             return None
         folder = self.folder(framework)
         found = self._look(folder, locks.lock_file(self._root, framework, self._device), folder / MARKER)
+        for lock in guests.files(self._locked_in, locks.packages(self._locked_in, framework)):
+            found = found or self._look(folder / GUEST, lock, folder / MARKER)
         if found is None and npm.files(self._locked_in, locks.packages(self._locked_in, framework)):
             *more, first = list(npm.faults(folder, (folder / MARKER).stat().st_mtime))[::-1] or [""]
             return Damage(f"{first}, and {len(more)} more" if more else first) if first else None
@@ -183,6 +186,8 @@ class Environments:
         owner = locks.packages(self._locked_in, framework)
         if npm.files(self._locked_in, owner):
             npm.install(self._locked_in, owner, folder, self._run_npm)
+        for lock in guests.files(self._locked_in, owner):
+            guests.install(lock, folder, self._find, self._uv)
         (folder / MARKER).write_text(str(_size_bytes(folder)))
 
     def _make(self, lock: Path, folder: Path) -> None:
@@ -202,7 +207,7 @@ class Environments:
 def _explained(stderr: str) -> str:
     """Return the last line of uv's error and, where it is known, the remedy."""
     lines = [texts.line(each).strip(" ×╰─▶│├\t") for each in texts.page(stderr).split("\n") if each.strip()]
-    lines = [line for line in lines if not line.startswith("hint:")]
+    lines = [line for line in lines if line.strip("^") and not line.startswith("hint:")]
     first, last = (lines[0].removeprefix("error: "), lines[-1]) if lines else ("", "")
     text = stderr.lower()
     if "no space left" in text or "os error 28" in text:

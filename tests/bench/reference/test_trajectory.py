@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.reference.trajectory import reference
-from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Workload, sha256
+from bench.reference.workload import EPSILON_HAT, EPSILON_HAT_FROM_2, FORMULAS, KINGMA_BA, Workload, sha256
 from bench.workloads import regression
 
 
@@ -43,7 +43,7 @@ def test_training_ends_near_the_least_squares_solution(optimizer: str) -> None:
     assert trained["bias"].item() == pytest.approx(intercept, abs=2e-4)
 
 
-@pytest.mark.parametrize("formula", [KINGMA_BA, EPSILON_HAT])
+@pytest.mark.parametrize("formula", FORMULAS)
 def test_adam_is_the_formula_of_the_paper_in_scalars(formula: str) -> None:
     made = workload()
     x = [float(v) for v in made.batch.x.ravel()]
@@ -65,6 +65,8 @@ def test_adam_is_the_formula_of_the_paper_in_scalars(formula: str) -> None:
             m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
             if formula == KINGMA_BA:
                 p -= rate * (m / (1 - b1**t)) / (math.sqrt(v / (1 - b2**t)) + epsilon)
+            elif formula == EPSILON_HAT_FROM_2:
+                p -= rate * math.sqrt(1 - b2 ** (t + 1)) / (1 - b1 ** (t + 1)) * m / (math.sqrt(v) + epsilon)
             else:
                 p -= rate * math.sqrt(1 - b2**t) / (1 - b1**t) * m / (math.sqrt(v) + epsilon)
             state[key] = (p, m, v)
@@ -78,6 +80,11 @@ def test_adam_is_the_formula_of_the_paper_in_scalars(formula: str) -> None:
 def test_the_two_formulas_of_adam_differ() -> None:
     losses = [np.array(reference(workload(), formula).losses) for formula in (KINGMA_BA, EPSILON_HAT)]
     assert 0 < np.max(np.abs(losses[0] - losses[1])) < 1e-5
+
+
+def test_the_step_that_is_counted_from_2_is_seen_at_once() -> None:
+    losses = [np.array(reference(workload(), formula).losses) for formula in (EPSILON_HAT, EPSILON_HAT_FROM_2)]
+    assert np.max(np.abs(losses[0] - losses[1])) > 0.05
 
 
 def test_an_unknown_formula_is_refused() -> None:
