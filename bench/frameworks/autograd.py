@@ -25,6 +25,7 @@ from bench.reference.workload import KINGMA_BA, Array32, Workload
 MODES = {"eager": "a tape of NumPy's operations in each step, gone through backwards"}
 BASELINE = "eager"
 ERA = 2014
+PERIOD = "today"
 EXHIBIT = True
 LIMITS = "numpy"
 DEVICES = ("cpu",)

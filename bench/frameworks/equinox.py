@@ -25,6 +25,7 @@ MODES = {
 }
 BASELINE = "op-by-op"
 ERA = 2021
+PERIOD = "today"
 EXHIBIT = True
 LIMITS = "jax"
 ALLOCATORS = "jax"
