@@ -21,6 +21,7 @@ MOST_LINES: Final = 200  # of a framework's file
 REQUIRED: Final = ("MODES", "BASELINE", "ENVIRONMENT")
 COMPOSE: Final = "compose.yaml"
 BATCH: Final = "batch"  # the profile of Compose that starts the engines
+ERAS: Final = "eras"  # and the one that starts what is shown for its place in history
 LOCK_IT: Final = "python -m harness.environments.locks"
 
 Status = Literal["ok", "missing", "wrong", "optional"]
@@ -236,24 +237,27 @@ def service(name: str, root: Path = locks.ROOT) -> str:
 def _profiles(name: str, root: Path) -> list[str]:
     """Return the profiles of a service: its own name, what its line in compose.yaml names, those of every service.
 
-    An engine, which takes part in the runs that name it or a batch, has BATCH instead of the last.
+    An engine, which takes part in the runs that name it or a batch, has BATCH instead of the last, and what is shown
+    for its place in history ERAS.
     """
     compose = (root / COMPOSE).read_text(encoding="utf-8")
     lines = re.findall(r"^  (\w+): .*<<: \*worker, profiles: \[([^\]]*)\]", compose, re.MULTILINE)
     of = {service: listed.replace(" ", "").split(",") for service, listed in lines}
     present = of.pop(name, [])
-    trainers = [listed for listed in of.values() if BATCH not in listed]
+    trainers = [listed for listed in of.values() if not {BATCH, ERAS} & set(listed)]
     every = [one for one in next(iter(trainers), []) if all(one in listed for listed in trainers)]
-    every = every if _trains(root, name) else [BATCH]
+    offer = _offer(root, name)
+    if offer and (offer.exhibit or not offer.trains):
+        every = [ERAS if offer.exhibit else BATCH]
     return [name, *(one for one in present if one not in (name, *every)), *every]
 
 
-def _trains(root: Path, name: str) -> bool:
-    """Return whether the framework trains; one whose file cannot be read is taken for one that does."""
+def _offer(root: Path, name: str) -> FrameworkOffer | None:
+    """Return what the framework's file says; one that cannot be read is taken for one that trains in every run."""
     try:
-        return framework_offer(name, root / "bench").trains
+        return framework_offer(name, root / "bench")
     except (FrameworkError, OSError):
-        return True
+        return None
 
 
 def _compose(root: Path, name: str) -> Iterator[Need]:
