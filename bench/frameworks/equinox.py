@@ -1,4 +1,4 @@
-"""Equinox with Optax: a model is a Python object and a tree of arrays at once, filtered by what is an array.
+"""Equinox: with Optax, a model is a Python object and a tree of arrays at once, filtered by what is an array.
 
 `filter_jit` waits for each call to end, since it looks for errors that were raised in it. The caches on disk are those
 of JAX, see `jax.py`.

@@ -1,4 +1,4 @@
-"""Haiku with Optax: modules as in Sonnet, which `hk.transform` turns into pure functions of their parameters.
+"""Haiku: with Optax, modules as in Sonnet, which `hk.transform` turns into pure functions of their parameters.
 
 The caches on disk are those of JAX, see `jax.py`.
 """
