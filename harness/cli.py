@@ -14,7 +14,7 @@ from typing import Annotated, Final, NoReturn, cast
 
 import typer
 
-from bench.catalogue import FrameworkError
+from bench.catalogue import PERIODS, FrameworkError
 from bench.data import SIZES
 from bench.workloads import WorkloadError
 from harness.errors import OK, USAGE, SamestepError
@@ -22,6 +22,7 @@ from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
+from harness.plan.selection import ALL
 from harness.report.exporters import EXPORTERS
 from harness.selftest import commands as selftest
 from harness.terminal import failures
@@ -61,6 +62,9 @@ REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
     ],
     "stream": Annotated[
         str | None, typer.Option(help=f"Train from these data sets: {', '.join(SIZES)}; the modes are pipelines.")
+    ],
+    "era": Annotated[
+        str | None, typer.Option(help=f"Frameworks of the past beside today's: {', '.join((ALL, *PERIODS))}.")
     ],
     "measure": Annotated[
         str | None, typer.Option(help="time, memory, energy, cold, separated by commas. [default: the profile's]")

@@ -8,7 +8,7 @@ from bench.reference.workload import EPSILON_HAT
 
 MODES = {"session": "the graph is built once, then each step is a Session.run that feeds the batch"}
 BASELINE = "session"
-ERA = 2015
+ERA = 2017
 PERIOD = "war"
 EXHIBIT = True
 DEVICES = ("cpu",)

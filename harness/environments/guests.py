@@ -144,6 +144,8 @@ def _with_pip(lock: Path, folder: Path, python: Path, run_pip: RunPip) -> None:
     (folder / "bin" / "python").symlink_to(python)
     options = ("--quiet", "--no-compile", "--require-hashes", "--no-deps", *OF_2_7)
     run_pip(["install", *options, "--target", str(site), "--requirement", str(lock)])
+    if (site / "bin").is_dir():  # of packages, which say that it lies where it would without --target
+        (site / "bin").rename(site.parent.parent / "bin")
     for listed in site.glob("*-nspkg.pth"):  # makes a namespace where site-packages are those of the interpreter
         for name in re.findall(r"'sitedir'\], \*\('([\w']+)',\)", listed.read_text(encoding="utf-8")):
             (site / name / "__init__.py").touch()

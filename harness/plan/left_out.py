@@ -32,6 +32,7 @@ def _named(selected: Selection) -> Mapping[str, tuple[str, ...]]:
     return {
         field: tuple(name.replace("-", "_") if field in PAIRED else name for name in names)
         for field, names in selected.given.items()
+        if field != "era"  # no field of a cell
     }
 
 

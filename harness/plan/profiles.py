@@ -62,6 +62,14 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "saved_model": ("from-tensorflow",),
 }
 
+# Beside the frameworks of the past: the modes of today's that a timeline ends with.
+TODAY: Final[Mapping[str, tuple[str, ...]]] = {
+    "numpy": ("eager",),
+    "torch": ("eager", "compile"),
+    "tensorflow": ("function",),
+    "jax": ("jit",),
+}
+
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (

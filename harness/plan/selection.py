@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypedDict, TypeVar
 
-from bench.catalogue import DEFAULT_POLICY, HELLO, STREAM, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
+from bench.catalogue import DEFAULT_POLICY, HELLO, PERIODS, STREAM, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.data import SIZES
 from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.errors import SelectionError
 from harness.format import shortened_name
-from harness.plan.profiles import PROFILES, Profile
+from harness.plan.profiles import PROFILES, TODAY, Profile
 
 MOST_ROWS: Final = 65536  # of a batch
+ALL: Final = "all"  # of the eras
 STREAMED_WITH: Final = ("adam",)  # the optimizer of streamed cells when none is named
 
 V = TypeVar("V")
@@ -30,6 +31,7 @@ class Selection:
     the default allocator policy. A given mode is looked for in all frameworks. With a batch the cells infer: forward
     passes of the trained workloads, in every framework that is in the profile or runs exported models. With a data set
     to stream the modes are pipelines, of every framework that has some, with Adam at each workload's smallest size.
+    What is shown for its place in history takes part where it or its period (`era`) is named; with it run today's.
     """
 
     framework: tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class Selection:
     allocator: tuple[str, ...] = ()
     batch: tuple[str, ...] = ()
     stream: tuple[str, ...] = ()
+    era: tuple[str, ...] = ()
 
     @property
     def given(self) -> dict[str, tuple[str, ...]]:
@@ -131,6 +134,7 @@ def _valid(offer: Catalogue, selection: Selection) -> dict[str, dict[str, None]]
         "allocator": dict.fromkeys((DEFAULT_POLICY, *policies)),
         "batch": dict.fromkeys(selection.batch),
         "stream": dict.fromkeys(SIZES),
+        "era": dict.fromkeys((ALL, *PERIODS)),
     }
 
 
@@ -248,6 +252,8 @@ def _is_of(chosen: Profile, framework: FrameworkOffer, selection: Selection) -> 
     """Return whether the profile runs `framework` when none is named; with a batch also what runs exported models."""
     if selection.stream and not framework.pipelines:
         return False
+    if framework.exhibit:
+        return bool({ALL, framework.period} & {*selection.era})
     if not framework.trains or (selection.batch and any(mode.source for mode in framework.modes)):
         return bool(selection.batch or selection.mode)
     modes = _modes_of(chosen, selection)
@@ -263,6 +269,8 @@ def _default_modes(framework: FrameworkOffer, chosen: Profile, selection: Select
 
 def _modes_of(chosen: Profile, selection: Selection) -> Mapping[str, tuple[str, ...]]:
     """Return the modes that the profile runs by framework; empty: all."""
+    if selection.era:
+        return TODAY
     return (chosen.batch_modes if selection.batch else {}) or chosen.modes
 
 

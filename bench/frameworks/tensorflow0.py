@@ -1,0 +1,20 @@
+"""TensorFlow 0.12: the first year's graph and Session, in Python 2.7."""
+
+from bench.frameworks._eras import Era
+from bench.frameworks._eras import empty_cache as empty_cache
+from bench.frameworks._eras import to_numpy as to_numpy
+from bench.frameworks._eras import wait as wait
+from bench.reference.workload import EPSILON_HAT
+
+MODES = {"session": "the graph is built once, then each step is a Session.run that feeds the batch"}
+BASELINE = "session"
+ERA = 2015
+PERIOD = "war"
+EXHIBIT = True
+DEVICES = ("cpu",)
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "OMP_NUM_THREADS": "{threads}"}
+ADAM = EPSILON_HAT
+FORWARD = {"regression": "a line of placeholders"}
+
+era = Era(program="tensorflow", title="TensorFlow 0.12")
+start, build, memory, versions = era.start, era.build, era.memory, era.versions
