@@ -16,7 +16,11 @@ from autograd.extend import vspace
 from autograd.tracer import isbox
 
 from bench.frameworks._numpy_probes import numpy_probes
-from bench.frameworks.numpy import Arrays, empty_cache, start, to_numpy, update_of, wait
+from bench.frameworks.numpy import Arrays, update_of
+from bench.frameworks.numpy import empty_cache as empty_cache
+from bench.frameworks.numpy import start as start
+from bench.frameworks.numpy import to_numpy as to_numpy
+from bench.frameworks.numpy import wait as wait
 from bench.interface import Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.precision import FLOAT32
@@ -75,8 +79,8 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
             threads=None,
             precision=str(p["weight"].dtype),
             compilations=None,
-            evidence=f"the forward pass ran {seen['boxes']} times on the tape's boxes and {seen['arrays']} times on plain"
-            f" arrays; the parameters' space is {vspace(p['weight'])!r}; the dtype is theirs",
+            evidence=f"the forward pass ran {seen['boxes']} times on the tape's boxes and {seen['arrays']} times on"
+            f" plain arrays; the parameters' space is {vspace(p['weight'])!r}; the dtype is theirs",
         )
 
     return Step(

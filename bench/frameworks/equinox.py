@@ -21,7 +21,7 @@ from bench.reference.workload import KINGMA_BA, Workload
 
 MODES = {
     "op-by-op": "filter_value_and_grad and Optax's update without jit, each operation dispatched by itself",
-    "filter-jit": "gradient and update under filter_jit, which sorts its arguments into arrays and the rest in each call",
+    "filter-jit": "gradient and update under filter_jit, which parts its arguments into arrays and the rest",
 }
 BASELINE = "op-by-op"
 ERA = 2021

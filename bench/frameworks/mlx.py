@@ -5,11 +5,9 @@ bias corrections unless `bias_correction=True`. Its step ends in `mx.eval` of th
 its documentation.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -22,6 +20,7 @@ from bench.interface import Output, Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.precision import FLOAT32
 from bench.reference.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Workload
+from bench.turns.prepare import scratch
 
 MODES = {
     "eager": "nn.value_and_grad and the optimiser's update, evaluated once a step",
@@ -83,37 +82,46 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return output
 
     def reset() -> None:
-        model.update({"weight": mx.array(workload.parameters["weight"].T), "bias": mx.array(workload.parameters["bias"])})
+        model.update(
+            {"weight": mx.array(workload.parameters["weight"].T), "bias": mx.array(workload.parameters["bias"])}
+        )
         _fill(optimizer.state, first)  # the compiled function holds this dictionary
         mx.eval(state)
 
     reset()
-
-    def proof() -> ModeProof:
-        traces = ran["placeholders"] if mode == "compile" else None
-        kernels = len(list(Path(os.environ.get("TMPDIR", "/tmp")).glob("mlx/**/*.so")))
-        device = mx.default_device()
-        return ModeProof(
-            mode="compile" if ran["placeholders"] and not ran["values"] else "eager",
-            device=str(device.type).rpartition(".")[2],
-            threads=None,
-            precision=str(model.weight.dtype).rpartition(".")[2],
-            compilations=traces,
-            graph_breaks=None if traces is None else 0,  # mx.compile takes a function whole or raises
-            output_precision="" if output is None else str(output.dtype).rpartition(".")[2],
-            traces=traces,
-            graphs=None if traces is None else min(traces, 1),
-            evidence=f"the step's Python ran {ran['values']} times on the given arrays and {ran['placeholders']} times on"
-            f" placeholders; {kernels} libraries of kernels were compiled; the default device is {device}; the dtypes are the weight's and the loss's",
-        )
 
     return Step(
         call=call,
         reset=reset,
         parameters=lambda: _on_host({"weight": model.weight.T, "bias": model.bias}),
         gradient=lambda: _transposed(loss_and_gradient(model, x, y)[1]),
-        proof=proof,
+        proof=lambda: _proof(ran, mode, model.weight, output),
     )
+
+
+def _proof(ran: Mapping[str, int], mode: str, weight: mx.array, output: mx.array | None) -> ModeProof:
+    """Return how the step's Python ran, and what MLX says of its arrays and kernels."""
+    traces = ran["placeholders"] if mode == "compile" else None
+    kernels = len(list(scratch().glob("mlx/**/*.so")))
+    device = mx.default_device()
+    return ModeProof(
+        mode="compile" if ran["placeholders"] and not ran["values"] else "eager",
+        device=str(device.type).rpartition(".")[2],
+        threads=None,
+        precision=_name(weight),
+        compilations=traces,
+        graph_breaks=None if traces is None else 0,  # mx.compile takes a function whole or raises
+        output_precision="" if output is None else _name(output),
+        traces=traces,
+        graphs=None if traces is None else min(traces, 1),
+        evidence=f"the step's Python ran {ran['values']} times on the given arrays and {ran['placeholders']} times on"
+        f" placeholders; {kernels} libraries of kernels were compiled; the default device is {device}; the dtypes are"
+        " the weight's and the loss's",
+    )
+
+
+def _name(array: mx.array) -> str:
+    return str(array.dtype).rpartition(".")[2]
 
 
 def _optimizer_of(optimizer: Adam | Sgd) -> Any:

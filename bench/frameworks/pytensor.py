@@ -15,7 +15,10 @@ import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 
 from bench.frameworks._numpy_probes import numpy_probes
-from bench.frameworks.numpy import empty_cache, start, to_numpy, wait
+from bench.frameworks.numpy import empty_cache as empty_cache
+from bench.frameworks.numpy import start as start
+from bench.frameworks.numpy import to_numpy as to_numpy
+from bench.frameworks.numpy import wait as wait
 from bench.interface import Skip, Step
 from bench.records.record import Allocator, ModeProof
 from bench.reference.precision import FLOAT32
@@ -41,7 +44,11 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
 }
 ADAM = EPSILON_HAT
-LINKED: Final = {("PerformLinker", "function"): "python", ("VMLinker", "CVM"): "cvm", ("NumbaLinker", "function"): "numba"}
+LINKED: Final = {
+    ("PerformLinker", "function"): "python",
+    ("VMLinker", "CVM"): "cvm",
+    ("NumbaLinker", "function"): "numba",
+}
 
 Shared = Mapping[str, Any]  # shared variables by the workload's names
 
@@ -125,7 +132,8 @@ def _proof(compiled: Sequence[Any], weight: Any) -> ModeProof:
         graphs=len(compiled),
         graph_breaks=0,  # pytensor.function compiles a graph whole or raises
         evidence=f"linker and runner are {' and '.join(linked)}; {len(nodes)} operations after the rewrites, of"
-        f" {', '.join(sorted(dtypes))}; the compiler for C is {pytensor.config.cxx or 'none'}; the dtype is the weight's",
+        f" {', '.join(sorted(dtypes))}; the compiler for C is {pytensor.config.cxx or 'none'}; the dtype is the"
+        " weight's",
     )
 
 
@@ -136,7 +144,10 @@ def memory() -> Allocator:
 
 def versions() -> Sequence[str]:
     """PyTensor, the Numba that it compiles with, and NumPy."""
-    return (*(f"{name}=={importlib.metadata.version(name)}" for name in ("pytensor", "numba")), f"numpy=={np.__version__}")
+    return (
+        *(f"{name}=={importlib.metadata.version(name)}" for name in ("pytensor", "numba")),
+        f"numpy=={np.__version__}",
+    )
 
 
 probes = numpy_probes

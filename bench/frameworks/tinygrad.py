@@ -1,8 +1,8 @@
 """tinygrad: every tensor is a recipe until it is realised; each kernel is written in C and compiled by clang.
 
 The loss is realised together with the optimiser's updates. `Adam.step()` first, then the loss, would give the loss of
-the weights that the step has just updated. TinyJit records the kernels of the second call and replays them; the loss of a
-replay lies in one buffer, so each step copies its number out.
+the weights that the step has just updated. TinyJit records the kernels of the second call and replays them; the loss
+of a replay lies in one buffer, so each step copies its number out.
 """
 
 import importlib.metadata
@@ -39,68 +39,71 @@ def start(device: str, threads: int) -> None:
         raise RuntimeError("tinygrad is measured on the CPU only")
 
 
+class _Training:
+    """One `nn.Linear` and its optimiser, and a count of what ran."""
+
+    def __init__(self, workload: Workload, mode: str) -> None:
+        self.x, self.y = (Tensor(array.copy()).realize() for array in workload.batch)
+        self.model = FORWARD[workload.name](*workload.parameters["weight"].shape)
+        self.optimizer = _optimizer_of(workload.optimizer, nn.state.get_parameters(self.model))
+        weight = np.ascontiguousarray(workload.parameters["weight"].T)
+        self.begin = {"weight": weight, "bias": workload.parameters["bias"]}
+        self.runs = self.calls = self.kernels = 0  # of the step's Python, of the step, of the last call's device
+        eager: Callable[[], Tensor] = Context(TRAINING=1)(self.step)
+        self.jitted: Any = TinyJit(eager) if mode == "tinyjit" else None
+        self.advance = self.jitted or eager
+        self.reset()
+
+    def step(self) -> Tensor:
+        self.runs += 1
+        self.optimizer.zero_grad()
+        loss = (self.model(self.x) - self.y).square().mean().backward()
+        return loss.realize(*self.optimizer.schedule_step())
+
+    def call(self) -> float:
+        self.calls += 1
+        before = GlobalCounters.kernel_count
+        loss: float = self.advance().item()
+        self.kernels = GlobalCounters.kernel_count - before
+        return loss
+
+    def reset(self) -> None:
+        for name, array in self.begin.items():
+            getattr(self.model, name).assign(Tensor(array.copy())).realize()
+        for tensor, value in _moments(self.optimizer):
+            tensor.assign(Tensor.full(tensor.shape, value)).realize()
+
+    def parameters(self) -> Mapping[str, Array32]:
+        return {"weight": self.model.weight.numpy().T.copy(), "bias": self.model.bias.numpy().copy()}
+
+    def proof(self) -> ModeProof:
+        jitted, weight = self.jitted, self.model.weight
+        recorded = int(jitted is not None and jitted.captured is not None)
+        replays = recorded and self.runs < self.calls
+        runs = None if jitted is None else self.runs
+        return ModeProof(
+            mode="tinyjit" if replays else "lazy",
+            device=str(weight.device).lower(),
+            threads=None,
+            precision=NAMES.get(weight.dtype.name, weight.dtype.name),
+            compilations=runs,
+            traces=runs,
+            graph_breaks=None if jitted is None else 0,  # a replay has the kernels that were recorded, and no others
+            graphs=None if jitted is None else recorded,
+            evidence=f"the step's Python ran {self.runs} times in {self.calls} calls; the last had {self.kernels}"
+            f" kernels; TinyJit has recorded {recorded} graphs; the default device is {Device.DEFAULT}; device and"
+            " dtype are the weight's",
+        )
+
+
 def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     """Return the training step of one `nn.Linear`."""
     if precision != FLOAT32:
         return Skip(f"tinygrad is measured in float32 only, not {precision}")
     if not workload.trains:
         return Skip("tinygrad is measured where it trains")
-    x, y = (Tensor(array.copy()).realize() for array in workload.batch)
-    model = FORWARD[workload.name](*workload.parameters["weight"].shape)
-    optimizer = _optimizer_of(workload.optimizer, nn.state.get_parameters(model))
-    begin = {"weight": np.ascontiguousarray(workload.parameters["weight"].T), "bias": workload.parameters["bias"]}
-    runs = 0  # of the step's Python
-    kernels = 0  # of the last call
-    calls = 0
-
-    def step() -> Tensor:
-        nonlocal runs
-        runs += 1
-        optimizer.zero_grad()
-        loss = (model(x) - y).square().mean().backward()
-        return loss.realize(*optimizer.schedule_step())
-
-    advance: Callable[[], Tensor] = Context(TRAINING=1)(step)
-    jitted = TinyJit(advance)
-    if mode == "tinyjit":
-        advance = jitted
-
-    def call() -> float:
-        nonlocal calls, kernels
-        calls += 1
-        before = GlobalCounters.kernel_count
-        loss: float = advance().item()
-        kernels = GlobalCounters.kernel_count - before
-        return loss
-
-    def reset() -> None:
-        for name, array in begin.items():
-            getattr(model, name).assign(Tensor(array.copy())).realize()
-        for tensor, value in _moments(optimizer):
-            tensor.assign(Tensor.full(tensor.shape, value)).realize()
-
-    reset()
-
-    def proof() -> ModeProof:
-        captured = jitted.captured is not None and jitted.cnt > 1
-        recorded = 1 if jitted.captured is not None else 0
-        return ModeProof(
-            mode="tinyjit" if captured and runs < calls else "lazy",
-            device=str(model.weight.device).lower(),
-            threads=None,
-            precision=NAMES.get(model.weight.dtype.name, model.weight.dtype.name),
-            compilations=runs if mode == "tinyjit" else None,
-            traces=runs if mode == "tinyjit" else None,
-            graph_breaks=0 if mode == "tinyjit" else None,
-            graphs=recorded if mode == "tinyjit" else None,
-            evidence=f"the step's Python ran {runs} times in {calls} calls; the last had {kernels} kernels; TinyJit has"
-            f" recorded {recorded} graphs; the default device is {Device.DEFAULT}; device and dtype are the weight's",
-        )
-
-    def parameters() -> Mapping[str, Array32]:
-        return {"weight": model.weight.numpy().T.copy(), "bias": model.bias.numpy().copy()}
-
-    return Step(call=call, reset=reset, parameters=parameters, proof=proof)
+    made = _Training(workload, mode)
+    return Step(call=made.call, reset=made.reset, parameters=made.parameters, proof=made.proof)
 
 
 def _moments(optimizer: Any) -> Sequence[tuple[Tensor, float]]:

@@ -116,11 +116,13 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         output = trainer.losses[-1] if trainer.losses else None
         inner = getattr(trainer.optimizer, "optimizer", None)
         evidence = (
-            f"{trainer.batches} batches seen in {updates_asked} updates asked for, {trainer.state.global_step} of them in"
-            f" the last fit; the optimiser is {type(trainer.optimizer).__name__} around {type(inner).__name__}"
+            f"{trainer.batches} batches seen in {updates_asked} updates asked for, {trainer.state.global_step} of them"
+            f" in the last fit; the optimiser is {type(trainer.optimizer).__name__} around {type(inner).__name__}"
         )
         complete = trainer.batches == updates_asked and trainer.state.global_step == len(trainer.losses)
-        return trainer_proof(mode, model, placement_of(model.parameters(), output), complete=complete, evidence=evidence)
+        return trainer_proof(
+            mode, model, placement_of(model.parameters(), output), complete=complete, evidence=evidence
+        )
 
     return Step(
         fit=fit,

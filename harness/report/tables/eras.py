@@ -13,7 +13,7 @@ from typing import Final
 from bench.catalogue import PERIODS, FrameworkOffer
 from bench.records.record import Cell, Fit, Record
 from harness.format import Value, mebibytes, scientific, significant, whole
-from harness.report.tables.column import FRAMEWORK_AND_MODE, Column, context, extent_span, narrow_interval
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, extent_span, narrow_interval
 from harness.report.tables.not_had import NOT_HAD, NotHad
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.steps import StepRow
@@ -99,8 +99,8 @@ def _row(run: Run, cell: Cell, records: Sequence[Record], facts: FrameworkOffer,
         interpreter=_interpreter(records),
         step_ns=step.step_ns,
         first_step_ns=step.first_step_ns,
-        ready_ns=_median(good, lambda record: record.phases and record.phases.import_ns + record.phases.device_ns),
-        peak_bytes=_median(good, lambda record: record.memory and record.memory.host_peak_rss_bytes),
+        ready_ns=_median(_ready_ns(record) for record in good),
+        peak_bytes=_median(record.memory.host_peak_rss_bytes if record.memory else None for record in good),
         lines=facts.hello_lines or facts.program_lines or None,
         is_baseline=step.is_baseline,
         formula=accuracy.formula if accuracy else "",
@@ -109,9 +109,14 @@ def _row(run: Run, cell: Cell, records: Sequence[Record], facts: FrameworkOffer,
     )
 
 
-def _median(records: Iterable[Record], value: Callable[[Record], float | None]) -> float | None:
-    known = [found for record in records if (found := value(record)) is not None]
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
+
+
+def _ready_ns(record: Record) -> float | None:
+    phases = record.phases
+    return None if phases is None else phases.import_ns + phases.device_ns
 
 
 def _interpreter(records: Iterable[Record]) -> str:
@@ -127,8 +132,9 @@ def _interpreter(records: Iterable[Record]) -> str:
 
 
 def _not_had(each: NotHad) -> NotHadRow:
-    fields = ("mode", "workload", "optimizer", "size", "precision", "device", "allocator")
-    cell = Cell(framework=each.name, **dict.fromkeys(fields, ""))
+    cell = Cell(
+        framework=each.name, mode="", workload="", optimizer="", size="", precision="", device="", allocator=""
+    )
     return NotHadRow(cell=cell, title=each.title, status="skipped", reason=each.why, not_had=each)
 
 
@@ -147,11 +153,11 @@ def _or_none(key: str) -> Callable[[EraRow], Value]:
 ERAS_COLUMNS: Final[tuple[Column[EraRow], ...]] = (
     Column(key="era", type="integer", heading="year", kind="name", get=_or_none("era")),
     *FRAMEWORK_AND_MODE,
-    *context("workload", "optimizer"),
+    *CELL,
     Column(key="period", type="string", get=_or_none("period")),
-    Column(key="version", type="string", heading="version", kind="text", get=_or_none("version")),
+    Column(key="version", type="string", heading="version", where="wide", get=_or_none("version")),
     Column(
-        key="interpreter", type="string", heading="in", kind="text", where="wide", folds="always",
+        key="interpreter", type="string", heading="in", where="wide", folds="always",
         get=_or_none("interpreter"), explanation="The interpreter that runs the framework; of a guest its own.",
     ),
     Column(
@@ -164,13 +170,14 @@ ERAS_COLUMNS: Final[tuple[Column[EraRow], ...]] = (
         explanation="All calls until the mode is steady, with what they compile.",
     ),
     Column(
-        key="ready_ms", heading="import", unit="ms", format=significant,
+        key="ready_ms", heading="import", unit="ms", format=significant, where="wide",
         get=lambda row: None if row.ready_ns is None else row.ready_ns / 1e6,
         explanation="From the start of the import to a framework that can be used; of a guest from the start of its"
         " interpreter.",
     ),
     Column(
-        key="peak_rss_bytes", heading="memory", unit="peak, MiB", format=mebibytes, get=attrgetter("peak_bytes"),
+        key="peak_rss_bytes", heading="memory", unit="peak, MiB", format=mebibytes, where="wide",
+        get=attrgetter("peak_bytes"),
         explanation="Peak resident set of all processes of a replicate; a guest's has the process that drives it beside"
         " it.",
     ),
@@ -179,16 +186,16 @@ ERAS_COLUMNS: Final[tuple[Column[EraRow], ...]] = (
         explanation="Logical lines of the program that is shown below.",
     ),
     Column(
-        key="formula", type="string", heading="formula", unit="compared with", kind="text", where="wide",
+        key="formula", type="string", heading="formula", unit="compared with", where="wide",
         get=_or_none("formula"),
     ),
     Column(
-        key="max_loss_deviation", heading="loss", unit="max deviation", format=scientific,
+        key="max_loss_deviation", heading="loss", unit="max deviation", format=scientific, where="wide",
         get=attrgetter("deviation"),
     ),
     Column(
-        key="formula_told", type="string", heading="formula", unit="found", kind="text", get=_or_none("told"),
-        explanation="Of Adam, told by a second run with an epsilon of 0.1, at which the formulas differ by 0.05 and more.",
+        key="formula_told", type="string", heading="formula", unit="found", get=_or_none("told"),
+        explanation="Of Adam, told by a second run with an epsilon of 0.1, where the formulas differ by 0.05 and more.",
     ),
     Column(key="told_deviation", heading="of that run", unit="deviation", format=scientific, where="wide",
            get=attrgetter("apart")),
@@ -200,7 +207,7 @@ NOT_HAD_COLUMNS: Final[tuple[Column[NotHadRow], ...]] = (
     Column(heading="framework", kind="name", get=attrgetter("title")),
     Column(key="status", type="string", get=attrgetter("status")),
     Column(key="why", type="string", heading="why", kind="text", get=attrgetter("reason")),
-    Column(key="tried", type="string", heading="tried", unit="beside", kind="text", get=attrgetter("not_had.tried")),
+    Column(key="tried", type="string", heading="tried", kind="text", get=attrgetter("not_had.tried")),
 )
 
 
@@ -212,8 +219,8 @@ def table(rows: tuple[EraRow, ...]) -> Table[EraRow]:
         name="eras",
         title="Eras",
         about="The same regression, from the same bytes, in the frameworks of the past and beside them today's, each in"
-        " an interpreter and packages of its time. A year is the one in which a framework appeared to the public in this"
-        f" form; the times are today's, on this machine.{lost}",
+        " an interpreter and packages of its time. The year is the one in which a framework appeared to the public in"
+        f" this form; the times are today's, on this machine.{lost}",
         columns=ERAS_COLUMNS,
         rows=rows,
         is_optional=True,
@@ -227,8 +234,7 @@ def not_had_table(rows: tuple[NotHadRow, ...]) -> Table[NotHadRow]:
     return Table(
         name="not_had",
         title="Not to be had",
-        about="Frameworks of these eras that are not measured, with what was tried to install them (November 2026) and why"
-        " it ends.",
+        about="Frameworks of these eras that are not measured, with what was tried (November 2026) and why it ends.",
         columns=NOT_HAD_COLUMNS,
         rows=rows,
         is_optional=True,
@@ -245,4 +251,3 @@ def by_framework(rows: Iterable[EraRow]) -> Mapping[str, list[EraRow]]:
     for row in rows:
         found.setdefault(row.cell.framework, []).append(row)
     return found
-
