@@ -15,7 +15,6 @@ import numpy as np
 from autograd.extend import vspace
 from autograd.tracer import isbox
 
-from bench.frameworks._numpy_probes import numpy_probes
 from bench.frameworks.numpy import Arrays, update_of
 from bench.frameworks.numpy import empty_cache as empty_cache
 from bench.frameworks.numpy import start as start
@@ -31,7 +30,6 @@ BASELINE = "eager"
 ERA = 2014
 PERIOD = "today"
 EXHIBIT = True
-LIMITS = "numpy"
 DEVICES = ("cpu",)
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}
 ADAM = KINGMA_BA
@@ -104,6 +102,3 @@ def memory() -> Allocator:
 def versions() -> Sequence[str]:
     """Autograd, and NumPy."""
     return (f"autograd=={importlib.metadata.version('autograd')}", f"numpy=={np.__version__}")
-
-
-probes = numpy_probes

@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from bench.frameworks import _optax
 from bench.frameworks._jax import device
 from bench.frameworks._jax.precision import choose
-from bench.frameworks._jax.probes import jax_probes
 from bench.interface import Skip, Step
 from bench.reference.precision import FLOAT32
 from bench.reference.workload import KINGMA_BA, Workload
@@ -27,8 +26,6 @@ BASELINE = "op-by-op"
 ERA = 2021
 PERIOD = "today"
 EXHIBIT = True
-LIMITS = "jax"
-ALLOCATORS = "jax"
 ENVIRONMENT = {
     "NPROC": "{threads}",
     "JAX_COMPILATION_CACHE_DIR": "{scratch}/jax",
@@ -68,7 +65,6 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
 start, to_numpy, memory = device.start, device.to_numpy, device.memory
 wait, empty_cache = _optax.wait, device.empty_cache
-probes = jax_probes
 
 
 def versions() -> Sequence[str]:

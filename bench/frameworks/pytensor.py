@@ -14,7 +14,6 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 
-from bench.frameworks._numpy_probes import numpy_probes
 from bench.frameworks.numpy import empty_cache as empty_cache
 from bench.frameworks.numpy import start as start
 from bench.frameworks.numpy import to_numpy as to_numpy
@@ -33,7 +32,6 @@ BASELINE = "python"
 ERA = 2021
 PERIOD = "today"
 EXHIBIT = True
-LIMITS = "numpy"
 DEVICES = ("cpu",)
 PROGRAMS = {"g++": "g++"}
 PROGRAM_MODES = ("cvm",)
@@ -148,6 +146,3 @@ def versions() -> Sequence[str]:
         *(f"{name}=={importlib.metadata.version(name)}" for name in ("pytensor", "numba")),
         f"numpy=={np.__version__}",
     )
-
-
-probes = numpy_probes

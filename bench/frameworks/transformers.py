@@ -17,7 +17,6 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from bench.frameworks._torch import device, models, training
 from bench.frameworks._torch.inductor import trainer_proof
-from bench.frameworks._torch.probes import torch_probes
 from bench.frameworks._torch.proof import placement_of
 from bench.interface import Skip, Step
 from bench.records.record import ModeProof
@@ -30,8 +29,6 @@ BASELINE = "fit"
 ERA = 2020
 PERIOD = "today"
 EXHIBIT = True
-LIMITS = "torch"
-ALLOCATORS = "torch"
 ENVIRONMENT = {
     "HF_HOME": "{scratch}/huggingface",
     "HF_HUB_OFFLINE": "1",
@@ -149,7 +146,6 @@ def _optimizer_of(optimizer: Adam | Sgd) -> Mapping[str, Any]:
 
 start, wait, to_numpy, memory = device.start, device.wait, device.to_numpy, device.memory
 empty_cache = device.empty_cache
-probes = torch_probes
 
 
 def versions() -> Sequence[str]:

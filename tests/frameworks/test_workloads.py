@@ -14,7 +14,7 @@ from tests.frameworks.sampling import sampled
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 
-TRAINING = {offer.name: offer for offer in catalogue().frameworks if not offer.modes[0].source}
+TRAINING = {offer.name: offer for offer in catalogue().frameworks if not offer.modes[0].source and not offer.exhibit}
 PLAIN = [(name, plain_mode(offer)) for name, offer in TRAINING.items()]
 COMPILED = [
     ("torch", "compile-step"),

@@ -20,7 +20,9 @@ from harness.validity.results import Run
 from tests import factories
 from tests.factories import accuracy, cell, environment, framework, phases, record
 
-OLD = framework("old", ("graph",), era=2010, period="precursors", exhibit=True, program="# a program\n", program_lines=13)
+OLD = framework(
+    "old", ("graph",), era=2010, period="precursors", exhibit=True, program="# a program\n", program_lines=13
+)
 NEW = framework("new", ("lazy", "jit"), era=2020, period="today", exhibit=True, baseline="lazy", hello="x = 1\n")
 USUAL = framework("torch", ("eager",), era=2016, period="pytorch")
 FITS = (Fit(formula="kingma-ba", deviation=0.78), Fit(formula="epsilon-hat", deviation=2e-6))
