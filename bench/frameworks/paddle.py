@@ -73,26 +73,6 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
 
     reset()
 
-    def proof() -> ModeProof:
-        forward = type(trained.forward).__name__
-        programs = len(trained.forward.program_cache) if forward == STATIC else None
-        ran = "to-static" if programs else "dynamic"
-        return ModeProof(
-            mode=ran if paddle.in_dynamic_mode() else "static",
-            device=str(model.weight.place).removeprefix("Place(").rstrip(")"),
-            threads=int(paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"]),
-            precision=_name(model.weight),
-            compilations=programs,
-            traces=programs,
-            graphs=programs,
-            graph_breaks=None if programs is None else 0,  # a whole function becomes a program, or it raises
-            output_device="" if output is None else str(output.place).removeprefix("Place(").rstrip(")"),
-            output_precision="" if output is None else _name(output),
-            evidence=f"the model's forward is a {forward} with {programs or 0} programs; in dynamic mode:"
-            f" {paddle.in_dynamic_mode()}; built with CINN: {paddle.is_compiled_with_cinn()};"
-            " device and dtype are the weight's",
-        )
-
     def gradient() -> Mapping[str, Array32]:
         slopes = paddle.grad(loss_fn(trained(x), y), [model.weight, model.bias])
         return {name: slope.numpy() for name, slope in zip(("weight", "bias"), slopes, strict=True)}
@@ -102,8 +82,34 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         reset=reset,
         parameters=lambda: {name: np.array(getattr(model, name).numpy()) for name in workload.parameters},
         gradient=gradient,
-        proof=proof,
+        proof=lambda: _proof(trained, model.weight, output),
     )
+
+
+def _proof(trained: Any, weight: Any, output: Any) -> ModeProof:
+    """Return what became of the model, and where its weight and the last loss are."""
+    forward = type(trained.forward).__name__
+    programs = len(trained.forward.program_cache) if forward == STATIC else None
+    ran = "to-static" if programs else "dynamic"
+    return ModeProof(
+        mode=ran if paddle.in_dynamic_mode() else "static",
+        device=_place(weight),
+        threads=int(paddle.get_flags("FLAGS_paddle_num_threads")["FLAGS_paddle_num_threads"]),
+        precision=_name(weight),
+        compilations=programs,
+        traces=programs,
+        graphs=programs,
+        graph_breaks=None if programs is None else 0,  # a whole function becomes a program, or it raises
+        output_device="" if output is None else _place(output),
+        output_precision="" if output is None else _name(output),
+        evidence=f"the model's forward is a {forward} with {programs or 0} programs; in dynamic mode:"
+        f" {paddle.in_dynamic_mode()}; built with CINN: {paddle.is_compiled_with_cinn()};"
+        " device and dtype are the weight's",
+    )
+
+
+def _place(tensor: Any) -> str:
+    return str(tensor.place).removeprefix("Place(").rstrip(")")
 
 
 def _optimizer_of(optimizer: Adam | Sgd, parameters: Sequence[Any]) -> Any:
