@@ -93,6 +93,8 @@ class FrameworkOffer:
     environment: tuple[tuple[str, ...], ...] = ()  # (name, value) of each variable set before the import
     hello: str = ""  # source of its hello world; empty: it has none
     hello_lines: int = 0  # logical lines of that source
+    program: str = ""  # the same of a framework whose guest's interpreter cannot run it beside the others: shown only
+    program_lines: int = 0  # logical lines of that
     limits: str = ""  # library whose limits it can measure, shared by all frameworks on that library; empty: none
     allocators: tuple[PolicyOffer, ...] = ()  # policies of its device allocator other than the default
     programs: tuple[tuple[str, ...], ...] = ()  # (name, package of Debian and Ubuntu) of each program that it runs
@@ -195,6 +197,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     shared = literals["BASELINE"] if isinstance(literals["BASELINE"], str) else ""
     baselines: Mapping[str, str] = dict.fromkeys(modes, shared) if shared else literals["BASELINE"] or {}
     hello = folder / "hello" / f"{name}.py"
+    program = next(iter(sorted((folder / "hello" / "eras").glob(f"{name}.*"))), None)
     return FrameworkOffer(
         name=name,
         title=_first_line(ast.get_docstring(tree)).partition(":")[0],
@@ -215,6 +218,8 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
         environment=tuple(environment.items()),
         hello=hello.read_text(encoding="utf-8") if hello.exists() else "",
         hello_lines=lines.logical_lines(hello.read_text(encoding="utf-8")) if hello.exists() else 0,
+        program=program.read_text(encoding="utf-8") if program else "",
+        program_lines=lines.of_file(program) if program else 0,
         limits=literals.get("LIMITS", ""),
         allocators=_policies(literals),
         programs=tuple(literals.get("PROGRAMS", {}).items()),

@@ -16,6 +16,21 @@ def logical_lines(source: str) -> int:
     return sum(not _is_docstring(node) for node in statements)
 
 
+def of_file(path: Path) -> int:
+    """Return the logical lines of a program in Python, or in JavaScript: there, lines that are code.
+
+    Comments and lines of brackets alone do not count.
+
+    Raises:
+        SyntaxError: it is Python, and not valid.
+    """
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        return logical_lines(source)
+    code = (line.strip() for line in source.splitlines())
+    return sum(bool(line.strip("(){}[];")) and not line.startswith("//") for line in code)
+
+
 def count(framework: str) -> int:
     """Return the logical lines of a framework's hello world."""
     return logical_lines((Path(__file__).parent / "hello" / f"{framework}.py").read_text(encoding="utf-8"))

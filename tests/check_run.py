@@ -63,6 +63,10 @@ COLUMNS: Mapping[str, str] = {
     " format, both_sample_ns, stall, pipeline_sample_ns, step_sample_ns, cold_sample_ns, both_cpu_sample_us,"
     " pipeline_cpu_sample_us, cores, memory_bytes, memory_kind, first_batch_ms, processes, threads, stream_cpus,"
     " of_page_cache, samples_sha256, stream_replicates",
+    "eras": "era, framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, period,"
+    " version, interpreter, step_us, first_step_ms, ready_ms, peak_rss_bytes, program_lines, formula,"
+    " max_loss_deviation, formula_told, told_deviation",
+    "not_had": "era, framework, status, why, tried",
     "code": "framework, lines, total_seconds, weight, bias, within_tolerance",
     "claims": "claim, words, verdict, measured, needs, command",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"

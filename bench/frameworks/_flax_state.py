@@ -1,4 +1,4 @@
-"""The state of a Flax model: its variables by the workload's names, and Optax's optimiser.
+"""The state of a Flax model: its variables by the workload's names.
 
 The variables of the one step that a process runs are held in the module, so that `wait` can wait for them.
 """
@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import jax
 import numpy as np
-import optax
 from flax import nnx
 from numpy.typing import NDArray
 
-from bench.reference.workload import Adam, Array32, Sgd, Workload
+from bench.reference.workload import Array32, Workload
 
 NAMES: Final = {"weight": "kernel", "bias": "bias", "gain": "scale", "shift": "bias"}  # the workload's, and Flax's
 
@@ -61,10 +60,3 @@ def variables_of(node: Any) -> Sequence[Any]:
     """Return all variables of a model, or of the pair of a model and its optimiser."""
     variables: Sequence[Any] = jax.tree.leaves(nnx.state(node), is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
     return variables
-
-
-def transformation_of(optimizer: Adam | Sgd) -> Any:
-    """Return Optax's optimiser with the workload's constants."""
-    if isinstance(optimizer, Sgd):
-        return optax.sgd(optimizer.learning_rate)
-    return optax.adam(optimizer.learning_rate, optimizer.beta1, optimizer.beta2, optimizer.epsilon)

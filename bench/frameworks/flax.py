@@ -25,7 +25,6 @@ from bench.frameworks._flax_state import (
     held,
     initial_of,
     parameters_of,
-    transformation_of,
     variable_of,
     variables_of,
 )
@@ -33,6 +32,7 @@ from bench.frameworks._jax import device
 from bench.frameworks._jax.precision import COMPUTE, cast, choose, lacks, products
 from bench.frameworks._jax.probes import jax_probes
 from bench.frameworks._jax.proof import Body, proof_of
+from bench.frameworks._optax import transformation_of
 from bench.interface import Output, Skip, Step
 from bench.records.record import ModeProof
 from bench.reference.workload import KINGMA_BA, Array32, Workload

@@ -48,9 +48,7 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
         return Skip(f"NumPy is measured in float32 only, not {precision}")
     loss_and_gradient = FORWARD[workload.name](workload.batch.x, workload.batch.y)
     p = {name: array.copy() for name, array in workload.parameters.items()}
-    update = (
-        AdamState(workload.optimizer, p) if isinstance(workload.optimizer, Adam) else _SgdState(workload.optimizer, p)
-    )
+    update = update_of(workload.optimizer, p)
 
     def step() -> Array32:
         loss, gradient = loss_and_gradient(p)
@@ -81,7 +79,12 @@ def build(workload: Workload, mode: str, precision: str) -> Step | Skip:
     )
 
 
-class _SgdState:
+def update_of(optimizer: Adam | Sgd, parameters: Mapping[str, Array32]) -> "AdamState | SgdState":
+    """Return the optimiser that updates `parameters` in place."""
+    return AdamState(optimizer, parameters) if isinstance(optimizer, Adam) else SgdState(optimizer, parameters)
+
+
+class SgdState:
     """Gradient descent keeps no state."""
 
     def __init__(self, sgd: Sgd, parameters: Mapping[str, Array32]) -> None:
@@ -89,9 +92,10 @@ class _SgdState:
         self.parameters = parameters
 
     def reset(self) -> None:
-        pass
+        """Nothing to forget."""
 
     def apply(self, gradient: Mapping[str, Array32]) -> None:
+        """Make one update of the parameters, in place."""
         for name, g in gradient.items():
             self.parameters[name][...] -= self.rate * g
 

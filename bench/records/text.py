@@ -30,7 +30,7 @@ LONGEST: Final[Mapping[str, int]] = {  # characters of a field whose texts are n
     "named": 1 << 15,
 }
 WHOLE: Final = ("model_base64", "base64")  # fields that are of no use when they are cut
-PAGES: Final = ("hello",)  # fields of several lines
+PAGES: Final = ("hello", "program")  # fields of several lines
 SEQUENCES: Final = re.compile(  # what moves a terminal's cursor, sets its colour or its title (ECMA-48)
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]"
 )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.data.dataset import Dataset
 from bench.frameworks._flax_models import FORWARD
-from bench.frameworks._flax_state import held, parameters_of, transformation_of, variable_of, variables_of
+from bench.frameworks._flax_state import held, parameters_of, variable_of, variables_of
+from bench.frameworks._optax import transformation_of
 from bench.interface import Skip
 from bench.reference.workload import Workload
 from bench.streams import CENTRE, Pipeline, Trainer, numpy

@@ -40,6 +40,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PYTHONS: Final = {"cpu": "3.11", "cuda": "3.12"}  # the Python that a device's locks are made for
 BASE: Final = "numpy"  # what every other framework builds on: NumPy and what bench/ needs
 WHEELS_FOR: Final = "x86_64-manylinux_2_28"
+NEWER_WHEELS: Final = re.compile(r"^# wheels for (\S+)$", re.MULTILINE)  # a line of requirements whose wheels need more
 
 # PyTorch builds without CUDA are on PyTorch's own page only. Hashes are locked, so any server may serve them.
 CPU_TORCH_PAGE: Final = "https://download.pytorch.org/whl/cpu/torch/"
@@ -165,7 +166,9 @@ def _follows(root: Path, framework: str, device: str) -> set[str]:
 
 
 def _resolve(root: Path, framework: str, device: str, *, upgrade: bool) -> int:
-    options = ["--python-version", PYTHONS[device], "--python-platform", WHEELS_FOR, "--no-build"]
+    newer = NEWER_WHEELS.search(requirements(root, framework, device).read_text(encoding="utf-8"))
+    platform = newer[1] if newer else WHEELS_FOR
+    options = ["--python-version", PYTHONS[device], "--python-platform", platform, "--no-build"]
     options += find_links(_all_requirements(root, framework, device), os.environ)
     if base := parent(root, framework, device):
         options += ["--constraints", str(lock_file(root, base, device))]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.catalogue import framework_offer, programs_missing
 from harness.environments.checkout import ROOT
 from harness.environments.venvs import Environments
 
@@ -22,6 +23,13 @@ def python_of(framework: str) -> Path:
     if python is None:
         pytest.skip(f"no environment of {framework}: {reasons.get(framework, 'unknown')}")
     return python
+
+
+def skip_without_programs(framework: str) -> None:
+    """Skip where the framework's programs are not on this host, such as a compiler that it calls for every kernel."""
+    offer = framework_offer(framework)
+    if (missing := programs_missing(offer)) and not offer.program_modes:
+        pytest.skip(missing)
 
 
 def run_in(framework: str, scratch: Path, *arguments: str, **environment: str) -> str:

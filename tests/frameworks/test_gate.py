@@ -10,7 +10,7 @@ import pytest
 
 from bench.catalogue import catalogue, plain_mode
 from harness.environments.checkout import ROOT
-from tests.frameworks.interpreters import run_in
+from tests.frameworks.interpreters import run_in, skip_without_programs
 from tests.frameworks.sampling import EVERY_FRAMEWORK, sampled
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
@@ -41,6 +41,7 @@ def gate(scratch: Path, *cell: str, **environment: str) -> dict[str, Any]:
 def test_a_mode_follows_the_reference_and_proves_itself(
     framework: str, mode: str, optimizer: str, tmp_path: Path
 ) -> None:
+    skip_without_programs(framework)
     found = gate(tmp_path, framework, mode, optimizer)
 
     if "skipped" in found:

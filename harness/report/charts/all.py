@@ -11,6 +11,7 @@ from harness.report.charts.artifacts import artifacts
 from harness.report.charts.cells import Group, groups, hue_numbers
 from harness.report.charts.chart import Chart
 from harness.report.charts.costs import costs
+from harness.report.charts.eras import timeline
 from harness.report.charts.growth import growth
 from harness.report.charts.losses import losses
 from harness.report.charts.memory import memory
@@ -41,6 +42,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),
         "streaming": lambda: streaming(tables.streaming.rows, hues, caveat),
+        "eras": lambda: (timeline(tables.eras.rows, caveat),),
         "growth": lambda: (growth(tables.growth.rows, tables.crossovers.rows, hues, caveat),),
         "artifacts": lambda: (artifacts(tables.inference.rows, hues, caveat),),
         "losses": lambda: (losses(run, hues, caveat),),

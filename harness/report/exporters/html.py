@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import JavascriptLexer, PythonLexer
 
 from bench.catalogue import FrameworkOffer
 from harness.report import matrix, overview, summary
@@ -28,6 +28,7 @@ from harness.report.page.bodies import packed
 from harness.report.page.runtime import Runtime, runtime
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
+from harness.report.tables.eras import by_framework
 from harness.report.tables.failures import failures
 from harness.report.tables.models import exported
 from harness.report.tables.paths import paths
@@ -51,6 +52,7 @@ KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the
     "growth": "growth",
     "streaming": "streaming",
     "scaling": "scaling",
+    "eras": "eras",
     "losses": "accuracy",
     "peak": "memory",
     "memory": "memory",
@@ -165,6 +167,7 @@ def _details(run: Run, tables: Tables) -> dict[str, Any]:
         "evidence": [(row, row.proof.evidence) for row in tables.proof.rows if row.proof and row.proof.evidence],
         "exported": exported(run),
         "listings": [_listing(facts) for facts in run.facts.frameworks if facts.hello],
+        "programs": _programs(run, tables),
     }
 
 
@@ -189,7 +192,7 @@ def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, s
     timed = run.is_timed and has_cells
     names = (
         *("steps", "growth", "inference", "claims", "accuracy", "proof", "reproducibility", "limits", "energy"),
-        *("streaming", "code"),
+        *("streaming", "eras", "code"),
     )
     empty = {"steps": timed, "accuracy": timed, "reproducibility": timed, "code": run.is_timed}  # shown without rows
     shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]
@@ -251,12 +254,21 @@ def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:
     return Modes(title=facts.title, hue=hue, modes=modes)
 
 
+def _programs(run: Run, tables: Tables) -> list[tuple[int, Listing]]:
+    """Return the programs beside the exhibit's timeline, each with its year; hello worlds are among the code."""
+    facts = {each.name: each for each in run.facts.frameworks}
+    shown = [facts[name] for name in by_framework(tables.eras.rows)]
+    return [(each.era, _listing(each)) for each in shown if each.hello or each.program]
+
+
 def _listing(facts: FrameworkOffer) -> Listing:
     formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
-    code = highlight(facts.hello, PythonLexer(), formatter)
+    source = facts.hello or facts.program
+    lexer = JavascriptLexer() if source.startswith("//") else PythonLexer()
+    code = highlight(source, lexer, formatter)
     return Listing(
         title=facts.title,
-        lines=facts.hello_lines,
+        lines=facts.hello_lines or facts.program_lines,
         claimed=CLAIMED_LINES.get(facts.name),
         code=Markup(code),
     )

@@ -13,6 +13,7 @@ from harness.report.tables import (
     cold_start,
     compile,
     energy,
+    eras,
     growth,
     inference,
     limits,
@@ -30,6 +31,7 @@ from harness.report.tables.code import CodeRow
 from harness.report.tables.cold_start import ColdStartRow
 from harness.report.tables.compile import CompileRow
 from harness.report.tables.energy import EnergyRow
+from harness.report.tables.eras import EraRow, NotHadRow
 from harness.report.tables.growth import CrossoverRow, GrowthRow
 from harness.report.tables.inference import InferenceRow
 from harness.report.tables.limits import LimitRow
@@ -62,6 +64,8 @@ class Tables:
     memory: Table[MemoryRow]
     energy: Table[EnergyRow]
     streaming: Table[StreamingRow]
+    eras: Table[EraRow]
+    not_had: Table[NotHadRow]
     code: Table[CodeRow]
     claims: Table[ClaimRow]
     session: Table[NoiseRow]
@@ -98,6 +102,7 @@ def tables(run: Run) -> Tables:
     path_rows = inference.inference_rows(run, step_rows)
     growth_rows = growth.growth_rows(run, step_rows)
     streaming_rows = streaming.streaming_rows(run)
+    era_rows = eras.era_rows(run, step_rows)
     repeated, memory_rows, code_rows = (
         reproducibility.reproducibility_rows(run),
         memory.memory_rows(run),
@@ -127,6 +132,8 @@ def tables(run: Run) -> Tables:
         memory=memory.table(memory_rows, timed=run.is_timed),
         energy=energy.table(energy.energy_rows(run)),
         streaming=streaming.table(streaming_rows),
+        eras=eras.table(era_rows),
+        not_had=eras.not_had_table(eras.not_had_rows(era_rows)),
         code=code.table(code_rows),
         claims=claims.table(claims.claim_rows(evidence), timed=run.is_timed),
         session=session.table(session.noise_rows(run)),
