@@ -27,6 +27,7 @@ STDLIB_ONLY = (
 FLOORS = (
     ("__main__", "entry"),
     ("cli",),
+    ("fleet",),
     ("commands", "session", "peers"),
     ("publish",),
     ("selftest", "standalone", "compare", "doctor"),
