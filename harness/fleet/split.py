@@ -3,12 +3,16 @@
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from harness.fleet.request import HostType
-from harness.plan import planner
+from harness.plan import companions, planner
 from harness.plan.plan import COUNTED
 from harness.plan.planner import Planned
 from harness.plan.request import Request
+
+
+LEAST_BLOCKS: Final = max(companions.CONTROL_FEWEST_BLOCKS, companions.PROBE_FEWEST_BLOCKS)  # of a task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ def tasks(planned: Planned, requested: Request, host_types: Sequence[HostType], 
     """Yield the tasks in the order of their numbers.
 
     Each type of hosts measures the whole selection. The `blocks` of a workload are split evenly into the tasks of the
-    type, into fewer where there are not so many.
+    type, into fewer where one would have a single block: without an A/A control and a drift probe before and after.
 
     Args:
         planned: the whole run.
@@ -66,6 +70,6 @@ def tasks(planned: Planned, requested: Request, host_types: Sequence[HostType], 
 
 
 def even(whole: int, parts: int) -> Iterable[int]:
-    """Return `whole` in at most `parts` parts that differ by one at most, none of them empty."""
-    parts = min(whole, parts)
+    """Return `whole` in at most `parts` parts that differ by one at most, none of them smaller than `LEAST_BLOCKS`."""
+    parts = max(1, min(whole // LEAST_BLOCKS, parts))
     return [whole // parts + (part < whole % parts) for part in range(parts)]

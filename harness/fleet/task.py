@@ -129,6 +129,8 @@ def _in(scratch: Path, folder: FleetFolder, task: Task, begun: Begun, *, is_last
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is measured: copying takes seconds
     if not folder.keep(found.path, begun):
         print("Another attempt was first: this result is kept in doubles/.")
+    else:
+        print(f"Kept: {folder.result(begun.task)}")
     return OK, ""
 
 
