@@ -16,7 +16,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +107,7 @@ class FleetFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._kept: dict[str, Any] = {}  # files that never change, by name: a watcher reads them once
 
     @cached_property
     def fleet(self) -> Fleet:
@@ -160,17 +161,17 @@ class FleetFolder:
         """Note how it ended there; raises StoreError."""
         self.write(f"attempts/{begun.name}.ended.json", ended)
 
-    def attempts(self, leave_out: Mapping[int, object] | None = None) -> Mapping[int, tuple[Attempt, ...]]:
-        """Return the attempts of each task, in their order; of the tasks in `leave_out` none; raises StoreError."""
+    def attempts(self) -> Mapping[int, tuple[Attempt, ...]]:
+        """Return the attempts of each task, in their order; raises StoreError."""
         found: dict[int, list[Attempt]] = {}
         names = {entry.name for entry in os.scandir(self.path / "attempts")}
         for name in sorted(names):
             stem, kind, _ = name.rpartition(".begun.json")
-            if not kind or int(stem[:5]) in (leave_out or {}):
+            if not kind:
                 continue
-            begun = _read(self.path / "attempts" / name, Begun)
+            begun = self._once(f"attempts/{name}", Begun)
             end = f"{stem}.ended.json"
-            ended = _read(self.path / "attempts" / end, Ended) if end in names else None
+            ended = self._once(f"attempts/{end}", Ended) if end in names else None
             found.setdefault(begun.task, []).append(Attempt(begun=begun, ended=ended))
         return {task: tuple(several) for task, several in found.items()}
 
@@ -180,12 +181,8 @@ class FleetFolder:
 
     def done(self) -> Mapping[int, Begun]:
         """Return where each result was measured, by the number of its task; raises StoreError."""
-        names = sorted(entry.name for entry in os.scandir(self.path / "tasks"))
-        return {
-            int(name): _read(self.path / "tasks" / name / TASK_FILE, Begun)
-            for name in names
-            if name.isdigit() and (self.path / "tasks" / name / TASK_FILE).is_file()
-        }
+        names = sorted(entry.name for entry in os.scandir(self.path / "tasks") if entry.name.isdigit())
+        return {int(name): self._once(f"tasks/{name}/{TASK_FILE}", Begun) for name in names}
 
     def doubles(self) -> tuple[str, ...]:
         """Return the names of second results."""
@@ -212,6 +209,12 @@ class FleetFolder:
         """Copy what an interrupted run has measured; raises OSError."""
         self._copied(run, self.path / "partial", begun).rename(self.path / "partial" / begun.name)
 
+    def _once(self, name: str, kind: type[T]) -> T:
+        if name not in self._kept:
+            self._kept[name] = _read(self.path / name, kind)
+        kept: T = self._kept[name]
+        return kept
+
     def _copied(self, run: Path, into: Path, begun: Begun) -> Path:
         beside = into / f".{begun.name}"
         shutil.rmtree(beside, ignore_errors=True)
@@ -221,12 +224,6 @@ class FleetFolder:
             shutil.rmtree(beside, ignore_errors=True)
             raise
         return beside
-
-
-def every(shared: Path) -> Iterator[FleetFolder]:
-    """Yield the fleets' runs in a folder."""
-    for path in sorted(shared.glob(f"*/{FLEET_FILE}")):
-        yield FleetFolder(path.parent)
 
 
 def _write(path: Path, value: Any) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.records.record import Cell
 from harness.fleet.request import HostType
 from harness.plan import companions, planner
 from harness.plan.plan import COUNTED
 from harness.plan.planner import Planned
 from harness.plan.request import Request
-
 
 LEAST_BLOCKS: Final = max(companions.CONTROL_FEWEST_BLOCKS, companions.PROBE_FEWEST_BLOCKS)  # of a task
 
@@ -45,18 +45,17 @@ def tasks(planned: Planned, requested: Request, host_types: Sequence[HostType], 
         host_types: each gets all of it.
         blocks: of each cell.
     """
-    counted = [cell for cell in planned.plan.cells if cell.track in COUNTED]
-    workloads = dict.fromkeys(cell.workload for cell in counted)
-    by_workload = dict.fromkeys(workloads, 0)
-    for cell in counted:
-        by_workload[cell.workload] += 1
+    by_workload: dict[str, list[Cell]] = {}
+    for cell in planned.plan.cells:
+        if cell.track in COUNTED:
+            by_workload.setdefault(cell.workload, []).append(cell)
     number = 0
     for of_type in host_types:
-        for workload in workloads:
+        for workload, cells in by_workload.items():
             sizes: dict[int, int] = {}
             for count in even(blocks, of_type.tasks):
                 if count not in sizes:
-                    sizes[count] = planner.share(planned, requested, workload, count, 0).replicates
+                    sizes[count] = planner.share(planned, requested, tuple(cells), count, 0).replicates
                 number += 1
                 yield Task(
                     number=number,
@@ -64,7 +63,7 @@ def tasks(planned: Planned, requested: Request, host_types: Sequence[HostType], 
                     workload=workload,
                     blocks=count,
                     seed=random.Random(f"{planned.plan.seed}/{of_type.name}/{number}").randrange(2**31),
-                    cells=by_workload[workload],
+                    cells=len(cells),
                     replicates=sizes[count],
                 )
 

@@ -135,8 +135,13 @@ def _state(
     if current is None:
         return TaskState(task=task, word="LOST", reason="it was not submitted yet")
     if said is not None and said.phase == "pending":
-        again = len(tried) > 0
-        return TaskState(task=task, word="RETRY" if again else "PENDING", reason=said.reason or said.word.removeprefix("PENDING"), tries=tries)
+        reason = said.reason or said.word.removeprefix("PENDING")
+        return TaskState(
+            task=task,
+            word="RETRY" if again else "PENDING",
+            reason=said.reason or said.word.removeprefix("PENDING"),
+            tries=tries,
+        )
     if said is not None and said.phase == "running":
         return TaskState(task=task, word="RUNNING", host=said.host, tries=tries)
     if said is None and age_s < GRACE_S and not _of(tried, current):

@@ -9,7 +9,7 @@ from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.launchers import choose
 from harness.plan import capacity, companions, left_out, models, request, selection
-from harness.plan.plan import COUNTED, Plan, make_plan
+from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import Profile
 from harness.plan.request import Request
 
@@ -86,9 +86,8 @@ def planned_run(
     )
 
 
-def share(planned: Planned, requested: Request, workload: str, blocks: int, seed: int) -> Plan:
-    """Return the plan of some blocks of one workload of `planned`, with all of its frameworks and companions."""
-    selected = tuple(cell for cell in planned.plan.cells if cell.track in COUNTED and cell.workload == workload)
+def share(planned: Planned, requested: Request, selected: tuple[Cell, ...], blocks: int, seed: int) -> Plan:
+    """Return the plan of some blocks of some of the selected cells of `planned`, with all of their companions."""
     profile = planned.profile
     cells = with_companions(selected, planned.offer, blocks, profile, requested.measures)
     return _plan(cells, profile, blocks=blocks, default_blocks=blocks, seed=seed, interim_analyses=())
