@@ -138,6 +138,10 @@ class FleetFolder:
         """Note an array before it is handed over; raises StoreError."""
         self.write(f"submissions/{submission.number:04}.json", submission)
 
+    def forget(self, submission: Submission) -> None:
+        """Take back the note of an array that was refused."""
+        (self.path / "submissions" / f"{submission.number:04}.json").unlink(missing_ok=True)
+
     def submissions(self) -> tuple[Submission, ...]:
         """Return all arrays, in their order; raises StoreError."""
         return tuple(_read(path, Submission) for path in sorted((self.path / "submissions").glob("[0-9]*.json")))

@@ -63,7 +63,8 @@ class Simulated:
 
     def __init__(self, hosts: Iterable[Host], work: Work, weather: Weather | None = None, seed: int = 0) -> None:
         self._free: dict[str, deque[Host]] = {}
-        for host in hosts:
+        self._hosts = tuple(hosts)
+        for host in self._hosts:
             self._free.setdefault(host.host_type, deque()).append(host)
         self._work = work
         self._weather = weather or Weather()
@@ -100,7 +101,7 @@ class Simulated:
     def submit(self, array: Array) -> None:
         """Take an array; raises SetupError where all hosts of its type are excluded."""
         kind = array.host_type.name
-        if array.excluded and all(host.name in array.excluded for host in self._free.get(kind, ())):
+        if all(host.name in array.excluded for host in self._hosts if host.host_type == kind):
             raise SetupError("No host of that type is left.")
         self._requeue[array.name] = array.requeue
         for index in range(array.count):

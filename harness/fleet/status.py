@@ -138,8 +138,8 @@ def _state(
         reason = said.reason or said.word.removeprefix("PENDING")
         return TaskState(
             task=task,
-            word="RETRY" if again else "PENDING",
-            reason=said.reason or said.word.removeprefix("PENDING"),
+            word="RETRY" if tried else "PENDING",
+            reason=reason,
             tries=tries,
         )
     if said is not None and said.phase == "running":

@@ -78,7 +78,13 @@ def planned(asked: FleetRequest, say: Say) -> Fleet:
     )
 
 
-def hand_over(folder: FleetFolder, scheduler: Scheduler, tasks: Sequence[int], excluded: Iterable[str] = ()) -> None:
+def hand_over(
+    folder: FleetFolder,
+    scheduler: Scheduler,
+    tasks: Sequence[int],
+    excluded: Iterable[str] = (),
+    clock: Callable[[], float] = time.time,
+) -> None:
     """Submit tasks of one type, in as many arrays as they need; raises SetupError, StoreError."""
     fleet = folder.fleet
     kind = _host_type(fleet, tasks[0])
@@ -90,23 +96,26 @@ def hand_over(folder: FleetFolder, scheduler: Scheduler, tasks: Sequence[int], e
             name=f"{fleet.id}-{number}",
             host_type=kind.name,
             tasks=part,
-            submitted_unix_ns=time.time_ns(),
+            submitted_unix_ns=round(clock() * 1e9),
             excluded=tuple(excluded),
         )
-        folder.write_submission(submission)
-        scheduler.submit(
-            Array(
-                name=submission.name,
-                script=folder.path / SCRIPT,
-                arguments=(str(number),),
-                count=len(part),
-                host_type=kind,
-                excluded=submission.excluded,
-                time_limit_min=fleet.time_limit_min,
-                requeue=fleet.requeue,
-                logs=folder.path / "logs",
-            )
+        array = Array(
+            name=submission.name,
+            script=folder.path / SCRIPT,
+            arguments=(str(number),),
+            count=len(part),
+            host_type=kind,
+            excluded=submission.excluded,
+            time_limit_min=fleet.time_limit_min,
+            requeue=fleet.requeue,
+            logs=folder.path / "logs",
         )
+        folder.write_submission(submission)
+        try:
+            scheduler.submit(array)
+        except SetupError:
+            folder.forget(submission)
+            raise
 
 
 def script(folder: Path) -> str:

@@ -52,7 +52,7 @@ def watch(
             _tell(now, said, say)
             is_first = is_first or lock.take()
             if is_first:
-                _again(folder, scheduler, now, refused, say)
+                _again(folder, scheduler, now, refused, say, clock)
             if all(state.word != "LOST" or state.task.number in refused for state in now.tasks) and _is_over(now):
                 return _ended(now, refused, say)
             sleep(EVERY_S)
@@ -73,7 +73,14 @@ def _tell(now: Standing, said: dict[int, str], say: Say) -> None:
             say(line)
 
 
-def _again(folder: FleetFolder, scheduler: Scheduler, now: Standing, refused: dict[int, str], say: Say) -> None:
+def _again(
+    folder: FleetFolder,
+    scheduler: Scheduler,
+    now: Standing,
+    refused: dict[int, str],
+    say: Say,
+    clock: Callable[[], float],
+) -> None:
     """Submit the tasks that were lost, not to the hosts that failed twice."""
     by_type: dict[str, list[int]] = {}
     for state in now.lost:
@@ -83,7 +90,7 @@ def _again(folder: FleetFolder, scheduler: Scheduler, now: Standing, refused: di
         without = f", without {', '.join(now.excluded)}" if now.excluded else ""
         say(f"{kind}: submitting {len(tasks)} again{without}")
         try:
-            hand_over(folder, scheduler, tasks, now.excluded)
+            hand_over(folder, scheduler, tasks, now.excluded, clock)
         except SetupError as error:
             say(str(error))
             refused.update(dict.fromkeys(tasks, str(error)))

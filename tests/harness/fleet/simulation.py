@@ -66,7 +66,7 @@ def main(hosts: int = 1000, cells: int = 10_000) -> int:
         names = [Host(name=f"node{number:04}", host_type="h200") for number in range(hosts)]
         cluster = Simulated(names, work, Weather(lost=0.02, stragglers=0.02))
         begin = time.perf_counter()
-        hand_over(folder, cluster, [task.number for task in folder.fleet.tasks])
+        hand_over(folder, cluster, [task.number for task in folder.fleet.tasks], clock=cluster.clock)
         submit_s = time.perf_counter() - begin - work.seconds
         before, begin = work.seconds, time.perf_counter()
         code = watch(folder, cluster, lambda line: None, cluster.sleep, cluster.clock)
