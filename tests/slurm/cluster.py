@@ -98,10 +98,10 @@ class Cluster:
 
     def power_on(self, host: str, *, scratch_bytes: int | None = None) -> None:
         """Start a host; its folder of scratch files has `scratch_bytes`."""
-        slurmd = f"exec slurmd -D -N {host}"
+        slurmd = f"slurmd -D -N {host} & exec sleep infinity"  # which lives on when slurmd alone is killed
         if scratch_bytes is not None:
             folder = shlex.quote(str(self.base / "scratch"))
-            slurmd = f"mount -t tmpfs -o size={scratch_bytes} none {folder} && {slurmd}"
+            slurmd = f"mount -t tmpfs -o size={scratch_bytes} none {folder}; {slurmd}"
         # unshare ignores TERM, and its death by KILL takes the whole namespace along
         self._start(host, "unshare", "--pid", "--mount-proc", "--fork", "--kill-child=KILL", "bash", "-c", slurmd)
 
@@ -128,6 +128,10 @@ class Cluster:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+    def wait_idle(self, host: str) -> None:
+        """Wait until a host takes jobs."""
+        self._until(lambda: "idle" in self.said("sinfo", "-h", "-N", "-n", host, "-o", "%T"), f"{host} is not idle")
 
     def said(self, *words: str) -> str:
         """Return what a command prints."""
@@ -168,6 +172,7 @@ class Cluster:
 def main() -> None:
     """Start a cluster, and end it with Ctrl-C."""
     cluster = Cluster(Path(sys.argv[1]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cluster.start()
         print(f"export SLURM_CONF={cluster.environ['SLURM_CONF']}", flush=True)
