@@ -163,7 +163,7 @@ class _Scratch:
 
     def __enter__(self) -> Path:
         self._parent.mkdir(parents=True, exist_ok=True)
-        for left in self._parent.glob(f"{self._prefix}*"):
+        for left in self._parent.glob(f"{PREFIX}*"):  # of any run of ours
             lock = Lock(left)
             if lock.take():
                 shutil.rmtree(left, ignore_errors=True)
