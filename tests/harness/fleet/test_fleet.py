@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalogue import DRIFT_PROBE
+from bench.catalogue import CONTROL, DRIFT_PROBE
+from bench.records.codec import to_json
+from harness import session
+from harness.compare.compare import compare
 from harness.compare.sessions import same_session
 from harness.errors import OK, SOME_FAILED, StoreError
 from harness.fleet import split
@@ -20,9 +23,13 @@ from harness.fleet.simulated import Host, Simulated, Weather
 from harness.fleet.status import standing
 from harness.fleet.submit import hand_over
 from harness.fleet.watch import watch
+from harness.plan.request import Request, Setting
+from harness.report.tables.all import tables
 from harness.store.folder import RunFolder
 from harness.validity import results
 from harness.validity.drift import drifts
+from harness.validity.hosts import largest_spread
+from harness.validity.noise_floor import floor, floor_of
 from tests.harness.fleet.hosts import REQUEST, Harness, fleet_of, planned
 
 BLOCKS = 4
@@ -283,6 +290,74 @@ def test_no_result_at_all_and_a_run_of_another_kind_are_said(tmp_path: Path) -> 
     (folder.path / "run.json").write_text(json.dumps({**facts, "hosts": []}))
     with pytest.raises(StoreError, match="is no collected run"):
         small.collect()
+
+
+def test_the_table_of_hosts_has_each_cell_on_each_host_and_their_spread(tmp_path: Path) -> None:
+    small = Small(tmp_path, speeds={"h200-node1": 1.5}, hosts={"h200": 2})
+    small.submit()
+    small.watch()
+    run = results.load(small.collect()[0])
+    table = tables(run).hosts
+    slow = {row.host for row in table.rows if row.to_fastest > 1.4}
+    assert slow == {"h200-2"}
+    both = [row for row in table.rows if row.spread is not None]
+    assert both, "some workload was measured on both hosts"
+    assert all(math.isclose(row.spread or 0, 0.5, rel_tol=1e-3) for row in both)
+    assert sum(row.blocks for row in table.rows) == 6 * BLOCKS
+    assert "hosts of one type differ by up to 50 %" in table.remarks[0]
+
+
+def test_runs_of_one_host_each_say_that_the_spread_is_not_known(tmp_path: Path) -> None:
+    small = Small(tmp_path, hosts={"h200": 1})
+    small.submit()
+    small.watch()
+    run = results.load(small.collect()[0])
+    assert largest_spread(run) is None
+    assert tables(run).hosts.remarks == (
+        "No cell was measured on two hosts: how far hosts of this type differ is not known.",
+    )
+
+
+def test_no_difference_between_types_is_called_one_that_hosts_of_one_type_have(tmp_path: Path) -> None:
+    small = Small(tmp_path, speeds={"h200-node1": 1.5}, hosts={"h200": 2, "l4": 1})
+    small.submit()
+    small.watch()
+    a, b = map(results.load, small.collect())
+    comparison = compare(a, b)
+    assert math.isclose(comparison.floor, 0.5, rel_tol=1e-3)
+    assert "hosts of one type differ by 50.0%" in comparison.basis
+
+
+def test_the_floor_of_a_collected_run_is_that_of_its_worst_control(tmp_path: Path) -> None:
+    small = Small(tmp_path, hosts={"h200": 1})
+    small.submit()
+    small.watch()
+    (folder,) = small.collect()
+    lines = folder.records()
+    noisy = [
+        dataclasses.replace(
+            line, timing=dataclasses.replace(line.timing, round_ns=(200_000 + 40_000 * line.block,) * 10)
+        )
+        if line.timing and line.cell.track == CONTROL and line.cell.workload == "work0002"
+        else line
+        for line in lines
+    ]
+    plain, worse = results.load(folder), None
+    folder.records_path.write_text("".join(f"{to_json(line)}\n" for line in noisy))
+    worse = results.load(folder)
+    found = floor(worse)
+    assert found is not None
+    assert found.cell.workload == "work0002"
+    assert floor_of(worse) > floor_of(plain)
+
+
+def test_a_collected_run_is_not_resumed(tmp_path: Path) -> None:
+    small = Small(tmp_path, hosts={"h200": 1})
+    small.submit()
+    small.watch()
+    (folder,) = small.collect()
+    with pytest.raises(StoreError, match="was collected from a fleet"):
+        session.resume(str(folder.path), Request(), Setting(results=tmp_path))
 
 
 def test_the_owner_of_a_host_is_not_in_the_run(tmp_path: Path) -> None:
