@@ -24,6 +24,10 @@ def failures(attempts: Mapping[int, Sequence[Attempt]], lost: Iterable[Attempt] 
     return Counter(attempt.begun.host for attempt in (*at_fault, *lost))
 
 
-def bad_hosts(attempts: Mapping[int, Sequence[Attempt]], lost: Iterable[Attempt] = ()) -> tuple[str, ...]:
-    """Return the hosts that get no more tasks."""
-    return tuple(sorted(host for host, number in failures(attempts, lost).items() if number >= MOST_FAILURES))
+def bad_hosts(
+    attempts: Mapping[int, Sequence[Attempt]], lost: Iterable[Attempt] = (), never_began: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the hosts that get no more tasks; `never_began`: the host of each task that could not even say so."""
+    counts = Counter(failures(attempts, lost))
+    counts.update(never_began)
+    return tuple(sorted(host for host, number in counts.items() if number >= MOST_FAILURES))

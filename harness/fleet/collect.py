@@ -25,6 +25,7 @@ from harness.fleet.request import run_of
 from harness.fleet.split import Task
 from harness.plan.plan import Plan
 from harness.report import write
+from harness.report.words import count
 from harness.store import reading, replicates
 from harness.store.facts import MeasuredOn, RunFacts
 from harness.store.folder import RECORDS_FILE, RunFolder, log_path, require_space
@@ -81,7 +82,7 @@ def collect(folder: FleetFolder, results: Path, say: Say, *, report: bool = True
         run = _merged(results / name, fleet, several, lacking)
         runs.append(run)
         hosts = dict.fromkeys(f"{_alias(several, each.begun.host)} = {each.begun.host}" for each in several)
-        say(f"{run.id}: {len(several)} tasks of {len(hosts)} hosts ({', '.join(hosts)})")
+        say(f"{run.id}: {count(len(several), 'task')} of {count(len(hosts), 'host')} ({', '.join(hosts)})")
         if report:
             say(_reported(run))
     return Collected(runs=tuple(runs), missing=missing)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,6 +12,7 @@ from harness.fleet.attempts import INFRASTRUCTURE, MOST_ATTEMPTS
 from harness.fleet.folder import Attempt, FleetFolder, Submission
 from harness.fleet.scheduler import Place, Scheduler, State
 from harness.fleet.split import Task
+from harness.report.words import count
 
 Word = Literal["PENDING", "RUNNING", "RETRY", "DONE", "ERROR", "LOST", "CANCELLED"]
 FINAL: Final[tuple[Word, ...]] = ("DONE", "ERROR", "CANCELLED")
@@ -60,7 +61,9 @@ class Standing:
     def __str__(self) -> str:
         """Return how many tasks stand where."""
         counts = Counter(state.word for state in self.tasks)
-        return f"{len(self.tasks)} tasks: " + ", ".join(f"{number} {word}" for word, number in sorted(counts.items()))
+        return f"{count(len(self.tasks), 'task')}: " + ", ".join(
+            f"{number} {word}" for word, number in sorted(counts.items())
+        )
 
 
 def standing(folder: FleetFolder, scheduler: Scheduler, now_s: float | None = None) -> Standing:
@@ -77,13 +80,10 @@ def standing(folder: FleetFolder, scheduler: Scheduler, now_s: float | None = No
     """
     now = time.time() if now_s is None else now_s
     done = folder.done()
-    latest: dict[int, Submission] = {}
-    counts: Counter[int] = Counter()
-    for submission in folder.submissions():
-        for number in submission.tasks:
-            latest[number] = submission
-            counts[number] += 1
-    asked = {submission.name for number, submission in latest.items() if number not in done}
+    submissions = folder.submissions()
+    latest = {number: submission for submission in submissions for number in submission.tasks}
+    counts = Counter(number for submission in submissions for number in submission.tasks)
+    asked = {submission.name for submission in submissions if not done.keys() >= set(submission.tasks)}
     polled = scheduler.poll(asked) if asked else {}
     known = folder.attempts()
     found = []
@@ -102,9 +102,20 @@ def standing(folder: FleetFolder, scheduler: Scheduler, now_s: float | None = No
     earlier = [each for several in known.values() for each in several[:-1] if each.ended is None]
     return Standing(
         tasks=tuple(found),
-        excluded=attempts.bad_hosts(known, (*lost, *earlier)),
+        excluded=attempts.bad_hosts(known, (*lost, *earlier), _never_began(submissions, polled, known)),
         doubles=folder.doubles(),
     )
+
+
+def _never_began(
+    submissions: Sequence[Submission], polled: Mapping[Place, State], known: Mapping[int, Sequence[Attempt]]
+) -> Iterator[str]:
+    """Yield the host of each task that ended there before it could write to the folder."""
+    for submission in submissions:
+        for index, number in enumerate(submission.tasks):
+            said = polled.get((submission.name, index))
+            if said and said.phase == "ended" and said.host and not _of(known.get(number, ()), submission):
+                yield said.host
 
 
 def _refused(tried: Sequence[Attempt]) -> int:
@@ -161,7 +172,8 @@ def _over(task: Task, tried: Sequence[Attempt], said: State | None, tries: int) 
     lost = None
     again = True
     if last is None:
-        reason = f"it ended before it began{f' on {host}' if host else ''} ({word or 'the scheduler forgot it'})"
+        reason = f"it ended before it began, {word or 'and the scheduler forgot it'}"
+        reason += f": does {host} see the folder and the checkout?" if host else ""
     elif last.ended is None:
         reason, lost = f"{host} was lost", last
         if word == "TIMEOUT":

@@ -12,10 +12,12 @@ from typing import Final
 from harness.environments import checkout
 from harness.errors import SetupError, StoreError
 from harness.fleet import code, split
+from harness.fleet.attempts import BAD_HOST
 from harness.fleet.folder import SCRIPT, Fleet, FleetFolder, Submission
 from harness.fleet.request import FleetRequest, HostType, run_of
 from harness.fleet.scheduler import Array, Scheduler
 from harness.plan.planner import planned_run
+from harness.report.words import count
 from harness.store.folder import require_space
 from harness.terminal import shell
 from harness.terminal.failures import explained
@@ -44,7 +46,7 @@ def submit(asked: FleetRequest, scheduler_for: Callable[[Path], Scheduler], say:
     folder = FleetFolder(asked.shared / fleet.id)
     folder.create(fleet, script(folder.path))
     scheduler = scheduler_for(folder.path)
-    say(f"{fleet.id}: {len(fleet.tasks)} tasks on {len(fleet.host_types)} types of hosts")
+    say(f"{fleet.id}: {count(len(fleet.tasks), 'task')} on {count(len(fleet.host_types), 'type')} of hosts")
     try:
         for kind in fleet.host_types:
             hand_over(folder, scheduler, [task.number for task in fleet.tasks if task.host_type == kind.name])
@@ -130,7 +132,7 @@ def script(folder: Path) -> str:
             "unset PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONINSPECT PYTHONWARNINGS",
             f"cd {shell.quoted(checkout.ROOT)} && [ -x {python} ] || {{",
             '  echo "samestep: this host does not see the checkout or its interpreter" >&2',
-            "  exit 75",
+            f"  exit {BAD_HOST}",
             "}",
             f'exec {python} -m harness.cli fleet task {shell.quoted(folder)} "$1" "$SLURM_ARRAY_TASK_ID"',
             "",

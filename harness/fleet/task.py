@@ -113,6 +113,8 @@ def _measured(folder: FleetFolder, task: Task, begun: Begun, *, is_last: bool) -
 
 def _in(scratch: Path, folder: FleetFolder, task: Task, begun: Begun, *, is_last: bool) -> tuple[int, str]:
     requested, setting = run_of(folder.fleet.options)
+    if gpu := os.environ.get("SLURM_JOB_GPUS"):  # a container sees all GPUs of the host: it gets the one that is ours
+        os.environ.setdefault("SAMESTEP_GPU", gpu.split(",")[0])
     requested = replace(requested, selection=replace(requested.selection, workload=(task.workload,)), seed=task.seed)
     try:
         ended = session.run(requested, replace(setting, results=scratch / "results", blocks=task.blocks))

@@ -9,7 +9,7 @@ from bench.catalogue import DRIFT_PROBE, Catalogue, FrameworkOffer, ModeOffer, W
 from bench.records.codec import to_json
 from bench.records.record import Cell, Limit, Record
 from harness.fleet import split
-from harness.fleet.attempts import INFRASTRUCTURE
+from harness.fleet.attempts import BAD_HOST, INFRASTRUCTURE
 from harness.fleet.folder import Begun, Ended, Fleet, FleetFolder
 from harness.fleet.request import HostType
 from harness.fleet.simulated import Start
@@ -82,6 +82,7 @@ class Harness:
         speeds: Mapping[str, float] | None = None,
         bad_hosts: tuple[str, ...] = (),
         other_machines: tuple[str, ...] = (),
+        blind_hosts: tuple[str, ...] = (),
     ) -> None:
         self._folder = folder
         self._whole = whole
@@ -89,14 +90,18 @@ class Harness:
         self._speeds = speeds or {}
         self._bad_hosts = bad_hosts
         self._other_machines = other_machines
+        self._blind_hosts = blind_hosts
         self._by_workload: dict[str, list[Cell]] = {}
         for each in whole.plan.cells:
             self._by_workload.setdefault(each.workload, []).append(each)
 
     def begin(self, start: Start) -> None:
-        self._folder.begin(self._begun(start))
+        if start.host not in self._blind_hosts:
+            self._folder.begin(self._begun(start))
 
     def finish(self, start: Start) -> int:
+        if start.host in self._blind_hosts:
+            return BAD_HOST
         begun = self._begun(start)
         task = self._folder.fleet.tasks[begun.task - 1]
         code, reason = (INFRASTRUCTURE, "no engine") if start.host in self._bad_hosts else (0, "")

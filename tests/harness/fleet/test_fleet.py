@@ -183,6 +183,14 @@ def test_a_task_is_lost_only_when_the_cluster_has_had_time_to_know_it(tmp_path: 
     assert {state.word for state in late} == {"LOST"}
 
 
+def test_a_host_that_does_not_see_the_folder_is_named_and_left_out(tmp_path: Path) -> None:
+    small = Small(tmp_path, hosts={"h200": 2}, requeue=False, blind_hosts=("h200-node1",))
+    small.submit()
+    assert small.watch() == OK
+    assert any("LOST  (it ended before it began, FAILED: does h200-node1 see the folder" in line for line in small.said)
+    assert small.folder.submissions()[-1].excluded == ("h200-node1",)
+
+
 def test_the_first_result_stays_and_a_second_one_is_named(tmp_path: Path) -> None:
     small = Small(tmp_path)
     small.submit()

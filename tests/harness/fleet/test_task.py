@@ -88,6 +88,20 @@ def test_a_result_is_kept_and_the_host_is_left_as_it_was(one: Task) -> None:
     assert [ended.code for ended in one.ended() if ended] == [0]
 
 
+def test_a_container_gets_the_gpu_that_slurm_gave(one: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_GPUS", "3,5")
+    monkeypatch.setenv("SAMESTEP_GPU", "")
+    monkeypatch.delenv("SAMESTEP_GPU")
+    seen = []
+
+    def looks(results: Path) -> int:
+        seen.append(os.environ["SAMESTEP_GPU"])
+        return measured(results)
+
+    assert one.run(looks) == 0
+    assert seen == ["3"]
+
+
 def test_some_failed_cells_are_a_result(one: Task) -> None:
     assert one.run(lambda results: measured(results) or 3) == 0
     assert 1 in one.folder.done()
