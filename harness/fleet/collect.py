@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from bench.catalogue import DRIFT_PROBE
-from bench.records.codec import to_json
 from bench.records.record import Cell, Record
 from harness.errors import StoreError
 from harness.fleet.folder import Begun, Fleet, FleetFolder
@@ -168,7 +169,7 @@ class _Merging:
         self._cells: dict[Cell, int] = {}
         self._order: list[tuple[int, ...]] = []
         self._positions = 0
-        self._records = (folder.path / RECORDS_FILE).open("w", encoding="utf-8")
+        self._records = (folder.path / RECORDS_FILE).open("wb")
         self._blocks: list[tuple[Result, int, int]] = []
         self._trained: dict[str, object] = {}
 
@@ -185,7 +186,8 @@ class _Merging:
         self._order += [closing, ()]
         for record in records:
             moved = replace(record, block=record.block + offset, position=record.position + self._positions)
-            self._records.write(to_json(moved) + "\n")
+            # What was read strictly is safe and finite, so it need not be made so again: half of the time.
+            self._records.write(msgspec.json.encode(moved) + b"\n")
             self._copy_log(result.folder, record, moved)
         self._positions += plan.replicates
         self._blocks.append((result, offset + 1, offset + plan.blocks))

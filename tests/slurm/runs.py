@@ -48,6 +48,20 @@ class FleetRun:
         """Return `samestep fleet …`."""
         return [sys.executable, "-m", "harness.cli", "fleet", *map(str, words)]
 
+    def publish(self, site: Path) -> str:
+        """Publish the collected runs as a site; return what was said."""
+        words = ["publish", "--first-look", "--results", self.results, "--site", site, *sorted(self.results.iterdir())]
+        done = subprocess.run(
+            [sys.executable, "-m", "harness.cli", *map(str, words)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def run(self, *words: str | Path, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run `samestep fleet …`."""
         return subprocess.run(

@@ -148,6 +148,7 @@ def test_without_a_host_left_it_ends_and_says_so(tmp_path: Path) -> None:
     small.submit()
     assert small.watch() == SOME_FAILED
     assert "No host of that type is left." in small.said
+    assert len([line for line in small.said if "submitting" in line]) <= 2 * len(small.folder.fleet.tasks)
 
 
 def test_a_watcher_that_was_killed_is_followed_by_one_that_knows_only_the_folder(tmp_path: Path) -> None:
@@ -260,6 +261,8 @@ def test_positions_and_blocks_of_a_collected_run_are_those_of_its_plan(tmp_path:
     planned_at = {each.position: (each.cell, each.block) for each in folder.plan().in_order()}
     records = folder.records()
     assert {record.position: (record.cell, record.block) for record in records} == planned_at
+    first = RunFolder(small.folder.result(1)).records()
+    assert records[: len(first)] == first, "nothing else of a record changes"
     closing = [record.block for record in records if record.cell.track == DRIFT_PROBE]
     assert len(closing) == len(set(closing)) == 6 * 3
 
