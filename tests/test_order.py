@@ -138,7 +138,7 @@ def test_no_package_imports_itself_by_way_of_others() -> None:
             "def f():\n    from harness.run import loop",
             "harness.report.write (floor 6) imports",
         ),
-        ("harness.store.facts", "import harness.cli", "harness.store.facts (floor 8) imports harness.cli (floor 2)"),
+        ("harness.store.facts", "import harness.cli", "harness.store.facts (floor 8) imports harness.cli (floor 1)"),
         ("harness.host.nvidia", "from harness.stats.flags import FLAGS", "imports harness.stats.flags (floor 11)"),
         ("harness.plan", "from harness.report.write import write", "harness.plan (floor 9) imports"),
     ],
