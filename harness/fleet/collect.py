@@ -10,6 +10,7 @@ Results from another processor, GPU, driver or system are not of the same machin
 alike. They become another run.
 """
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -133,10 +134,10 @@ def _merged(path: Path, fleet: Fleet, results: Sequence[Result], lacking: Sequen
     shutil.rmtree(beside.path, ignore_errors=True)
     try:
         beside.path.mkdir()
-        merging = _Merging(beside, _seed(fleet, results))
-        for result in results:
-            merging.add(result)
-        merging.finish(path.name, fleet, results, lacking)
+        with contextlib.closing(_Merging(beside, results[0].task.seed)) as merging:
+            for result in results:
+                merging.add(result)
+            merging.finish(path.name, fleet, results, lacking)
         if path.exists():
             if not RunFolder(path).facts().hosts:
                 raise StoreError(f"{path} is there already, and is no collected run: name another folder (--results).")
@@ -149,11 +150,6 @@ def _merged(path: Path, fleet: Fleet, results: Sequence[Result], lacking: Sequen
     return RunFolder(path)
 
 
-def _seed(fleet: Fleet, results: Sequence[Result]) -> int:
-    """Return the seed of the first task: two types have others, or they would be taken for one session."""
-    return results[0].task.seed
-
-
 def _alias(results: Sequence[Result], host: str) -> str:
     """Return the name of a host in the run: one that says nothing of its owner."""
     hosts = sorted({result.begun.host for result in results})
@@ -164,6 +160,7 @@ class _Merging:
     """A run that grows by one task after the other; only the records of one are in memory."""
 
     def __init__(self, folder: RunFolder, seed: int) -> None:
+        """Take an empty folder and a seed: runs with one seed would be taken for one session."""
         self._folder = folder
         self._seed = seed
         self._cells: dict[Cell, int] = {}
@@ -194,9 +191,13 @@ class _Merging:
         self._copy_samples(result.folder, offset)
         self._copy_models(result.folder)
 
+    def close(self) -> None:
+        """Close its records; safe to call twice."""
+        self._records.close()
+
     def finish(self, name: str, fleet: Fleet, results: Sequence[Result], lacking: Sequence[Task]) -> None:
         """Write what describes the run; raises StoreError."""
-        self._records.close()
+        self.close()
         plan = self._plan()
         self._folder.write_plan(plan)
         self._folder.write_facts(self._facts(name, fleet, results, lacking))

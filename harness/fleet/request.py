@@ -28,6 +28,7 @@ OF_SETTING: Final = (
     "launcher", "python", "cpus", "threads", "timeout", "blocks", "allow_shared_gpu", "alternate", "env", "data",
 )  # fmt: skip
 WHOLE: Final = ("seed", "threads", "blocks")
+PATHS: Final = ("python", "data")
 SWITCHES: Final = ("allow_shared_gpu", "alternate")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,30}")
 WORD: Final = re.compile(r"[A-Za-z0-9_.:,&|()*\[\]=-]*")  # of a partition, a gres or a constraint
@@ -158,6 +159,8 @@ def _typed(name: str, value: Any) -> str:
         raise SelectionError(f"run.{name} is not a whole number{'' if name == 'seed' else ' of 1 or more'}.")
     if name == "timeout" and (not isinstance(value, int | float) or isinstance(value, bool)):
         raise SelectionError("run.timeout is not a number of seconds.")
+    if name in PATHS and not (isinstance(value, str) and Path(value).is_absolute()):
+        raise SelectionError(f"run.{name} is not an absolute path, which is the same on every host.")
     if isinstance(value, bool) and name in SWITCHES:
         return "true" if value else "false"
     if isinstance(value, list) and name in (*FIELDS, "measure", "env"):

@@ -78,6 +78,7 @@ def test_little_is_needed(tmp_path: Path) -> None:
         ('shared = "/a"\n[run]\nblocks = 0\n[[hosts]]\nname = "a"', "run.blocks is not a whole number of 1 or more."),
         ('shared = "/a"\n[run]\ntimeout = -1\n[[hosts]]\nname = "a"', "timeout = -1: give seconds"),
         ('shared = "/a"\n[run]\nalternate = "no"\n[[hosts]]\nname = "a"', "run.alternate is true or false."),
+        ('shared = "/a"\n[run]\ndata = "d"\n[[hosts]]\nname = "a"', "run.data is not an absolute path"),
         ('shared = "/a"\n[run]\ncpus = 1\n[[hosts]]\nname = "a"', "run.cpus is not text."),
         (
             'shared = "/a"\n[run]\nlauncher = "workers"\n[[hosts]]\nname = "a"',
