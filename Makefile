@@ -24,7 +24,7 @@ ifneq ($(MISLEADING),)
 unexport $(MISLEADING)
 endif
 
-.PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-browser standalone peers faults \
+.PHONY: help setup bench test test-frameworks test-frameworks-all test-engine test-slurm test-browser standalone peers faults \
 	faults-short pictures docs docs-build lock clean
 
 help: ## list the targets
@@ -41,7 +41,7 @@ test: $(BIN)/.dev ## set up, then lint, types and the fast tests
 	@failed=; said=$$(mktemp); $(BIN)/mypy >$$said 2>&1 & types=$$!; \
 	$(BIN)/ruff check || failed+=', ruff check'; \
 	$(BIN)/ruff format --check || failed+=', ruff format'; \
-	$(BIN)/pytest -m "not frameworks and not engine and not browser" $(IN_TWO) || failed+=', pytest'; \
+	$(BIN)/pytest -m "not frameworks and not engine and not browser and not slurm" $(IN_TWO) || failed+=', pytest'; \
 	wait $$types || failed+=', mypy'; \
 	cat $$said; rm $$said; \
 	[ -z "$$failed" ] || { echo "make test failed: $${failed#, }" >&2; exit 1; }
@@ -54,6 +54,9 @@ test-frameworks-all: $(BIN)/.dev ## every mode and every planted fault of the re
 
 test-engine: $(BIN)/.dev ## the tests that need a Docker engine
 	$(BIN)/pytest -m engine
+
+test-slurm: $(BIN)/.dev ## the tests of a fleet on a Slurm of two hosts, which they start here (as root)
+	$(BIN)/pytest -m slurm --durations 10
 
 test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium
 	$(BIN)/pytest -m browser

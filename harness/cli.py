@@ -18,6 +18,7 @@ from bench.catalogue import PERIODS, FrameworkError
 from bench.data import SIZES
 from bench.workloads import WorkloadError
 from harness.errors import OK, USAGE, SamestepError
+from harness.fleet import commands as fleet
 from harness.launchers.choose import AUTO, LAUNCHERS
 from harness.plan import request
 from harness.plan.profiles import PROFILES
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(selftest.app, name="selftest")
+app.add_typer(fleet.app, name="fleet")
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]

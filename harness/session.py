@@ -85,6 +85,8 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
 def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: Path) -> int:
     facts, plan, records = folder.facts(), folder.plan(), folder.replicates()
     device = facts.device
+    if facts.hosts:
+        raise StoreError(f"{folder.id} was collected from a fleet: samestep fleet goes on with that.")
     _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
     _require_same(folder, "seed", given=requested.seed, stored=facts.seed)
     _require_same(folder, "device", given=requested.device, stored=device)

@@ -71,6 +71,8 @@ COLUMNS: Mapping[str, str] = {
     "claims": "claim, words, verdict, measured, needs, command",
     "session": "figure, framework, mode, kind, precision, size, status, reason, count, ratio, ci_low, ci_high, floor,"
     " largest_drift, largest_drift_block",
+    "hosts": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, host, blocks,"
+    " step_us, to_fastest, host_spread, batch",
 }
 
 

@@ -28,6 +28,7 @@ STDLIB_ONLY = (
 FLOORS = (
     ("__main__", "entry"),
     ("cli",),
+    ("fleet",),
     ("commands", "session", "peers"),
     ("publish",),
     ("selftest", "standalone", "compare", "doctor"),
@@ -132,15 +133,15 @@ def test_no_package_imports_itself_by_way_of_others() -> None:
 @pytest.mark.parametrize(
     ("module", "planted", "seen"),
     [
-        ("harness.stats.estimate", "from harness.store import facts", "harness.stats.estimate (floor 10) imports"),
+        ("harness.stats.estimate", "from harness.store import facts", "harness.stats.estimate (floor 11) imports"),
         (
             "harness.report.write",
             "def f():\n    from harness.run import loop",
-            "harness.report.write (floor 5) imports",
+            "harness.report.write (floor 6) imports",
         ),
-        ("harness.store.facts", "import harness.cli", "harness.store.facts (floor 7) imports harness.cli (floor 1)"),
-        ("harness.host.nvidia", "from harness.stats.flags import FLAGS", "imports harness.stats.flags (floor 10)"),
-        ("harness.plan", "from harness.report.write import write", "harness.plan (floor 8) imports"),
+        ("harness.store.facts", "import harness.cli", "harness.store.facts (floor 8) imports harness.cli (floor 1)"),
+        ("harness.host.nvidia", "from harness.stats.flags import FLAGS", "imports harness.stats.flags (floor 11)"),
+        ("harness.plan", "from harness.report.write import write", "harness.plan (floor 9) imports"),
     ],
 )
 def test_a_planted_import_up_or_sideways_is_noticed(module: str, planted: str, seen: str) -> None:

@@ -28,6 +28,7 @@ from harness.stats.moderated import Prior
 from harness.stats.pairs import Pair
 from harness.stats.threshold import Answer, answers
 from harness.stats.welch import unpaired
+from harness.validity.hosts import largest_spread
 from harness.validity.noise_floor import floor_of, least_floor_of
 from harness.validity.ratios import Ratios, ratios_of
 from harness.validity.results import Run
@@ -160,12 +161,14 @@ def _basis(a: Run, b: Run, threshold: float | None) -> Basis:
             " changed between them: the ratios are no verdicts.",
             why_not=f"another session, {why_not}",
         )
-    floor = max(floor, movement.value)
+    hosts = max(filter(None, map(largest_spread, (a, b))), default=0.0)
+    floor = max(floor, movement.value, hosts)
+    between = f", hosts of one type differ by {hosts:.1%}" if hosts else ""
     return Basis(
         paired=False,
         floor=floor,
         sentence="Two sessions, compared as independent samples: between them the machine itself moved by"
-        f" {movement.value:.1%} ({movement.probe}), so {_noise(floor)}.",
+        f" {movement.value:.1%} ({movement.probe}){between}, so {_noise(floor)}.",
     )
 
 

@@ -27,7 +27,12 @@ class Planned:
 
 
 def planned_run(
-    requested: Request, *, launchers: str | None, blocks: int | None, say: Callable[[str], None]
+    requested: Request,
+    *,
+    launchers: str | None,
+    blocks: int | None,
+    say: Callable[[str], None],
+    elsewhere: bool = False,
 ) -> Planned:
     """Return what a run of `requested` does.
 
@@ -36,6 +41,7 @@ def planned_run(
         launchers: names as they were typed; None: auto.
         blocks: how many; None: as many as the profile has.
         say: called with the launcher that "auto" chooses.
+        elsewhere: another host runs it, so that what fits into the memory of this one does not matter.
 
     Raises:
         SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
@@ -51,7 +57,8 @@ def planned_run(
     used = models.started(offer.frameworks, selected)
     resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
-    cells = capacity.fitting(selected, offer.workloads, available, typed=bool(requested.selection.size))
+    typed_size = bool(requested.selection.size)
+    cells = selected if elsewhere else capacity.fitting(selected, offer.workloads, available, typed=typed_size)
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
     interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
@@ -77,6 +84,13 @@ def planned_run(
         plan=plan,
         left_out=" ".join(filter(None, sentences)),
     )
+
+
+def share(planned: Planned, requested: Request, selected: tuple[Cell, ...], blocks: int, seed: int) -> Plan:
+    """Return the plan of some blocks of some of the selected cells of `planned`, with all of their companions."""
+    profile = planned.profile
+    cells = with_companions(selected, planned.offer, blocks, profile, requested.measures)
+    return _plan(cells, profile, blocks=blocks, default_blocks=blocks, seed=seed, interim_analyses=())
 
 
 def _too_large(selected: Sequence[Cell], cells: Sequence[Cell], available: capacity.Capacity) -> str:

@@ -19,6 +19,7 @@ from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
 from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
+from harness.store.facts import RunFacts
 from harness.terminal import shell
 from harness.validity.results import Run
 
@@ -79,6 +80,7 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("processor", f"{host.cpu}, {host.cores} logical, {significant(host.memory_bytes / 2**30)} GiB memory"),
         Fact("accelerator", f"{host.gpu}, driver {host.driver}" if host.gpu else "none used"),
         Fact("ran on", f"{_cpus(facts.cpus)}{_seen(run)}, {count(facts.threads, 'thread')} each"),
+        *((Fact("hosts", _hosts(facts)),) if facts.hosts else ()),
         Fact("system", host.os),
         Fact("launcher", facts.launcher),
         *((Fact("variables", f"{', '.join(facts.env)} (named with --env)"),) if facts.env else ()),
@@ -86,6 +88,12 @@ def about_run(run: Run) -> tuple[Fact, ...]:
         Fact("Python", f"{host.python} (harness); {_pythons(run)} (replicates)"),
         Fact("samestep", _commit(facts.commit, dirty=facts.dirty)),
     )
+
+
+def _hosts(facts: RunFacts) -> str:
+    """Return on how many hosts a collected run was measured, in how many tasks."""
+    names = dict.fromkeys(each.host for each in facts.hosts)
+    return f"{count(len(names), 'host')} ({', '.join(names)}), {count(len(facts.hosts), 'task')}"
 
 
 def versions(run: Run) -> tuple[Fact, ...]:

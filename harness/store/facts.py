@@ -10,6 +10,16 @@ from harness.host.machine import HostFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredOn:
+    """Which blocks of a collected run were measured on which host (`harness.fleet.collect`)."""
+
+    host: str  # the type and a number, such as "h200-1": its own name says who owns it
+    task: int  # number of the fleet's task
+    first: int  # block
+    last: int  # block; the drift probe after it is of this host, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """All that is known of a run without its records."""
 
@@ -49,6 +59,7 @@ class RunFacts:
     env: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for the replicates, sorted
     data: str = ""  # folder of the data sets that are streamed; empty: none is
     resumed_unix_ns: int = 0  # when it was resumed last; 0: never, or by an older samestep
+    hosts: tuple[MeasuredOn, ...] = ()  # of a run that was collected from a fleet; empty: one host, which is `host`
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 
 

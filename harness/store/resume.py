@@ -54,7 +54,7 @@ def require_fit(
         *_plan_differences(plan, records),
         *([] if cells is None else _cell_differences(plan.cells, cells)),
         *([] if cpus is None else _cpu_differences(facts.cpus, cpus)),
-        *([] if host is None else _host_differences(facts.host, host)),
+        *([] if host is None else host_differences(facts.host, host)),
         *_code_differences(facts.code, code),
     ]
     if differences:
@@ -99,7 +99,7 @@ def _code_differences(before: Sequence[tuple[str, ...]], now: Sequence[tuple[str
     return changed + gone + [f"{path} is new" for path in today if path not in then]
 
 
-def _host_differences(then: HostFacts, now: HostFacts) -> list[str]:
+def host_differences(then: HostFacts, now: HostFacts) -> list[str]:
     """Return what is another machine. What an older run does not hold is not compared."""
     found = []
     for field, what in SAME_HOST.items():

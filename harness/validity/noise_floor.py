@@ -60,11 +60,17 @@ def floor_of(run: Run) -> float:
 def floor(run: Run) -> NoiseFloor | None:
     """Return the noise floor of a session; None when it ran no cell under two labels.
 
+    A run that was collected from several hosts has an A/A control of each workload: the widest floor is that of all.
+    """
+    controls = dict.fromkeys(record.cell for record in run.records if record.cell.track == CONTROL)
+    return max((of_control(run, control) for control in controls), key=lambda each: each.value, default=None)
+
+
+def of_control(run: Run, control: Cell) -> NoiseFloor:
+    """Return the noise floor by one A/A control.
+
     One pair knows its own variance badly. Where processes took turns it is moderated by the session's other ratios.
     """
-    control = next((record.cell for record in run.records if record.cell.track == CONTROL), None)
-    if control is None:
-        return None
     cell = replace(control, track="identical")
     ratios = ratios_of(run)
     return NoiseFloor(cell=cell, pair=ratios.pair(ratios.by_block(control, cell), fewer_than=math.inf))

@@ -192,7 +192,7 @@ def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, s
     timed = run.is_timed and has_cells
     names = (
         *("steps", "growth", "inference", "claims", "accuracy", "proof", "reproducibility", "limits", "energy"),
-        *("streaming", "eras", "code"),
+        *("streaming", "eras", "hosts", "code"),
     )
     empty = {"steps": timed, "accuracy": timed, "reproducibility": timed, "code": run.is_timed}  # shown without rows
     shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]

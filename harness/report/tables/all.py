@@ -15,6 +15,7 @@ from harness.report.tables import (
     energy,
     eras,
     growth,
+    hosts,
     inference,
     limits,
     memory,
@@ -33,6 +34,7 @@ from harness.report.tables.compile import CompileRow
 from harness.report.tables.energy import EnergyRow
 from harness.report.tables.eras import EraRow, NotHadRow
 from harness.report.tables.growth import CrossoverRow, GrowthRow
+from harness.report.tables.hosts import HostRow
 from harness.report.tables.inference import InferenceRow
 from harness.report.tables.limits import LimitRow
 from harness.report.tables.memory import MemoryRow
@@ -69,6 +71,7 @@ class Tables:
     code: Table[CodeRow]
     claims: Table[ClaimRow]
     session: Table[NoiseRow]
+    hosts: Table[HostRow]
 
     def __iter__(self) -> Iterator[Table[Any]]:
         """Yield the tables in the order of the report."""
@@ -137,4 +140,5 @@ def tables(run: Run) -> Tables:
         code=code.table(code_rows),
         claims=claims.table(claims.claim_rows(evidence), timed=run.is_timed),
         session=session.table(session.noise_rows(run)),
+        hosts=hosts.table(hosts.host_rows(run)),
     )

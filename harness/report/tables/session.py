@@ -56,9 +56,9 @@ def verdict_sentences(run: Run) -> tuple[str, ...]:
 
 
 def _control_rows(run: Run) -> Iterable[NoiseRow]:
-    floor = noise_floor.floor(run)
     for cell, records in by_cell(run, CONTROL).items():
-        yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count if floor else 0)
+        floor = noise_floor.of_control(run, cell)
+        yield NoiseRow(**head(run, cell, records), floor=floor, count=floor.count)
 
 
 def _probe_rows(run: Run) -> Iterable[NoiseRow]:

@@ -28,8 +28,8 @@ FRAMEWORKS = tuple(
     name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
 )  # the others are left out
 CPU = ("--env-file", str(ROOT / "images" / "cpu.env"))
-ERAS = {name for name in FRAMEWORKS if framework_offer(name).exhibit}
-USUAL = set(FRAMEWORKS) - ERAS  # the others run where that is asked
+EXHIBIT = {name for name in FRAMEWORKS if framework_offer(name).exhibit}
+USUAL = set(FRAMEWORKS) - EXHIBIT  # the others run where that is asked
 TRAINING = {name for name in USUAL if framework_offer(name).trains}  # the others run models, where that is asked
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
@@ -93,7 +93,7 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         ({"SAMESTEP_FRAMEWORK": "saved_model"}, {"saved_model", "tensorflow", "keras_tensorflow"}),
         ({"SAMESTEP_MODE": "jit"}, TRAINING),  # which is looked for in all
         ({"SAMESTEP_BATCH": "256"}, USUAL),
-        ({"SAMESTEP_ERA": "all"}, {*PROFILES["look"].modes} | ERAS),
+        ({"SAMESTEP_ERA": "all"}, {*PROFILES["look"].modes} | EXHIBIT),
         ({"SAMESTEP_FRAMEWORK": "theano"}, {"theano"}),
         ({"SAMESTEP_BATCH": "1", "SAMESTEP_FRAMEWORK": "torch,torchscript"}, {"torch", "torchscript"}),
         ({"SAMESTEP_RESUME": "latest"}, USUAL),
