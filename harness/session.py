@@ -63,8 +63,7 @@ def run(requested: Request, setting: Setting) -> int:
         for launcher in [choose.launcher(name, wanted) for name in planned.launchers]:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
-            facts = _facts(folder, requested, setting, planned, cpus, launcher.name, wanted)
-            facts = replace(facts, data=data)
+            facts = replace(_facts(folder, requested, setting, planned, cpus, launcher.name, wanted), data=data)
             folder.write_plan(plan)
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))

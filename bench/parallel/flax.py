@@ -15,16 +15,10 @@ from jax.sharding import Mesh
 
 from bench.frameworks import flax as one
 from bench.frameworks._flax_models import FORWARD
-from bench.frameworks._flax_state import (
-    held,
-    initial_of,
-    parameters_of,
-    transformation_of,
-    variable_of,
-    variables_of,
-)
+from bench.frameworks._flax_state import held, initial_of, parameters_of, variable_of, variables_of
 from bench.frameworks._jax.precision import COMPUTE, cast, choose, lacks, products
 from bench.frameworks._jax.proof import Body, proof_of
+from bench.frameworks._optax import transformation_of
 from bench.interface import Skip
 from bench.parallel import ParallelStep, World, _xla
 from bench.records.record import ModeProof

@@ -353,8 +353,7 @@ class Replicate:
         gate.step.release()
         cell = self.turn.cell
         fits = formula.fits(gate.framework, gate.workload, cell.mode, cell.precision)
-        epsilon = formula.EPSILON if fits else None
-        self.accuracy = dataclasses.replace(self.accuracy, fits=fits, fits_epsilon=epsilon)
+        self.accuracy = dataclasses.replace(self.accuracy, fits=fits, fits_epsilon=formula.EPSILON if fits else None)
         formula.require(fits, gate.formula, gate.workload.loss_tolerance)
 
     def _environment(self) -> Environment:

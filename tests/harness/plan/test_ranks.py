@@ -103,4 +103,4 @@ def test_of_data_parallel_steps_the_time_is_measured() -> None:
 
 def test_the_name_of_a_cell_says_ranks_and_scaling() -> None:
     assert label.name(factories.cell(mode="ddp", ranks=1, scaling="strong")).endswith("adam, 1 rank")
-    assert label.name(factories.cell(mode="ddp", ranks=2, scaling="weak")).endswith("adam, 2 ranks weak")
+    assert label.name(factories.cell(mode="ddp", ranks=2, scaling="weak")).endswith("adam, 2 ranks, weak")
