@@ -42,7 +42,7 @@ def test_a_worker_has_the_cpu_set_of_its_container() -> None:
 
 
 def test_with_ranks_a_cell_has_its_part_of_the_cpu_set() -> None:
-    of_run = {"cpus": (1, 2, 3, 4), "ranks": 2}
+    of_run: dict[str, Any] = {"cpus": (1, 2, 3, 4), "ranks": 2}
 
     def ranked(ranks: int, *cpus: int) -> Record:
         of = cell(ranks=ranks, scaling="strong" if ranks else "")
