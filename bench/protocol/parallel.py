@@ -108,6 +108,11 @@ def require_exchange(cell: Cell, exchange: Collectives) -> None:
         raise InvalidResultError(f"the {cell.ranks} ranks exchange nothing in a step ({exchange.evidence})")
 
 
+def processors_of(placed: Sequence[Rank]) -> tuple[int, ...]:
+    """Return the processors that any of the ranks may use."""
+    return tuple(sorted({cpu for rank in placed for cpu in rank.cpus}))
+
+
 def _placed(turn: Turn, step: LedStep, proof: ModeProof, ran_on: Sequence[int]) -> tuple[Rank, ...]:
     """Return rank 0, or where all ranks are devices of this process, all of them."""
     digests = step.digests()

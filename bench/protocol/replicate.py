@@ -21,9 +21,8 @@ from bench.interface import Framework, Skip
 from bench.parallel.lead import LedStep
 from bench.protocol import caches, formula
 from bench.protocol.allocations import with_allocations
-from bench.protocol.family import family
 from bench.protocol.gate import Gate
-from bench.protocol.parallel import parallel_of
+from bench.protocol.parallel import parallel_of, processors_of
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import require_mode, require_no_allocations, require_threads
 from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, timed_rounds, warm_up
@@ -357,9 +356,11 @@ class Replicate:
         formula.require(fits, gate.formula, gate.workload.loss_tolerance)
 
     def _environment(self) -> Environment:
-        """Return where this process ran; with ranks, the processors of all of them."""
+        """Return where this process ran; with ranks, the processors of all of them, where they are known."""
         described = dataclasses.replace(describe(self.turn, self.versions), ran_on=self.ran_on)
-        return dataclasses.replace(described, cpus=family().cpus) if self.turn.cell.ranks else described
+        if not self.turn.cell.ranks:
+            return described
+        return dataclasses.replace(described, cpus=processors_of(self.parallel.placed if self.parallel else ()))
 
     def record(self, status: Status, reason: str, failure: Failure | None) -> Record:
         """Return the record of the results so far."""

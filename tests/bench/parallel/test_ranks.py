@@ -133,6 +133,8 @@ def test_a_rank_that_ends_fails_the_replicate_with_its_words(
     record = measured(turn, monkeypatch, planted)
     assert record.status == "failed", record.reason
     assert said in record.reason
+    assert record.environment
+    assert record.environment.cpus == (), "of ranks that are gone it is not known"
 
 
 def never() -> None:
