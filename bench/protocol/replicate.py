@@ -24,7 +24,7 @@ from bench.protocol.allocations import with_allocations
 from bench.protocol.gate import Gate
 from bench.protocol.parallel import parallel_of, processors_of
 from bench.protocol.phases import PhaseClock, ending
-from bench.protocol.required import require_mode, require_no_allocations, require_threads
+from bench.protocol.required import during, require_mode, require_no_allocations, require_threads
 from bench.protocol.rounds import Clock, Rounds, RoundTimer, TimedRounds, WarmUp, timed_rounds, warm_up
 from bench.protocol.settling import settling
 from bench.protocol.slices import SLICED_ROUND_NS, sliced_rounds
@@ -325,7 +325,7 @@ class Replicate:
         """Check mode, memory and result again, after the timed rounds."""
         assert self.accuracy
         now = gate.framework.memory()
-        self.proof = dataclasses.replace(_during(before, gate.step.proof()), allocator=now.policy)
+        self.proof = dataclasses.replace(during(before, gate.step.proof()), allocator=now.policy)
         self.memory = with_allocations(self.memory, self.trained, allocated, now)
         require_mode(self.turn.cell, self.turn.threads, self.proof)
         require_threads(self.turn.threads * max(1, self.turn.cell.ranks), timing)
@@ -392,10 +392,3 @@ def calls_of(turn: Turn) -> int | None:
 
 def _larger(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else max(a, b)
-
-
-def _during(before: ModeProof, after: ModeProof) -> ModeProof:
-    """Return the proof after the timed rounds, with the number of compilations during them."""
-    if before.compilations is None or after.compilations is None:
-        return after
-    return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)

@@ -1,5 +1,6 @@
 """What a replicate must have done for its time to count: mode, threads, no device allocation in the timed rounds."""
 
+import dataclasses
 from typing import Any, Final
 
 from bench.records.record import FORWARD_ONLY, Cell, Memory, ModeProof, Timing
@@ -76,3 +77,10 @@ def require_no_allocations(memory: Memory) -> None:
 def _kind(device: str) -> str:
     """Return "cuda" of "cuda:0"."""
     return device.partition(":")[0]
+
+
+def during(before: ModeProof, after: ModeProof) -> ModeProof:
+    """Return the proof after the timed rounds, with the number of compilations during them."""
+    if before.compilations is None or after.compilations is None:
+        return after
+    return dataclasses.replace(after, compilations_timed=after.compilations - before.compilations)

@@ -67,6 +67,10 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 # Of data-parallel steps: the strategy of each framework that most people know.
 MAIN_STRATEGIES: Final[Mapping[str, tuple[str, ...]]] = {
     "torch": ("ddp",),
+    "lightning": ("fit-ddp",),
+    "tensorflow": ("mirrored",),
+    "keras_jax": ("data-parallel",),
+    "jax": ("sharded-jit", "shard-map"),
 }
 
 # Beside the frameworks of the past: the modes of today's that a timeline ends with.
