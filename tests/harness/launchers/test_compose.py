@@ -132,7 +132,7 @@ def test_a_cell_needs_no_framework_that_is_not_begun() -> None:
 
 
 def test_no_framework_and_no_profile_have_one_name() -> None:
-    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu", BATCH}
+    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu", BATCH, "eras"}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
