@@ -138,6 +138,7 @@ def show_plan(requested: Request, launcher: str | None, results: Path) -> None:
 
 def build(frameworks: tuple[str, ...], device: str | None) -> int:
     """Build the images of `frameworks`, each one name or several by comma; return the exit code."""
+    from bench.catalogue import framework_offer
     from harness.environments import locks
     from harness.launchers import images
     from harness.run import progress
@@ -147,7 +148,8 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
     for name in named:
         selection.known("framework", name, valid)
     device = request.one_of("device", device or "cpu", request.DEVICES)
-    failed = images.build(named or locks.asked_for(device), device, progress.say)
+    usual = tuple(name for name in locks.asked_for(device) if not framework_offer(name).exhibit)
+    failed = images.build(named or usual, device, progress.say)
     for framework, reason in failed.items():
         print(f"samestep: {framework}: {reason}", file=sys.stderr)
     return USAGE if failed else OK

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The steps of the Dockerfile, each run inside the image under construction: python | pip | programs … | packages NAME |
-# node_packages NAME | node_modules
+# node_packages NAME | node_modules | guest NAME
 set -eu
 
 say() { echo "samestep: $*" >&2; }
@@ -88,6 +88,58 @@ node_packages() {
 
 # Beside the packages for Python, where guests look for them.
 node_modules() { [ ! -d /opt/npm/node_modules ] || cp -a /opt/npm/node_modules /opt/venv/; }
+
+# An older Python from the mount /guest, and the locked packages of the framework that runs there, as
+# harness/environments/guests.py installs them. Its folder is that of an image of python, or of a build of pyenv's.
+guest() {
+    lock=$(echo /opt/locks/"$1".py[23]*.txt)
+    [ -e "$lock" ] || return 0
+    wanted=${lock##*.py} && wanted=${wanted%.txt} && wanted=${wanted%"${wanted#?}"}.${wanted#?}
+    source=/guest/usr/local
+    [ -x "$source/bin/python$wanted" ] || source=/guest
+    [ -x "$source/bin/python$wanted" ] ||
+        { say "no Python $wanted in the build context python${wanted%.*}${wanted#*.}: name a folder of pyenv's, or the image python:$wanted-slim" && exit 1; }
+    apt_install libgomp1
+    mkdir -p /opt/python/bin /opt/python/lib
+    cp -a "$source/bin/python$wanted" /opt/python/bin/
+    cp -a "$source/include" /opt/python/
+    cp -a "$source/lib/python$wanted" "$source"/lib/libpython*.so* /opt/python/lib/
+    for each in test tkinter lib-tk idlelib site-packages; do rm -rf "/opt/python/lib/python$wanted/$each"; done
+    mkdir "/opt/python/lib/python$wanted/site-packages"
+    echo /opt/python/lib >/etc/ld.so.conf.d/samestep.conf && ldconfig # its library is not where it was built for
+    case "$wanted" in
+        2.7) guest_by_pip "$lock" ;;
+        *) guest_by_uv "$lock" "$wanted" ;;
+    esac
+}
+
+guest_by_uv() {
+    locked uv
+    PYTHONPATH=/opt/tools install_with /opt/venv/bin/python --no-cache-dir --target /tmp/uv -r /tmp/uv.txt
+    [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
+    [ -z "${PIP_NO_INDEX:-}" ] || export UV_NO_INDEX=1
+    export UV_NO_CACHE=1 UV_SYSTEM_CERTS=true UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
+    /tmp/uv/bin/uv venv --no-project --python "/opt/python/bin/python$2" /opt/venv/guest
+    set -- "$1" pip install --python /opt/venv/guest/bin/python --require-hashes --no-deps --find-links /wheelhouse
+    lock=$1 && shift
+    sed -n '/^\(setuptools\|wheel\)==/,/[^\\]$/p' "$lock" >/tmp/builders.txt # packages without a wheel are built by these
+    [ ! -s /tmp/builders.txt ] || /tmp/uv/bin/uv "$@" --no-build -r /tmp/builders.txt
+    /tmp/uv/bin/uv "$@" --no-build-isolation --compile-bytecode -r "$lock"
+    rm -rf /tmp/uv /tmp/*.txt
+}
+
+guest_by_pip() {
+    site=/opt/venv/guest/lib/python2.7/site-packages
+    mkdir -p /opt/venv/guest/bin
+    ln -s /opt/python/bin/python2.7 /opt/venv/guest/bin/python
+    PYTHONPATH=/opt/tools install_with /opt/venv/bin/python --cache-dir /root/.cache/pip --no-compile --target "$site" \
+        --python-version 2.7 --implementation cp --abi cp27mu --abi none --platform manylinux1_x86_64 --platform any -r "$1"
+    [ ! -d "$site/bin" ] || mv "$site/bin" /opt/venv/guest/lib/bin
+    for listed in "$site"/*-nspkg.pth; do # makes a namespace where site-packages are those of the interpreter
+        [ ! -e "$listed" ] || touch "$site/$(sed -n "s/.*'sitedir'\], \*('\([a-z]*\)',).*/\1/p" "$listed")/__init__.py"
+    done
+    /opt/python/bin/python2.7 -E -m compileall -q "$site" || true
+}
 
 install_with() {
     runner=$1 && shift

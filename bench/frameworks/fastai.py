@@ -28,6 +28,8 @@ MODES = {
     "fit-compile": "the same with torch.compile of the model; the loss and fastai's optimiser run eagerly",
 }
 BASELINE = "fit"
+ERA = 2020
+PERIOD = "today"
 LADDER = ("fit",)
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}

@@ -43,6 +43,8 @@ MODES = {
     "cached-partial": "the same nnx.jit under nnx.cached_partial, which holds the model and the optimiser",
 }
 BASELINE = "eager"
+ERA = 2024
+PERIOD = "today"
 LADDER = ("eager", "jit")
 LIMITS = "jax"
 FORMS = {"transformer": "jax.nn.dot_product_attention"}

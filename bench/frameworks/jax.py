@@ -35,6 +35,8 @@ MODES = {
     "scan": "all steps of the run as one lax.scan under jit, called once",
 }
 BASELINE = "op-by-op"
+ERA = 2018
+PERIOD = "today"
 LADDER = ("op-by-op", "jit")
 LIMITS = "jax"
 FORMS = {"transformer": "jax.nn.dot_product_attention"}

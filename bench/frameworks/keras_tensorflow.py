@@ -45,6 +45,8 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "{threads}",
     "TF_XLA_FLAGS": "--tf_xla_persistent_cache_directory={scratch}/xla",
 }
+ERA = 2023
+PERIOD = "today"
 ADAM = EPSILON_HAT
 STEP = "one_step_on_data"  # what Keras calls its step, and what XLA compiles
 PREDICT = "predict_function"

@@ -59,6 +59,8 @@ ENVIRONMENT = {
     "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
     "TORCHINDUCTOR_VEC_ISA_OK": "1",
 }
+ERA = 2023
+PERIOD = "today"
 ADAM = EPSILON_HAT
 FORWARD = models.FORWARD
 AMPERE = (8, 0)  # the first compute capability with TF32

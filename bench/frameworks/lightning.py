@@ -27,6 +27,8 @@ MODES = {
     "fit-compile": "the same with torch.compile of the inner model and its loss, called by training_step",
 }
 BASELINE = "fit"
+ERA = 2019
+PERIOD = "today"
 LADDER = ("fit",)
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}

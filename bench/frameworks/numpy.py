@@ -12,6 +12,8 @@ from bench.reference.workload import KINGMA_BA, Adam, Array32, Array64, Sgd, Wor
 
 MODES = {"eager": "hand-written gradient and update, one NumPy call after the other"}
 BASELINE = "eager"
+ERA = 2006
+PERIOD = "precursors"
 LIMITS = "numpy"
 DEVICES = ("cpu",)
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}

@@ -35,6 +35,8 @@ MODES = {
     "session": "version 1: a static graph with its own optimiser, run by a Session, which hands out NumPy's numbers",
 }
 BASELINE = "eager"
+ERA = 2019
+PERIOD = "today"
 LADDER = ("eager", "function", "xla")
 LIMITS = "tensorflow"
 FORMS = {"transformer": "attention of separate operations"}

@@ -39,6 +39,8 @@ MODES = {
     "cuda-graph": "the whole eager step captured once as a CUDA graph and replayed",
 }
 BASELINE = "eager"
+ERA = 2023
+PERIOD = "today"
 LADDER = ("eager", "compile", "compile-step")
 LIMITS = "torch"
 PROGRAMS = {"g++": "g++"}

@@ -28,8 +28,9 @@ def start(program: str, name: str, environment: Path = Path(sys.prefix)) -> Gues
     python = folder / "bin" / "python"
     if not python.exists():
         raise GuestError(f"{name} has no interpreter at {FOLDER}/bin/python in its environment")
-    options, variables = [], {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
+    # unbuffered: what a guest prints as it dies are its last words
+    options, variables = ["-u"], {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
     if not (folder / "pyvenv.cfg").is_file():  # a Python without venv: nothing of the interpreter's own packages
-        options = ["-S", "-s"]
+        options += ["-S", "-s"]
         variables["PYTHONPATH"] = os.pathsep.join(map(str, folder.glob("lib/python*/site-packages")))
     return Guest((str(python), *options, str(PROGRAMS / SERVER), program), name, variables)

@@ -41,7 +41,8 @@ def require(found: Sequence[Fit], formula: str, tolerance: float) -> None:
     if found and followed != [formula]:
         apart = ", ".join(f"{fit.deviation:.1e} from {fit.formula}" for fit in found)
         raise InvalidResultError(
-            f"Adam at an epsilon of {EPSILON:g} follows {' and '.join(followed) or 'no formula'}, not {formula}: {apart}"
+            f"Adam at an epsilon of {EPSILON:g} follows {' and '.join(followed) or 'no formula'}, not {formula}:"
+            f" {apart}"
         )
 
 

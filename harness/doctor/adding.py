@@ -14,14 +14,14 @@ from typing import Any, Final, Literal
 from bench.catalogue import DEVICES, IN_WORDS, FrameworkError, FrameworkOffer, framework_offer, programs_missing
 from bench.interface import Framework
 from bench.workloads import WORKLOADS
-from harness.environments import locks, npm
+from harness.environments import guests, locks, npm
 from harness.launchers import images
 
 MOST_LINES: Final = 200  # of a framework's file
 REQUIRED: Final = ("MODES", "BASELINE", "ENVIRONMENT")
 COMPOSE: Final = "compose.yaml"
 BATCH: Final = "batch"  # the profile of Compose that starts the engines
-ERAS: Final = "eras"  # and the one that starts what is shown for its place in history
+ERAS: Final = "eras"  # the one that starts the frameworks of the past
 LOCK_IT: Final = "python -m harness.environments.locks"
 
 Status = Literal["ok", "missing", "wrong", "optional"]
@@ -181,6 +181,7 @@ def _locks(root: Path, name: str) -> Iterator[Need]:
         else:
             yield Need(where=where, status="ok", found="locked")
     yield from _node_lock(root, name)
+    yield from _guest_lock(root, name)
 
 
 def _node_lock(root: Path, name: str) -> Iterator[Need]:
@@ -192,6 +193,20 @@ def _node_lock(root: Path, name: str) -> Iterator[Need]:
     if not lock.is_file():
         yield Need(where=where, status="missing", found="every package for node", remedy=f"{LOCK_IT} {name}")
     elif old := npm.unlocked(root, name):
+        yield Need(where=where, status="wrong", found=f"{old} is not in it", remedy=f"{LOCK_IT} {name}")
+    else:
+        yield Need(where=where, status="ok", found="locked")
+
+
+def _guest_lock(root: Path, name: str) -> Iterator[Need]:
+    """Yield whether the packages of a guest in an older Python are locked, for a framework that has one."""
+    asked, lock = guests.requirements(root, name), guests.lock_file(root, name)
+    if asked is None or lock is None:
+        return
+    where = str(lock.relative_to(root))
+    if not lock.is_file():
+        yield Need(where=where, status="missing", found="every package of its guest", remedy=f"{LOCK_IT} {name}")
+    elif old := _unlocked(asked, lock):
         yield Need(where=where, status="wrong", found=f"{old} is not in it", remedy=f"{LOCK_IT} {name}")
     else:
         yield Need(where=where, status="ok", found="locked")
@@ -228,6 +243,7 @@ def service(name: str, root: Path = locks.ROOT) -> str:
     arguments += [f"PARENT: {parent}"] if parent else []
     arguments += [f'SYSTEM_PACKAGES: "{packages}"'] if packages else []
     arguments += [f'REQUIRE_CUDA: "{demanded}"'] if demanded else []
+    arguments += [f"GUEST: {guest}"] if (guest := guests.context(root, owner)) else []
     image = f'"samestep/{owner}:${{SAMESTEP_DEVICE:-cuda}}"'
     build = f"build: {{ <<: *build, args: {{ {', '.join(arguments)} }} }}"
     profiles = f"profiles: [{', '.join(_profiles(name, root))}]"
@@ -237,27 +253,26 @@ def service(name: str, root: Path = locks.ROOT) -> str:
 def _profiles(name: str, root: Path) -> list[str]:
     """Return the profiles of a service: its own name, what its line in compose.yaml names, those of every service.
 
-    An engine, which takes part in the runs that name it or a batch, has BATCH instead of the last, and what is shown
-    for its place in history ERAS.
+    An engine, which takes part in the runs that name it or a batch, has BATCH instead of the last, and a framework of
+    the past ERAS.
     """
     compose = (root / COMPOSE).read_text(encoding="utf-8")
     lines = re.findall(r"^  (\w+): .*<<: \*worker, profiles: \[([^\]]*)\]", compose, re.MULTILINE)
     of = {service: listed.replace(" ", "").split(",") for service, listed in lines}
     present = of.pop(name, [])
-    trainers = [listed for listed in of.values() if not {BATCH, ERAS} & set(listed)]
+    trainers = [listed for listed in of.values() if not {BATCH, ERAS} & {*listed}]
     every = [one for one in next(iter(trainers), []) if all(one in listed for listed in trainers)]
-    offer = _offer(root, name)
-    if offer and (offer.exhibit or not offer.trains):
-        every = [ERAS if offer.exhibit else BATCH]
+    every = _instead(root, name) or every
     return [name, *(one for one in present if one not in (name, *every)), *every]
 
 
-def _offer(root: Path, name: str) -> FrameworkOffer | None:
-    """Return what the framework's file says; one that cannot be read is taken for one that trains in every run."""
+def _instead(root: Path, name: str) -> list[str]:
+    """Return the profile of a framework that no run takes by default; empty: it is, or its file cannot be read."""
     try:
-        return framework_offer(name, root / "bench")
+        offer = framework_offer(name, root / "bench")
     except (FrameworkError, OSError):
-        return None
+        return []
+    return [ERAS] if offer.exhibit else [] if offer.trains else [BATCH]
 
 
 def _compose(root: Path, name: str) -> Iterator[Need]:

@@ -59,6 +59,12 @@ def version(path: Path) -> str:
     return f"{digits[2]}.{digits[3:]}"
 
 
+def context(root: Path, framework: str) -> str:
+    """Return the build context of the Dockerfile that has the guest's interpreter, such as "python37"; empty: none."""
+    asked = requirements(root, framework)
+    return f"python{asked.parent.name[2:]}" if asked else ""
+
+
 def install(lock: Path, environment: Path, find: Find, run_uv: RunUv, run_pip: RunPip | None = None) -> None:
     """Install the locked packages of a guest into its folder of `environment`.
 

@@ -18,7 +18,9 @@ from harness.errors import SetupError
 Output = Callable[[Sequence[str]], str]  # runs a command and returns its stdout, "" when it fails or is not there
 
 PROBE: Final = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.executable, sep='\\n')"
-PROBE_2: Final = "import sys; print('cpython\\n%d.%d\\n' % sys.version_info[:2] + sys.executable)"  # the same, of Python 2
+PROBE_2: Final = (
+    "import sys; print('cpython\\n%d.%d\\n' % sys.version_info[:2] + sys.executable)"  # the same, of Python 2
+)
 DOWNLOAD_TIMEOUT_S: Final = 300.0
 
 

@@ -24,7 +24,7 @@ from bench.catalogue import framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.records import text
 from bench.turns import variables
-from harness.environments import checkout, cuda, locks, npm
+from harness.environments import checkout, cuda, guests, locks, npm
 from harness.errors import SetupError
 from harness.launchers.base import Say
 from harness.launchers.docker import connect, image_name
@@ -81,7 +81,7 @@ def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return a digest of the files that the image of `framework` depends on, without its base image."""
     framework = locks.packages(root, framework)
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
-    files += npm.files(root, framework)
+    files += [*npm.files(root, framework), *guests.files(root, framework)]
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
     given = [" ".join(package for _, package in programs), cuda.requirement(framework, root)]
     parts = [*(file.read_bytes() for file in files), *map(str.encode, given)]
@@ -170,11 +170,15 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
         arguments["SYSTEM_PACKAGES"] = packages
     if demanded := require_cuda(framework, device=device, root=root):
         arguments["REQUIRE_CUDA"] = demanded
+    if guest := guests.context(root, framework):
+        arguments["GUEST"] = guest
     tag = image_name(framework, device=device)
     command_line = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", tag]
     command_line += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     if wheels := wheelhouse(device, environ):
         command_line += ["--build-context", f"wheelhouse={wheels}"]
+    if guest and (folder := environ.get(f"SAMESTEP_{guest.upper()}")):
+        command_line += ["--build-context", f"{guest}={folder}"]
     return [*command_line, str(root / "images")]
 
 

@@ -15,7 +15,7 @@ from tests.frameworks.sampling import EVERY_FRAMEWORK, sampled
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
 
-OFFERS = {offer.name: offer for offer in catalogue().frameworks}
+OFFERS = {offer.name: offer for offer in catalogue().frameworks if not offer.exhibit}
 CELLS = [(name, mode.name) for name, offer in OFFERS.items() for mode in offer.modes if not mode.source]
 PLAIN = {name: plain_mode(offer) for name, offer in OFFERS.items() if not offer.modes[0].source}
 COMPILED = {"compile", "reduce-overhead", "max-autotune", "fit-compile", "fit-jit"}  # ten seconds and more each

@@ -69,7 +69,8 @@ class Regression(object):
             "device": "cpu",
             "precision": str(self.model.get_weights()[0].dtype),
             "evidence": "the backend is %s in %s; %s with %s has counted %d updates; the device is the only one that"
-            " the backend was built for" % (K.backend(), K.floatx(), type(self.model.optimizer).__name__, asked, counted),
+            " the backend was built for"
+            % (K.backend(), K.floatx(), type(self.model.optimizer).__name__, asked, counted),
         }
 
 

@@ -85,9 +85,7 @@ class Module(object):
 
     def reset(self):
         initial = self.order["parameters"]
-        self.module.set_params(
-            {"line_weight": nd.array(initial["weight"]), "line_bias": nd.array(initial["bias"])}, {}
-        )
+        self.module.set_params({"line_weight": nd.array(initial["weight"]), "line_bias": nd.array(initial["bias"])}, {})
         name, options = _rule(self.order["optimizer"])
         options["rescale_grad"] = 1.0  # the loss is a mean
         self.module.init_optimizer(optimizer=name, optimizer_params=options, force_init=True)

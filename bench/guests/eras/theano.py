@@ -57,7 +57,7 @@ class Compiled(object):
         return {
             "mode": "fast-run" if "fast_run" in included else "fast-compile",
             "device": theano.config.device,
-            "threads": theano.config.openmp and None or 1,
+            "threads": None if theano.config.openmp else 1,
             "precision": str(self.weight.get_value().dtype),
             "compute_precision": floats[0] if len(floats) == 1 else ", ".join(floats),
             "evidence": "the function's linker is %s, which runs %s, its optimiser %s with %s; %d nodes, dtypes %s; C++"

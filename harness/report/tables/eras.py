@@ -132,9 +132,7 @@ def _interpreter(records: Iterable[Record]) -> str:
 
 
 def _not_had(each: NotHad) -> NotHadRow:
-    cell = Cell(
-        framework=each.name, mode="", workload="", optimizer="", size="", precision="", device="", allocator=""
-    )
+    cell = Cell(framework=each.name, mode="", workload="", optimizer="", size="", precision="", device="", allocator="")
     return NotHadRow(cell=cell, title=each.title, status="skipped", reason=each.why, not_had=each)
 
 

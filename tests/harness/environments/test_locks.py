@@ -9,7 +9,7 @@ import pytest
 
 from bench.catalogue import packages_of
 from bench.frameworks import FRAMEWORKS
-from harness.environments import locks
+from harness.environments import guests, locks
 
 DEVICES = tuple(locks.PYTHONS)
 ASKED = {device: locks.asked_for(device) for device in DEVICES}
@@ -52,11 +52,13 @@ def test_what_uv_says_of_a_lock_is_printed_without_its_escape_sequences(
 def test_no_lock_and_no_requirement_is_left_over() -> None:
     expected = {locks.lock_file(locks.ROOT, framework, device).name for framework, device in EVERY}
     expected |= {locks.lock_file(locks.ROOT, "peers", "cpu").name}
+    older = {name: guests.lock_file(locks.ROOT, name) for name in FRAMEWORKS}
+    expected |= {lock.name for lock in older.values() if lock}
     assert {lock.name for lock in LOCKS} == expected | {"harness.txt", "dev.txt", "docs.txt"}
     asked = {path.relative_to(locks.ROOT / "images").parts for path in (locks.ROOT / "images").rglob("*.in")}
     owners = {packages_of(name) for name in FRAMEWORKS}
     assert {name for *_, name in asked} == {f"{name}.in" for name in (*owners, "bench", "harness", "peers")}
-    assert {folder for *folders, _ in asked for folder in folders} <= set(DEVICES)
+    assert {folder for *folders, _ in asked for folder in folders} <= {*DEVICES, "py27", "py36", "py37", "py38"}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from bench.catalogue import framework_offer, packages_of
 from bench.frameworks import FRAMEWORKS
 from harness import cli
-from harness.environments import cuda, locks, npm
+from harness.environments import cuda, guests, locks, npm
 from harness.errors import SetupError
 from harness.launchers import images
 from harness.launchers.docker import image_name
@@ -156,6 +156,26 @@ def test_packages_for_node_have_a_stage_of_their_own_and_lie_beside_those_for_py
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, True]
 
 
+def test_an_older_python_of_a_guest_comes_from_its_context_and_from_an_image_without(tmp_path: Path) -> None:
+    stages = dict(re.findall(r"^FROM (\S+) AS (python\d\d|guest)$", DOCKERFILE, re.MULTILINE))
+    assert stages.pop("${GUEST}") == "guest"
+    assert stages == {f"python:{name[6]}.{name[7]}-slim": name for name in stages.values()}
+    asked = {name: guests.context(locks.ROOT, name) for name in FRAMEWORKS}
+    assert {context for context in asked.values() if context} <= set(stages.values())
+    framework = DOCKERFILE.split(" AS framework\n")[1].partition("\nFROM")[0]
+    assert "from=guest,target=/guest" in framework
+    assert "recipe.sh guest ${FRAMEWORK}\n" in framework
+    environ = {**CPU, "SAMESTEP_PYTHON37": str(tmp_path)}
+    told = {name: images.command(name, device="cpu", root=locks.ROOT, environ=environ) for name in ("theano", "numpy")}
+    assert {"GUEST=python37", f"python37={tmp_path}"} <= set(told["theano"])
+    assert not [word for word in told["numpy"] if "python37" in word]
+    before = images.recipe("theano", device="cpu")
+    shutil.copytree(locks.ROOT / "images", tmp_path / "images")
+    (lock,) = guests.files(tmp_path, "theano")
+    lock.write_text(lock.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert images.recipe("theano", device="cpu", root=tmp_path) != before
+
+
 def test_a_stage_installs_the_programs_that_its_framework_names_and_the_generic_one_those_it_is_given() -> None:
     installed = {}
     for stage in DOCKERFILE.split("\nFROM ")[1:]:
@@ -275,6 +295,7 @@ def test_the_command_names_all_that_the_dockerfile_asks_for(tmp_path: Path) -> N
         "NPM_CONFIG_REGISTRY",
         "SYSTEM_PACKAGES",
         "REQUIRE_CUDA",
+        "GUEST",
         "STAGE",
     }  # all but the last only where there are any, that never
     assert (given["FRAMEWORK"], given["DEVICE"], given["BASE_IMAGE"]) == ("torch", "cpu", "debian:bookworm")
