@@ -1,6 +1,6 @@
 """The frameworks of the past train as float64 does, in the interpreters of their time, and prove what they ran.
 
-In CI three run, of three interpreters; what has no interpreter here is skipped, with the sentence that says how to get it.
+In CI three run, of three interpreters; what has none here is skipped, with the sentence that says how to get it.
 """
 
 import json
