@@ -21,7 +21,7 @@ MODES = {
     "to-static": "the model under paddle.jit.to_static, a program of its own; loss and optimiser dynamically",
 }
 BASELINE = "dynamic"
-ERA = 2016
+ERA = 2021
 PERIOD = "today"
 EXHIBIT = True
 DEVICES = ("cpu",)

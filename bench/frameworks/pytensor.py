@@ -29,7 +29,7 @@ MODES = {
     "numba": "the whole graph as one function that Numba compiles: the default",
 }
 BASELINE = "python"
-ERA = 2021
+ERA = 2022
 PERIOD = "today"
 EXHIBIT = True
 DEVICES = ("cpu",)

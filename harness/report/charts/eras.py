@@ -1,4 +1,4 @@
-"""The timeline of the exhibit: the frameworks from the oldest to the newest, and what a step of each mode takes today.
+"""The timeline of the exhibit: the frameworks by period and year, and what a step of each mode takes today.
 
 A row is a framework, with a dot for each of its modes on a logarithmic axis; a period of history has a row of its own
 above its frameworks.
@@ -19,7 +19,7 @@ ROW: Final = 21  # px
 NARROW_ROW: Final = 34
 ROOM: Final = 1.3  # a factor at each end of the axis
 YEAR: Final = 44  # px of the column of years
-MOST_CHARACTERS: Final = 22  # of a name, before it is cut short
+MOST_CHARACTERS: Final = 27  # of a name, before it is cut short
 OTHER: Final = "var(--hue-1)"  # of a mode that is not the baseline
 PERIODS: Final[Mapping[str, str]] = {
     "precursors": "Precursors",
@@ -34,7 +34,7 @@ Drawn = dict[str, Any]  # a row or a dot, as the specification reads it
 
 
 def timeline(rows: Sequence[EraRow], caveat: str) -> Chart | None:
-    """Draw the frameworks of the exhibit by year; None where none has a time."""
+    """Draw the frameworks of the exhibit by period and year; None where none has a time."""
     shown = _of_one_work(rows)
     if not any(row.step_ns for row in shown):
         return None
@@ -109,7 +109,7 @@ def _drawn(rows: Sequence[EraRow]) -> tuple[list[Drawn], list[Drawn]]:
                 **EMPTY,
                 "at": at,
                 "year": str(first.era) if first.era != year else "",
-                "title": first.title[:MOST_CHARACTERS],
+                "title": _short(first.title),
                 "hole": "" if timed else f"{first.status}: {first.reason}"[:90],
                 "mode": timed[0][1].cell.mode if timed else "",
                 "step": timed[0][0] if timed else None,
@@ -122,6 +122,10 @@ def _drawn(rows: Sequence[EraRow]) -> tuple[list[Drawn], list[Drawn]]:
             for step_ns, row in timed
         ]
     return lines, dots
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= MOST_CHARACTERS else f"{title[: MOST_CHARACTERS - 1]}…"
 
 
 def _marks(down: int) -> list[Layer]:

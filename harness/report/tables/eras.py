@@ -11,10 +11,10 @@ from operator import attrgetter
 from typing import Final
 
 from bench.catalogue import PERIODS, FrameworkOffer
+from bench.eras import ABSENT, Absent
 from bench.records.record import Cell, Fit, Record
 from harness.format import Value, mebibytes, scientific, significant, whole
 from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, extent_span, narrow_interval
-from harness.report.tables.not_had import NOT_HAD, NotHad
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table
@@ -59,11 +59,11 @@ class EraRow(Row):
 class NotHadRow(Row):
     """One framework that is not in the exhibit."""
 
-    not_had: NotHad
+    absent: Absent
 
 
 def era_rows(run: Run, steps: Iterable[StepRow]) -> tuple[EraRow, ...]:
-    """Return a row for each trained cell, oldest framework first; none where nothing of the exhibit was measured."""
+    """Return a row for each trained cell, by period and year; none where nothing of the exhibit was measured."""
     facts = {each.name: each for each in run.facts.frameworks}
     measured = {cell: records for cell, records in by_cell(run, "identical").items() if cell.framework in facts}
     if not any(facts[cell.framework].exhibit for cell in measured):
@@ -74,7 +74,7 @@ def era_rows(run: Run, steps: Iterable[StepRow]) -> tuple[EraRow, ...]:
         for cell, records in measured.items()
         if cell in timed and facts[cell.framework].era
     ]
-    return tuple(sorted(rows, key=lambda row: (row.era, order_of(row.period), row.cell.framework)))
+    return tuple(sorted(rows, key=lambda row: (order_of(row.period), row.era, row.cell.framework)))
 
 
 def order_of(period: str) -> int:
@@ -84,7 +84,9 @@ def order_of(period: str) -> int:
 
 def not_had_rows(rows: Sequence[EraRow]) -> tuple[NotHadRow, ...]:
     """Return what could not be had, where the exhibit has rows."""
-    return tuple(_not_had(each) for each in NOT_HAD) if rows else ()
+    if not rows:
+        return ()
+    return tuple(map(_not_had, sorted(ABSENT, key=lambda each: (order_of(each.period), each.era))))
 
 
 def _row(run: Run, cell: Cell, records: Sequence[Record], facts: FrameworkOffer, step: StepRow) -> EraRow:
@@ -131,9 +133,11 @@ def _interpreter(records: Iterable[Record]) -> str:
     return ""
 
 
-def _not_had(each: NotHad) -> NotHadRow:
-    cell = Cell(framework=each.name, mode="", workload="", optimizer="", size="", precision="", device="", allocator="")
-    return NotHadRow(cell=cell, title=each.title, status="skipped", reason=each.why, not_had=each)
+def _not_had(each: Absent) -> NotHadRow:
+    cell = Cell(
+        framework=each.title, mode="", workload="", optimizer="", size="", precision="", device="", allocator=""
+    )
+    return NotHadRow(cell=cell, title=each.title, status="skipped", reason=each.why, absent=each)
 
 
 def _ms(key: str) -> Callable[[EraRow], Value]:
@@ -200,12 +204,12 @@ ERAS_COLUMNS: Final[tuple[Column[EraRow], ...]] = (
 )  # fmt: skip
 
 NOT_HAD_COLUMNS: Final[tuple[Column[NotHadRow], ...]] = (
-    Column(key="era", type="integer", heading="year", kind="name", get=attrgetter("not_had.era")),
+    Column(key="era", type="integer", heading="year", kind="name", get=attrgetter("absent.era")),
     Column(key="framework", type="string", get=attrgetter("cell.framework")),
     Column(heading="framework", kind="name", get=attrgetter("title")),
     Column(key="status", type="string", get=attrgetter("status")),
     Column(key="why", type="string", heading="why", kind="text", get=attrgetter("reason")),
-    Column(key="tried", type="string", heading="tried", kind="text", get=attrgetter("not_had.tried")),
+    Column(key="tried", type="string", heading="tried", kind="text", get=attrgetter("absent.tried")),
 )
 
 
@@ -244,7 +248,7 @@ def not_had_table(rows: tuple[NotHadRow, ...]) -> Table[NotHadRow]:
 
 
 def by_framework(rows: Iterable[EraRow]) -> Mapping[str, list[EraRow]]:
-    """Return the rows of each framework, oldest first."""
+    """Return the rows of each framework, in their order."""
     found: dict[str, list[EraRow]] = {}
     for row in rows:
         found.setdefault(row.cell.framework, []).append(row)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench.catalogue import catalogue, framework_offer, packages_of
-from harness.doctor.adding import BATCH, ERAS
+from harness.doctor.adding import BATCH
 from harness.doctor.survey import output
 from harness.environments import locks
 from harness.launchers import images
@@ -28,9 +28,9 @@ FRAMEWORKS = tuple(
     name for name in locks.asked_for("cpu") if name in locks.asked_for("cuda")
 )  # the others are left out
 CPU = ("--env-file", str(ROOT / "images" / "cpu.env"))
-EXHIBIT = {name for name in FRAMEWORKS if framework_offer(name).exhibit}
-USUAL = set(FRAMEWORKS) - EXHIBIT  # the others run where that is asked
-TRAINING = {name for name in USUAL if framework_offer(name).trains}  # the others run models, where that is asked
+ERAS = {name for name in FRAMEWORKS if framework_offer(name).exhibit}
+# the others run models, or are of the past, where that is asked
+TRAINING = {name for name in FRAMEWORKS if framework_offer(name).trains} - ERAS
 GPU = [{"capabilities": ["gpu"], "driver": "nvidia", "device_ids": ["GPU-7"]}]
 
 pytestmark = pytest.mark.skipif(
@@ -92,11 +92,11 @@ def test_there_is_one_worker_per_framework_and_the_harness_and_a_look_at_the_hos
         ({"SAMESTEP_FRAMEWORK": "aotinductor"}, {"aotinductor", "torch"}),
         ({"SAMESTEP_FRAMEWORK": "saved_model"}, {"saved_model", "tensorflow", "keras_tensorflow"}),
         ({"SAMESTEP_MODE": "jit"}, TRAINING),  # which is looked for in all
-        ({"SAMESTEP_BATCH": "256"}, USUAL),
-        ({"SAMESTEP_ERA": "all"}, {*PROFILES["look"].modes} | EXHIBIT),
+        ({"SAMESTEP_BATCH": "256"}, set(FRAMEWORKS) - ERAS),
+        ({"SAMESTEP_ERA": "all"}, {*PROFILES["look"].modes} | ERAS),
         ({"SAMESTEP_FRAMEWORK": "theano"}, {"theano"}),
         ({"SAMESTEP_BATCH": "1", "SAMESTEP_FRAMEWORK": "torch,torchscript"}, {"torch", "torchscript"}),
-        ({"SAMESTEP_RESUME": "latest"}, USUAL),
+        ({"SAMESTEP_RESUME": "latest"}, set(FRAMEWORKS)),
         *(({"SAMESTEP_PROFILE": name}, set(one.modes) or TRAINING) for name, one in PROFILES.items()),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_cell_needs_no_framework_that_is_not_begun() -> None:
 
 
 def test_no_framework_and_no_profile_have_one_name() -> None:
-    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu", BATCH, ERAS}
+    assert not {*FRAMEWORKS, "harness"} & {*PROFILES, "cuda", "cpu", BATCH, "eras"}
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
