@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-import psutil
-
-from bench.turns import variables
+from bench.turns import owner, variables
 from harness.environments import locks, npm
 from harness.errors import SetupError
 from harness.terminal.failures import first_of
@@ -101,7 +99,7 @@ def snapshot(root: Path = ROOT) -> Iterator[Path]:
     remove_left_behind()
     temporary = Path(tempfile.gettempdir())
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner.name()}-"))
     except OSError as error:
         raise SetupError(
             f"No copy of bench/ can be made in {temporary}: {error.strerror}; name another TMPDIR."
@@ -122,8 +120,7 @@ def snapshot(root: Path = ROOT) -> Iterator[Path]:
 def remove_left_behind() -> None:
     """Remove the snapshots of a samestep that was killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if owner.is_alive(folder.name.removeprefix(PREFIX)) is False:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,16 +8,14 @@ both are the same, and every process is there; a container is in it with `pid: h
 from pathlib import Path
 from typing import Final
 
+from bench.turns import owner
+
 PROC: Final = "/proc"
-INITIAL: Final = "pid:[4026531836]"  # the host's own namespace: PROC_PID_INIT_INO of the kernel's linux/proc_ns.h
 
 
 def sees_host(proc: str = PROC) -> bool:
     """Return whether this process is in the host's own PID namespace, so that it sees every process."""
-    try:
-        return str(Path(f"{proc}/self/ns/pid").readlink()) == INITIAL
-    except OSError:
-        return False
+    return owner.namespace(Path(proc, "self")) == owner.INITIAL
 
 
 def inner(pid: int, proc: str = PROC) -> int | None:

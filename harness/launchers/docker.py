@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import docker
-import psutil
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import DeviceRequest
 from requests.exceptions import ConnectionError as EngineError
 from requests.exceptions import ReadTimeout
 
-from bench.turns import supervise
+from bench.turns import owner, supervise
 from bench.turns.turn import TURN_FILE, Outcome, Turn, to_json
 from bench.turns.variables import pair
 from harness.environments import locks
@@ -48,7 +47,7 @@ from harness.launchers.hardening import CODE, Allowance, harden, unreadable_file
 from harness.launchers.remote import RemoteMember
 from harness.terminal import shell
 
-OWNER: Final = "samestep.owner"  # label: "PID/creation time" of the harness process
+OWNER: Final = "samestep.owner"  # label: the name of the samestep that started it
 GRACE_S: Final = 30.0  # for a worker to answer after the time limit of a turn, at which it ends the turn
 DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 ALTERNATIVE: Final = "or run with --launcher venv"
@@ -261,7 +260,7 @@ class DockerLauncher:
             self._images[framework],
             list(command),
             volumes=[f"{self.code / 'bench'}:{CODE}/bench:ro", *volumes],
-            labels={OWNER: owner(os.getpid())},
+            labels={OWNER: owner.name()},
             working_dir="/tmp",
             **options,
         )
@@ -287,24 +286,10 @@ def check_readable(bench: Path) -> None:
         raise SetupError(f"{unreadable} is not readable for the user of a container: {remedy}")
 
 
-def owner(pid: int) -> str:
-    """Return the label of a process: the creation time distinguishes it from a later process with the same PID."""
-    return f"{pid}/{psutil.Process(pid).create_time():.2f}"
-
-
-def is_alive(label: str) -> bool:
-    """Return whether the harness that `label` names still runs."""
-    pid, _, _ = label.partition("/")
-    try:
-        return owner(int(pid)) == label
-    except (ValueError, psutil.Error):
-        return False
-
-
 def remove_left_behind(client: docker.DockerClient) -> list[str]:
     """Remove containers whose harness has ended, and the folders of their turns; return the containers' names."""
     containers = client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True)
-    orphans = [container for container in containers if not is_alive(container.labels[OWNER])]
+    orphans = [container for container in containers if not owner.is_alive(container.labels[OWNER])]
     for container in orphans:
         remove(container)
         for mount in container.attrs.get("Mounts", ()):

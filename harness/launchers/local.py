@@ -15,7 +15,7 @@ import psutil
 
 from bench.catalogue import COLD, framework_offer, programs_missing
 from bench.frameworks import FRAMEWORKS
-from bench.turns import variables
+from bench.turns import owner, variables
 from bench.turns.kept import Kept, can_stop
 from bench.turns.supervise import adopt_orphans, end_strays, supervise
 from bench.turns.turn import Outcome, Turn
@@ -26,7 +26,7 @@ from harness.launchers.emptied import empty
 from harness.launchers.interpreter import Interpreter, look
 from harness.terminal import shell
 
-PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the PID of the harness follows
+PREFIX: Final = "samestep-turn-"  # of the folder of a turn; the name of its maker follows
 KILL_S: Final = 5.0  # for killed processes to end
 
 
@@ -145,7 +145,7 @@ class LocalLauncher:
             self._kernels = None
 
     def _folder(self) -> Path:
-        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._scratch))
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner.name()}-", dir=self._scratch))
 
     def _prepared(self, turn: Turn) -> Turn:
         code = str(self._code) if self._code else ""
@@ -154,7 +154,7 @@ class LocalLauncher:
 
     def _kernels_folder(self) -> str:
         if self._kernels is None:
-            self._kernels = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-kernels-", dir=self._scratch))
+            self._kernels = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner.name()}-kernels-", dir=self._scratch))
         return str(self._kernels)
 
     def _interpreter(self, turn: Turn) -> Interpreter:
@@ -234,8 +234,7 @@ def end_processes_in(folders: Sequence[Path]) -> None:
 
 def _has_owner(folder: Path) -> bool:
     """Return whether the samestep that made the folder of a turn still runs."""
-    pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-    return not pid.isdigit() or psutil.pid_exists(int(pid))
+    return owner.is_alive(folder.name.removeprefix(PREFIX)) is not False
 
 
 class OneInterpreter:

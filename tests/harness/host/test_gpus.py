@@ -6,19 +6,20 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
+from bench.turns.owner import INITIAL
 from harness.errors import USAGE, SetupError
 from harness.host import gpus, nvidia
 from harness.host.gpus import memory_bytes, open_gpu, require_free, wanted
 from harness.host.machine import host_facts
 from harness.host.nvidia import NvidiaError
-from harness.host.pids import INITIAL, inner, sees_host
+from harness.host.pids import inner, sees_host
 from tests.fake_nvml import FakeGpu, FakeNvml
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-def proc(tmp_path: Path, namespace: str = INITIAL) -> str:
+def proc(tmp_path: Path, namespace: str = f"pid:[{INITIAL}]") -> str:
     folder = tmp_path / "proc" / "self" / "ns"
     folder.mkdir(parents=True)
     (folder / "pid").symlink_to(namespace)

@@ -1,7 +1,6 @@
 """The docker launcher, on a fake engine: a fresh hardened container per replicate, removed whatever happens."""
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +10,13 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 from requests.exceptions import ConnectionError as EngineError
 
+from bench.turns import owner
 from bench.turns.turn import Settings, Turn, to_record, turn_from_json
 from harness.environments.checkout import ROOT
 from harness.errors import SetupError
 from harness.launchers import docker
 from harness.launchers.container import explain
-from harness.launchers.docker import OWNER, DockerLauncher, owner
+from harness.launchers.docker import OWNER, DockerLauncher
 from harness.launchers.hardening import Allowance
 from harness.terminal import shell
 from tests.factories import cell
@@ -275,8 +275,9 @@ def test_stops_when_the_engine_stops() -> None:
 
 def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> None:
     engine = FakeEngine("samestep/torch:cpu")
-    dead = engine.create("image", [], labels={OWNER: f"{os.getpid()}/1.00"})  # our number, another process
-    alive = engine.create("image", [], labels={OWNER: owner(os.getpid())})
+    our_number = owner.name().rpartition("-")[0]
+    dead = engine.create("image", [], labels={OWNER: f"{our_number}-1"})
+    alive = engine.create("image", [], labels={OWNER: owner.name()})
     for name in ("samestep-1/turn", "precious/turn"):
         (tmp_path / name).mkdir(parents=True)
     mounts = [("samestep-1/turn", "/out"), ("precious/turn", "/out"), ("precious/turn", "/samestep/bench")]
@@ -287,11 +288,6 @@ def test_removes_what_a_killed_harness_left_and_nothing_else(tmp_path: Path) -> 
     assert engine.running == [alive]
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
     assert said == [f"removed the container {dead.name} of a samestep that was killed"]
-
-
-@pytest.mark.parametrize("label", ["", "x", "999999999/1.00", "-1/0"])
-def test_a_label_that_names_no_living_process_is_dead(label: str) -> None:
-    assert not docker.is_alive(label)
 
 
 def test_code_that_a_container_could_not_read_is_said_before_anything_runs(tmp_path: Path) -> None:

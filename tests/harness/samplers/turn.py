@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.records.observation import Energy, Observation
+from bench.turns.owner import INITIAL
 from harness.host.gpus import open_gpu
-from harness.host.pids import INITIAL
 from harness.samplers import observer as observing
 from harness.samplers.base import Costs, Watched
 from harness.samplers.nvml import Device, NvmlProbe
@@ -25,7 +25,7 @@ PHASES = [(0.0, "import"), (1.0, "build"), (2.0, "warmup"), (3.0, "rounds"), (4.
 class Host:
     """A /proc with processes in it: PID to control group and children."""
 
-    def __init__(self, root: Path, namespace: str = INITIAL) -> None:
+    def __init__(self, root: Path, namespace: str = f"pid:[{INITIAL}]") -> None:
         self.root = root
         (root / "self" / "ns").mkdir(parents=True)
         (root / "self" / "ns" / "pid").symlink_to(namespace)
