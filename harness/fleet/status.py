@@ -207,6 +207,6 @@ def hints(standing: Standing, submitted: Mapping[int, float], now_s: float) -> t
     if not waiting:
         return ()
     return (
-        f"{len(waiting)} tasks wait for a host since ten minutes or more. If `sinfo` calls such a host idle, Slurm has"
-        " lost count of its GPUs, as it does when a host dies: `scontrol reconfigure`, by who runs it, helps.",
+        f"{count(len(waiting), 'task')} waited ten minutes or more for a host. If `sinfo` calls such a host idle, Slurm"
+        " has lost count of its GPUs, as it does when a host dies: `scontrol reconfigure`, by who runs it, helps.",
     )

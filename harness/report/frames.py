@@ -18,6 +18,8 @@ limits       one row per round of a probe: block, attempt, kind, precision_of_pr
              operations, bytes or launches), round, round_ns
 samples      samples from outside the process, as in samples.parquet: t_ns, source, subject, metric, value
 
+Of a run that was collected from several hosts, `replicates` has the column `host` as its last one.
+
 Where something has to stand beside every figure of a run, as with an emulated GPU, each frame has the column `caveat`.
 """
 
@@ -82,6 +84,8 @@ def load(run: Path | str | Run) -> Frames:
     counted = {id(record) for record in run.records}
     replicate_frame = replicates(records)
     replicate_frame.insert(len(REPLICATE), "stands", [id(record) in counted for record in records])
+    if run.facts.hosts:
+        replicate_frame = replicate_frame.assign(host=[run.facts.host_of(record.block) for record in records])
     frames = {
         "cells": _cells(run),
         "replicates": replicate_frame,

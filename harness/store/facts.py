@@ -62,6 +62,10 @@ class RunFacts:
     hosts: tuple[MeasuredOn, ...] = ()  # of a run that was collected from a fleet; empty: one host, which is `host`
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 
+    def host_of(self, block: int) -> str:
+        """Return the host of a collected run that a block was measured on; empty: the run's only one."""
+        return next((each.host for each in self.hosts if each.first <= block <= each.last + 1), "")
+
 
 def upgraded(facts: RunFacts) -> RunFacts:
     """Return `facts` of an older run with the present names of frameworks and modes, as its upgraded records have."""

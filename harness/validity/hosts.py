@@ -4,6 +4,7 @@ Hosts of one type are alike by name and not in speed: cooling, firmware and memo
 has to be larger than that between the hosts of one.
 """
 
+import functools
 import statistics
 from collections.abc import Mapping
 
@@ -17,14 +18,16 @@ def levels(run: Run) -> Mapping[Cell, Mapping[str, tuple[float, int]]]:
 
     Empty for a run of one host; only cells of the identical track.
     """
-    host_of = {block: each.host for each in run.facts.hosts for block in range(each.first, each.last + 1)}
+    if not run.facts.hosts:
+        return {}
+    host_of = functools.cache(run.facts.host_of)
     times: dict[Cell, dict[str, list[float]]] = {}
     for record in run.records:
         if record.cell.track != "identical" or record.status != "ok" or record.timing is None:
             continue
         ns = step_ns(record.timing)
-        if ns and record.block in host_of:
-            times.setdefault(record.cell, {}).setdefault(host_of[record.block], []).append(ns)
+        if ns:
+            times.setdefault(record.cell, {}).setdefault(host_of(record.block), []).append(ns)
     return {
         cell: {host: (statistics.geometric_mean(several), len(several)) for host, several in sorted(by_host.items())}
         for cell, by_host in times.items()

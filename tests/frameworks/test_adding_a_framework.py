@@ -23,7 +23,7 @@ TOOLS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
 PLACE = "      toy: *if-started\n"  # in depends_on of the service harness
 FAST = (
     "-m",
-    "not frameworks and not engine and not browser",
+    "not frameworks and not engine and not browser and not slurm",
     "-q",
     "-p",
     "no:cacheprovider",

@@ -24,6 +24,7 @@ from harness.fleet.status import standing
 from harness.fleet.submit import hand_over
 from harness.fleet.watch import watch
 from harness.plan.request import Request, Setting
+from harness.report import frames
 from harness.report.tables.all import tables
 from harness.store.folder import RunFolder
 from harness.validity import results
@@ -231,6 +232,10 @@ def test_results_become_a_run_for_each_type_that_the_report_takes(tmp_path: Path
     assert h200.facts.replicates == len(h200.records)
     assert h200.incomplete == ()
     assert {each.host for each in h200.facts.hosts} == {"h200-1", "h200-2"}
+    frame = frames.load(h200).replicates
+    slow = frame[(frame["step_ns"] > 140_000) & (frame["track"] == "identical")]
+    assert set(slow["host"]) == {"h200-2"}
+    assert set(frame["host"]) == {"h200-1", "h200-2"}
     assert not same_session(h200, runs["fleet-1-l4"])
 
 
