@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, PipelineOffer, WorkloadOffer
+from bench.catalogue import Catalogue, FrameworkOffer, ModeOffer, PipelineOffer, WorkloadOffer, catalogue
 from bench.records.record import Cell
 from harness.errors import SelectionError
 from harness.host import processors
 from harness.plan import left_out, selection
 from harness.plan.planner import with_companions
-from harness.plan.profiles import PROFILES
+from harness.plan.profiles import PROFILES, TODAY
 from harness.plan.request import parsed
+from harness.plan.selection import Selection
 
 
 def offer() -> Catalogue:
@@ -294,3 +295,42 @@ class TestStream:
         cells = self.cells(stream="64MB")
         found = with_companions(cells, self.offer(), 6, PROFILES["default"], ())
         assert found == cells
+
+
+class TestEras:
+    """What is shown for its place in history takes part only where it or its period is named."""
+
+    OFFER = catalogue()
+    EXHIBIT = frozenset(offer.name for offer in OFFER.frameworks if offer.exhibit)
+
+    def found(self, profile: str = "look", **names: tuple[str, ...]) -> dict[str, set[str]]:
+        modes: dict[str, set[str]] = {}
+        for cell in selection.cells(self.OFFER, Selection(**names), PROFILES[profile], "cpu"):
+            modes.setdefault(cell.framework, set()).add(cell.mode)
+        return modes
+
+    @pytest.mark.parametrize("names", [{}, {"mode": ("session", "batch")}, {"workload": ("regression",)}])
+    @pytest.mark.parametrize("profile", PROFILES)
+    def test_by_default_none_does(self, profile: str, names: dict[str, tuple[str, ...]]) -> None:
+        assert self.EXHIBIT
+        assert not self.EXHIBIT & self.found(profile, **names).keys()
+
+    def test_one_that_is_named_runs_alone_in_all_of_its_modes(self) -> None:
+        assert self.found(framework=("theano",)) == {"theano": {"fast-run", "fast-compile"}}
+
+    def test_all_eras_run_beside_the_main_modes_of_today(self) -> None:
+        found = self.found(era=("all",))
+        assert found.keys() == self.EXHIBIT | TODAY.keys()
+        assert {name: found[name] - {"hello"} for name in TODAY} == {name: set(modes) for name, modes in TODAY.items()}
+
+    def test_a_period_names_its_own(self) -> None:
+        found = self.found(era=("precursors",)).keys() & self.EXHIBIT
+        assert found == {
+            offer.name for offer in self.OFFER.frameworks if offer.exhibit and offer.period == "precursors"
+        }
+        assert "theano" in found
+        assert "torch1" not in found
+
+    def test_what_is_no_era_is_refused(self) -> None:
+        with pytest.raises(SelectionError, match="There is no era 'wars'"):
+            self.found(era=("wars",))
