@@ -21,13 +21,12 @@ COMPILED: Final = {  # the mode of each; a framework that is not named here runs
     "keras_jax": "batch-jit",
     "keras_torch": "batch-jit",
 }
-EXHIBITED: Final = ("autograd",)  # what of the exhibit runs; the rest is `whole`
 EVERY_FRAMEWORK: Final = [
     (offer.name, mode.name)
     for offer in catalogue().frameworks
     for mode in offer.modes
     if not mode.source
-    and (not offer.exhibit or offer.name in EXHIBITED)
+    and not offer.exhibit
     and (offer.name not in COMPILED or mode.name in (plain_mode(offer), COMPILED[offer.name]))
 ]
 
