@@ -224,7 +224,10 @@ def doctor(device: str | None = None) -> int:
 
     if device is not None:
         request.one_of("device", device, request.DEVICES)
-    checks = (*examine(survey.look()), *programs.checks(catalogue().frameworks))
+    checks = (
+        *examine(survey.look()),
+        *programs.checks([offer for offer in catalogue().frameworks if not offer.exhibit]),
+    )
     printing.checks(terminal.console(), checks)
     print()
     for way in ways(checks, device):

@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.frameworks import FRAMEWORKS
 from harness.doctor import kernels
-from harness.doctor.survey import Engine, Host
+from harness.doctor.survey import Engine, Host, usual
 from harness.environments import checkout, cuda, locks
 from harness.host import nvidia
 from harness.terminal import shell
@@ -143,7 +142,7 @@ def _results(host: Host) -> list[Check]:
 
 def _disk(host: Host) -> list[Check]:
     free = f"{host.free_bytes / GIGA:.0f} GB free"
-    needed = ENVIRONMENTS_BYTES * (len(FRAMEWORKS) - len(host.environments)) // len(FRAMEWORKS)
+    needed = ENVIRONMENTS_BYTES * (len(usual()) - len(host.environments)) // len(usual())
     if host.free_bytes < needed + GIGA:
         remedy = f"free {(needed + GIGA) / GIGA:.0f} GB for the environments, or move the checkout"
         return [_check("disk", "fail", free, remedy)]
@@ -188,7 +187,7 @@ def _interpreters(host: Host) -> list[Check]:
 
 
 def _environments(host: Host) -> list[Check]:
-    made = f"{len(host.environments)} of {len(FRAMEWORKS)} made"
+    made = f"{len(host.environments)} of {len(usual())} made"
     if host.damaged:
         return [
             _check(f"environment of {name}", "warn", text.partition(": the next run")[0], f"the next run{remedy}")
@@ -198,7 +197,7 @@ def _environments(host: Host) -> list[Check]:
     if host.half_made:
         remedy = "its making was interrupted; the next run makes it again"
         return [_check("environments", "warn", f"{made}, half made: {', '.join(host.half_made)}", remedy)]
-    if len(host.environments) < len(FRAMEWORKS):
+    if len(host.environments) < len(usual()):
         return [_check("environments", "ok", f"{made}; the others when they are first needed")]
     return [_check("environments", "ok", made)]
 
@@ -237,10 +236,12 @@ def _engine(host: Host) -> list[Check]:
 
 def _images(host: Host, engine: Engine) -> list[Check]:
     device = "cuda" if host.gpus else "cpu"
-    missing = [name for name in locks.asked_for(device) if f"samestep/{name}:{device}" not in engine.images]
+    missing = [
+        name for name in locks.asked_for(device) if name in usual() and f"samestep/{name}:{device}" not in engine.images
+    ]
     if not missing:
         return [_check("images", "ok", f"all for {device}")]
-    needed = IMAGES_BYTES[device] * len(missing) // len(FRAMEWORKS)
+    needed = IMAGES_BYTES[device] * len(missing) // len(usual())
     if engine.free_bytes is not None and engine.free_bytes < needed:
         remedy = f"free {needed / GIGA:.0f} GB on the engine's disk: docker system df shows what fills it"
         return [_check("images", "fail", f"{engine.free_bytes / GIGA:.0f} GB free for {len(missing)} of them", remedy)]

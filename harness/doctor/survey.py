@@ -1,6 +1,7 @@
 """The facts of this host that the doctor's checks need, collected once. Decides nothing."""
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from bench.catalogue import FrameworkError, framework_offer
 from bench.frameworks import FRAMEWORKS
 from bench.turns import reason
 from harness.doctor import kernels
@@ -167,10 +169,22 @@ def _is_writable(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
+@functools.cache
+def usual() -> tuple[str, ...]:
+    """Return the frameworks that a run may take unasked; those of the exhibit are set up where they are named."""
+    found = []
+    for name in FRAMEWORKS:
+        with contextlib.suppress(FrameworkError):  # a file that cannot be read is told elsewhere
+            if framework_offer(name).exhibit:
+                continue
+        found.append(name)
+    return tuple(found)
+
+
 def _environments(root: Path) -> tuple[str, ...]:
     made = Environments(root, "cpu")
     with contextlib.suppress(SetupError):  # a lock is not there: another line says so
-        return tuple(name for name in FRAMEWORKS if made.python(name))
+        return tuple(name for name in usual() if made.python(name))
     return ()
 
 
@@ -188,7 +202,7 @@ def _damaged(root: Path) -> Mapping[str, str]:
 def _half_made(root: Path) -> tuple[str, ...]:
     made = Environments(root, "cpu")
     with contextlib.suppress(SetupError):
-        return tuple(name for name in FRAMEWORKS if made.folder(name).exists() and not made.python(name))
+        return tuple(name for name in usual() if made.folder(name).exists() and not made.python(name))
     return ()
 
 

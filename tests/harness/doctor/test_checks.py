@@ -7,10 +7,9 @@ from typing import Any
 import pynvml
 import pytest
 
-from bench.frameworks import FRAMEWORKS
 from harness.doctor import checks, survey
 from harness.doctor.checks import Check, can_run, examine, ways
-from harness.doctor.survey import Engine, Host
+from harness.doctor.survey import Engine, Host, usual
 from harness.host import nvidia
 from harness.host.nvidia import Gpu, NvidiaError
 from harness.launchers import scratch
@@ -22,7 +21,7 @@ ENGINE = Engine(
     version="26.1.5+dfsg1",
     nvidia=True,
     free_bytes=100_000_000_000,
-    images=frozenset(f"samestep/{name}:{device}" for name in FRAMEWORKS for device in ("cpu", "cuda")),
+    images=frozenset(f"samestep/{name}:{device}" for name in usual() for device in ("cpu", "cuda")),
 )
 VENV = "samestep run --launcher venv --device cpu"
 
@@ -38,7 +37,7 @@ def found(**changes: Any) -> Host:
         missing=(),
         closed="",
         results_writable=True,
-        environments=FRAMEWORKS,
+        environments=usual(),
         no_interpreter=(),
         engine=None,
         engine_error=NO_ENGINE,
@@ -196,7 +195,7 @@ def test_an_old_driver_names_what_can_be_run_with_it() -> None:
 
 def test_images_that_do_not_fit_on_the_engines_disk_fail() -> None:
     small = dataclasses.replace(ENGINE, images=frozenset(), free_bytes=2_000_000_000)
-    assert check("images", found(engine=small)).found == f"2 GB free for {len(FRAMEWORKS)} of them"
+    assert check("images", found(engine=small)).found == f"2 GB free for {len(usual())} of them"
     assert check("images", found(engine=dataclasses.replace(small, free_bytes=9_000_000_000))).status == "warn"
 
 
