@@ -8,7 +8,8 @@ from harness.doctor.deep import cells
 from harness.plan.selection import Selection
 
 OFFER = catalogue()
-TRAINING = [framework for framework in OFFER.frameworks if framework.trains]  # engines need a model, which is exported
+# engines need a model, which is exported; the exhibit takes part where it is named
+TRAINING = [framework for framework in OFFER.frameworks if framework.trains and not framework.exhibit]
 
 
 def order(device: str, **names: tuple[str, ...]) -> tuple[Cell, ...]:
