@@ -31,7 +31,7 @@ FLOORS = (
     ("fleet",),
     ("commands", "session", "peers"),
     ("publish",),
-    ("selftest", "standalone", "compare", "doctor"),
+    ("selftest", "standalone", "compare", "doctor", "loops"),
     ("run", "report"),
     ("validity", "samplers"),
     ("store",),
