@@ -20,6 +20,7 @@ from bench.workloads import WorkloadError
 from harness.errors import OK, USAGE, SamestepError
 from harness.fleet import commands as fleet
 from harness.launchers.choose import AUTO, LAUNCHERS
+from harness.loops import commands as loops
 from harness.plan import request
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(selftest.app, name="selftest")
 app.add_typer(fleet.app, name="fleet")
+app.command("loop")(loops.loop)
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
@@ -338,24 +340,6 @@ def show(
     from harness import commands
 
     commands.show(tuple(frameworks or ()))
-
-
-@app.command()
-def loop(
-    framework: Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: today's]")] = None,
-    era: Annotated[str | None, typer.Option(help=f"Of the past, too: {', '.join((ALL, *PERIODS))}.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the table, and all that was timed, into this folder.")
-    ] = None,
-) -> None:
-    """Look into a loop: what its products cost, and where a debugger stops.
-
-    Five times x ← x · W, with every product wanted, in each framework and form: the time with them and without, lines
-    of code, and whether a breakpoint in the loop is hit. Exit codes: 0; 1 an unknown name; 3 a program failed.
-    """
-    from harness.loops import command
-
-    raise typer.Exit(command.main(framework=framework, era=era, output=output))
 
 
 def main() -> NoReturn:

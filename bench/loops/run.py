@@ -1,4 +1,4 @@
-"""Time a program of this folder, or count how often a debugger stops in its loop; from Python 3.7 on, no import of ours.
+"""Time a program of this folder, or count where a debugger stops in its loop; Python 3.7 on, without imports of ours.
 
     PYTHON run.py PROGRAM time|stop OUTPUT STEPS:X:W …
 
