@@ -30,18 +30,18 @@ def numbers(value):
     return [float(number) for number in value.reshape(-1)]
 
 
-def round_ns(call, calls):
-    """Return how long so many calls take."""
-    begin = time.perf_counter_ns()
+def round_of(call, calls):
+    """Return how long so many calls take, and the processor time of this process, of all its threads."""
+    used, begin = time.process_time_ns(), time.perf_counter_ns()
     for _ in range(calls):
         call()
-    return time.perf_counter_ns() - begin
+    return time.perf_counter_ns() - begin, time.process_time_ns() - used
 
 
 def calls_of(call):
     """Return how many calls make a round; they are made, so what compiles late has compiled."""
     calls = 1
-    while round_ns(call, calls) < ROUND_NS:
+    while round_of(call, calls)[0] < ROUND_NS:
         calls *= 2
     return calls
 
@@ -53,7 +53,7 @@ def timed(program, steps, x, w):
         begin = time.perf_counter_ns()
         built[name] = getattr(program, name)(steps, x, w)
         values = [numbers(built[name]())]
-        told[name] = {"first_ns": time.perf_counter_ns() - begin, "values": values, "round_ns": []}
+        told[name] = {"first_ns": time.perf_counter_ns() - begin, "values": values, "round_ns": [], "cpu_ns": []}
         told[name]["calls"] = calls_of(built[name])
     gc.collect()
     begin = time.perf_counter_ns()
@@ -61,7 +61,9 @@ def timed(program, steps, x, w):
         if number >= FEWEST and time.perf_counter_ns() - begin > ENOUGH_NS:
             break
         for name in ("every", "last") if number % 2 else ("last", "every"):
-            told[name]["round_ns"].append(round_ns(built[name], told[name]["calls"]))
+            wall_ns, cpu_ns = round_of(built[name], told[name]["calls"])
+            told[name]["round_ns"].append(wall_ns)
+            told[name]["cpu_ns"].append(cpu_ns)
     for name in ("every", "last"):
         told[name]["values"].append(numbers(built[name]()))
     return told

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from bench.catalogue import PERIODS, FrameworkOffer, catalogue
+from bench.catalogue import PERIODS, FrameworkOffer, catalogue, programs_missing
 from harness.environments import checkout
 from harness.environments.venvs import Environments
 from harness.errors import OK, SOME_FAILED, SelectionError, SetupError
@@ -80,7 +80,8 @@ def measured(
     program: Program, offer: FrameworkOffer, environments: Environments, lacking: str
 ) -> tuple[Row, Mapping[str, Any]]:
     """Return the row of a program, and what it told; `lacking`: why its environment is missing, or empty."""
-    if lacking:
+    is_concerned = not offer.program_modes or program.form in offer.program_modes
+    if lacking := lacking or (programs_missing(offer) if is_concerned else ""):
         return _row(program, offer, "skipped", lacking), {}
     try:
         python = interpreter(offer, environments)

@@ -8,7 +8,7 @@ from typing import Final
 
 from harness import format
 from harness.loops.programs import Program
-from harness.loops.truth import LOOPS, Cost, Stops
+from harness.loops.truth import FULL, LOOPS, Cost, Stops
 
 NAME: Final = "loop"
 
@@ -44,7 +44,15 @@ def markdown(rows: Sequence[Row]) -> list[str]:
         stops = row.stops.words if row.stops else format.NONE
         lines.append(f"| {name} | {code} | {stops} | {cells} |")
     notes = [f"{row.title} {row.program.form}: {row.status}: {row.reason}" for row in rows if row.status != "ok"]
+    notes += [note for row in rows if (note := _disturbed(row))]
     return [*lines, *([""] if notes else []), *notes]
+
+
+def _disturbed(row: Row) -> str:
+    """Return that other work ran, or a call waited; empty: the rounds had a processor."""
+    shares = [f"{format.percent(cost.cpu_share)} at {cost.steps} steps" for cost in row.costs if cost.cpu_share < FULL]
+    told = f"{row.title} {row.program.form}: other work ran, or it waited: its rounds got {format.listed(shares)}"
+    return f"{told} of a processor" if shares else ""
 
 
 def _cost(cost: Cost | None) -> str:
@@ -72,6 +80,7 @@ def _record(row: Row, cost: Cost | None) -> dict[str, format.Value]:
         "every_vs_last": cost.ratio if cost else None,
         "every_vs_last_low": cost.low if cost else None,
         "every_vs_last_high": cost.high if cost else None,
+        "cpu_share": cost.cpu_share if cost else None,
         "every_first_ns": cost.every_first_ns if cost else None,
         "last_first_ns": cost.last_first_ns if cost else None,
         "every_lines": row.program.every_lines,

@@ -17,6 +17,7 @@ LOOPS: Final = (
     Loop(steps=500, x=3.0, w=1.01),
 )
 LOOKED_INTO: Final = LOOPS[:1]  # by a debugger
+FULL: Final = 0.9  # the share of a processor below which rounds are called disturbed, as by the flag STOLEN
 ROUNDING: Final = 2.0**-24  # the largest relative error of one product in float32
 
 
@@ -30,6 +31,7 @@ class Cost:
     ratio: float  # each ÷ last, median of neighbouring rounds
     low: float  # the middle half of those ratios
     high: float
+    cpu_share: float  # processor time ÷ time of all rounds; below 1 the process waited, or other work ran
     every_first_ns: int  # building and the first call
     last_first_ns: int
 
@@ -93,6 +95,7 @@ def cost(told: Mapping[str, Any]) -> Cost:
         ratio=statistics.median(ratios),
         low=low,
         high=high,
+        cpu_share=sum(every["cpu_ns"] + last["cpu_ns"]) / sum(every["round_ns"] + last["round_ns"]),
         every_first_ns=every["first_ns"],
         last_first_ns=last["first_ns"],
     )

@@ -1,5 +1,6 @@
 """The programs as they are read and run: NumPy's in this interpreter, planted ones that fail, and what is chosen."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from bench.catalogue import FrameworkOffer, catalogue
+from harness.environments.checkout import ROOT
+from harness.environments.venvs import Environments
 from harness.errors import SelectionError, SetupError
 from harness.loops import programs, session, table
 from harness.loops.programs import Loop, Place, Program
@@ -69,6 +72,12 @@ def test_numpy_is_stepped_through_and_timed(place: Place) -> None:
     assert row.python == sys.version.split()[0]
     shown = "\n".join(table.markdown([row]))
     assert "| each step |" in shown
+    busy, idle = (
+        dataclasses.replace(row, costs=tuple(dataclasses.replace(cost, cpu_share=share) for cost in row.costs))
+        for share in (0.95, 0.5)
+    )
+    assert table.markdown([busy])[-1].startswith("|")
+    assert table.markdown([idle])[-1].startswith("NumPy eager: other work ran, or it waited: its rounds got 50")
     kept = table.records([row])
     assert [record["steps"] for record in kept] == [5, 50, 500]
     assert table.as_csv([row]).count("\n") == 1 + 3
@@ -136,6 +145,14 @@ def test_an_unknown_framework_and_era_are_named() -> None:
         names(framework=("teano",))
     with pytest.raises(SelectionError, match="There is no era 'stone'"):
         names(era=("stone",))
+
+
+def test_without_its_compiler_a_program_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    program = next(program for program in programs.programs() if program.framework == "theano")
+    row, told = session.measured(program, OFFERS["theano"], Environments(ROOT, "cpu"), "")
+    assert (row.status, told) == ("skipped", {})
+    assert "g++" in row.reason
 
 
 @pytest.mark.usefixtures("brief")

@@ -74,10 +74,17 @@ def test_stops_in_words(first: int, later: int, words: str) -> None:
 
 
 def told(every: list[int], last: list[int], calls: tuple[int, int] = (1, 1)) -> dict[str, Any]:
+    half = [ns // 2 for ns in every], [ns // 2 for ns in last]
     return {
         "steps": 5,
-        "every": {"round_ns": every, "calls": calls[0], "first_ns": 7, "values": [[6, 12, 24, 48, 96]] * 2},
-        "last": {"round_ns": last, "calls": calls[1], "first_ns": 8, "values": [[96]] * 2},
+        "every": {
+            "round_ns": every,
+            "cpu_ns": half[0],
+            "calls": calls[0],
+            "first_ns": 7,
+            "values": [[6, 12, 24, 48, 96]] * 2,
+        },
+        "last": {"round_ns": last, "cpu_ns": half[1], "calls": calls[1], "first_ns": 8, "values": [[96]] * 2},
     }
 
 
@@ -86,6 +93,7 @@ def test_a_ratio_is_that_of_neighbouring_rounds_for_each_call() -> None:
     assert (cost.every_ns, cost.last_ns) == (200, 75)
     assert cost.ratio == 2  # of 2, 2 and 6
     assert cost.low <= cost.ratio <= cost.high
+    assert cost.cpu_share == 0.5
 
 
 @pytest.mark.parametrize("name", ["every", "last"])
