@@ -20,6 +20,7 @@ from bench.workloads import WorkloadError
 from harness.errors import OK, USAGE, SamestepError
 from harness.fleet import commands as fleet
 from harness.launchers.choose import AUTO, LAUNCHERS
+from harness.loops import commands as loops
 from harness.plan import request
 from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(selftest.app, name="selftest")
 app.add_typer(fleet.app, name="fleet")
+app.command("loop")(loops.loop)
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]

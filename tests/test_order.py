@@ -31,7 +31,7 @@ FLOORS = (
     ("fleet",),
     ("commands", "session", "peers"),
     ("publish",),
-    ("selftest", "standalone", "compare", "doctor"),
+    ("selftest", "standalone", "compare", "doctor", "loops"),
     ("run", "report"),
     ("validity", "samplers"),
     ("store",),
@@ -163,7 +163,7 @@ def test_bench_knows_nothing_of_the_host(path: Path) -> None:
     of_its_environment = {"pyarrow"} if path == ROOT / "bench" / "streams" / "_parquet.py" else set()
     of_the_host = {"harness", "pandas", "docker", "rich", "typer", "pyarrow", "vl_convert", "tests"}
     assert not tops & of_the_host - of_its_environment
-    if not {"frameworks", "hello", "exports", "streams", "parallel", "eras"} & set(path.parts):
+    if not {"frameworks", "hello", "exports", "streams", "parallel", "eras", "loops"} & set(path.parts):
         assert not tops & FRAMEWORK_LIBRARIES
     if "exports" not in path.parts:
         assert not tops & EXPORTERS, "a timed process loads no exporter"
