@@ -45,8 +45,10 @@ def test_with_ranks_a_cell_has_its_part_of_the_cpu_set() -> None:
     of_run: dict[str, Any] = {"cpus": (1, 2, 3, 4), "ranks": 2}
 
     def ranked(ranks: int, *cpus: int) -> Record:
-        of = cell(ranks=ranks, scaling="strong" if ranks else "")
-        return dataclasses.replace(at(*cpus, allowed=cpus), cell=of)
+        of = cell(mode="ddp", ranks=ranks, scaling="strong") if ranks else cell()
+        record = at(*cpus, allowed=cpus)
+        assert record.proof
+        return dataclasses.replace(record, cell=of, proof=dataclasses.replace(record.proof, mode=of.mode))
 
     assert [
         reason(ranked(count, *cpus), **of_run) for count, cpus in ((0, (1, 2)), (1, (1, 2)), (2, (1, 2, 3, 4)))
