@@ -243,9 +243,10 @@ def service(name: str, root: Path = locks.ROOT) -> str:
     arguments += [f"PARENT: {parent}"] if parent else []
     arguments += [f'SYSTEM_PACKAGES: "{packages}"'] if packages else []
     arguments += [f'REQUIRE_CUDA: "{demanded}"'] if demanded else []
-    arguments += [f"GUEST: {guest}"] if (guest := guests.context(root, owner)) else []
+    guest = guests.context(root, owner)
+    arguments += [f"GUEST: {guest}"] if guest else []
     image = f'"samestep/{owner}:${{SAMESTEP_DEVICE:-cuda}}"'
-    build = f"build: {{ <<: *build, args: {{ {', '.join(arguments)} }} }}"
+    build = f"build: {{ <<: *{guest or 'build'}, args: {{ {', '.join(arguments)} }} }}"
     profiles = f"profiles: [{', '.join(_profiles(name, root))}]"
     return f"  {name}: {{ <<: *worker, {profiles}, image: {image}, {build}, command: {name} }}"
 
