@@ -146,6 +146,6 @@ def _require(record: Record) -> None:
     if record.proof is not None and threads is not None:
         require_mode(record.cell, threads, record.proof)
     if record.timing is not None and threads is not None:
-        require_threads(threads, record.timing)
+        require_threads(threads * max(1, record.cell.ranks), record.timing)  # of all ranks, as the process itself asks
     if record.memory is not None:
         require_no_allocations(record.memory)

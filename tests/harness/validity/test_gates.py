@@ -37,6 +37,13 @@ def test_its_own_proof_condemns_it(changes: dict[str, Any], reason: str) -> None
     assert reasons(good, wrong)[1].startswith(reason)
 
 
+@pytest.mark.parametrize(("used", "reason"), [(1.9, ""), (2.5, "threads: 2 asked for, 2.50 used")])
+def test_the_ranks_of_a_step_may_use_the_threads_of_them_all(used: float, reason: str) -> None:
+    busy = timing(process_cpu_ns=round(used * 10**9), process_wall_ns=10**9)
+    over_two = record(cell(mode="ddp", ranks=2, scaling="strong"), proof=proof(mode="ddp"), timing=busy)
+    assert reasons(over_two)[0].startswith(reason) if reason else reasons(over_two) == [""]
+
+
 def test_who_was_handed_other_bytes_than_the_others_is_named() -> None:
     others = [record(cell(framework=name)) for name in ("jax", "flax")]
     wrong = record(accuracy=accuracy(data_sha256="f" * 64))
