@@ -45,6 +45,7 @@ class Cell:
     stream: str = ""  # size of the data set that is streamed, such as "64MB"; empty: the input is resident
     ranks: int = 0  # above 0: a data-parallel step over so many ranks, by a strategy under bench/parallel
     scaling: str = ""  # "strong": the ranks share the workload's batch; "weak": each has as many rows; empty: no ranks
+    variant: str = ""  # of the framework's environment: "0.9.2", "keras==3.14,jax==0.10.2", "py3.13"; empty: as locked
     track: Track = "identical"  # "identical": proved to do the same arithmetic; "idiomatic": the hello world
     # "memory" and "energy": the identical cell again, in separate replicates that are not timed; "cold": its start.
     # On the tracks "limits" and "sentinel" (the drift probe) workload, optimizer, size and precision are empty.
@@ -57,9 +58,14 @@ class Cell:
         return self.ranks if self.scaling == "weak" else 1
 
     @property
+    def framework_id(self) -> str:
+        """The framework and its variant, as on the command line: "jax@0.9.2"; what an environment is made for."""
+        return f"{self.framework}@{self.variant}" if self.variant else self.framework
+
+    @property
     def id(self) -> str:
         """Fields joined by slashes: unique, stable, fit for messages and file names once slashes are replaced."""
-        fields = [self.framework, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
+        fields = [self.framework_id, self.mode, self.workload, self.optimizer, self.size, self.precision, self.device]
         batch = [f"b{self.batch}"] if self.batch else []
         stream = [self.stream] if self.stream else []
         ranks = [f"r{self.ranks}-{self.scaling}"] if self.ranks else []

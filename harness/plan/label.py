@@ -8,14 +8,14 @@ from bench.reference.precision import FLOAT32
 def name(cell: Cell) -> str:
     """Return the name of `cell` for people: what differs from the defaults is in it."""
     if cell.track == "idiomatic":
-        return f"{cell.framework} hello world"
+        return f"{cell.framework_id} hello world"
     if cell.track == "export":
         batch = f" {cell.size} batch {cell.batch}" if cell.batch else f" {cell.optimizer}"
-        return f"{cell.framework} {cell.mode.replace('-', ' ')} {cell.workload}{batch}"
+        return f"{cell.framework_id} {cell.mode.replace('-', ' ')} {cell.workload}{batch}"
     if cell.track == "limits":
-        return f"{cell.framework} limits"
+        return f"{cell.framework_id} limits"
     if cell.track == DRIFT_PROBE:
-        return f"{cell.framework} drift probe"
+        return f"{cell.framework_id} drift probe"
     size = "" if cell.size == "base" else f" {cell.size}"  # of a workload with one size
     precision = "" if cell.precision == FLOAT32 else f" {cell.precision}"
     policy = "" if cell.allocator == DEFAULT_POLICY else f" {cell.allocator}"
@@ -24,7 +24,7 @@ def name(cell: Cell) -> str:
     )
     work = f"batch {cell.batch}" if cell.batch else cell.optimizer
     work = f"{work} from {cell.stream}" if cell.stream else work
-    return f"{cell.framework} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{ranks(cell)}{track}"
+    return f"{cell.framework_id} {cell.mode} {cell.workload}{size} {work}{precision}{policy}{ranks(cell)}{track}"
 
 
 def ranks(cell: Cell) -> str:

@@ -61,6 +61,7 @@ class Result:
     batch: int = 0  # of an inference at a stated batch; 0: the workload's own, and what older sites have
     ranks: int = 0  # of a data-parallel step; 0: it is none, and what older sites have
     scaling: str = ""  # "strong" or "weak"; empty: no ranks
+    variant: str = ""  # of the framework's environment; empty: as locked
     machine: tuple[str, ...]  # what has to be the same to be compared, as `harness.compare.match.FACTS`
 
     @property
@@ -269,6 +270,7 @@ def _result(run: Run, row: StepRow) -> Result:
         batch=cell.batch,
         ranks=cell.ranks,
         scaling=cell.scaling,
+        variant=cell.variant,
         status=row.status,
         reason=row.reason,
         inference=row.is_inference,

@@ -54,4 +54,5 @@ def cell_folder(cell: Cell) -> str:
     """Return the folder of a cell: its permanent address, whatever runs have it."""
     parts = [*(getattr(cell, part) for part in CELL_PARTS), *([f"batch{cell.batch}"] if cell.batch else [])]
     parts += [f"ranks{cell.ranks}", cell.scaling] if cell.ranks else []
+    parts += [cell.variant] if cell.variant else []
     return f"cells/{segment(cell.framework)}/{segment(cell.mode)}/{segment(*parts)}"

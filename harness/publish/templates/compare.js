@@ -2,7 +2,7 @@
 // Compares two runs of the site as `samestep compare` matches and estimates them, without its verdicts. The data of a run
 // come as a script that calls samestepRun, which works from the disk, too.
 const SITE = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "batch", "ranks", "scaling"];
+const FIELDS = ["framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "batch", "ranks", "scaling", "variant"];
 const loaded = new Map();
 
 function samestepRun(data) {
