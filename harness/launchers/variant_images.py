@@ -11,19 +11,19 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import docker
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from harness.environments import locks
+from harness.environments import locks, pins, venvs
 from harness.launchers import images
 from harness.launchers.base import Say
 
 REPOSITORY: Final = "samestep"
-WHEELS: Final = "wheels"  # beside the lock of a variant: those that it was given as files
 
 
 class VariantImages:
@@ -70,17 +70,34 @@ class VariantImages:
 
     @contextlib.contextmanager
     def _wheelhouse(self, lock: Path) -> Iterator[Mapping[str, str]]:
-        """Yield the variables of the build; its wheelhouse has the wheels that the variant was given, too."""
-        own = lock.parent / WHEELS
-        if not own.is_dir():
+        """Yield the variables of the build.
+
+        Its wheelhouse has the wheels that the variant was given as files, too, and those of its lock that lie in
+        folders that pip is configured for.
+        """
+        usual = images.wheelhouse(self._device, self._environ)
+        own = [*_wheels(lock.parent / venvs.WHEELS), *_locked(lock, locks.folders_of_wheels(self._environ))]
+        if not own:
             yield self._environ
             return
-        usual = images.wheelhouse(self._device, self._environ)
         with TemporaryDirectory(prefix="samestep-wheels-") as both:
-            for folder in filter(None, (usual, own)):
-                for wheel in Path(folder).glob("*.whl"):
-                    shutil.copyfile(wheel, Path(both) / wheel.name)
+            for wheel in (*(_wheels(Path(usual)) if usual else ()), *own):
+                shutil.copyfile(wheel, Path(both) / wheel.name)
             yield {**self._environ, "SAMESTEP_WHEELHOUSE": both}
+
+
+def _wheels(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.whl"))
+
+
+def _locked(lock: Path, folders: Sequence[str]) -> Iterator[Path]:
+    """Yield the wheels in `folders`, as far as these are on this host, of packages as they are in `lock`."""
+    wanted = pins.of(lock.read_text(encoding="utf-8"))
+    for wheel in (each for folder in folders if "://" not in folder for each in _wheels(Path(folder))):
+        with contextlib.suppress(InvalidWheelFilename):
+            name, version, _, _ = parse_wheel_filename(wheel.name)
+            if wanted.get(name) == str(version):
+                yield wheel
 
 
 def context(root: Path, copy: Path, lock: Path, framework: str, device: str) -> Path:

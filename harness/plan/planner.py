@@ -57,7 +57,7 @@ def planned_run(
         request.one_of("launcher", name, (choose.AUTO, *choose.LAUNCHERS))
     offer = catalogue()
     if elsewhere:
-        specs.require_locked(requested.selection.framework, whom="what is run on other hosts")
+        specs.require_locked(requested.selection.framework, whom="a fleet")
     requested, varied = variants.named(requested, offer.frameworks, device)
     selected = selection.cells(offer, requested.selection, profile, device)
     used = dict.fromkeys(map(specs.framework, models.started(offer.frameworks, selected)))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from harness.errors import SelectionError
+from harness.format import shortened_name
 
 AT: Final = "@"
 PYTHON: Final = re.compile(r"py\d+\.\d+")
@@ -68,8 +69,10 @@ def variants(name: str, framework_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def require_locked(specs: Iterable[str], *, whom: str) -> None:
-    """Raise SelectionError for a variant where only the locked environments can be used; `whom`: what cannot."""
+    """Raise SelectionError for a variant where only the locked environments are run; `whom`: what runs them."""
     for spec in specs:
         if is_variant(spec):
             name = framework(spec)
-            raise SelectionError(f"{spec}: {whom} has the locked environments alone, name {name} without {AT}.")
+            raise SelectionError(
+                f"{shortened_name(spec)}: {whom} runs the locked environments alone; name {name} without {AT}."
+            )

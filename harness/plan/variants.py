@@ -8,6 +8,7 @@ from bench.catalogue import FrameworkOffer
 from harness.environments import guests, locks, npm, variants
 from harness.environments.variants import Resolved, Variant
 from harness.errors import SelectionError
+from harness.format import shortened_name
 from harness.plan import selection, specs
 from harness.plan.request import Request
 
@@ -55,7 +56,6 @@ def resolved(
     """
     found = []
     for variant in wanted:
-        folder.mkdir(exist_ok=True)
         one = variants.resolve(variant, root, device, folder)
         say(f"{one.framework_id}: {differences(one)}")
         found.append(one)
@@ -71,13 +71,14 @@ def differences(variant: Resolved) -> str:
 
 def _require_own_packages(spec: str, offer: FrameworkOffer, root: Path) -> None:
     """Raise SelectionError for a variant of what computes with the packages of another, or with a guest's."""
+    as_locked = f"It runs as locked: name {offer.name} without {specs.AT}."
     if offer.packages:
         raise SelectionError(
-            f"{spec}: {offer.name} runs in the environment of {offer.packages} and has no variants of its own. It runs"
-            f" as locked: name {offer.name} without {specs.AT}."
+            f"{shortened_name(spec)}: {offer.name} runs in the environment of {offer.packages} and has no variants of"
+            f" its own. {as_locked}"
         )
     if guests.files(root, offer.name) or npm.files(root, offer.name):
         raise SelectionError(
-            f"{spec}: {offer.name} computes in a guest, whose packages for node or an older Python a variant does not"
-            f" change. It runs as locked: name {offer.name} without {specs.AT}."
+            f"{shortened_name(spec)}: {offer.name} computes in a guest, whose packages for node or an older Python a"
+            f" variant does not change. {as_locked}"
         )
