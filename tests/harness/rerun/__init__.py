@@ -1,0 +1,1 @@
+"""Tests of a fleet's parts, without a cluster."""
