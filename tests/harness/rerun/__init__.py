@@ -1,1 +1,1 @@
-"""Tests of a fleet's parts, without a cluster."""
+"""Tests of runs made again."""
