@@ -26,6 +26,7 @@ from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
 from harness.plan.selection import ALL
 from harness.report.exporters import EXPORTERS
+from harness.rerun import commands as again
 from harness.selftest import commands as selftest
 from harness.terminal import failures
 from harness.terminal import streams as terminal
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.add_typer(selftest.app, name="selftest")
 app.add_typer(fleet.app, name="fleet")
 app.command("loop")(loops.loop)
+app.command("rerun")(again.rerun)
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]

@@ -30,6 +30,10 @@ def named(
         if not specs.is_variant(spec):
             names.append(spec)
             continue
+        if spec in requested.kept:
+            names.append(spec)
+            found[spec] = Variant(framework=specs.framework(spec), name=spec.partition(specs.AT)[2])
+            continue
         offer = selection.known("framework", specs.framework(spec), valid)
         _require_own_packages(spec, offer, root)
         variant = variants.parsed(specs.with_underscores(spec), root, device)

@@ -77,6 +77,9 @@ class Packages:
     def damage(self, framework: str) -> str:
         return ""
 
+    def inventory(self, framework: str) -> str:
+        return f"inventory of {framework}"
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
