@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.report.charts import compile, engine, peak
 from harness.report.charts.artifacts import artifacts
-from harness.report.charts.cells import Group, groups, hue_numbers
+from harness.report.charts.cells import Group, groups
 from harness.report.charts.chart import Chart
 from harness.report.charts.costs import costs
 from harness.report.charts.eras import timeline
@@ -20,6 +20,7 @@ from harness.report.charts.scaling import scaling
 from harness.report.charts.steps import steps
 from harness.report.charts.streaming import streaming
 from harness.report.charts.works import not_drawn
+from harness.report.hues import hue_numbers
 from harness.report.tables.all import Tables
 from harness.terminal.failures import brief
 from harness.validity.results import Run
