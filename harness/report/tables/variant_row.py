@@ -69,6 +69,7 @@ def variant_rows(
         return ()
     peaks = {row.cell: peak_bytes(row) for row in memory}
     deviations = {row.cell: row.accuracy.max_loss_deviation for row in accuracy if row.accuracy and row.status == "ok"}
+    sizes = _installed_bytes(run)
     records, ratios = by_cell(run, "identical"), ratios_of(run)
     made = []
     for cell in _ordered(rows, names):
@@ -76,7 +77,8 @@ def variant_rows(
         own = _Side(rows[cell], records[cell])
         other = _Side(rows[reference], records[reference]) if reference in rows else None
         row = _row(run, own, None if other is None or reference == cell else other, ratios)
-        made.append(replace(row, reference=reference, peak_bytes=peaks.get(cell), deviation=deviations.get(cell)))
+        row = replace(row, peak_bytes=peaks.get(cell), deviation=deviations.get(cell))
+        made.append(replace(row, reference=reference, installed_bytes=sizes.get(cell.framework_id)))
     return _judged(made, ratios, floor_of(run), is_first_look=run.is_first_look)
 
 
@@ -153,6 +155,15 @@ def _row(run: Run, own: _Side, other: _Side | None, ratios: Ratios) -> VariantRo
         python=environment.python.partition(" ")[0] if environment else "",
         changed=facts.changed if facts else (),
     )
+
+
+def _installed_bytes(run: Run) -> dict[str, int]:
+    """Return the size of each environment's packages, by framework and variant."""
+    found: dict[str, int] = {}
+    for record in run.records:
+        if record.environment and record.environment.installed_bytes is not None:
+            found.setdefault(record.cell.framework_id, record.environment.installed_bytes)
+    return found
 
 
 def _named(cell: Cell) -> tuple[str, str]:
