@@ -19,6 +19,7 @@ from harness.report.charts.parts import parts
 from harness.report.charts.scaling import scaling
 from harness.report.charts.steps import steps
 from harness.report.charts.streaming import streaming
+from harness.report.charts.variants import variants
 from harness.report.charts.works import not_drawn
 from harness.report.hues import hue_numbers
 from harness.report.tables.all import Tables
@@ -39,6 +40,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
     found = groups(run, tables)
     drawings: Mapping[str, Callable[[], Sequence[Chart | None]]] = {
         "scaling": lambda: scaling(tables.scaling.rows, hues, run.facts, caveat),
+        "variants": lambda: (variants(tables.variants.rows, hues, caveat),),
         "steps": lambda: steps(found, caveat),
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),

@@ -37,11 +37,11 @@ def sentences(rows: Sequence[VariantRow]) -> tuple[str, ...]:
     return tuple(
         labelled(f"{said}.", min(len(row.ratios) for row in of if row.told))
         for of in _by_variant(rows)
-        if (said := _told(of, _varying(rows)))
+        if (said := _told(of, varying(rows)))
     )
 
 
-def _told(rows: Sequence[VariantRow], varying: Sequence[str]) -> str:
+def _told(rows: Sequence[VariantRow], names: Sequence[str]) -> str:
     """Return in which cells a variant is slower or faster than the reference, or as fast; empty: it is not told."""
     known = [row for row in rows if row.ratio is not None and row.told is not None]
     other = _name(rows[0].framework, rows[0].reference.variant)
@@ -49,13 +49,13 @@ def _told(rows: Sequence[VariantRow], varying: Sequence[str]) -> str:
     for verdict in ("slower", "faster"):
         of = sorted((row for row in known if row.told == verdict), key=_distance, reverse=True)
         if of:
-            named = [f"{_where(row.cell, varying)}: {_in_words(row.ratio)}" for row in of[:FEW]]
+            named = [f"{where(row.cell, names)}: {_in_words(row.ratio)}" for row in of[:FEW]]
             more = [f"{len(of) - FEW} more"] if len(of) > FEW else []
             parts.append(f"{verdict} than {other} in {', in '.join(named)}{' and in ' + more[0] if more else ''}")
     same = [row for row in known if row.told == "same"]
     if same:
-        where = _where(same[0].cell, varying) if len(same) == 1 else f"{len(same)} of {count(len(known), 'cell')}"
-        parts.append(f"as fast as {other} within 1 % in {where}")
+        place = where(same[0].cell, names) if len(same) == 1 else f"{len(same)} of {count(len(known), 'cell')}"
+        parts.append(f"as fast as {other} within 1 % in {place}")
     return f"{rows[0].title} is told {'; '.join(parts)}" if parts else ""
 
 
@@ -73,14 +73,15 @@ def _by_variant(rows: Iterable[VariantRow]) -> list[list[VariantRow]]:
     return list(groups.values())
 
 
-def _varying(rows: Iterable[VariantRow]) -> list[str]:
+def varying(rows: Iterable[VariantRow]) -> list[str]:
     """Return the fields of a work that a sentence has to name: the workload, and those in which the rows differ."""
     rows = list(rows)
     return [name for name in WORK if name == WORK[0] or len({getattr(row.cell, name) for row in rows}) > 1]
 
 
-def _where(cell: Cell, varying: Sequence[str]) -> str:
-    work = " ".join(str(getattr(cell, name)) for name in varying)
+def where(cell: Cell, names: Sequence[str]) -> str:
+    """Return the mode and the work of `cell` in words: the values of the fields in `names`, which `varying` returns."""
+    work = " ".join(str(getattr(cell, name)) for name in names)
     batch = f" batch {cell.batch}" if cell.batch else ""
     return f"{cell.mode} on {work}{batch}{ranks(cell)}"
 
