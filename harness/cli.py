@@ -48,7 +48,9 @@ app.command("rerun")(again.rerun)
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
 Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two by comma: side by side.")]
 REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
-    "framework": Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")],
+    "framework": Annotated[
+        str | None, typer.Option(help="Frameworks, separated by commas; jax@0.9.2: in that version. [default: all]")
+    ],
     "workload": Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")],
     "mode": Annotated[
         str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")

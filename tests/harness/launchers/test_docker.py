@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from docker.errors import APIError, ImageNotFound
@@ -128,9 +128,9 @@ def test_says_which_images_are_missing_and_how_to_build_them() -> None:
 
 
 class Variants:
-    """The image of jax@0.9.2 and that of jax@0.9.1, which cannot be built; another engine's, for what is built."""
+    """The images of jax@0.9.2 and of jax@0.9.1, which cannot be built."""
 
-    NAMES = {"jax@0.9.2": "samestep/jax:cpu-py311-01234567", "jax@0.9.1": "samestep/jax:cpu-py311-76543210"}
+    NAMES: ClassVar = {"jax@0.9.2": "samestep/jax:cpu-py311-01234567", "jax@0.9.1": "samestep/jax:cpu-py311-76543210"}
 
     def __init__(self) -> None:
         self.built: list[str] = []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_without_variants_and_locks_a_run_has_no_such_folder(tmp_path: Path) -> 
     locks.keep(tmp_path / "nothing", factories.run_facts(), tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert locks.kept([], tmp_path) == {}
+
+
+def test_without_variants_there_are_the_locks_of_the_frameworks_alone(run: Path, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "code" / "locks")
+    (tmp_path / "other").mkdir()
+    locks.keep(tmp_path / "code", dataclasses.replace(FACTS, variants=()), tmp_path / "other")
+    found = {path.name for path in (tmp_path / "other" / "locks").iterdir()}
+    assert found == {Path(name).name for name in FILES}
 
 
 def test_a_lock_that_was_changed_is_refused(run: Path) -> None:
