@@ -215,6 +215,14 @@ def test_a_run_of_an_older_samestep_is_refused_with_its_selection(tmp_path: Path
         again.rerun("before", tmp_path)
 
 
+def test_a_run_in_images_needs_the_locks_of_the_checkout(tmp_path: Path) -> None:
+    locked = next(pair for pair in code() if pair[0].startswith("images/"))
+    write(tmp_path / "before", simple(launcher="docker", code=((locked[0], "00"),), commit="0123abc"))
+    with pytest.raises(StoreError) as error:
+        again.rerun("before", tmp_path)
+    assert str(error.value).endswith(f"{locked[0]} is not that of the run: git checkout 0123abc, then samestep build.")
+
+
 def test_a_variant_that_was_kept_is_asked_for_where_no_launcher_has_variants() -> None:
     asked = dataclasses.replace(parsed(framework="jax@0.9.2", profile="look"), kept=("jax@0.9.2",))
     with pytest.raises(SelectionError, match="--launcher here has one interpreter"):
