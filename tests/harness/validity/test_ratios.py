@@ -78,9 +78,9 @@ def varied(blocks: int, *, takes_turns: bool = True) -> Run:
 
 def test_a_variant_is_compared_with_the_reference_and_has_to_be_as_precise_as_a_run_needs() -> None:
     newest = cell(variant="2.9")
-    ratios = Ratios(varied(6))
+    ratios = Ratios(varied(20))
     by_block = ratios.to_reference(newest)
-    assert by_block.keys() == set(range(1, 7))
+    assert by_block.keys() == set(range(1, 21))
     assert np.mean([*by_block.values()]) == pytest.approx(1.1, rel=0.02)
     assert ratios.to_reference(EAGER) == {}
     assert (ratios.is_narrow(EAGER), ratios.is_narrow(newest)) == (True, True)
