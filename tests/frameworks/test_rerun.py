@@ -1,4 +1,4 @@
-"""A run with a wheel of one's own, really made again elsewhere: from its folder alone, into an identical environment."""
+"""A run with a wheel of one's own, really made again elsewhere: from its folder alone, in an identical environment."""
 
 import os
 import shutil
