@@ -1,6 +1,8 @@
 """The locks of variants in a run's folder: kept there, and refused when they are others than those it began with."""
 
+import dataclasses
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from harness.environments.variants import Resolved
 from harness.errors import StoreError
 from harness.store import locks
+from tests import factories
 
 LOCK = "jax==0.9.2 \\\n    --hash=sha256:00\n"
 RESOLVED = Resolved(
@@ -19,27 +22,42 @@ RESOLVED = Resolved(
 )
 
 
+OWN = "images/locks/jax.cpu-py311.txt"
+FACTS = factories.run_facts(variants=(RESOLVED,), code=(("bench/a.py", "00"), (OWN, "11")))
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """The folder of a run that keeps a lock and a wheel."""
-    made, run = tmp_path / "made", tmp_path / "run"
-    (made / "wheels").mkdir(parents=True)
+def code(tmp_path: Path) -> Path:
+    """A snapshot with the lock of a framework, that of its variant, and a wheel."""
+    code = tmp_path / "code"
+    (code / "images" / "locks").mkdir(parents=True)
+    (code / OWN).write_text("jax==0.10.2\n")
+    (code / "locks" / "wheels").mkdir(parents=True)
+    (code / "locks" / RESOLVED.lock).write_text(LOCK)
+    (code / "locks" / "wheels" / "a.whl").write_bytes(b"wheel")
+    return code
+
+
+@pytest.fixture
+def run(tmp_path: Path, code: Path) -> Path:
+    """The folder of a run that keeps them."""
+    run = tmp_path / "run"
     run.mkdir()
-    (made / RESOLVED.lock).write_text(LOCK)
-    (made / "wheels" / "a.whl").write_bytes(b"wheel")
-    locks.keep(made, run)
+    locks.keep(code, FACTS, run)
     return run
 
 
 def test_locks_and_wheels_are_kept_and_found_by_their_variants(run: Path) -> None:
     assert locks.kept([RESOLVED], run) == {"jax@0.9.2": run / "locks" / RESOLVED.lock}
     assert (run / "locks" / RESOLVED.lock).read_text() == LOCK
+    assert (run / "locks" / "jax.cpu-py311.txt").read_text() == "jax==0.10.2\n"
     assert (run / "locks" / "wheels" / "a.whl").read_bytes() == b"wheel"
 
 
-def test_without_variants_a_run_has_no_such_folder(tmp_path: Path) -> None:
-    locks.keep(tmp_path / "nothing", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_without_variants_there_are_the_locks_of_the_frameworks_alone(tmp_path: Path, code: Path) -> None:
+    shutil.rmtree(code / "locks")
+    locks.keep(code, dataclasses.replace(FACTS, variants=()), tmp_path)
+    assert [path.name for path in (tmp_path / "locks").iterdir()] == ["jax.cpu-py311.txt"]
     assert locks.kept([], tmp_path) == {}
 
 
@@ -55,10 +73,7 @@ def test_a_lock_that_is_gone_is_named_with_its_variant(run: Path) -> None:
         locks.kept([RESOLVED], run)
 
 
-def test_locks_that_cannot_be_written_are_a_sentence(tmp_path: Path) -> None:
-    made = tmp_path / "made"
-    made.mkdir()
-    (made / "a.txt").write_text("")
+def test_locks_that_cannot_be_written_are_a_sentence(tmp_path: Path, code: Path) -> None:
     (tmp_path / "run").write_text("no folder")
     with pytest.raises(StoreError, match=r"run/locks cannot be written: Not a directory\.$"):
-        locks.keep(made, tmp_path / "run")
+        locks.keep(code, FACTS, tmp_path / "run")
