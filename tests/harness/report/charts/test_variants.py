@@ -1,6 +1,7 @@
 """The chart of variants: what is drawn of known records."""
 
 import dataclasses
+import functools
 import re
 
 from harness.report.charts.chart import Chart
@@ -16,8 +17,13 @@ def drawn(of: Run) -> Chart:
     return chart
 
 
+@functools.cache
+def varied() -> Chart:
+    return drawn(varied_run())
+
+
 def test_has_a_row_for_each_mode_and_work_of_each_variant_the_smallest_first() -> None:
-    chart = drawn(varied_run())
+    chart = varied()
     for svg in (chart.svg, chart.narrow_svg):
         assert svg.count("JAX@0.10.2") == 4
         assert svg.count("NumPy@2.3.5") == 2
@@ -27,7 +33,7 @@ def test_has_a_row_for_each_mode_and_work_of_each_variant_the_smallest_first() -
 
 
 def test_shows_each_ratio_with_its_interval_and_one_on_the_axis() -> None:
-    svg = drawn(varied_run()).svg
+    svg = varied().svg
     assert re.search(r">1\.0[34]\d<", svg)
     assert re.search(r">0\.9[45]\d<", svg)
     assert len(re.findall(r">\d\.\d{3} – \d\.\d{3}<", svg)) == 6
@@ -35,7 +41,7 @@ def test_shows_each_ratio_with_its_interval_and_one_on_the_axis() -> None:
 
 
 def test_what_is_not_told_is_hollow() -> None:
-    assert drawn(varied_run()).svg.count("var(--ground)") > 0, "the four that are the same"
+    assert varied().svg.count("var(--ground)") > 0, "the four that are the same"
     one = varied_run([each for each in records() if (each.cell.mode, each.cell.workload) == ("jit", "mlp")])
     assert "var(--ground)" not in drawn(one).svg
 

@@ -1,6 +1,7 @@
 """What the page and the terminal say of a run of variants: two variants of a framework are not two frameworks."""
 
 import dataclasses
+import functools
 import json
 import re
 from typing import Any
@@ -24,6 +25,11 @@ TABLES = tables(RUN)
 CELLS = overview.cells(RUN, TABLES)
 
 
+@functools.cache
+def whole() -> str:
+    return page(RUN, TABLES)
+
+
 def data(shown: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', shown, re.DOTALL)
     assert found
@@ -32,7 +38,7 @@ def data(shown: str) -> dict[str, Any]:
 
 
 def test_the_section_stands_above_the_matrix_and_begins_with_what_is_told() -> None:
-    shown = page(RUN, TABLES)
+    shown = whole()
     places = [shown.index(f'<section id="{name}"') for name in ("variants", "overview", "steps")]
     assert places == sorted(places)
     section = shown[places[0] : places[1]]
@@ -80,7 +86,7 @@ def test_of_each_measure_the_best_is_that_of_a_reference() -> None:
 
 
 def test_the_script_knows_each_variant_by_its_name_with_the_hue_of_its_framework() -> None:
-    known = data(page(RUN, TABLES))
+    known = data(whole())
     cells = [dict(zip(known["keys"], each, strict=True)) for each in known["cells"]]
     assert {each["framework"] for each in cells} == {"torch", "jax@0.9.2", "jax@0.10.2", "numpy", "numpy@2.3.5"}
     hues = known["hues"]
