@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.catalogue import SCALINGS, STRONG
 from bench.turns.turn import Settings
 
 SECOND: Final = 1_000_000_000
@@ -22,6 +23,7 @@ class Profile:
     modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batch_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same at a batch; empty: `modes`
     parallel_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same with ranks; empty: all
+    parallel_scalings: tuple[str, ...] = SCALINGS  # run when --scaling is not given
     settings: Settings
     parallel_blocks: int | None = None  # with ranks; None: as `ladder_blocks`
     batch_blocks: int | None = None  # where all cells infer at a batch; None: as `ladder_blocks`
@@ -64,13 +66,11 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "saved_model": ("from-tensorflow",),
 }
 
-# Of data-parallel steps: the strategy of each framework that most people know.
+# Of data-parallel steps: the strategies that most people know, one for each way of them.
 MAIN_STRATEGIES: Final[Mapping[str, tuple[str, ...]]] = {
     "torch": ("ddp",),
-    "lightning": ("fit-ddp",),
     "tensorflow": ("mirrored",),
-    "keras_jax": ("data-parallel",),
-    "jax": ("sharded-jit", "shard-map"),
+    "jax": ("sharded-jit",),
 }
 
 # Beside the frameworks of the past: the modes of today's that a timeline ends with.
@@ -95,6 +95,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             modes=MAIN_MODES,
             batch_modes=MAIN_PATHS,
             parallel_modes=MAIN_STRATEGIES,
+            parallel_scalings=(STRONG,),
             settings=Settings(
                 rounds=10,
                 slices=20,
