@@ -40,7 +40,9 @@ def measures(given: tuple[str, ...], profile: Profile, cells: Sequence[Cell] = (
         SelectionError: an unknown name, or one that data-parallel steps do not have.
     """
     has_ranks = any(cell.ranks for cell in cells)
-    chosen = given or ((TIME,) if has_ranks else profile.measures)
+    infer = bool(cells) and all(cell.batch for cell in cells)
+    by_default = (profile.batch_measures if infer else None) or profile.measures
+    chosen = given or ((TIME,) if has_ranks else by_default)
     for name in chosen:
         selection.known("measure", name, dict.fromkeys(MEASURES))
     if has_ranks and (others := [name for name in chosen if name != TIME]):

@@ -33,6 +33,7 @@ class Profile:
     limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
+    batch_measures: tuple[str, ...] | None = None  # where all cells infer at a batch; None: as `measures`
     memory_blocks: int = 2  # blocks with memory replicates
     memory_cells: int | None = None  # cells of a framework with them when --measure is not given; None: all
     energy_blocks: int = 2  # blocks with energy replicates
@@ -49,9 +50,10 @@ MAIN_MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "numpy": ("eager",),
 }
 
-# Of inference at a batch: a forward pass of each exporter, eager and compiled, and each engine on one of them.
+# Of inference at a batch: a forward pass of each exporter, and each engine on one of them. What `torch.compile` makes
+# is AOTInductor's, too.
 MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
-    "torch": ("eager", "compile"),
+    "torch": ("eager",),
     "tensorflow": ("function",),
     "keras_tensorflow": ("batch-jit",),
     "jax": ("jit",),
@@ -108,6 +110,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             limits_blocks=0,
             memory_blocks=1,
             memory_cells=1,
+            batch_measures=("time",),  # every replicate's peak is in the table of inference
             energy_blocks=1,
             timeout_s=180,
         ),

@@ -50,6 +50,9 @@ class TestMeasures:
     def test_come_from_the_profile_when_none_is_named(self) -> None:
         for profile in PROFILES.values():
             assert companions.measures((), profile) == ("time", "memory")
+        assert companions.measures((), PROFILES["look"], (cell(batch=1),)) == ("time",)
+        assert companions.measures((), PROFILES["look"], (cell(batch=1), cell())) == ("time", "memory")
+        assert companions.measures((), PROFILES["quick"], (cell(batch=1),)) == ("time", "memory")
         assert companions.measures(("energy", "time"), PROFILES["quick"]) == ("time", "energy")
 
     def test_an_unknown_one_is_one_sentence(self) -> None:
