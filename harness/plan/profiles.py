@@ -26,6 +26,7 @@ class Profile:
     parallel_scalings: tuple[str, ...] = SCALINGS  # run when --scaling is not given
     settings: Settings
     parallel_blocks: int | None = None  # with ranks; None: as `ladder_blocks`
+    exhibit_blocks: int | None = None  # where an exhibit takes part; None: as `blocks`
     batch_blocks: int | None = None  # where all cells infer at a batch; None: as `ladder_blocks`
     stream_blocks: int | None = None  # where all input is streamed; None: as `ladder_blocks`
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
@@ -33,7 +34,8 @@ class Profile:
     limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
-    batch_measures: tuple[str, ...] | None = None  # where all cells infer at a batch; None: as `measures`
+    # Where all cells infer at a batch or an exhibit takes part, whose tables have each replicate's peak; None: the same.
+    brief_measures: tuple[str, ...] | None = None
     memory_blocks: int = 2  # blocks with memory replicates
     memory_cells: int | None = None  # cells of a framework with them when --measure is not given; None: all
     energy_blocks: int = 2  # blocks with energy replicates
@@ -93,6 +95,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             batch_blocks=1,
             stream_blocks=1,
             parallel_blocks=1,
+            exhibit_blocks=1,
             optimizers=("adam",),
             modes=MAIN_MODES,
             batch_modes=MAIN_PATHS,
@@ -110,7 +113,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             limits_blocks=0,
             memory_blocks=1,
             memory_cells=1,
-            batch_measures=("time",),  # every replicate's peak is in the table of inference
+            brief_measures=("time",),
             energy_blocks=1,
             timeout_s=180,
         ),
