@@ -34,7 +34,7 @@ class Profile:
     limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
-    # Where all cells infer at a batch or an exhibit takes part, whose tables have each replicate's peak; None: the same.
+    # Where all cells infer at a batch or an exhibit takes part, whose tables have each one's peak; None: the same.
     brief_measures: tuple[str, ...] | None = None
     memory_blocks: int = 2  # blocks with memory replicates
     memory_cells: int | None = None  # cells of a framework with them when --measure is not given; None: all

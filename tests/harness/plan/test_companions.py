@@ -56,10 +56,10 @@ class TestMeasures:
         assert companions.measures(("energy", "time"), PROFILES["quick"]) == ("time", "energy")
 
     def test_a_look_at_an_exhibit_is_one_block_of_times(self) -> None:
-        plan = planned(framework="chainer", mode="eager,hello", profile="look")
+        plan = planned(framework="chainer", mode="define-by-run", profile="look")
         assert (plan.blocks, {each.track for each in plan.cells} & {"memory", "twin"}) == (1, set())
-        assert planned(framework="chainer", mode="eager,hello", profile="look", measure="memory").blocks == 1
-        assert planned(framework="chainer", mode="eager,hello", profile="quick").blocks == 3
+        assert planned(framework="chainer", mode="define-by-run", profile="look", measure="memory").blocks == 1
+        assert planned(framework="chainer", mode="define-by-run", profile="quick").blocks == 3
 
     def test_an_unknown_one_is_one_sentence(self) -> None:
         with pytest.raises(SelectionError, match=r"There is no measure 'memroy'. Did you mean memory"):
