@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from bench.records.record import Cell
 from harness.format import NONE, Value, listed, mebibytes, percent, ratio, scientific, shortened, significant
@@ -91,7 +91,9 @@ def _name(title: str, variant: str) -> str:
 
 
 def _near(value: Value) -> str:
-    """Return a ratio with three decimals where it is near 1, with three digits elsewhere."""
+    """Return a ratio with three decimals where it is near 1, with three digits elsewhere; exactly 1 is 1."""
+    if value == 1:
+        return "1"
     return ratio(value) if isinstance(value, int | float) and 1 / WIDE < value < WIDE else significant(value)
 
 
@@ -154,7 +156,9 @@ def _interval(name: str) -> Callable[[VariantRow], Value]:
     return lambda row: None if low(row) is None else f"{_near(low(row))} – {_near(high(row))}"
 
 
-def _quotient(name: str, heading: str, explanation: str, **more: Any) -> tuple[Column[VariantRow], ...]:
+def _quotient(
+    name: str, heading: str, explanation: str, value: Callable[[VariantRow], Value] | None = None
+) -> tuple[Column[VariantRow], ...]:
     """Return the columns of a ratio to the reference: its value, and in the CSV both ends of its interval."""
     get = attrgetter(name)
     return (
@@ -167,7 +171,7 @@ def _quotient(name: str, heading: str, explanation: str, **more: Any) -> tuple[C
             interval=lambda row: narrow_interval(get(row)),
             hint=lambda row: interval_hint(get(row), 1, "times"),
             explanation=explanation,
-            **{"get": _value(name), **more},
+            get=value or _value(name),
         ),
         Column(key=f"{name}_low", get=_end(name, "low")),
         Column(key=f"{name}_high", get=_end(name, "high")),
@@ -183,22 +187,12 @@ VARIANT_COLUMNS: Final[tuple[Column[VariantRow], ...]] = (
     BATCH,
     *RANKS,
     Column(heading="variant", kind="context", get=lambda row: row.cell.variant or LOCKED),
-    Column(
-        key="step_us",
-        heading="step",
-        unit="µs",
-        format=significant,
-        get=_value("step.step_ns", 1e3),
-        instead=lambda row: extent_span(row.step.step_ns, 1e3),
-        interval=lambda row: narrow_interval(row.step.step_ns, 1e3),
-        hint=lambda row: interval_hint(row.step.step_ns, 1e3, "µs"),
-    ),
     *_quotient(
         "ratio",
         "step",
         "Step ÷ that of the reference variant in the same mode on the same work, paired by block, from neighbouring"
         " time slices where the processes took turns.",
-        get=_ratio,
+        value=_ratio,
     ),
     Column(heading="95 % interval", unit="step ÷ reference", where="wide", get=_interval("ratio")),
     Column(heading="95 %", unit="±", where="terminal", format=percent, get=lambda row: narrow_half_width(row.ratio)),
@@ -209,6 +203,16 @@ VARIANT_COLUMNS: Final[tuple[Column[VariantRow], ...]] = (
         format=shortened,
         get=attrgetter("verdict"),
         explanation="As in the table of steps, with Holm's procedure over the rows of this one; from six blocks on.",
+    ),
+    Column(
+        key="step_us",
+        heading="step",
+        unit="µs",
+        format=significant,
+        get=_value("step.step_ns", 1e3),
+        instead=lambda row: extent_span(row.step.step_ns, 1e3),
+        interval=lambda row: narrow_interval(row.step.step_ns, 1e3),
+        hint=lambda row: interval_hint(row.step.step_ns, 1e3, "µs"),
     ),
     Column(key="blocks", type="integer", get=lambda row: row.ratio.count if row.ratio else None),
     Column(key="first_step_ms", get=_value("step.first_step_ns", 1e6)),
