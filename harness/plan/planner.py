@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.catalogue import COLD, Catalogue, catalogue
 from bench.records.record import Cell
@@ -19,14 +19,14 @@ from harness.plan.request import Request
 class Planned:
     """A run before it begins."""
 
-    requested: Request  # with each variant as records call it
-    variants: tuple[Variant, ...]  # as typed; not resolved yet
     offer: Catalogue
     profile: Profile
     device: str
     launchers: tuple[str, ...]  # with several, the run is repeated in each, side by side
     plan: Plan
     left_out: str  # what was named and has no cell, and the sizes that cannot fit into memory; empty: nothing
+    requested: Request = field(default_factory=Request)  # what was asked for, each variant as records call it
+    variants: tuple[Variant, ...] = ()  # as typed; not resolved yet
 
 
 def planned_run(
@@ -70,20 +70,20 @@ def planned_run(
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
     timed_blocks = blocks or _blocks(profile, cells, offer)
     companied = with_companions(cells, offer, timed_blocks, profile, requested.measures)
-    measured = companions.measures(requested.measures, profile, companied)
+    measured = companions.measures(requested.measures, profile, cells, offer.frameworks)
     looks = () if blocks else profile.interim_analyses
     plan = _plan(companied, profile, blocks=blocks, default_blocks=timed_blocks, seed=seed, interim_analyses=looks)
     left = left_out.sentence(offer, requested.selection, selected, measured)
     sentences = (left, _too_large(selected, cells, available))
     return Planned(
-        requested=requested,
-        variants=varied,
         offer=offer,
         profile=profile,
         device=device,
         launchers=resolved,
         plan=plan,
         left_out=" ".join(filter(None, sentences)),
+        requested=requested,
+        variants=varied,
     )
 
 
@@ -109,7 +109,7 @@ def with_companions(
     Raises:
         SelectionError: an unknown name in `measures`, or they measure nothing of `cells`.
     """
-    measured = companions.measures(measures, profile, cells)
+    measured = companions.measures(measures, profile, cells, offer.frameworks)
     limited = cells if profile.limits_blocks == 0 else companions.with_limits(cells, offer.frameworks)
     companied = companions.with_control(limited, offer.frameworks, blocks)
     probed = companions.with_drift_probe(companied, offer.frameworks, blocks)
@@ -153,6 +153,8 @@ def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
     """Return how many blocks the profile gives to `cells`."""
     if profile.parallel_blocks and any(cell.ranks for cell in cells):
         return profile.parallel_blocks
+    if profile.exhibit_blocks and companions.has_exhibits(cells, offer.frameworks):
+        return profile.exhibit_blocks
     if profile.stream_blocks and all(cell.stream for cell in cells):
         return profile.stream_blocks
     if profile.batch_blocks and all(cell.batch for cell in cells):
