@@ -21,6 +21,7 @@ PROBE: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
 START_S: Final = 60.0  # for the interpreter to start
 LONGEST_ANSWER: Final = 80  # characters; a version has four or five
 RECORD: Final = "RECORD"
+BYTECODE: Final = "__pycache__/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,9 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
         yield f"{dist_info.name}/{RECORD} is cut"
     for line in lines:
         quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
-        if not size.isdigit():  # compiled bytecode, and the list itself
-            continue
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
+        if not size.isdigit() or BYTECODE in name:  # compiled here, also where a wheel brought its own; the list itself
+            continue
         path = site / name
         try:
             status = path.stat()
