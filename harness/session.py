@@ -71,7 +71,7 @@ def run(requested: Request, setting: Setting) -> int:
                 f"{folder.id}: {plan}, CPU set {_numbers(cpus)}, launcher {launcher.name}"
                 + (f", variables {' '.join(map(shlex.quote, named))}" if named else "")
             )
-        return _session(jobs)
+        return _session(jobs, tables=setting.tables)
 
 
 def resume(name: str, requested: Request, setting: Setting) -> int:
@@ -134,7 +134,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     folder.write_facts(facts)
     progress.say(f"{folder.id}: {_done(records)} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
-    return _session([Job(run, launcher)])
+    return _session([Job(run, launcher)], tables=setting.tables)
 
 
 def _gpu(launcher: str) -> str:
@@ -150,7 +150,7 @@ def _require_gpu(launcher: str, *, shared: bool, most_ranks: int = 0) -> None:
     gpus.require_free(_gpu(launcher), progress.say, shared=shared, by_speed=by_speed)
 
 
-def _session(jobs: Sequence[Job]) -> int:
+def _session(jobs: Sequence[Job], *, tables: bool) -> int:
     """Prepare the launchers, run the replicates that are left, write the reports; return the exit code."""
     try:
         unprepared = _prepare(jobs)
@@ -180,7 +180,8 @@ def _session(jobs: Sequence[Job]) -> int:
             job.launcher.close()
             job.run.folder.unlock()
     for job in jobs:
-        write.print_report(job.run.folder)
+        if tables:
+            write.print_report(job.run.folder)
         progress.say(_ended(job))
     print(f"samestep's own share of the wall time: {share:.1%}; the rest is the phases of the replicates")
     for page in filter(None, pages):
@@ -305,10 +306,7 @@ def _verdict(records: tuple[Record, ...]) -> int:
     bad = bad_cells(records)
     if not bad:
         return OK
-    print(
-        f"{len(bad)} of the cells have no valid result, or lost a replicate:",
-        file=sys.stderr,
-    )
+    print(f"{len(bad)} of the cells have no valid result, or lost a replicate:", file=sys.stderr)
     for cell in bad:
         reason = next(
             record.reason for record in records if record.cell == cell and record.status not in ("ok", "skipped")

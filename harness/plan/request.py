@@ -77,6 +77,7 @@ class Setting:
     env: tuple[str, ...] = ()  # as typed: NAME=value, or NAME for the caller's value
     data: Path | None = None  # folder of the data sets that are streamed
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
+    tables: bool = True  # print the tables of the report when it has ended
 
 
 def seconds(option: str, typed: float | None) -> float | None:

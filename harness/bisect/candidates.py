@@ -1,0 +1,55 @@
+"""The published versions between two ends, oldest first."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+from harness.errors import SelectionError
+from harness.format import shortened_name
+
+NEAREST: Final = 3  # published versions that are named for one that is not
+
+
+def candidates(distribution: str, published: Sequence[str], one: str, other: str) -> tuple[str, ...]:
+    """Return the versions from `one` to `other`, whichever is older; of pre-releases only those two.
+
+    Args:
+        distribution: its name, for messages.
+        published: all versions that can be had.
+        one: an end, as typed.
+        other: the other end.
+
+    Raises:
+        SelectionError: an end is no version, or was not published; or both are the same.
+    """
+    known = {version: text for text in published if (version := _version(text)) is not None}
+    low, high = sorted((_end(distribution, known, one), _end(distribution, known, other)))
+    if low == high:
+        raise SelectionError(f"{one} and {other} are one version of {distribution}: name two, the older one first.")
+    return tuple(
+        known[version]
+        for version in sorted(known)
+        if version in (low, high) or (low < version < high and not version.is_prerelease)
+    )
+
+
+def _end(distribution: str, known: dict[Version, str], typed: str) -> Version:
+    version = _version(typed)
+    if version is not None and version in known:
+        return version
+    if version is None:
+        near = difflib.get_close_matches(typed, known.values(), n=NEAREST, cutoff=0.5)
+    else:
+        older, newer = ([each for each in sorted(known) if (each < version) is side] for side in (True, False))
+        near = [known[each] for each in (*older[-NEAREST + 1 :], *newer[:1])]
+    hint = f" The nearest: {', '.join(near)}." if near else ""
+    raise SelectionError(f"{distribution} {shortened_name(typed)} was not published.{hint}")
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None

@@ -1,0 +1,222 @@
+"""A bisection from the command line to the answer: versions → measurements → the pair, all of it on disk."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.bisect import changes, search, verdicts, words
+from harness.bisect.candidates import candidates
+from harness.bisect.facts import Asked, Bisection, Failed, Outcome
+from harness.bisect.folder import FILE, SCHEMA, BisectFolder
+from harness.bisect.measure import Measurer, RealMeasurer, known
+from harness.bisect.search import Found, Next
+from harness.bisect.verdicts import Told
+from harness.environments import published, variants
+from harness.environments.checkout import ROOT
+from harness.errors import INTERRUPTED, OK, SelectionError, SetupError, StoreError
+from harness.run.progress import say
+from harness.store.folder import RunFolder, create
+from harness.terminal import shell
+
+
+@dataclass(slots=True)
+class Versions:
+    """Whether versions can be resolved: each is tried once."""
+
+    framework: str
+    device: str
+    root: Path = ROOT
+    _reasons: dict[str, str] = field(default_factory=dict)
+
+    def why_not(self, version: str) -> str:
+        """Return why an environment with this version cannot be resolved; empty: it can."""
+        if version not in self._reasons:
+            self._reasons[version] = self._tried(version)
+        return self._reasons[version]
+
+    def _tried(self, version: str) -> str:
+        with tempfile.TemporaryDirectory(prefix="samestep-bisect-") as folder:
+            try:
+                variant = variants.parsed(f"{self.framework}@{version}", self.root, self.device)
+                variants.resolve(variant, self.root, self.device, Path(folder))
+            except (SelectionError, SetupError) as error:
+                return str(error).rstrip(".")
+        return ""
+
+
+WhyNot = Callable[[str], str]
+Packages = Callable[[RunFolder, str], Mapping[str, str]]
+
+
+def begin(asked: Asked, one: str, other: str, results: Path) -> int:
+    """Bisect from one version to the other; return the exit code.
+
+    Raises:
+        SelectionError: a version that was not published.
+        SetupError: an end cannot be resolved or measured.
+    """
+    distribution = variants.parsed(f"{asked.framework}@{one}", ROOT, asked.device).pins[0].partition("==")[0]
+    versions = candidates(distribution, published.versions(distribution), one, other)
+    resolvable = Versions(asked.framework, asked.device)
+    for end in (versions[0], versions[-1]):
+        if reason := resolvable.why_not(end):
+            raise _unmeasured(distribution, end, reason)
+    run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + f"bisect-{asked.framework}"
+    folder = BisectFolder(create(results, run_id).path)
+    bisection = Bisection(
+        schema=SCHEMA,
+        id=folder.path.name,
+        started_unix_ns=time.time_ns(),
+        asked=asked,
+        distribution=distribution,
+        versions=versions,
+    )
+    folder.write(bisection)
+    return _locked(folder, bisection, resolvable.why_not)
+
+
+def resume(results: Path, name: str) -> int:
+    """Go on with a bisection that was interrupted, or say its answer again; return the exit code.
+
+    Args:
+        results: the folder of the runs.
+        name: the bisection's id there, or the path of its folder.
+
+    Raises:
+        StoreError: there is no such bisection, or it is damaged.
+    """
+    folder = BisectFolder(results / name if (results / name / FILE).is_file() else Path(name))
+    bisection = folder.read()
+    return _locked(folder, bisection, Versions(bisection.asked.framework, bisection.asked.device).why_not)
+
+
+def _locked(folder: BisectFolder, bisection: Bisection, why_not: WhyNot) -> int:
+    folder.lock()
+    measure = RealMeasurer(folder, bisection.asked, bisection.versions)
+    try:
+        return go_on(folder, bisection, measure, why_not, locked_packages)
+    except KeyboardInterrupt:
+        done = len(folder.read().measurements)
+        say(f"Interrupted: {done} {'measurement is' if done == 1 else 'measurements are'} kept in {folder.path}.")
+        say(f"Go on with: {shell.samestep('bisect', '--resume', shell.path(folder.path))}")
+        return INTERRUPTED
+    finally:
+        folder.unlock()
+
+
+def go_on(folder: BisectFolder, bisection: Bisection, measure: Measurer, why_not: WhyNot, packages: Packages) -> int:
+    """Measure until there is an answer, and say it; return the exit code.
+
+    Args:
+        folder: where all of it is written.
+        bisection: what is known so far.
+        measure: makes a measurement.
+        why_not: why a version cannot be resolved; empty: it can.
+        packages: the versions of all distributions that a run had beside one of the versions.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was measured is kept.
+        SamestepError: an end cannot be measured, or the machine or the disk is at fault.
+    """
+    for line in words.beginning(bisection):
+        say(line)
+    while isinstance(step := _decided(bisection), Next):
+        number = len(bisection.measurements) + 1
+        begun = measure.begun(number)
+        if not begun and (lacking := _first_unresolved(step.versions, bisection, why_not)):
+            say(f"{lacking.version}: left out: {lacking.reason}")
+            bisection = replace(bisection, failed=(*bisection.failed, lacking))
+            folder.write(bisection)
+            continue
+        say(words.begins(number, begun or step.versions))
+        measurement = measure(number, begun or step.versions)
+        old = {each.version for each in bisection.failed} | {v for m in bisection.measurements for v in m.held}
+        new = tuple(each for each in measurement.failed if each.version not in old)
+        for each in new:
+            if each.version in (bisection.versions[0], bisection.versions[-1]):
+                raise _unmeasured(bisection.distribution, each.version, each.reason)
+        bisection = replace(
+            bisection,
+            failed=(*bisection.failed, *new),
+            measurements=(*bisection.measurements, measurement),
+        )
+        folder.write(bisection)
+        for line in words.told(measurement, verdicts.told(bisection.measurements, bisection.asked.measure)):
+            say(line)
+    verdict = _verdict(bisection, step)
+    outcome = _outcome(folder, bisection, step, verdict, packages)
+    bisection = replace(bisection, outcome=outcome)
+    folder.write(bisection)
+    for line in (*words.answer(bisection, step, verdict, outcome), *words.looking(folder, bisection, outcome)):
+        say(line)
+    return OK
+
+
+def _decided(bisection: Bisection) -> Next | search.Answer:
+    return search.decide(
+        bisection.versions,
+        {each.version for each in bisection.failed},
+        verdicts.seen(bisection.measurements, bisection.asked.measure),
+    )
+
+
+def _first_unresolved(versions: tuple[str, ...], bisection: Bisection, why_not: WhyNot) -> Failed | None:
+    measured = {version for each in bisection.measurements for version in each.held}
+    for version in versions:
+        if version not in measured and (reason := why_not(version)):
+            if version in (bisection.versions[0], bisection.versions[-1]):
+                raise _unmeasured(bisection.distribution, version, reason)
+            return Failed(version=version, reason=reason)
+    return None
+
+
+def _unmeasured(distribution: str, version: str, reason: str) -> SetupError:
+    return SetupError(
+        f"{distribution} {version}, an end of the bisection, cannot be measured: {reason.rstrip('.')}."
+        " Name another version."
+    )
+
+
+def _verdict(bisection: Bisection, step: search.Answer) -> Told | None:
+    """Return what the last measurement of both versions of the answer, with those before it, tells of them."""
+    for count in range(len(bisection.measurements), 0, -1):
+        for each in verdicts.told(bisection.measurements[:count], bisection.asked.measure):
+            if each.pair == (step.older, step.newer):
+                return each
+    return None
+
+
+def _outcome(
+    folder: BisectFolder, bisection: Bisection, step: search.Answer, verdict: Told | None, packages: Packages
+) -> Outcome:
+    found = step if isinstance(step, Found) else None
+    ratio = verdict.ratio if verdict else None
+    interval = ratio.interval if ratio else None
+    outcome = Outcome(
+        older=step.older,
+        newer=step.newer,
+        found=found is not None,
+        ratio=ratio.value if ratio else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        between=tuple(search.between(bisection.versions, (step.older, step.newer))) if found else (),
+        others=found.others if found else (),
+        changed=(),
+    )
+    holding = words.holding(bisection, outcome)
+    if found is None or holding is None:
+        return outcome
+    run = RunFolder(folder.path / holding.run)
+    older, newer = (packages(run, version) for version in (step.older, step.newer))
+    return replace(outcome, changed=changes.changed(older, newer, bisection.distribution))
+
+
+def locked_packages(run: RunFolder, version: str) -> Mapping[str, str]:
+    """Return the distributions that the lock of a version pins in a run's folder; raises StoreError."""
+    lock = next((each.lock for each in run.facts().variants if known(each.name) == known(version)), "")
+    try:
+        return changes.packages((run.path / LOCKS / lock).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"{run.path / LOCKS} lacks the lock of {version}: {error.strerror}.") from error
