@@ -17,7 +17,7 @@ from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupErro
 from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
 from harness.launchers.base import Launcher
-from harness.plan import label, models, ranks, selection, variables
+from harness.plan import label, models, ranks, selection, variables, variants
 from harness.plan.plan import Plan, is_planned
 from harness.plan.planner import Planned, planned_run, with_companions
 from harness.plan.request import Request, Setting
@@ -27,11 +27,11 @@ from harness.run import progress, stopping
 from harness.run.active import ActiveRun
 from harness.run.loop import Lane, bad_cells, execute, finished
 from harness.stats.overhead import own_share
-from harness.store import datasets
+from harness.store import datasets, locks
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder, create, find, require_space
 from harness.store.replicates import measured
-from harness.store.resume import require_fit
+from harness.store.resume import require_fit, require_same_options
 from harness.terminal import failures
 from harness.validity import results, validity
 
@@ -59,11 +59,17 @@ def run(requested: Request, setting: Setting) -> int:
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     with checkout.snapshot() as code:
-        wanted = choose.Wanted(device=planned.device, code=code, python=setting.python, named=named)
+        varied = variants.resolved(planned.variants, planned.device, code / locks.FOLDER, progress.say)
+        of_variants = locks.by_variant(varied, code / locks.FOLDER)
+        wanted = choose.Wanted(
+            device=planned.device, code=code, python=setting.python, named=named, variants=of_variants
+        )
         for launcher in [choose.launcher(name, wanted) for name in planned.launchers]:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
-            facts = replace(_facts(folder, requested, setting, planned, cpus, launcher.name, wanted), data=data)
+            locks.keep(code / locks.FOLDER, folder.path)
+            facts = _facts(folder, setting, planned, cpus, launcher.name, wanted)
+            facts = replace(facts, data=data, variants=varied)
             folder.write_plan(plan)
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -84,31 +90,14 @@ def resume(name: str, requested: Request, setting: Setting) -> int:
 def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: Path) -> int:
     facts, plan, records = folder.facts(), folder.plan(), folder.replicates()
     device = facts.device
-    if facts.hosts:
-        raise StoreError(f"{folder.id} was collected from a fleet: samestep fleet goes on with that.")
-    _require_same(folder, "profile", given=requested.profile, stored=facts.profile)
-    _require_same(folder, "seed", given=requested.seed, stored=facts.seed)
-    _require_same(folder, "device", given=requested.device, stored=device)
-    cpus = None if setting.cpus is None else _numbers(processors.cpu_set(setting.cpus))
-    _require_same(folder, "cpus", given=cpus, stored=_numbers(facts.cpus))
-    _require_same(folder, "threads", given=setting.threads, stored=facts.threads)
-    _require_same(folder, "timeout", given=setting.timeout_s, stored=facts.timeout_s)
-    if setting.alternate not in (None, facts.alternates):
-        option = "--alternate" if setting.alternate else "--no-alternate"
-        raise StoreError(f"{folder.id} cannot be resumed with {option}: it was started without.")
-    if setting.blocks is not None and not plan.looks:
-        _require_same(folder, "blocks", given=setting.blocks, stored=plan.blocks)
-    if (setting.blocks or 0) > plan.blocks:
-        raise StoreError(f"{folder.id} cannot go on to block {setting.blocks}: its plan has {plan.blocks}.")
-    if setting.launcher not in (None, choose.AUTO):
-        _require_same(folder, "launcher", given=setting.launcher, stored=facts.launcher)
+    require_same_options(folder.id, facts, plan, requested, setting)
     cells = None
     if requested.options:
         offer = catalogue()
+        requested, _ = variants.named(requested, offer.frameworks, device)
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
         cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)
-    _require_same_variables(folder, setting, facts)
     code = _code(set(models.needed(facts.frameworks, plan.cells)), plan, device, snapshot)
     require_fit(
         folder.id,
@@ -128,7 +117,8 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     facts = replace(facts, shared_gpu=shared, resumed_unix_ns=time.time_ns())
     settings = facts.settings or selection.profile(facts.profile).settings
     python = setting.python or (Path(facts.interpreter) if facts.interpreter else None)
-    wanted = choose.Wanted(device=device, code=snapshot, python=python, named=facts.env)
+    of_variants = locks.kept(facts.variants, folder.path)
+    wanted = choose.Wanted(device=device, code=snapshot, python=python, named=facts.env, variants=of_variants)
     launcher = choose.launcher(facts.launcher, wanted)
     folder.lock()
     folder.write_facts(facts)
@@ -227,7 +217,7 @@ def _ended(job: Job) -> str:
 def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
     """Make the environments ready; where nothing can run at all, remove the empty runs.
 
-    Return for each job, by framework, why it cannot run.
+    Return for each job, by framework with its variant, why it cannot run.
     """
     try:
         reasons = [job.launcher.prepare(_frameworks(job), progress.say) for job in jobs]
@@ -317,7 +307,6 @@ def _verdict(records: tuple[Record, ...]) -> int:
 
 def _facts(
     folder: RunFolder,
-    requested: Request,
     setting: Setting,
     planned: Planned,
     cpus: tuple[int, ...],
@@ -349,7 +338,7 @@ def _facts(
         ranks=ranks.most_of(plan.cells),
         frameworks=tuple(framework for framework in offer.frameworks if framework.name in used),
         workloads=tuple(workload for workload in offer.workloads if workload.name in workloads),
-        selection=requested.options,
+        selection=planned.requested.options,
         left_out=planned.left_out,
         device=device,
         settings=profile.settings,
@@ -379,20 +368,5 @@ def _frameworks(job: Job) -> tuple[str, ...]:
     return models.started(job.run.facts.frameworks, job.run.plan.cells)
 
 
-def _require_same_variables(folder: RunFolder, setting: Setting, facts: RunFacts) -> None:
-    """Raise StoreError when other variables are named now; without --env it goes on with those of the run."""
-    given = variables.named(setting.env, os.environ, facts.frameworks) if setting.env else facts.env
-    if difference := variables.differences(facts.env, given):
-        raise StoreError(
-            f"{folder.id} cannot be resumed {difference}: its replicates ran with"
-            f" {', '.join(facts.env) or 'no variable of yours'}. Leave --env out to go on with the same."
-        )
-
-
 def _numbers(cpus: Sequence[int]) -> str:
     return ",".join(map(str, cpus))
-
-
-def _require_same(folder: RunFolder, option: str, *, given: object, stored: object) -> None:
-    if given is not None and given != stored:
-        raise StoreError(f"{folder.id} cannot be resumed with {option} {given}: it was started with {stored}.")

@@ -42,7 +42,16 @@ def requirement(framework: str, root: Path = locks.ROOT) -> str:
     What brings no CUDA, such as NumPy and the harness, demands the oldest that any image can. Nothing would not do: on
     a base image of NVIDIA's the toolkit would then demand the CUDA of the base.
     """
-    return f"cuda>={of(framework, root) or min(LEAST_DRIVER)}.0"
+    return _demand(of(framework, root))
+
+
+def requirement_of(lock: Path) -> str:
+    """Return what an image with the packages of `lock` demands, as `requirement`; raises OSError."""
+    return _demand(major(lock.read_text(encoding="utf-8")))
+
+
+def _demand(version: int | None) -> str:
+    return f"cuda>={version or min(LEAST_DRIVER)}.0"
 
 
 def too_old(driver: int, needed: Mapping[str, int]) -> dict[str, int]:

@@ -20,7 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,13 +97,18 @@ def wheel_sources(environ: Mapping[str, str], configs: Sequence[Path] | None = N
 
     A host without internet keeps its wheels in a folder that pip is configured for (PIP_FIND_LINKS or a pip.conf).
     """
+    folders = folders_of_wheels(environ, configs)
+    return folders if any(map(holds_torch, folders)) else [*folders, CPU_TORCH_PAGE]
+
+
+def folders_of_wheels(environ: Mapping[str, str], configs: Sequence[Path] | None = None) -> list[str]:
+    """Return the folders and pages of wheels that pip is configured for, by a variable or by its files `configs`."""
     folders = environ.get("PIP_FIND_LINKS", "").split()
     for config in _pip_configs(environ) if configs is None else configs:
         parser = configparser.RawConfigParser()
         parser.read(config, encoding="utf-8")
         folders += parser.get("global", "find-links", fallback="").split()
-    folders = [folder for folder in dict.fromkeys(folders) if "://" in folder or Path(folder).is_dir()]
-    return folders if any(map(holds_torch, folders)) else [*folders, CPU_TORCH_PAGE]
+    return [folder for folder in dict.fromkeys(folders) if "://" in folder or Path(folder).is_dir()]
 
 
 def holds_torch(folder: str) -> bool:
@@ -113,9 +118,31 @@ def holds_torch(folder: str) -> bool:
 
 def find_links(requirements: str, environ: Mapping[str, str]) -> list[str]:
     """Return uv's options for the sources of these requirements' wheels in addition to the index."""
-    if "+cpu" not in requirements:  # all are on the index: no page is needed that might be unreachable
-        return []
-    return [option for source in wheel_sources(environ) for option in ("--find-links", source)]
+    # Without such a build all are on the index: no page is needed that might be unreachable.
+    return as_options(wheel_sources(environ)) if "+cpu" in requirements else []
+
+
+def find_links_of_variant(requirements: str, environ: Mapping[str, str], wheels: Path) -> list[str]:
+    """Return uv's options for the wheels of a variant: its own, and those of the folders that pip is configured for."""
+    sources = wheel_sources(environ) if "+cpu" in requirements else folders_of_wheels(environ)
+    return as_options([str(wheels), *sources] if wheels.is_dir() else sources)
+
+
+def as_options(sources: Iterable[str | Path]) -> list[str]:
+    """Return uv's options for further sources of wheels."""
+    return [option for source in sources for option in ("--find-links", str(source))]
+
+
+def wheels_for(root: Path, framework: str, device: str) -> str:
+    """Return the platform whose wheels a lock has, as uv calls it."""
+    newer = NEWER_WHEELS.search(requirements(root, framework, device).read_text(encoding="utf-8"))
+    return newer[1] if newer else WHEELS_FOR
+
+
+def python_of(lock: Path) -> str:
+    """Return the Python that a lock is for, by its name: "3.11" of numpy.cpu-py311.txt."""
+    digits = lock.stem.rpartition("-py")[2]
+    return f"{digits[0]}.{digits[1:]}"
 
 
 def main(names: Sequence[str] = (), root: Path = ROOT, frameworks: Sequence[str] = FRAMEWORKS) -> int:
@@ -166,14 +193,12 @@ def _follows(root: Path, framework: str, device: str) -> set[str]:
 
 
 def _resolve(root: Path, framework: str, device: str, *, upgrade: bool) -> int:
-    newer = NEWER_WHEELS.search(requirements(root, framework, device).read_text(encoding="utf-8"))
-    platform = newer[1] if newer else WHEELS_FOR
-    options = ["--python-version", PYTHONS[device], "--python-platform", platform, "--no-build"]
+    options = for_platform(PYTHONS[device], wheels_for(root, framework, device))
     options += find_links(_all_requirements(root, framework, device), os.environ)
     if base := parent(root, framework, device):
         options += ["--constraints", str(lock_file(root, base, device))]
     options += ["--upgrade"] if upgrade else []
-    with _effective(root, device) as folder:
+    with effective(root, device) as folder:
         return _compile(root, lock_file(root, framework, device), [*options, str(folder / f"{framework}.in")])
 
 
@@ -184,8 +209,13 @@ def _all_requirements(root: Path, framework: str, device: str) -> str:
     return own + (_all_requirements(root, base, device) if base else "")
 
 
+def for_platform(python: str, platform: str) -> list[str]:
+    """Return the options of a lock for one Python and one platform, from wheels alone."""
+    return ["--python-version", python, "--python-platform", platform, "--no-build"]
+
+
 @contextlib.contextmanager
-def _effective(root: Path, device: str) -> Iterator[Path]:
+def effective(root: Path, device: str) -> Iterator[Path]:
     """Make a folder with the requirements that apply on `device`, so that `-r other.in` finds the right file."""
     with TemporaryDirectory(prefix="samestep-lock-") as name:
         folder = Path(name)
@@ -223,11 +253,16 @@ def _resolve_harness(root: Path) -> int:
     return max(code, _compile(root, docs, [*options, "--group", "docs", "--constraints", str(dev)]))
 
 
+def compiling(lock: Path) -> list[str]:
+    """Return uv's arguments that resolve into `lock`: hashes, no comments, no hosts."""
+    arguments = ["pip", "compile", "--quiet", "--generate-hashes", "--no-annotate", "--no-header"]
+    # Any Python can resolve for another one; without --python, uv would look for that one and download it.
+    return [*arguments, "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
+
+
 def _compile(root: Path, lock: Path, options: Sequence[str]) -> int:
     print(f"Resolving {lock.relative_to(root)}", flush=True)
-    command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
-    # Any Python can resolve for another one; without --python, uv would look for that one and download it.
-    command += ["--no-header", "--no-emit-index-url", "--python", sys.executable, "--output-file", str(lock)]
+    command = [uv.find_uv_bin(), *compiling(lock)]
     given = variables.of_tools(os.environ)
     done = subprocess.run(
         [*command, *options],

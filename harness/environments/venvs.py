@@ -4,7 +4,8 @@ Where the framework's guest runs in node, or in an older Python, its packages ar
 its lock counts in the digest (`harness.environments.npm`, `harness.environments.guests`).
 
 An environment is made when it is first needed, by the uv that is installed with the harness. The folder's name has the
-lock's digest, so a new lock makes a new environment. An environment cannot be moved, so it is made in its final folder;
+lock's digest, so a new lock makes a new environment; that of a variant is one of the same kind, whose lock lies in the
+folder of the run (`harness.environments.variants`). An environment cannot be moved, so it is made in its final folder;
 a marker file, written last, shows that it is complete. One that was damaged since (`harness.environments.damage`) is
 made again.
 """
@@ -25,7 +26,7 @@ import uv
 from bench.guests.interpreter import FOLDER as GUEST
 from bench.records import text as texts
 from bench.turns import variables
-from harness.environments import damage, guests, interpreters, locks, npm
+from harness.environments import damage, guests, installed, interpreters, locks, npm
 from harness.environments.damage import Damage
 from harness.errors import SetupError
 from harness.terminal import shell
@@ -36,6 +37,7 @@ Look = Callable[[Path, Path, Path], Damage | None]  # what is damaged in an envi
 
 FOLDER: Final = ".envs"
 MARKER: Final = "samestep-complete"
+WHEELS: Final = "wheels"  # beside the lock of a variant: those that were given as files
 UNREACHABLE: Final = ("failed to fetch", "dns error", "error sending request", "connection refused", "timed out")
 
 
@@ -78,8 +80,13 @@ class Environments:
         *,
         locked_in: Path | None = None,
         run_npm: npm.RunCommand = npm.run,
+        variants: Mapping[str, Path] | None = None,
     ) -> None:
-        """Keep them under `root`; `locked_in`: where the locks are, a snapshot of it; None: `root` itself."""
+        """Keep them under `root`.
+
+        `locked_in`: where the locks are, a snapshot of it; None: `root` itself. `variants`: by variant, such as
+        "jax@0.9.2", its lock; beside it the folder `wheels`, where it has some.
+        """
         self._root = root
         self._locked_in = locked_in or root
         self._device = device
@@ -87,17 +94,28 @@ class Environments:
         self._run = run
         self._look = look
         self._run_npm = run_npm
+        self._variants = dict(variants or {})
 
     def folder(self, framework: str) -> Path:
-        """Return where the framework's environment is or would be; raises SetupError when it has no lock."""
-        lock = locks.lock_file(self._locked_in, framework, self._device)
-        owner = locks.packages(self._locked_in, framework)
+        """Return where the framework's environment is or would be; raises SetupError when it has no lock.
+
+        A framework is named as `Cell.framework_id` has it, here and below: "jax", or "jax@0.9.2".
+        """
+        lock, owner = self._lock(framework), self._owner(framework)
         try:
             digest = locks.digest(lock, *npm.files(self._locked_in, owner), *guests.files(self._locked_in, owner))
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
             raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
-        return self._root / FOLDER / f"{owner}-{locks.tag(self._device)}-{digest}"
+        python = locks.python_of(lock).replace(".", "")
+        return self._root / FOLDER / f"{owner}-{self._device}-py{python}-{digest}"
+
+    def _lock(self, framework: str) -> Path:
+        return self._variants.get(framework) or locks.lock_file(self._locked_in, framework, self._device)
+
+    def _owner(self, framework: str) -> str:
+        """Return the framework whose packages they are: an engine may run in another's."""
+        return locks.packages(self._locked_in, framework.partition("@")[0])
 
     def python(self, framework: str) -> Path | None:
         """Return the interpreter of the framework's environment, None when there is none; starts no process."""
@@ -107,6 +125,10 @@ class Environments:
     def size_bytes(self, framework: str) -> int:
         """Return the size of an environment's files; hard links to uv's cache are counted in full."""
         return int((self.folder(framework) / MARKER).read_text())
+
+    def inventory(self, framework: str) -> str:
+        """Return the SHA-256 over what is installed in an environment (`harness.environments.installed`)."""
+        return installed.inventory(self.folder(framework))
 
     def damage(self, framework: str) -> str:
         """Return what is damaged in an environment that was made, with the remedy; empty: it is whole, or not made."""
@@ -123,10 +145,10 @@ class Environments:
         if self.python(framework) is None:
             return None
         folder = self.folder(framework)
-        found = self._look(folder, locks.lock_file(self._root, framework, self._device), folder / MARKER)
-        for lock in guests.files(self._locked_in, locks.packages(self._locked_in, framework)):
+        found = self._look(folder, self._lock(framework), folder / MARKER)
+        for lock in guests.files(self._locked_in, self._owner(framework)):
             found = found or self._look(folder / GUEST, lock, folder / MARKER)
-        if found is None and npm.files(self._locked_in, locks.packages(self._locked_in, framework)):
+        if found is None and npm.files(self._locked_in, self._owner(framework)):
             *more, first = list(npm.faults(folder, (folder / MARKER).stat().st_mtime))[::-1] or [""]
             return Damage(f"{first}, and {len(more)} more" if more else first) if first else None
         return found
@@ -135,7 +157,8 @@ class Environments:
         """Make the environments that are missing or damaged; return the reason for each that cannot be made."""
         sharing: dict[str, list[str]] = {}  # by the framework whose packages they are
         for framework in frameworks:
-            sharing.setdefault(locks.packages(self._locked_in, framework), []).append(framework)
+            key = framework if framework in self._variants else self._owner(framework)
+            sharing.setdefault(key, []).append(framework)
         failed = self._make_each(tuple(sharing), say)
         return {name: reason for owner, reason in failed.items() for name in sharing[owner]}
 
@@ -182,29 +205,34 @@ class Environments:
         if folder.exists():  # incomplete, or damaged
             (folder / MARKER).unlink(missing_ok=True)
             shutil.rmtree(folder)
-        self._make(locks.lock_file(self._locked_in, framework, self._device), folder)
-        owner = locks.packages(self._locked_in, framework)
+        self._make(self._lock(framework), folder, is_variant=framework in self._variants)
+        owner = self._owner(framework)
         if npm.files(self._locked_in, owner):
             npm.install(self._locked_in, owner, folder, self._run_npm)
         for lock in guests.files(self._locked_in, owner):
             guests.install(lock, folder, self._find, self._uv)
         (folder / MARKER).write_text(str(_size_bytes(folder)))
 
-    def _make(self, lock: Path, folder: Path) -> None:
-        base = self._find(locks.PYTHONS[self._device])
+    def _make(self, lock: Path, folder: Path, *, is_variant: bool) -> None:
+        base = self._find(locks.python_of(lock))
         self._uv("venv", "--quiet", "--no-project", "--python", str(base), str(folder))
-        sources = locks.find_links(lock.read_text(), os.environ)
+        text = lock.read_text(encoding="utf-8")
+        own = lock.parent / WHEELS
+        of_variant = locks.find_links_of_variant(text, os.environ, own) if is_variant else None
+        sources = locks.find_links(text, os.environ) if of_variant is None else of_variant
         install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *sources]
         # Compiled here, so that no replicate's import has to compile.
         self._uv(*install, "--require-hashes", "--no-deps", "--compile-bytecode", "--requirements", str(lock))
+        if is_variant and (reason := installed.misfit(folder)):
+            raise SetupError(reason)
 
     def _uv(self, *arguments: str) -> None:
         code, stderr = self._run(arguments)
         if code != 0:
-            raise SetupError(_explained(stderr) or f"uv {arguments[0]} ended with exit code {code}")
+            raise SetupError(explained(stderr) or f"uv {arguments[0]} ended with exit code {code}")
 
 
-def _explained(stderr: str) -> str:
+def explained(stderr: str) -> str:
     """Return the last line of uv's error and, where it is known, the remedy."""
     lines = [texts.line(each).strip(" ×╰─▶│├\t") for each in texts.page(stderr).split("\n") if each.strip()]
     lines = [line for line in lines if line.strip("^") and not line.startswith("hint:")]

@@ -45,6 +45,7 @@ class Launcher(Protocol):
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Make the environment of each framework ready; return, by framework, why it cannot be.
 
+        A variant of a framework is named with it, as in `Cell.framework_id`: "jax@0.9.2".
         A framework that cannot be prepared is not an error: its cells are recorded as failed, the others run.
         `say` gets the progress.
 

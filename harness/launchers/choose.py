@@ -3,12 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from harness.environments import checkout
-from harness.errors import SetupError
+from harness.errors import SelectionError, SetupError
 from harness.launchers.base import Launcher
 from harness.launchers.hardening import DATA
 
@@ -23,6 +23,7 @@ class Kind:
     in_container: bool  # replicates have the GPU of SAMESTEP_GPU and the memory of SAMESTEP_MEMORY
     data: str = ""  # the only folder whose data sets its replicates see; empty: any
     takes_python: bool = False  # --python names its interpreter, which has libraries of its own instead of the locks
+    no_variants: str = ""  # what it has, so that a framework has no variants there; empty: it makes their environments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +34,23 @@ class Wanted:
     code: Path  # folder that holds the bench/ that replicates import, and the locks: a snapshot of the checkout
     python: Path | None = None  # the interpreter of --python, if any
     named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for the replicates
+    variants: Mapping[str, Path] = field(default_factory=dict)  # by variant, such as "jax@0.9.2": its lock
 
 
 # The modules of a launcher are imported when it is made: Docker's SDK takes 0.2 s to load, and may be missing.
 def _docker(wanted: Wanted) -> Launcher:
     from harness.launchers.docker import DockerLauncher
+    from harness.launchers.variant_images import VariantImages
 
-    return DockerLauncher(wanted.device, code=wanted.code, gpu=os.environ.get("SAMESTEP_GPU", "0"))
+    images = VariantImages(wanted.device, wanted.variants)
+    return DockerLauncher(wanted.device, code=wanted.code, gpu=os.environ.get("SAMESTEP_GPU", "0"), variants=images)
 
 
 def _venv(wanted: Wanted) -> Launcher:
     from harness.environments.venvs import Environments
     from harness.launchers.local import LocalLauncher
 
-    environments = Environments(checkout.ROOT, wanted.device, locked_in=wanted.code)
+    environments = Environments(checkout.ROOT, wanted.device, locked_in=wanted.code, variants=wanted.variants)
     return LocalLauncher("venv", environments, code=wanted.code, named=wanted.named, keeps_kernels=True)
 
 
@@ -66,8 +70,8 @@ def _workers(wanted: Wanted) -> Launcher:
 LAUNCHERS: Final[Mapping[str, Kind]] = {
     "docker": Kind(make=_docker, in_container=True),
     "venv": Kind(make=_venv, in_container=False),
-    "here": Kind(make=_here, in_container=False, takes_python=True),
-    "workers": Kind(make=_workers, in_container=True, data=DATA),
+    "here": Kind(make=_here, in_container=False, takes_python=True, no_variants="one interpreter for all frameworks"),
+    "workers": Kind(make=_workers, in_container=True, data=DATA, no_variants="one container for each framework"),
 }
 
 
@@ -96,6 +100,13 @@ def launcher(name: str, wanted: Wanted) -> Launcher:
     if wanted.python is not None and not kind.takes_python:
         raise SetupError("--python belongs to --launcher here: the other launchers have their own interpreters.")
     return kind.make(wanted)
+
+
+def require_variants(name: str) -> None:
+    """Raise SelectionError where the launcher called `name` has no environment for a variant."""
+    if has := LAUNCHERS[name].no_variants:
+        able = " or ".join(each for each, kind in LAUNCHERS.items() if not kind.no_variants)
+        raise SelectionError(f"--launcher {name} has {has}, so it has no variants: use --launcher {able}.")
 
 
 def _engine_is_likely() -> bool:

@@ -16,7 +16,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
@@ -104,8 +104,20 @@ def why_not(frameworks: Sequence[str], device: str) -> str:
     return f"there is no image {images}: {shell.samestep('build', *missing, '--device', device)}"
 
 
+class Variants(Protocol):
+    """The images of a run's variants (`harness.launchers.variant_images`)."""
+
+    def name(self, framework: str) -> str:
+        """Return the name of the image of a variant, such as "jax@0.9.2"; empty: it is no variant."""
+        ...
+
+    def build(self, framework: str, engine: docker.DockerClient, say: Say) -> str:
+        """Build it; return why it cannot be built; empty: it is there. Raises SetupError where none can be built."""
+        ...
+
+
 class DockerLauncher:
-    """Runs each turn in a container of the framework's image."""
+    """Runs each turn in a container of the framework's image, or of its variant's."""
 
     name = "docker"
     in_container = True
@@ -118,21 +130,26 @@ class DockerLauncher:
         gpu: str = "0",
         allowance: Allowance | None = None,
         client: docker.DockerClient | None = None,
+        variants: Variants | None = None,
     ) -> None:
         """Run on `device`, with the package `bench` of the folder `code`; `gpu` is the UUID or index of the GPU.
 
-        `allowance`: None: the one of the environment variables. `client`: None: connect when prepared.
+        `allowance`: None: the one of the environment variables. `client`: None: connect when prepared. `variants`:
+        None: every framework runs as locked.
         """
         self.device = device
         self.code = code
         self.gpu = gpu
         self.allowance = allowance or Allowance.of(os.environ)
         self._client = client
-        self._images: dict[str, str] = {}  # by framework: id of its image
-        self._variables: dict[str, dict[str, str]] = {}  # by framework: those that its image sets
+        self._variants = variants
+        self._images: dict[str, str] = {}  # by framework with its variant: id of its image
+        self._variables: dict[str, dict[str, str]] = {}  # likewise: those that its image sets
 
     def prepare(self, frameworks: Sequence[str], say: Say) -> Mapping[str, str]:
         """Find the images and start one container as a trial; return, by framework, why it has no image.
+
+        Those of variants are built where they are not there: their locks are in the folder of the run alone.
 
         Raises:
             SetupError: there is no engine, or it cannot run a hardened container.
@@ -141,10 +158,10 @@ class DockerLauncher:
         check_readable(self.code / "bench")
         for name in remove_left_behind(self._client):
             say(f"removed the container {name} of a samestep that was killed")
-        missing = {name: reason for name in frameworks if (reason := _absence(self._client, name, device=self.device))}
+        missing = {name: reason for name in frameworks if (reason := self._absence(name, self._client, say))}
         for name in frameworks:
             if name not in missing:
-                image = self._client.images.get(image_name(name, device=self.device))
+                image = self._client.images.get(self._image_name(name))
                 self._images[name] = str(image.id)
                 self._variables[name] = dict(map(pair, image.attrs["Config"]["Env"] or ()))
         if self._images:
@@ -210,27 +227,38 @@ class DockerLauncher:
         log = container.logs().decode(errors="replace")
         return outcome(container.attrs["State"], folder, log, timed_out=timed_out)
 
+    def _image_name(self, framework: str) -> str:
+        """Return the name of the image of a framework, or of its variant, such as "jax@0.9.2"."""
+        of_variant = self._variants.name(framework) if self._variants else ""
+        return of_variant or image_name(framework, device=self.device)
+
+    def _absence(self, framework: str, client: docker.DockerClient, say: Say) -> str:
+        """Return why a framework or a variant has no image; empty: it has one."""
+        if self._variants is None or not (name := self._variants.name(framework)):
+            return _absence(client, framework, device=self.device)
+        return "" if _is_there(client, name) else self._variants.build(framework, client, say)
+
     def _with_image(self, turn: Turn) -> Turn:
-        framework = turn.cell.framework
-        return dataclasses.replace(turn, image=f"{image_name(framework, device=self.device)}@{self._images[framework]}")
+        framework = turn.cell.framework_id
+        return dataclasses.replace(turn, image=f"{self._image_name(framework)}@{self._images[framework]}")
 
     def _on_cpus(self, turn: Turn) -> Allowance:
         return dataclasses.replace(self.allowance, cpus=",".join(map(str, turn.cpus)))
 
     def _create_worker(self, turn: Turn, folder: Path) -> Container:
-        framework = turn.cell.framework
         volumes = [f"{folder}:{OUT}:ro"]
-        return self._create(framework, worker_command(framework), self._on_cpus(turn), variables={}, volumes=volumes)
+        command = worker_command(turn.cell.framework)
+        return self._create(turn.cell.framework_id, command, self._on_cpus(turn), variables={}, volumes=volumes)
 
     @contextlib.contextmanager
     def _container(self, turn: Turn, folder: Path) -> Iterator[Container]:
-        of_image = self._variables[turn.cell.framework]
+        of_image = self._variables[turn.cell.framework_id]
         stated = supervise.environment(turn, Path("/tmp"), of_image)
         data = [f"{turn.data}:{turn.data}:ro"] if turn.data else []  # so a message has the path that the host knows
         # The engine takes out what has no value. What is NVIDIA's tells it which GPU the container gets.
         others = {name for name in (*of_image, "HOSTNAME") if name not in stated and not name.startswith("NVIDIA_")}
         container = self._create(
-            turn.cell.framework,
+            turn.cell.framework_id,
             ["python", "-m", "bench", "turn", OUT],
             self._on_cpus(turn),
             variables={**stated, **dict.fromkeys(others)},
@@ -302,8 +330,14 @@ def remove_left_behind(client: docker.DockerClient) -> list[str]:
 def _absence(client: docker.DockerClient, framework: str, *, device: str) -> str:
     """Return why a framework has no image; empty: it has one."""
     name = image_name(framework, device=device)
+    if _is_there(client, name):
+        return ""
+    return f"there is no image {name}: {shell.samestep('build', framework, '--device', device)}"
+
+
+def _is_there(client: docker.DockerClient, image: str) -> bool:
     try:
-        client.images.get(name)
+        client.images.get(image)
     except ImageNotFound:
-        return f"there is no image {name}: {shell.samestep('build', framework, '--device', device)}"
-    return ""
+        return False
+    return True

@@ -77,13 +77,18 @@ def run(command: Sequence[str], on_line: Callable[[str], None]) -> int:
     return process.returncode
 
 
-def recipe(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
-    """Return a digest of the files that the image of `framework` depends on, without its base image."""
+def recipe(framework: str, *, device: str, root: Path = locks.ROOT, lock: Path | None = None) -> str:
+    """Return a digest of the files that the image of `framework` depends on, without its base image.
+
+    `lock`: of a variant; None: the framework's own.
+    """
     framework = locks.packages(root, framework)
-    files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", _lock(framework, device=device, root=root)]
+    installed = lock or _lock(framework, device=device, root=root)
+    files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", installed]
     files += [*npm.files(root, framework), *guests.files(root, framework)]
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
-    given = [" ".join(package for _, package in programs), cuda.requirement(framework, root)]
+    demanded = cuda.requirement_of(lock) if lock else cuda.requirement(framework, root)
+    given = [" ".join(package for _, package in programs), demanded]
     parts = [*(file.read_bytes() for file in files), *map(str.encode, given)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
@@ -121,38 +126,83 @@ def build(
     for framework in frameworks:
         sharing.setdefault(locks.packages(root, framework), []).append(framework)
     with _engine(client) as engine:
-        if run(["docker", "buildx", "version"], lambda line: None) != 0:
-            raise SetupError("The command docker has no Buildx: install docker-buildx-plugin (Debian: docker-buildx).")
+        require_buildx(run)
         for number, framework in enumerate(sharing, start=1):
             title = f"Image {number} of {len(sharing)}: {framework}"
             if not _lock(framework, device=device, root=root).is_file():
                 failed[framework] = f"it has no lock for {device}: samestep check {framework} says what is missing"
                 continue
-            say(f"{title} …")
-            started = time.monotonic()
-            before = _image_id(engine, framework, device=device)
-            log = BuildLog(partial(_say_step, say, title))
-            code = run(command(framework, device=device, root=root, environ=environ), log.read)
-            seconds = time.monotonic() - started
-            if log.has_no_base():
-                base = base_image(device, environ, root)
-                raise SetupError(
-                    f"The base image {base} is not there and cannot be fetched: {shell.command('docker', 'pull', base)}"
-                    " says why; "
-                    "or name another Debian or Ubuntu in BASE_IMAGE."
-                )
-            if code == 0:
-                size = engine.images.get(image_name(framework, device=device)).attrs["Size"] / 1e9
-                say(f"{title} built in {seconds:.0f} s, {size:.1f} GB with the layers that it shares")
-                _remove_old(engine, before, _image_id(engine, framework, device=device))
-            else:
-                failed[framework] = log.reason()
-                say("\n    ".join([f"{title} failed after {seconds:.0f} s; the last lines:", *log.last_lines()]))
+            parts = command(framework, device=device, root=root, environ=environ)
+            base = base_image(device, environ, root)
+            if reason := built(engine, title, image_name(framework, device=device), parts, say, base=base, run=run):
+                failed[framework] = reason
     return {name: reason for owner, reason in failed.items() for name in sharing[owner]}
 
 
-def command(framework: str, *, device: str, root: Path, environ: Mapping[str, str]) -> list[str]:
-    """Return the command that builds one image."""
+def require_buildx(run: RunCommand = run) -> None:
+    """Raise SetupError where the command docker cannot build these images."""
+    if run(["docker", "buildx", "version"], lambda line: None) != 0:
+        raise SetupError("The command docker has no Buildx: install docker-buildx-plugin (Debian: docker-buildx).")
+
+
+def built(
+    engine: docker.DockerClient,
+    title: str,
+    tag: str,
+    command: Sequence[str],
+    say: Say,
+    *,
+    base: str,
+    run: RunCommand = run,
+) -> str:
+    """Build the image called `tag` by `command`; return why it cannot be built; empty: it is there.
+
+    `title`: what it is, in the progress. `base`: the base image, for a sentence.
+
+    Raises:
+        SetupError: the base image is not there and cannot be fetched.
+    """
+    say(f"{title} …")
+    started = time.monotonic()
+    before = _image_id(engine, tag)
+    log = BuildLog(partial(_say_step, say, title))
+    code = run(command, log.read)
+    seconds = time.monotonic() - started
+    if log.has_no_base():
+        raise SetupError(
+            f"The base image {base} is not there and cannot be fetched: {shell.command('docker', 'pull', base)}"
+            " says why; or name another Debian or Ubuntu in BASE_IMAGE."
+        )
+    if code != 0:
+        say("\n    ".join([f"{title} failed after {seconds:.0f} s; the last lines:", *log.last_lines()]))
+        return log.reason()
+    size = engine.images.get(tag).attrs["Size"] / 1e9
+    say(f"{title} built in {seconds:.0f} s, {size:.1f} GB with the layers that it shares")
+    _remove_old(engine, before, _image_id(engine, tag))
+    return ""
+
+
+def command(
+    framework: str,
+    *,
+    device: str,
+    root: Path,
+    environ: Mapping[str, str],
+    tag: str = "",
+    lock: Path | None = None,
+    context: Path | None = None,
+) -> list[str]:
+    """Return the command that builds one image.
+
+    Args:
+        framework: whose image it is.
+        device: "cpu" or "cuda".
+        root: the repository.
+        environ: has the base image and the sources of packages.
+        tag: name of the image; empty: the framework's.
+        lock: of a variant, which `context` has in place of the framework's own; None: it is no variant.
+        context: what the Dockerfile copies from; None: images/ of the repository.
+    """
     framework = locks.packages(root, framework)
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     arguments = {
@@ -163,23 +213,23 @@ def command(framework: str, *, device: str, root: Path, environ: Mapping[str, st
         "VERSION": project["version"],
         "REVISION": checkout.commit(root)[0],
         "SOURCE": project.get("urls", {}).get("Source", ""),
-        "RECIPE": recipe(framework, device=device, root=root),
+        "RECIPE": recipe(framework, device=device, root=root, lock=lock),
         **{name: environ[name] for name in SOURCES if environ.get(name)},
     }
     if packages := system_packages(framework, device=device, root=root):
         arguments["SYSTEM_PACKAGES"] = packages
-    if demanded := require_cuda(framework, device=device, root=root):
+    if demanded := require_cuda(framework, device=device, root=root, lock=lock):
         arguments["REQUIRE_CUDA"] = demanded
     if guest := guests.context(root, framework):
         arguments["GUEST"] = guest
-    tag = image_name(framework, device=device)
-    command_line = ["docker", "buildx", "build", "--progress=plain", "--load", "--tag", tag]
+    command_line = ["docker", "buildx", "build", "--progress=plain", "--load"]
+    command_line += ["--tag", tag or image_name(framework, device=device)]
     command_line += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     if wheels := wheelhouse(device, environ):
         command_line += ["--build-context", f"wheelhouse={wheels}"]
     if guest and (folder := environ.get(f"SAMESTEP_{guest.upper()}")):
         command_line += ["--build-context", f"{guest}={folder}"]
-    return [*command_line, str(root / "images")]
+    return [*command_line, str(context or root / "images")]
 
 
 def parent(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
@@ -212,10 +262,13 @@ def system_packages(framework: str, *, device: str, root: Path = locks.ROOT) -> 
     return " ".join(package for package in packages if package not in there)
 
 
-def require_cuda(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
-    """Return what the Dockerfile's generic stage is to demand of the driver; empty: what the stage below demands."""
+def require_cuda(framework: str, *, device: str, root: Path = locks.ROOT, lock: Path | None = None) -> str:
+    """Return what the Dockerfile's generic stage is to demand of the driver; empty: what the stage below demands.
+
+    `lock`: of a variant; None: the framework's own.
+    """
     base = parent(framework, device=device, root=root)
-    demanded = cuda.requirement(framework, root)
+    demanded = cuda.requirement_of(lock) if lock else cuda.requirement(framework, root)
     return demanded if base and demanded != cuda.requirement(base, root) else ""
 
 
@@ -317,9 +370,9 @@ def _engine(client: docker.DockerClient | None) -> Iterator[docker.DockerClient]
             yield own
 
 
-def _image_id(engine: docker.DockerClient, framework: str, *, device: str) -> str:
+def _image_id(engine: docker.DockerClient, tag: str) -> str:
     try:
-        return str(engine.images.get(image_name(framework, device=device)).id)
+        return str(engine.images.get(tag).id)
     except ImageNotFound:
         return ""
 

@@ -71,7 +71,7 @@ class LocalLauncher:
         self._interpreters = interpreters
         self._code = code
         self._named = tuple(named)
-        self._found: dict[str, Interpreter] = {}  # by framework, as the run began
+        self._found: dict[str, Interpreter] = {}  # by framework with its variant, as the run began
         self._ready_unix_ns = 0
         self._alive: set[int] = set()  # first processes of the members of a group
         self._scratch = scratch.temporary()
@@ -159,9 +159,9 @@ class LocalLauncher:
 
     def _interpreter(self, turn: Turn) -> Interpreter:
         try:
-            return self._found[turn.cell.framework]
+            return self._found[turn.cell.framework_id]
         except KeyError as error:
-            raise SetupError(f"{turn.cell.framework} has no environment; call prepare() first.") from error
+            raise SetupError(f"{turn.cell.framework_id} has no environment; call prepare() first.") from error
 
 
 class _Absent:
@@ -190,7 +190,7 @@ def _changed(turn: Turn, interpreter: Interpreter) -> str:
     """Return why a turn is not begun in an environment that is no longer the one of the run; empty: it is."""
     what = interpreter.changed()
     return what and (
-        f"the packages of {turn.cell.framework} changed under the run ({what} in {interpreter.libraries[0]}):"
+        f"the packages of {turn.cell.framework_id} changed under the run ({what} in {interpreter.libraries[0]}):"
         " what follows would be another program; start a new run"
     )
 
@@ -201,7 +201,8 @@ def _not_begun(reason: str) -> Outcome:
 
 def _without_programs(frameworks: Sequence[str]) -> dict[str, str]:
     """Return, by framework, which program all its modes lack on this host."""
-    offers = {name: framework_offer(name) for name in frameworks if name in FRAMEWORKS}
+    files = {name: name.partition("@")[0] for name in frameworks}  # a variant has the file of its framework
+    offers = {name: framework_offer(file) for name, file in files.items() if file in FRAMEWORKS}
     missing = {name: programs_missing(offer) for name, offer in offers.items() if not offer.program_modes}
     return {name: sentence for name, sentence in missing.items() if sentence}
 

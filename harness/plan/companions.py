@@ -89,10 +89,10 @@ def _at_smallest_batch(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _first_of_each_framework(cells: Iterable[Cell], most: int | None) -> list[Cell]:
-    """Return the first `most` cells of each framework; None: all."""
+    """Return the first `most` cells of each framework and of each of its variants; None: all."""
     by_framework: dict[str, list[Cell]] = {}
     for cell in cells:
-        by_framework.setdefault(cell.framework, []).append(cell)
+        by_framework.setdefault(cell.framework_id, []).append(cell)
     return [cell for of_one in by_framework.values() for cell in of_one[:most]]
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from bench.catalogue import HELLO, Catalogue
 from bench.records.record import Cell
+from harness.plan import specs
 from harness.plan.companions import TIME
 from harness.plan.selection import Selection
 
@@ -29,11 +30,12 @@ def sentence(offer: Catalogue, selected: Selection, cells: Sequence[Cell], measu
 
 def _named(selected: Selection) -> Mapping[str, tuple[str, ...]]:
     """Return the names as cells have them."""
-    return {
-        field: tuple(name.replace("-", "_") if field in PAIRED else name for name in names)
-        for field, names in selected.given.items()
-        if field != "era"  # no field of a cell
-    }
+    found = {field: names for field, names in selected.given.items() if field != "era"}  # no field of a cell
+    if selected.framework:
+        found["framework"] = tuple(map(specs.with_underscores, selected.framework))
+    if selected.workload:
+        found["workload"] = tuple(name.replace("-", "_") for name in selected.workload)
+    return found
 
 
 def _names(offer: Catalogue, named: Mapping[str, Sequence[str]], cells: Sequence[Cell]) -> Iterator[str]:
@@ -90,7 +92,12 @@ def _unmeasured(named: Mapping[str, Sequence[str]], cells: Sequence[Cell], measu
 
 
 def _have(cells: Sequence[Cell], values: Mapping[str, str]) -> bool:
-    return any(all(str(getattr(cell, field)) == value for field, value in values.items()) for cell in cells)
+    return any(all(_value(cell, field) == value for field, value in values.items()) for cell in cells)
+
+
+def _value(cell: Cell, field: str) -> str:
+    """Return what a cell has in a field, as it is typed."""
+    return cell.framework_id if field == "framework" else str(getattr(cell, field))
 
 
 def _of(field: str, names: Sequence[str]) -> str:

@@ -19,12 +19,16 @@ def formats(offers: Sequence[FrameworkOffer]) -> dict[tuple[str, str], str]:
 
 
 def export_of(offers: Sequence[FrameworkOffer], cell: Cell) -> Cell | None:
-    """Return the cell of the export that `cell` runs; None: it runs none."""
+    """Return the cell of the export that `cell` runs; None: it runs none.
+
+    The model is from the locked environment of the framework that trains, whatever variant of an engine runs it: so
+    the variants run the same bytes.
+    """
     if (key := (cell.framework, cell.mode)) not in (of := sources(offers)):
         return None
     mode = export_mode(formats(offers)[key])
     return dataclasses.replace(
-        cell, framework=of[key], mode=mode, precision=FLOAT32, track=EXPORT, allocator=DEFAULT_POLICY
+        cell, framework=of[key], variant="", mode=mode, precision=FLOAT32, track=EXPORT, allocator=DEFAULT_POLICY
     )
 
 
@@ -37,7 +41,15 @@ def needed(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str
 
 
 def started(offers: Sequence[FrameworkOffer], cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return those of `needed` that compute on the device of `cells`: nothing is prepared or started of the others."""
+    """Return the environments of those of `needed` that compute on the device of `cells`: "jax", "jax@0.9.2".
+
+    Nothing is prepared or started of the others. Of a framework that runs in variants alone it is no locked one, unless
+    it trains for another.
+    """
     devices = {cell.device for cell in cells}
     absent = {offer.name for offer in offers if not devices & set(offer.devices)}
-    return tuple(name for name in needed(offers, cells) if name not in absent)
+    trains_for = sources(offers)
+    trained = (trains_for.get((cell.framework, cell.mode)) for cell in cells)
+    own = [(cell.framework, cell.framework_id) for cell in cells]
+    both = [*own, *((name, name) for name in trained if name)]
+    return tuple(dict.fromkeys(environment for name, environment in both if name not in absent))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from bench.catalogue import COLD, Catalogue, catalogue
 from bench.records.record import Cell
+from harness.environments.variants import Variant
 from harness.errors import SelectionError
 from harness.launchers import choose
-from harness.plan import capacity, companions, left_out, models, request, selection
+from harness.plan import capacity, companions, left_out, models, request, selection, specs, variants
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import Profile
 from harness.plan.request import Request
@@ -18,6 +19,8 @@ from harness.plan.request import Request
 class Planned:
     """A run before it begins."""
 
+    requested: Request  # with each variant as records call it
+    variants: tuple[Variant, ...]  # as typed; not resolved yet
     offer: Catalogue
     profile: Profile
     device: str
@@ -44,7 +47,7 @@ def planned_run(
         elsewhere: another host runs it, so that what fits into the memory of this one does not matter.
 
     Raises:
-        SelectionError: an unknown name, no cell, or a size that cannot fit into memory.
+        SelectionError: an unknown name, no cell, a size that cannot fit into memory, or a variant where there is none.
         SetupError: SAMESTEP_MEMORY is not an amount of memory.
     """
     profile = selection.profile(requested.profile or request.DEFAULT_PROFILE)
@@ -53,9 +56,14 @@ def planned_run(
     for name in typed:
         request.one_of("launcher", name, (choose.AUTO, *choose.LAUNCHERS))
     offer = catalogue()
+    if elsewhere:
+        specs.require_locked(requested.selection.framework, whom="a fleet")
+    requested, varied = variants.named(requested, offer.frameworks, device)
     selected = selection.cells(offer, requested.selection, profile, device)
-    used = models.started(offer.frameworks, selected)
-    resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
+    used = dict.fromkeys(map(specs.framework, models.started(offer.frameworks, selected)))
+    resolved = tuple(choose.resolve(name, tuple(used), device=device, say=say) for name in typed)
+    for name in resolved if varied else ():
+        choose.require_variants(name)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
     typed_size = bool(requested.selection.size)
     cells = selected if elsewhere else capacity.fitting(selected, offer.workloads, available, typed=typed_size)
@@ -77,6 +85,8 @@ def planned_run(
         _too_large(selected, cells, available),
     )
     return Planned(
+        requested=requested,
+        variants=varied,
         offer=offer,
         profile=profile,
         device=device,

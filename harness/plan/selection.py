@@ -24,6 +24,7 @@ from bench.records.record import FORWARD_ONLY, Cell
 from bench.reference.precision import FLOAT32, PRECISIONS
 from harness.errors import SelectionError
 from harness.format import shortened_name
+from harness.plan import specs
 from harness.plan.profiles import PROFILES, TODAY, Profile
 
 MOST_ROWS: Final = 65536  # of a batch
@@ -75,14 +76,14 @@ class _Common(TypedDict):
 
 
 def names(typed: str | None) -> tuple[str, ...]:
-    """Return the names in a comma-separated list; an empty tuple for None.
+    """Return the names in a comma-separated list, a variant of a framework in one piece; an empty tuple for None.
 
     Raises:
         SelectionError: the list is given, but has no name in it.
     """
     if typed is None:
         return ()
-    names = tuple(dict.fromkeys(name.strip() for name in typed.split(",") if name.strip()))
+    names = tuple(dict.fromkeys(specs.joined(name.strip() for name in typed.split(",") if name.strip())))
     if not names:
         raise SelectionError(f"The selection {typed!r} names nothing: give names separated by commas.")
     return names
@@ -108,7 +109,7 @@ def known(kind: str, name: str, valid: Mapping[str, V]) -> V:
 
 
 def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) -> tuple[Cell, ...]:
-    """Return the selected cells in the order of the catalogue, hello worlds included.
+    """Return the selected cells in the order of the catalogue, hello worlds included; those of a variant in one piece.
 
     Raises:
         SelectionError: an unknown name, or no cell is left.
@@ -116,19 +117,21 @@ def cells(offer: Catalogue, selection: Selection, chosen: Profile, device: str) 
     frameworks = {framework.name: framework for framework in offer.frameworks}
     selection = replace(
         selection,
-        framework=tuple(name.replace("-", "_") for name in selection.framework),
+        framework=tuple(map(specs.with_underscores, selection.framework)),
         workload=tuple(name.replace("-", "_") for name in selection.workload),
     )
     _require_batches(selection)
     _require_ranks(selection)
     valid = _valid(offer, selection)
-    for field, names in selection.given.items():
+    named = tuple(map(specs.framework, selection.framework))
+    for field, names in {**selection.given, **({"framework": named} if named else {})}.items():
         for name in names:
             known(field, name, valid[field])
     selected = tuple(
-        cell
+        replace(cell, variant=variant)
         for framework in frameworks.values()
-        if _is_selected(framework.name, selection.framework, by_default=_is_of(chosen, framework, selection))
+        if _is_selected(framework.name, named, by_default=_is_of(chosen, framework, selection))
+        for variant in specs.variants(framework.name, selection.framework)
         for cell in _kind_of(selection)(framework, offer, selection, chosen, device)
     )
     if not selected:

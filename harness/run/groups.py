@@ -2,12 +2,14 @@
 
     start each alone ─→ parked ─→ slices in random order, one process at a time ─→ finish each alone
 
-The replicates of one work (workload, size, …) form groups, the modes of a framework side by side with their baseline.
-One parked process stays in every group of its work, so that members of different groups can be linked through it
+The replicates of one work (workload, size, …) form groups, the modes of a framework side by side with their baseline,
+and the variants of one cell together in one group: they start side by side, and follow one another in each cycle. One
+parked process stays in every group of its work, so that members of different groups can be linked through it
 (`harness.stats.alternation`).
 """
 
 import dataclasses
+import itertools
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -78,6 +80,7 @@ class Groups:
             for offer in run.facts.frameworks
             for strategy in offer.strategies
         }
+        self._varied = {variant.framework for variant in run.facts.variants}
         self._room = Room.of(run.facts.device, in_container=[LAUNCHERS[run.facts.launcher].in_container])
         self._rng = rng
         self._show = show
@@ -89,7 +92,7 @@ class Groups:
         try:
             for work in _shuffled_by(candidates, _work, self._rng):
                 families = _shuffled_by(work, self._family, self._rng)
-                waiting = [candidate for family in families for candidate in family]
+                waiting = [variant for family in families for cell in self._cells(family) for variant in cell]
                 while waiting:
                     self._fill(waiting)
                     self._take_turns()
@@ -100,20 +103,37 @@ class Groups:
                 seat.member.kill()
 
     def _fill(self, waiting: list[Candidate]) -> None:
-        """Start candidates, one after the other, until the group is full."""
+        """Start candidates, one after the other, until the group is full; the variants of a cell all or none.
+
+        In an empty group as many of them as there is memory for.
+        """
         stayed = len(self._seats)
         while waiting and len(self._seats) < MOST:
-            if not self._room.has(waiting[0].need, [seat.held for seat in self._seats]):
+            variants = self._cells(waiting)[0]
+            if not self._has_room(variants):
                 if len(self._seats) > stayed:
                     break
                 if stayed:  # from the group before
                     self._finish(stay=[])
                     stayed = 0
                     continue
-            self._start(waiting.pop(0))
+                variants = variants[: self._fitting(variants)]
+            for candidate in variants:
+                waiting.remove(candidate)
+                self._start(candidate)
         if len(self._seats) == 1 and waiting:
             free = self._room.free_bytes(waiting[0].need, [self._seats[0].held])
             self._show.say(f"Memory for one process at a time, {memory_size(max(0, free))} left: groups of one.")
+
+    def _has_room(self, candidates: Sequence[Candidate]) -> bool:
+        """Return whether the group has seats and memory for all `candidates`."""
+        held = [seat.held for seat in self._seats]
+        needs = [candidate.need for candidate in candidates]
+        return len(held) + len(needs) <= MOST and self._room.has_all(needs, held)
+
+    def _fitting(self, candidates: Sequence[Candidate]) -> int:
+        """Return how many of `candidates` there is memory for, at least one."""
+        return next((n for n in range(len(candidates), 1, -1) if self._has_room(candidates[:n])), 1)
 
     def _start(self, candidate: Candidate) -> None:
         member = candidate.make()
@@ -135,9 +155,10 @@ class Groups:
         for cycle in range(cycles):
             due = [seat for seat in group if seat in self._seats and _is_due(counts[seat], cycle, cycles)]
             for family in _shuffled_by(due, lambda seat: self._family(seat.candidate), self._rng):
-                for seat in family:
-                    if (record := seat.member.run_slice()) is not None:
-                        self._leave(seat, record)
+                seats = {seat.candidate: seat for seat in family}
+                for candidate in itertools.chain.from_iterable(self._cells(seats)):
+                    if (record := seats[candidate].member.run_slice()) is not None:
+                        self._leave(seats[candidate], record)
 
     def _count(self, seat: Seat) -> int:
         """Return how many slices a member gets in this group: fewer where they are long."""
@@ -149,11 +170,12 @@ class Groups:
         families = {self._family(candidate) for candidate in waiting}
         baselines = [seat for seat in self._seats if self._is_baseline(seat.candidate.cell)]
         smallest = min(baselines or self._seats, key=lambda seat: seat.held.host_bytes or 0, default=None)
-        return [
+        staying = [
             seat
             for seat in self._seats
             if families and (seat is smallest or (seat in baselines and self._family(seat.candidate) in families))
         ]
+        return staying[: MOST - 1]  # the next group has a seat for someone else
 
     def _finish(self, *, stay: Sequence[Seat]) -> None:
         """Let the members end, one after the other, except those that `stay`."""
@@ -163,6 +185,14 @@ class Groups:
     def _leave(self, seat: Seat, record: Record) -> None:
         self._seats.remove(seat)
         seat.candidate.note(record)
+
+    def _cells(self, candidates: Iterable[Candidate]) -> list[list[Candidate]]:
+        """Return the variants of each cell, in the order in which they come; where nothing varies, each one alone."""
+        cells: dict[object, list[Candidate]] = {}
+        for each in candidates:
+            varies = each.cell.framework in self._varied
+            cells.setdefault(dataclasses.replace(each.cell, variant="") if varies else each, []).append(each)
+        return list(cells.values())
 
     def _family(self, candidate: Candidate) -> tuple[str, ...]:
         """Return what the members share that are compared with one baseline."""

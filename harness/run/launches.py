@@ -21,12 +21,12 @@ class Launches:
     def __init__(
         self,
         cpus: Collection[int],
-        frameworks: Collection[str],
+        environments: Collection[str],
         gone: Callable[[Collection[int]], str] = processors.gone,
     ) -> None:
-        """Take the CPU set and the frameworks that can run; `gone` says that the set cannot be used."""
+        """Take the CPU set and the frameworks, with their variants, that can run; `gone`: the set cannot be used."""
         self._cpus = cpus
-        self._frameworks = frameworks
+        self._environments = environments
         self._gone = gone
         self._in_a_row: list[Record] = []
 
@@ -42,8 +42,8 @@ class Launches:
         if sentence := self._gone(self._cpus):
             raise MachineError(f"{sentence}, and go on with --resume.")
         self._in_a_row.append(record)
-        failed = {each.cell.framework for each in self._in_a_row}
-        if len(self._in_a_row) >= MOST and (len(failed) > 1 or len(self._frameworks) == 1):
+        failed = {each.cell.framework_id for each in self._in_a_row}
+        if len(self._in_a_row) >= MOST and (len(failed) > 1 or len(self._environments) == 1):
             raise MachineError(
                 f"{len(self._in_a_row)} replicates in a row could not be started, the last one for this reason:"
                 f" {record.reason}. Mend it, and go on with --resume."

@@ -41,7 +41,8 @@ class Lane:
 
     run: ActiveRun
     launcher: Launcher
-    unprepared: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by framework: why it has no environment
+    unprepared: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by `framework_id`: why there is no
+    # environment
 
 
 def execute(lanes: Sequence[Lane], show: Show, after_group: Callable[[], None] = lambda: None) -> None:
@@ -185,7 +186,7 @@ class _Active:
         """Return the memory that a process of `cell` needs, from its last replicate."""
         seen = self._seen.get(cell)
         return Need(
-            framework=cell.framework,
+            framework=cell.framework_id,
             in_container=self._in_container,
             host_bytes=seen.memory.host_peak_rss_bytes if seen and seen.memory else None,
             device_bytes=seen.observation.device_process_peak_bytes if seen and seen.observation else None,
@@ -198,9 +199,9 @@ def finished(facts: RunFacts, records: Sequence[Record], wall_s: float) -> RunFa
     images: dict[str, str] = {}
     for record in records:
         if record.environment and record.environment.versions:
-            versions[record.cell.framework] = " ".join(record.environment.versions)
+            versions[record.cell.framework_id] = " ".join(record.environment.versions)
         if record.environment and record.environment.image:
-            images[record.cell.framework] = record.environment.image
+            images[record.cell.framework_id] = record.environment.image
     return dataclasses.replace(
         facts,
         wall_s=facts.wall_s + wall_s,

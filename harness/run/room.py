@@ -24,7 +24,7 @@ GPU_SHARE: Final = 0.9  # of a GPU's memory that the processes of a group may ta
 class Need:
     """What one process needs."""
 
-    framework: str
+    framework: str  # with its variant
     in_container: bool
     host_bytes: int | None  # None: not known yet
     device_bytes: int | None  # of the GPU; None: not known yet, or no GPU
@@ -49,13 +49,22 @@ class Room:
         """Return whether there is memory for `need` beside `parked`, whose bytes are what they hold."""
         if self.gpu_bytes is not None and parked and not self._gpu_has((*parked, need)):
             return False
-        alike = [each.host_bytes or 0 for each in parked if each.framework == need.framework]
-        wanted = need.host_bytes or max(alike, default=UNKNOWN_BYTES)
-        return wanted <= self.free_bytes(need, parked)
+        return _wanted(need, parked) <= self.free_bytes(need, parked)
+
+    def has_all(self, needs: Sequence[Need], parked: Sequence[Need]) -> bool:
+        """Return whether there is memory for all of `needs` together, beside `parked`."""
+        if not all(self.has(need, parked) for need in needs):
+            return False
+        if len(needs) < 2:
+            return True
+        if self.gpu_bytes is not None and not self._gpu_has((*parked, *needs)):
+            return False
+        limits = [self.free_bytes(need, parked) for need in needs if not need.in_container]
+        return sum(_wanted(need, parked) for need in needs) <= min([_free(), *limits])
 
     def free_bytes(self, need: Need, parked: Sequence[Need]) -> int:
         """Return the bytes of the host that one more process can have."""
-        free = psutil.virtual_memory().available - SPARE_BYTES
+        free = _free()
         if need.in_container:  # `docker compose up` has one container for all processes of a framework
             held = sum(each.host_bytes or 0 for each in parked if each.framework == need.framework)
             return min(free, capacity.bytes_of(Allowance.of(self.variables).memory) - held)
@@ -65,3 +74,13 @@ class Room:
     def _gpu_has(self, needs: Sequence[Need]) -> bool:
         known = [each.device_bytes for each in needs if each.device_bytes is not None]
         return len(known) == len(needs) and sum(known) <= GPU_SHARE * (self.gpu_bytes or 0)
+
+
+def _free() -> int:
+    return psutil.virtual_memory().available - SPARE_BYTES
+
+
+def _wanted(need: Need, parked: Sequence[Need]) -> int:
+    """Return the bytes that a process takes; of one not seen yet those of its framework's largest that is parked."""
+    alike = [each.host_bytes or 0 for each in parked if each.framework == need.framework]
+    return need.host_bytes or max(alike, default=UNKNOWN_BYTES)

@@ -54,8 +54,8 @@ class Runner:
         self._sameness = Sameness(kept)
         self._offers = {offer.name: offer for offer in run.facts.frameworks}
         able = set(models.started(run.facts.frameworks, run.plan.cells))
-        frameworks = {cell.framework for cell in run.plan.cells} & able
-        self._launches = Launches(run.facts.cpus, frameworks - unprepared.keys())
+        environments = {cell.framework_id for cell in run.plan.cells} & able
+        self._launches = Launches(run.facts.cpus, environments - unprepared.keys())
 
     def keep(
         self,
@@ -112,7 +112,7 @@ class Runner:
         observation = watch.observation(record.energy)
         record = observed(dataclasses.replace(record, attempt=planned.attempt), observation)
         record = named(record, self.observer.gpu_name)
-        if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework)):
+        if record.status == "failed" and (damaged := self.launcher.damage(turn.cell.framework_id)):
             record = dataclasses.replace(record, reason=f"{record.reason}; {damaged}")
         record = with_environment_named(record)
         self._sameness.require(record)
@@ -149,7 +149,7 @@ class Runner:
             if model.status == "skipped":
                 return skipped(planned, reason)
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
-        if reason := self._unprepared.get(planned.cell.framework, ""):
+        if reason := self._unprepared.get(planned.cell.framework_id, ""):
             return not_started(planned, reason)
         if model and self.launcher.in_container:
             model = inlined(model)

@@ -28,7 +28,7 @@ from harness.errors import SamestepError, SetupError
 from harness.host import machine, processors
 from harness.launchers import scratch
 from harness.launchers.local import LocalLauncher
-from harness.plan import selection
+from harness.plan import selection, specs
 from harness.plan.models import needed as needed_frameworks
 from harness.plan.plan import Plan, make_plan
 from harness.plan.profiles import PROFILES
@@ -202,6 +202,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...], code: Path) -> int:
     offer = catalogue()
+    specs.require_locked(chosen.framework, whom="a comparison with plain scripts")
     offered = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
     training = (cell for cell in offered if cell.track == "identical")
     cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())

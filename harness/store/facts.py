@@ -6,6 +6,7 @@ from bench.catalogue import FrameworkOffer, WorkloadOffer
 from bench.records.record import Cell
 from bench.records.schema import UPGRADES
 from bench.turns.turn import Settings
+from harness.environments.variants import Resolved
 from harness.host.machine import HostFacts
 
 
@@ -59,6 +60,7 @@ class RunFacts:
     env: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for the replicates, sorted
     data: str = ""  # folder of the data sets that are streamed; empty: none is
     resumed_unix_ns: int = 0  # when it was resumed last; 0: never, or by an older samestep
+    variants: tuple[Resolved, ...] = ()  # of the environments of frameworks; empty: all ran as locked
     hosts: tuple[MeasuredOn, ...] = ()  # of a run that was collected from a fleet; empty: one host, which is `host`
     code: tuple[tuple[str, ...], ...] = ()  # (file, SHA-256) of bench/ and the locks; resuming requires the same
 

@@ -1,14 +1,19 @@
 """Whether a run that was interrupted may go on: only with the same plan, the same code and on the same machine."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from bench.records.record import Cell, Record
 from harness.errors import StoreError
 from harness.format import memory_size
+from harness.host import processors
 from harness.host.machine import HostFacts
+from harness.launchers.choose import AUTO
+from harness.plan import variables
 from harness.plan.label import name
 from harness.plan.plan import Plan, is_planned, make_plan
+from harness.plan.request import Request, Setting
 from harness.store.facts import RunFacts
 
 SHOWN: Final = 3  # differences in a message
@@ -22,6 +27,49 @@ SAME_HOST: Final[Mapping[str, str]] = {  # by field of HostFacts: what it is; th
     "governor": "the governor of the clocks",
     "smt": "SMT",
 }
+
+
+def require_same_options(run_id: str, facts: RunFacts, plan: Plan, requested: Request, setting: Setting) -> None:
+    """Raise an error where an option that was given now is not the one that the run was started with.
+
+    What is not given is as it was. More blocks than planned are refused; fewer are those of a run that may end early.
+
+    Raises:
+        StoreError: the message names the option, and what the run was started with.
+        SelectionError: the CPU set cannot be used.
+    """
+    if facts.hosts:
+        raise StoreError(f"{run_id} was collected from a fleet: samestep fleet goes on with that.")
+    cpus = None if setting.cpus is None else _numbers(processors.cpu_set(setting.cpus))
+    pairs: list[tuple[str, object, object]] = [
+        ("profile", requested.profile, facts.profile),
+        ("seed", requested.seed, facts.seed),
+        ("device", requested.device, facts.device),
+        ("cpus", cpus, _numbers(facts.cpus)),
+        ("threads", setting.threads, facts.threads),
+        ("timeout", setting.timeout_s, facts.timeout_s),
+        ("launcher", None if setting.launcher == AUTO else setting.launcher, facts.launcher),
+        ("blocks", None if plan.looks else setting.blocks, plan.blocks),
+    ]
+    for option, given, stored in pairs:
+        if given is not None and given != stored:
+            raise StoreError(f"{run_id} cannot be resumed with {option} {given}: it was started with {stored}.")
+    if setting.alternate not in (None, facts.alternates):
+        option = "--alternate" if setting.alternate else "--no-alternate"
+        raise StoreError(f"{run_id} cannot be resumed with {option}: it was started without.")
+    if (setting.blocks or 0) > plan.blocks:
+        raise StoreError(f"{run_id} cannot go on to block {setting.blocks}: its plan has {plan.blocks}.")
+    _require_same_variables(run_id, setting, facts)
+
+
+def _require_same_variables(run_id: str, setting: Setting, facts: RunFacts) -> None:
+    """Raise StoreError when other variables are named now; without --env it goes on with those of the run."""
+    given = variables.named(setting.env, os.environ, facts.frameworks) if setting.env else facts.env
+    if difference := variables.differences(facts.env, given):
+        raise StoreError(
+            f"{run_id} cannot be resumed {difference}: its replicates ran with"
+            f" {', '.join(facts.env) or 'no variable of yours'}. Leave --env out to go on with the same."
+        )
 
 
 def require_fit(
@@ -123,6 +171,10 @@ def _cpu_differences(planned: Iterable[int], usable: Iterable[int]) -> list[str]
         return []
     cpus, others = (",".join(map(str, sorted(each))) for each in (planned, usable))
     return [f"CPU {','.join(map(str, missing))} of its CPU set {cpus} cannot be used here; usable: {others}"]
+
+
+def _numbers(cpus: Sequence[int]) -> str:
+    return ",".join(map(str, cpus))
 
 
 def _pairs(code: Sequence[tuple[str, ...]]) -> list[tuple[str, str]]:

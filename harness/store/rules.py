@@ -5,6 +5,7 @@ judged in `harness.validity`; a value that no samestep writes does not.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import COLD, DRIFT_PROBE, EXPORT, HELLO, LIMITS, SCALINGS, STREAM, TIMED, export_mode
@@ -169,6 +170,7 @@ def _facts_faults(facts: RunFacts) -> Iterator[Fault]:
         yield "wall_s", "a duration is not negative"
     if not 0 < facts.timeout_s <= MOST_SECONDS:
         yield "timeout_s", f"is not between 0 and {MOST_SECONDS:g} seconds"
+    yield from _variant_faults(facts)
     for at, option in enumerate(facts.selection):
         if "=" not in option:
             yield f"selection[{at}]", "is not an option and its names, such as framework=torch"
@@ -177,6 +179,14 @@ def _facts_faults(facts: RunFacts) -> Iterator[Fault]:
         for at, pair in enumerate(several):
             if len(pair) != 2:
                 yield f"{path}[{at}]", "is not a name and its value"
+
+
+def _variant_faults(facts: RunFacts) -> Iterator[Fault]:
+    for at, variant in enumerate(facts.variants):
+        for field, names in (("lock", (variant.lock,)), ("wheels", variant.wheels)):
+            for name in names:
+                if name != Path(name).name or name in ("", ".."):
+                    yield f"variants[{at}].{field}", f"is {name!r}: it is the name of a file in locks/"
 
 
 def _plan_faults(plan: Plan) -> Iterator[Fault]:
@@ -203,12 +213,19 @@ def _foreign(record: Record, facts: RunFacts, planned: Mapping[Cell, set[int]]) 
     elif cell.mode not in (*offers[cell.framework], *_other_modes(cell, facts)):
         modes = listed(offers[cell.framework])
         yield "cell.mode", f"{cell.framework} has no {cell.mode!r} in run.json, only {modes}"
+    elif cell.variant and cell.variant not in (known := _variants(cell, facts)):
+        only = f"only {listed(known)}" if known else "it ran as locked"
+        yield "cell.variant", f"run.json has no variant {cell.variant!r} of {cell.framework}, {only}"
     if cell.track == EXPORT:  # it is made when a replicate needs it
         return
     if cell not in planned:
         yield "cell", f"{cell.id} is not in plan.json"
     elif is_planned(record) and record.block not in planned[cell]:
         yield "block", f"{cell.id} has no block {record.block} in plan.json"
+
+
+def _variants(cell: Cell, facts: RunFacts) -> list[str]:
+    return [variant.name for variant in facts.variants if variant.framework == cell.framework]
 
 
 def _other_modes(cell: Cell, facts: RunFacts) -> Iterator[str]:

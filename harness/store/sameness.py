@@ -12,7 +12,7 @@ from bench.records.record import Cell, Environment, Record
 from harness.errors import MachineError
 from harness.plan.label import name
 
-OF_FRAMEWORK: Final[Mapping[str, str]] = {  # by field of Environment: what it is, the same in all cells of a framework
+OF_FRAMEWORK: Final[Mapping[str, str]] = {  # by field of Environment: what it is, the same in all its cells
     "python": "the interpreter",
     "platform": "the kernel or the C library",
     "cpu": "the processor",
@@ -31,7 +31,7 @@ class Sameness:
 
     def __init__(self, kept: Iterable[Record]) -> None:
         """Take the records so far."""
-        self._of_framework: dict[tuple[str, int], dict[str, object]] = {}  # by framework and ranks
+        self._of_framework: dict[tuple[str, int], dict[str, object]] = {}  # by framework with its variant, and ranks
         self._of_cell: dict[Cell, Environment] = {}
         for record in kept:
             self._note(record)
@@ -54,7 +54,7 @@ class Sameness:
         where = record.environment
         if where is None:
             return
-        first = self._of_framework.setdefault((record.cell.framework, record.cell.ranks), {})
+        first = self._of_framework.setdefault((record.cell.framework_id, record.cell.ranks), {})
         for field in OF_FRAMEWORK:
             if value := getattr(where, field):
                 first.setdefault(field, value)
@@ -65,7 +65,7 @@ class Sameness:
         now = record.environment
         if now is None:
             return []
-        first = self._of_framework.get((record.cell.framework, record.cell.ranks), {})
+        first = self._of_framework.get((record.cell.framework_id, record.cell.ranks), {})
         found = [
             f"{what} was {_text(first[field])}, it is {_text(value)}"
             for field, what in OF_FRAMEWORK.items()

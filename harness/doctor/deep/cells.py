@@ -16,7 +16,7 @@ from bench.records.record import Cell
 from bench.reference.precision import FLOAT32, TF32
 from bench.turns.turn import Settings
 from harness.errors import SelectionError
-from harness.plan import selection
+from harness.plan import selection, specs
 from harness.plan.plan import Plan, PlannedReplicate
 from harness.plan.profiles import Profile
 from harness.plan.selection import Selection
@@ -48,8 +48,9 @@ def selected(offer: Catalogue, names: Selection, device: str) -> tuple[Cell, ...
     Of an engine, which trains nothing, it is an inference in its first mode, or in those that are named.
 
     Raises:
-        SelectionError: an unknown name, or nothing is selected.
+        SelectionError: an unknown name, a variant, or nothing is selected.
     """
+    specs.require_locked(names.framework, whom="a deep check")
     only = replace(names, workload=(WORKLOAD,), optimizer=(OPTIMIZER,))
     found = selection.cells(offer, only, protocol(device), device)
     engines = {framework.name for framework in offer.frameworks if not framework.trains}
