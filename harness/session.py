@@ -170,9 +170,7 @@ def _session(jobs: Sequence[Job], *, tables: bool) -> int:
             job.launcher.close()
             job.run.folder.unlock()
     for job in jobs:
-        if tables:
-            write.print_report(job.run.folder)
-        progress.say(_ended(job))
+        _show(job, tables=tables)
     print(f"samestep's own share of the wall time: {share:.1%}; the rest is the phases of the replicates")
     for page in filter(None, pages):
         print(f"Report: {page}")
@@ -204,6 +202,13 @@ def _report(folder: RunFolder) -> Path | None:
         why = str(error) if isinstance(error, StoreError) else f"The report failed: {failures.sentence(error)}."
         print(f"samestep: {why} The records are kept: {write.where(folder)}", file=sys.stderr)
         return None
+
+
+def _show(job: Job, *, tables: bool) -> None:
+    """Print the tables of a run that has ended, where they are wanted, and why it has."""
+    if tables:
+        write.print_report(job.run.folder)
+    progress.say(_ended(job))
 
 
 def _ended(job: Job) -> str:

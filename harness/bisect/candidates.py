@@ -13,7 +13,7 @@ NEAREST: Final = 3  # published versions that are named for one that is not
 
 
 def candidates(distribution: str, published: Sequence[str], one: str, other: str) -> tuple[str, ...]:
-    """Return the versions from `one` to `other`, whichever is older; of pre-releases only those two.
+    """Return the releases from `one` to `other`, whichever is older.
 
     Args:
         distribution: its name, for messages.
@@ -22,17 +22,14 @@ def candidates(distribution: str, published: Sequence[str], one: str, other: str
         other: the other end.
 
     Raises:
-        SelectionError: an end is no version, or was not published; or both are the same.
+        SelectionError: an end is no version, no release, or was not published; or both are the same.
     """
-    known = {version: text for text in published if (version := _version(text)) is not None}
+    versions = {version: text for text in published if (version := _version(text)) is not None}
+    known = {version: text for version, text in versions.items() if not version.is_prerelease}
     low, high = sorted((_end(distribution, known, one), _end(distribution, known, other)))
     if low == high:
         raise SelectionError(f"{one} and {other} are one version of {distribution}: name two, the older one first.")
-    return tuple(
-        known[version]
-        for version in sorted(known)
-        if version in (low, high) or (low < version < high and not version.is_prerelease)
-    )
+    return tuple(known[version] for version in sorted(known) if low <= version <= high)
 
 
 def _end(distribution: str, known: dict[Version, str], typed: str) -> Version:
@@ -45,7 +42,8 @@ def _end(distribution: str, known: dict[Version, str], typed: str) -> Version:
         older, newer = ([each for each in sorted(known) if (each < version) is side] for side in (True, False))
         near = [known[each] for each in (*older[-NEAREST + 1 :], *newer[:1])]
     hint = f" The nearest: {', '.join(near)}." if near else ""
-    raise SelectionError(f"{distribution} {shortened_name(typed)} was not published.{hint}")
+    what = "is a pre-release, and releases are bisected" if version and version.is_prerelease else "was not published"
+    raise SelectionError(f"{distribution} {shortened_name(typed)} {what}.{hint}")
 
 
 def _version(text: str) -> Version | None:

@@ -1,50 +1,23 @@
 """A bisection from the command line to the answer: versions → measurements → the pair, all of it on disk."""
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from harness.bisect import changes, search, verdicts, words
+from harness.bisect import search, verdicts, words
 from harness.bisect.candidates import candidates
+from harness.bisect.environments import Resolvable, locked_packages
 from harness.bisect.facts import Asked, Bisection, Failed, Outcome
 from harness.bisect.folder import FILE, SCHEMA, BisectFolder
-from harness.bisect.measure import Measurer, RealMeasurer, known
+from harness.bisect.measure import Measurer, RealMeasurer
 from harness.bisect.search import Found, Next
 from harness.bisect.verdicts import Told
-from harness.environments import published, variants
-from harness.environments.checkout import ROOT
-from harness.errors import INTERRUPTED, OK, SelectionError, SetupError, StoreError
+from harness.environments import pins
+from harness.errors import INTERRUPTED, OK, MachineError, SetupError
 from harness.run.progress import say
 from harness.store.folder import RunFolder, create
 from harness.terminal import shell
-
-
-@dataclass(slots=True)
-class Versions:
-    """Whether versions can be resolved: each is tried once."""
-
-    framework: str
-    device: str
-    root: Path = ROOT
-    _reasons: dict[str, str] = field(default_factory=dict)
-
-    def why_not(self, version: str) -> str:
-        """Return why an environment with this version cannot be resolved; empty: it can."""
-        if version not in self._reasons:
-            self._reasons[version] = self._tried(version)
-        return self._reasons[version]
-
-    def _tried(self, version: str) -> str:
-        with tempfile.TemporaryDirectory(prefix="samestep-bisect-") as folder:
-            try:
-                variant = variants.parsed(f"{self.framework}@{version}", self.root, self.device)
-                variants.resolve(variant, self.root, self.device, Path(folder))
-            except (SelectionError, SetupError) as error:
-                return str(error).rstrip(".")
-        return ""
-
 
 WhyNot = Callable[[str], str]
 Packages = Callable[[RunFolder, str], Mapping[str, str]]
@@ -57,9 +30,9 @@ def begin(asked: Asked, one: str, other: str, results: Path) -> int:
         SelectionError: a version that was not published.
         SetupError: an end cannot be resolved or measured.
     """
-    distribution = variants.parsed(f"{asked.framework}@{one}", ROOT, asked.device).pins[0].partition("==")[0]
-    versions = candidates(distribution, published.versions(distribution), one, other)
-    resolvable = Versions(asked.framework, asked.device)
+    resolvable = Resolvable(asked.framework, asked.device)
+    distribution = resolvable.distribution()
+    versions = candidates(distribution, resolvable.published(), one, other)
     for end in (versions[0], versions[-1]):
         if reason := resolvable.why_not(end):
             raise _unmeasured(distribution, end, reason)
@@ -89,7 +62,7 @@ def resume(results: Path, name: str) -> int:
     """
     folder = BisectFolder(results / name if (results / name / FILE).is_file() else Path(name))
     bisection = folder.read()
-    return _locked(folder, bisection, Versions(bisection.asked.framework, bisection.asked.device).why_not)
+    return _locked(folder, bisection, Resolvable(bisection.asked.framework, bisection.asked.device).why_not)
 
 
 def _locked(folder: BisectFolder, bisection: Bisection, why_not: WhyNot) -> int:
@@ -97,10 +70,12 @@ def _locked(folder: BisectFolder, bisection: Bisection, why_not: WhyNot) -> int:
     measure = RealMeasurer(folder, bisection.asked, bisection.versions)
     try:
         return go_on(folder, bisection, measure, why_not, locked_packages)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, MachineError) as reason:
         done = len(folder.read().measurements)
-        say(f"Interrupted: {done} {'measurement is' if done == 1 else 'measurements are'} kept in {folder.path}.")
+        say(f"Stopped: {done} {'measurement is' if done == 1 else 'measurements are'} kept in {folder.path}.")
         say(f"Go on with: {shell.samestep('bisect', '--resume', shell.path(folder.path))}")
+        if isinstance(reason, MachineError):
+            raise
         return INTERRUPTED
     finally:
         folder.unlock()
@@ -209,14 +184,6 @@ def _outcome(
     if found is None or holding is None:
         return outcome
     run = RunFolder(folder.path / holding.run)
-    older, newer = (packages(run, version) for version in (step.older, step.newer))
-    return replace(outcome, changed=changes.changed(older, newer, bisection.distribution))
-
-
-def locked_packages(run: RunFolder, version: str) -> Mapping[str, str]:
-    """Return the distributions that the lock of a version pins in a run's folder; raises StoreError."""
-    lock = next((each.lock for each in run.facts().variants if known(each.name) == known(version)), "")
-    try:
-        return changes.packages((run.path / LOCKS / lock).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(f"{run.path / LOCKS} lacks the lock of {version}: {error.strerror}.") from error
+    own = bisection.distribution
+    older, newer = ({**packages(run, version), own: ""} for version in (step.older, step.newer))
+    return replace(outcome, changed=pins.changes(older, newer, own))

@@ -32,8 +32,14 @@ def word(of: Sequence[Told], older: str, newer: str) -> str:
 
 
 def test_five_percent_are_told_apart_and_two_permille_are_the_same() -> None:
-    verdicts = told([measurement({("1", "2"): blocks(1.05), ("1", "3"): blocks(1.002), ("2", "3"): blocks(0.95)})], "step")
-    assert (word(verdicts, "1", "2"), word(verdicts, "1", "3"), word(verdicts, "2", "3")) == ("slower", "same", "faster")
+    verdicts = told(
+        [measurement({("1", "2"): blocks(1.05), ("1", "3"): blocks(1.002), ("2", "3"): blocks(0.95)})], "step"
+    )
+    assert (word(verdicts, "1", "2"), word(verdicts, "1", "3"), word(verdicts, "2", "3")) == (
+        "slower",
+        "same",
+        "faster",
+    )
     (first, *_) = verdicts
     assert first.ratio is not None
     assert first.ratio.value == pytest.approx(1.05, rel=0.005)
