@@ -193,16 +193,17 @@ def test_an_end_that_does_not_run_is_an_error(end: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("stops_at", [1, 2])
 def test_an_interrupted_bisection_goes_on_where_it_was(stops_at: int, tmp_path: Path) -> None:
     measurer = Computed(rising(7), stops_at=stops_at)
+    BisectFolder(tmp_path).write(bisection())
     with pytest.raises(KeyboardInterrupt):
-        BisectFolder(tmp_path).write(bisection())
         bisected(tmp_path, measurer)
     kept = BisectFolder(tmp_path).read()
     assert (len(kept.measurements), kept.outcome) == (stops_at - 1, None)
 
     _, whole = bisected(tmp_path, measurer, kept)
 
-    undisturbed = Computed(rising(7))
-    _, expected = bisected(tmp_path / "..", undisturbed)
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    _, expected = bisected(undisturbed, Computed(rising(7)))
     assert whole.measurements == expected.measurements
     assert whole.outcome == expected.outcome
     assert [number for number, _ in measurer.asked].count(stops_at) == 2
