@@ -27,6 +27,7 @@ from harness.plan.profiles import PROFILES
 from harness.plan.request import Setting
 from harness.plan.selection import ALL
 from harness.report.exporters import EXPORTERS
+from harness.rerun import commands as again
 from harness.selftest import commands as selftest
 from harness.terminal import failures
 from harness.terminal import streams as terminal
@@ -42,13 +43,16 @@ app = typer.Typer(
 app.add_typer(selftest.app, name="selftest")
 app.add_typer(fleet.app, name="fleet")
 app.command("loop")(loops.loop)
+app.command("rerun")(again.rerun)
 app.command("bisect")(bisect.bisect)
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
 Launcher = Annotated[str | None, typer.Option(help=f"{', '.join((AUTO, *LAUNCHERS))}; two by comma: side by side.")]
 REQUEST: Final[Mapping[str, object]] = {  # the options that choose what to run
-    "framework": Annotated[str | None, typer.Option(help="Frameworks, separated by commas. [default: all]")],
+    "framework": Annotated[
+        str | None, typer.Option(help="Frameworks, separated by commas; jax@0.9.2: in that version. [default: all]")
+    ],
     "workload": Annotated[str | None, typer.Option(help="Workloads, separated by commas. [default: regression]")],
     "mode": Annotated[
         str | None, typer.Option(help="Modes, separated by commas; hello: the hello world. [default: all]")

@@ -8,11 +8,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bench.catalogue import catalogue
 from bench.records.record import Record
 from harness.compare.render import compare_folders
 from harness.environments import checkout, cuda
+from harness.environments.variants import Resolved
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, MachineError, SetupError, StoreError
 from harness.host import emulated, gpus, load, machine, processors, quota
 from harness.launchers import choose
@@ -59,7 +61,7 @@ def run(requested: Request, setting: Setting) -> int:
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + profile.name
     jobs = []
     with checkout.snapshot() as code:
-        varied = variants.resolved(planned.variants, planned.device, code / locks.FOLDER, progress.say)
+        varied = _varied(planned, setting, code)
         of_variants = locks.by_variant(varied, code / locks.FOLDER)
         wanted = choose.Wanted(
             device=planned.device, code=code, python=setting.python, named=named, variants=of_variants
@@ -67,9 +69,9 @@ def run(requested: Request, setting: Setting) -> int:
         for launcher in [choose.launcher(name, wanted) for name in planned.launchers]:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
-            locks.keep(code / locks.FOLDER, folder.path)
             facts = _facts(folder, setting, planned, cpus, launcher.name, wanted)
             facts = replace(facts, data=data, variants=varied)
+            locks.keep(code, facts, folder.path)
             folder.write_plan(plan)
             folder.write_facts(facts)
             jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
@@ -78,6 +80,13 @@ def run(requested: Request, setting: Setting) -> int:
                 + (f", variables {' '.join(map(shlex.quote, named))}" if named else "")
             )
         return _session(jobs, tables=setting.tables)
+
+
+def _varied(planned: Planned, setting: Setting, code: Path) -> tuple[Resolved, ...]:
+    """Return the variants of a run, their locks in the snapshot `code`: made now, or those of the run made again."""
+    if setting.again is None:
+        return variants.resolved(planned.variants, planned.device, code / locks.FOLDER, progress.say)
+    return locks.put_back(RunFolder(setting.again).facts(), setting.again, code)
 
 
 def resume(name: str, requested: Request, setting: Setting) -> int:
@@ -144,7 +153,7 @@ def _session(jobs: Sequence[Job], *, tables: bool) -> int:
     """Prepare the launchers, run the replicates that are left, write the reports; return the exit code."""
     try:
         unprepared = _prepare(jobs)
-        jobs = _alternating(jobs)
+        jobs = _alternating(_listing(jobs))
         for sentence in _warnings(jobs[0].run.facts):
             progress.say(sentence)
         begin = time.perf_counter()
@@ -236,18 +245,30 @@ def _prepare(jobs: Sequence[Job]) -> list[Mapping[str, str]]:
     return reasons
 
 
+def _listing(jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs with what is installed in each environment among their facts."""
+    return [_changed(job, environments=_environments(job)) for job in jobs]
+
+
+def _environments(job: Job) -> tuple[str, ...]:
+    found = ((name, job.launcher.inventory(name)) for name in _frameworks(job))
+    return tuple(f"{name}: {digest}" for name, digest in found if digest)
+
+
+def _changed(job: Job, **changes: Any) -> Job:
+    """Return a job with other facts, which are written."""
+    facts = replace(job.run.facts, **changes)
+    job.run.folder.write_facts(facts)
+    return replace(job, run=replace(job.run, facts=facts))
+
+
 def _alternating(jobs: Sequence[Job]) -> list[Job]:
     """Return the jobs of runs whose processes are to take turns; where a launcher cannot stop them, they do not."""
     reasons = [reason for job in jobs if job.run.facts.alternates and (reason := job.launcher.why_not_alternate())]
     if not reasons:
         return list(jobs)
     progress.say(f"Processes do not take turns: {reasons[0]}.")
-    changed = []
-    for job in jobs:
-        facts = replace(job.run.facts, alternates=False, not_alternating=reasons[0])
-        job.run.folder.write_facts(facts)
-        changed.append(replace(job, run=replace(job.run, facts=facts)))
-    return changed
+    return [_changed(job, alternates=False, not_alternating=reasons[0]) for job in jobs]
 
 
 def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> KeyboardInterrupt | MachineError | None:
@@ -354,6 +375,7 @@ def _facts(
         not_alternating=_why_not(setting, device),
         interpreter=str(setting.python or sys.executable) if choose.LAUNCHERS[launcher].takes_python else "",
         env=wanted.named,
+        again=setting.again.resolve().name if setting.again else "",
         code=_code(used, plan, device, wanted.code),
     )
 

@@ -199,6 +199,7 @@ class FakeLauncher:
         self.unprepared = unprepared or {}
         self.turns: list[Turn] = []
         self.closed = 0
+        self.inventories: dict[str, str] = {}  # by framework
         self.cannot = ""
         self.events: list[tuple[str, int]] = []  # what its members did, by the position of their turn
         self.resident_bytes = 100 << 20
@@ -223,6 +224,9 @@ class FakeLauncher:
 
     def damage(self, framework: str) -> str:
         return ""
+
+    def inventory(self, framework: str) -> str:
+        return self.inventories.get(framework, "")
 
     def close(self) -> None:
         self.closed += 1

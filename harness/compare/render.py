@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.compare import installed
 from harness.compare.choice import FIELDS, Choice
 from harness.compare.compare import NOT_COMPARABLE, Compared, Comparison, compare
 from harness.compare.match import Side, Unmatched
@@ -138,6 +139,8 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
     }
     for run_id, block in interrupted if comparison.paired else ():
         yield f"Block {block} of {run_id} was interrupted: nothing is paired in it."
+    if sentence := installed.sentence(comparison.a.run.facts, comparison.b.run.facts):
+        yield sentence
     for sentence in comparison.unlike:
         yield f"Not the same software or variables, which explains part of the ratio: {sentence}."
 

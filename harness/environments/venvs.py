@@ -127,8 +127,16 @@ class Environments:
         return int((self.folder(framework) / MARKER).read_text())
 
     def inventory(self, framework: str) -> str:
-        """Return the SHA-256 over what is installed in an environment (`harness.environments.installed`)."""
-        return installed.inventory(self.folder(framework))
+        """Return the SHA-256 over what is installed in an environment (`harness.environments.installed`).
+
+        It is empty where there is none, or its lists cannot be read.
+        """
+        if self.python(framework) is None:
+            return ""
+        try:
+            return installed.inventory(self.folder(framework))
+        except (OSError, ValueError):
+            return ""
 
     def damage(self, framework: str) -> str:
         """Return what is damaged in an environment that was made, with the remedy; empty: it is whole, or not made."""

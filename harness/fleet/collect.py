@@ -234,6 +234,7 @@ class _Merging:
             left_out=" ".join(dict.fromkeys(each.left_out for each in facts if each.left_out)),
             versions=_once((text.partition(":")[0], text) for each in facts for text in each.versions),
             images=_once((text.partition(":")[0], text) for each in facts for text in each.images),
+            environments=_once((text.partition(":")[0], text) for each in facts for text in each.environments),
             code=_once((pair[0], pair) for each in facts for pair in each.code),
             shared_gpu=any(each.shared_gpu for each in facts),
             alternates=all(each.alternates for each in facts),

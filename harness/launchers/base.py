@@ -73,6 +73,10 @@ class Launcher(Protocol):
         """Return what is damaged in the environment of a framework, with the remedy; empty: nothing that is known."""
         ...
 
+    def inventory(self, framework: str) -> str:
+        """Return the SHA-256 over what is installed in the environment of a framework; empty: it is not known."""
+        ...
+
     def again(self, run: Path) -> str:
         """Return the command that resumes the run in the folder `run`."""
         ...

@@ -198,6 +198,10 @@ class DockerLauncher:
         """Return "": an image does not change."""
         return ""
 
+    def inventory(self, framework: str) -> str:
+        """Return "": an image has a digest of its own."""
+        return ""
+
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
         return shell.samestep("run", "--resume", shell.path(run))

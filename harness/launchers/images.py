@@ -87,7 +87,7 @@ def recipe(framework: str, *, device: str, root: Path = locks.ROOT, lock: Path |
     files = [root / "images" / "Dockerfile", root / "images" / "recipe.sh", installed]
     files += [*npm.files(root, framework), *guests.files(root, framework)]
     programs = framework_offer(framework).programs if framework in FRAMEWORKS else ()
-    demanded = cuda.requirement_of(lock) if lock else cuda.requirement(framework, root)
+    demanded = _demanded(framework, device=device, root=root, lock=lock)
     given = [" ".join(package for _, package in programs), demanded]
     parts = [*(file.read_bytes() for file in files), *map(str.encode, given)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
@@ -268,8 +268,13 @@ def require_cuda(framework: str, *, device: str, root: Path = locks.ROOT, lock: 
     `lock`: of a variant; None: the framework's own.
     """
     base = parent(framework, device=device, root=root)
-    demanded = cuda.requirement_of(lock) if lock else cuda.requirement(framework, root)
+    demanded = _demanded(framework, device=device, root=root, lock=lock)
     return demanded if base and demanded != cuda.requirement(base, root) else ""
+
+
+def _demanded(framework: str, *, device: str, root: Path, lock: Path | None) -> str:
+    """Return the demand of an image; one for the processor has that of the framework on a GPU, and nobody reads it."""
+    return cuda.requirement_of(lock) if lock and device == "cuda" else cuda.requirement(framework, root)
 
 
 def base_image(device: str, environ: Mapping[str, str], root: Path = locks.ROOT) -> str:

@@ -45,6 +45,10 @@ class Interpreters(Protocol):
         """Return what is damaged in its environment, with the remedy; empty: it is whole, or that is unknown."""
         ...
 
+    def inventory(self, framework: str) -> str:
+        """Return the SHA-256 over what is installed in its environment; empty: that is unknown."""
+        ...
+
 
 class LocalLauncher:
     """Runs each turn in a fresh process of its framework's interpreter."""
@@ -133,6 +137,10 @@ class LocalLauncher:
     def damage(self, framework: str) -> str:
         """Return what is damaged in the environment of a framework."""
         return self._interpreters.damage(framework)
+
+    def inventory(self, framework: str) -> str:
+        """Return the SHA-256 over what is installed in the environment of a framework."""
+        return self._interpreters.inventory(framework)
 
     def again(self, run: Path) -> str:
         """Return the command that resumes."""
@@ -284,4 +292,8 @@ class OneInterpreter:
 
     def damage(self, framework: str) -> str:
         """Return "": what belongs into the user's environment is not known."""
+        return ""
+
+    def inventory(self, framework: str) -> str:
+        """Return "": what the user's environment holds for a framework, and what for others, is not known."""
         return ""

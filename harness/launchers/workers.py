@@ -127,6 +127,10 @@ class WorkersLauncher:
         """Return "": an image does not change."""
         return ""
 
+    def inventory(self, framework: str) -> str:
+        """Return "": an image has a digest of its own."""
+        return ""
+
     def again(self, run: Path) -> str:
         """Return the command that resumes the run, to be typed on the host, not in this container."""
         return shell.compose(

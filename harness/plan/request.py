@@ -25,6 +25,7 @@ class Request:
     profile: str | None = None
     device: str | None = None
     seed: int | None = None
+    kept: tuple[str, ...] = ()  # variants of the selection whose locks are there already, such as "jax@0.9.2"
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -76,6 +77,7 @@ class Setting:
     shared_gpu: bool = False  # other programs may use the GPU
     env: tuple[str, ...] = ()  # as typed: NAME=value, or NAME for the caller's value
     data: Path | None = None  # folder of the data sets that are streamed
+    again: Path | None = None  # folder of a run whose locks are used, to make it again
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
     tables: bool = True  # print the tables of the report when it has ended
 

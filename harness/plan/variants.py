@@ -30,6 +30,10 @@ def named(
         if not specs.is_variant(spec):
             names.append(spec)
             continue
+        if spec in requested.kept:
+            names.append(spec)
+            found[spec] = Variant(framework=specs.framework(spec), name=spec.partition(specs.AT)[2])
+            continue
         offer = selection.known("framework", specs.framework(spec), valid)
         _require_own_packages(spec, offer, root)
         variant = variants.parsed(specs.with_underscores(spec), root, device)
@@ -67,13 +71,14 @@ def differences(variant: Resolved) -> str:
 
 def _require_own_packages(spec: str, offer: FrameworkOffer, root: Path) -> None:
     """Raise SelectionError for a variant of what computes with the packages of another, or with a guest's."""
+    as_locked = f"It runs as locked: name {offer.name} without {specs.AT}."
     if offer.packages:
         raise SelectionError(
-            f"{shortened_name(spec)}: {offer.name} runs in the environment of {offer.packages} and has no variants of its own. It runs"
-            f" as locked: name {offer.name} without {specs.AT}."
+            f"{shortened_name(spec)}: {offer.name} runs in the environment of {offer.packages} and has no variants of"
+            f" its own. {as_locked}"
         )
     if guests.files(root, offer.name) or npm.files(root, offer.name):
         raise SelectionError(
-            f"{shortened_name(spec)}: {offer.name} computes in a guest, whose packages for node or an older Python a variant does not"
-            f" change. It runs as locked: name {offer.name} without {specs.AT}."
+            f"{shortened_name(spec)}: {offer.name} computes in a guest, whose packages for node or an older Python a"
+            f" variant does not change. {as_locked}"
         )

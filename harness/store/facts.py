@@ -52,6 +52,9 @@ class RunFacts:
     interpreter: str = ""  # path of the interpreter of the launcher "here"; empty: each framework has its own
     versions: tuple[str, ...] = ()  # "framework: name==version …" as the replicates report them
     images: tuple[str, ...] = ()  # "framework: digest" of the container images
+    # "framework: SHA-256" of what is installed in each local environment (`harness.environments.installed`)
+    environments: tuple[str, ...] = ()
+    again: str = ""  # id of the run that this one makes again from its folder; empty: none
     isolated: bool = False  # the kernel keeps these processors free of other work (isolcpus)
     blocks_run: int = 0  # blocks with a record of every replicate; 0 until the session ends
     ended: str = ""  # why there are no more blocks; empty: interrupted, or run by an older samestep

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from docker.errors import APIError, ImageNotFound
@@ -125,6 +125,46 @@ def test_says_which_images_are_missing_and_how_to_build_them() -> None:
     assert reasons == {
         "jax": f"there is no image samestep/jax:cpu: {shell.samestep('build', 'jax', '--device', 'cpu')}"
     }
+
+
+class Variants:
+    """The images of jax@0.9.2 and of jax@0.9.1, which cannot be built."""
+
+    NAMES: ClassVar = {"jax@0.9.2": "samestep/jax:cpu-py311-01234567", "jax@0.9.1": "samestep/jax:cpu-py311-76543210"}
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+
+    def name(self, framework: str) -> str:
+        return self.NAMES.get(framework, "")
+
+    def build(self, framework: str, engine: Any, say: Any) -> str:
+        self.built.append(framework)
+        if framework == "jax@0.9.1":
+            return "packages jax: no space"
+        engine.known = (*engine.known, self.name(framework))
+        return ""
+
+
+def test_an_image_of_a_variant_is_built_when_it_is_not_there_and_its_turns_run_in_it() -> None:
+    engine, variants = FakeEngine("samestep/jax:cpu"), Variants()
+    names = ["jax", *Variants.NAMES]
+
+    def begun() -> DockerLauncher:
+        launcher = DockerLauncher("cpu", code=ROOT, client=engine, variants=variants)  # type: ignore[arg-type]
+        assert launcher.prepare(names, lambda line: None) == {"jax@0.9.1": "packages jax: no space"}
+        return launcher
+
+    begun()
+    launcher = begun()
+    assert variants.built == ["jax@0.9.2", "jax@0.9.1", "jax@0.9.1"]
+    engine.made.clear()
+    for variant in ("", "0.9.2"):
+        of = dataclasses.replace(turn(), cell=cell(framework="jax", variant=variant))
+        launcher.take(of, lambda pid, folder: None)
+        launcher.member(of)
+    images = [container.options["image"] for container in engine.made]
+    assert images == ["sha256:samestep/jax:cpu", "sha256:samestep/jax:cpu-py311-01234567"]
 
 
 def test_tries_one_hardened_container_before_the_run() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from bench.turns.parking import PARENT
 from bench.turns.turn import Outcome, to_record
+from harness.errors import SetupError
 from harness.launchers import emptied as emptied_files
 from harness.launchers import local
 from harness.launchers.base import Say
@@ -76,6 +77,9 @@ class Packages:
     def damage(self, framework: str) -> str:
         return ""
 
+    def inventory(self, framework: str) -> str:
+        return f"inventory of {framework}"
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
@@ -119,6 +123,31 @@ def test_packages_that_change_under_a_run_end_its_replicates_in_a_sentence(packa
     for record in (to_record(a_turn(), outcome), to_record(a_turn(), started)):
         assert record.status == "failed"
         assert record.reason.startswith("launch: the packages of torch changed under the run (numpy-1.dist-info in ")
+
+
+def test_each_variant_runs_in_its_own_interpreter(tmp_path: Path, packages: Packages) -> None:
+    (tmp_path / "other").mkdir()
+    other = Packages(tmp_path / "other")
+    interpreters = {"torch": packages.python("torch"), "torch@2.9.0": other.python("torch")}
+    packages.python = interpreters.__getitem__  # type: ignore[method-assign]
+    launcher = LocalLauncher("venv", packages)
+    assert launcher.prepare(["torch", "torch@2.9.0"], lambda line: None) == {}
+    (other.folder / "numpy-1.dist-info").rename(other.folder / "numpy-2.dist-info")
+
+    ends = [
+        launcher.take(a_turn(cell=cell(framework="torch", variant=name)), lambda pid, folder: None)
+        for name in ("", "2.9.0")
+    ]
+
+    assert [bool(end.log or end.exit_code is not None) for end in ends] == [True, False]
+    assert ends[1].tail[0].startswith("the packages of torch@2.9.0 changed under the run")
+    with pytest.raises(SetupError, match=r"torch@1\.0 has no environment"):
+        launcher.take(a_turn(cell=cell(framework="torch", variant="1.0")), lambda pid, folder: None)
+
+
+def test_what_all_modes_of_a_framework_need_its_variants_need_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "programs_missing", lambda offer: f"{offer.name} needs a compiler")
+    assert local._without_programs(["tinygrad@0.10.0"]) == {"tinygrad@0.10.0": "tinygrad needs a compiler"}
 
 
 def test_an_interpreter_that_does_not_start_is_the_reason_of_its_framework(packages: Packages) -> None:

@@ -13,6 +13,7 @@ from bench.catalogue import FrameworkOffer, ModeOffer
 from bench.records.codec import from_json, to_json
 from bench.records.record import Cell, Record
 from bench.turns.turn import Outcome, Turn
+from harness.environments.variants import Resolved
 from harness.plan.plan import make_plan
 from harness.run import groups
 from harness.run.active import ActiveRun
@@ -272,6 +273,30 @@ class TestRoom:
         assert not gpu.has(known, [self.need()])
         assert gpu.has(self.need(), [])
 
+    def test_several_that_start_together_need_memory_for_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        room = self.room(monkeypatch, 4 * self.GIB)
+        assert room.has_all([self.need()] * 3, [self.need()])
+        assert not room.has_all([self.need()] * 4, [self.need()])
+        limited = self.room(monkeypatch, 99 * self.GIB, own=[4 * self.GIB])
+        assert limited.has_all([self.need()] * 2, [self.need()])
+        assert not limited.has_all([self.need()] * 3, [self.need()])
+        unknown = self.need(host_bytes=None)
+        assert room.has_all([unknown] * 3, [])
+        assert not room.has_all([unknown] * 2, [self.need(host_bytes=2 * self.GIB)])
+
+    def test_several_containers_have_an_allowance_each(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        boxed = self.room(monkeypatch, 9 * self.GIB, variables={"SAMESTEP_MEMORY": "2g"})
+        needs = [self.need(in_container=True, framework=f"jax@{number}") for number in range(8)]
+        assert boxed.has_all(needs, [])
+        assert not boxed.has_all([*needs, *needs], [])
+
+    def test_several_share_a_gpu_when_all_peaks_fit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        gpu = self.room(monkeypatch, 99 * self.GIB, gpu=10 * self.GIB)
+        known = self.need(device_bytes=4 * self.GIB)
+        assert gpu.has_all([known, known], [])
+        assert not gpu.has_all([known, known], [known])
+        assert not gpu.has_all([self.need(), self.need()], [])
+
 
 def test_slices_of_unequal_members_are_spread_evenly() -> None:
     due = [cycle for cycle in range(40) if groups._is_due(10, cycle, 40)]
@@ -309,3 +334,82 @@ def _parked(launcher: FakeLauncher) -> list[int]:
         now.discard(position) if event in ("finish", "kill") else now.add(position)
         counts.append(len(now))
     return counts
+
+
+class TestVariants:
+    """The variants of a cell take turns in one group, whatever the size of the block, and follow one another."""
+
+    NAMES = ("", "1.0", "2.0")
+    VARIED = tuple(
+        dataclasses.replace(cell, variant=name) for name in NAMES for cell in CELLS if cell.framework == "jax"
+    )
+    TORCH = tuple(cell for cell in CELLS if cell.framework == "torch")
+
+    def varied(self, tmp_path: Path, cells: tuple[Cell, ...], *, blocks: int = 1) -> ActiveRun:
+        active = start(tmp_path, cells, blocks=blocks)
+        found = (
+            Resolved(framework="jax", name=name, python="3.11", lock="a", sha256="") for name in self.NAMES if name
+        )
+        return dataclasses.replace(active, facts=dataclasses.replace(active.facts, variants=tuple(found)))
+
+    def groups(self, launcher: FakeLauncher) -> list[set[Cell]]:
+        """Return who ran slices between two changes of the group."""
+        cell_of = {turn.position: turn.cell for turn in launcher.turns}
+        found: list[set[Cell]] = []
+        for what, events in itertools.groupby(launcher.events, key=lambda event: event[0] == "slice"):
+            if what:
+                found.append({cell_of[position] for _, position in events})
+        return found
+
+    @pytest.mark.parametrize("most", [4, 5, 7, 16])
+    @pytest.mark.parametrize("block", range(3))
+    def test_stand_in_one_group(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, block: int) -> None:
+        monkeypatch.setattr(groups, "MOST", most)
+        cells = (*self.TORCH, *self.VARIED)[block:]  # other orders
+        launcher = FakeLauncher(good)
+
+        records = run(self.varied(tmp_path, cells, blocks=3), launcher)
+
+        assert len(records) == 3 * len(cells)
+        for mode in MODES:
+            together = {cell for cell in cells if (cell.framework, cell.mode) == ("jax", mode)}
+            assert sum(together <= group for group in self.groups(launcher)) >= 3  # one in each block
+        assert max(_parked(launcher)) <= most
+
+    def test_follow_one_another_in_every_cycle_in_random_order(self, tmp_path: Path) -> None:
+        launcher = FakeLauncher(good)
+        run(self.varied(tmp_path, (*self.TORCH, *self.VARIED)), launcher)
+        cell_of = {turn.position: turn.cell for turn in launcher.turns}
+        slices = [cell_of[position] for position in of(launcher, "slice")]
+
+        orders = set()
+        for at in range(0, len(slices), 12):
+            jax = [cell for cell in slices[at : at + 12] if cell.framework == "jax"]
+            for three in (jax[:3], jax[3:6], jax[6:]):
+                assert len({cell.mode for cell in three}) == 1
+                orders.add(tuple(cell.variant for cell in three))
+        assert len(orders) == 6
+
+    def test_start_side_by_side(self, tmp_path: Path) -> None:
+        launcher = FakeLauncher(good)
+        run(self.varied(tmp_path, (*self.TORCH, *self.VARIED)), launcher)
+        started = [(turn.cell.framework, turn.cell.mode) for turn in launcher.turns]
+        runs = [(cell, len(list(each))) for cell, each in itertools.groupby(started)]
+        assert sorted(runs) == sorted(
+            (pair, 3 if pair[0] == "jax" else 1) for pair in itertools.product(("torch", "jax"), MODES)
+        )
+
+    def test_are_measured_one_by_one_where_memory_is_for_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Room, "has", lambda self, need, parked: not parked)
+        monkeypatch.setattr(Room, "has_all", lambda self, needs, parked: len(needs) == 1 and not parked)
+        launcher = FakeLauncher(good)
+        assert len(run(self.varied(tmp_path, self.VARIED), launcher)) == 9
+        assert max(_parked(launcher)) == 1
+
+    def test_more_baselines_than_seats_do_not_stop_the_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(groups, "MOST", 2)
+        assert len(run(self.varied(tmp_path, self.VARIED), FakeLauncher(good))) == 9

@@ -142,3 +142,28 @@ def test_a_source_without_an_environment_is_the_reason(tmp_path: Path) -> None:
 def test_the_environments_of_the_sources_are_needed_too() -> None:
     assert models.needed((RUNS_MODELS,), CELLS) == ("onnxruntime", "torch", "jax")
     assert models.needed((RUNS_MODELS,), CELLS[:1]) == ("onnxruntime", "torch")
+
+
+def test_the_variants_of_an_engine_run_the_same_model_of_the_locked_framework(tmp_path: Path) -> None:
+    cells = tuple(dataclasses.replace(CELLS[0], variant=name) for name in ("", "1.21.0", "1.22.0"))
+    assert models.started((RUNS_MODELS,), cells) == (
+        *("onnxruntime", "onnxruntime@1.21.0", "onnxruntime@1.22.0"),
+        "torch",
+    )
+    run, launcher = start(tmp_path, cells), FakeLauncher(good)
+
+    execute([Lane(run=run, launcher=launcher)], Quiet())
+
+    assert [turn.cell.framework_id for turn in launcher.turns if turn.cell.track == "export"] == ["torch"]
+    assert len({turn.model.artifact for turn in launcher.turns if turn.model}) == 1
+
+
+def test_a_variant_without_an_environment_is_recorded_and_the_others_run(tmp_path: Path) -> None:
+    cells = tuple(dataclasses.replace(CELLS[0], variant=name) for name in ("", "1.21.0"))
+    run = start(tmp_path, cells)
+
+    execute([Lane(run=run, launcher=FakeLauncher(good), unprepared={"onnxruntime@1.21.0": "no wheel"})], Quiet())
+
+    records = run.folder.records()
+    assert {record.reason for record in records if record.cell.variant} == {"launch: no wheel"}
+    assert {record.status for record in records if not record.cell.variant} == {"ok"}

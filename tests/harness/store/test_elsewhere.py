@@ -135,3 +135,14 @@ def test_cells_of_other_ranks_have_other_cpu_sets() -> None:
     moved = dataclasses.replace(ranked, environment=environment(cpus=(1, 3)))
     with pytest.raises(MachineError, match="the CPU set was 1,2, it is 1,3"):
         seen.require(moved)
+
+
+def test_variants_of_a_framework_have_interpreters_of_their_own() -> None:
+    other = {"python": "3.13.1", "image": "samestep/torch:cpu-py313@sha256:1"}
+    newer = record(cell(variant="py3.13"), environment=environment(**other))
+    sameness = Sameness([record(environment=environment())])
+
+    sameness.require(newer)
+
+    with pytest.raises(MachineError, match=r"torch@py3\.13 eager .* the interpreter was 3\.13\.1, it is 3\.11\.7"):
+        sameness.require(record(cell(variant="py3.13"), block=2, environment=environment()))

@@ -11,6 +11,7 @@ import pytest
 
 from bench.records.codec import RecordError, to_json
 from bench.turns.turn import Outcome, to_record
+from harness.environments.variants import Resolved
 from harness.errors import StoreError
 from harness.plan.plan import make_plan
 from harness.store import reading, rules
@@ -36,6 +37,20 @@ def rewritten(folder: RunFolder, file: str, change: Change, line: int = 1) -> No
     change(data)
     lines[line - 1] = json.dumps(data, indent=None if file == "records.jsonl" else 1)
     path.write_text("\n".join(lines) + "\n")
+
+
+def varied(lock: str, *wheels: str) -> Change:
+    """Return what makes a run one of a variant with that lock and those wheels."""
+    one = {"framework": "torch", "name": "2.9", "python": "3.11", "lock": lock, "sha256": "", "wheels": list(wheels)}
+    return lambda data: data.update(variants=[one])
+
+
+def test_the_variants_of_a_run_are_read_as_they_were_written(folder: RunFolder) -> None:
+    found = Resolved(
+        framework="torch", name="2.9", python="3.11", lock="torch@2.9.txt", sha256="00", changed=("torch 2 -> 1",)
+    )
+    folder.write_facts(dataclasses.replace(folder.facts(), variants=(found,)))
+    assert folder.facts().variants == (found,)
 
 
 def test_a_whole_run_is_read(folder: RunFolder) -> None:
@@ -69,6 +84,7 @@ def test_a_whole_run_is_read(folder: RunFolder) -> None:
         (lambda data: data["cell"].update(precision="float8"), "'float8' is not a precision that this samestep knows"),
         (lambda data: data["cell"].update(framework="mxnet"), "run.json has no 'mxnet', only torch"),
         (lambda data: data["cell"].update(mode="warp"), "torch has no 'warp' in run.json, only eager, compile and"),
+        (lambda data: data["cell"].update(variant="2.9"), "run.json has no variant '2.9' of torch, it ran as locked"),
         (lambda data: data["cell"].update(size="huge"), "is not in plan.json"),
         (lambda data: data.update(block=4), "has no block 4 in plan.json"),
         (lambda data: data.update(schema=0), "it has no schema number"),
@@ -93,6 +109,8 @@ def test_a_damaged_record_is_named_with_line_field_and_remedy(folder: RunFolder,
         ("run.json", lambda data: data.update(timeout_s=float("inf")), "timeout_s is not a finite", '"timeout_s"'),
         ("run.json", lambda data: data.update(started_unix_ns=10**21), "started_unix_ns is", '"started_unix_ns"'),
         ("run.json", lambda data: data.update(selection=["x"]), "selection[0] is not an option", '"x"'),
+        ("run.json", varied("../lock"), "variants[0].lock is '../lock': it is the name of a file in locks/", '"lock"'),
+        ("run.json", varied("lock", "/wheel"), "variants[0].wheels is '/wheel': it is the name", ""),
         ("plan.json", lambda data: data["order"][0].__setitem__(0, 99), "order[0][0] is 99, there are", "99"),
         ("plan.json", lambda data: data["cells"][1].update(track="x"), "cells[1].track: invalid enum", '"x"'),
         ("plan.json", lambda data: data["cells"].append(data["cells"][0]), "is there twice", ""),
