@@ -1,7 +1,7 @@
 """The published versions between two ends, oldest first."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
@@ -24,16 +24,25 @@ def candidates(distribution: str, published: Sequence[str], one: str, other: str
     Raises:
         SelectionError: an end is no version, no release, or was not published; or both are the same.
     """
-    versions = {version: text for text in published if (version := _version(text)) is not None}
-    known = {version: text for version, text in versions.items() if not version.is_prerelease}
+    versions = sorted(version for text in published if (version := _version(text)) is not None)
+    known = {of_build(str(version)): str(version) for version in versions if not version.is_prerelease}
     low, high = sorted((_end(distribution, known, one), _end(distribution, known, other)))
     if low == high:
         raise SelectionError(f"{one} and {other} are one version of {distribution}: name two, the older one first.")
     return tuple(known[version] for version in sorted(known) if low <= version <= high)
 
 
-def _end(distribution: str, known: dict[Version, str], typed: str) -> Version:
-    version = _version(typed)
+def of_build(text: str) -> Version | None:
+    """Return a version without the name of its build: 2.13.0 for 2.13.0+cpu; None: it is no version.
+
+    Of one version there is one build in the environments of a device.
+    """
+    version = _version(text)
+    return Version(version.public) if version else None
+
+
+def _end(distribution: str, known: Mapping[Version, str], typed: str) -> Version:
+    version = of_build(typed)
     if version is not None and version in known:
         return version
     if version is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.bisect.measure import known
+from harness.bisect.candidates import of_build
 from harness.environments import locks as resolving
 from harness.environments import pins, published, variants
 from harness.environments.checkout import ROOT
@@ -56,7 +56,7 @@ def locked_packages(run: RunFolder, version: str) -> Mapping[str, str]:
     """Return by distribution the version that the lock of a variant in a run's folder has; raises StoreError."""
     of_variants = run.facts().variants
     kept = locks.kept(of_variants, run.path)
-    found = next((kept[each.framework_id] for each in of_variants if known(each.name) == known(version)), None)
+    found = next((kept[each.framework_id] for each in of_variants if of_build(each.name) == of_build(version)), None)
     if found is None:
         raise StoreError(f"{run.path} has no lock of {version}: its run.json names none.")
     return pins.of(found.read_text(encoding="utf-8"))

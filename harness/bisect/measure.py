@@ -6,12 +6,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import Final, Protocol
 
-from packaging.version import InvalidVersion, Version
-
 from bench.catalogue import CONTROL
 from bench.records.record import Cell, Record
 from harness import session
 from harness.bisect.asked import request_of, setting_of
+from harness.bisect.candidates import of_build
 from harness.bisect.facts import Asked, Bits, Failed, Measurement, Ratio
 from harness.bisect.folder import BisectFolder
 from harness.errors import INTERRUPTED, StoreError
@@ -52,8 +51,8 @@ class RealMeasurer:
         run = self._folder.begun(number)
         if run is None:
             return ()
-        planned = {known(cell.variant) for cell in run.plan().cells if cell.framework == self._asked.framework}
-        return tuple(version for version in self._versions if known(version) in planned)
+        planned = {of_build(cell.variant) for cell in run.plan().cells if cell.framework == self._asked.framework}
+        return tuple(version for version in self._versions if of_build(version) in planned)
 
     def __call__(self, number: int, versions: Sequence[str]) -> Measurement:
         """Make the run, or go on with it."""
@@ -93,14 +92,6 @@ def taken(run: Run, *, number: int, path: Path, versions: Sequence[str], asked: 
     )
 
 
-def known(version: str) -> Version | str:
-    """Return a version so that two ways of writing it are equal."""
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return version
-
-
 def good(run: Run, cell: Cell | None) -> dict[int, Record]:
     """Return the good replicates of `cell` by block, without blocks that were not finished."""
     return {
@@ -125,11 +116,11 @@ def value(record: Record, asked: Asked) -> float | None:
 
 def _cells(run: Run, versions: Sequence[str], framework: str) -> dict[str, Cell]:
     found = {
-        known(record.cell.variant): record.cell
+        of_build(record.cell.variant): record.cell
         for record in run.records
         if record.cell.framework == framework and record.cell.track == "identical"
     }
-    return {version: found[known(version)] for version in versions if known(version) in found}
+    return {version: found[of_build(version)] for version in versions if of_build(version) in found}
 
 
 def _fault(run: Run, cell: Cell | None, asked: Asked) -> str:

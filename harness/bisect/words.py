@@ -9,7 +9,7 @@ from harness.bisect.asked import what
 from harness.bisect.facts import Asked, Bisection, Measure, Measurement, Outcome
 from harness.bisect.folder import BisectFolder
 from harness.bisect.search import Found
-from harness.bisect.verdicts import EQUAL_BITS, Told
+from harness.bisect.verdicts import Told
 from harness.format import listed, ratio
 from harness.stats.estimate import Estimate
 from harness.terminal import shell
@@ -32,7 +32,7 @@ def beginning(bisection: Bisection) -> Iterator[str]:
     )
     count = search.most(len(versions))
     yield (
-        f"{count} {_plural('measurement', count)} of up to {search.PROBES + 2} versions each;"
+        f"{count} {_plural('measurement', count)} of up to {min(len(versions), search.PROBES + 2)} versions each;"
         " more where a version is not told apart from either end"
     )
 
@@ -98,7 +98,7 @@ def looking(folder: BisectFolder, bisection: Bisection, outcome: Outcome) -> Ite
         return
     run = shell.path(folder.path / last.run)
     yield f"The run that holds both: {shell.samestep('report', run)}"
-    if bisection.asked.measure != "bits":
+    if bisection.asked.measure in ("step", "first-step"):
         a, b = f"{run}:variant={outcome.older}", f"{run}:variant={outcome.newer}"
         yield f"These two alone: {shell.samestep('compare', a, b)}"
     yield f"Every step of the search: {shell.path(folder.path / 'bisect.json')}"
@@ -111,8 +111,10 @@ def holding(bisection: Bisection, outcome: Outcome) -> Measurement | None:
 
 
 def _nothing(verdict: Told | None, asked: Asked) -> str:
-    if verdict is None or verdict.word == EQUAL_BITS:
+    if asked.measure == "bits":
         return "equal to the last bit"
+    if verdict is None:
+        return "not compared, for no block has both,"
     figure = f"{TITLES[asked.measure]} {estimate(verdict.ratio)}"
     if verdict.word == "same":
         return f"the same within 1 %, {figure}"

@@ -22,6 +22,12 @@ def test_two_ways_of_writing_a_version_are_one() -> None:
     assert candidates("jax", PUBLISHED, "0.8", "0.8.1.0") == ("0.8.0", "0.8.1")
 
 
+def test_builds_of_a_version_are_one_version() -> None:
+    published = ("2.11.0", "2.12.0", "2.12.0+cpu", "2.13.0+cpu")
+    assert candidates("torch", published, "2.11.0", "2.13.0") == ("2.11.0", "2.12.0+cpu", "2.13.0+cpu")
+    assert candidates("torch", published, "2.12.0+cpu", "2.13.0+cpu") == ("2.12.0+cpu", "2.13.0+cpu")
+
+
 @pytest.mark.parametrize(
     ("one", "other", "sentence"),
     [
