@@ -25,7 +25,7 @@ def candidates(distribution: str, published: Sequence[str], one: str, other: str
         SelectionError: an end is no version, no release, or was not published; or both are the same.
     """
     versions = sorted(version for text in published if (version := _version(text)) is not None)
-    known = {of_build(str(version)): str(version) for version in versions if not version.is_prerelease}
+    known = {Version(version.public): str(version) for version in versions if not version.is_prerelease}
     low, high = sorted((_end(distribution, known, one), _end(distribution, known, other)))
     if low == high:
         raise SelectionError(f"{one} and {other} are one version of {distribution}: name two, the older one first.")
