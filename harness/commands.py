@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.frameworks import FRAMEWORKS
 from harness.errors import OK, SOME_FAILED, USAGE, SelectionError
-from harness.plan import request, selection
+from harness.plan import request, selection, specs
 from harness.plan.request import Request
 from harness.store.folder import find
 from harness.terminal import streams as terminal
@@ -163,6 +163,7 @@ def build(frameworks: tuple[str, ...], device: str | None) -> int:
 
     valid = dict.fromkeys((*FRAMEWORKS, "harness"))
     named = selection.names(",".join(frameworks)) if frameworks else ()
+    specs.require_locked(named, whom="samestep build")  # a run builds those of variants, whose locks are in its folder
     for name in named:
         selection.known("framework", name, valid)
     device = request.one_of("device", device or "cpu", request.DEVICES)

@@ -103,7 +103,8 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     cells = None
     if requested.options:
         offer = catalogue()
-        requested, _ = variants.named(requested, offer.frameworks, device)
+        kept = tuple(variant.framework_id for variant in facts.variants)
+        requested, _ = variants.named(replace(requested, kept=kept), offer.frameworks, device)
         profile = selection.profile(facts.profile)
         chosen = selection.cells(offer, requested.selection, profile, device)
         cells = with_companions(chosen, offer, plan.blocks, profile, requested.measures)

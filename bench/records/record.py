@@ -334,6 +334,7 @@ class Environment:
     variables: tuple[str, ...] = ()  # "NAME=value" of each environment variable of the process, sorted
     named: tuple[str, ...] = ()  # those of `variables` that the user named with --env
     ran_on: tuple[int, ...] = ()  # processors on which it was seen in the timed rounds; empty: not looked
+    installed_bytes: int | None = None  # files of all packages of the environment; None: not looked, as after block 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

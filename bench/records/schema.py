@@ -26,7 +26,8 @@ from typing import Any, Final
 #      the start of a process whose files were forgotten by the kernel (track "cold");
 #      the compressed size of an export;
 #      data-parallel steps: ranks and scaling in the cell, what was read back of ranks and collectives;
-#      a second run that tells the formula of Adam; the variant of the framework's environment in the cell
+#      a second run that tells the formula of Adam; the variant of the framework's environment in the cell,
+#      and the size of the environment's packages
 SCHEMA: Final = 9
 
 

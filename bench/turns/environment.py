@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.guests import usage
 from bench.records.record import Environment
+from bench.turns.installed import installed_bytes
 from bench.turns.prepare import of_framework, scratch
 from bench.turns.turn import Turn
 from bench.turns.variables import DRIVER, KERNELS
@@ -40,6 +41,7 @@ def describe(turn: Turn, versions: Sequence[str]) -> Environment:
         image=turn.image,
         variables=tuple(_shown(name, value, turn) for name, value in sorted(_given(asked_for).items())),
         named=tuple(sorted(turn.named)),
+        installed_bytes=installed_bytes() if turn.block == 1 and turn.cell.track == "identical" else None,
     )
 
 

@@ -1,4 +1,7 @@
-"""One side of `samestep compare` as typed: a run, or some cells of one, as RUN:field=value,value,field=value."""
+"""One side of `samestep compare` as typed: a run, or some cells of one, as RUN:field=value,value,field=value.
+
+A framework is named as on the command line of a run: "jax" is the locked environment, "jax@0.9.2" a variant of it.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -7,7 +10,7 @@ from typing import Final
 
 from bench.records.record import Cell
 from harness.errors import SelectionError
-from harness.plan import selection
+from harness.plan import selection, specs
 from harness.terminal import shell
 
 FIELDS: Final = tuple(  # cells with a timed step are compared, whose input is not streamed
@@ -31,7 +34,12 @@ class Choice:
 
     def has(self, cell: Cell) -> bool:
         """Return whether `cell` is among them."""
-        return all(str(getattr(cell, name)) in values for name, values in self.fields.items())
+        return all(self._value(cell, name) in values for name, values in self.fields.items())
+
+    def _value(self, cell: Cell, field: str) -> str:
+        """Return the value of `cell` that is chosen by; a framework has its variant, unless that is chosen as well."""
+        of_variant = field == "framework" and "variant" not in self.fields
+        return cell.framework_id if of_variant else str(getattr(cell, field))
 
     def require(self, cells: Iterable[Cell], run_id: str) -> None:
         """Raise SelectionError when no cell has one of the values, or all of them together."""
@@ -40,7 +48,7 @@ class Choice:
             raise SelectionError(f"{run_id} has no timed cell yet: nothing of it can be compared.")
         for name, values in self.fields.items():
             for value in values:
-                selection.known(name, value, dict.fromkeys(str(getattr(cell, name)) for cell in cells))
+                selection.known(name, value, dict.fromkeys(self._value(cell, name) for cell in cells))
         if not any(self.has(cell) for cell in cells):
             remedy = shell.samestep("report", run_id)
             raise SelectionError(f"{run_id} has no cell with {self.label}: {remedy} shows what it has.")
@@ -59,11 +67,14 @@ def parsed(typed: str) -> Choice:
     last = ""
     for word in chosen.split(","):
         name, equals, value = (part.strip() for part in word.partition("="))
-        if equals:
+        if equals and not value.startswith("="):  # "==" pins a package of a variant
             selection.known("field", name, dict.fromkeys(FIELDS))
             last = name
-        value = value if equals else name
+        else:
+            value = word.strip()
         if not last or not value:
             raise SelectionError(f"{typed!r}: write what to compare as RUN:field=value,value,field=value.")
         fields[last] = (*fields.get(last, ()), value)
+    if "framework" in fields:
+        fields["framework"] = tuple(specs.joined(fields["framework"]))
     return Choice(run, fields)

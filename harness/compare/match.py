@@ -1,6 +1,6 @@
 """Which cell of one run is which of another; what cannot be matched or compared, and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,12 +8,14 @@ from bench.records.record import Cell, Record
 from bench.turns.variables import pair
 from harness.compare.choice import FIELDS, Choice
 from harness.errors import SelectionError
+from harness.plan import specs
 from harness.plan.label import name, ranks
 from harness.report.tables.steps import StepRow, step_rows
 from harness.validity.results import Run
+from harness.validity.variants import LOCKED
 
 # Fields in which a cell of the other side may differ, to say why a cell has no counterpart.
-NEAR: Final = ("precision", "size", "optimizer", "device", "allocator", "batch", "ranks", "scaling")
+NEAR: Final = ("variant", "precision", "size", "optimizer", "device", "allocator", "batch", "ranks", "scaling")
 FACTS: Final = ("other processor", "other accelerator", "other number of threads", "other data", "other start")
 
 PER_REPLICATE: Final = ("PYTHONHASHSEED",)  # variables that differ between the replicates of every run
@@ -72,8 +74,8 @@ def match_cells(a: Side, b: Side, *, paired: bool) -> tuple[tuple[Match, ...], t
     Raises:
         SelectionError: an unknown value, or several cells of one side for one of the other.
     """
-    free = tuple(field for field in FIELDS if not _chosen_differently(field, a.choice, b.choice))
-    rows_a, rows_b = _by_key(a, free), _by_key(b, free)
+    shared = _shared(a.choice, b.choice)
+    rows_a, rows_b = _by_key(a, shared), _by_key(b, shared)
     matches, missing = [], []
     for key in dict.fromkeys((*rows_a, *rows_b)):
         row, peer = rows_a.get(key), rows_b.get(key)
@@ -99,10 +101,10 @@ def incomparable(match: Match, a: Side, b: Side) -> str:
 
 def unlike(a: Side, b: Side) -> tuple[str, ...]:
     """Return a sentence for each thing in which the software differs, with the frameworks that it concerns."""
-    software_a, software_b = dict(software(a.run)), dict(software(b.run))
+    software_a, software_b = dict(software(a)), dict(software(b))
     sentences: dict[str, list[str]] = {}
-    for framework in sorted(software_a.keys() & software_b.keys()):
-        for part_a, part_b in zip(software_a[framework], software_b[framework], strict=True):
+    for framework, id_a, id_b in _counterparts(software_a, software_b):
+        for part_a, part_b in zip(software_a[id_a], software_b[id_b], strict=True):
             if part_a != part_b and part_a and part_b:
                 sentences.setdefault(f"{part_a} ({a.label}), {part_b} ({b.label})", []).append(framework)
     drivers = a.run.facts.host.driver, b.run.facts.host.driver
@@ -112,14 +114,25 @@ def unlike(a: Side, b: Side) -> tuple[str, ...]:
     return (*host, *(f"{', '.join(frameworks)}: {sentence}" for sentence, frameworks in sentences.items()))
 
 
+def _counterparts(a: Iterable[str], b: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, framework of a, framework of b): what both sides have, and two variants of one framework."""
+    ids_a, ids_b = set(a), set(b)
+    both = ids_a & ids_b
+    yield from ((each, each, each) for each in sorted(both))
+    for framework in sorted({specs.framework(each) for each in ids_a - both}):
+        own, other = ([each for each in ids - both if specs.framework(each) == framework] for ids in (ids_a, ids_b))
+        if len(own) == len(other) == 1:
+            yield framework, own[0], other[0]
+
+
 def _other_variables(a: Side, b: Side) -> Iterator[tuple[str, str]]:
     """Yield (framework, sentence) of each variable that the replicates of a framework had on one side only, or other.
 
     A sentence has both values unless one is long, as PATH is. Records of before schema 7 have no variables.
     """
     variables_a, variables_b = _variables(a), _variables(b)
-    for framework in sorted(variables_a.keys() & variables_b.keys()):
-        ours, theirs = variables_a[framework], variables_b[framework]
+    for framework, id_a, id_b in _counterparts(variables_a, variables_b):
+        ours, theirs = variables_a[id_a], variables_b[id_b]
         for variable in sorted(ours.keys() | theirs.keys()):
             value_a, value_b = _listed(ours.get(variable)), _listed(theirs.get(variable))
             if value_a != value_b and max(len(value_a), len(value_b)) <= LONGEST_VALUE:
@@ -137,18 +150,27 @@ def _variables(side: Side) -> dict[str, dict[str, frozenset[str]]]:
     found: dict[str, dict[str, frozenset[str]]] = {}
     for record in side.run.records:
         if record.environment and record.timing and side.choice.has(record.cell):
-            of_framework = found.setdefault(record.cell.framework, {})
+            of_framework = found.setdefault(record.cell.framework_id, {})
             for name, value in map(pair, record.environment.variables):
                 if name not in PER_REPLICATE:
                     of_framework[name] = of_framework.get(name, frozenset()) | {value}
     return {framework: values for framework, values in found.items() if values}
 
 
-def _chosen_differently(field: str, a: Choice, b: Choice) -> bool:
-    return field in a.fields and field in b.fields and a.fields[field] != b.fields[field]
+def _shared(a: Choice, b: Choice) -> tuple[str, ...]:
+    """Return the fields in which cells of both sides have to agree: all but those that the sides chose differently.
+
+    Of two variants of one framework that is the variant.
+    """
+    differ = {field for field in a.fields.keys() & b.fields.keys() if a.fields[field] != b.fields[field]}
+    if "framework" in differ:
+        differ.add("variant")
+        names_a, names_b = (set(map(specs.framework, choice.fields["framework"])) for choice in (a, b))
+        differ -= {"framework"} if names_a == names_b else set()
+    return tuple(field for field in FIELDS if field not in differ)
 
 
-def _by_key(side: Side, free: Sequence[str]) -> Mapping[Key, StepRow]:
+def _by_key(side: Side, shared: Sequence[str]) -> Mapping[Key, StepRow]:
     """Return the chosen rows of a side by the fields that both sides must agree in."""
     rows = step_rows(side.run)
     side.choice.require((row.cell for row in rows), side.run.facts.id)
@@ -156,7 +178,7 @@ def _by_key(side: Side, free: Sequence[str]) -> Mapping[Key, StepRow]:
     for row in rows:
         if not side.choice.has(row.cell):
             continue
-        key = tuple(getattr(row.cell, field) for field in free)
+        key = tuple(getattr(row.cell, field) for field in shared)
         if key in by_key:
             both = f"{name(by_key[key].cell)} and {name(row.cell)}"
             raise SelectionError(f"{side.name}: {both} would both be compared with one cell: name one of them.")
@@ -180,7 +202,8 @@ def _without_time(row: StepRow, peer: StepRow, a: Side, b: Side, *, paired: bool
 def _absent(cell: Cell, others: Mapping[Key, StepRow], side: Side) -> str:
     """Return why `side` has no counterpart of `cell`."""
     for field in NEAR:
-        near = [str(getattr(row.cell, field)) for row in others.values() if _differ_only_in(field, row.cell, cell)]
+        found = (getattr(row.cell, field) for row in others.values() if _differ_only_in(field, row.cell, cell))
+        near = [LOCKED if field == "variant" and not value else str(value) for value in found]
         if near:
             return f"{side.label} has it in another {field} only: {', '.join(dict.fromkeys(near))}"
     return f"not in {side.label}"
@@ -195,7 +218,8 @@ def _what(a: Cell, b: Cell) -> str:
     both = name(
         replace(
             a,
-            framework=_either(a.framework, b.framework),
+            framework=_either(a.framework_id, b.framework_id),
+            variant="",
             mode=_either(a.mode, b.mode),
             workload=_either(a.workload, b.workload),
             optimizer=_either(a.optimizer, b.optimizer),
@@ -239,11 +263,11 @@ def _accelerator(run: Run, record: Record) -> str:
     return "" if ", " in gpu else gpu
 
 
-def software(run: Run) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    """Yield (framework, (interpreter, versions, image)) of each timed replicate."""
-    for record in run.records:
-        if record.environment and record.timing:
+def software(side: Side) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Yield (framework with its variant, (interpreter, versions, image)) of each timed replicate that is chosen."""
+    for record in side.run.records:
+        if record.environment and record.timing and side.choice.has(record.cell):
             environment = record.environment
             image = f"image {environment.image}" if environment.image else ""
             software = (f"Python {environment.python}", " ".join(environment.versions), image)
-            yield record.cell.framework, software
+            yield record.cell.framework_id, software

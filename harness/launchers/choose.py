@@ -102,9 +102,9 @@ def launcher(name: str, wanted: Wanted) -> Launcher:
     return kind.make(wanted)
 
 
-def require_variants(name: str) -> None:
-    """Raise SelectionError where the launcher called `name` has no environment for a variant."""
-    if has := LAUNCHERS[name].no_variants:
+def require_variants(names: Sequence[str]) -> None:
+    """Raise SelectionError where one of the launchers called `names` has no environment for a variant."""
+    for name, has in ((name, has) for name in names if (has := LAUNCHERS[name].no_variants)):
         able = " or ".join(each for each, kind in LAUNCHERS.items() if not kind.no_variants)
         raise SelectionError(f"--launcher {name} has {has}, so it has no variants: use --launcher {able}.")
 

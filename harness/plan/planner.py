@@ -60,30 +60,21 @@ def planned_run(
         specs.require_locked(requested.selection.framework, whom="a fleet")
     requested, varied = variants.named(requested, offer.frameworks, device)
     selected = selection.cells(offer, requested.selection, profile, device)
-    used = dict.fromkeys(map(specs.framework, models.started(offer.frameworks, selected)))
-    resolved = tuple(choose.resolve(name, tuple(used), device=device, say=say) for name in typed)
-    for name in resolved if varied else ():
-        choose.require_variants(name)
+    used = tuple(dict.fromkeys(map(specs.framework, models.started(offer.frameworks, selected))))
+    resolved = tuple(choose.resolve(name, used, device=device, say=say) for name in typed)
+    if varied:
+        choose.require_variants(resolved)
     available = capacity.available(device, in_container=[choose.LAUNCHERS[name].in_container for name in resolved])
     typed_size = bool(requested.selection.size)
     cells = selected if elsewhere else capacity.fitting(selected, offer.workloads, available, typed=typed_size)
     seed = random.SystemRandom().randrange(2**31) if requested.seed is None else requested.seed
-    interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
     companied = with_companions(cells, offer, timed_blocks, profile, requested.measures)
     measured = companions.measures(requested.measures, profile, companied)
-    plan = _plan(
-        companied,
-        profile,
-        blocks=blocks,
-        default_blocks=timed_blocks,
-        seed=seed,
-        interim_analyses=interim_analyses,
-    )
-    sentences = (
-        left_out.sentence(offer, requested.selection, selected, measured),
-        _too_large(selected, cells, available),
-    )
+    looks = () if blocks else profile.interim_analyses
+    plan = _plan(companied, profile, blocks=blocks, default_blocks=timed_blocks, seed=seed, interim_analyses=looks)
+    left = left_out.sentence(offer, requested.selection, selected, measured)
+    sentences = (left, _too_large(selected, cells, available))
     return Planned(
         requested=requested,
         variants=varied,

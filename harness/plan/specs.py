@@ -69,10 +69,10 @@ def variants(name: str, framework_ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def require_locked(specs: Iterable[str], *, whom: str) -> None:
-    """Raise SelectionError for a variant where only the locked environments are run; `whom`: what runs them."""
+    """Raise SelectionError for a variant where only the locked environments are known; `whom`: to what."""
     for spec in specs:
         if is_variant(spec):
             name = framework(spec)
             raise SelectionError(
-                f"{shortened_name(spec)}: {whom} runs the locked environments alone; name {name} without {AT}."
+                f"{shortened_name(spec)}: {whom} knows the locked environments alone; name {name} without {AT}."
             )

@@ -69,12 +69,17 @@ class Result:
         """The cell."""
         return Cell(**{field: getattr(self, field) for field in FIELDS})
 
+    @property
+    def framework_id(self) -> str:
+        """The framework with its variant, as in `Software`."""
+        return f"{self.framework}@{self.variant}" if self.variant else self.framework
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
     """What one framework computed with on one device."""
 
-    framework: str
+    framework: str  # with its variant, as "jax@0.9.2"
     device: str
     python: str
     versions: tuple[str, ...]  # "name==version"
@@ -245,7 +250,7 @@ def _software(run: Run) -> Iterator[Software]:
     """Yield what each framework computed with, as its first timed replicate on each device read it back."""
     known = set()
     for record in run.records:
-        where, key = record.environment, (record.cell.framework, record.cell.device)
+        where, key = record.environment, (record.cell.framework_id, record.cell.device)
         if where is not None and record.timing is not None and key not in known:
             known.add(key)
             yield Software(

@@ -41,7 +41,7 @@ class Point:
     @property
     def software(self) -> Software | None:
         """What it computed with; None: no replicate had a time."""
-        return self.kept.software(self.result.framework, self.result.device)
+        return self.kept.software(self.result.framework_id, self.result.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def _folder(history: History) -> str:
 
 def _changes(before: Kept, kept: Kept, result: Result) -> tuple[str, ...]:
     """Return what a run computes with that the one before it on this host did not."""
-    then, now = (each.parts(result.framework, result.device) for each in (before, kept))
+    then, now = (each.parts(result.framework_id, result.device) for each in (before, kept))
     if not then or not now:
         return ()
     return tuple(
@@ -134,7 +134,7 @@ def _csv_row(seen: tuple[Kept, Result]) -> tuple[str, ...]:
     step, low, high, first = result.step_ns, result.low_ns, result.high_ns, result.first_step_ns
     return (
         *kept.csv_fields,
-        *kept.software_fields(result.framework, result.device),
+        *kept.software_fields(result.framework_id, result.device),
         field(result.status),
         field(result.reason),
         "" if step is None else f"{step / 1e3:.9g}",

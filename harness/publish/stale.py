@@ -10,6 +10,7 @@ from typing import Final
 from packaging.version import InvalidVersion, Version
 
 from harness.environments.locks import PYTHONS, ROOT, lock_file
+from harness.plan import specs
 from harness.publish.entry import Entry, Software
 
 PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
@@ -62,10 +63,13 @@ def old(entry: Entry, root: Path = ROOT) -> tuple[Package, ...]:
 
 
 def newest(entries: Iterable[Entry], root: Path = ROOT) -> Iterator[Newest]:
-    """Yield, by framework and device, the newest of `entries` that measured it; an emulated GPU's count last."""
+    """Yield, by framework and device, the newest of `entries` that measured it; an emulated GPU's count last.
+
+    A variant is another version on purpose, and never stale.
+    """
     latest: dict[tuple[str, str], tuple[Entry, Software]] = {}
     for entry in sorted(entries, key=lambda each: (not each.caveat, each.started_unix_ns)):
-        for software in entry.software:
+        for software in (each for each in entry.software if not specs.is_variant(each.framework)):
             latest[software.framework, software.device] = entry, software
     for (framework, device), (entry, software) in sorted(latest.items()):
         yield Newest(framework, device, entry, packages(software, root), bool(locks(root, framework, device)))

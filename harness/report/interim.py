@@ -131,8 +131,9 @@ def write(run: Run, computed: Tables, state: str, folder: Path) -> Path:
 
 
 def text(computed: Tables, state: str) -> str:
-    """Return the tables of steps and of scaling for the terminal, headed by the sentence `state`."""
-    shown = [each for each in (view(computed.scaling, wide=False), view(computed.steps, wide=False)) if each.rows]
+    """Return the tables of scaling, variants and steps for the terminal, headed by the sentence `state`."""
+    views = (view(table, wide=False) for table in (computed.scaling, computed.variants, computed.steps))
+    shown = [each for each in views if each.rows]
     if not shown:
         return state
     apart = Console(file=io.StringIO(), width=console().width)

@@ -14,7 +14,7 @@ from typing import Final
 
 from harness.format import NONE, Value, duration, listed, mebibytes, rounded, whole
 from harness.report.overview import WORK, CellFacts, Work
-from harness.report.tables.code import CodeRow
+from harness.report.tables.code import CodeRow, plain
 from harness.report.words import count
 from harness.store.facts import RunFacts
 
@@ -135,7 +135,7 @@ def matrix(cells: Sequence[CellFacts], code: Iterable[CodeRow], facts: RunFacts)
     """Return the matrix of a run with these cells, hello worlds and facts; None when it has no cells."""
     if not cells:
         return None
-    lines = {row.cell.framework: row.lines for row in code if row.lines is not None}
+    lines = lines_of(code, cells)
     works = _ordered({cell.work for cell in cells}, facts)
     measures = tuple(measure for measure in MEASURES if any(measure.get(cell, lines) is not None for cell in cells))
     has_works = len(works) > 1
@@ -151,6 +151,14 @@ def matrix(cells: Sequence[CellFacts], code: Iterable[CodeRow], facts: RunFacts)
         common=_common(works),
         says=tuple(_sentences(cells, facts.blocks)),
     )
+
+
+def lines_of(code: Iterable[CodeRow], cells: Iterable[CellFacts]) -> dict[str, int]:
+    """Return the lines of code of the hello world of each framework of `cells`; those of a variant are the same."""
+    known = {row.cell.framework_id: row.lines for row in code if row.lines is not None}
+    known |= {plain(name): lines for name, lines in reversed(known.items())}
+    names = dict.fromkeys(cell.framework for cell in cells)
+    return {**known, **{name: known[plain(name)] for name in names if plain(name) in known}}
 
 
 def shade(ratio: float) -> int:
@@ -221,6 +229,8 @@ def _sentences(cells: Sequence[CellFacts], blocks: int) -> Iterable[str]:
             "Break-even: “never”, its step is told to be no faster than its baseline's; “not told”, these blocks do not"
             " tell, and the table of steps says how many more probably would; a dash, it is a baseline or has none."
         )
+    if others := dict.fromkeys(cell.title for cell in cells if not cell.competes):
+        yield f"{listed(list(others))}: not among what is compared for the best of a column; the variants have a table."
     if any(cell.is_inference for cell in cells) and not all(cell.is_inference for cell in cells):
         yield "Inference is one forward pass: it is compared with inference alone."
 
@@ -254,7 +264,7 @@ def _best(cells: Sequence[CellFacts], measures: Sequence[Measure], lines: Lines)
         for cell in cells:
             key = (measure.key, cell.is_inference, cell.work)
             value, least = _number(cell, measure, lines), best.get(key)
-            if value is None or (measure.key == "step" and not cell.is_best):
+            if value is None or not cell.competes or (measure.key == "step" and not cell.is_best):
                 continue
             if least is None or value < (_number(least, measure, lines) or 0):
                 best[key] = cell

@@ -1,13 +1,17 @@
 """The commands with which somebody who has read a report goes on: the next profile, or the rest of the run."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
+from harness.environments.variants import Resolved
+from harness.plan import selection
 from harness.plan.profiles import PROFILES
 from harness.store.facts import RunFacts
 from harness.terminal import shell
 
 NEXT: Final[Mapping[str, str]] = {"look": "quick"}  # by profile
+WHEEL: Final = re.compile(r"\.[0-9a-f]{8}$")  # the end of a wheel in the name of a variant
 OTHERS: Final = "default"  # the smallest profile with verdicts
 
 
@@ -24,6 +28,8 @@ def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
 def command(facts: RunFacts, profile: str, program: str = shell.NAME) -> str:
     """Return the command that measures the selection of the run in `profile`; the arguments are as above."""
     options = {"profile": profile, **dict(option.split("=", 1) for option in facts.selection)}
+    if "framework" in options:
+        options["framework"] = _typed(options["framework"], facts)
     if facts.launcher == "workers":
         variables = {f"SAMESTEP_{name.upper()}": value for name, value in options.items()}
         return shell.compose("up", device=facts.device, variables=variables)
@@ -31,6 +37,20 @@ def command(facts: RunFacts, profile: str, program: str = shell.NAME) -> str:
     options |= {"launcher": facts.launcher, "python": facts.interpreter} if facts.interpreter else {}
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     return f"{program} {shell.command('run', *words)}"
+
+
+def _typed(frameworks: str, facts: RunFacts) -> str:
+    """Return the frameworks of a selection as they can be typed: wheels by their files in the run's folder."""
+    known = {variant.framework_id: variant for variant in facts.variants if variant.wheels}
+    return ",".join(
+        _with_files(known[name], facts.id) if name in known else name for name in selection.names(frameworks)
+    )
+
+
+def _with_files(variant: Resolved, run_id: str) -> str:
+    items = [item for item in variant.name.split(",") if not WHEEL.search(item)]
+    files = [f"results/{run_id}/locks/wheels/{wheel}" for wheel in variant.wheels]
+    return f"{variant.framework}@{','.join([*items, *files])}"
 
 
 def resume_command(facts: RunFacts) -> str:

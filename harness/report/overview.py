@@ -9,11 +9,12 @@ from harness.plan.label import ranks
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.column import break_even_steps
-from harness.report.tables.memory import MemoryRow
+from harness.report.tables.memory import peak_bytes
 from harness.report.tables.row import Row
 from harness.report.tables.steps import StepRow
 from harness.stats.estimate import Estimate
 from harness.validity.results import Run
+from harness.validity.variants import is_reference, references
 
 WORK: Final = (  # fields that say what is computed
     *("workload", "size", "optimizer", "precision", "device", "allocator", "batch"),
@@ -26,8 +27,8 @@ Work = tuple[str, ...]  # values of the fields in WORK
 class CellFacts:
     """One cell: what it is, how it ended, and its main figures; None: not applicable or not measured."""
 
-    framework: str
-    title: str  # of the framework, for people
+    framework: str  # with its variant, as "jax@0.9.2"
+    title: str  # of the framework, for people; the same
     mode: str
     workload: str
     size: str
@@ -52,6 +53,7 @@ class CellFacts:
     verdict: str | None  # against the baseline
     is_best: bool  # shortest step among the cells that it is compared with
     is_tied: bool  # the blocks do not tell its step from the best one
+    competes: bool = True  # False: another variant of its framework stands for it beside other frameworks
 
     @property
     def work(self) -> Work:
@@ -67,12 +69,18 @@ class CellFacts:
 def cells(run: Run, tables: Tables) -> tuple[CellFacts, ...]:
     """Return the facts of each cell in the table of steps, in its order; of a run of memory alone, in that table's."""
     peaks = {row.cell: peak_bytes(row) for row in tables.memory.rows}
-    best, tied = _leaders(run, tables.steps.rows)
-    if not tables.steps.rows:
-        return tuple(_facts(row, peaks.get(row.cell)) for row in tables.memory.rows)
+    standing = references(run)
+    best, tied = _leaders(run, [row for row in tables.steps.rows if is_reference(row.cell, standing)])
+    if tables.steps.rows:
+        found = (
+            _facts(row, peaks.get(row.cell), row, is_best=row.cell in best, is_tied=row.cell in tied)
+            for row in tables.steps.rows
+        )
+    else:
+        found = (_facts(row, peaks.get(row.cell)) for row in tables.memory.rows)
+    rows: Sequence[Row] = tables.steps.rows or tables.memory.rows
     return tuple(
-        _facts(row, peaks.get(row.cell), row, is_best=row.cell in best, is_tied=row.cell in tied)
-        for row in tables.steps.rows
+        replace(facts, competes=is_reference(row.cell, standing)) for facts, row in zip(found, rows, strict=True)
     )
 
 
@@ -91,13 +99,6 @@ def parallel_cells(tables: Tables) -> tuple[CellFacts, ...]:
 def work_of(cell: Cell) -> Work:
     """Return the values of the fields in WORK, as text; the batch is empty where it is the workload's own."""
     return (*(getattr(cell, name) for name in WORK[:-1]), str(cell.batch or ""))
-
-
-def peak_bytes(row: MemoryRow) -> int | None:
-    """Return the peak that cells of one device are compared by; None: it was not measured."""
-    if row.status != "ok":
-        return None
-    return row.figures.host_peak_rss_bytes if row.cell.device == "cpu" else row.figures.reserved_peak_bytes
 
 
 def compared(rows: Iterable[CellFacts]) -> Mapping[tuple[bool, Work], list[CellFacts]]:
@@ -133,7 +134,7 @@ def _facts(
     first_low, first_high = _ends(first_ns)
     steps = break_even_steps(step.break_even) if step else None
     return CellFacts(
-        framework=cell.framework,
+        framework=cell.framework_id,
         mode=cell.mode,
         **dict(zip(WORK, work_of(cell), strict=True)),
         title=row.title,

@@ -14,14 +14,17 @@ from harness.report.onward import next_sentence, resume_command
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.claims import sentence as claims_sentence
+from harness.report.tables.code import plain
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
+from harness.report.tables.variants import sentences as variants_sentences
 from harness.report.words import count, labelled, name, names
 from harness.stats.overhead import own_share
 from harness.store.facts import RunFacts
 from harness.terminal import shell
 from harness.validity.results import Run
+from harness.validity.variants import is_reference, references
 
 MOST_OF_A_REASON: Final = 160  # characters; the table of steps has all of it
 
@@ -40,7 +43,9 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
     A session too disturbed to tell anything apart starts with that. `program`: how the reader calls samestep.
     """
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
-    groups = _work_groups([row for row in timed if not row.is_inference] or timed)
+    standing = references(run)
+    ranked = [row for row in timed if is_reference(row.cell, standing)]
+    groups = _work_groups([row for row in ranked if not row.is_inference] or ranked)
     ranking = Ranking(run, groups[0] if len(groups) == 1 else [])
     sentences = [
         run.caveat,
@@ -48,6 +53,7 @@ def summary(run: Run, tables: Tables, program: str = shell.NAME) -> tuple[str, .
         "" if _has_time(tables) or not run.is_timed else "No cell of this run has a time.",
         ranking.fastest_sentence() if len(groups) <= 1 else _fastest_by_work_sentence(run, groups),
         scaling_sentence(tables.scaling.rows),
+        *variants_sentences(tables.variants.rows),
         _memory_sentence(run, tables.memory.rows),
         ranking.by_framework_sentence(),
         ranking.first_step_sentence(),
@@ -101,9 +107,9 @@ def versions(run: Run) -> tuple[Fact, ...]:
     versions_of: dict[str, dict[str, None]] = {}
     for record in run.records:
         if record.environment is not None:
-            versions_of.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
+            versions_of.setdefault(record.cell.framework_id, {}).update(dict.fromkeys(record.environment.versions))
     order = [facts.name for facts in run.facts.frameworks]
-    ordered = sorted(versions_of, key=lambda framework: order.index(framework) if framework in order else len(order))
+    ordered = sorted(versions_of, key=lambda name: order.index(plain(name)) if plain(name) in order else len(order))
     return tuple(
         Fact(run.title(framework), ", ".join(version.replace("==", " ") for version in versions_of[framework]))
         for framework in ordered

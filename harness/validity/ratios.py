@@ -11,6 +11,7 @@ from harness.stats.estimate import FEW_BLOCKS, Estimate
 from harness.stats.moderated import Prior
 from harness.stats.pairs import Pair
 from harness.validity.results import Run
+from harness.validity.variants import references
 
 MOST_KEPT: Final = 4  # runs
 
@@ -81,6 +82,11 @@ class Ratios:
             return {}
         return self.by_block(cell, replace(cell, mode=mode), self._complete)
 
+    def to_reference(self, cell: Cell) -> dict[int, float]:
+        """Return the time per step of a variant ÷ that of the reference variant by block; empty for the reference."""
+        reference = replace(cell, variant=self._references.get(cell.framework, cell.variant))
+        return {} if reference == cell else self.by_block(cell, reference, self._complete)
+
     def estimate(self, by_block: Mapping[int, float]) -> Estimate | None:
         """Return the estimate of a ratio known in these blocks; None: in none."""
         pair = self.pair(by_block)
@@ -100,16 +106,16 @@ class Ratios:
         return pairs.paired(ratios)
 
     def is_narrow(self, cell: Cell) -> bool | None:
-        """Return whether the ratio of `cell` to its baseline is as precise as a run needs; None: its step is judged.
+        """Return whether the ratios of `cell` are as precise as a run needs; None: its step is judged.
 
-        Processes that took turns have ratios that are more precise than any step on a busy machine. So the ratios
-        decide, where there are any. A baseline, and a cell without one, has none of its own: its noise is in the ratios
-        of the others.
+        They are that to its baseline, and of a variant that to the reference. Processes that took turns have ratios
+        that are more precise than any step on a busy machine. So the ratios decide, where there are any. A baseline,
+        and a cell without one, has none of its own: its noise is in the ratios of the others.
         """
-        if not self.took_turns or not self._compared:
+        if not self.took_turns or not (self._compared or self._varied):
             return None
-        ratio = self._compared.get(cell)
-        return ratio is None or flags.is_precise(ratio, cell.device)
+        ratios = (of[cell] for of in (self._compared, self._varied) if cell in of)
+        return all(flags.is_precise(ratio, cell.device) for ratio in ratios)
 
     def is_moderated(self, blocks: int) -> bool:
         """Whether the interval of a ratio of so many blocks rests on the variances of the others, too."""
@@ -118,8 +124,22 @@ class Ratios:
     @functools.cached_property
     def _to_baselines(self) -> Mapping[Cell, Mapping[int, float]]:
         """The ratio to its baseline by block, of each cell that has one."""
-        cells = dict.fromkeys(cell for block in self._timings.values() for cell in block if cell.track == "identical")
-        return {cell: ratios for cell in cells if (ratios := self.to_baseline(cell))}
+        return {cell: ratios for cell in self._cells if (ratios := self.to_baseline(cell))}
+
+    @functools.cached_property
+    def _cells(self) -> tuple[Cell, ...]:
+        timed = (cell for block in self._timings.values() for cell in block if cell.track == "identical")
+        return tuple(dict.fromkeys(timed))
+
+    @functools.cached_property
+    def _references(self) -> Mapping[str, str]:
+        return references(self._run)
+
+    @functools.cached_property
+    def _varied(self) -> Mapping[Cell, Estimate]:
+        """The ratio of each variant to the reference of its framework."""
+        pairs_of = ((cell, self.pair(self.to_reference(cell))) for cell in self._cells)
+        return {cell: pair.ratio for cell, pair in pairs_of if pair is not None}
 
     @functools.cached_property
     def _compared(self) -> Mapping[Cell, Estimate]:

@@ -47,8 +47,9 @@ class Run:
         return emulated.caveat(self._said_of_the_gpu())
 
     def title(self, framework: str) -> str:
-        """Return the title of `framework`; its name when the run's facts lack it."""
-        return next((facts.title for facts in self.facts.frameworks if facts.name == framework), framework)
+        """Return the title of `framework`, its name when the run's facts lack it; of "jax@0.9.2" with the variant."""
+        name, at, variant = framework.partition("@")
+        return next((facts.title for facts in self.facts.frameworks if facts.name == name), name) + at + variant
 
     def baseline(self, framework: str, mode: str) -> str:
         """Return the mode that `mode` of `framework` is compared with, itself for a baseline; empty: there is none."""

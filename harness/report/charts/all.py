@@ -8,7 +8,7 @@ from typing import Final
 
 from harness.report.charts import compile, engine, peak
 from harness.report.charts.artifacts import artifacts
-from harness.report.charts.cells import Group, groups, hue_numbers
+from harness.report.charts.cells import Group, groups
 from harness.report.charts.chart import Chart
 from harness.report.charts.costs import costs
 from harness.report.charts.eras import timeline
@@ -19,7 +19,9 @@ from harness.report.charts.parts import parts
 from harness.report.charts.scaling import scaling
 from harness.report.charts.steps import steps
 from harness.report.charts.streaming import streaming
+from harness.report.charts.variants import variants
 from harness.report.charts.works import not_drawn
+from harness.report.hues import hue_numbers
 from harness.report.tables.all import Tables
 from harness.terminal.failures import brief
 from harness.validity.results import Run
@@ -38,6 +40,7 @@ def charts(run: Run, tables: Tables) -> tuple[Chart, ...]:
     found = groups(run, tables)
     drawings: Mapping[str, Callable[[], Sequence[Chart | None]]] = {
         "scaling": lambda: scaling(tables.scaling.rows, hues, run.facts, caveat),
+        "variants": lambda: (variants(tables.variants.rows, hues, caveat),),
         "steps": lambda: steps(found, caveat),
         "compile": lambda: _some(found, compile.is_drawable, compile.first_steps, caveat),
         "costs": lambda: costs(tables.steps.rows, hues, caveat),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from harness.report.charts.works import named
-from harness.report.hues import hue_number
+from harness.report.hues import hue_numbers
 from harness.report.overview import WORK, CellFacts, Work, cells
 from harness.report.tables.all import Tables
 from harness.validity.results import Run
@@ -47,11 +47,6 @@ def groups(run: Run, tables: Tables) -> tuple[Group, ...]:
         row = _row(facts, hues.get(facts.framework, 0))
         found.setdefault((facts.work, facts.is_inference), []).append(row)
     return tuple(Group(work=work, is_inference=infers, rows=tuple(rows)) for (work, infers), rows in found.items())
-
-
-def hue_numbers(run: Run) -> dict[str, int]:
-    """Return the number of each framework's CSS variable, by its name."""
-    return {facts.name: hue_number(index) for index, facts in enumerate(run.facts.frameworks)}
 
 
 def known(rows: Iterable[CellRow], key: str) -> list[float]:

@@ -86,8 +86,8 @@ def _worst(records: Iterable[Record]) -> dict[str, Record]:
     for record in records:
         deviation = record.accuracy.max_loss_deviation if record.accuracy else None
         size = math.inf if deviation is None or math.isnan(deviation) else deviation
-        if record.cell.framework not in found or size > found[record.cell.framework][0]:
-            found[record.cell.framework] = (size, record)
+        if record.cell.framework_id not in found or size > found[record.cell.framework_id][0]:
+            found[record.cell.framework_id] = (size, record)
     return {framework: record for framework, (_, record) in found.items()}
 
 

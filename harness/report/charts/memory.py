@@ -131,7 +131,7 @@ def _life(record: Record, samples: pd.DataFrame) -> Life:
 def _panels(run: Run, lives: Sequence[Life], hues: Mapping[str, int]) -> list[Panel]:
     groups: dict[str, list[Line]] = {}
     for life in lives:
-        lines = groups.setdefault(life.cell.framework, [])
+        lines = groups.setdefault(life.cell.framework_id, [])
         lines.append(_line(life, hues.get(life.cell.framework, 0), len(lines) % len(DASHES)))
     every = [point for lines in groups.values() for line in lines for point in _places(line)]
     last, most = max(1.0, *(x for x, _ in every)), max(1.0, *(y for _, y in every))

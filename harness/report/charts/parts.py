@@ -90,7 +90,7 @@ def _row(row: MemoryRow, parts: Sequence[Part], hues: Mapping[str, int]) -> Mapp
     """Return the row of a bar: its names, the ends of its parts in bytes, and the sum."""
     ends = list(itertools.accumulate((size for _, size in parts), initial=0))
     return {
-        "framework": row.cell.framework,
+        "framework": row.cell.framework_id,
         "title": row.title,
         "mode": row.cell.mode,
         "status": row.status,

@@ -99,13 +99,14 @@ def _panel(
     low, high = -0.5, len(places) - 0.5
     strategies: dict[tuple[str, str], list[ScalingRow]] = {}
     for row in rows:
-        strategies.setdefault((row.cell.framework, row.cell.mode), []).append(row)
+        strategies.setdefault((row.cell.framework_id, row.cell.mode), []).append(row)
     drawn: list[Line] = [Line(name="", hue=0, points=[(low, 1.0), (high, 1.0)], is_quiet=True)]
-    dashes: Counter[str] = Counter()
+    dashes: Counter[int] = Counter()  # of one hue: the strategies of a framework and of its variants
     for at, ((framework, _), of) in enumerate(strategies.items()):
         shift = APART * (at - (len(strategies) - 1) / 2)
-        drawn += _lines(of, places, shift, hue=hues.get(framework, 0), dash=dashes[framework] % len(DASHES))
-        dashes[framework] += 1
+        hue = hues.get(framework, 0)
+        drawn += _lines(of, places, shift, hue=hue, dash=dashes[hue] % len(DASHES))
+        dashes[hue] += 1
     return Panel(
         title=title,
         x=Axis(title="", low=low, high=high, ticks=list(places.values()), text="''"),

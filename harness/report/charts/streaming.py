@@ -95,7 +95,7 @@ def _row(row: StreamingRow, hues: Mapping[str, int]) -> Mapping[str, Any]:
     assert row.stall is not None
     end = row.both.value
     return {
-        "framework": row.cell.framework,
+        "framework": row.cell.framework_id,
         "title": row.title,
         "mode": row.cell.mode,
         "status": row.status,

@@ -22,10 +22,11 @@ from pygments.lexers import JavascriptLexer, PythonLexer
 
 from bench.catalogue import FrameworkOffer
 from harness.report import matrix, overview, summary
-from harness.report.hues import hue_number
+from harness.report.hues import hue_number, hue_numbers
 from harness.report.page import bodies, doubts, island, opening
 from harness.report.page.bodies import packed
 from harness.report.page.runtime import Runtime, runtime
+from harness.report.tables import variants
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.eras import by_framework
@@ -52,6 +53,7 @@ KINDS: Final[Mapping[str, str]] = {  # section of a kind of chart; of others the
     "growth": "growth",
     "streaming": "streaming",
     "scaling": "scaling",
+    "variants": "variants",
     "eras": "eras",
     "losses": "accuracy",
     "peak": "memory",
@@ -134,7 +136,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
     has_doubts = bool(cells or doubted.sentences or failed.shown or tables.session.rows)
     views = {table.name: view(table, wide=True) for table in tables}
     rows = {table.name: sorted(table.rows, key=lambda row: row.is_inference) for table in tables}
-    lines = {row.cell.framework: row.lines for row in tables.code.rows if row.lines is not None}
+    lines = matrix.lines_of(tables.code.rows, cells)
     return {
         "matrix": shown,
         "shades": matrix.shade_words(),
@@ -146,8 +148,9 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
         "has_doubts": has_doubts,
         "questions": _questions(run, tables, has_cells=bool(cells), has_doubts=has_doubts),
         "sections": _sections(run, tables, has_cells=bool(cells)),
-        "answers": opening.answers(cells, tables.scaling.rows),
+        "answers": opening.answers(cells, tables.scaling.rows, tables.variants.rows),
         "doubts": doubted,
+        "told_variants": variants.sentences(tables.variants.rows),
         "paths": paths(tables.inference.rows),
         "failures": failed,
         "hues": hues,
@@ -175,6 +178,7 @@ def _questions(run: Run, tables: Tables, *, has_cells: bool, has_doubts: bool) -
     """Return the questions that the page answers, each with the anchor of the section that does."""
     questions = (
         ("scaling", "What do more ranks bring?", bool(tables.scaling.rows)),
+        ("variants", "What does another version change?", bool(tables.variants.rows)),
         ("overview", "What is fastest here?", run.is_timed and has_cells),
         ("compile", "What does compiling cost, and when does it pay back?", run.is_timed and has_cells),
         ("memory", "What does it take in memory?", bool(tables.memory.rows)),
@@ -241,8 +245,8 @@ def _sha256(text: str) -> str:
 
 
 def _hues(run: Run) -> dict[str, int]:
-    """Return the number of each framework's CSS variable, by the title of the framework."""
-    return {facts.title: hue_number(index) for index, facts in enumerate(run.facts.frameworks)}
+    """Return the number of each framework's CSS variable, by the title of the framework and of its variants."""
+    return {run.title(framework): number for framework, number in hue_numbers(run).items()}
 
 
 def _modes(run: Run, facts: FrameworkOffer, hue: int) -> Modes:

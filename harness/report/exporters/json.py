@@ -73,7 +73,7 @@ def _versions(run: Run) -> dict[str, list[str]]:
     found: dict[str, dict[str, None]] = {}
     for record in run.records:
         if record.environment is not None:
-            found.setdefault(record.cell.framework, {}).update(dict.fromkeys(record.environment.versions))
+            found.setdefault(record.cell.framework_id, {}).update(dict.fromkeys(record.environment.versions))
     return {name: list(found[name]) for name in sorted(found)}
 
 

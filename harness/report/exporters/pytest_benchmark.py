@@ -136,6 +136,7 @@ def _extra(row: StepRow) -> dict[str, Any]:
         "device": cell.device,
         "allocator": cell.allocator,
         **({"batch": cell.batch} if cell.batch else {}),
+        **({"variant": cell.variant} if cell.variant else {}),
         **({"ranks": cell.ranks, "scaling": cell.scaling} if cell.ranks else {}),
         "inference": row.is_inference,
         "step_us": step.value / 1e3 if step else None,

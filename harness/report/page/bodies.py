@@ -21,7 +21,7 @@ from harness.report.view import ShownValue, View, ViewRow
 INLINE_BYTES: Final = 300_000  # of rows that stand in the page as they are
 LEAST_FIRST: Final = (
     "hosts", "accuracy", "limits", "proof", "reproducibility", "growth", "claims", "cold_start", "memory", "compile",
-    "energy", "streaming", "inference", "scaling", "steps",
+    "energy", "streaming", "inference", "scaling", "variants", "steps",
 )  # fmt: skip
 NO_NUMBER: Final = re.compile(r"[,×%±\s]")  # what the script leaves out of a number's text (templates/tables.js)
 

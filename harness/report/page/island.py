@@ -59,7 +59,7 @@ def page_data(
             "wide": WIDE,
             "matrix": _matrix(matrix) if matrix else None,
             "rows": {
-                name: [index.get(_place(row.cell), row.cell.framework) for row in of] for name, of in rows.items()
+                name: [index.get(_place(row.cell), row.cell.framework_id) for row in of] for name, of in rows.items()
             },
         }
     )
@@ -80,7 +80,7 @@ def _identity(cell: CellFacts) -> tuple[str, ...]:
 
 def _place(cell: Cell) -> tuple[str, ...]:
     """Return the identity of the facts of `cell`."""
-    return (cell.framework, cell.mode, *work_of(cell))
+    return (cell.framework_id, cell.mode, *work_of(cell))
 
 
 def _short(data: Any) -> Any:

@@ -14,6 +14,8 @@ from harness.report.summary import accuracy_sentence, skipped_sentence, summary
 from harness.report.tables.all import Tables
 from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.scaling_row import ScalingRow
+from harness.report.tables.variant_row import VariantRow
+from harness.report.tables.variants import sentences as variants_sentences
 from harness.report.words import count, labelled
 from harness.validity.results import Run
 
@@ -51,10 +53,10 @@ def opening(run: Run, tables: Tables, cells: Sequence[CellFacts], so_far: str) -
     go_on = next_sentence(run.facts) if look else ""
     timed = [row for row in tables.steps.rows if row.step_ns is not None and row.status == "ok"]
     disturbed = disturbance_sentences(run, timed)
-    fastest = said[len(disturbed)] if timed else ""
+    fastest = next(iter(said[len(disturbed) :]), "") if timed else ""
     works = works_sentence(run, cells)
-    ranks = scaling_sentence(tables.scaling.rows)
-    first = [so_far.removeprefix(run.caveat).lstrip(), *disturbed, ranks, works or fastest, accuracy_sentence(tables)]
+    others = (scaling_sentence(tables.scaling.rows), *variants_sentences(tables.variants.rows)[:1])
+    first = [so_far.removeprefix(run.caveat).lstrip(), *disturbed, *others, works or fastest, accuracy_sentence(tables)]
     top = [sentence for sentence in first if sentence][: MOST - bool(look)] or said[:MOST]
     command = next_command(run.facts) if look else ""
     return Opening(
@@ -88,12 +90,15 @@ def works_sentence(run: Run, cells: Sequence[CellFacts]) -> str:
     return labelled(f"{text}{also}.", run.facts.blocks)
 
 
-def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = ()) -> Mapping[str, str]:
+def answers(
+    cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = (), variants: Sequence[VariantRow] = ()
+) -> Mapping[str, str]:
     """Return a few words for each question of the page, by its anchor: what was measured, never a verdict.
 
     Args:
         cells: those of the overview.
         parallel: rows of the data-parallel cells.
+        variants: rows of the table of variants.
     """
     timed = [cell for cell in cells if cell.status == "ok" and cell.step_ns is not None and not cell.is_inference]
     firsts = [cell.first_step_ns for cell in timed if cell.first_step_ns is not None]
@@ -102,6 +107,9 @@ def answers(cells: Sequence[CellFacts], parallel: Sequence[ScalingRow] = ()) -> 
     found = {}
     if shares := [row.efficiency.value for row in parallel if row.efficiency is not None]:
         found["scaling"] = f"efficiency from {significant(min(shares))} to {significant(max(shares))}"
+    if others := [row for row in variants if row.told is not None]:
+        told = sum(row.told in ("slower", "faster") for row in others)
+        found["variants"] = f"{told} of {count(len(others), 'step')} told from the reference's"
     if len(best) == 1 and best[0].step_ns is not None:
         found["overview"] = f"the shortest: {best[0].name}, {duration(best[0].step_ns)}"
     elif best:

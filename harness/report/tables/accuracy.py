@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Accuracy, Cell, Record
 from harness.format import Value, beginning, parameter, scientific, significant
-from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, Column, context
+from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, VARIANT, Column, context
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, inference_remark
 from harness.validity.results import Run
@@ -124,6 +124,7 @@ ACCURACY_COLUMNS: Final[tuple[Column[AccuracyRow], ...]] = (
     ),
     BATCH,
     *RANKS,
+    VARIANT,
 )
 
 

@@ -1,9 +1,9 @@
 """All tables of a run, in the order of the report. Each table has a module of its own."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from harness.report.claims.evidence import Evidence
 from harness.report.tables import (
@@ -25,6 +25,7 @@ from harness.report.tables import (
     session,
     steps,
     streaming,
+    variants,
 )
 from harness.report.tables.accuracy import AccuracyRow
 from harness.report.tables.claims import ClaimRow
@@ -40,11 +41,13 @@ from harness.report.tables.limits import LimitRow
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.proof import ProofRow
 from harness.report.tables.reproducibility import ReproducibilityRow
+from harness.report.tables.row import Row
 from harness.report.tables.scaling_row import ScalingRow, scaling_rows
 from harness.report.tables.session import NoiseRow
 from harness.report.tables.steps import StepRow
 from harness.report.tables.streaming import StreamingRow
 from harness.report.tables.table import Table
+from harness.report.tables.variant_row import VariantRow, variant_rows
 from harness.validity.results import Run
 
 
@@ -54,6 +57,7 @@ class Tables:
 
     steps: Table[StepRow]
     scaling: Table[ScalingRow]
+    variants: Table[VariantRow]
     growth: Table[GrowthRow]
     crossovers: Table[CrossoverRow]
     limits: Table[LimitRow]
@@ -96,6 +100,8 @@ class Tables:
 
 TABLES: Final = tuple(field.name for field in dataclasses.fields(Tables))
 
+AnyRow = TypeVar("AnyRow", bound=Row)
+
 
 def tables(run: Run) -> Tables:
     """Compute all tables of `run`."""
@@ -111,18 +117,20 @@ def tables(run: Run) -> Tables:
         memory.memory_rows(run),
         code.code_rows(run),
     )
+    accuracy_rows = accuracy.accuracy_rows(run)
     evidence = Evidence(
         run=run,
-        steps=step_rows,
-        memory=memory_rows,
-        reproducibility=repeated,
-        code=code_rows,
-        streaming=streaming_rows,
-        scaling=parallel_rows,
+        steps=_locked(step_rows),
+        memory=_locked(memory_rows),
+        reproducibility=_locked(repeated),
+        code=_locked(code_rows),
+        streaming=_locked(streaming_rows),
+        scaling=_locked(parallel_rows),
     )
     return Tables(
         steps=steps.table(run, step_rows, session.verdict_sentences(run)),
         scaling=scaling.table(parallel_rows),
+        variants=variants.table(variant_rows(run, all_steps, memory_rows, accuracy_rows)),
         growth=growth.table(growth_rows),
         crossovers=growth.crossovers_table(growth.crossover_rows(growth_rows, step_rows)),
         limits=limits.table(limits.limit_rows(run)),
@@ -131,7 +139,7 @@ def tables(run: Run) -> Tables:
         cold_start=cold_start.table(cold_start.cold_start_rows(run, path_rows)),
         proof=proof.table(proof.proof_rows(run)),
         reproducibility=reproducibility.table(repeated),
-        accuracy=accuracy.table(accuracy.accuracy_rows(run)),
+        accuracy=accuracy.table(accuracy_rows),
         memory=memory.table(memory_rows, timed=run.is_timed),
         energy=energy.table(energy.energy_rows(run)),
         streaming=streaming.table(streaming_rows),
@@ -142,3 +150,8 @@ def tables(run: Run) -> Tables:
         session=session.table(session.noise_rows(run)),
         hosts=hosts.table(hosts.host_rows(run)),
     )
+
+
+def _locked(rows: Iterable[AnyRow]) -> tuple[AnyRow, ...]:
+    """Return the rows of the frameworks as they are locked: a claim is about no other version of them."""
+    return tuple(row for row in rows if not row.cell.variant)

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Cell, Idiomatic, Record
 from harness.format import Value, parameter, significant, whole
-from harness.report.tables.column import FRAMEWORK, TITLE, Column
+from harness.report.tables.column import FRAMEWORK, TITLE, VARIANT, Column
 from harness.report.tables.row import Row, by_cell, worst_status
 from harness.report.tables.table import Table
 from harness.validity.results import Run
@@ -30,14 +30,24 @@ class CodeRow(Row):
 
 
 def code_rows(run: Run) -> tuple[CodeRow, ...]:
-    """Return a row for each framework with a hello world; none when none ran and every workload has several sizes."""
-    measured = {cell.framework: records for cell, records in by_cell(run, "idiomatic").items()}
+    """Return a row for each framework with a hello world; none when none ran and every workload has several sizes.
+
+    A framework of which variants ran has a row for each of them.
+    """
+    measured = {cell.framework_id: records for cell, records in by_cell(run, "idiomatic").items()}
     workloads = run.facts.workloads
     if not measured and workloads and all(workload.is_ladder for workload in workloads):
         return ()
     lines = {facts.name: facts.hello_lines for facts in run.facts.frameworks if facts.hello}
-    names = [*lines, *(name for name in measured if name not in lines)]
-    return tuple(_code_row(run, name, lines.get(name), measured.get(name, ())) for name in names)
+    ran = {framework: [name for name in measured if plain(name) == framework] for framework in lines}
+    names = [*(name for framework, of in ran.items() for name in of or [framework])]
+    names += [name for name in measured if plain(name) not in lines]
+    return tuple(_code_row(run, name, lines.get(plain(name)), measured.get(name, ())) for name in names)
+
+
+def plain(framework_id: str) -> str:
+    """Return the framework of "jax@0.9.2", or of one without a variant."""
+    return framework_id.partition("@")[0]
 
 
 def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Record]) -> CodeRow:
@@ -50,7 +60,7 @@ def _code_row(run: Run, framework: str, lines: int | None, records: Sequence[Rec
         status=status,
         reason=reason,
         lines=measured[0].lines if measured else lines,
-        claimed_lines=CLAIMED_LINES.get(framework),
+        claimed_lines=CLAIMED_LINES.get(plain(framework)),
         total_ns=statistics.median(program.total_ns for program in measured) if measured else None,
         weight=statistics.median(program.weight for program in measured) if measured else None,
         bias=statistics.median(program.bias for program in measured) if measured else None,
@@ -86,6 +96,7 @@ CODE_COLUMNS: Final[tuple[Column[CodeRow], ...]] = (
     Column(key="weight", heading="weight", format=parameter, get=attrgetter("weight")),
     Column(key="bias", heading="bias", format=parameter, get=attrgetter("bias")),
     Column(key="within_tolerance", type="boolean", heading="within", unit="±0.05", get=attrgetter("within_tolerance")),
+    VARIANT,
 )
 
 

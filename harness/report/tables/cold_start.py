@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.records.record import Cell, Phases, Record, Timing
 from harness.format import Value, significant, whole
-from harness.report.tables.column import BATCH, CELL, Column, extent_span, interval_hint, narrow_interval
+from harness.report.tables.column import BATCH, CELL, VARIANT, Column, extent_span, interval_hint, narrow_interval
 from harness.report.tables.compile import is_warm, repeats_of, without_result
 from harness.report.tables.inference import InferenceRow
 from harness.report.tables.path import PATH_COLUMNS, PathRow
@@ -229,6 +229,7 @@ COLD_START_COLUMNS: Final[tuple[Column[ColdStartRow], ...]] = (
            get=attrgetter("emptied.read_bytes"),
            explanation="What that process read from storage meanwhile: the proof that the files were not in memory."),
     Column(key="emptied_missing", type="string", get=attrgetter("emptied.why")),
+    VARIANT,
 )  # fmt: skip
 
 

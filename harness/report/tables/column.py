@@ -157,6 +157,9 @@ RANKS: Final[tuple[Column[Row], ...]] = (  # the same; of a cell that is not dat
         get=lambda row: row.cell.scaling or None,
     ),
 )
+VARIANT: Final[Column[Row]] = Column(  # the same; for people it is in the title
+    key="variant", type="string", get=lambda row: row.cell.variant or None
+)
 CELL: Final = (
     *context("workload", "optimizer", "size", "precision", "device", "allocator"),
     Column(key="status", type="string", get=attrgetter("status")),

@@ -16,6 +16,7 @@ from harness.report.tables.column import (
     BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
+    VARIANT,
     Column,
     break_even_hint,
     break_even_interval,
@@ -367,6 +368,7 @@ COMPILE_COLUMNS: Final[tuple[Column[CompileRow], ...]] = (
     Column(key="cold_calls", type="integer", get=attrgetter("cold.calls")),
     Column(key="warm_calls", type="integer", get=attrgetter("warm.calls")),
     BATCH,
+    VARIANT,
 )
 
 

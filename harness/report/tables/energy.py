@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.records.record import Record
 from harness.format import significant, whole
-from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, Column
+from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, VARIANT, Column
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats import energy
@@ -94,6 +94,7 @@ ENERGY_COLUMNS: Final[tuple[Column[EnergyRow], ...]] = (
     ),
     Column(key="energy_missing", type="string", get=lambda row: row.why or None),
     BATCH,
+    VARIANT,
 )
 
 

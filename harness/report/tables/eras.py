@@ -14,7 +14,7 @@ from bench.catalogue import PERIODS, FrameworkOffer
 from bench.eras import ABSENT, Absent
 from bench.records.record import Cell, Fit, Record
 from harness.format import Value, mebibytes, scientific, significant, whole
-from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, extent_span, narrow_interval
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, VARIANT, Column, extent_span, narrow_interval
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.steps import StepRow
 from harness.report.tables.table import Table
@@ -74,7 +74,7 @@ def era_rows(run: Run, steps: Iterable[StepRow]) -> tuple[EraRow, ...]:
         for cell, records in measured.items()
         if cell in timed and facts[cell.framework].era
     ]
-    return tuple(sorted(rows, key=lambda row: (order_of(row.period), row.era, row.cell.framework)))
+    return tuple(sorted(rows, key=lambda row: (order_of(row.period), row.era, row.cell.framework_id)))
 
 
 def order_of(period: str) -> int:
@@ -201,6 +201,7 @@ ERAS_COLUMNS: Final[tuple[Column[EraRow], ...]] = (
     ),
     Column(key="told_deviation", heading="of that run", unit="deviation", format=scientific, where="wide",
            get=attrgetter("apart")),
+    VARIANT,
 )  # fmt: skip
 
 NOT_HAD_COLUMNS: Final[tuple[Column[NotHadRow], ...]] = (
@@ -251,5 +252,5 @@ def by_framework(rows: Iterable[EraRow]) -> Mapping[str, list[EraRow]]:
     """Return the rows of each framework, in their order."""
     found: dict[str, list[EraRow]] = {}
     for row in rows:
-        found.setdefault(row.cell.framework, []).append(row)
+        found.setdefault(row.cell.framework_id, []).append(row)
     return found

@@ -53,10 +53,10 @@ def failures(run: Run) -> Failures:
 
 def _printed(run: Run, cell: Cell, alike: Sequence[Record]) -> Printed:
     tails = (record.failure.tail for record in alike if record.failure is not None)
-    title = run.title(cell.framework)
+    title = run.title(cell.framework_id)
     return Printed(
         title=title,
-        name=label.name(cell).removeprefix(cell.framework).strip(),
+        name=label.name(cell).removeprefix(cell.framework_id).strip(),
         status=alike[0].status,
         reason=alike[0].reason,
         ended=_ended(alike),

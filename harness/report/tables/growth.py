@@ -12,6 +12,7 @@ from harness.format import Value, percent, significant, times
 from harness.report.tables.column import (
     CELL,
     FRAMEWORK_AND_MODE,
+    VARIANT,
     Column,
     context,
     extent_span,
@@ -213,6 +214,7 @@ GROWTH_COLUMNS: Final[tuple[Column[GrowthRow], ...]] = (
         get=lambda row: row.bound.launches if row.bound else None,
     ),
     Column(key="limit_missing", type="string", get=lambda row: row.bound.why if row.bound else None),
+    VARIANT,
 )
 
 
@@ -229,6 +231,7 @@ CROSSOVER_COLUMNS: Final[tuple[Column[CrossoverRow], ...]] = (
         get=lambda row: " ".join(f"{speedup:.3g}" for speedup in row.speedups),
     ),
     Column(key="ahead_from", type="string", heading="ahead", unit="from", get=lambda row: row.ahead_from or None),
+    VARIANT,
 )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.format import percent, significant, times, whole
-from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, Column
+from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, VARIANT, Column
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
 from harness.validity import hosts
@@ -79,6 +79,7 @@ HOST_COLUMNS: Final[tuple[Column[HostRow], ...]] = (
     ),
     Column(key="host_spread", heading="spread", format=percent, where="wide", get=lambda row: row.spread),
     BATCH,
+    VARIANT,
 )
 
 

@@ -17,6 +17,7 @@ from harness.report.tables.column import (
     BATCH,
     BREAK_EVEN_WORDS,
     CELL,
+    VARIANT,
     Column,
     break_even_hint,
     break_even_interval,
@@ -100,7 +101,8 @@ def export_cell(run: Run, cell: Cell) -> Cell | None:
     if not source:
         return None
     mode = export_mode(run.format(cell.framework, cell.mode))
-    return replace(cell, framework=source, mode=mode, precision=FLOAT32, track="export", allocator=DEFAULT_POLICY)
+    locked = replace(cell, framework=source, variant="")  # which trains whatever variant of the engine runs
+    return replace(locked, mode=mode, precision=FLOAT32, track="export", allocator=DEFAULT_POLICY)
 
 
 def _row(
@@ -147,7 +149,8 @@ def _own(row: InferenceRow, steps: Sequence[StepRow]) -> StepRow | None:
     A quantised or pruned path is compared with float32: the framework that exported has no other.
     """
     is_changed = row.cell.precision in PRECISIONS and PRECISIONS[row.cell.precision].changes_model
-    work = replace(row.cell, framework=row.exporter, mode="", precision=FLOAT32 if is_changed else row.cell.precision)
+    precision = FLOAT32 if is_changed else row.cell.precision
+    work = replace(row.cell, framework=row.exporter, variant="", mode="", precision=precision)
     own = [
         step
         for step in steps
@@ -372,6 +375,7 @@ INFERENCE_COLUMNS: Final[tuple[Column[InferenceRow], ...]] = (
     *KEPT,
     Column(key="artifact_zipped_bytes", type="integer",
            get=lambda row: row.export.zipped_bytes if row.export else None),
+    VARIANT,
 )  # fmt: skip
 
 

@@ -32,10 +32,12 @@ class LimitRow(Row):
 
 def limit_rows(run: Run) -> tuple[LimitRow, ...]:
     """Return a row for each probe of each library in the run."""
-    rows = []
+    rows: list[LimitRow] = []
     limits = MachineLimits(run.records, run.facts.frameworks)
     for cell, records in by_cell(run, "limits").items():
         library = limits.library.get(cell.framework, "")
+        if any(row.library == library and row.best for row in rows):  # variants of a framework probe one library
+            continue
         shared = head(run, cell, records) | {"title": run.title(library)}
         bests: list[Best | None] = [best for best in limits.best if best.library == library]
         rows += [LimitRow(**shared, library=library, best=best) for best in bests or [None]]

@@ -18,7 +18,7 @@ from typing import Final
 
 from bench.records.record import Memory
 from harness.format import Value, mebibytes, percent, significant, times, whole
-from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, Column, context
+from harness.report.tables.column import BATCH, FRAMEWORK_AND_MODE, RANKS, VARIANT, Column, context
 from harness.report.tables.row import Row, by_cell, head, ordered
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats.memory import Figures, Growth, figures, most
@@ -49,6 +49,13 @@ def memory_rows(run: Run) -> tuple[MemoryRow, ...]:
             MemoryRow(**head(run, cell, records), figures=_with_timed_allocations(_highest(measured), while_timed))
         )
     return tuple(rows)
+
+
+def peak_bytes(row: MemoryRow) -> int | None:
+    """Return the peak that cells of one device are compared by; None: it was not measured."""
+    if row.status != "ok":
+        return None
+    return row.figures.host_peak_rss_bytes if row.cell.device == "cpu" else row.figures.reserved_peak_bytes
 
 
 def _highest(measured: Sequence[Figures]) -> Figures:
@@ -185,6 +192,7 @@ MEMORY_COLUMNS: Final[tuple[Column[MemoryRow], ...]] = (
            " part of the host figures from the build on.", wide=True),
     BATCH,
     *RANKS,
+    VARIANT,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from bench.records.record import ModeProof, Record
 from harness.format import Value, plain, whole
-from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, RANKS, Column
+from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, RANKS, VARIANT, Column
 from harness.report.tables.row import Row, by_cell, good_timings, head
 from harness.report.tables.table import Table
 from harness.stats import estimate
@@ -272,6 +272,7 @@ PROOF_COLUMNS: Final[tuple[Column[ProofRow], ...]] = (
     Column(key="evidence", type="string", get=_evidence),
     BATCH,
     *RANKS,
+    VARIANT,
 )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.records.record import Cell, Record, Repeat
 from harness.format import Value, scientific, whole
-from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, RANKS, Column
+from harness.report.tables.column import BATCH, CELL, FRAMEWORK_AND_MODE, RANKS, VARIANT, Column
 from harness.report.tables.compile import highest, repeats_of, without_result
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, rows_in_words
@@ -182,6 +182,7 @@ REPRODUCIBILITY_COLUMNS: Final[tuple[Column[ReproducibilityRow], ...]] = (
     Column(key="unchecked", type="string", get=unchecked),
     BATCH,
     *RANKS,
+    VARIANT,
 )
 
 

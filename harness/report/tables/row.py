@@ -8,6 +8,7 @@ from bench.catalogue import FrameworkOffer
 from bench.records.record import FORWARD_ONLY, Cell, Record, Status, Timing, Track
 from harness.validity.results import Run
 from harness.validity.validity import WORST_FIRST
+from harness.validity.variants import variants as variants_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class Row:
     """What every row of every table has."""
 
     cell: Cell
-    title: str  # name of the framework for people
+    title: str  # name of the framework for people, with its variant
     status: Status
     reason: str  # empty when the status is "ok"
     source: str = ""  # title of the framework whose exported model the cell runs; empty: none
@@ -46,19 +47,25 @@ def by_cell(run: Run, track: Track) -> dict[Cell, list[Record]]:
 
 
 def ordered(run: Run, cells: Iterable[Cell]) -> list[Cell]:
-    """Return cells in the order of the run's facts, then by name; inference after all training."""
+    """Return cells in the order of the run's facts, then by name; inference after all training.
+
+    Those of one variant of a framework stand together, as those of a framework do.
+    """
     positions = {
         (framework.name, name): (i, j)
         for i, framework in enumerate(run.facts.frameworks)
         for j, name in enumerate(_named(framework))
     }
     last = (len(run.facts.frameworks), 0)
+    variants = {(framework, name): at for framework, names in variants_of(run).items() for at, name in enumerate(names)}
 
-    def order(cell: Cell) -> tuple[bool, tuple[int, int], str, int, int, str]:
+    def order(cell: Cell) -> tuple[bool, int, int, int, str, int, int, str]:
         key = cell.framework, cell.mode
         work = replace(cell, batch=0, ranks=0, scaling="").id
         infers_ = infers(cell, run.source(*key))
-        return infers_, positions.get(key, last), work, cell.batch, cell.ranks, cell.scaling
+        framework, mode = positions.get(key, last)
+        variant = variants.get((cell.framework, cell.variant), 0)
+        return infers_, framework, variant, mode, work, cell.batch, cell.ranks, cell.scaling
 
     return sorted(cells, key=order)
 
@@ -82,7 +89,7 @@ def head(run: Run, cell: Cell, records: Sequence[Record]) -> Head:
     status, reason = worst_status(records)
     source = run.source(cell.framework, cell.mode)
     return Head(
-        cell=cell, title=run.title(cell.framework), status=status, reason=reason, source=source and run.title(source)
+        cell=cell, title=run.title(cell.framework_id), status=status, reason=reason, source=source and run.title(source)
     )
 
 

@@ -11,6 +11,7 @@ from harness.report.tables.column import (
     CELL,
     FRAMEWORK_AND_MODE,
     RANKS,
+    VARIANT,
     Column,
     extent_span,
     interval_hint,
@@ -326,6 +327,7 @@ SCALING_COLUMNS: Final[tuple[Column[ScalingRow], ...]] = (
         get=attrgetter("step.replicates"),
     ),
     Column(key="samples", type="integer", get=_of("rows")),
+    VARIANT,
 )
 
 

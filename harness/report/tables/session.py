@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.catalogue import CONTROL, DRIFT_PROBE
 from harness.format import Value, difference, listed, percent, ratio, size_words, whole
-from harness.report.tables.column import Column, narrow_half_width, narrow_interval, wide_span
+from harness.report.tables.column import VARIANT, Column, narrow_half_width, narrow_interval, wide_span
 from harness.report.tables.limits import WORDS
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table
@@ -91,7 +91,7 @@ def _floor_sentence(run: Run) -> str:
         return "Without times of an A/A control, a verdict requires a difference of more than 1 %."
     interval = floor.pair.ratio.interval
     shown = f", interval {ratio(interval.low)} to {ratio(interval.high)}" if interval else ""
-    label = f"{run.title(floor.cell.framework)} {floor.cell.mode}"
+    label = f"{run.title(floor.cell.framework_id)} {floor.cell.mode}"
     return (
         f"A verdict requires a difference of more than {difference(floor.value)}, the noise floor: {label} under two"
         f" labels (A/A control) gave a ratio of {ratio(floor.pair.ratio.value)}{shown}."
@@ -164,6 +164,7 @@ NOISE_COLUMNS: Final[tuple[Column[NoiseRow], ...]] = (
     Column(key="floor", heading="noise", unit="floor", format=difference, get=_floor),
     Column(key="largest_drift", heading="drift", unit="max", format=percent, get=lambda row: row.change),
     Column(key="largest_drift_block", type="integer", heading="in block", format=whole, get=lambda row: row.block),
+    VARIANT,
 )
 
 

@@ -14,6 +14,7 @@ from harness.report.tables.column import (
     BREAK_EVEN_WORDS,
     CELL,
     FRAMEWORK_AND_MODE,
+    VARIANT,
     Column,
     break_even_hint,
     break_even_interval,
@@ -221,10 +222,6 @@ def _interval_us(row: StepRow) -> Value:
     return None if low is None else f"{significant(low)} – {significant(high)}"
 
 
-def _half_width(row: StepRow) -> Value:
-    return narrow_half_width(row.step_ns)
-
-
 def _first_step_ms(row: StepRow) -> Value:
     return row.first_step_ns.value / 1e6 if row.first_step_ns else None
 
@@ -281,7 +278,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
         interval=lambda row: narrow_interval(row.step_ns, 1e3),
     ),
     Column(heading="95 % interval", unit="µs", where="wide", get=_interval_us),
-    Column(heading="95 %", unit="±", where="terminal", format=percent, get=_half_width),
+    Column(heading="95 %", unit="±", where="terminal", format=percent, get=lambda row: narrow_half_width(row.step_ns)),
     Column(key="ci_low_us", get=_ci_low_us),
     Column(key="ci_high_us", get=_ci_high_us),
     Column(key="replicates", type="integer", get=attrgetter("replicates")),
@@ -373,6 +370,7 @@ STEP_COLUMNS: Final[tuple[Column[StepRow], ...]] = (
     Column(heading="form", where="wide", folds="always", get=attrgetter("form")),
     Column(key="form", type="string", get=attrgetter("form")),
     BATCH,
+    VARIANT,
 )
 
 

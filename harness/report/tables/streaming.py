@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from bench.records.record import Record
 from harness.format import mebibytes, percent, rounded, significant, whole
-from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, Column, context, interval_hint
+from harness.report.tables.column import CELL, FRAMEWORK_AND_MODE, VARIANT, Column, context, interval_hint
 from harness.report.tables.row import Row, by_cell, head
 from harness.report.tables.table import Table, rows_in_words
 from harness.stats import streaming
@@ -261,6 +261,7 @@ STREAMING_COLUMNS: Final[tuple[Column[StreamingRow], ...]] = (
         where="wide",
         get=attrgetter("replicates"),
     ),
+    VARIANT,
 )
 
 

@@ -45,5 +45,5 @@ def test_more_environments_than_a_group_has_seats_for_are_refused() -> None:
 
 def test_whoever_has_no_variants_says_so() -> None:
     specs.require_locked(["jax", "numpy"], whom="a fleet")
-    with pytest.raises(SelectionError, match=r"^jax@0\.9: a fleet runs the locked environments alone; name jax"):
+    with pytest.raises(SelectionError, match=r"^jax@0\.9: a fleet knows the locked environments alone; name jax"):
         specs.require_locked(["numpy", "jax@0.9"], whom="a fleet")

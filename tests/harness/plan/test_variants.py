@@ -94,7 +94,7 @@ def test_a_launcher_without_an_environment_for_each_refuses(launchers: str) -> N
 
 
 def test_a_fleet_refuses() -> None:
-    with pytest.raises(SelectionError, match="a fleet runs the locked environments alone"):
+    with pytest.raises(SelectionError, match="a fleet knows the locked environments alone"):
         planned_run(parsed(framework="numpy@2.3.4"), launchers="venv", blocks=1, say=print, elsewhere=True)
 
 

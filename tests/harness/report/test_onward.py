@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from harness.environments.variants import Resolved
 from harness.plan.profiles import PROFILES
 from harness.report.onward import next_command, next_sentence
 from harness.report.summary import summary
@@ -38,6 +39,20 @@ from tests.factories import record, run, run_facts
 )
 def test_the_command_has_the_same_selection(facts: dict[str, Any], expected: str) -> None:
     assert next_command(run_facts(**facts)) == expected
+
+
+def test_variants_are_named_as_they_can_be_typed_and_wheels_by_their_files_in_the_run() -> None:
+    plain = Resolved(framework="jax", name="0.9.2", python="3.11", lock="a", sha256="")
+    wheel = Resolved(
+        framework="torch", name="2.13.0.0123abcd,py3.12", python="3.12", lock="b", sha256="", wheels=("torch-2.13.whl",)
+    )
+    facts = run_facts(
+        profile="look", variants=(plain, wheel), selection=("framework=jax,jax@0.9.2,torch@2.13.0.0123abcd,py3.12",)
+    )
+    assert next_command(facts) == (
+        "samestep run --profile quick --framework"
+        f" jax,jax@0.9.2,torch@py3.12,results/{facts.id}/locks/wheels/torch-2.13.whl"
+    )
 
 
 def test_the_sentence_says_what_is_added() -> None:

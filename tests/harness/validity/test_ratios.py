@@ -11,10 +11,11 @@ from bench.catalogue import ModeOffer
 from bench.records.record import Record, Timing
 from harness.compare.choice import Choice
 from harness.compare.compare import compare
+from harness.environments.variants import Resolved
 from harness.report.summary import summary
 from harness.report.tables.all import tables
 from harness.report.tables.steps import StepRow
-from harness.stats import alternation, estimate
+from harness.stats import alternation, estimate, flags
 from harness.stats.flags import IMPRECISE
 from harness.validity import noise_floor
 from harness.validity.ratios import Ratios
@@ -59,6 +60,35 @@ def test_a_data_parallel_cell_is_compared_with_one_rank_and_that_with_the_plain_
     assert found.to_baseline(records[2].cell) == {1: pytest.approx(0.8)}
     assert found.to_baseline(records[3].cell) == {1: pytest.approx(1.1)}
     assert found.to_baseline(records[4].cell) == {}
+
+
+def varied(blocks: int, *, takes_turns: bool = True) -> Run:
+    """One mode without a baseline, as locked and in two variants, the second of them a tenth slower."""
+    steps = {"": 1.0, "2.8": 1.0, "2.9": 1.1}
+    rng = np.random.default_rng(2)
+    timed = [block(rng, Session(takes_turns=takes_turns), [steps]) for _ in range(blocks)]
+    records = [
+        record(cell(variant=name), block=number, timing=timing)
+        for number, members in enumerate(timed, 1)
+        for name, timing in members.items()
+    ]
+    named = [Resolved(framework="torch", name=name, python="3.11", lock="a", sha256="") for name in ("2.8", "2.9")]
+    return run(records, blocks=blocks, frameworks=(framework("torch", ("eager",)),), variants=tuple(named))
+
+
+def test_a_variant_is_compared_with_the_reference_and_has_to_be_as_precise_as_a_run_needs() -> None:
+    newest = cell(variant="2.9")
+    ratios = Ratios(varied(20))
+    by_block = ratios.to_reference(newest)
+    assert by_block.keys() == set(range(1, 21))
+    assert np.mean([*by_block.values()]) == pytest.approx(1.1, rel=0.02)
+    assert ratios.to_reference(EAGER) == {}
+    assert (ratios.is_narrow(EAGER), ratios.is_narrow(newest)) == (True, True)
+    few = Ratios(varied(2))
+    pair = few.pair(few.to_reference(newest))
+    assert pair
+    assert few.is_narrow(newest) is flags.is_precise(pair.ratio, "cpu")
+    assert Ratios(varied(6, takes_turns=False)).is_narrow(newest) is None
 
 
 class TestRatios:

@@ -31,15 +31,18 @@ function referenceRow(column, isInference, measure = measureOf(column)) {
   return chosen < 0 ? bestRow(column, isInference, measure) : chosen;
 }
 
-// The row with the least number of a column; of steps the one that the blocks' pairs put first, while it is shown.
+// The row with the least number of a column; of steps the one that the blocks' pairs put first, while it is shown. A
+// variant that does not compete is it only where nothing else is shown.
 function bestRow(column, isInference, measure = measureOf(column)) {
   const isStep = measure === MEASURES.step;
+  const able = MATRIX.rows.flatMap(([, infers, cells], row) =>
+    infers === isInference && shown.has(cells[column]) && numberAt(row, column, measure) !== null ? [row] : []);
+  const competing = able.filter((row) => CELLS[cellAt(row, column)].competes);
   let [best, least] = [-1, Infinity];
-  MATRIX.rows.forEach(([, infers, cells], row) => {
-    const number = infers === isInference && shown.has(cells[column]) ? numberAt(row, column, measure) : null;
-    const key = isStep && number !== null && CELLS[cells[column]].is_best ? -1 : number;
-    if (key !== null && key < least) [best, least] = [row, key];
-  });
+  for (const row of competing.length ? competing : able) {
+    const key = isStep && CELLS[cellAt(row, column)].is_best ? -1 : numberAt(row, column, measure);
+    if (key < least) [best, least] = [row, key];
+  }
   return best;
 }
 

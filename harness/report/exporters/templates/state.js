@@ -27,8 +27,9 @@ function isReference(text) {
   return ROW_KEYS.has(row) && (column === "" || COLUMN_KEYS.includes(column));
 }
 
+// The name of a framework may have an "@" itself, before its mode.
 const split = (reference) => {
-  const at = reference.lastIndexOf("@");
+  const at = reference.indexOf("@", reference.indexOf(":"));
   return at < 0 ? [reference, ""] : [reference.slice(0, at), reference.slice(at + 1)];
 };
 
