@@ -1,8 +1,8 @@
 """A run as tidy DataFrames, one observation per row, for plots and for further analysis.
 
 `load` reads a run from its folder; docs/data.md has an example. Every frame except `samples` has the columns of the
-cell: framework, mode, workload, optimizer, size, precision, device, allocator, batch, stream, ranks, scaling, track. A
-value that was not measured is missing (NaN or NA), never 0. Names end in the unit: _ns, _us, _bytes.
+cell: framework, mode, workload, optimizer, size, precision, device, allocator, batch, stream, ranks, scaling, variant,
+track. A value that was not measured is missing (NaN or NA), never 0. Names end in the unit: _ns, _us, _bytes.
 
 cells        one row per cell of the identical track, as in the tables of steps and of scaling: status, reason, step_ns
              (geometric mean of the replicates), step_low_ns and step_high_ns (its 95 % interval), first_step_ns,

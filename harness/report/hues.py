@@ -15,11 +15,9 @@ def hue_number(index: int) -> int:
 
 def hue_numbers(run: Run) -> dict[str, int]:
     """Return the number of each framework's CSS variable, by its name; of its variants the same, as "jax@0.9.2"."""
-    plain = {facts.name: hue_number(index) for index, facts in enumerate(run.facts.frameworks)}
-    named = {
-        f"{framework}@{name}": plain[framework]
-        for framework, names in variants(run).items()
-        for name in names
-        if name and framework in plain
+    names = variants(run)
+    return {
+        f"{facts.name}@{name}" if name else facts.name: hue_number(index)
+        for index, facts in enumerate(run.facts.frameworks)
+        for name in ("", *names.get(facts.name, ()))
     }
-    return {**plain, **named}

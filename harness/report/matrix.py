@@ -288,7 +288,7 @@ def _field(cells: Sequence[CellFacts], index: int, measure: Measure, lines: Line
     if number is None or first is None:
         return plain
     least = _number(first, measure, lines) or 0.0
-    is_best = number == least if measure.key != "step" else cell is first
+    is_best = cell.competes and number == least if measure.key != "step" else cell is first
     tied = cell.is_tied if measure.key == "step" else not is_best and _overlap(measure.ends(cell), measure.ends(first))
     return replace(plain, shade=shade(number / least if least else 1.0), is_best=is_best, is_tied=tied)
 

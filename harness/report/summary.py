@@ -10,11 +10,11 @@ from bench.records.record import Cell
 from harness.format import duration, listed, mebibytes, scientific, significant, wall_duration
 from harness.plan.label import ranks
 from harness.report.disturbance import disturbance_sentences
+from harness.report.hues import hue_numbers
 from harness.report.onward import next_sentence, resume_command
 from harness.report.ranking import Ranking
 from harness.report.tables.all import Tables
 from harness.report.tables.claims import sentence as claims_sentence
-from harness.report.tables.code import plain
 from harness.report.tables.memory import MemoryRow
 from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
@@ -108,8 +108,8 @@ def versions(run: Run) -> tuple[Fact, ...]:
     for record in run.records:
         if record.environment is not None:
             versions_of.setdefault(record.cell.framework_id, {}).update(dict.fromkeys(record.environment.versions))
-    order = [facts.name for facts in run.facts.frameworks]
-    ordered = sorted(versions_of, key=lambda name: order.index(plain(name)) if plain(name) in order else len(order))
+    places = {framework: at for at, framework in enumerate(hue_numbers(run))}
+    ordered = sorted(versions_of, key=lambda framework: places.get(framework, len(places)))
     return tuple(
         Fact(run.title(framework), ", ".join(version.replace("==", " ") for version in versions_of[framework]))
         for framework in ordered

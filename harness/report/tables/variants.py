@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from bench.records.record import Cell
 from harness.format import NONE, Value, listed, mebibytes, percent, ratio, scientific, shortened, significant
@@ -154,7 +154,9 @@ def _interval(name: str) -> Callable[[VariantRow], Value]:
     return lambda row: None if low(row) is None else f"{_near(low(row))} – {_near(high(row))}"
 
 
-def _quotient(name: str, heading: str, explanation: str, **more: Any) -> tuple[Column[VariantRow], ...]:
+def _quotient(
+    name: str, heading: str, explanation: str, value: Callable[[VariantRow], Value] | None = None
+) -> tuple[Column[VariantRow], ...]:
     """Return the columns of a ratio to the reference: its value, and in the CSV both ends of its interval."""
     get = attrgetter(name)
     return (
@@ -167,7 +169,7 @@ def _quotient(name: str, heading: str, explanation: str, **more: Any) -> tuple[C
             interval=lambda row: narrow_interval(get(row)),
             hint=lambda row: interval_hint(get(row), 1, "times"),
             explanation=explanation,
-            **{"get": _value(name), **more},
+            get=value or _value(name),
         ),
         Column(key=f"{name}_low", get=_end(name, "low")),
         Column(key=f"{name}_high", get=_end(name, "high")),
@@ -198,7 +200,7 @@ VARIANT_COLUMNS: Final[tuple[Column[VariantRow], ...]] = (
         "step",
         "Step ÷ that of the reference variant in the same mode on the same work, paired by block, from neighbouring"
         " time slices where the processes took turns.",
-        get=_ratio,
+        value=_ratio,
     ),
     Column(heading="95 % interval", unit="step ÷ reference", where="wide", get=_interval("ratio")),
     Column(heading="95 %", unit="±", where="terminal", format=percent, get=lambda row: narrow_half_width(row.ratio)),

@@ -28,15 +28,16 @@ fi
 """
 
 
-def block(language: str) -> str:
-    """The one block of this language on the page."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return str(found)
+def block(language: str, of: str = "") -> str:
+    """The one block of this language on the page that has the text `of` in it."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (one,) = (text for text in found if of in text)
+    return str(one)
 
 
-def commands() -> str:
+def commands(workflow: str = "step times") -> str:
     """What the jobs of the workflow run, one command a line; setting up is not measured here."""
-    found = re.findall(r"- run: (?:>-\n((?: {10}.*\n)+)|(.*))", block("yaml"))
+    found = re.findall(r"run: (?:>-\n((?: {10}.*\n)+)|(.*))", block("yaml", f"name: {workflow}\n"))
     lines = [" ".join((folded or plain).split()) for folded, plain in found]
     return "\n".join(line for line in lines if not line.startswith("make "))
 
@@ -86,6 +87,46 @@ def test_a_recipe_fails_where_the_step_became_slower(
         written = (tmp_path / "summary.md").read_text()
         assert written.startswith("## baseline against 20261120-101502-quick")
         assert ("1 slower" if code else "1 within") in written
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (1.15, 3)])
+def test_a_bumped_lock_is_compared_with_the_version_before_it(
+    factor: float, code: int, tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    old, new = factories.cell(framework="jax", mode="jit", variant="0.9.2"), factories.cell(framework="jax", mode="jit")
+    records = [
+        factories.record(each, block=block, round_ns=(round(1000 * by * step),) * 5)
+        for block, step in enumerate(STEPS, start=1)
+        for each, by in ((old, 1.0), (new, factor))
+    ]
+    run = factories.run(records, id="20261120-101501-quick", frameworks=(factories.framework("jax", ("jit",)),))
+    folder = store.create(tmp_path / "runs", run.facts.id)
+    folder.write_facts(run.facts)
+    folder.write_plan(make_plan((old, new), blocks=3, seed=run.facts.seed))
+    for record in records:
+        folder.append(record)
+    program(tmp_path / "bin" / "git", "echo 'absl-py==2.5.1 \\'; echo 'jax==0.9.2 \\'; echo 'jaxlib==0.9.3 \\'")
+    program(tmp_path / "bin" / "gh", 'echo "$@" > said')
+    program(tmp_path / ".venv" / "bin" / "samestep", SAMESTEP.removeprefix("#!/bin/bash\n"))
+    lines = [f'set -a; . "$GITHUB_ENV"; set +a; {line}' for line in commands("lock bump").splitlines()]
+    *steps, comment = lines
+    told = {**environment, "GITHUB_ENV": str(tmp_path / "env"), "PR": "12"}
+    (tmp_path / "env").touch()
+    ended = subprocess.run(
+        ["bash", "-c", "set -e\n" + "\n".join(steps)],
+        cwd=tmp_path, env=told, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (code, "")
+    subprocess.run(["bash", "-c", comment], cwd=tmp_path, env=told, check=True)
+    assert (tmp_path / "env").read_text() == "OLD=0.9.2\n"
+    assert (tmp_path / "said").read_text() == "pr comment 12 --body-file comment.md\n"
+    assert ("1 slower" if code else "1 within") in (tmp_path / "comment.md").read_text()
+
+
+def program(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
 
 
 def test_the_workflow_measures_both_states_and_compares_them() -> None:

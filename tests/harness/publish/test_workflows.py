@@ -8,7 +8,7 @@ import pytest
 from harness.environments.checkout import ROOT
 
 FOLDER = ROOT / "docs" / "workflows"
-SHOWN_IN = {"pages.yml": "publishing.md", "step-times.yml": "ci.md"}
+SHOWN_IN = {"pages.yml": "publishing.md", "step-times.yml": "ci.md", "lock-bump.yml": "ci.md"}
 VERSION = re.compile(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+")
 
 

@@ -93,7 +93,8 @@ function drawField(field, row, column, { reference, best, isChosen }) {
   const ratio = number === null || least === null ? null : least ? number / least : 1;
   const text = value === null ? "" : isRatio() && ratio !== null && !measure.isCount ? times(ratio) : measure.text(value);
   field.textContent = (text && isWide(endsAt(row, column)) ? "~" : "") + text;
-  const isBest = number !== null && (measure === MEASURES.step ? row === best : number === numberAt(best, column));
+  const isAsGood = measure !== MEASURES.step && cell.competes && number === numberAt(best, column);
+  const isBest = number !== null && (row === best || isAsGood);
   field.className = [
     ratio === null ? "" : shadeOf(ratio, isChosen),
     isBest ? "best" : "",

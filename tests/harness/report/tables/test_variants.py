@@ -23,6 +23,7 @@ JAX = framework("jax", ("op-by-op", "jit"), title="JAX", baseline="op-by-op")
 JIT = cell(framework="jax", mode="jit")
 OLD, NEW = (dataclasses.replace(JIT, variant=name) for name in ("0.9.2", "0.10.2"))
 TYPED = (resolved("jax", "0.9.2"), resolved("jax", "0.10.2"))
+VARIED = tables(varied_run())
 
 
 def rows(*found: Record, **facts: Any) -> tuple[VariantRow, ...]:
@@ -83,7 +84,7 @@ class TestFigures:
         assert row.step.step_ns.value / 200 != pytest.approx(1.2), "the medians alone say something else"
 
     def test_every_mode_and_work_has_its_variants_side_by_side_the_reference_first(self) -> None:
-        found = tables(varied_run()).variants.rows
+        found = VARIED.variants.rows
         assert [(row.cell.mode, row.cell.workload, row.cell.variant) for row in found] == [
             ("op-by-op", "mlp", "0.9.2"), ("op-by-op", "mlp", "0.10.2"),
             ("op-by-op", "regression", "0.9.2"), ("op-by-op", "regression", "0.10.2"),
@@ -94,7 +95,7 @@ class TestFigures:
         ]  # fmt: skip
 
     def test_the_csv_has_all_of_it_and_the_variant_last(self) -> None:
-        text = to_csv(tables(varied_run()).variants)
+        text = to_csv(VARIED.variants)
         found = {(row["mode"], row["workload"], row["variant"]): row for row in csv.DictReader(io.StringIO(text))}
         row = found["jit", "mlp", "0.10.2"]
         assert text.splitlines()[0].endswith(",variant")
@@ -193,7 +194,7 @@ class TestTold:
 
 class TestSentences:
     def test_name_what_is_told_with_its_interval(self) -> None:
-        jax, numpy = sentences(tables(varied_run()).variants.rows)
+        jax, numpy = sentences(VARIED.variants.rows)
         assert jax.startswith("JAX@0.10.2 is told slower than JAX@0.9.2 in jit on mlp S: 1.0")
         assert "; faster than JAX@0.9.2 in jit on regression base: 0.9" in jax
         assert jax.endswith("; as fast as JAX@0.9.2 within 1 % in 2 of 4 cells.")
@@ -219,7 +220,7 @@ class TestSentences:
 
 class TestRemarks:
     def test_say_what_differs_in_packages_and_bits(self) -> None:
-        said = tables(varied_run()).variants.remarks
+        said = VARIED.variants.remarks
         assert said[0] == "Compared with JAX@0.9.2 and NumPy as locked."
         assert "JAX@0.9.2 differs from the lock in jax 0.10.2 → 0.9.2 and jaxlib 0.10.2 → 0.9.2." in said
         assert "NumPy@2.3.5 differs from the lock in numpy 2.4.1 → 2.3.5." in said
@@ -235,21 +236,21 @@ class TestRemarks:
 class TestTheOtherTables:
     @pytest.mark.parametrize("name", ["steps", "compile", "proof", "reproducibility", "accuracy", "memory", "energy"])
     def test_tell_variants_apart_in_their_last_column(self, name: str) -> None:
-        written = to_csv(tables(varied_run()).named(name))
+        written = to_csv(VARIED.named(name))
         assert written.splitlines()[0].endswith(",variant")
         found = {row["variant"] for row in csv.DictReader(io.StringIO(written)) if row["framework"] == "jax"}
         assert found <= {"0.9.2", "0.10.2"}
         assert found or name in ("energy", "compile")
 
     def test_each_variant_is_held_beside_its_own_baseline(self) -> None:
-        found = {row.cell: row for row in tables(varied_run()).steps.rows}
+        found = {row.cell: row for row in VARIED.steps.rows}
         for variant, speedup in (("0.9.2", 8), ("0.10.2", 8 / 1.04)):
             of = found[cell(framework="jax", variant=variant, mode="jit", workload="mlp", size="S")].speedup
             assert of is not None
             assert of.value == pytest.approx(speedup, rel=1e-2)
 
     def test_a_variant_stands_together_and_has_its_name(self) -> None:
-        shown = tables(varied_run()).steps.rows
+        shown = VARIED.steps.rows
         names = [row.title for row in shown]
         assert list(dict.fromkeys(names)) == ["PyTorch", "JAX@0.9.2", "JAX@0.10.2", "NumPy", "NumPy@2.3.5"]
         assert sorted(names, key=list(dict.fromkeys(names)).index) == names
