@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Final, cast, get_args
 
 from bench.catalogue import catalogue
+from bench.records.record import Cell
 from harness.bisect.facts import Asked, Measure
 from harness.errors import SelectionError
-from harness.plan import request, selection
+from harness.plan import request, selection, specs
+from harness.plan.profiles import Profile
 from harness.plan.request import Request, Setting
 from harness.stats.estimate import FEW_BLOCKS
 
 MEASURES: Final[tuple[str, ...]] = get_args(Measure)
-OF_THE_CELL: Final = ("mode", "workload", "optimizer", "size", "precision")
 BLOCKS_OF_BITS: Final = 2  # bits are equal or not; the second block says whether they are so every time
 DEFAULT_WORKLOAD: Final = "regression"
 
@@ -31,7 +32,7 @@ def asked(
 
     Args:
         framework: whose versions are walked.
-        fields: by name of OF_THE_CELL; None: the first that the framework has.
+        fields: mode, workload, optimizer, size and precision by name; None: the first that the framework has.
         measure: one of MEASURES.
         profile: name of the profile; None: the default.
         device: "cpu" or "cuda"; None: "cpu".
@@ -42,26 +43,10 @@ def asked(
         SelectionError: an unknown name, several names for one field, or too few blocks for a verdict.
     """
     request.one_of("measure", measure, MEASURES)
-    for name, typed in {"framework": framework, "launcher": setting.launcher, **fields}.items():
-        if typed is not None and len(selection.names(typed)) > 1:
-            raise SelectionError(f"A bisection measures one cell: {name} {typed!r} names several.")
-    if "@" in framework:
-        raise SelectionError(f"{framework!r}: name the framework alone; its two versions come after it.")
+    _require_one(framework, {"framework": framework, "launcher": setting.launcher, **fields})
     device = request.one_of("device", device or "cpu", request.DEVICES)
     chosen = selection.profile(profile or request.DEFAULT_PROFILE)
-    requested = request.parsed(
-        framework=framework, **{**fields, "workload": fields.get("workload") or DEFAULT_WORKLOAD}
-    )
-    cells = [
-        cell for cell in selection.cells(catalogue(), requested.selection, chosen, device) if cell.track == "identical"
-    ]
-    if not cells:
-        raise SelectionError(f"{framework} {fields['mode']} has no step that is timed: name another --mode.")
-    blocks = setting.blocks or (BLOCKS_OF_BITS if measure == "bits" else None)
-    if measure != "bits" and (blocks or chosen.blocks) < FEW_BLOCKS:
-        few = f"--blocks {blocks}" if blocks else f"--profile {chosen.name} has {chosen.blocks} blocks"
-        raise SelectionError(f"{few}: a verdict needs {FEW_BLOCKS}; add --blocks {FEW_BLOCKS}, or take another.")
-    cell = cells[0]
+    cell = _cell(framework, fields, chosen, device)
     return Asked(
         framework=cell.framework,
         mode=cell.mode,
@@ -76,9 +61,44 @@ def asked(
         cpus=setting.cpus,
         threads=setting.threads,
         timeout_s=setting.timeout_s,
-        blocks=blocks,
+        blocks=_blocks(setting.blocks, chosen, measure),
         seed=seed,
     )
+
+
+def _require_one(framework: str, typed: Mapping[str, str | None]) -> None:
+    """Raise SelectionError where one of what was typed, by its name, is several names, or a variant."""
+    for name, text in typed.items():
+        if text is not None and len(selection.names(text)) > 1:
+            raise SelectionError(f"A bisection measures one cell: {name} {text!r} names several.")
+    if specs.is_variant(framework):
+        raise SelectionError(f"{framework!r}: name the framework alone; its two versions come after it.")
+
+
+def _cell(framework: str, fields: Mapping[str, str | None], chosen: Profile, device: str) -> Cell:
+    """Return the first cell that has these names; raises SelectionError."""
+    requested = request.parsed(
+        framework=framework,
+        mode=fields["mode"],
+        workload=fields["workload"] or DEFAULT_WORKLOAD,
+        optimizer=fields["optimizer"],
+        size=fields["size"],
+        precision=fields["precision"],
+    )
+    for cell in selection.cells(catalogue(), requested.selection, chosen, device):
+        if cell.track == "identical":
+            return cell
+    raise SelectionError(f"{framework} {fields['mode']} has no step that is timed: name another --mode.")
+
+
+def _blocks(typed: int | None, chosen: Profile, measure: str) -> int | None:
+    """Return the blocks of a measurement, None for the profile's; raises SelectionError for too few."""
+    if measure == "bits":
+        return typed or BLOCKS_OF_BITS
+    if (typed or chosen.blocks) < FEW_BLOCKS:
+        few = f"--blocks {typed}" if typed else f"--profile {chosen.name} has {chosen.blocks} blocks"
+        raise SelectionError(f"{few}: a verdict needs {FEW_BLOCKS}; add --blocks {FEW_BLOCKS}, or take another.")
+    return typed
 
 
 def request_of(asked: Asked, versions: Sequence[str]) -> Request:
