@@ -5,6 +5,7 @@ this one. Where they are others, sentences say so before anything runs.
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -139,12 +140,9 @@ def differences(facts: RunFacts) -> Iterator[str]:
     profile = PROFILES.get(facts.profile)
     if profile is not None and facts.settings not in (None, profile.settings):
         yield f"The profile {facts.profile} has other numbers than it had"
-    in_container = LAUNCHERS[facts.launcher].in_container
-    gpu = gpus.wanted(os.environ, in_container=in_container)
+    gpu = gpus.wanted(os.environ, in_container=LAUNCHERS[facts.launcher].in_container)
     if other := host_differences(facts.host, machine.host_facts(facts.device, facts.cpus, gpu=gpu)):
         yield f"The host is not that of the run: {'; '.join(other)}"
-    if in_container:
-        yield "The images are those of this host, which samestep build makes from the locks of this checkout"
 
 
 def _of_plan(plan: Plan, requested: Request, setting: Setting) -> Iterator[str]:
@@ -168,6 +166,22 @@ def _require_locks(folder: RunFolder, facts: RunFacts) -> None:
             f"{folder.id} has no folder {locks.FOLDER}: it is of an older samestep, and is not made again from its"
             f" folder. Its selection was {' '.join(f'--{option}' for option in facts.selection) or 'the default'}."
         )
+    if LAUNCHERS[facts.launcher].in_container:
+        _require_images(folder, facts)
+
+
+def _require_images(folder: RunFolder, facts: RunFacts) -> None:
+    """Raise StoreError where the images of this checkout are installed from other locks than the run's."""
+    for name, digest in facts.code:
+        path = checkout.ROOT / name
+        if name.startswith(locks.IMAGES) and not (
+            path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        ):
+            commit = f"git checkout {facts.commit}" if facts.commit else "take the checkout of the run"
+            raise StoreError(
+                f"{folder.id} ran in images that are built from the checkout, and {name} is not that of the run:"
+                f" {commit}, then samestep build."
+            )
 
 
 def _compared(before: RunFolder, results: Path) -> Iterator[str]:

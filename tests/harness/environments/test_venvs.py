@@ -1,5 +1,6 @@
 """The local environments: made once, whole or not at all, each failure told with its remedy."""
 
+import itertools
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,8 @@ class Uv:
             python.parent.mkdir(parents=True)
             python.write_text("12345")
             return 0, ""
-        framework = Path(arguments[-1]).name.partition(".")[0]
+        name = Path(arguments[-1]).name
+        framework = name.removesuffix(".cpu-py311.txt") if "@" in name else name.partition(".")[0]
         return (1, self.fails[framework]) if framework in self.fails else (0, "")
 
 
@@ -188,3 +190,79 @@ def test_the_real_uv_answers_and_its_errors_come_back() -> None:
     assert run_uv(["--version"])[0] == 0
     code, stderr = run_uv(["pip", "install", "--no-such-option"])
     assert (code, "--no-such-option" in stderr) == (2, True)
+
+
+def with_variants(root: Path, run: RunCommand, **locks_: Path) -> Environments:
+    variants = {name.replace("_at_", "@"): lock for name, lock in locks_.items()}
+    return Environments(root, "cpu", usr_bin, run, lambda folder, lock, made: None, variants=variants)
+
+
+def test_a_variant_has_an_environment_of_its_own_by_its_lock_and_python(root: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "run" / "locks" / "jax@0.9.2,py3.13.cpu-py313.txt"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("jax==0.9.2\n")
+    run = Uv()
+    made = with_variants(root, run, jax_at_other=lock)
+    assert made.make(["jax", "jax@other"], say_nothing) == {}
+    assert made.python("jax@other") == root / ".envs" / f"jax-cpu-py313-{locks.digest(lock)}" / "bin" / "python"
+    assert made.python("jax") != made.python("jax@other")
+    pythons = [call[call.index("--python") + 1] for call in run.calls if call[0] == "venv"]
+    assert pythons == ["/usr/bin/python3.11", "/usr/bin/python3.13"]
+    assert run.calls[-1][-1] == str(lock)
+
+
+def test_a_variant_whose_lock_is_the_frameworks_shares_its_environment(root: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "jax@1.cpu-py311.txt"
+    shutil.copyfile(root / "images" / "locks" / "jax.cpu-py311.txt", lock)
+    run = Uv()
+    made = with_variants(root, run, jax_at_1=lock)
+    assert made.make(["jax", "jax@1"], say_nothing) == {}
+    assert made.folder("jax@1") == made.folder("jax")
+    assert [call[0] for call in run.calls] == ["venv", "pip"]
+
+
+def test_wheels_beside_the_lock_of_a_variant_are_offered_to_it_alone(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_pip_configs", lambda environ: [])
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    (tmp_path / "wheels").mkdir()
+    lock = tmp_path / "jax@1.cpu-py311.txt"
+    lock.write_text("jax==0.9.2\n")
+    run = Uv()
+    assert with_variants(root, run, jax_at_1=lock).make(["jax", "jax@1"], say_nothing) == {}
+    of_framework, of_variant = (call for call in run.calls if call[0] == "pip")
+    assert "--find-links" not in of_framework
+    found = [value for name, value in itertools.pairwise(of_variant) if name == "--find-links"]
+    assert found == [str(tmp_path / "wheels"), str(tmp_path)]
+
+
+def test_one_that_cannot_be_made_does_not_keep_its_framework_from_running(root: Path, tmp_path: Path) -> None:
+    lock = tmp_path / "jax@1.cpu-py311.txt"
+    lock.write_text("jax==0.9.2\n")
+    made = with_variants(root, Uv({"jax@1": "error: no wheel"}), jax_at_1=lock)
+    assert made.make(["jax", "jax@1"], say_nothing) == {"jax@1": "error: no wheel"}
+    assert made.python("jax")
+    assert made.python("jax@1") is None
+
+
+def test_a_variant_with_a_package_for_another_python_is_not_made(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.environments.installed.misfit", lambda folder: "toy requires Python <3.11")
+    lock = tmp_path / "jax@1.cpu-py311.txt"
+    lock.write_text("jax==0.9.2\n")
+    made = with_variants(root, Uv(), jax_at_1=lock)
+    assert made.make(["jax", "jax@1"], say_nothing) == {"jax@1": "toy requires Python <3.11"}
+    assert made.python("jax@1") is None
+
+
+def test_an_environment_has_an_inventory_once_it_is_made(root: Path) -> None:
+    made = environments(root, Uv())
+    assert made.inventory("jax") == ""
+    made.make(["jax"], say_nothing)
+    site = made.folder("jax") / "lib" / "python3.11" / "site-packages" / "toy-1.dist-info"
+    site.mkdir(parents=True)
+    assert made.inventory("jax") == ""
+    (site / "RECORD").write_text("toy.py,sha256=aa,1\n")
+    assert len(made.inventory("jax")) == 64
