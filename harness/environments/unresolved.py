@@ -20,7 +20,11 @@ Versions = Callable[[str, str], tuple[str, ...]]  # of a distribution, with whee
 Requires = Callable[[str, str, str], str]  # Requires-Python of a distribution's version, which has a wheel for a Python
 
 NEAR: Final = 4  # versions that are named
-CLAUSE: Final = re.compile(r"\b[Bb]ecause (.+?),? (?:we can conclude|it follows)")
+# Of uv's explanation: what a package depends on, and what was asked for.
+DEPENDS: Final = re.compile(
+    r"(?:[Bb]ecause|\band) ((?:(?! and | because ).)+? depends on .+?)(?= and |, we can conclude)"
+)
+ASKED: Final = re.compile(r"(?:[Bb]ecause|\band) you require ((?:(?! [Bb]ecause ).)+?)(?=, we can conclude)")
 LONGEST: Final = 300  # characters of what uv says
 
 
@@ -59,7 +63,8 @@ def _missing(label: str, package: str, version: str, python: str, versions: Vers
     there = versions(package, python)
     if _has(there, version):
         return ""
-    for other in installed.PYTHONS:
+    is_newer = all(Version(each) < Version(version) for each in there)  # else it would be for this Python, too
+    for other in installed.PYTHONS if is_newer else ():
         with contextlib.suppress(SetupError):
             if other != python and _has(versions(package, other), version):
                 wanted = requires(package, version, other)
@@ -92,6 +97,10 @@ def nearest(there: Sequence[str], version: str, most: int = NEAR) -> tuple[str, 
 def _clause(stderr: str) -> str:
     """Return the essential of uv's explanation: the constraint of a neighbour, and what it meets."""
     flat = " ".join(texts.line(each).strip(" ×╰─▶│├\t") for each in texts.page(stderr).split("\n"))
-    clauses = CLAUSE.findall(flat.partition("hint:")[0])
-    telling = [each for each in clauses if " depends on " in each] or clauses
-    return texts.line(telling[-1], LONGEST) if telling else ""
+    flat = flat.partition("hint:")[0]
+    parts = [*DEPENDS.findall(flat)[-1:], *map(_asked, ASKED.findall(flat)[-1:])]
+    return texts.line(", and ".join(parts), LONGEST)
+
+
+def _asked(what: str) -> str:
+    return f"{what} {'are' if ' and ' in what else 'is'} asked for"

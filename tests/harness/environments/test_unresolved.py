@@ -5,12 +5,17 @@ import pytest
 from harness.environments import unresolved
 from harness.errors import SelectionError, SetupError
 
+# As uv 0.13 writes it.
 CONFLICT = """\
-  × No solution found when resolving dependencies:
-  ╰─▶ Because jax==0.9.2 depends on jaxlib<=0.9.2 and you require jaxlib==0.10.2, we can conclude that jax!=0.9.2.
-      And because you require jax==0.9.2, we can conclude that your requirements are unsatisfiable.
+error: No solution found when resolving dependencies
+  cause: Because jax==0.9.2 depends on jaxlib>=0.9,<=0.9.2 and you require jax==0.9.2, we can conclude that you require jaxlib<=0.9.2.
+         And because you require jaxlib==0.10.2, we can conclude that your requirements are unsatisfiable.
 
-      hint: something else
+hint: something else
+"""  # noqa: E501
+DIRECT = """\
+error: No solution found when resolving dependencies
+  cause: Because you require numpy>=2.2 and numpy==2.1.0, we can conclude that your requirements are unsatisfiable.
 """
 OFFLINE = "error: Failed to fetch: `index`\n  Caused by: dns error\n"
 PUBLISHED = {
@@ -48,12 +53,13 @@ def test_a_version_for_another_python_is_said_with_its_requirement_and_that_pyth
 
 def test_neighbours_that_do_not_fit_are_said_with_the_constraint() -> None:
     said = sentence("jaxlib==0.10.2")
-    expected = "jax@x does not fit the other packages of its environment: jax==0.9.2 depends on jaxlib<=0.9.2 and you"
-    assert said == f"{expected} require jaxlib==0.10.2."
+    expected = "jax@x does not fit the other packages of its environment: jax==0.9.2 depends on jaxlib>=0.9,<=0.9.2,"
+    assert said == f"{expected} and jaxlib==0.10.2 is asked for."
+    assert sentence("jaxlib==0.10.2", stderr=DIRECT).endswith(": numpy>=2.2 and numpy==2.1.0 are asked for.")
 
 
 def test_without_an_index_to_ask_uvs_own_words_are_said() -> None:
-    assert sentence("other==1").endswith("jax==0.9.2 depends on jaxlib<=0.9.2 and you require jaxlib==0.10.2.")
+    assert sentence("other==1").endswith("jax==0.9.2 depends on jaxlib>=0.9,<=0.9.2, and jaxlib==0.10.2 is asked for.")
     assert sentence("other==1", stderr="error: strange\n").endswith("of its environment: error: strange.")
 
 

@@ -85,7 +85,7 @@ def test_a_wheel_for_another_python_by_its_metadata_is_refused(tmp_path: Path) -
 def test_what_is_no_wheel_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SelectionError, match=r"jax-1-py3-none-any\.whl cannot be read: No such file or directory\.$"):
         wheels.read(tmp_path / "jax-1-py3-none-any.whl")
-    with pytest.raises(SelectionError, match=r"'jax\.whl' is not called as a wheel is: "):
+    with pytest.raises(SelectionError, match=r"^jax\.whl is not named as a wheel is: such as jax-0\.9\.2-"):
         wheels.read(tmp_path / "jax.whl")
     (tmp_path / "jax-2-py3-none-any.whl").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(SelectionError, match=r"is not a wheel: it has no metadata of a package, or is cut\.$"):
