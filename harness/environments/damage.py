@@ -20,6 +20,7 @@ from bench.records import text as texts
 PROBE: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
 START_S: Final = 60.0  # for the interpreter to start
 LONGEST_ANSWER: Final = 80  # characters; a version has four or five
+BYTECODE: Final = ".pyc"
 RECORD: Final = "RECORD"
 
 
@@ -98,9 +99,10 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
         yield f"{dist_info.name}/{RECORD} is cut"
     for line in lines:
         quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
-        if not size.isdigit():  # compiled bytecode, and the list itself
-            continue
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
+        # the list itself, and compiled bytecode, which is made anew even where a wheel brings some (NumPy's before 2.4.5)
+        if not size.isdigit() or name.endswith(BYTECODE):
+            continue
         path = site / name
         try:
             status = path.stat()

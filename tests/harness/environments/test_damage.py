@@ -24,7 +24,7 @@ def install(folder: Path) -> None:
     info.mkdir(parents=True)
     (folder / "bin").mkdir()
     (folder / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    lines = ["torch/__pycache__/x.pyc,,", f"{info.name}/RECORD,,"]
+    lines = ["torch/__pycache__/x.pyc,,", "torch/__pycache__/of_the_wheel.pyc,sha256=x,7", f"{info.name}/RECORD,,"]
     for name, content in FILES.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_bytes(content)
