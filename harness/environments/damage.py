@@ -100,7 +100,7 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
     for line in lines:
         quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
-        # the list itself, and compiled bytecode, which is made anew even where a wheel brings some (NumPy's before 2.4.5)
+        # the list itself, and bytecode, which is compiled anew where a wheel brings some, as that of NumPy 2.4.0 does
         if not size.isdigit() or name.endswith(BYTECODE):
             continue
         path = site / name
