@@ -23,7 +23,7 @@ def fmean(values):
     return statistics.fmean([*values])
 """
 # The toy's step multiplies 600 pairs of numbers in loops of Python; so many more are some 5 % of its time.
-MORE: Final = 40
+MORE: Final = 32
 SLOWER: Final = f"""\
 import statistics
 
