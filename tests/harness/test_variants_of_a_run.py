@@ -46,10 +46,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
         lock = f"{variant.framework_id}.txt"
         return Resolved(framework="numpy", name=variant.name, python="3.11", lock=lock, sha256=digest, changed=("one",))
 
-    def launcher(wanted: choose.Wanted) -> FakeLauncher:
-        found.wanted.append(wanted)
-        found.locks.append({name: path.read_text() for name, path in wanted.variants.items()})
-        return FakeLauncher(good)
+    def kind(name: str) -> choose.Kind:
+        def launcher(wanted: choose.Wanted) -> FakeLauncher:
+            found.wanted.append(wanted)
+            found.locks.append({variant: path.read_text() for variant, path in wanted.variants.items()})
+            fake = FakeLauncher(good)
+            fake.name = name
+            return fake
+
+        return choose.Kind(make=launcher, in_container=name == "docker")
 
     def end(jobs: list[session.Job]) -> int:
         found.jobs = jobs
@@ -57,7 +62,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
             job.run.folder.unlock()
         return 0
 
-    kinds = {name: choose.Kind(make=launcher, in_container=name == "docker") for name in ("venv", "docker")}
+    kinds = {name: kind(name) for name in ("venv", "docker")}
     monkeypatch.setattr(choose, "LAUNCHERS", {**choose.LAUNCHERS, **kinds})
     monkeypatch.setattr(environments, "resolve", resolve)
     monkeypatch.setattr(session, "_session", end)
