@@ -21,7 +21,7 @@ COLUMNS: Mapping[str, str] = {
     " efficiency_is, first_step_ms, start_ms, memory_bytes, processes, backend, operations, collectives,"
     " reduced_bytes, flags, replicates, samples, variant",
     "variants": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, batch,"
-    " ranks, scaling, step_us, ratio, ratio_low, ratio_high, verdict, blocks, first_step_ms, first_step_ratio,"
+    " ranks, scaling, ratio, ratio_low, ratio_high, verdict, step_us, blocks, first_step_ms, first_step_ratio,"
     " first_step_ratio_low, first_step_ratio_high, peak_bytes, import_ms, import_ratio, installed_bytes,"
     " max_loss_deviation, bits, loss_difference, python, changed, reference, variant",
     "growth": "framework, mode, workload, optimizer, size, precision, device, allocator, status, reason, step_us,"

@@ -59,8 +59,8 @@ def variants(rows: Sequence[VariantRow], hues: Mapping[str, int], caveat: str) -
     return Chart(
         name="variants",
         title="Step of each variant ÷ that of the reference",
-        about="With its 95 % interval; left is faster. Hollow: not told from 1, which is the vertical line, and where"
-        f" the reference stands.{rest}",
+        about="With its 95 % interval; left is faster. Hollow: not told from 1, where the vertical line is and the"
+        f" reference stands.{rest}",
         spec=None,
         svg=draw(wide, name="variants", label=label),
         narrow_svg=draw(narrow, name="variants-narrow", label=label),

@@ -91,7 +91,9 @@ def _name(title: str, variant: str) -> str:
 
 
 def _near(value: Value) -> str:
-    """Return a ratio with three decimals where it is near 1, with three digits elsewhere."""
+    """Return a ratio with three decimals where it is near 1, with three digits elsewhere; exactly 1 is 1."""
+    if value == 1:
+        return "1"
     return ratio(value) if isinstance(value, int | float) and 1 / WIDE < value < WIDE else significant(value)
 
 
@@ -185,16 +187,6 @@ VARIANT_COLUMNS: Final[tuple[Column[VariantRow], ...]] = (
     BATCH,
     *RANKS,
     Column(heading="variant", kind="context", get=lambda row: row.cell.variant or LOCKED),
-    Column(
-        key="step_us",
-        heading="step",
-        unit="µs",
-        format=significant,
-        get=_value("step.step_ns", 1e3),
-        instead=lambda row: extent_span(row.step.step_ns, 1e3),
-        interval=lambda row: narrow_interval(row.step.step_ns, 1e3),
-        hint=lambda row: interval_hint(row.step.step_ns, 1e3, "µs"),
-    ),
     *_quotient(
         "ratio",
         "step",
@@ -211,6 +203,16 @@ VARIANT_COLUMNS: Final[tuple[Column[VariantRow], ...]] = (
         format=shortened,
         get=attrgetter("verdict"),
         explanation="As in the table of steps, with Holm's procedure over the rows of this one; from six blocks on.",
+    ),
+    Column(
+        key="step_us",
+        heading="step",
+        unit="µs",
+        format=significant,
+        get=_value("step.step_ns", 1e3),
+        instead=lambda row: extent_span(row.step.step_ns, 1e3),
+        interval=lambda row: narrow_interval(row.step.step_ns, 1e3),
+        hint=lambda row: interval_hint(row.step.step_ns, 1e3, "µs"),
     ),
     Column(key="blocks", type="integer", get=lambda row: row.ratio.count if row.ratio else None),
     Column(key="first_step_ms", get=_value("step.first_step_ns", 1e6)),

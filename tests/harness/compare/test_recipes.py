@@ -15,6 +15,7 @@ from harness.store import folder as store
 from tests import factories
 from tests.harness.compare.test_compare import made
 from tests.harness.compare.test_sessions import sentinel
+from tests.harness.report.varied import resolved
 
 PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 STEPS = (100.0, 101.0, 99.0)
@@ -99,7 +100,8 @@ def test_a_bumped_lock_is_compared_with_the_version_before_it(
         for block, step in enumerate(STEPS, start=1)
         for each, by in ((old, 1.0), (new, factor))
     ]
-    run = factories.run(records, id="20261120-101501-quick", frameworks=(factories.framework("jax", ("jit",)),))
+    facts = {"frameworks": (factories.framework("jax", ("jit",)),), "variants": (resolved("jax", "0.9.2"),)}
+    run = factories.run(records, id="20261120-101501-quick", **facts)
     folder = store.create(tmp_path / "runs", run.facts.id)
     folder.write_facts(run.facts)
     folder.write_plan(make_plan((old, new), blocks=3, seed=run.facts.seed))

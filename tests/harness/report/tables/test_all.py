@@ -41,14 +41,14 @@ class TestContract:
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "step_us", "ci_low_us", "ci_high_us", "replicates", "rounds", "steps_per_round", "first_step_ms",
             "speedup_vs_eager", "break_even_steps", "flags", "fit_overhead_ms", "verdict", "spread_within",
-            "spread_between", "rounds_shape", "replicates_invalid", "first_calls", "form", "batch",
+            "spread_between", "rounds_shape", "replicates_invalid", "first_calls", "form", "batch", "variant",
         )  # fmt: skip
 
     def test_columns_of_accuracy(self) -> None:
         assert tables(run([])).accuracy.header == (
             "framework", "mode", "workload", "optimizer", "weight", "bias", "within_tolerance", "max_loss_deviation",
             "data_sha256", "init_sha256", "size", "precision", "first_loss", "last_loss", "max_parameter_deviation",
-            "gradient_norm", "max_gradient_deviation", "worst_gradient", "batch", "ranks", "scaling",
+            "gradient_norm", "max_gradient_deviation", "worst_gradient", "batch", "ranks", "scaling", "variant",
         )  # fmt: skip
 
     def test_columns_of_memory(self) -> None:
@@ -60,7 +60,7 @@ class TestContract:
             "growth_low_bytes_per_step", "growth_high_bytes_per_step", "fragmentation", "emptied_bytes", "exit_bytes",
             "import_rss_bytes", "build_rss_bytes", "training_peak_rss_bytes", "host_growth_bytes_per_step",
             "host_growth_low_bytes_per_step", "host_growth_high_bytes_per_step", "host_residue_bytes", "own_bytes",
-            "batch", "ranks", "scaling",
+            "batch", "ranks", "scaling", "variant",
         )  # fmt: skip
 
     def test_columns_of_compile(self) -> None:
@@ -71,7 +71,7 @@ class TestContract:
             "warm_cache_hits", "warm_cache_misses", "warm_cache_entries", "saving_us", "saving_low_us",
             "saving_high_us", "break_even_cold_steps", "break_even_cold_low", "break_even_cold_high",
             "break_even_warm_steps", "break_even_warm_low", "break_even_warm_high", "cold_calls", "warm_calls",
-            "batch",
+            "batch", "variant",
         )  # fmt: skip
 
     def test_columns_of_proof(self) -> None:
@@ -82,14 +82,14 @@ class TestContract:
             "compilations_timed", "graph_breaks", "graph_breaks_declared", "guard_failures", "graphs", "cuda_graphs",
             "cuda_graphs_skipped",
             "matmul_precision", "tf32", "deterministic", "evidence", "batch", "ranks",
-            "scaling",
+            "scaling", "variant",
         )  # fmt: skip
 
     def test_columns_of_reproducibility(self) -> None:
         assert tables(run([])).reproducibility.header == (
             "framework", "mode", "workload", "optimizer", "size", "precision", "device", "allocator", "status",
             "reason", "one_process", "two_processes", "processes", "other_threads", "threads", "threads_of_repeat",
-            "largest_loss_difference", "unchecked", "batch", "ranks", "scaling",
+            "largest_loss_difference", "unchecked", "batch", "ranks", "scaling", "variant",
         )  # fmt: skip
 
     def test_a_script_that_checks_a_run_knows_the_same_columns(self) -> None:
@@ -100,7 +100,7 @@ class TestContract:
 
     def test_columns_of_code(self) -> None:
         assert tables(run([])).code.header == (
-            "framework", "lines", "total_seconds", "weight", "bias", "within_tolerance",
+            "framework", "lines", "total_seconds", "weight", "bias", "within_tolerance", "variant",
         )  # fmt: skip
 
     def test_a_run_without_records_is_headings_alone(self) -> None:
@@ -113,8 +113,8 @@ class TestSteps:
         records = [timed(EAGER, block, 100_000) for block in (1, 2)]
         records += [timed(COMPILE, block, 80_000, first_ns=2_004_000_000) for block in (1, 2)]
         assert to_csv(tables(run(records)).steps).splitlines()[1:] == [
-            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,,0,1,,",
-            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100001,B<6,,undetermined,0,0,,0,1,,",
+            "torch,eager,regression,adam,base,float32,cpu,default,ok,,100,100,100,2,3,1,4,1,,B<6,,,0,0,,0,1,,,",
+            "torch,compile,regression,adam,base,float32,cpu,default,ok,,80,80,80,2,3,1,2004,1.25,100001,B<6,,undetermined,0,0,,0,1,,,",
         ]
 
     def test_the_interval_is_student_s_on_the_logarithms(self) -> None:
@@ -269,10 +269,10 @@ class TestCode:
     def test_median_of_the_blocks_in_seconds(self) -> None:
         runs = [factories.idiomatic(block=block, total_ns=ns) for block, ns in ((1, 2_000_000_000), (2, 9_000_000_000))]
         runs.append(factories.idiomatic(block=3, total_ns=2_500_000_000))
-        assert to_csv(tables(run(runs)).code).splitlines()[1:] == ["torch,14,2.5,2.99,2,true"]
+        assert to_csv(tables(run(runs)).code).splitlines()[1:] == ["torch,14,2.5,2.99,2,true,"]
 
     def test_a_hello_world_that_was_not_run_still_counts_its_lines(self) -> None:
-        assert to_csv(tables(run([], frameworks=(self.HELLO,))).code).splitlines()[1:] == ["torch,14,,,,"]
+        assert to_csv(tables(run([], frameworks=(self.HELLO,))).code).splitlines()[1:] == ["torch,14,,,,,"]
 
     def test_a_run_of_ladders_alone_says_nothing_of_hello_worlds(self) -> None:
         ladder = WorkloadOffer(name="mlp", sentence="", sizes=("S",), optimizers=("adam",), sizes_on_cpu=("S",))
