@@ -8,6 +8,7 @@ from bench.catalogue import catalogue
 from bench.records.record import Cell
 from harness.bisect.facts import Asked, Measure
 from harness.errors import SelectionError
+from harness.launchers import choose
 from harness.plan import request, selection, specs
 from harness.plan.profiles import Profile
 from harness.plan.request import Request, Setting
@@ -44,6 +45,8 @@ def asked(
     """
     request.one_of("measure", measure, MEASURES)
     _require_one(framework, {"framework": framework, "launcher": setting.launcher, **fields})
+    if setting.launcher and setting.launcher != choose.AUTO:
+        choose.require_variants([request.one_of("launcher", setting.launcher, tuple(choose.LAUNCHERS))])
     device = request.one_of("device", device or "cpu", request.DEVICES)
     chosen = selection.profile(profile or request.DEFAULT_PROFILE)
     cell = _cell(framework, fields, chosen, device)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,11 @@ class BisectFolder:
     def begun(self, number: int) -> RunFolder | None:
         """Return the run of a measurement that was begun; None: it was not."""
         return next(iter(latest(self.place(number))), None)
+
+    def discard(self) -> None:
+        """Remove the folder of a bisection that has no run; one with a run is not removed."""
+        if self.begun(1) is None:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def read(self) -> Bisection:
         """Return what was measured; raises StoreError."""

@@ -14,7 +14,7 @@ from harness.bisect.measure import Measurer, RealMeasurer
 from harness.bisect.search import Found, Next
 from harness.bisect.verdicts import Told
 from harness.environments import pins
-from harness.errors import INTERRUPTED, OK, MachineError, SetupError
+from harness.errors import INTERRUPTED, OK, MachineError, SamestepError, SetupError
 from harness.run.progress import say
 from harness.store.folder import RunFolder, create
 from harness.terminal import shell
@@ -47,7 +47,11 @@ def begin(asked: Asked, one: str, other: str, results: Path) -> int:
         versions=versions,
     )
     folder.write(bisection)
-    return _locked(folder, bisection, resolvable.why_not)
+    try:
+        return _locked(folder, bisection, resolvable.why_not)
+    except SamestepError:
+        folder.discard()
+        raise
 
 
 def resume(results: Path, name: str) -> int:

@@ -167,6 +167,8 @@ def test_a_run_has_all_versions_and_the_time_alone() -> None:
             "^jax hello has no step that is timed",
         ),
         ({"launcher": "venv,docker"}, "^A bisection measures one cell: launcher 'venv,docker' names several"),
+        ({"launcher": "here"}, "^--launcher here has one interpreter for all frameworks, so it has no variants"),
+        ({"launcher": "vnev"}, r"^There is no launcher 'vnev'\. Did you mean venv"),
         ({"measure": "steps"}, r"^There is no measure 'steps'\. Did you mean step"),
         ({"profile": "look"}, r"^--profile look has 2 blocks: a verdict needs 6; add --blocks 6"),
         ({"blocks": 5}, r"^--blocks 5: a verdict needs 6"),
@@ -190,6 +192,18 @@ def test_a_folder_that_is_none_or_is_damaged_gets_a_sentence(tmp_path: Path) -> 
     folder.write(replace(bisection(), schema=SCHEMA + 1))
     with pytest.raises(StoreError, match=r"has schema 2, and this samestep reads 1\.$"):
         folder.read()
+
+
+def test_a_folder_without_a_run_is_removed_and_one_with_a_run_stays(tmp_path: Path) -> None:
+    for name in ("without", "with"):
+        (tmp_path / name).mkdir()
+        BisectFolder(tmp_path / name).write(bisection())
+    begun = tmp_path / "with" / "measurement-1" / "run"
+    begun.mkdir(parents=True)
+    (begun / "run.json").write_text("{}")
+    for name in ("without", "with"):
+        BisectFolder(tmp_path / name).discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["with"]
 
 
 def test_a_folder_is_bisected_by_one_process_at_a_time(tmp_path: Path) -> None:
