@@ -9,9 +9,9 @@ from harness.errors import INTERRUPTED, OK, SOME_FAILED, SelectionError, SetupEr
 from harness.fleet import actions
 from harness.fleet import watch as watching
 from harness.fleet.folder import FleetFolder
+from harness.fleet.rehearsed import Harness, planned
 from harness.fleet.scheduler import Array
 from harness.fleet.simulated import Host, Simulated
-from tests.harness.fleet.hosts import Harness, planned
 from tests.harness.fleet.test_fleet import Small
 
 RUN = '[run]\nframework = "numpy"\nmode = "eager"\nblocks = 4\n[[hosts]]\nname = "h200"\ntasks = 2\n'

@@ -62,8 +62,8 @@ def test_little_is_needed(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("shared =", "is not TOML"),
-        ("", "It has no shared folder"),
-        ('shared = "/a"', "It has no [[hosts]]"),
+        ("", "No shared folder is named"),
+        ('shared = "/a"', "No hosts are named"),
         ('shared = "/a"\nhost = 1', "There is no key 'host'. Did you mean hosts?"),
         ('shared = 1\n[[hosts]]\nname = "a"', "shared is not text."),
         ('shared = "/a"\n[hosts]\nname = "a"', "hosts is not a list of tables."),
