@@ -41,7 +41,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(selftest.app, name="selftest")
-app.add_typer(fleet.app, name="fleet")
 app.command("loop")(loops.loop)
 app.command("rerun")(again.rerun)
 app.command("bisect")(bisect.bisect)
@@ -241,6 +240,9 @@ def run(
         data=data,
     )
     raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
+
+
+app.add_typer(fleet.app(run), name="fleet")
 
 
 @app.command()
