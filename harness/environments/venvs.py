@@ -96,7 +96,8 @@ class Environments:
             digest = locks.digest(lock, *npm.files(self._locked_in, owner), *guests.files(self._locked_in, owner))
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
-            raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
+            name = Path(error.filename or lock).name
+            raise SetupError(f"{framework} has no lock file {name} in images/locks: {remedy}") from error
         return self._root / FOLDER / f"{owner}-{locks.tag(self._device)}-{digest}"
 
     def python(self, framework: str) -> Path | None:

@@ -95,9 +95,11 @@ def measured(
     program: Program, offer: FrameworkOffer, environments: Environments, lacking: str
 ) -> tuple[Row, Mapping[str, Any]]:
     """Return the row of a program, and what it told; `lacking`: why its environment is missing, or empty."""
+    if lacking:
+        return _row(program, offer, "failed", lacking), {}
     is_concerned = not offer.program_modes or program.form in offer.program_modes
-    if lacking := lacking or (programs_missing(offer) if is_concerned else ""):
-        return _row(program, offer, "skipped", lacking), {}
+    if is_concerned and (missing := programs_missing(offer)):
+        return _row(program, offer, "skipped", missing), {}
     try:
         python = interpreter(offer, environments)
         with tempfile.TemporaryDirectory(prefix="samestep-loop-", dir=scratch.quietly()) as name:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.catalogue import EXPORT, device_lacking
+from bench.catalogue import EXPORT, device_lacking, programs_missing
 from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
@@ -150,7 +150,8 @@ class Runner:
                 return skipped(planned, reason)
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework, ""):
-            return not_started(planned, reason)
+            is_of_the_host = offer is not None and reason == programs_missing(offer)  # as a mode's, which is skipped
+            return skipped(planned, reason) if is_of_the_host else not_started(planned, reason)
         if model and self.launcher.in_container:
             model = inlined(model)
         return turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)

@@ -176,7 +176,7 @@ def test_the_command_writes_its_table(
     assert session.main(framework="numpy,jax", era=None, output=output) == 3
     rows = json.loads((output / "loop.json").read_text(encoding="utf-8"))["rows"]
     assert [(row["framework"], row["status"], row["reason"]) for row in rows if row["status"] != "ok"] == [
-        ("jax", "skipped", "its lock is missing")
+        ("jax", "failed", "its lock is missing")
     ] * 2
     assert "its lock is missing" in (output / "loop.md").read_text(encoding="utf-8")
     assert (output / "loop.csv").read_text(encoding="utf-8").startswith("framework,form,era,")
