@@ -145,6 +145,8 @@ def _variables(side: Side) -> dict[str, dict[str, frozenset[str]]]:
 
 
 def _chosen_differently(field: str, a: Choice, b: Choice) -> bool:
+    if field == "scaling" and ("0",) in (a.fields.get("ranks"), b.fields.get("ranks")):  # a plain step has none
+        return _chosen_differently("ranks", a, b)
     return field in a.fields and field in b.fields and a.fields[field] != b.fields[field]
 
 
