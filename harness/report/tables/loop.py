@@ -128,7 +128,7 @@ def _remarks(found: Loops, shown: Sequence[LoopRow]) -> Iterator[str]:
     stops = Counter(row.stops for row in shown if row.stops)
     if stops:
         parts = [f"{words} in {number}" for words, number in stops.most_common()]
-        yield f"The breakpoint stops {listed(parts)} of {count(sum(stops.values()), 'program')}."
+        yield f"Where a breakpoint in the loop stops, of {count(sum(stops.values()), 'program')}: {'; '.join(parts)}."
     for row in shown:
         shares = [
             f"{percent(cost.cpu_share)} at {steps} steps"

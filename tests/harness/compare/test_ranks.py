@@ -16,9 +16,9 @@ def compared(a: str, b: str) -> Comparison:
 def test_the_plain_step_is_compared_with_that_of_a_strategy_over_one_rank() -> None:
     found = compared("mode=eager,ranks=0", "mode=ddp,ranks=1")
     dearer = STRATEGIES["torch"]["ddp"][1]
-    assert [(each.a.size, each.b.scaling, each.what) for each in found.cells] == [
-        (size, "strong", f"torch eager → ddp mlp {size} adam → 1 rank, strong") for size in ("S", "M")
-    ]
+    assert {(each.a.scaling, each.b.scaling, each.what) for each in found.cells} == {
+        ("", "strong", f"torch eager → ddp mlp {size} adam → 1 rank") for size in ("S", "M")
+    }
     assert [each.step.value for each in found.cells] == pytest.approx([dearer, dearer], rel=0.005)
     assert found.unmatched == ()
 

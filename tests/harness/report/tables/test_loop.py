@@ -1,6 +1,9 @@
 """The loop on the page of the run in whose folder it lies."""
 
 import dataclasses
+import sys
+
+import pytest
 
 from harness.report.exporters.html import page
 from harness.report.tables import loop
@@ -11,6 +14,12 @@ from tests.harness.report.looked import looked
 
 PLAIN = run([record()])
 WITH = dataclasses.replace(PLAIN, loops=looked())
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without charts, which take a second and are not looked at here."""
+    monkeypatch.setitem(sys.modules, "harness.report.charts.all", None)
 
 
 def shown() -> View:
@@ -38,7 +47,7 @@ def test_a_program_that_was_not_run_has_its_reason() -> None:
 
 def test_below_it_stands_where_a_debugger_stops_and_which_rounds_were_disturbed() -> None:
     stops, disturbed, where = shown().remarks
-    assert stops == "The breakpoint stops each step in 1 and once, in the trace in 1 of 2 programs."
+    assert stops == "Where a breakpoint in the loop stops, of 2 programs: each step in 1; once, in the trace in 1."
     assert disturbed == "Theano scan: other work ran, or it waited: its rounds got 50 % at 5 steps of a processor."
     assert where.startswith("On A processor, one thread, one process each, by samestep of commit 0123456789:")
 
