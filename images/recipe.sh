@@ -66,7 +66,7 @@ programs() {
 
 # Everything in the lock that the layers below do not hold yet.
 packages() {
-    lock=$(echo /opt/locks/"$1".*txt)
+    for lock in /opt/locks/"$1".txt /opt/locks/"$1".*-py*.txt; do [ ! -e "$lock" ] || break; done # not the guest's
     set -- --cache-dir /root/.cache/pip -r "$lock"
     # PyTorch's builds without CUDA are on PyTorch's own page only.
     if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
