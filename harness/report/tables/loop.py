@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Final
 
 from bench.records.record import Cell
-from harness.format import Value, listed, percent, significant, times
+from harness.format import Value, percent, significant, times
 from harness.report.tables.column import Column
 from harness.report.tables.row import Row
 from harness.report.tables.table import Table
@@ -72,7 +72,11 @@ def table(found: Loops) -> Table[LoopRow]:
         name=NAME,
         title="A loop that is looked into",
         about=ABOUT,
-        columns=(*NAMES, *(column for number in steps for column in _columns(number))),
+        columns=(
+            *NAMES,
+            *(column for number in steps for column in _columns(number, first=number == steps[0])),
+            VERSION,
+        ),
         rows=shown,
         is_optional=True,
         is_hole=lambda row: row.status != "ok",
@@ -84,7 +88,6 @@ NAMES: Final[tuple[Column[LoopRow], ...]] = (
     Column(heading="year", kind="name", get=attrgetter("era")),
     Column(heading="framework", kind="name", get=attrgetter("title")),
     Column(heading="form", kind="name", get=attrgetter("cell.mode")),
-    Column(heading="version", get=attrgetter("version")),
     Column(
         heading="breakpoint",
         unit="stops",
@@ -97,7 +100,10 @@ NAMES: Final[tuple[Column[LoopRow], ...]] = (
 )
 
 
-def _columns(steps: int) -> Iterator[Column[LoopRow]]:
+VERSION: Final[Column[LoopRow]] = Column(heading="version", get=attrgetter("version"))
+
+
+def _columns(steps: int, *, first: bool) -> Iterator[Column[LoopRow]]:
     def of(name: str, size: float = 1.0) -> Callable[[LoopRow], Value]:
         def get(row: LoopRow) -> Value:
             value = getattr(row.costs.get(steps), name, None)
@@ -120,7 +126,9 @@ def _columns(steps: int) -> Iterator[Column[LoopRow]]:
         get=of("every_vs_last"),
         hint=hint,
         explanation="The call that returns each product ÷ the one that returns the last: median of neighbouring rounds"
-        " of one process.",
+        " of one process."
+        if first
+        else "",
     )
 
 
@@ -129,16 +137,13 @@ def _remarks(found: Loops, shown: Sequence[LoopRow]) -> Iterator[str]:
     if stops:
         parts = [f"{words} in {number}" for words, number in stops.most_common()]
         yield f"Where a breakpoint in the loop stops, of {count(sum(stops.values()), 'program')}: {'; '.join(parts)}."
-    for row in shown:
-        shares = [
-            f"{percent(cost.cpu_share)} at {steps} steps"
-            for steps, cost in row.costs.items()
-            if cost.cpu_share is not None and cost.cpu_share < FULL
-        ]
-        if shares:
-            yield (
-                f"{row.title} {row.cell.mode}: other work ran, or it waited: its rounds got {listed(shares)} of a"
-                " processor."
-            )
+    least = {f"{row.title} {row.cell.mode}": share for row in shown if (share := _least_share(row)) < FULL}
+    if least:
+        disturbed = ", ".join(f"{name} ({percent(share)})" for name, share in least.items())
+        yield f"Other work ran, or it waited: rounds got less than {percent(FULL)} of a processor in {disturbed}."
     commit = f", by samestep of commit {found.commit[:10]}{' with changes' if found.dirty else ''}"
     yield f"On {found.cpu}, one thread, one process each{commit if found.commit else ''}: no verdict follows from it."
+
+
+def _least_share(row: LoopRow) -> float:
+    return min((cost.cpu_share for cost in row.costs.values() if cost.cpu_share is not None), default=1.0)
