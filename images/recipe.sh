@@ -124,7 +124,12 @@ guest_by_uv() {
     lock=$1 && shift
     sed -n '/^\(setuptools\|wheel\)==/,/[^\\]$/p' "$lock" >/tmp/builders.txt # packages without a wheel are built by these
     [ ! -s /tmp/builders.txt ] || /tmp/uv/bin/uv "$@" --no-build -r /tmp/builders.txt
-    /tmp/uv/bin/uv "$@" --no-build-isolation --compile-bytecode -r "$lock"
+    if [ "$wanted" = 3.6 ]; then # for which uv cannot compile
+        /tmp/uv/bin/uv "$@" --no-build-isolation -r "$lock"
+        /opt/venv/guest/bin/python -m compileall -q /opt/venv/guest/lib || true
+    else
+        /tmp/uv/bin/uv "$@" --no-build-isolation --compile-bytecode -r "$lock"
+    fi
     rm -rf /tmp/uv /tmp/*.txt
 }
 
