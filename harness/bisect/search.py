@@ -90,9 +90,7 @@ class _State:
         chosen = min(told, key=lambda pair: (len(list(between(seen.held, pair))), -told[pair], place[pair[0]]))
         self.lost = 0
         self.others += _others(told, chosen, seen.held, place)
-        if chosen != self.bracket:
-            self.bracket = chosen
-            self.tries.clear()
+        self.bracket = chosen
         self.tries.update(set(seen.held).intersection(self.within()))
 
 

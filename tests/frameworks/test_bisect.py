@@ -10,7 +10,7 @@ import pytest
 from tests import planted_library as planted
 from tests.copies import run
 
-pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
 OPTIONS = ("--mode", "loop", "--launcher", "venv", "--profile", "look", "--measure", "bits")
 
