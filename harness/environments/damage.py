@@ -100,6 +100,8 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
         quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
         if not size.isdigit():  # compiled bytecode, and the list itself
             continue
+        if quoted == f"{dist_info.name}/WHEEL":  # nothing reads it later, and CNTK's is not the one in its list
+            continue
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
         path = site / name
         try:
