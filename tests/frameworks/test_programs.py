@@ -29,8 +29,10 @@ DATA: Final = """import numpy as np
 
 x, y = (np.fromfile(name + ".f32", "float32").reshape(200, 1) for name in ("x", "y"))
 """
-# Lasagne asks for a module that the Theano of its environment lacks; the guest has this stand-in, too.
-DOWNSAMPLE: Final = """import sys
+# What the guest puts in place before it imports the framework: for Lasagne a module that the Theano of its environment
+# lacks, for CNTK the MPI that it is linked to.
+STAND_INS: Final = {
+    "lasagne": """import sys
 import types
 
 sys.modules["theano.tensor.signal.downsample"] = downsample = types.ModuleType("downsample")
@@ -38,7 +40,12 @@ downsample.max_pool_2d = None
 import theano.tensor.signal
 
 theano.tensor.signal.downsample = downsample
-"""
+""",
+    "cntk": f"""from importlib.machinery import SourceFileLoader
+
+SourceFileLoader("stand_in", {str(interpreter.PROGRAMS / "_mpi.py")!r}).load_module().stand_in()
+""",
+}
 
 
 def in_python(offer: FrameworkOffer, environment: Path, scratch: Path) -> tuple[list[str], dict[str, str]]:
@@ -48,8 +55,8 @@ def in_python(offer: FrameworkOffer, environment: Path, scratch: Path) -> tuple[
     for name, array in (("x", batch.x), ("y", batch.y)):
         (scratch / f"{name}.f32").write_bytes(array.astype("<f4").tobytes())
     command, variables = interpreter.python(environment)
-    if offer.name == "lasagne":
-        (scratch / "sitecustomize.py").write_text(DOWNSAMPLE, encoding="utf-8")
+    if offer.name in STAND_INS:
+        (scratch / "sitecustomize.py").write_text(STAND_INS[offer.name], encoding="utf-8")
         variables["PYTHONPATH"] = str(scratch)
     return [*command, "program.py"], variables
 
