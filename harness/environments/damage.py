@@ -20,8 +20,8 @@ from bench.records import text as texts
 PROBE: Final = "import sys; print('%d.%d' % sys.version_info[:2])"
 START_S: Final = 60.0  # for the interpreter to start
 LONGEST_ANSWER: Final = 80  # characters; a version has four or five
-BYTECODE: Final = ".pyc"
 RECORD: Final = "RECORD"
+BYTECODE: Final = "__pycache__/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,7 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
     for line in lines:
         quoted, digest, size = [*line.rsplit(",", 2), "", ""][:3]
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
-        # the list itself, and bytecode, which is compiled anew where a wheel brings some, as that of NumPy 2.4.0 does
-        if not size.isdigit() or name.endswith(BYTECODE):
+        if not size.isdigit() or BYTECODE in name:  # compiled here, also where a wheel brought its own; the list itself
             continue
         path = site / name
         try:

@@ -98,7 +98,9 @@ def _clause(stderr: str) -> str:
     """Return the essential of uv's explanation: the constraint of a neighbour, and what it meets."""
     flat = " ".join(texts.line(each).strip(" ×╰─▶│├\t") for each in texts.page(stderr).split("\n"))
     flat = flat.partition("hint:")[0]
-    parts = [*DEPENDS.findall(flat)[-1:], *map(_asked, ASKED.findall(flat)[-1:])]
+    depends = DEPENDS.findall(flat)[-1:]
+    asked = [each for each in ASKED.findall(flat) if not any(one.startswith(f"{each} depends") for one in depends)]
+    parts = [*depends, *map(_asked, asked[-1:])]
     return texts.line(", and ".join(parts), LONGEST)
 
 

@@ -55,8 +55,8 @@ def read(path: Path) -> Wheel:
             listed = next(each for each in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", each))
             metadata = parse_email(archive.read(listed))[0]
     except InvalidWheelFilename as error:
-        name = shortened_name(path.name)
-        raise SelectionError(f"{name} is not named as a wheel is: such as jax-0.9.2-py3-none-any.whl.") from error
+        called = shortened_name(path.name)
+        raise SelectionError(f"{called} is not named as a wheel is: such as jax-0.9.2-py3-none-any.whl.") from error
     except OSError as error:
         raise SelectionError(f"The wheel {path} cannot be read: {error.strerror}.") from error
     except (zipfile.BadZipFile, StopIteration, KeyError) as error:

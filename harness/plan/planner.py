@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.catalogue import COLD, Catalogue, catalogue
 from bench.records.record import Cell
@@ -19,14 +19,14 @@ from harness.plan.request import Request
 class Planned:
     """A run before it begins."""
 
-    requested: Request  # with each variant as records call it
-    variants: tuple[Variant, ...]  # as typed; not resolved yet
     offer: Catalogue
     profile: Profile
     device: str
     launchers: tuple[str, ...]  # with several, the run is repeated in each, side by side
     plan: Plan
     left_out: str  # what was named and has no cell, and the sizes that cannot fit into memory; empty: nothing
+    requested: Request = field(default_factory=Request)  # what was asked for, each variant as records call it
+    variants: tuple[Variant, ...] = ()  # as typed; not resolved yet
 
 
 def planned_run(
@@ -76,14 +76,14 @@ def planned_run(
     left = left_out.sentence(offer, requested.selection, selected, measured)
     sentences = (left, _too_large(selected, cells, available))
     return Planned(
-        requested=requested,
-        variants=varied,
         offer=offer,
         profile=profile,
         device=device,
         launchers=resolved,
         plan=plan,
         left_out=" ".join(filter(None, sentences)),
+        requested=requested,
+        variants=varied,
     )
 
 

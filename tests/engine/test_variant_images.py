@@ -54,8 +54,8 @@ def test_a_variant_runs_in_an_image_of_its_lock_beside_the_locked_one(
     name = of_variants.name(NAMES[1])
     image = engine.images.get(name)
     assert varied.environment.image == f"{name}@{image.id}"
-    labels = engine.images.get("samestep/numpy:cpu").labels
-    assert image.labels.keys() == labels.keys()
+    usual = engine.images.get("samestep/numpy:cpu").labels
+    assert image.labels.keys() == {label for label in usual if not label.startswith("com.docker.compose")}
     assert image.labels["samestep.framework"] == "numpy"
     assert image.labels[images.RECIPE] == images.recipe("numpy", device="cpu", lock=lock)
     launcher.close()

@@ -3,12 +3,12 @@
 On a GPU XLA rounds products of float32 to TF32 unless it is set to "float32" or "highest"; "tensorfloat32" asks for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import jaxprs_in_params
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from bench.reference.precision import BFLOAT16, FLOAT32, TF32
 
@@ -58,5 +58,15 @@ def _products_in(jaxpr: Any) -> Iterator[Any]:
     for equation in jaxpr.eqns:
         if equation.primitive.name in PRODUCTS:
             yield equation
-        for inner in jaxprs_in_params(equation.params):
+        for inner in _programs_in(equation.params.values()):
             yield from _products_in(inner)
+
+
+def _programs_in(parameters: Iterable[Any]) -> Iterator[Any]:
+    """Yield the programs among the parameters of an equation. JAX has had such a function since 0.10 alone."""
+    for parameter in parameters:
+        for value in parameter if isinstance(parameter, tuple) else (parameter,):
+            if isinstance(value, ClosedJaxpr):
+                yield value.jaxpr
+            elif isinstance(value, Jaxpr):
+                yield value

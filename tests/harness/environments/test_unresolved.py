@@ -13,6 +13,11 @@ error: No solution found when resolving dependencies
 
 hint: something else
 """  # noqa: E501
+OTHER_WAY_ROUND = """\
+error: No solution found when resolving dependencies
+  cause: Because fastai==2.7.0 depends on torch>=1.7.0,<1.12 and you require torch==2.13.0+cpu, we can conclude that your requirements and fastai==2.7.0 are incompatible.
+         And because you require fastai==2.7.0, we can conclude that your requirements are unsatisfiable.
+"""  # noqa: E501
 DIRECT = """\
 error: No solution found when resolving dependencies
   cause: Because you require numpy>=2.2 and numpy==2.1.0, we can conclude that your requirements are unsatisfiable.
@@ -55,6 +60,8 @@ def test_neighbours_that_do_not_fit_are_said_with_the_constraint() -> None:
     said = sentence("jaxlib==0.10.2")
     expected = "jax@x does not fit the other packages of its environment: jax==0.9.2 depends on jaxlib>=0.9,<=0.9.2,"
     assert said == f"{expected} and jaxlib==0.10.2 is asked for."
+    said = sentence("jaxlib==0.10.2", stderr=OTHER_WAY_ROUND)
+    assert said.endswith(": fastai==2.7.0 depends on torch>=1.7.0,<1.12, and torch==2.13.0+cpu is asked for.")
     assert sentence("jaxlib==0.10.2", stderr=DIRECT).endswith(": numpy>=2.2 and numpy==2.1.0 are asked for.")
 
 

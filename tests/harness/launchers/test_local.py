@@ -125,11 +125,13 @@ def test_packages_that_change_under_a_run_end_its_replicates_in_a_sentence(packa
         assert record.reason.startswith("launch: the packages of torch changed under the run (numpy-1.dist-info in ")
 
 
-def test_each_variant_runs_in_its_own_interpreter(tmp_path: Path, packages: Packages) -> None:
+def test_each_variant_runs_in_its_own_interpreter(
+    tmp_path: Path, packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "other").mkdir()
     other = Packages(tmp_path / "other")
     interpreters = {"torch": packages.python("torch"), "torch@2.9.0": other.python("torch")}
-    packages.python = interpreters.__getitem__  # type: ignore[method-assign]
+    monkeypatch.setattr(packages, "python", interpreters.__getitem__)
     launcher = LocalLauncher("venv", packages)
     assert launcher.prepare(["torch", "torch@2.9.0"], lambda line: None) == {}
     (other.folder / "numpy-1.dist-info").rename(other.folder / "numpy-2.dist-info")

@@ -62,7 +62,7 @@ class TestProof:
         shown = list(row.values())[row_start(row, "status") :]
         assert shown == [
             "ok", "", "proved", "compile", "cpu", "float32", "cpu", "float32", "1", "1", "0.98", "2", "3", "0", "0",
-            "0", "0", "1", "0", "no CUDA", "highest", "false", "true", "1 graph", "", "", "",
+            "0", "0", "1", "0", "no CUDA", "highest", "false", "true", "1 graph", "", "", "", "",
         ]  # fmt: skip
 
     def test_the_replicate_that_differs_cannot_hide(self) -> None:
@@ -132,7 +132,7 @@ class TestCompile:
             "20", "20", "20",
             "100001", "100001", "100001",
             "20001", "20001", "20001",
-            "1", "1", "",
+            "1", "1", "", "",
         ]  # fmt: skip
 
     def test_only_modes_that_trace_or_compile_appear_and_never_the_baseline(self) -> None:
@@ -245,7 +245,7 @@ class TestReproducibility:
         other = repeat("threads", fingerprint=A)
         row = one(tables(run([gated(1, A, A, other), gated(2), gated(3)])).reproducibility)
         assert list(row.values())[row_start(row, "status") :] == [
-            "ok", "", "true", "true", "3", "true", "1", "2", "", "", "", "", "",
+            "ok", "", "true", "true", "3", "true", "1", "2", "", "", "", "", "", "",
         ]  # fmt: skip
 
     def test_one_replicate_whose_second_run_differs_is_enough(self) -> None:

@@ -60,7 +60,7 @@ def test_a_mode_is_judged_against_its_baseline(ratio: float, verdict: str) -> No
     found = tables(run([*pair(ratio), *noisy(*QUIET)]))
     assert compiled(found).verdict == verdict
     assert [row.verdict for row in found.steps.rows if row.is_baseline] == [None]
-    assert to_csv(found.steps).splitlines()[-1].split(",")[-8] == verdict
+    assert to_csv(found.steps).splitlines()[-1].split(",")[-9] == verdict
 
 
 def test_nothing_within_the_floor_of_the_session_is_faster() -> None:
