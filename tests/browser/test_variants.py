@@ -18,7 +18,7 @@ def test_a_variant_is_the_reference_and_the_address_keeps_it(page: Page, address
     page.reload()
     assert matrix(page)["JAX@0.10.2 jit"] == ["1×", "1×"]
     page.locator("#matrix tr", has_text="JAX@0.9.2 jit").locator("td").nth(0).click()
-    assert fragment(page) == "ref=jax@0.10.2:jit,jax@0.9.2:jit@mlp/S&show=ratio"
+    assert fragment(page) == "ref=jax@0.10.2:jit,jax@0.9.2:jit@regression/base&show=ratio"
     page.reload()
     assert matrix(page)["JAX@0.9.2 jit"][0] == "1×"
     assert "which this run does not have" not in page.locator("#shown").inner_text()
