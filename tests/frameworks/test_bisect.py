@@ -40,7 +40,8 @@ def test_the_version_that_changes_the_bits_is_named(checkout: Path) -> None:
     assert len(kept["measurements"]) <= 2
     assert (kept["outcome"]["older"], kept["outcome"]["newer"], kept["outcome"]["changed"]) == ("1.1", "1.4", [])
     again = run(checkout, "-m", "harness", "bisect", "--resume", folder.name)
-    assert printed.splitlines()[-5:] == again.splitlines()[-5:]
+    assert set(again.splitlines()) <= set(printed.splitlines())
+    assert len(again.splitlines()) < len(printed.splitlines())
 
 
 @pytest.mark.parametrize(
