@@ -1,4 +1,4 @@
-"""`python -m bench cells | turn | repeat | trained | data | worker …`: what the harness asks of an environment."""
+"""`python -m bench cells | turn | repeat | trained | reference | data | worker …`: what the harness asks for."""
 
 import os
 import sys
@@ -97,6 +97,10 @@ def main(argv: list[str]) -> int:
             from bench.reference import train
 
             return train.main([folder, workload, size, *batches])
+        case ["reference", *rest]:
+            from bench.reference import known
+
+            return known.main(rest)
         case ["data", folder, size, *formats]:
             from bench.data import make
 
@@ -108,7 +112,7 @@ def main(argv: list[str]) -> int:
         case _:
             print(
                 "usage: python -m bench cells | turn FOLDER | repeat FOLDER | trained FOLDER … |"
-                " data FOLDER SIZE FORMAT… | worker ADDRESS",
+                " reference FOLDER … | data FOLDER SIZE FORMAT… | worker ADDRESS",
                 file=sys.stderr,
             )
             return 2

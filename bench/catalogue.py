@@ -181,6 +181,20 @@ def framework_offer(name: str, folder: Path = Path(__file__).parent) -> Framewor
         raise FrameworkError(f"bench/frameworks/{name}.py: what it declares cannot be read ({error})") from error
 
 
+def adam_of(name: str, folder: Path = Path(__file__).parent) -> str:
+    """Return the name of the formula that a framework's Adam follows, such as "KINGMA_BA"; empty: its file has none."""
+    try:
+        tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign))
+    for node in assigned:
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Name) and target.id == "ADAM" and isinstance(node.value, ast.Name):
+            return node.value.id
+    return ""
+
+
 def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
     literals = read(tree, LITERALS)

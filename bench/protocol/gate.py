@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 from bench.interface import Framework, Step
 from bench.protocol.required import InvalidResultError
 from bench.records.record import Accuracy
-from bench.reference import accuracy
+from bench.reference import accuracy, known
 from bench.reference.precision import Precision
 from bench.reference.trajectory import Trajectory, reference
 from bench.reference.workload import Arrays64, Workload
+from bench.turns.artifacts import content
+from bench.turns.turn import Turn
 
 # Enough to detect a different result, and short: a trainer may take 60 ms for one step of the regression. If twenty
 # updates of the same program give the same bits, the later ones do too.
 START_STEPS: Final = 20
+
+
+def known_references(turn: Turn, workload: Workload, formula: str) -> dict[int, Trajectory]:
+    """Return the reference that the run brings, by the number of updates; empty: none, or of other bytes."""
+    if turn.reference is None:
+        return {}
+    return known.from_bytes(content(turn.reference, "the file of the float64 reference"), workload, formula)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +40,11 @@ class Gate:
     precision: Precision
     initial: Mapping[str, NDArray[np.float32]]  # parameters as read back after the build
     references: dict[int, Trajectory] = dataclasses.field(default_factory=dict)  # by updates; each is needed twice
+
+    @property
+    def starts_with_all(self) -> bool:
+        """Whether its start is all that it trains, so that one run of it serves for both."""
+        return self.workload.steps <= START_STEPS
 
     def whole(self, when: str) -> Accuracy:
         """Train all steps from the initial parameters, or infer once; return the comparison.

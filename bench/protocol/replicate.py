@@ -21,7 +21,7 @@ from bench.interface import Framework, Skip
 from bench.parallel.lead import LedStep
 from bench.protocol import caches, formula
 from bench.protocol.allocations import with_allocations
-from bench.protocol.gate import Gate
+from bench.protocol.gate import Gate, known_references
 from bench.protocol.parallel import parallel_of, processors_of
 from bench.protocol.phases import PhaseClock, ending
 from bench.protocol.required import during, require_mode, require_no_allocations, require_threads
@@ -245,10 +245,12 @@ class Replicate:
             if isinstance(step, Skip):
                 return step.reason
             self.note("build", framework)
+            rule = workload.formula(framework.ADAM)
             gate = Gate(
                 framework=framework,
                 workload=workload,
-                formula=workload.formula(framework.ADAM),
+                formula=rule,
+                references=known_references(self.turn, workload, rule),
                 step=step,
                 precision=PRECISIONS[cell.precision],
                 initial=step.parameters(),
@@ -264,9 +266,10 @@ class Replicate:
                 self.settling_ns = settling(RoundTimer(framework, step, self.clock), self.cpu_clock)
                 self.trained = framework.memory()
         with phase("check"):
-            self.start = gate.start("before timing")
+            is_whole = whole and gate.starts_with_all
+            self.start = gate.whole("before timing") if is_whole else gate.start("before timing")
             if whole:
-                whole_run = gate.whole("before timing")
+                whole_run = self.start if is_whole else gate.whole("before timing")
                 self.accuracy = dataclasses.replace(whole_run, fingerprint=self.start.fingerprint)
         return gate
 

@@ -34,12 +34,13 @@ def main(argv: Sequence[str]) -> int:
             pruned = inference.at_batch(untrained, int(batch), parameters, percent=int(percent))
             whole = arrays[inference.PREDICTIONS]
             arrays = {inference.PREDICTIONS: inference.predictions(pruned), inference.UNPRUNED: whole}
-        expected[named] = _written(Path(folder), inference.to_bytes(arrays))
-    print(json.dumps({"trained": _written(Path(folder), inference.to_bytes(parameters)), "expected": expected}))
+        expected[named] = written(Path(folder), inference.to_bytes(arrays))
+    print(json.dumps({"trained": written(Path(folder), inference.to_bytes(parameters)), "expected": expected}))
     return 0
 
 
-def _written(folder: Path, data: bytes) -> str:
+def written(folder: Path, data: bytes) -> str:
+    """Write `data` into `folder`, called by their SHA-256; return that name."""
     name = hashlib.sha256(data).hexdigest()
     if not (folder / name).exists():
         temporary = folder / f".{name}"

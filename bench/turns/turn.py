@@ -74,6 +74,7 @@ class Turn:
     image: str = ""  # digest of the container image, for the record
     repeats: tuple[RepeatKind, ...] = ()  # what to run again when the replicate is good, each in its own process
     model: Model | None = None  # of a cell that runs a trained model
+    reference: Artifact | None = None  # the float64 reference (bench.reference.known); None: the replicate computes it
     data: str = ""  # folder with the data sets, as the process sees it; of a cell whose input is streamed
     named: tuple[str, ...] = ()  # "NAME=value" of each variable that the user named for it
     code: str = ""  # folder that holds the `bench` to import; empty: the one that its launcher or worker runs

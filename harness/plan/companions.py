@@ -33,14 +33,26 @@ NO_WORK: Final[Mapping[str, Any]] = {
 CONTROL_FEWEST_BLOCKS: Final = 2  # fewer give no interval, and therefore no noise floor
 
 
-def measures(given: tuple[str, ...], profile: Profile, cells: Sequence[Cell] = ()) -> tuple[str, ...]:
+def has_exhibits(cells: Sequence[Cell], frameworks: Sequence[FrameworkOffer]) -> bool:
+    """Return whether a framework takes part that is shown for its place in history."""
+    return not {cell.framework for cell in cells}.isdisjoint(offer.name for offer in frameworks if offer.exhibit)
+
+
+def measures(
+    given: tuple[str, ...],
+    profile: Profile,
+    cells: Sequence[Cell] = (),
+    frameworks: Sequence[FrameworkOffer] = (),
+) -> tuple[str, ...]:
     """Return what is to be measured: the names `given`, else those of the profile; of data-parallel steps the time.
 
     Raises:
         SelectionError: an unknown name, or one that data-parallel steps do not have.
     """
     has_ranks = any(cell.ranks for cell in cells)
-    chosen = given or ((TIME,) if has_ranks else profile.measures)
+    is_brief = has_exhibits(cells, frameworks) or (bool(cells) and all(cell.batch for cell in cells))
+    by_default = (profile.brief_measures if is_brief else None) or profile.measures
+    chosen = given or ((TIME,) if has_ranks else by_default)
     for name in chosen:
         selection.known("measure", name, dict.fromkeys(MEASURES))
     if has_ranks and (others := [name for name in chosen if name != TIME]):

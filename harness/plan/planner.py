@@ -63,7 +63,7 @@ def planned_run(
     interim_analyses = () if blocks else profile.interim_analyses
     timed_blocks = blocks or _blocks(profile, cells, offer)
     companied = with_companions(cells, offer, timed_blocks, profile, requested.measures)
-    measured = companions.measures(requested.measures, profile, companied)
+    measured = companions.measures(requested.measures, profile, cells, offer.frameworks)
     plan = _plan(
         companied,
         profile,
@@ -108,7 +108,7 @@ def with_companions(
     Raises:
         SelectionError: an unknown name in `measures`, or they measure nothing of `cells`.
     """
-    measured = companions.measures(measures, profile, cells)
+    measured = companions.measures(measures, profile, cells, offer.frameworks)
     limited = cells if profile.limits_blocks == 0 else companions.with_limits(cells, offer.frameworks)
     companied = companions.with_control(limited, offer.frameworks, blocks)
     probed = companions.with_drift_probe(companied, offer.frameworks, blocks)
@@ -152,6 +152,8 @@ def _blocks(profile: Profile, cells: Sequence[Cell], offer: Catalogue) -> int:
     """Return how many blocks the profile gives to `cells`."""
     if profile.parallel_blocks and any(cell.ranks for cell in cells):
         return profile.parallel_blocks
+    if profile.exhibit_blocks and companions.has_exhibits(cells, offer.frameworks):
+        return profile.exhibit_blocks
     if profile.stream_blocks and all(cell.stream for cell in cells):
         return profile.stream_blocks
     if profile.batch_blocks and all(cell.batch for cell in cells):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.catalogue import SCALINGS, STRONG
 from bench.turns.turn import Settings
 
 SECOND: Final = 1_000_000_000
@@ -22,8 +23,10 @@ class Profile:
     modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     batch_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same at a batch; empty: `modes`
     parallel_modes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same with ranks; empty: all
+    parallel_scalings: tuple[str, ...] = SCALINGS  # run when --scaling is not given
     settings: Settings
     parallel_blocks: int | None = None  # with ranks; None: as `ladder_blocks`
+    exhibit_blocks: int | None = None  # where an exhibit takes part; None: as `blocks`
     batch_blocks: int | None = None  # where all cells infer at a batch; None: as `ladder_blocks`
     stream_blocks: int | None = None  # where all input is streamed; None: as `ladder_blocks`
     ladder_blocks: int | None = None  # where all workloads have a ladder of sizes; None: as `blocks`
@@ -31,6 +34,8 @@ class Profile:
     limits_blocks: int | None = None  # blocks that measure limits; None: all, 0: no limits
     interim_analyses: tuple[int, ...] = ()  # blocks after which the run ends if its intervals are narrow enough
     measures: tuple[str, ...] = ("time", "memory")  # measured when --measure is not given
+    # Where all cells infer at a batch or an exhibit takes part, whose tables have each one's peak; None: the same.
+    brief_measures: tuple[str, ...] | None = None
     memory_blocks: int = 2  # blocks with memory replicates
     memory_cells: int | None = None  # cells of a framework with them when --measure is not given; None: all
     energy_blocks: int = 2  # blocks with energy replicates
@@ -47,9 +52,10 @@ MAIN_MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "numpy": ("eager",),
 }
 
-# Of inference at a batch: a forward pass of each exporter, eager and compiled, and each engine on one of them.
+# Of inference at a batch: a forward pass of each exporter, and each engine on one of them. What `torch.compile` makes
+# is AOTInductor's, too.
 MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
-    "torch": ("eager", "compile"),
+    "torch": ("eager",),
     "tensorflow": ("function",),
     "keras_tensorflow": ("batch-jit",),
     "jax": ("jit",),
@@ -64,13 +70,11 @@ MAIN_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "saved_model": ("from-tensorflow",),
 }
 
-# Of data-parallel steps: the strategy of each framework that most people know.
+# Of data-parallel steps: the strategies that most people know, one for each way of them.
 MAIN_STRATEGIES: Final[Mapping[str, tuple[str, ...]]] = {
     "torch": ("ddp",),
-    "lightning": ("fit-ddp",),
     "tensorflow": ("mirrored",),
-    "keras_jax": ("data-parallel",),
-    "jax": ("sharded-jit", "shard-map"),
+    "jax": ("sharded-jit",),
 }
 
 # Beside the frameworks of the past: the modes of today's that a timeline ends with.
@@ -91,10 +95,12 @@ PROFILES: Final[Mapping[str, Profile]] = {
             batch_blocks=1,
             stream_blocks=1,
             parallel_blocks=1,
+            exhibit_blocks=1,
             optimizers=("adam",),
             modes=MAIN_MODES,
             batch_modes=MAIN_PATHS,
             parallel_modes=MAIN_STRATEGIES,
+            parallel_scalings=(STRONG,),
             settings=Settings(
                 rounds=10,
                 slices=20,
@@ -107,6 +113,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             limits_blocks=0,
             memory_blocks=1,
             memory_cells=1,
+            brief_measures=("time",),
             energy_blocks=1,
             timeout_s=180,
         ),

@@ -303,7 +303,7 @@ def _parallel(
         (ranks, scaling)
         for ranks in sorted(map(int, selection.ranks))
         for scaling in (SCALINGS if ranks > 1 else (STRONG,))
-        if ranks == 1 or _is_selected(scaling, selection.scaling, by_default=True)
+        if ranks == 1 or _is_selected(scaling, selection.scaling, by_default=scaling in chosen.parallel_scalings)
     ]
     for workload in offer.workloads:
         if not workload.infers or not _is_selected(workload.name, selection.workload, by_default=True):

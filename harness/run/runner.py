@@ -18,6 +18,7 @@ from harness.plan.plan import PlannedReplicate
 from harness.run.active import ActiveRun
 from harness.run.launches import Launches
 from harness.run.progress import Show
+from harness.run.references import References
 from harness.samplers.observer import Observer, Watch
 from harness.store import reading, rules
 from harness.store.models import inline
@@ -52,6 +53,7 @@ class Runner:
         self.observer = observer or Observer(device="cpu", gpu="", say=show.say)
         kept = run.folder.replicates()
         self._sameness = Sameness(kept)
+        self._references = References(run.folder.models, run.facts.workloads, run.plan.cells)
         self._offers = {offer.name: offer for offer in run.facts.frameworks}
         able = set(models.started(run.facts.frameworks, run.plan.cells))
         frameworks = {cell.framework for cell in run.plan.cells} & able
@@ -151,9 +153,12 @@ class Runner:
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework, ""):
             return not_started(planned, reason)
-        if model and self.launcher.in_container:
-            model = inlined(model)
-        return turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)
+        reference = self._references.artifact(planned.cell)
+        if self.launcher.in_container:
+            model = inlined(model) if model else None
+            reference = inline(reference, PREDICTIONS_BYTES) if reference else None
+        turn = turn_of(self._run, planned, launcher=self.launcher.name, calls_per_round=calls_per_round, model=model)
+        return dataclasses.replace(turn, reference=reference)
 
 
 class GroupMember:

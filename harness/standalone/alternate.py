@@ -14,6 +14,9 @@ from bench.records.record import Timing
 from bench.turns.kept import proceed, stop
 
 SETTLING_NS: Final = 500_000  # as in a replicate's slices of short rounds
+MOST_UNITS: Final = (
+    50  # of a slice that count, as there: calls deeper in it are faster, by a tenth where they are short
+)
 LOOK_S: Final = 0.005  # between two looks whether a program has begun its rounds
 
 
@@ -90,8 +93,8 @@ def timing_of(rounds: Sequence[Round], windows: Sequence[Window]) -> Timing | No
     """Return the rounds of a program's slices as the timing of a replicate; None: no round lies in a slice.
 
     The first round of a slice is left out where more follow, as are those of its first half millisecond: another
-    process had used the caches. A trainer's rounds are pairs of fits of N and of 2N steps; in another order they do not
-    count.
+    process had used the caches. Of the others the first `MOST_UNITS` count. A trainer's rounds are pairs of fits of N
+    and of 2N steps; in another order they do not count.
     """
     lengths = sorted({each.steps for each in rounds})
     units = list(_pairs(rounds) if len(lengths) == 2 else ((each,) for each in rounds))
@@ -99,7 +102,7 @@ def timing_of(rounds: Sequence[Round], windows: Sequence[Window]) -> Timing | No
     for window in windows:
         whole = [unit for unit in units if all(window.holds(each) for each in unit)]
         settled = [unit for unit in whole[1:] if unit[0].begin_ns >= window.begin_ns + SETTLING_NS]
-        slices.append(settled or whole[1:] or whole)
+        slices.append((settled or whole[1:] or whole)[:MOST_UNITS])
     kept = [unit for of_slice in slices for unit in of_slice]
     if not kept:
         return None

@@ -97,6 +97,8 @@ def test_a_single_rank_makes_the_plain_step(framework: str, strategy: str, tmp_p
     found = trained(tmp_path, framework, strategy, ranks=1)
 
     assert (found["fault"], found["proof"]["mode"], len(found["copies"])) == ("", strategy, 1)
+    assert not found["proof"]["guard_failures"]
+    assert not found["recompiled"]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,16 @@ class TestMeasures:
     def test_come_from_the_profile_when_none_is_named(self) -> None:
         for profile in PROFILES.values():
             assert companions.measures((), profile) == ("time", "memory")
+        assert companions.measures((), PROFILES["look"], (cell(batch=1),)) == ("time",)
+        assert companions.measures((), PROFILES["look"], (cell(batch=1), cell())) == ("time", "memory")
+        assert companions.measures((), PROFILES["quick"], (cell(batch=1),)) == ("time", "memory")
         assert companions.measures(("energy", "time"), PROFILES["quick"]) == ("time", "energy")
+
+    def test_a_look_at_an_exhibit_is_one_block_of_times(self) -> None:
+        plan = planned(framework="chainer", mode="define-by-run", profile="look")
+        assert (plan.blocks, {each.track for each in plan.cells} & {"memory", "twin"}) == (1, set())
+        assert planned(framework="chainer", mode="define-by-run", profile="look", measure="memory").blocks == 1
+        assert planned(framework="chainer", mode="define-by-run", profile="quick").blocks == 3
 
     def test_an_unknown_one_is_one_sentence(self) -> None:
         with pytest.raises(SelectionError, match=r"There is no measure 'memroy'. Did you mean memory"):

@@ -1,0 +1,97 @@
+"""The float64 references of a run: each computed once, before the first replicate that is compared with it.
+
+A reference of a larger workload takes seconds, and every replicate needs the same. It is computed by NumPy in a process
+of its own, whose files are those of a run's models, and a replicate checks that it is of its own bytes. Where there is
+none, for whatever reason, the replicate computes it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.catalogue import EXPORT, STREAM, WorkloadOffer, adam_of
+from bench.records.record import FORWARD_ONLY, Cell
+from bench.turns import variables
+from bench.turns.turn import Artifact
+from harness.store.files import complete_file
+from harness.store.models import Models
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+INDEX_FILE: Final = "references.json"
+LEAST_FLOPS: Final = 5e8  # of a step: below, the training in float64 takes less time than a process takes to start
+TIMEOUT_S: Final = 600.0
+OTHERS: Final = ("idiomatic", EXPORT, STREAM)  # tracks that are compared with something else, or hold it once
+
+
+class References:
+    """The references of one run."""
+
+    def __init__(self, models: Models, workloads: Sequence[WorkloadOffer], cells: Iterable[Cell]) -> None:
+        """Keep them with `models`, for those of `cells` whose work is large and of which there are several."""
+        self._models = models
+        self._large = {
+            (offer.name, work.name) for offer in workloads for work in offer.works if work.flops >= LEAST_FLOPS
+        }
+        self._needs = Counter(key for cell in cells if (key := self._key(cell)))
+        self._index = self._kept()
+
+    def artifact(self, cell: Cell) -> Artifact | None:
+        """Return the reference that `cell` is compared with, made when first needed; None: it computes its own."""
+        key = self._key(cell)
+        if not key or self._needs[key] < 2:
+            return None
+        if key not in self._index:
+            self._index[key] = self._make(cell)
+            try:
+                with complete_file(self._models.folder / INDEX_FILE) as temporary:
+                    temporary.write_text(json.dumps(self._index, indent=1) + "\n", encoding="utf-8")
+            except OSError:  # no room: it is made again by a resumed run
+                pass
+        return self._models.artifact(self._index[key]) if self._index[key] else None
+
+    def _key(self, cell: Cell) -> str:
+        """Return what decides a reference, for people too; empty: the cell has none that is worth keeping."""
+        is_small = (cell.workload, cell.size) not in self._large
+        if is_small or cell.batch or cell.track in OTHERS or cell.optimizer == FORWARD_ONLY:
+            return ""
+        formula = adam_of(cell.framework) if cell.optimizer == "adam" else cell.optimizer
+        return f"{cell.workload} {cell.size} {cell.optimizer} {cell.enlarged} {formula}" if formula else ""
+
+    def _make(self, cell: Cell) -> str:
+        """Return the digest of the reference's file; empty: it takes too long, or could not be written."""
+        try:
+            self._models.folder.mkdir(exist_ok=True)
+            ended = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "bench",
+                    "reference",
+                    str(self._models.folder.resolve()),
+                    *self._key(cell).split(),
+                ],
+                cwd=ROOT,
+                env={**variables.of_tools(os.environ), "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return ended.stdout.strip() if ended.returncode == 0 else ""
+
+    def _kept(self) -> dict[str, str]:
+        """Return what an earlier session of the run wrote; empty: nothing that can be read."""
+        try:
+            read = json.loads((self._models.folder / INDEX_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(key): str(name) for key, name in read.items()} if isinstance(read, dict) else {}
