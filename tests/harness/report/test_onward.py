@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from harness.plan.profiles import PROFILES
-from harness.report.onward import next_command, next_sentence
+from harness.report.onward import next_command, next_sentence, resume_command
 from harness.report.summary import summary
 from harness.report.tables.all import tables
+from harness.store.facts import MeasuredOn
 from tests.factories import record, run, run_facts
 
 
@@ -38,6 +39,14 @@ from tests.factories import record, run, run_facts
 )
 def test_the_command_has_the_same_selection(facts: dict[str, Any], expected: str) -> None:
     assert next_command(run_facts(**facts)) == expected
+
+
+def test_a_collected_run_goes_on_as_a_fleet() -> None:
+    facts = run_facts(profile="look", hosts=(MeasuredOn(host="a-1", task=1, first=1, last=2),))
+    blocks = PROFILES["default"].blocks
+    assert next_command(facts) == f"samestep fleet submit RUN.toml --profile default --blocks {blocks}"
+    assert next_sentence(facts).startswith(f"Go on with {blocks} blocks, with verdicts: samestep fleet submit")
+    assert resume_command(facts) == "samestep fleet status FOLDER --watch"
 
 
 def test_the_sentence_says_what_is_added() -> None:
