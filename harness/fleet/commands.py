@@ -32,7 +32,7 @@ def options(run: Callable[..., None]) -> Mapping[str, inspect.Parameter]:
     for name, option in inspect.signature(run).parameters.items():
         if name not in OF_ONE_HOST:
             kind, info = get_args(option.annotation)
-            optional = Annotated[kind | None, info]
+            optional = Annotated[kind | None, info]  # type: ignore[valid-type]  # known when it runs
             found[name] = option.replace(kind=inspect.Parameter.KEYWORD_ONLY, default=None, annotation=optional)
     return found
 
@@ -65,7 +65,10 @@ def submit(
     shared: Annotated[Path | None, typer.Option(help="A folder that all hosts see.")] = None,
     hosts: Annotated[
         list[str] | None,
-        typer.Option(help="A type of hosts, as 'h200 gres=gpu:h200:1 tasks=3'. Repeatable; instead of the file's."),
+        typer.Option(
+            metavar="TYPE",
+            help="A type of hosts, as 'h200 gres=gpu:h200:1 tasks=3'. Repeatable; instead of the file's.",
+        ),
     ] = None,
     time_limit: Annotated[int | None, typer.Option(help="Minutes of a task. [default: 240]")] = None,
     scratch: Annotated[str | None, typer.Option(help="Folder of a host for a task's files.")] = None,
