@@ -187,8 +187,9 @@ def adam_of(name: str, folder: Path = Path(__file__).parent) -> str:
         tree = ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return ""
-    for node in tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign))
+    for node in assigned:
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         if isinstance(target, ast.Name) and target.id == "ADAM" and isinstance(node.value, ast.Name):
             return node.value.id
     return ""

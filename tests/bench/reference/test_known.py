@@ -14,7 +14,7 @@ from bench.reference.workload import EPSILON_HAT, KINGMA_BA, Workload, frozen
 from bench.turns.artifacts import ArtifactError
 from bench.turns.turn import Artifact
 from bench.workloads import make
-from tests import factories
+from tests.bench.protocol.test_replicate import turn
 
 
 def mlp() -> Workload:
@@ -30,17 +30,17 @@ def written(folder: Path, capsys: pytest.CaptureFixture[str], times: int = 1) ->
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_it_is_what_the_replicate_would_compute(tmp_path: Path, capsys: pytest.CaptureFixture[str], times: int) -> None:
-    turn = replace(factories.turn(), reference=written(tmp_path, capsys, times))
+    given_turn = replace(turn(), reference=written(tmp_path, capsys, times))
     workload = inference.enlarged(mlp(), times) if times > 1 else mlp()
     own = reference(workload, EPSILON_HAT)
-    (given,) = known_references(turn, workload, EPSILON_HAT).items()
+    (given,) = known_references(given_turn, workload, EPSILON_HAT).items()
     assert given[0] == workload.steps == len(own.losses)
     assert given[1].losses == own.losses
     assert all(np.array_equal(given[1].parameters[name], own.parameters[name]) for name in workload.parameters)
 
 
 def test_it_is_taken_for_its_own_bytes_and_rule_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    turn = replace(factories.turn(), reference=written(tmp_path, capsys))
+    given_turn = replace(turn(), reference=written(tmp_path, capsys))
     moved = {name: frozen(array + 1e-3) for name, array in mlp().parameters.items()}
     others = [
         (mlp(), KINGMA_BA),
@@ -49,14 +49,14 @@ def test_it_is_taken_for_its_own_bytes_and_rule_alone(tmp_path: Path, capsys: py
         (make("mlp", size="tiny", optimizer="sgd"), EPSILON_HAT),
     ]
     for workload, formula in others:
-        assert not known_references(turn, workload, formula)
+        assert not known_references(given_turn, workload, formula)
 
 
 def test_bytes_that_were_changed_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     artifact = written(tmp_path, capsys)
     Path(artifact.path).write_bytes(b"other")
     with pytest.raises(ArtifactError, match="the file of the float64 reference was changed"):
-        known_references(replace(factories.turn(), reference=artifact), mlp(), EPSILON_HAT)
+        known_references(replace(turn(), reference=artifact), mlp(), EPSILON_HAT)
 
 
 def test_what_takes_minutes_is_not_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,8 @@ from tests import factories
 
 
 def cell(framework: str = "torch", **changes: Any) -> Cell:
-    return factories.cell(**{"framework": framework, "workload": "convnet", "size": "S", "optimizer": "adam"} | changes)
+    named: dict[str, Any] = {"framework": framework, "workload": "convnet", "size": "S", "optimizer": "adam"}
+    return factories.cell(**{**named, **changes})
 
 
 @pytest.fixture
