@@ -82,7 +82,8 @@ def test_a_program_beside_the_timeline_finds_the_line(framework: str, tmp_path: 
     environment = python_of(framework).parent.parent
     prepare = in_node if offer.program.startswith("//") else in_python
     command, variables = prepare(offer, environment, tmp_path)
-    own = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), **filled(dict(offer.environment), tmp_path)}
+    stated = {name: value for name, value, *_ in offer.environment}
+    own = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), **filled(stated, tmp_path)}
     done = subprocess.run(
         command, cwd=tmp_path, env={**variables, **own}, capture_output=True, text=True, check=False, timeout=500
     )

@@ -92,7 +92,8 @@ def test_a_wrong_intermediate_is_invalid_and_has_no_numbers(
     row = session.judged(program, OFFERS["numpy"], times, stops)
     assert (row.status, row.reason) == ("invalid", "product 3 of 5 is 25.0, not 24.0")
     (record,) = table.records([row])
-    assert record.every_ns is record.breakpoint is None
+    assert record.every_ns is None
+    assert record.breakpoint is None
     assert table.markdown([row])[-1] == "NumPy planted: invalid: product 3 of 5 is 25.0, not 24.0"
 
 

@@ -1,5 +1,6 @@
 """What `samestep loop` may have found: one program of each kind, with known figures."""
 
+import dataclasses
 from typing import Any, Final
 
 from harness.store.loops import LoopRecord, Loops
@@ -33,7 +34,5 @@ def looked(**changes: Any) -> Loops:
         loop_record("jax", "scan", status="skipped", reason="its lock is missing"),
     )
     programs = {"torch_eager": "def every(steps, x, w):\n    return '<b>'\n"}
-    return Loops(
-        **{"cpu": "A processor", "commit": "0123456789abcdef", "dirty": False, "rows": rows}
-        | {"programs": programs, **changes}
-    )
+    plain = Loops(cpu="A processor", commit="0123456789abcdef", dirty=False, rows=rows, programs=programs)
+    return dataclasses.replace(plain, **changes)

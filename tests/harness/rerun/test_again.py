@@ -12,6 +12,7 @@ from harness import session
 from harness.environments import checkout
 from harness.environments.variants import Resolved
 from harness.errors import SOME_FAILED, SelectionError, StoreError
+from harness.host import machine, processors
 from harness.plan.plan import make_plan
 from harness.plan.planner import planned_run
 from harness.plan.profiles import PROFILES
@@ -54,7 +55,7 @@ def test_a_variant_that_is_kept_needs_no_wheel_to_be_planned() -> None:
 
 def test_the_setting_is_that_of_the_run(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    usable = again.processors.all_cpus()
+    usable = processors.all_cpus()
     ran = facts(cpus=usable[-1:], threads=3, timeout_s=77.0, env=("A=1",), data=str(tmp_path / "data"), alternates=True)
     found = again.setting_of(ran, tmp_path / "before", tmp_path, 4)
     assert found == Setting(
@@ -75,7 +76,7 @@ def test_the_setting_is_that_of_the_run(tmp_path: Path) -> None:
     ("not_alternating", "expected"), [("--no-alternate was given", False), ("processes cannot be stopped", None)]
 )
 def test_turns_are_taken_as_they_were_asked_for(tmp_path: Path, not_alternating: str, expected: bool | None) -> None:
-    ran = facts(cpus=again.processors.all_cpus()[:1], not_alternating=not_alternating)
+    ran = facts(cpus=processors.all_cpus()[:1], not_alternating=not_alternating)
     assert again.setting_of(ran, tmp_path, tmp_path, None).alternate is expected
 
 
@@ -106,8 +107,8 @@ def code() -> tuple[tuple[str, str], ...]:
 
 @pytest.fixture
 def same_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again.machine, "host_facts", lambda device, cpus, gpu: facts().host)
-    monkeypatch.setattr(again.checkout, "commit", lambda: ("f" * 40, False))
+    monkeypatch.setattr(machine, "host_facts", lambda device, cpus, gpu: facts().host)
+    monkeypatch.setattr(checkout, "commit", lambda: ("f" * 40, False))
 
 
 @pytest.mark.usefixtures("same_host")
@@ -136,7 +137,7 @@ def test_another_commit_with_the_same_code_is_said_to_be_the_same() -> None:
 def test_another_host_and_another_profile_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = facts(code=code(), commit="f" * 40, settings=PROFILES["quick"].settings)
     other = dataclasses.replace(ran.host, cpu="Another processor")
-    monkeypatch.setattr(again.machine, "host_facts", lambda device, cpus, gpu: other)
+    monkeypatch.setattr(machine, "host_facts", lambda device, cpus, gpu: other)
     assert [*again.differences(ran)] == [
         "The profile default has other numbers than it had",
         "The host is not that of the run: the processor was A processor, it is Another processor",

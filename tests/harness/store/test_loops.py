@@ -29,7 +29,7 @@ def test_a_folder_may_have_none(tmp_path: Path) -> None:
         ("[]", "is damaged: "),
         (json.dumps({**WHOLE, "cpu": 3}), "is damaged: cpu: expected str, got int"),
         (json.dumps({**WHOLE, "speed": 3}), "is damaged: speed is not a field of this schema"),
-        (json.dumps({**WHOLE, "rows": [{**WHOLE["rows"][0], "every_ns": float("inf")}]}), "every_ns is not a finite"),  # type: ignore[index]
+        (json.dumps({**WHOLE, "rows": [{**WHOLE["rows"][0], "every_ns": float("inf")}]}), "every_ns is not a finite"),
     ],
     ids=["no JSON", "a list", "another type", "unknown", "infinite"],
 )
