@@ -14,7 +14,7 @@ from harness import session
 from harness.compare.compare import compare
 from harness.compare.sessions import same_session
 from harness.errors import OK, SOME_FAILED, StoreError
-from harness.fleet import code, split
+from harness.fleet import split
 from harness.fleet.attempts import MOST_ATTEMPTS
 from harness.fleet.collect import collect
 from harness.fleet.folder import FleetFolder
@@ -122,23 +122,6 @@ def test_what_the_cluster_does_not_begin_again_is_submitted_again(tmp_path: Path
     small.submit()
     assert small.watch() == OK
     assert any("submitting 1 again" in line for line in small.said)
-
-
-def test_what_is_lost_is_not_submitted_again_from_another_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = Small(tmp_path, weather=Weather(lost=0.4), hosts={"h200": 5}, requeue=False, seed=2)
-    fleet = dataclasses.replace(small.folder.fleet, code=(("bench/a.py", "0" * 64),))
-    small.folder.write("fleet.json", fleet)
-    small.folder = FleetFolder(small.folder.path)
-    small.submit()
-    monkeypatch.setattr(code, "of_checkout", lambda: (("bench/a.py", "1" * 64),))
-    assert small.watch() == SOME_FAILED
-    assert len(small.folder.submissions()) == 1
-    said = [line for line in small.said if "another samestep than the one that was submitted: bench/a.py" in line]
-    assert said
-    monkeypatch.setattr(code, "of_checkout", lambda: fleet.code)
-    assert small.watch() == OK
 
 
 def test_a_bad_host_is_left_out_after_two_failures(tmp_path: Path) -> None:
