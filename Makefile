@@ -53,9 +53,9 @@ test-frameworks-all: $(BIN)/.dev ## every mode and every planted fault of the re
 	$(BIN)/pytest -m frameworks $(IN_TWO) --durations 20
 
 test-engine: $(BIN)/.dev ## the tests that need a Docker engine
-	$(BIN)/pytest -m engine
+	$(BIN)/pytest -m "engine and not slurm"
 
-test-slurm: $(BIN)/.dev ## the tests of a fleet on a Slurm of two hosts, which they start here (as root)
+test-slurm: $(BIN)/.dev ## the tests of a fleet on a Slurm of two hosts, which they start here (as root); some need an engine
 	$(BIN)/pytest -m slurm --durations 10
 
 test-browser: $(BIN)/.dev ## the tests that look at the report in a Chromium

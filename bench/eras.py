@@ -38,13 +38,6 @@ ABSENT: Final = (
         why="there is no wheel older than 1.0.0, whose loop is the same",
     ),
     Absent(
-        title="CNTK 2.7",
-        era=2016,
-        period="war",
-        tried="the wheel for Python 3.6 with a stand-in for libmpi.so.12, compiled by gcc: it trains",
-        why="no package has the MPI that it is linked to, and a compiled stand-in is nothing that a lock can hold",
-    ),
-    Absent(
         title="Jittor",
         era=2020,
         period="today",

@@ -17,6 +17,7 @@ import typer
 from bench.catalogue import PERIODS, FrameworkError
 from bench.data import SIZES
 from bench.workloads import WorkloadError
+from harness.bisect import commands as bisect
 from harness.errors import OK, USAGE, SamestepError
 from harness.fleet import commands as fleet
 from harness.launchers.choose import AUTO, LAUNCHERS
@@ -40,9 +41,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(selftest.app, name="selftest")
-app.add_typer(fleet.app, name="fleet")
 app.command("loop")(loops.loop)
 app.command("rerun")(again.rerun)
+app.command("bisect")(bisect.bisect)
 
 
 Device = Annotated[str | None, typer.Option(help=f"{' or '.join(request.DEVICES)}. [default: cpu]")]
@@ -241,6 +242,9 @@ def run(
     raise typer.Exit(session.resume(resume, requested, setting) if resume else session.run(requested, setting))
 
 
+app.add_typer(fleet.app(run), name="fleet")
+
+
 @app.command()
 def build(
     frameworks: Annotated[
@@ -379,7 +383,7 @@ def _say(error: Exception) -> int:
     if os.environ.get(failures.WHOLE):
         traceback.print_exception(error)
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "it")
-    kept = " What was measured is kept; --resume goes on with it." if command == "run" else ""
+    kept = " What was measured is kept; --resume goes on with it." if command in ("run", "bisect") else ""
     print(f"samestep: {command} failed: {failures.sentence(error)}.{kept}", file=sys.stderr)
     return USAGE
 

@@ -44,6 +44,7 @@ class Job:
 
     run: ActiveRun
     launcher: Launcher
+    tables: bool  # print those of its report
 
 
 def run(requested: Request, setting: Setting) -> int:
@@ -62,10 +63,8 @@ def run(requested: Request, setting: Setting) -> int:
     jobs = []
     with checkout.snapshot() as code:
         varied = _varied(planned, setting, code)
-        of_variants = locks.by_variant(varied, code / locks.FOLDER)
-        wanted = choose.Wanted(
-            device=planned.device, code=code, python=setting.python, named=named, variants=of_variants
-        )
+        kept = locks.by_variant(varied, code / locks.FOLDER)
+        wanted = choose.Wanted(device=planned.device, code=code, python=setting.python, named=named, variants=kept)
         for launcher in [choose.launcher(name, wanted) for name in planned.launchers]:
             folder = create(setting.results, run_id if len(planned.launchers) == 1 else f"{run_id}-{launcher.name}")
             folder.lock()
@@ -74,7 +73,8 @@ def run(requested: Request, setting: Setting) -> int:
             locks.keep(code, facts, folder.path)
             folder.write_plan(plan)
             folder.write_facts(facts)
-            jobs.append(Job(ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings), launcher))
+            active = ActiveRun(folder=folder, plan=plan, facts=facts, settings=profile.settings)
+            jobs.append(Job(active, launcher, setting.tables))
             progress.say(
                 f"{folder.id}: {plan}, CPU set {_numbers(cpus)}, launcher {launcher.name}"
                 + (f", variables {' '.join(map(shlex.quote, named))}" if named else "")
@@ -134,7 +134,7 @@ def _resume(folder: RunFolder, requested: Request, setting: Setting, snapshot: P
     folder.write_facts(facts)
     progress.say(f"{folder.id}: {_done(records)} of {plan.replicates} replicates are done")
     run = ActiveRun(folder=folder, plan=plan, facts=facts, settings=settings, until=setting.blocks)
-    return _session([Job(run, launcher)])
+    return _session([Job(run, launcher, setting.tables)])
 
 
 def _gpu(launcher: str) -> str:
@@ -180,8 +180,7 @@ def _session(jobs: Sequence[Job]) -> int:
             job.launcher.close()
             job.run.folder.unlock()
     for job in jobs:
-        write.print_report(job.run.folder)
-        progress.say(_ended(job))
+        _show(job)
     print(f"samestep's own share of the wall time: {share:.1%}; the rest is the phases of the replicates")
     for page in filter(None, pages):
         print(f"Report: {page}")
@@ -213,6 +212,13 @@ def _report(folder: RunFolder) -> Path | None:
         why = str(error) if isinstance(error, StoreError) else f"The report failed: {failures.sentence(error)}."
         print(f"samestep: {why} The records are kept: {write.where(folder)}", file=sys.stderr)
         return None
+
+
+def _show(job: Job) -> None:
+    """Print the tables of a run that has ended, where they are wanted, and why it has."""
+    if job.tables:
+        write.print_report(job.run.folder)
+    progress.say(_ended(job))
 
 
 def _ended(job: Job) -> str:
@@ -274,7 +280,7 @@ def _loop(jobs: Sequence[Job], unprepared: Sequence[Mapping[str, str]]) -> Keybo
         Lane(run=job.run, launcher=job.launcher, unprepared=missing)
         for job, missing in zip(jobs, unprepared, strict=True)
     ]
-    reports = [Interim(job.run.folder, show.say if len(jobs) == 1 else None) for job in jobs]
+    reports = [Interim(job.run.folder, show.say if job.tables and len(jobs) == 1 else None) for job in jobs]
 
     def after_group() -> None:
         for report in reports:
@@ -317,10 +323,7 @@ def _verdict(records: tuple[Record, ...]) -> int:
     bad = bad_cells(records)
     if not bad:
         return OK
-    print(
-        f"{len(bad)} of the cells have no valid result, or lost a replicate:",
-        file=sys.stderr,
-    )
+    print(f"{len(bad)} of the cells have no valid result, or lost a replicate:", file=sys.stderr)
     for cell in bad:
         reason = next(
             record.reason for record in records if record.cell == cell and record.status not in ("ok", "skipped")

@@ -66,7 +66,7 @@ programs() {
 
 # Everything in the lock that the layers below do not hold yet.
 packages() {
-    lock=$(echo /opt/locks/"$1".*txt)
+    for lock in /opt/locks/"$1".txt /opt/locks/"$1".*-py*.txt; do [ ! -e "$lock" ] || break; done # not the guest's
     set -- --cache-dir /root/.cache/pip -r "$lock"
     # PyTorch's builds without CUDA are on PyTorch's own page only.
     if grep -q '^torch==.*+cpu' "$lock" && [ -z "$(find /wheelhouse -name 'torch-*+cpu-*.whl')" ]; then
@@ -124,7 +124,12 @@ guest_by_uv() {
     lock=$1 && shift
     sed -n '/^\(setuptools\|wheel\)==/,/[^\\]$/p' "$lock" >/tmp/builders.txt # packages without a wheel are built by these
     [ ! -s /tmp/builders.txt ] || /tmp/uv/bin/uv "$@" --no-build -r /tmp/builders.txt
-    /tmp/uv/bin/uv "$@" --no-build-isolation --compile-bytecode -r "$lock"
+    if [ "$wanted" = 3.6 ]; then # for which uv cannot compile
+        /tmp/uv/bin/uv "$@" --no-build-isolation -r "$lock"
+        /opt/venv/guest/bin/python -m compileall -q /opt/venv/guest/lib || true
+    else
+        /tmp/uv/bin/uv "$@" --no-build-isolation --compile-bytecode -r "$lock"
+    fi
     rm -rf /tmp/uv /tmp/*.txt
 }
 

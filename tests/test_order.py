@@ -28,7 +28,7 @@ STDLIB_ONLY = (
 FLOORS = (
     ("__main__", "entry"),
     ("cli",),
-    ("fleet", "rerun"),
+    ("fleet", "rerun", "bisect"),
     ("commands", "session", "peers"),
     ("publish",),
     ("selftest", "standalone", "compare", "doctor", "loops"),

@@ -6,6 +6,7 @@ interpreter of its own (`harness.environments.guests`).
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +25,19 @@ def start(program: str, name: str, environment: Path = Path(sys.prefix)) -> Gues
     Raises:
         GuestError: there is no interpreter, or the guest does not start.
     """
-    folder = environment / FOLDER
-    python = folder / "bin" / "python"
-    if not python.exists():
+    if not (environment / FOLDER / "bin" / "python").exists():
         raise GuestError(f"{name} has no interpreter at {FOLDER}/bin/python in its environment")
+    command, variables = python(environment)
+    return Guest((*command, str(PROGRAMS / SERVER), program), name, variables)
+
+
+def python(environment: Path) -> tuple[Sequence[str], dict[str, str]]:
+    """Return the command of the older Python in `environment`, and the variables that it is started with."""
+    folder = environment / FOLDER
     # unbuffered: what a guest prints as it dies are its last words
-    options, variables = ["-u"], {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
+    command = [str(folder / "bin" / "python"), "-u"]
+    variables = {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
     if not (folder / "pyvenv.cfg").is_file():  # a Python without venv: nothing of the interpreter's own packages
-        options += ["-S", "-s"]
+        command += ["-S", "-s"]
         variables["PYTHONPATH"] = os.pathsep.join(map(str, folder.glob("lib/python*/site-packages")))
-    return Guest((str(python), *options, str(PROGRAMS / SERVER), program), name, variables)
+    return command, variables

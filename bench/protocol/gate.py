@@ -41,10 +41,13 @@ class Gate:
     initial: Mapping[str, NDArray[np.float32]]  # parameters as read back after the build
     references: dict[int, Trajectory] = dataclasses.field(default_factory=dict)  # by updates; each is needed twice
 
-    @property
-    def starts_with_all(self) -> bool:
-        """Whether its start is all that it trains, so that one run of it serves for both."""
-        return self.workload.steps <= START_STEPS
+    def before_timing(self, *, whole: bool) -> tuple[Accuracy, Accuracy | None]:
+        """Run its start and, if `whole`, all of it: the same run, where the start is all. Raises as `whole`."""
+        when = "before timing"
+        if whole and self.workload.steps <= START_STEPS:
+            run = self.whole(when)
+            return run, run
+        return self.start(when), self.whole(when) if whole else None
 
     def whole(self, when: str) -> Accuracy:
         """Train all steps from the initial parameters, or infer once; return the comparison.

@@ -245,12 +245,11 @@ class Replicate:
             if isinstance(step, Skip):
                 return step.reason
             self.note("build", framework)
-            rule = workload.formula(framework.ADAM)
             gate = Gate(
                 framework=framework,
                 workload=workload,
-                formula=rule,
-                references=known_references(self.turn, workload, rule),
+                formula=workload.formula(framework.ADAM),
+                references=known_references(self.turn, workload, workload.formula(framework.ADAM)),
                 step=step,
                 precision=PRECISIONS[cell.precision],
                 initial=step.parameters(),
@@ -266,10 +265,8 @@ class Replicate:
                 self.settling_ns = settling(RoundTimer(framework, step, self.clock), self.cpu_clock)
                 self.trained = framework.memory()
         with phase("check"):
-            is_whole = whole and gate.starts_with_all
-            self.start = gate.whole("before timing") if is_whole else gate.start("before timing")
-            if whole:
-                whole_run = self.start if is_whole else gate.whole("before timing")
+            self.start, whole_run = gate.before_timing(whole=whole)
+            if whole_run:
                 self.accuracy = dataclasses.replace(whole_run, fingerprint=self.start.fingerprint)
         return gate
 

@@ -15,6 +15,8 @@ from typing import Final
 MACHINE: Final = (
     "PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
 )  # fmt: skip
+# What a container is made with: a process that a worker starts in it has the same variables as one that it is made for.
+OF_A_CONTAINER: Final = ("NVIDIA_REQUIRE_CUDA", "PYTHONDONTWRITEBYTECODE")
 FIXED: Final[Mapping[str, str]] = {
     "LC_ALL": "C.UTF-8",
     "PYTHONNOUSERSITE": "1",
@@ -57,7 +59,8 @@ def measured(
         in_image: `inherited` are those of a container's image, which has its libraries where it says.
         kernels: where CUDA's driver keeps what it compiles; empty: in HOME.
     """
-    kept = {name: inherited[name] for name in MACHINE if name in inherited}
+    names = (*MACHINE, *(OF_A_CONTAINER if in_image else ()))
+    kept = {name: inherited[name] for name in names if name in inherited}
     if kernels:
         kept[KERNELS] = kernels
     kept["PATH"] = _absolute(inherited.get("PATH", "")) or os.defpath

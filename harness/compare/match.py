@@ -162,12 +162,18 @@ def _shared(a: Choice, b: Choice) -> tuple[str, ...]:
 
     Of two variants of one framework that is the variant.
     """
-    differ = {field for field in a.fields.keys() & b.fields.keys() if a.fields[field] != b.fields[field]}
+    differ = {field for field in FIELDS if _chosen_differently(field, a, b)}
     if "framework" in differ:
         differ.add("variant")
         names_a, names_b = (set(map(specs.framework, choice.fields["framework"])) for choice in (a, b))
         differ -= {"framework"} if names_a == names_b else set()
     return tuple(field for field in FIELDS if field not in differ)
+
+
+def _chosen_differently(field: str, a: Choice, b: Choice) -> bool:
+    if field == "scaling" and ("0",) in (a.fields.get("ranks"), b.fields.get("ranks")):  # a plain step has none
+        return _chosen_differently("ranks", a, b)
+    return field in a.fields and field in b.fields and a.fields[field] != b.fields[field]
 
 
 def _by_key(side: Side, shared: Sequence[str]) -> Mapping[Key, StepRow]:

@@ -102,6 +102,8 @@ def _files(dist_info: Path, site: Path, made_s: float) -> Iterator[str]:
         name = quoted[1:-1].replace('""', '"') if quoted.startswith('"') else quoted
         if not size.isdigit() or BYTECODE in name:  # compiled here, also where a wheel brought its own; the list itself
             continue
+        if name == f"{dist_info.name}/WHEEL":  # nothing reads it later, and CNTK's is not the one in its list
+            continue
         path = site / name
         try:
             status = path.stat()

@@ -30,6 +30,7 @@ Find = Callable[[str], Path]  # an interpreter of a version, such as "3.7"; rais
 BUILDERS: Final = ("setuptools", "wheel")
 WHEELS_FOR: Final = "x86_64-manylinux_2_28"
 OLDEST_FOR_UV: Final = (3, 6)
+OLDEST_COMPILED_BY_UV: Final = (3, 7)
 # What Python 2.7's wheels are for.
 OF_2_7: Final = (
     "--python-version", "2.7", "--implementation", "cp", "--abi", "cp27mu", "--abi", "none",
@@ -126,7 +127,11 @@ def pip(arguments: Sequence[str]) -> str:
 
 
 def _is_for_uv(wanted: str) -> bool:
-    return tuple(map(int, wanted.split("."))) >= OLDEST_FOR_UV
+    return _number(wanted) >= OLDEST_FOR_UV
+
+
+def _number(version_: str) -> tuple[int, ...]:
+    return tuple(map(int, version_.split(".")))
 
 
 def _with_uv(lock: Path, python: Path, run_uv: RunUv) -> None:
@@ -140,7 +145,13 @@ def _with_uv(lock: Path, python: Path, run_uv: RunUv) -> None:
             run_uv(*install_, "--no-build", "--requirements", str(first))
     sources = "--no-build-isolation" if builders else "--no-build"
     # Compiled here, so that no replicate's import has to compile.
-    run_uv(*install_, sources, "--compile-bytecode", "--requirements", str(lock))
+    if _number(version(lock)) >= OLDEST_COMPILED_BY_UV:
+        run_uv(*install_, sources, "--compile-bytecode", "--requirements", str(lock))
+    else:
+        run_uv(*install_, sources, "--requirements", str(lock))
+        subprocess.run(
+            [python, "-m", "compileall", "-q", python.parent.parent / "lib"], capture_output=True, check=False
+        )
 
 
 def _with_pip(lock: Path, folder: Path, python: Path, run_pip: RunPip) -> None:

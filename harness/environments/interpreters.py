@@ -53,9 +53,10 @@ def find(version: str, environ: Mapping[str, str] = os.environ, output: Output =
         answer = output([str(candidate), *probe]).splitlines()
         if answer[:2] == ["cpython", version]:
             return Path(answer[2])  # not the candidate: it may be a shim, whose Python depends on the directory
+    by_uv = "" if version.startswith("2.") else f"uv python install {version}, "  # which knows no Python 2
     raise SetupError(
         f"Python {version} is needed for the locked environments and was not found on PATH, in pyenv or through uv; "
-        f"install it (pyenv install {version}, uv python install {version}, or the system's package python{version})"
+        f"install it (pyenv install {version}, {by_uv}or the system's package python{version})"
     )
 
 

@@ -106,7 +106,8 @@ class Environments:
             digest = locks.digest(lock, *npm.files(self._locked_in, owner), *guests.files(self._locked_in, owner))
         except OSError as error:
             remedy = shell.command("make", "-C", self._root, "lock")
-            raise SetupError(f"{framework} has no lock file {lock.name} in images/locks: {remedy}") from error
+            name = Path(error.filename or lock).name
+            raise SetupError(f"{framework} has no lock file {name} in images/locks: {remedy}") from error
         python = locks.python_of(lock).replace(".", "")
         return self._root / FOLDER / f"{owner}-{self._device}-py{python}-{digest}"
 

@@ -2,7 +2,9 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SelectionError
 from harness.fleet import collect as collecting
@@ -22,9 +24,9 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def submit(file: Path, *, detach: bool) -> int:
-    """Submit what a file asks for, and watch it; return the exit code."""
-    folder = submitting.submit(request.read(file), Slurm, say)
+def submit(file: Path | None, typed: Mapping[str, Any], *, detach: bool) -> int:
+    """Submit what a file asks for, and what was typed beside it, and watch it; return the exit code."""
+    folder = submitting.submit(request.read(file, typed), Slurm, say)
     if detach:
         say(_onward(folder, "status", "--watch"))
         return OK

@@ -52,8 +52,9 @@ class Fleet:
     time_limit_min: int
     requeue: bool
     scratch: str
-    code: tuple[tuple[str, str], ...]  # (file, SHA-256) of what the tasks run, and of the locks
+    code: tuple[tuple[str, str], ...]  # (file, SHA-256) of what the tasks run, and of the locks; empty: not known
     tasks: tuple[Task, ...]
+    runner: str = ""  # words of a command that runs a task's words; empty: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,12 @@ framework = "torch,jax"
 [[hosts]]                     one table for each type
 name = "h200"
 gres = "gpu:h200:1"
+
+What is typed on the command line beside it, or instead of it, becomes the same data and wins over the file's.
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -58,35 +61,57 @@ class FleetRequest:
     time_limit_min: int = 240
     requeue: bool = True
     scratch: str = ""  # folder of a host for a task's files; empty: the one for temporary files
+    runner: str = ""  # words of a command that runs a task's words, as in a container; empty: the task runs as it is
 
 
-def read(path: Path) -> FleetRequest:
-    """Return what the file asks for.
+def read(path: Path | None, typed: Mapping[str, Any] | None = None) -> FleetRequest:
+    """Return what the file asks for, and what was typed beside it or, with None, instead of it.
+
+    Args:
+        path: RUN.toml.
+        typed: data as the file has them; each wins over the file's, and the hosts over all of the file's.
 
     Raises:
-        SelectionError: it cannot be read, or has an unknown name or a wrong value.
+        SelectionError: the file cannot be read, or there is an unknown name or a wrong value.
     """
+    typed = typed or {}
+    data = _data(path) if path else {}
+    whole = {**data, **typed}
+    if typed.get("run") and isinstance(data.get("run", {}), dict):
+        whole["run"] = {**data.get("run", {}), **typed["run"]}
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parsed(whole)
+    except SelectionError as error:
+        beside = ", with what was typed beside it" if typed else ""
+        raise SelectionError(f"{path}{beside}: {error}" if path else str(error)) from error
+
+
+def _data(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError) as error:
         raise SelectionError(f"{path} cannot be read: {explained(error)}.") from error
     except tomllib.TOMLDecodeError as error:
         raise SelectionError(f"{path} is not TOML: {error}.") from error
-    try:
-        return parsed(data)
-    except SelectionError as error:
-        raise SelectionError(f"{path}: {error}") from error
+
+
+def host_table(typed: str) -> dict[str, Any]:
+    """Return a type of hosts as it was typed, such as "h200 gres=gpu:h200:1 tasks=3", as a table of the file."""
+    name, *words = typed.split() or [""]
+    pairs = (word.partition("=") for word in words)
+    table = {key: int(value) if key == "tasks" and value.isdecimal() else value for key, _, value in pairs}
+    return {"name": name, **table}
 
 
 def parsed(data: Mapping[str, Any]) -> FleetRequest:
     """Return the request in the data of RUN.toml; raises SelectionError."""
-    top = {"shared": str, "time_limit": int, "requeue": bool, "scratch": str, "run": dict, "hosts": list}
+    top = {"shared": str, "time_limit": int, "requeue": bool, "scratch": str, "runner": str, "run": dict, "hosts": list}
     _require("", data, top)
     if not data.get("shared"):
-        raise SelectionError("It has no shared folder: shared = the path of one that all hosts see.")
+        raise SelectionError("No shared folder is named: shared = the path of one that all hosts see, or --shared.")
     types = tuple(_host_type(table) for table in data.get("hosts", ()))
     if not types:
-        raise SelectionError("It has no [[hosts]]: a table for each type of hosts, with its name.")
+        raise SelectionError("No hosts are named: a table [[hosts]] for each type, or --hosts 'NAME gres=…'.")
     if len({each.name for each in types}) < len(types):
         raise SelectionError("Two [[hosts]] have one name.")
     minutes = data.get("time_limit", 240)
@@ -101,6 +126,7 @@ def parsed(data: Mapping[str, Any]) -> FleetRequest:
         time_limit_min=minutes,
         requeue=data.get("requeue", True),
         scratch=data.get("scratch", ""),
+        runner=_runner(data.get("runner", "")),
     )
 
 
@@ -124,6 +150,17 @@ def run_of(options: tuple[tuple[str, str], ...]) -> tuple[Request, Setting]:
         data=Path(given["data"]) if "data" in given else None,
     )
     return requested, setting
+
+
+def _runner(text: str) -> str:
+    """Return the words of a command, as a shell would read them; raises SelectionError."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise SelectionError(f"runner = {text!r} cannot be read as the words of a command: {error}.") from error
+    if text and not words:
+        raise SelectionError("runner has no words: leave it out, or give the command that runs a task.")
+    return shlex.join(words)
 
 
 def _host_type(table: Any) -> HostType:

@@ -1,5 +1,7 @@
 """The seam between a fleet and what gives it hosts: submit an array of tasks, ask for their states, cancel them.
 
+Before that an idle host of each type is asked what it sees, where there is one.
+
 A scheduler knows an array by the name that we gave it, not by a number of its own. So nothing is lost when we are
 killed between its answer and our note of it.
 """
@@ -45,6 +47,10 @@ class Scheduler(Protocol):
 
     def require(self, host_types: Collection[HostType]) -> None:
         """Raise SetupError where there is no such scheduler here, SelectionError where it has no such hosts."""
+        ...
+
+    def ask(self, host_type: HostType, line: str) -> str | None:
+        """Return what a line of a shell prints on a host of a type that is idle now; None: it ran on none."""
         ...
 
     def submit(self, array: Array) -> None:

@@ -98,6 +98,10 @@ class Simulated:
         if missing := [kind.name for kind in host_types if kind.name not in self._free]:
             raise SelectionError(f"No host is a {missing[0]}.")
 
+    def ask(self, host_type: HostType, line: str) -> str | None:
+        """Return None: nothing can run on a host that is not there."""
+        return None
+
     def submit(self, array: Array) -> None:
         """Take an array; raises SetupError where all hosts of its type are excluded."""
         kind = array.host_type.name

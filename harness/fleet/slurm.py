@@ -5,6 +5,7 @@ known from the run's folder. Its plain output is the same in every release; that
 once in five seconds, whoever looks: the answer is kept in the run's folder.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ EVERY_S: Final = 5.0  # between two questions
 ANSWER: Final = ".squeue"  # file of the last answer
 SECONDS: Final = 60.0  # that a command of Slurm may take
 WARNED_S: Final = 60  # before the time limit the task is told to end
+IDLE_S: Final = 5  # that an idle host may need to answer a question before anything is submitted
 FORMAT: Final = "%K|%T|%N|%r|%j"  # index in the array, state, host, reason, name: a name has no "|", and is the last
 WAITING: Final = ("PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
 RUNNING: Final = ("RUNNING", "COMPLETING", "STAGE_OUT", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING")
@@ -31,6 +33,7 @@ NO_REASON: Final = ("", "None")
 FEATURE: Final = re.compile(r"[A-Za-z0-9_.:=-]+")
 NO_SLURM: Final = "There is no Slurm here ({} is not found): log in where jobs are submitted."
 PROGRAMS: Final = ("sbatch", "squeue", "scancel", "sinfo")
+SAME: Final = ("ACCOUNT", "CLUSTERS", "PARTITION", "QOS", "RESERVATION")  # of SBATCH_… that srun calls SLURM_…
 
 
 class Slurm:
@@ -49,6 +52,17 @@ class Slurm:
         hosts = [tuple(field.strip() for field in row) for row in rows if len(row) == 4]
         for each in host_types:
             _require_hosts(each, hosts)
+
+    def ask(self, host_type: HostType, line: str) -> str | None:
+        """Return what a line of a shell prints on a host that is idle now; None: none is, or this is a job already."""
+        if "SLURM_JOB_ID" in os.environ:  # srun would ask the host of that job
+            return None
+        given = {f"SLURM_{name}": os.environ[f"SBATCH_{name}"] for name in SAME if os.environ.get(f"SBATCH_{name}")}
+        words = ["--quiet", f"--immediate={IDLE_S}", "--nodes=1", "--ntasks=1", "--time=1", "--job-name=samestep-asks"]
+        try:
+            return _run("srun", *words, *_wanted(host_type), "sh", "-c", line, more=given)
+        except SetupError:  # whatever it is, the tasks find it
+            return None
 
     def submit(self, array: Array) -> None:
         """Hand over an array; raises SetupError when it is refused."""
@@ -102,10 +116,15 @@ def submission(array: Array) -> list[str]:
         f"--output={array.logs}/%x-%a.log",
         "--open-mode=append",
     ]
-    given = {"partition": kind.partition, "gres": kind.gres, "constraint": kind.constraint}
-    words += [f"--{name}={value}" for name, value in given.items() if value]
+    words += _wanted(kind)
     words += [f"--exclude={','.join(array.excluded)}"] if array.excluded else []
     return [*words, str(array.script), *array.arguments]
+
+
+def _wanted(kind: HostType) -> list[str]:
+    """Return the options that ask for a host of a type."""
+    given = {"partition": kind.partition, "gres": kind.gres, "constraint": kind.constraint}
+    return [f"--{name}={value}" for name, value in given.items() if value]
 
 
 def states(answer: str) -> Mapping[Place, State]:
@@ -157,11 +176,12 @@ def _resources(text: str) -> list[str]:
     return [":".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
-def _run(*words: str) -> str:
-    """Run a command of Slurm; return what it printed; raises SetupError."""
+def _run(*words: str, more: Mapping[str, str] | None = None) -> str:
+    """Run a command of Slurm, with `more` variables; return what it printed; raises SetupError."""
     try:
         done = subprocess.run(
             words,
+            env={**os.environ, **(more or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -170,9 +190,7 @@ def _run(*words: str) -> str:
             check=False,
         )
     except FileNotFoundError as error:
-        raise SetupError(
-            f"There is no Slurm here ({words[0]} is not found): log in where jobs are submitted."
-        ) from error
+        raise SetupError(NO_SLURM.format(words[0])) from error
     except subprocess.TimeoutExpired as error:
         raise SetupError(
             f"Slurm does not answer ({words[0]} took {SECONDS:.0f} s): see whether `sinfo` works."

@@ -37,14 +37,15 @@ def submit(asked: FleetRequest, scheduler_for: Callable[[Path], Scheduler], say:
 
     Raises:
         SelectionError: an unknown name, or no host of a type; nothing was submitted.
-        SetupError: there is no scheduler, or it refuses; nothing stays submitted.
+        SetupError: there is no scheduler, or it refuses, or a host has another samestep; nothing stays submitted.
         StoreError: the shared folder cannot be written; nothing was submitted.
     """
     scheduler_for(asked.shared).require(asked.host_types)
     _require_folder(asked.shared)
     fleet = planned(asked, say)
+    _require_same_code(fleet, scheduler_for(asked.shared))
     folder = FleetFolder(asked.shared / fleet.id)
-    folder.create(fleet, script(folder.path))
+    folder.create(fleet, script(folder.path, asked.runner))
     scheduler = scheduler_for(folder.path)
     say(f"{fleet.id}: {count(len(fleet.tasks), 'task')} on {count(len(fleet.host_types), 'type')} of hosts")
     try:
@@ -77,6 +78,7 @@ def planned(asked: FleetRequest, say: Say) -> Fleet:
         scratch=asked.scratch,
         code=code.of_checkout(),
         tasks=tuple(split.tasks(whole, requested, asked.host_types, blocks)),
+        runner=asked.runner,
     )
 
 
@@ -120,24 +122,33 @@ def hand_over(
             raise
 
 
-def script(folder: Path) -> str:
+def script(folder: Path, runner: str = "") -> str:
     """Return the batch script of a task: the samestep of the same checkout, which takes its place and its signals.
 
-    Variables of Python that were set where it was submitted would change the interpreter.
+    A runner comes before it; where that is a container, only what is in there sees the checkout and its interpreter.
     """
-    python = shell.quoted(sys.executable)
-    return "\n".join(
-        (
-            "#!/bin/bash",
-            "unset PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONINSPECT PYTHONWARNINGS",
-            f"cd {shell.quoted(checkout.ROOT)} && [ -x {python} ] || {{",
+    python, root = shell.quoted(sys.executable), shell.quoted(checkout.ROOT)
+    task = f'{python} -m harness.cli fleet task {shell.quoted(folder)} "$1" "$SLURM_ARRAY_TASK_ID"'
+    lines = ["#!/bin/bash", code.UNSET]
+    if runner:
+        lines.append(f'exec {runner} sh -c \'cd "$1" && shift && exec "$@"\' sh {root} {task}')
+    else:
+        lines += [
+            f"cd {root} && [ -x {python} ] || {{",
             '  echo "samestep: this host does not see the checkout or its interpreter" >&2',
             f"  exit {BAD_HOST}",
             "}",
-            f'exec {python} -m harness.cli fleet task {shell.quoted(folder)} "$1" "$SLURM_ARRAY_TASK_ID"',
-            "",
-        )
-    )
+            f"exec {task}",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _require_same_code(fleet: Fleet, scheduler: Scheduler) -> None:
+    """Raise SetupError where an idle host has another samestep; with a runner only the task can see it."""
+    for kind in () if fleet.runner else fleet.host_types:
+        answer = scheduler.ask(kind, code.question())
+        if answer is not None:
+            code.require_same_there(kind.name, answer, fleet.code)
 
 
 def _host_type(fleet: Fleet, task: int) -> HostType:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from harness.errors import OK, SOME_FAILED, SetupError
+from harness.fleet import code
 from harness.fleet.folder import FleetFolder
 from harness.fleet.scheduler import Scheduler
 from harness.fleet.status import Standing, standing
@@ -88,10 +89,12 @@ def _again(
             by_type.setdefault(state.task.host_type, []).append(state.task.number)
     for kind, tasks in by_type.items():
         without = f", without {', '.join(now.excluded)}" if now.excluded else ""
-        say(f"{kind}: submitting {len(tasks)} again{without}")
         try:
+            if folder.fleet.code:
+                code.require_same(folder.fleet.code)
+            say(f"{kind}: submitting {len(tasks)} again{without}")
             hand_over(folder, scheduler, tasks, now.excluded, clock)
-        except SetupError as error:
+        except (SetupError, code.OtherCodeError) as error:
             say(str(error))
             refused.update(dict.fromkeys(tasks, str(error)))
 

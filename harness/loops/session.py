@@ -1,5 +1,6 @@
 """`samestep loop`: run the programs, hold their products to the truth, show the table."""
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.catalogue import PERIODS, FrameworkOffer, catalogue, programs_missing
+from bench.records.record import Status
 from harness.environments import checkout
 from harness.environments.venvs import Environments
 from harness.errors import OK, SOME_FAILED, SelectionError, SetupError
@@ -18,7 +20,10 @@ from harness.loops.table import Row
 from harness.loops.truth import LOOKED_INTO, LOOPS, Stops, cost, fault, faults_of_times
 from harness.plan import selection
 from harness.plan.selection import ALL
+from harness.report.write import remake
 from harness.run import progress
+from harness.store.folder import RUN_FILE, RunFolder
+from harness.store.loops import FILE, NAME, Loops
 
 KIND: Final = "framework with a loop"
 
@@ -66,23 +71,35 @@ def main(*, framework: str | None, era: str | None, output: Path | None) -> int:
     lines = [f"{cpu}, one thread", "", *table.markdown(rows)]
     print("\n".join(["", *lines]))
     if output is not None:
-        commit, dirty = checkout.commit()
-        facts = {"cpu": cpu, "commit": commit, "dirty": dirty}
-        whole = {**facts, "rows": table.records(rows), "told": told}
-        (output / f"{table.NAME}.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
-        (output / f"{table.NAME}.csv").write_text(table.as_csv(rows), encoding="utf-8")
-        (output / f"{table.NAME}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-        print(f"\nWritten: {output / table.NAME}.md, .csv, .json")
+        _write(output, cpu, [program for program, _ in taken], rows, told, lines)
     return SOME_FAILED if any(row.status != "ok" for row in rows) else OK
+
+
+def _write(
+    output: Path, cpu: str, taken: Sequence[Program], rows: Sequence[Row], told: Mapping[str, Any], lines: Sequence[str]
+) -> None:
+    """Write the table and all that was timed into a folder; say where, and how it gets into the page of a run."""
+    commit, dirty = checkout.commit()
+    sources = {program.path.stem: program.path.read_text(encoding="utf-8") for program in taken}
+    found = Loops(cpu=cpu, commit=commit, dirty=dirty, rows=tuple(table.records(rows)), programs=sources)
+    whole = {**dataclasses.asdict(found), "told": told}
+    (output / f"{NAME}.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (output / f"{NAME}.csv").write_text(table.as_csv(rows), encoding="utf-8")
+    (output / FILE).write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    print(f"\nWritten: {output / NAME}.md, .csv, .json")
+    if (output / RUN_FILE).is_file():
+        print(f"This puts it into the page of the run: {remake(RunFolder(output))}")
 
 
 def measured(
     program: Program, offer: FrameworkOffer, environments: Environments, lacking: str
 ) -> tuple[Row, Mapping[str, Any]]:
     """Return the row of a program, and what it told; `lacking`: why its environment is missing, or empty."""
+    if lacking:
+        return _row(program, offer, "failed", lacking), {}
     is_concerned = not offer.program_modes or program.form in offer.program_modes
-    if lacking := lacking or (programs_missing(offer) if is_concerned else ""):
-        return _row(program, offer, "skipped", lacking), {}
+    if is_concerned and (missing := programs_missing(offer)):
+        return _row(program, offer, "skipped", missing), {}
     try:
         python = interpreter(offer, environments)
         with tempfile.TemporaryDirectory(prefix="samestep-loop-", dir=scratch.quietly()) as name:
@@ -115,5 +132,5 @@ def judged(program: Program, offer: FrameworkOffer, times: Mapping[str, Any], st
     )
 
 
-def _row(program: Program, offer: FrameworkOffer, status: str, reason: str) -> Row:
+def _row(program: Program, offer: FrameworkOffer, status: Status, reason: str) -> Row:
     return Row(program=program, title=offer.title, era=offer.era, status=status, reason=reason)

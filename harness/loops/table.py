@@ -1,16 +1,16 @@
 """The table of the loop: as Markdown for people, as CSV and JSON with a row for each number of steps."""
 
 import csv
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from bench.records.record import Status
 from harness import format
 from harness.loops.programs import Program
-from harness.loops.truth import FULL, LOOPS, Cost, Stops
-
-NAME: Final = "loop"
+from harness.loops.truth import LOOPS, Cost, Stops
+from harness.store.loops import FULL, LoopRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Row:
     program: Program
     title: str  # of the framework
     era: int
-    status: str  # ok, invalid, failed or skipped
+    status: Status  # ok, invalid, failed or skipped
     reason: str = ""  # empty when it is ok
     python: str = ""
     version: str = ""
@@ -61,44 +61,44 @@ def _cost(cost: Cost | None) -> str:
     return f"{format.significant(cost.every_ns / 1e3)} | {cost.ratio:.2f} ({cost.low:.2f} to {cost.high:.2f})"
 
 
-def records(rows: Sequence[Row]) -> list[dict[str, format.Value]]:
+def records(rows: Sequence[Row]) -> list[LoopRecord]:
     """Return a record for each program and number of steps; one that has none has empty numbers and a reason."""
     return [_record(row, cost) for row in rows for cost in row.costs or (None,)]
 
 
-def _record(row: Row, cost: Cost | None) -> dict[str, format.Value]:
+def _record(row: Row, cost: Cost | None) -> LoopRecord:
     stops = row.stops
-    return {
-        "framework": row.program.framework,
-        "form": row.program.form,
-        "era": row.era or None,
-        "version": row.version or None,
-        "python": row.python or None,
-        "steps": cost.steps if cost else None,
-        "every_ns": cost.every_ns if cost else None,
-        "last_ns": cost.last_ns if cost else None,
-        "every_vs_last": cost.ratio if cost else None,
-        "every_vs_last_low": cost.low if cost else None,
-        "every_vs_last_high": cost.high if cost else None,
-        "cpu_share": cost.cpu_share if cost else None,
-        "every_first_ns": cost.every_first_ns if cost else None,
-        "last_first_ns": cost.last_first_ns if cost else None,
-        "every_lines": row.program.every_lines,
-        "last_lines": row.program.last_lines,
-        "breakpoint": stops.words if stops else None,
-        "stops_in_first_call": stops.first if stops else None,
-        "stops_in_later_call": stops.later if stops else None,
-        "steps_of_stops": stops.steps if stops else None,
-        "status": row.status,
-        "reason": row.reason or None,
-    }
+    return LoopRecord(
+        framework=row.program.framework,
+        form=row.program.form,
+        era=row.era or None,
+        version=row.version or None,
+        python=row.python or None,
+        steps=cost.steps if cost else None,
+        every_ns=cost.every_ns if cost else None,
+        last_ns=cost.last_ns if cost else None,
+        every_vs_last=cost.ratio if cost else None,
+        every_vs_last_low=cost.low if cost else None,
+        every_vs_last_high=cost.high if cost else None,
+        cpu_share=cost.cpu_share if cost else None,
+        every_first_ns=cost.every_first_ns if cost else None,
+        last_first_ns=cost.last_first_ns if cost else None,
+        every_lines=row.program.every_lines,
+        last_lines=row.program.last_lines,
+        breakpoint=stops.words if stops else None,
+        stops_in_first_call=stops.first if stops else None,
+        stops_in_later_call=stops.later if stops else None,
+        steps_of_stops=stops.steps if stops else None,
+        status=row.status,
+        reason=row.reason or None,
+        title=row.title,
+    )
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """Return the records as CSV."""
     text = io.StringIO()
-    kept = records(rows)
-    writer = csv.DictWriter(text, list(kept[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(LoopRecord)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(kept)
+    writer.writerows(map(dataclasses.asdict, records(rows)))
     return text.getvalue()

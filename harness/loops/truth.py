@@ -17,7 +17,6 @@ LOOPS: Final = (
     Loop(steps=500, x=3.0, w=1.01),
 )
 LOOKED_INTO: Final = LOOPS[:1]  # by a debugger
-FULL: Final = 0.9  # the share of a processor below which rounds are called disturbed, as by the flag STOLEN
 ROUNDING: Final = 2.0**-24  # the largest relative error of one product in float32
 
 

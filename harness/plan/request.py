@@ -79,6 +79,7 @@ class Setting:
     data: Path | None = None  # folder of the data sets that are streamed
     again: Path | None = None  # folder of a run whose locks are used, to make it again
     alternate: bool | None = None  # the processes of a block take turns; None: on a processor, not on a GPU
+    tables: bool = True  # print the tables of the report when it has ended
 
 
 def seconds(option: str, typed: float | None) -> float | None:

@@ -18,6 +18,7 @@ from harness.publish.entry import Entry, moment
 from harness.publish.site import Site
 from harness.report.words import count
 from harness.report.write import PAGE, write_report
+from harness.store import loops
 from harness.store.folder import PLAN_FILE, RECORDS_FILE, RUN_FILE, RunFolder
 from harness.store.samples import MERGED_FILE, PARTS_FOLDER
 from harness.terminal.failures import first_of
@@ -70,7 +71,7 @@ def add(site: Site, folder: RunFolder, allowed: Allowed, *, anew: bool = False) 
     known = site.entry(names.segment(run_id))
     entry = _read(folder, run_id)
     grown = _grown(site, known, folder, entry) if known else 0
-    if known and known.records_sha256 == entry[1].records_sha256 and not anew:
+    if known and known.records_sha256 == entry[1].records_sha256 and not anew and _same_loop(site, known, folder):
         return Outcome("unchanged", known)
     checks.require_fit(entry[1], folder.path, first_look=allowed.first_look, invalid=allowed.invalid)
     published = _publish(site, folder, *entry)
@@ -117,8 +118,9 @@ def _copied(folder: RunFolder, to: Path) -> RunFolder:
     try:
         for name in SOURCES:
             shutil.copyfile(folder.path / name, to / name)
-        if (folder.path / MERGED_FILE).is_file():
-            shutil.copyfile(folder.path / MERGED_FILE, to / MERGED_FILE)
+        for name in (MERGED_FILE, loops.FILE):
+            if (folder.path / name).is_file():
+                shutil.copyfile(folder.path / name, to / name)
         if (folder.path / PARTS_FOLDER).is_dir():
             shutil.copytree(folder.path / PARTS_FOLDER, to / PARTS_FOLDER)
     except OSError as error:
@@ -148,6 +150,12 @@ def _grown(site: Site, known: Entry, folder: RunFolder, read: tuple[Run, Entry])
             f" was, or take the other out with --remove {known.id}."
         )
     return len(lines - published)
+
+
+def _same_loop(site: Site, known: Entry, folder: RunFolder) -> bool:
+    """Whether the published run has the `loop.json` of the folder, or both have none."""
+    published = site.path / names.run_folder(known.name)
+    return _lines(published / loops.FILE) == _lines(folder.path / loops.FILE)
 
 
 def _identity(entry: Entry) -> tuple[object, ...]:

@@ -132,7 +132,7 @@ def write(run: Run, computed: Tables, state: str, folder: Path) -> Path:
 
 def text(computed: Tables, state: str) -> str:
     """Return the tables of scaling, variants and steps for the terminal, headed by the sentence `state`."""
-    views = (view(table, wide=False) for table in (computed.scaling, computed.variants, computed.steps))
+    views = (view(computed.scaling, wide=False), view(computed.variants, wide=False), view(computed.steps, wide=False))
     shown = [each for each in views if each.rows]
     if not shown:
         return state

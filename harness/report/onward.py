@@ -12,7 +12,7 @@ from harness.terminal import shell
 
 NEXT: Final[Mapping[str, str]] = {"look": "quick"}  # by profile
 WHEEL: Final = re.compile(r"\.[0-9a-f]{8}$")  # the end of a wheel in the name of a variant
-OTHERS: Final = "default"  # the smallest profile with verdicts
+OTHERS: Final = "default"  # the smallest profile with verdicts; that of a fleet's run, too
 
 
 def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
@@ -27,6 +27,9 @@ def next_command(facts: RunFacts, program: str = shell.NAME) -> str:
 
 def command(facts: RunFacts, profile: str, program: str = shell.NAME) -> str:
     """Return the command that measures the selection of the run in `profile`; the arguments are as above."""
+    if facts.hosts:  # the rest is in its file
+        blocks = str(PROFILES[profile].blocks)
+        return f"{program} fleet submit RUN.toml --profile {profile} --blocks {blocks}"
     options = {"profile": profile, **dict(option.split("=", 1) for option in facts.selection)}
     if "framework" in options:
         options["framework"] = _typed(options["framework"], facts)
@@ -58,17 +61,23 @@ def resume_command(facts: RunFacts) -> str:
     if facts.launcher == "workers":
         variables = {"SAMESTEP_RESUME": facts.id, **shell.only(offer.name for offer in facts.frameworks)}
         return shell.compose("up", device=facts.device, variables=variables)
+    if facts.hosts:
+        return shell.command(shell.NAME, "fleet", "status", "FOLDER", "--watch")
     return shell.command(shell.NAME, "run", "--resume", facts.id)
 
 
 def next_sentence(facts: RunFacts, program: str = shell.NAME) -> str:
     """Return what that command adds, as one sentence."""
     profile = PROFILES[_next(facts)]
-    has_more_modes = facts.profile in NEXT and not any(option.startswith("mode=") for option in facts.selection)
+    has_more_modes = (
+        profile.name in NEXT.values()
+        and facts.profile in NEXT
+        and not any(option.startswith("mode=") for option in facts.selection)
+    )
     modes = "every mode in " if has_more_modes else ""
     verdicts = ", with verdicts" if profile.name == OTHERS else ""
     return f"Go on with {modes}{profile.blocks} blocks{verdicts}: {next_command(facts, program)}"
 
 
 def _next(facts: RunFacts) -> str:
-    return NEXT.get(facts.profile, OTHERS)
+    return OTHERS if facts.hosts else NEXT.get(facts.profile, OTHERS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from bench.records.record import Cell, Status
 from harness.plan.label import ranks
@@ -133,10 +133,11 @@ def _facts(
     low, high = _ends(step_ns)
     first_low, first_high = _ends(first_ns)
     steps = break_even_steps(step.break_even) if step else None
+    work: dict[str, Any] = dict(zip(WORK, work_of(cell), strict=True))
     return CellFacts(
         framework=cell.framework_id,
         mode=cell.mode,
-        **dict(zip(WORK, work_of(cell), strict=True)),
+        **work,
         title=row.title,
         status=row.status,
         reason=row.reason,

@@ -20,6 +20,7 @@ class Heading:
     is_number: bool
     is_code: bool = False  # a command to be copied, which stays in one line
     is_flags: bool = False  # its values are the letters of flags
+    is_context: bool = False  # its values are parts of a name that do not say what they are: "2", "strong"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,7 @@ def _heading(column: Column[R], *, is_number: bool) -> Heading:
         is_number=is_number,
         is_code=column.kind == "code",
         is_flags=column.kind == "flags",
+        is_context=column.kind == "context",
     )
 
 

@@ -101,12 +101,12 @@ def where(folder: RunFolder) -> str:
     """Return where the page of a run is; where it is missing or not of these records, the command that makes it."""
     page = folder.report_path / PAGE
     if not page.is_file():
-        return f"No page yet; this makes it: {_remake(folder)}"
+        return f"No page yet; this makes it: {remake(folder)}"
     made_from = _made_from(folder)
     if "records_sha256" in made_from and made_from["records_sha256"] != _records_sha256(folder):
-        return f"Report: {page}, older than the records; this makes it again: {_remake(folder)}"
+        return f"Report: {page}, older than the records; this makes it again: {remake(folder)}"
     if made_from.get("whole", True) is not True:
-        return f"Report: {page}, without charts so far; this makes it whole: {_remake(folder)}"
+        return f"Report: {page}, without charts so far; this makes it whole: {remake(folder)}"
     return f"Report: {page}"
 
 
@@ -156,7 +156,8 @@ def _made_from(folder: RunFolder) -> Mapping[str, object]:
     return said if isinstance(said, dict) else {}
 
 
-def _remake(folder: RunFolder) -> str:
+def remake(folder: RunFolder) -> str:
+    """Return the command that makes the page of a run again, into another folder where the run's cannot be written."""
     path = folder.path.absolute()
     into = shell.path(path / "report") if os.access(path, os.W_OK) else Path(f"report-{folder.id}")
     return shell.samestep("report", shell.path(path), "--output", into)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from bench.catalogue import EXPORT, device_lacking
+from bench.catalogue import EXPORT, device_lacking, programs_missing
 from bench.records.codec import keepable
 from bench.records.observation import Observation
 from bench.records.record import Failure, Record, RepeatKind
@@ -152,7 +152,8 @@ class Runner:
                 return skipped(planned, reason)
             return not_started(planned, reason, phase=LAUNCH if never_ran(model) else EXPORT)
         if reason := self._unprepared.get(planned.cell.framework_id, ""):
-            return not_started(planned, reason)
+            is_of_the_host = offer is not None and reason == programs_missing(offer)  # as a mode's, which is skipped
+            return skipped(planned, reason) if is_of_the_host else not_started(planned, reason)
         reference = self._references.artifact(planned.cell)
         if self.launcher.in_container:
             model = inlined(model) if model else None

@@ -7,6 +7,7 @@
     samples.parquet  the same in one file, made when the run ends
     models/          trained parameters and exported models, each called by its SHA-256 (`harness.store.models`)
     logs/            the output of each replicate, cut at the beginning where it is long
+    loop.json        what `samestep loop` found, where it was told to write it here (`harness.store.loops`)
     report/          made from the files above; it can be made again at any time
     .lock            while a samestep runs or resumes it (`harness.store.lock`)
 

@@ -9,9 +9,10 @@ from bench.records.record import Cell, Record
 from harness.host import emulated
 from harness.stats.estimate import FEW_BLOCKS
 from harness.stats.flags import Flag
-from harness.store import reading, replicates
+from harness.store import loops, reading, replicates
 from harness.store.facts import RunFacts, renamed, upgraded
 from harness.store.folder import RunFolder
+from harness.store.loops import Loops
 from harness.store.samples import Samples
 from harness.validity import validity
 
@@ -30,6 +31,7 @@ class Run:
     warnings: Mapping[Cell, tuple[Flag, ...]] = field(default_factory=dict)  # in addition to those of the statistics
     incomplete: tuple[int, ...] = ()  # blocks that were begun and not finished: nothing is paired in them
     logs: frozenset[str] = frozenset()  # paths of the replicates' logs that are there, in the folder of the run
+    loops: Loops | None = None  # what `samestep loop` wrote into the folder of the run; None: nothing
 
     @property
     def is_timed(self) -> bool:
@@ -107,4 +109,5 @@ def load(folder: RunFolder) -> Run:
         incomplete=validity.incomplete(judgement.records, planned),
         samples=None if folder.samples.is_empty else folder.samples,
         logs=folder.logs(),
+        loops=loops.read(folder.path),
     )

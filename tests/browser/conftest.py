@@ -11,11 +11,13 @@ from harness.validity.results import Run
 from tests.browser import chromium, small
 from tests.harness.report.example import example
 from tests.harness.report.multiplied import ladders, large
+from tests.harness.report.scaled import scaled_run
 from tests.harness.report.varied import varied_run
 
 RUNS: dict[str, Callable[[], Run]] = {
     "example": lambda: example("quick", 3),
     "small": small.run,
+    "scaled": scaled_run,
     "ladders": ladders,
     "large": large,
     "varied": varied_run,

@@ -102,6 +102,18 @@ def test_on_a_narrow_page_every_value_is_in_sight_below_its_heading(
     page.close()
 
 
+def test_on_a_narrow_page_the_parts_of_a_name_that_say_nothing_alone_have_headings(
+    page: Page, address_of: Callable[[str], str]
+) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    visit(page, address_of("scaled"))
+    parts = page.locator("#t-scaling tbody tr").first.locator("td.n").all()
+    label = "cell => getComputedStyle(cell, '::before').content"
+    assert [part.evaluate(label) for part in parts] == ["none", '"size"', '"ranks"', '"scaling"']
+    tops = [part.evaluate("cell => cell.getBoundingClientRect().top") for part in parts]
+    assert tops[0] < tops[1] == tops[2] == tops[3], "below the name, side by side"
+
+
 def test_on_a_narrow_page_the_plot_of_steps_is_drawn_narrow(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 400, "height": 900})
     page.goto(address)

@@ -4,20 +4,14 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from harness.doctor.survey import output
 from harness.errors import SetupError
 from harness.launchers import docker
-from tests.engine.project import ROOT, Project, base_image
-
-
-def give_up(why: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"CI has to test containers: {why}")
-    pytest.skip(f"NOTHING ABOUT CONTAINERS WAS TESTED: {why}")
+from tests.engine.project import ROOT, Project, base_image, give_up
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -96,12 +96,16 @@ class Cluster:
             self.power_on(name)
         self._until(lambda: self.said("sinfo", "-h", "-N", "-o", "%T").split() == ["idle"] * 2, "no idle hosts")
 
-    def power_on(self, host: str, *, scratch_bytes: int | None = None) -> None:
-        """Start a host; its folder of scratch files has `scratch_bytes`."""
+    def power_on(
+        self, host: str, *, scratch_bytes: int | None = None, others: Mapping[Path, Path] | None = None
+    ) -> None:
+        """Start a host; with `scratch_bytes` for scratch files, and `others` in place of some files."""
         slurmd = f"slurmd -D -N {host} & exec sleep infinity"  # which lives on when slurmd alone is killed
         if scratch_bytes is not None:
             folder = shlex.quote(str(self.base / "scratch"))
             slurmd = f"mount -t tmpfs -o size={scratch_bytes} none {folder}; {slurmd}"
+        for file, other in (others or {}).items():
+            slurmd = f"{shlex.join(['mount', '--bind', str(other), str(file)])}; {slurmd}"
         # unshare ignores TERM, and its death by KILL takes the whole namespace along
         self._start(host, "unshare", "--pid", "--mount-proc", "--fork", "--kill-child=KILL", "bash", "-c", slurmd)
 

@@ -34,7 +34,9 @@ class FleetRun:
         self.results = path / "results"
         self.shared.mkdir(parents=True)
         run = {**SMALL, **options}
-        lines = [f'shared = "{self.shared}"', f'scratch = "{cluster.base / "scratch"}"', "time_limit = 5", "[run]"]
+        runner = json.dumps(run.pop("runner", ""))
+        lines = [f'shared = "{self.shared}"', f'scratch = "{cluster.base / "scratch"}"', "time_limit = 5"]
+        lines += [f"runner = {runner}", "[run]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in run.items()]
         self.file = path / "run.toml"
         self.file.write_text("\n".join([*lines, *hosts]))
@@ -106,6 +108,20 @@ class FleetRun:
         self.until(lambda: [each for each in self.attempts() if each.begun.host == host and not each.ended])
         self.until(lambda: any((self.folder.path / "logs").glob("*")))
         self.until(lambda: any("block 1" in log.read_text() for log in (self.folder.path / "logs").glob("*")))
+
+    def processes(self) -> list[str]:
+        """Return the processes, on any host, that have to do with it: by their words, working folder or variables."""
+        mark = self.folder.fleet.id.encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
+                texts.append(bytes((process / "cwd").readlink()))
+            except OSError:
+                continue
+            if any(mark in text for text in texts):
+                found.append(texts[0].replace(b"\0", b" ").decode())
+        return found
 
     def clean_up(self) -> None:
         """Cancel what is not over."""

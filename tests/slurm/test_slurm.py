@@ -8,7 +8,7 @@ import pytest
 from harness.errors import OK, SOME_FAILED, USAGE
 from harness.store.folder import RunFolder
 from tests.slurm.cluster import Cluster
-from tests.slurm.runs import ANY, H200, L4, FleetRun
+from tests.slurm.runs import ANY, H200, L4, ROOT, FleetRun
 
 pytestmark = pytest.mark.slurm
 Fleet = Callable[..., FleetRun]
@@ -25,24 +25,9 @@ def mended(cluster: Cluster) -> Iterator[Cluster]:
         cluster.wait_idle(host)
 
 
-def processes_of(run: FleetRun) -> list[str]:
-    """The processes, on any host, that have to do with a run: by their words, working folder or variables."""
-    mark = run.folder.fleet.id.encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
-            texts.append(bytes((process / "cwd").readlink()))
-        except OSError:
-            continue
-        if any(mark in text for text in texts):
-            found.append(texts[0].replace(b"\0", b" ").decode())
-    return found
-
-
 def test_each_type_gets_its_tasks_and_no_host_two_at_once(fleet: Fleet, tmp_path: Path) -> None:
-    run = fleet(H200, L4, workload="regression,regression_wide", size="base,tiny")
-    done = run.run("submit", run.file)
+    run = fleet(H200, L4, size="large")
+    done = run.run("submit", run.file, "--workload", "regression,regression_wide", "--size", "base,tiny")
     assert done.returncode == OK, done.stderr + done.stdout
     hosts: dict[str, set[str]] = {run.folder.fleet.tasks[number - 1].host_type: set() for number in run.folder.done()}
     for number, begun in run.folder.done().items():
@@ -84,6 +69,26 @@ def test_a_type_that_no_host_has_is_refused_before_anything_is_submitted(fleet: 
     assert list(run.shared.iterdir()) == []
 
 
+def test_a_host_whose_locks_are_others_is_named_before_anything_is_submitted(
+    fleet: Fleet, mended: Cluster, tmp_path: Path
+) -> None:
+    lock = ROOT / "images" / "locks" / "numpy.cpu-py311.txt"
+    other = tmp_path / "lock"
+    other.write_text(lock.read_text() + "# of another day\n")
+    mended.power_off("gpu2")
+    mended.power_on("gpu2", others={lock: other})
+    mended.wait_idle("gpu2")
+    run = fleet(H200, L4)
+    done = run.run("submit", run.file)
+    assert done.returncode == USAGE
+    assert done.stderr.startswith(
+        "samestep: gpu2, of the type l4, has another samestep than this host: images/locks/numpy.cpu-py311.txt differs."
+    )
+    assert done.stderr.count("\n") == 1
+    assert list(run.shared.iterdir()) == []
+    assert mended.said("squeue", "-h", "-t", "PENDING,RUNNING") == ""
+
+
 def test_a_host_that_dies_in_mid_run_has_its_cells_measured_elsewhere(fleet: Fleet, mended: Cluster) -> None:
     run = fleet(ANY, workload="regression,regression_wide", size="base,tiny")
     run.submit()
@@ -101,15 +106,34 @@ def test_cancel_leaves_no_process_and_keeps_what_was_measured(fleet: Fleet, clus
     run = fleet(H200, blocks=4)
     run.submit()
     run.until_it_measures("gpu1")
-    assert processes_of(run)
+    assert run.processes()
     assert run.run("cancel", run.folder.path).returncode == OK
-    run.until(lambda: not processes_of(run))
+    run.until(lambda: not run.processes())
     watched = run.watch()
     assert watched.returncode == SOME_FAILED
     assert "1 CANCELLED" in watched.stdout
     (attempt,) = run.attempts()
     assert attempt.ended is not None
     assert attempt.ended.code == 130
+    assert list((cluster.base / "scratch").glob(f"*{run.folder.fleet.id}*")) == []
+    cluster.wait_idle("gpu1")
+
+
+def test_a_runner_runs_the_tasks_and_cancel_ends_what_it_has_begun(fleet: Fleet, cluster: Cluster) -> None:
+    run = fleet(
+        H200, workload="regression,regression_wide", size="base,tiny", runner="srun --ntasks=1 env RUNNER=there"
+    )
+    run.submit()
+    run.until(lambda: run.folder.done())
+    run.until(lambda: len(run.attempts()) == 2)
+    run.until(run.processes)
+    assert run.run("cancel", run.folder.path).returncode == OK
+    run.until(lambda: not run.processes())
+    first, second = run.attempts()
+    assert first.ended is not None
+    assert second.ended is not None
+    assert (first.ended.code, second.ended.code) == (0, 130)
+    assert (run.folder.path / "task.sh").read_text().count("exec srun --ntasks=1 env RUNNER=there sh -c ") == 1
     assert list((cluster.base / "scratch").glob(f"*{run.folder.fleet.id}*")) == []
     cluster.wait_idle("gpu1")
 

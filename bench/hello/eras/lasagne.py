@@ -1,4 +1,7 @@
-"""Linear regression in Lasagne: layers and updates for Theano, which compiles the function."""
+"""Linear regression in Lasagne: layers and updates for Theano, which compiles the function.
+
+Lasagne 0.1 imports `theano.tensor.signal.downsample`, which Theano 0.9 dropped.
+"""
 
 import lasagne
 import theano

@@ -26,13 +26,15 @@ from harness.report.hues import hue_number, hue_numbers
 from harness.report.page import bodies, doubts, island, opening
 from harness.report.page.bodies import packed
 from harness.report.page.runtime import Runtime, runtime
-from harness.report.tables import variants
+from harness.report.tables import loop, variants
 from harness.report.tables.all import Tables
 from harness.report.tables.code import CLAIMED_LINES
 from harness.report.tables.eras import by_framework
 from harness.report.tables.failures import failures
+from harness.report.tables.loop import LoopRow
 from harness.report.tables.models import exported
 from harness.report.tables.paths import paths
+from harness.report.tables.table import Table
 from harness.report.view import view
 from harness.terminal.failures import brief
 from harness.validity.results import Run
@@ -134,7 +136,7 @@ def _overview(run: Run, tables: Tables, so_far: str) -> dict[str, Any]:
     hues = _hues(run)
     failed = failures(run)
     has_doubts = bool(cells or doubted.sentences or failed.shown or tables.session.rows)
-    views = {table.name: view(table, wide=True) for table in tables}
+    views = {table.name: view(table, wide=True) for table in (*tables, *_of_a_loop(run))}
     rows = {table.name: sorted(table.rows, key=lambda row: row.is_inference) for table in tables}
     lines = matrix.lines_of(tables.code.rows, cells)
     return {
@@ -171,6 +173,7 @@ def _details(run: Run, tables: Tables) -> dict[str, Any]:
         "exported": exported(run),
         "listings": [_listing(facts) for facts in run.facts.frameworks if facts.hello],
         "programs": _programs(run, tables),
+        "loops": _loops(run),
     }
 
 
@@ -185,6 +188,11 @@ def _questions(run: Run, tables: Tables, *, has_cells: bool, has_doubts: bool) -
         ("doubts", "What can I not trust?", has_doubts),
     )
     return [(anchor, question) for anchor, question, is_there in questions if is_there]
+
+
+def _of_a_loop(run: Run) -> list[Table[LoopRow]]:
+    """Return the table of the loop that lies in the run's folder; it is no table of the run."""
+    return [loop.table(run.loops)] if run.loops else []
 
 
 def _claims_shown(run: Run, tables: Tables) -> bool:
@@ -202,7 +210,7 @@ def _sections(run: Run, tables: Tables, *, has_cells: bool) -> list[tuple[str, s
     shown = [table for name in names for table in tables if table.name == name and (table.rows or empty.get(name))]
     untimed = [table for table in shown if run.is_timed or table.name not in empty]
     kept = [table for table in untimed if table.name != "claims" or _claims_shown(run, tables)]
-    titles = [(table.name, table.title) for table in kept]
+    titles = [(table.name, table.title) for table in (*kept, *_of_a_loop(run))]
     return [*titles, ("modes", "Modes"), ("method", "How to read this"), ("run", "The run")]
 
 
@@ -265,14 +273,24 @@ def _programs(run: Run, tables: Tables) -> list[tuple[int, Listing]]:
     return [(each.era, _listing(each)) for each in shown if each.hello or each.program]
 
 
+def _loops(run: Run) -> list[tuple[LoopRow, Markup]]:
+    """Return the programs of the loop, each with its row; none where `loop.json` has no sources."""
+    if run.loops is None:
+        return []
+    found = [(row, run.loops.programs.get(f"{row.cell.framework}_{row.cell.mode}")) for row in loop.rows(run.loops)]
+    return [(row, _highlighted(source)) for row, source in found if source]
+
+
 def _listing(facts: FrameworkOffer) -> Listing:
-    formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
-    source = facts.hello or facts.program
-    lexer = JavascriptLexer() if source.startswith("//") else PythonLexer()
-    code = highlight(source, lexer, formatter)
     return Listing(
         title=facts.title,
         lines=facts.hello_lines or facts.program_lines,
         claimed=CLAIMED_LINES.get(facts.name),
-        code=Markup(code),
+        code=_highlighted(facts.hello or facts.program),
     )
+
+
+def _highlighted(source: str) -> Markup:
+    formatter: HtmlFormatter[str] = HtmlFormatter(nowrap=True)
+    lexer = JavascriptLexer() if source.startswith("//") else PythonLexer()
+    return Markup(highlight(source, lexer, formatter))

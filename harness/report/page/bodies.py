@@ -9,7 +9,7 @@ scripts a sentence names the file that has the table.
 import base64
 import gzip
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
@@ -68,15 +68,21 @@ def ordered(view: View) -> list[ViewRow]:
 
 
 def labels(views: Iterable[View]) -> Markup:
-    """Return the style sheet that sets each value's heading above it on a narrow page."""
-    rules = [
-        f"#t-{view.name} td:nth-child({index}):not(.r)::before{{content:{_css_string(text)}}}"
-        for view in views
-        if view.rows
-        for index, heading in enumerate(view.values, start=len(view.names) + 1)
-        if (text := f"{heading.text} {heading.unit}".strip())
-    ]
-    return Markup("\n".join(rules))
+    """Return the style sheet that sets each value's heading above it on a narrow page.
+
+    Parts of a name that do not say what they are, such as the ranks, stand among the values and have a heading, too.
+    """
+    return Markup("\n".join(rule for view in views if view.rows for rule in _labels(view)))
+
+
+def _labels(view: View) -> Iterator[str]:
+    for index, heading in enumerate((*view.names, *view.values), start=1):
+        field = f"#t-{view.name} td:nth-child({index})"
+        text = f"{heading.text} {heading.unit}".strip()
+        if heading.is_context:
+            yield f"{field}{{grid-column:auto}}"
+        if text and (heading.is_context or index > len(view.names)):
+            yield f"{field}:not(.r)::before{{content:{_css_string(text)}}}"
 
 
 def _css_string(text: str) -> str:

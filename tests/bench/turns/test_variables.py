@@ -71,3 +71,9 @@ def test_the_drivers_kernels_are_kept_where_the_run_says_or_the_user(tmp_path: P
     assert measured(machine, tmp_path, kernels="/run/kernels")["CUDA_CACHE_PATH"] == "/run/kernels"
     named = ("CUDA_CACHE_PATH=/mine",)
     assert measured(machine, tmp_path, named=named, kernels="/run/kernels")["CUDA_CACHE_PATH"] == "/mine"
+
+
+def test_a_process_in_a_container_has_what_the_container_was_made_with(tmp_path: Path) -> None:
+    made_with = {"NVIDIA_REQUIRE_CUDA": "cuda>=13.0", "PYTHONDONTWRITEBYTECODE": "1"}
+    assert made_with.items() <= measured(made_with, tmp_path, in_image=True).items()
+    assert not made_with.keys() & measured(made_with, tmp_path).keys()

@@ -131,6 +131,16 @@ def test_a_missing_interpreter_is_said_with_the_remedy_and_the_others_are_made(r
     assert made.python("numpy")
 
 
+def test_of_an_interpreter_that_uv_has_not_it_is_not_the_remedy() -> None:
+    said = []
+    for version in ("2.7", "3.7"):
+        with pytest.raises(SetupError) as error:
+            interpreters.find(version, {}, lambda command: "")
+        said.append(str(error.value))
+    assert "install it (pyenv install 2.7, or the system's package python2.7)" in said[0]
+    assert "install it (pyenv install 3.7, uv python install 3.7, or the system's package python3.7)" in said[1]
+
+
 def _made(arguments: Sequence[str]) -> tuple[int, str]:
     if arguments[0] == "venv":
         Path(arguments[-1]).mkdir(parents=True)

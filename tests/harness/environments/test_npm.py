@@ -159,6 +159,8 @@ def test_a_guest_without_a_lock_is_told_what_is_missing(root: Path) -> None:
     npm.lock_file(root, "mine").unlink()
     with pytest.raises(SetupError, match=r"^mine has no lock file mine\.package-lock\.json in images/locks"):
         npm.install(root, "mine", root, Npm())
+    failed = environments(root, Npm()).make(["mine"], lambda line: None)
+    assert failed == {"mine": f"mine has no lock file mine.package-lock.json in images/locks: make -C {root} lock"}
 
 
 def test_a_lock_is_written_anew_or_kept_where_it_fits(root: Path) -> None:

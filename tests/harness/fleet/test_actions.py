@@ -1,17 +1,24 @@
 """The commands of a fleet: what they check before anything is submitted, what they print, their exit codes."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from harness.environments import checkout
 from harness.errors import INTERRUPTED, OK, SOME_FAILED, SelectionError, SetupError, StoreError
 from harness.fleet import actions
 from harness.fleet import watch as watching
+from harness.fleet.code import of_checkout
 from harness.fleet.folder import FleetFolder
+from harness.fleet.rehearsed import Harness, planned
+from harness.fleet.request import HostType
 from harness.fleet.scheduler import Array
 from harness.fleet.simulated import Host, Simulated
-from tests.harness.fleet.hosts import Harness, planned
 from tests.harness.fleet.test_fleet import Small
 
 RUN = '[run]\nframework = "numpy"\nmode = "eager"\nblocks = 4\n[[hosts]]\nname = "h200"\ntasks = 2\n'
@@ -118,7 +125,13 @@ class Cluster(Simulated):
         super().__init__([Host(name="gpu1", host_type="h200"), Host(name="gpu2", host_type="l4")], harness)
         self.taken: list[Array] = []
         self.cancelled: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+        self.answer: str | None = None
         self._refuses = refuses
+
+    def ask(self, host_type: HostType, line: str) -> str | None:
+        self.asked.append((host_type.name, line))
+        return self.answer
 
     def submit(self, array: Array) -> None:
         if array.host_type.name == self._refuses:
@@ -133,7 +146,7 @@ def submitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, cluste
     monkeypatch.setattr(actions, "Slurm", lambda folder: cluster)
     file = tmp_path / "run.toml"
     file.write_text(f'shared = "{tmp_path / "shared"}"\n{text}')
-    return actions.submit(file, detach=True)
+    return actions.submit(file, {}, detach=True)
 
 
 def test_a_run_is_planned_and_submitted(
@@ -185,3 +198,79 @@ def test_a_second_type_that_is_refused_takes_the_first_one_back(
     folder = FleetFolder(next((tmp_path / "shared").iterdir()))
     assert cluster.cancelled == [array.name for array in cluster.taken] == [f"{folder.fleet.id}-1"]
     assert folder.is_cancelled
+
+
+def answer(**changes: str) -> str:
+    """What a host prints whose files are those of this checkout, but for `changes`; empty: it lacks one."""
+    files = {**dict(of_checkout()), **changes}
+    return json.dumps({"host": "gpu9", "files": [pair for pair in files.items() if pair[1]]})
+
+
+def test_a_host_with_the_same_samestep_gets_its_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shared").mkdir()
+    cluster = Cluster(tmp_path)
+    cluster.answer = f"words of a prolog\n{answer()}\n"
+    assert submitted(tmp_path, monkeypatch, RUN, cluster) == OK
+    assert [name for name, _ in cluster.asked] == ["h200"]
+    assert len(cluster.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("said_there", "said"),
+    [
+        (
+            answer(**{"bench/lines.py": "0" * 64}),
+            "gpu9, of the type h200, has another samestep than this host: bench/li",
+        ),
+        (answer(**{"images/locks/numpy.cpu-py311.txt": ""}), "images/locks/numpy.cpu-py311.txt differs. Every host"),
+        (answer(**{"harness/new.py": "0" * 64}), "harness/new.py differs"),
+        ("it is not there\n", "A host of the type h200 has no samestep at "),
+        ("", "A host of the type h200 has no samestep at "),
+    ],
+    ids=["code", "lock", "newer", "none", "silent"],
+)
+def test_another_samestep_on_an_idle_host_is_said_before_anything_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said_there: str, said: str
+) -> None:
+    (tmp_path / "shared").mkdir()
+    cluster = Cluster(tmp_path)
+    cluster.answer = said_there
+    with pytest.raises(SetupError) as error:
+        submitted(tmp_path, monkeypatch, RUN, cluster)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert cluster.taken == []
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
+def test_what_a_host_is_asked_prints_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shared").mkdir()
+    cluster = Cluster(tmp_path)
+    submitted(tmp_path, monkeypatch, RUN, cluster)
+    ((_, line),) = cluster.asked
+    monkeypatch.setenv("SLURMD_NODENAME", "gpu9")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == json.loads(answer())
+
+
+def test_with_a_runner_no_host_is_asked_and_the_script_is_run_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shared").mkdir()
+    cluster = Cluster(tmp_path)
+    cluster.answer = ""
+    assert submitted(tmp_path, monkeypatch, "runner = \"env 'MARK=a b'\"\n" + RUN, cluster) == OK
+    assert cluster.asked == []
+    (array,) = cluster.taken
+    # what the script runs is python; a script of that name says how it was called
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$MARK|$(pwd)|$*"\n')
+    python.chmod(0o755)
+    text = array.script.read_text()
+    array.script.write_text(text.replace(sys.executable, str(python)))
+    done = subprocess.run(
+        [array.script, "1"], env={**os.environ, "SLURM_ARRAY_TASK_ID": "7"}, capture_output=True, text=True, check=True
+    )
+    words = f"-m harness.cli fleet task {array.script.parent} 1 7"
+    assert done.stdout == f"a b|{checkout.ROOT}|{words}\n"

@@ -18,6 +18,7 @@ from harness.fleet import split
 from harness.fleet.attempts import MOST_ATTEMPTS
 from harness.fleet.collect import collect
 from harness.fleet.folder import FleetFolder
+from harness.fleet.rehearsed import REQUEST, Harness, fleet_of, planned
 from harness.fleet.request import HostType
 from harness.fleet.simulated import Host, Simulated, Weather
 from harness.fleet.status import standing
@@ -31,7 +32,6 @@ from harness.validity import results
 from harness.validity.drift import drifts
 from harness.validity.hosts import largest_spread
 from harness.validity.noise_floor import floor, floor_of
-from tests.harness.fleet.hosts import REQUEST, Harness, fleet_of, planned
 
 BLOCKS = 4
 

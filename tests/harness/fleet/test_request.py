@@ -1,11 +1,11 @@
-"""RUN.toml: what it may say, and one sentence for what it may not."""
+"""RUN.toml and what is typed beside it: what they may say, and one sentence for what they may not."""
 
 from pathlib import Path
 
 import pytest
 
 from harness.errors import SelectionError
-from harness.fleet.request import HostType, read, run_of
+from harness.fleet.request import HostType, host_table, read, run_of
 
 WHOLE = """
 shared = "/shared"
@@ -62,8 +62,8 @@ def test_little_is_needed(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("shared =", "is not TOML"),
-        ("", "It has no shared folder"),
-        ('shared = "/a"', "It has no [[hosts]]"),
+        ("", "No shared folder is named"),
+        ('shared = "/a"', "No hosts are named"),
         ('shared = "/a"\nhost = 1', "There is no key 'host'. Did you mean hosts?"),
         ('shared = 1\n[[hosts]]\nname = "a"', "shared is not text."),
         ('shared = "/a"\n[hosts]\nname = "a"', "hosts is not a list of tables."),
@@ -84,6 +84,8 @@ def test_little_is_needed(tmp_path: Path) -> None:
             'shared = "/a"\n[run]\nlauncher = "workers"\n[[hosts]]\nname = "a"',
             "There is no launcher of a fleet 'workers'",
         ),
+        ('shared = "/a"\nrunner = "sh -c \'x"\n[[hosts]]\nname = "a"', "cannot be read as the words of a command"),
+        ('shared = "/a"\nrunner = " "\n[[hosts]]\nname = "a"', "runner has no words"),
         ('shared = "/a"\n[run]\nlauncher = "auto"\n[[hosts]]\nname = "a"', "Valid: docker, venv, here."),
     ],
 )
@@ -97,3 +99,49 @@ def test_what_it_may_not_say_is_one_sentence(tmp_path: Path, text: str, said: st
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SelectionError, match=r"run\.toml cannot be read: .*No such file"):
         read(tmp_path / "run.toml")
+
+
+def test_what_is_typed_wins_over_the_file_and_the_rest_of_it_stays(tmp_path: Path) -> None:
+    typed = {"time_limit": 5, "run": {"blocks": 2, "env": ["C=3"], "alternate": True}, "hosts": [host_table("any")]}
+    asked = read(file(tmp_path, WHOLE), typed)
+    assert (asked.shared, asked.time_limit_min, asked.requeue) == (Path("/shared"), 5, False)
+    assert asked.host_types == (HostType(name="any"),)
+    requested, setting = run_of(asked.options)
+    assert requested.selection.framework == ("torch", "jax")
+    assert (setting.blocks, setting.env, setting.alternate, setting.launcher) == (2, ("C=3",), True, "docker")
+
+
+def test_no_file_is_needed_where_all_is_typed() -> None:
+    hosts = [host_table("h200 gres=gpu:h200:1,lic:2 tasks=3 partition=long"), host_table("l4 constraint=l4&(a|b)")]
+    asked = read(None, {"shared": "/shared", "hosts": hosts, "runner": "srun  --container-image='a b'"})
+    assert asked.host_types == (
+        HostType(name="h200", gres="gpu:h200:1,lic:2", tasks=3, partition="long"),
+        HostType(name="l4", constraint="l4&(a|b)"),
+    )
+    assert asked.options == ()
+    assert asked.runner == "srun '--container-image=a b'"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({}, "No shared folder is named: shared = the path of one that all hosts see, or --shared."),
+        ({"shared": "/a"}, "No hosts are named: a table [[hosts]] for each type, or --hosts 'NAME gres=…'."),
+        ({"shared": "/a", "hosts": [host_table("")]}, "Each of the [[hosts]] needs a name"),
+        ({"shared": "/a", "hosts": [host_table("a gras=gpu:1")]}, "There is no key 'gras'. Did you mean gres?"),
+        ({"shared": "/a", "hosts": [host_table("a tasks=x")]}, "hosts.tasks is not a whole number."),
+        ({"shared": "/a", "hosts": [host_table("a")], "run": {"launcher": "workers"}}, "no launcher of a fleet"),
+    ],
+)
+def test_what_is_typed_wrongly_is_one_sentence(typed: dict[str, object], said: str) -> None:
+    with pytest.raises(SelectionError) as error:
+        read(None, typed)
+    assert str(error.value).startswith(said) or said in str(error.value)
+    assert "None" not in str(error.value)
+
+
+def test_a_wrong_word_beside_a_file_names_both(tmp_path: Path) -> None:
+    path = file(tmp_path, WHOLE)
+    with pytest.raises(SelectionError) as error:
+        read(path, {"time_limit": 0})
+    assert str(error.value).startswith(f"{path}, with what was typed beside it: time_limit = 0: give minutes")

@@ -161,3 +161,28 @@ def test_the_batch_script_becomes_the_task(tmp_path: Path) -> None:
     text = script(tmp_path / "a fleet's")
     assert text.splitlines()[-1].startswith("exec ")
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
+
+
+def test_an_idle_host_is_asked_as_the_tasks_will_ask_for_it(
+    tmp_path: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("SBATCH_ACCOUNT", "mine")
+    said = program("srun", 'echo "by $SLURM_ACCOUNT"')
+    kind = HostType(name="h200", gres="gpu:h200:1", constraint="h200")
+    assert Slurm(tmp_path).ask(kind, "echo there") == "by mine\n"
+    words = said.read_text().split()
+    assert {"--immediate=5", "--gres=gpu:h200:1", "--constraint=h200"} < set(words)
+    assert words[-4:] == ["sh", "-c", "echo", "there"]
+
+
+def test_no_idle_host_and_a_job_of_ones_own_are_no_answer(
+    tmp_path: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    said = program("srun", "echo 'srun: error: Unable to allocate resources' >&2; exit 1")
+    assert Slurm(tmp_path).ask(HostType(name="a"), "true") is None
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    asked = said.read_text()
+    assert Slurm(tmp_path).ask(HostType(name="a"), "true") is None
+    assert said.read_text() == asked

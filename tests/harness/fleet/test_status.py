@@ -1,13 +1,16 @@
 """What becomes of a task that has no result, by what the scheduler says and what the task itself wrote."""
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
 
-from harness.errors import OK, SetupError
-from harness.fleet.folder import Begun, Ended
+from harness.errors import OK, SOME_FAILED, SetupError
+from harness.fleet import code
+from harness.fleet.folder import Begun, Ended, FleetFolder
 from harness.fleet.scheduler import Phase, Place, State
+from harness.fleet.simulated import Weather
 from harness.fleet.status import LONG_S, hints, standing
 from harness.fleet.watch import PATIENCE, watch
 from tests.harness.fleet.test_fleet import Small
@@ -95,3 +98,20 @@ def test_a_scheduler_may_be_silent_for_a_minute(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(small.cluster, "poll", poll)
     with pytest.raises(SetupError, match="does not answer"):
         watch(small.folder, small.cluster, small.said.append, small.cluster.sleep, small.cluster.clock)
+
+
+def test_what_is_lost_is_not_submitted_again_from_another_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Small(tmp_path, weather=Weather(lost=0.4), hosts={"h200": 5}, requeue=False, seed=2)
+    fleet = dataclasses.replace(small.folder.fleet, code=(("bench/a.py", "0" * 64),))
+    small.folder.write("fleet.json", fleet)
+    small.folder = FleetFolder(small.folder.path)
+    small.submit()
+    monkeypatch.setattr(code, "of_checkout", lambda: (("bench/a.py", "1" * 64),))
+    assert small.watch() == SOME_FAILED
+    assert len(small.folder.submissions()) == 1
+    said = [line for line in small.said if "another samestep than the one that was submitted: bench/a.py" in line]
+    assert said
+    monkeypatch.setattr(code, "of_checkout", lambda: fleet.code)
+    assert small.watch() == OK

@@ -29,7 +29,7 @@ class Task:
     """One task of a run, and a harness that does as it is told."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from tests.harness.fleet.hosts import Harness, fleet_of, planned
+        from harness.fleet.rehearsed import Harness, fleet_of, planned
 
         whole = planned(1, 1, blocks=2)
         self.folder = FleetFolder(path / "fleet")

@@ -415,5 +415,5 @@ def test_of_what_the_image_sets_only_what_a_replicate_needs_reaches_it(monkeypat
     assert (given["HOME"], given["TMPDIR"], given["LC_ALL"]) == ("/tmp", "/tmp", "C.UTF-8")
     # A variable without a value is one that the engine takes out; NVIDIA's runtime has to see its own.
     assert {name for name, value in given.items() if value is None} == {"XLA_FLAGS", "HOSTNAME"}
-    assert "NVIDIA_REQUIRE_CUDA" not in given
+    assert given["NVIDIA_REQUIRE_CUDA"] == "y"
     assert "MALLOC_PERTURB_" not in given

@@ -16,6 +16,7 @@ from harness.errors import SelectionError, SetupError
 from harness.loops import programs, session, table
 from harness.loops.programs import Loop, Place, Program
 from harness.loops.truth import LOOKED_INTO, LOOPS
+from harness.store import loops
 
 OFFERS = {offer.name: offer for offer in catalogue().frameworks}
 NUMPY = next(program for program in programs.programs() if program.path.name == "numpy_eager.py")
@@ -79,7 +80,7 @@ def test_numpy_is_stepped_through_and_timed(place: Place) -> None:
     assert table.markdown([busy])[-1].startswith("|")
     assert table.markdown([idle])[-1].startswith("NumPy eager: other work ran, or it waited: its rounds got 50")
     kept = table.records([row])
-    assert [record["steps"] for record in kept] == [5, 50, 500]
+    assert [record.steps for record in kept] == [5, 50, 500]
     assert table.as_csv([row]).count("\n") == 1 + 3
 
 
@@ -91,7 +92,8 @@ def test_a_wrong_intermediate_is_invalid_and_has_no_numbers(
     row = session.judged(program, OFFERS["numpy"], times, stops)
     assert (row.status, row.reason) == ("invalid", "product 3 of 5 is 25.0, not 24.0")
     (record,) = table.records([row])
-    assert record["every_ns"] is record["breakpoint"] is None
+    assert record.every_ns is None
+    assert record.breakpoint is None
     assert table.markdown([row])[-1] == "NumPy planted: invalid: product 3 of 5 is 25.0, not 24.0"
 
 
@@ -156,7 +158,9 @@ def test_without_its_compiler_a_program_is_skipped(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("brief")
-def test_the_command_writes_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Ready:
         def __init__(self, *_: object) -> None:
             pass
@@ -173,11 +177,18 @@ def test_the_command_writes_its_table(tmp_path: Path, monkeypatch: pytest.Monkey
     assert session.main(framework="numpy,jax", era=None, output=output) == 3
     rows = json.loads((output / "loop.json").read_text(encoding="utf-8"))["rows"]
     assert [(row["framework"], row["status"], row["reason"]) for row in rows if row["status"] != "ok"] == [
-        ("jax", "skipped", "its lock is missing")
+        ("jax", "failed", "its lock is missing")
     ] * 2
     assert "its lock is missing" in (output / "loop.md").read_text(encoding="utf-8")
     assert (output / "loop.csv").read_text(encoding="utf-8").startswith("framework,form,era,")
+    assert "the page of the run" not in capsys.readouterr().out
+    (output / "run.json").touch()
     assert session.main(framework="numpy", era=None, output=output) == 0
+    assert f"report {output} --output {output / 'report'}" in capsys.readouterr().out
+    found = loops.read(output)
+    assert found
+    assert [(each.title, each.status) for each in found.rows] == [("NumPy", "ok")]
+    assert found.programs == {"numpy_eager": NUMPY.path.read_text(encoding="utf-8")}
     (tmp_path / "file").touch()
     with pytest.raises(SelectionError, match="is no folder that can be made"):
         session.main(framework="numpy", era=None, output=tmp_path / "file" / "folder")

@@ -1,5 +1,6 @@
 """Publishing, as a person does it: what is written, what is refused, and that nothing is lost or overwritten."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -19,6 +20,7 @@ from tests import factories
 from tests.harness.publish.conftest import Publish
 from tests.harness.publish.links import broken, dead_ends
 from tests.harness.publish.runs import COMPILE, EAGER, written
+from tests.harness.report.looked import looked
 from tests.harness.report.test_write import snapshot
 
 RUN = "20261120-101500-default"
@@ -64,6 +66,19 @@ class TestARun:
         assert "base, 2 ranks, weak</small>" in of_cell
         assert '"ranks":2,"scaling":"weak"' in text(site / "data" / f"{RUN}.js")
         assert list(broken(site)) == []
+
+    def test_shows_the_loop_that_came_into_its_folder_later(
+        self, publish: Publish, results: Path, site: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = written(results)
+        assert publish(RUN) == 0
+        (folder.path / "loop.json").write_text(json.dumps(dataclasses.asdict(looked())), encoding="utf-8")
+        assert publish(RUN) == 0
+        assert "its page was made again" in capsys.readouterr().out
+        assert '<section id="loop">' in text(site / "runs" / RUN / "index.html")
+        assert (site / "runs" / RUN / "loop.json").is_file()
+        assert publish(RUN) == 0
+        assert "is published already" in capsys.readouterr().out
 
     def test_goes_in_by_its_path_and_as_latest_too(self, publish: Publish, results: Path, site: Path) -> None:
         written(results, "one")

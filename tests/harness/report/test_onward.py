@@ -6,9 +6,10 @@ import pytest
 
 from harness.environments.variants import Resolved
 from harness.plan.profiles import PROFILES
-from harness.report.onward import next_command, next_sentence
+from harness.report.onward import next_command, next_sentence, resume_command
 from harness.report.summary import summary
 from harness.report.tables.all import tables
+from harness.store.facts import MeasuredOn
 from tests.factories import record, run, run_facts
 
 
@@ -53,6 +54,14 @@ def test_variants_are_named_as_they_can_be_typed_and_wheels_by_their_files_in_th
         "samestep run --profile quick --framework"
         f" jax,jax@0.9.2,torch@py3.12,results/{facts.id}/locks/wheels/torch-2.13.whl"
     )
+
+
+def test_a_collected_run_goes_on_as_a_fleet() -> None:
+    facts = run_facts(profile="look", hosts=(MeasuredOn(host="a-1", task=1, first=1, last=2),))
+    blocks = PROFILES["default"].blocks
+    assert next_command(facts) == f"samestep fleet submit RUN.toml --profile default --blocks {blocks}"
+    assert next_sentence(facts).startswith(f"Go on with {blocks} blocks, with verdicts: samestep fleet submit")
+    assert resume_command(facts) == "samestep fleet status FOLDER --watch"
 
 
 def test_the_sentence_says_what_is_added() -> None:

@@ -1,11 +1,11 @@
-"""A run on a GPU with a framework that has none: its cells are skipped with the reason, all else is measured."""
+"""What a framework lacks on this host, a device or a program: its cells are skipped with the reason, no others."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
 
-from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, ModeOffer, catalogue, framework_offer
+from bench.catalogue import CONTROL, DRIFT_PROBE, LIMITS, ModeOffer, catalogue, framework_offer, programs_missing
 from bench.records.record import Cell
 from harness.plan import companions, models
 from harness.plan.plan import make_plan
@@ -71,6 +71,30 @@ def test_a_model_that_nobody_can_train_there_skips_what_runs_it(tmp_path: Path) 
 
     (record,) = (record for record in run.folder.records() if record.cell == cell)
     assert (record.status, record.reason) == ("skipped", f"there is no model from numpy: {SENTENCE}")
+    assert launcher.turns == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("", "skipped"), ("npm ci: 404", "failed")],
+    ids=["a program that this host lacks", "an environment that cannot be made"],
+)
+def test_without_a_program_a_framework_is_skipped_as_a_mode_would_be(
+    reason: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    offer = dataclasses.replace(factories.framework("tfjs", ("eager",)), programs=(("node", "nodejs"),))
+    lacking = programs_missing(offer)
+    assert lacking.endswith("needs node, not on the PATH: apt-get install nodejs")
+    facts = factories.run_facts(cpus=(), code=CODE, frameworks=(offer,))
+    plan = make_plan((factories.cell(framework="tfjs"),), blocks=1, seed=42)
+    run = ActiveRun(folder=create(tmp_path, "run"), plan=plan, facts=facts, settings=SETTINGS)
+    launcher = FakeLauncher(good)
+
+    execute([Lane(run=run, launcher=launcher, unprepared={"tfjs": reason or lacking})], Quiet())
+
+    (record,) = run.folder.records()
+    assert (record.status, record.reason) == (status, f"launch: {reason}" if reason else lacking)
     assert launcher.turns == []
 
 

@@ -37,7 +37,7 @@ def references(folder: Path, *cells: Cell) -> References:
 
 
 def test_one_is_made_for_each_rule_and_batch(tmp_path: Path, asked: list[list[str]]) -> None:
-    weak = {"ranks": 2, "scaling": "weak"}
+    weak: dict[str, Any] = {"ranks": 2, "scaling": "weak"}
     cells = [cell(), cell("jax"), cell("jax", track="memory"), cell("tensorflow"), cell("keras_jax")]
     cells += [cell(**weak), cell("jax", **weak), cell(ranks=2, scaling="strong")]
     made = references(tmp_path, *cells)

@@ -14,6 +14,7 @@ from tests import factories
 from tests.factories import cell, record, run
 from tests.harness.report.example import example
 from tests.harness.report.multiplied import ladders, large
+from tests.harness.report.scaled import scaled_run
 
 EVIL = "</td><script>alert(1)</script>\"'"
 
@@ -55,6 +56,16 @@ def test_the_styles_of_a_narrow_page_leave_no_text_out_of_its_string() -> None:
     assert bodies._css_string('a"b\\</style>\n') == '"a\\22 b\\5c \\3c /style\\3e \\a "'
     sheet = bodies.labels([view(table, wide=True) for table in tables(example())])
     assert '#t-steps td:nth-child(3):not(.r)::before{content:"step µs"}' in sheet
+
+
+def test_the_ranks_and_their_scaling_have_headings_on_a_narrow_page_and_the_mode_has_none() -> None:
+    shown = view(tables(scaled_run()).scaling, wide=True)
+    assert [heading.text for heading in shown.names] == ["framework", "mode", "size", "ranks", "scaling"]
+    sheet = bodies.labels([shown]).splitlines()
+    assert "#t-scaling td:nth-child(4){grid-column:auto}" in sheet
+    assert '#t-scaling td:nth-child(4):not(.r)::before{content:"ranks"}' in sheet
+    assert '#t-scaling td:nth-child(5):not(.r)::before{content:"scaling"}' in sheet
+    assert not any("td:nth-child(2)" in rule for rule in sheet)
 
 
 def test_a_large_run_has_its_least_important_tables_packed_and_nothing_is_lost() -> None:

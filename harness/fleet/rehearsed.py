@@ -1,13 +1,27 @@
-"""Tasks that leave results without running anything: what a simulated cluster's hosts do."""
+"""Tasks that leave results without running anything: what the hosts of a simulated cluster do.
+
+The figures are made up, and the same on every host but where a host is told to be slower.
+"""
 
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from bench.catalogue import DRIFT_PROBE, Catalogue, FrameworkOffer, ModeOffer, WorkloadOffer
 from bench.records.codec import to_json
-from bench.records.record import Cell, Limit, Record
+from bench.records.record import (
+    Accuracy,
+    Cell,
+    Environment,
+    Limit,
+    Memory,
+    ModeProof,
+    Phases,
+    Record,
+    Timing,
+)
 from harness.fleet import split
 from harness.fleet.attempts import BAD_HOST, INFRASTRUCTURE
 from harness.fleet.folder import Begun, Ended, Fleet, FleetFolder
@@ -22,10 +36,9 @@ from harness.plan.profiles import PROFILES
 from harness.plan.request import Request
 from harness.store.facts import RunFacts
 from harness.store.folder import RunFolder
-from tests.factories import cell, record
 
-MODES = ("eager", *(f"mode{number}" for number in range(1, 10)))
-OFFER = FrameworkOffer(
+MODES: Final = ("eager", *(f"mode{number}" for number in range(1, 10)))
+OFFER: Final = FrameworkOffer(
     name="numpy",
     title="NumPy",
     modes=tuple(ModeOffer(name=mode, sentence="", baseline="eager") for mode in MODES),
@@ -34,11 +47,26 @@ OFFER = FrameworkOffer(
 )
 
 
+REQUEST: Final = Request(measures=("time",), seed=1)
+BEGAN_UNIX_NS: Final = 1_700_000_000 * 10**9
+
+
 def planned(workloads: int, modes: int, *, blocks: int, seed: int = 1) -> Planned:
-    """A plan of `workloads` × `modes` cells."""
+    """Return a plan of `workloads` × `modes` cells; there are ten modes."""
     names = [f"work{number:04}" for number in range(workloads)]
     cells = tuple(
-        cell(framework="numpy", mode=mode, workload=name, size="S") for name in names for mode in MODES[:modes]
+        Cell(
+            framework="numpy",
+            mode=mode,
+            workload=name,
+            optimizer="adam",
+            size="S",
+            precision="float32",
+            device="cpu",
+            allocator="default",
+        )
+        for name in names
+        for mode in MODES[:modes]
     )
     offers = tuple(WorkloadOffer(name=name, sentence="", sizes=("S",), optimizers=("adam",)) for name in names)
     return Planned(
@@ -51,10 +79,8 @@ def planned(workloads: int, modes: int, *, blocks: int, seed: int = 1) -> Planne
     )
 
 
-REQUEST = Request(measures=("time",), seed=1)
-
-
 def fleet_of(whole: Planned, *host_types: HostType, blocks: int, requeue: bool = True) -> Fleet:
+    """Return the fleet's run of a plan, on these types of hosts."""
     return Fleet(
         id="fleet-1",
         created_unix_ns=0,
@@ -71,7 +97,7 @@ def fleet_of(whole: Planned, *host_types: HostType, blocks: int, requeue: bool =
 
 
 class Harness:
-    """What the single-host harness leaves of a task; `speeds` by host: how often its step takes as long."""
+    """What the harness of a single host leaves of a task."""
 
     def __init__(
         self,
@@ -84,6 +110,17 @@ class Harness:
         other_machines: tuple[str, ...] = (),
         blind_hosts: tuple[str, ...] = (),
     ) -> None:
+        """Take the run's folder and plan, and the hosts that differ.
+
+        Args:
+            folder: where results are left.
+            whole: what the tasks are shares of.
+            scratch: folder for runs that are on their way there.
+            speeds: by host, how often its step takes as long.
+            bad_hosts: fail every task.
+            other_machines: have another processor.
+            blind_hosts: do not see the folder.
+        """
         self._folder = folder
         self._whole = whole
         self._scratch = scratch
@@ -96,10 +133,12 @@ class Harness:
             self._by_workload.setdefault(each.workload, []).append(each)
 
     def begin(self, start: Start) -> None:
+        """Note that a task began."""
         if start.host not in self._blind_hosts:
             self._folder.begin(self._begun(start))
 
     def finish(self, start: Start) -> int:
+        """Leave a task's result; return its exit code."""
         if start.host in self._blind_hosts:
             return BAD_HOST
         begun = self._begun(start)
@@ -124,10 +163,10 @@ class Harness:
         return path
 
     def records(self, plan: Plan, speed: float) -> Iterator[Record]:
+        """Yield the replicates of a task's plan: each block's steps are 1 ns slower than the last one's."""
         for each in plan.in_order():
             step = round(100_000 * speed) + each.block
-            made = record(each.cell, block=each.block, round_ns=(step,) * 10)
-            made = dataclasses.replace(made, position=each.position, started_unix_ns=1_700_000_000 * 10**9)
+            made = _replicate(each.cell, block=each.block, position=each.position, step_ns=step)
             if each.cell.track == DRIFT_PROBE:
                 limit = Limit(kind="matmul", precision="float32", size=64, work=1000, round_ns=(step,) * 5)
                 made = dataclasses.replace(made, limits=(limit,), timing=None, accuracy=None, proof=None)
@@ -141,7 +180,7 @@ class Harness:
             seed=task.seed,
             blocks=task.blocks,
             replicates=plan.replicates,
-            started_unix_ns=1_700_000_000 * 10**9,
+            started_unix_ns=BEGAN_UNIX_NS,
             wall_s=10.0,
             host=HostFacts(cpu=cpu, cores=4, memory_bytes=8 << 30, os="Linux", python="3.11"),
             commit="",
@@ -164,3 +203,53 @@ class Harness:
             host=start.host,
             unix_ns=1,
         )
+
+
+def _replicate(cell: Cell, *, block: int, position: int, step_ns: int) -> Record:
+    """Return a good replicate, each of whose rounds is one step."""
+    losses = (4.0, 2.0, 1.0)
+    return Record(
+        cell=cell,
+        block=block,
+        position=position,
+        status="ok",
+        started_unix_ns=BEGAN_UNIX_NS,
+        wall_ns=3_000_000_000,
+        phases=Phases(startup_ns=100_000_000, import_ns=900_000_000),
+        timing=Timing(
+            steps_per_call=1,
+            calls_per_round=1,
+            first_step_ns=4_000_000,
+            compile_cache="cold",
+            warmup_rounds=20,
+            steady=True,
+            clock_ns=100,
+            round_ns=(step_ns,) * 10,
+        ),
+        memory=Memory(host_peak_rss_bytes=300 << 20),
+        accuracy=Accuracy(
+            formula="kingma-ba",
+            losses=losses,
+            reference_losses=losses,
+            max_loss_deviation=0.0,
+            weight=2.9919,
+            bias=2.0018,
+            reference_weight=2.9919,
+            reference_bias=2.0018,
+            within_tolerance=True,
+            data_sha256="0" * 64,
+            init_sha256="0" * 64,
+        ),
+        proof=ModeProof(mode=cell.mode, device="cpu", threads=1, precision="float32", compilations=None),
+        environment=Environment(
+            python="3.11.7",
+            platform="Linux",
+            cpu="A processor",
+            cpus=(1,),
+            threads=1,
+            device_name="A processor",
+            versions=("numpy==2.4.0",),
+            flags=(),
+            launcher="venv",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The pair of published versions between which a difference appears: `samestep bisect`."""
