@@ -134,7 +134,7 @@ def test_no_command_line_begins_a_measurement(tmp_path: Path) -> None:
             return plant.one(number)
 
     (outcome,) = pool.outcomes(commands.KIND, plain, [1], 1)
-    assert [wrong.what for wrong in outcome.wrong] == ["code 0, files ['plan.json', 'run.json']"]
+    assert [wrong.what for wrong in outcome.wrong] == ["code 0, files ['locks', 'plan.json', 'run.json']"]
 
 
 def _facts_of(of: Ended) -> tuple[Wrong, ...]:
