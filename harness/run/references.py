@@ -6,22 +6,18 @@ none, for whatever reason, the replicate computes it.
 """
 
 import json
-import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 from bench.catalogue import EXPORT, STREAM, WorkloadOffer, adam_of
 from bench.records.record import FORWARD_ONLY, Cell
-from bench.turns import variables
 from bench.turns.turn import Artifact
+from harness.run.computed import by_bench
 from harness.store.files import complete_file
 from harness.store.models import Models
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 INDEX_FILE: Final = "references.json"
 LEAST_FLOPS: Final = 5e8  # of a step: below, the training in float64 takes less time than a process takes to start
 TIMEOUT_S: Final = 600.0
@@ -66,24 +62,8 @@ class References:
         """Return the digest of the reference's file; empty: it takes too long, or could not be written."""
         try:
             self._models.folder.mkdir(exist_ok=True)
-            ended = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "bench",
-                    "reference",
-                    str(self._models.folder.resolve()),
-                    *self._key(cell).split(),
-                ],
-                cwd=ROOT,
-                env={**variables.of_tools(os.environ), "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+            folder = str(self._models.folder.resolve())
+            ended = by_bench("reference", folder, *self._key(cell).split(), timeout_s=TIMEOUT_S)
         except (OSError, subprocess.TimeoutExpired):
             return ""
         return ended.stdout.strip() if ended.returncode == 0 else ""

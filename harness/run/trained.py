@@ -1,20 +1,16 @@
 """The trained models of a run: computed once, in float64, before the first replicate that infers with them."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from bench.records.record import Cell
 from bench.reference.precision import PRECISIONS
-from bench.turns import variables
 from bench.turns.turn import Model
+from harness.run.computed import by_bench
 from harness.store.models import Models
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 NOT_TRAINED: Final = 3  # exit code of `python -m bench trained`
 TIMEOUT_S: Final = 3600.0
 
@@ -65,27 +61,9 @@ class Trained:
     def _make(self, cell: Cell) -> Any:
         batches = sorted(self._batches.get((cell.workload, cell.size), set()) | {_batch(cell)})
         self._models.folder.mkdir(exist_ok=True)
-        command = [
-            sys.executable,
-            "-m",
-            "bench",
-            "trained",
-            str(self._models.folder.resolve()),
-            cell.workload,
-            cell.size,
-        ]
+        folder = str(self._models.folder.resolve())
         try:
-            ended = subprocess.run(
-                [*command, *batches],
-                cwd=ROOT,
-                env={**variables.of_tools(os.environ), "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_S,
-                check=False,
-            )
+            ended = by_bench("trained", folder, cell.workload, cell.size, *batches, timeout_s=TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise TrainingError(f"training it in float64 took more than {TIMEOUT_S:g} s", is_skip=False) from error
         if ended.returncode:
