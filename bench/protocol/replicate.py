@@ -11,6 +11,7 @@ check, in a further process.
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -249,7 +250,7 @@ class Replicate:
                 framework=framework,
                 workload=workload,
                 formula=workload.formula(framework.ADAM),
-                references=known_references(self.turn, workload, workload.formula(framework.ADAM)),
+                known=partial(known_references, self.turn, workload, workload.formula(framework.ADAM)),
                 step=step,
                 precision=PRECISIONS[cell.precision],
                 initial=step.parameters(),

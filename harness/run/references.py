@@ -5,6 +5,7 @@ of its own, whose files are those of a run's models, and a replicate checks that
 none, for whatever reason, the replicate computes it.
 """
 
+import functools
 import json
 import subprocess
 from collections import Counter
@@ -28,8 +29,9 @@ class References:
     """The references of one run."""
 
     def __init__(self, models: Models, workloads: Sequence[WorkloadOffer], cells: Iterable[Cell]) -> None:
-        """Keep them with `models`, for those of `cells` whose work is large and of which there are several."""
+        """Keep them with `models`; `cells` has one of each replicate: what only one needs is not kept."""
         self._models = models
+        self._adam_of = functools.cache(adam_of)
         self._large = {
             (offer.name, work.name) for offer in workloads for work in offer.works if work.flops >= LEAST_FLOPS
         }
@@ -55,7 +57,7 @@ class References:
         is_small = (cell.workload, cell.size) not in self._large
         if is_small or cell.batch or cell.track in OTHERS or cell.optimizer == FORWARD_ONLY:
             return ""
-        formula = adam_of(cell.framework) if cell.optimizer == "adam" else cell.optimizer
+        formula = self._adam_of(cell.framework) if cell.optimizer == "adam" else cell.optimizer
         return f"{cell.workload} {cell.size} {cell.optimizer} {cell.enlarged} {formula}" if formula else ""
 
     def _make(self, cell: Cell) -> str:

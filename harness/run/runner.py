@@ -53,7 +53,9 @@ class Runner:
         self.observer = observer or Observer(device="cpu", gpu="", say=show.say)
         kept = run.folder.replicates()
         self._sameness = Sameness(kept)
-        self._references = References(run.folder.models, run.facts.workloads, run.plan.cells)
+        self._references = References(
+            run.folder.models, run.facts.workloads, (each.cell for each in run.plan.in_order())
+        )
         self._offers = {offer.name: offer for offer in run.facts.frameworks}
         able = set(models.started(run.facts.frameworks, run.plan.cells))
         environments = {cell.framework_id for cell in run.plan.cells} & able

@@ -55,6 +55,12 @@ def test_one_is_made_for_each_rule_and_batch(tmp_path: Path, asked: list[list[st
     assert len(asked) == 3
 
 
+def test_the_blocks_of_one_cell_share_one(tmp_path: Path, asked: list[list[str]]) -> None:
+    made = references(tmp_path, cell(), cell())
+    assert made.artifact(cell()) == made.artifact(cell()) is not None
+    assert len(asked) == 1
+
+
 def test_what_is_small_alone_or_without_one_computes_its_own(tmp_path: Path, asked: list[list[str]]) -> None:
     own = [
         cell("numpy"),  # alone with its rule and optimizer
