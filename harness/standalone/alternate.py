@@ -14,9 +14,8 @@ from bench.records.record import Timing
 from bench.turns.kept import proceed, stop
 
 SETTLING_NS: Final = 500_000  # as in a replicate's slices of short rounds
-MOST_UNITS: Final = (
-    50  # of a slice that count, as there: calls deeper in it are faster, by a tenth where they are short
-)
+# Of a slice that count, as there: short calls deeper in it are faster.
+MOST_UNITS: Final = 50
 LOOK_S: Final = 0.005  # between two looks whether a program has begun its rounds
 
 
