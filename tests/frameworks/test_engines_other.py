@@ -98,14 +98,14 @@ def test_a_fault_that_was_exported_is_far_outside_the_tolerance(fault: str, path
 
 
 def test_openvino_in_its_own_precision_is_refused_by_its_layers(folder: Path) -> None:
-    """On a processor without bfloat16 OpenVINO takes the hint and computes in float32."""
+    """On a processor without bfloat16 OpenVINO computes in float32 all the same; some builds then drop the hint, too."""
     found = planted(folder, "openvino-bfloat16")
     told = refused("openvino", found["proof"])
     if found["deviation"] > 10 * TOLERANCE:
         assert "precision of the products: float32 was asked for, the framework ran bfloat16" in told
+        assert "INFERENCE_PRECISION_HINT bf16" in found["proof"]["evidence"]
     else:
         assert told == ""
-    assert "INFERENCE_PRECISION_HINT bf16" in found["proof"]["evidence"]
 
 
 def test_litert_without_its_delegate_is_refused(folder: Path) -> None:
