@@ -98,7 +98,7 @@ def test_a_fault_that_was_exported_is_far_outside_the_tolerance(fault: str, path
 
 
 def test_openvino_in_its_own_precision_is_refused_by_its_layers(folder: Path) -> None:
-    """On a processor without bfloat16 OpenVINO computes in float32 all the same; some builds then drop the hint, too."""
+    """On a processor without bfloat16 OpenVINO computes in float32, and may drop the hint."""
     found = planted(folder, "openvino-bfloat16")
     told = refused("openvino", found["proof"])
     if found["deviation"] > 10 * TOLERANCE:

@@ -21,6 +21,7 @@ from harness.report.tables.variants import varying, where
 MOST_ROWS: Final = 40
 MARGIN: Final = 1.02  # of the axis beyond the farthest end of an interval
 STEPS: Final = (1, 2, 5)  # between ticks, times a power of ten
+FAR: Final = 4  # times: ends of the axis farther apart have ticks at powers of ten
 DECIMALS: Final = 3  # of ticks nearer to each other than a hundredth
 VALUES: Final = (
     Value(
@@ -112,21 +113,30 @@ def _ends(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
 
 def _axis(low: float, high: float, *, narrow: bool) -> dict[str, Any]:
     """Return a logarithmic scale with ticks at round ratios, 1 among them."""
-    most = 5 if narrow else 11
-    span = high - low
-    sizes = (step * 10.0**power for power in range(-4, 9) for step in STEPS)
-    size = next(each for each in sizes if span / each <= most)
-    ticks = [size * number for number in range(math.ceil(low / size), math.floor(high / size) + 1)]
-    decimals = DECIMALS if size < 10 ** (1 - DECIMALS) else 2
+    ticks, form = (_decades if high / low > FAR else _even)(low, high, 5 if narrow else 11)
     return {
         "scale": {"type": "log", "nice": False, "domain": [low, high]},
-        "axis": {
-            "orient": "top",
-            "title": None,
-            "values": [tick for tick in ticks if tick > 0],
-            "labelExpr": f"format(datum.value, '.{decimals}f')",
-        },
+        "axis": {"orient": "top", "title": None, "values": ticks, "labelExpr": f"format(datum.value, '{form}')"},
     }
+
+
+def _even(low: float, high: float, most: int) -> tuple[list[float], str]:
+    """Return at most `most` ticks at equal differences, and how they are written."""
+    sizes = (step * 10.0**power for power in range(-4, 9) for step in STEPS)
+    size = next(each for each in sizes if (high - low) / each <= most)
+    ticks = [size * number for number in range(math.ceil(low / size), math.floor(high / size) + 1)]
+    return [tick for tick in ticks if tick > 0], f".{DECIMALS if size < 10 ** (1 - DECIMALS) else 2}f"
+
+
+def _decades(low: float, high: float, most: int) -> tuple[list[float], str]:
+    """Return at most `most` ticks at 1, 2 and 5 times powers of ten, or at every so many powers of ten."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps, every in ((STEPS, 1), *(((1,), every) for every in range(1, len(powers) + 1))):
+        found = [step * 10.0**power for power in powers if power % every == 0 for step in steps]
+        ticks = [tick for tick in found if low <= tick <= high]
+        if len(ticks) <= most:
+            break
+    return ticks, ".3~g"
 
 
 def _one(*, narrow: bool) -> Layer:

@@ -7,6 +7,7 @@ import re
 from harness.report.charts.chart import Chart
 from harness.report.charts.variants import variants
 from harness.report.tables.all import tables
+from harness.stats.estimate import Interval
 from harness.validity.results import Run
 from tests.harness.report.varied import records, varied_run
 
@@ -38,6 +39,19 @@ def test_shows_each_ratio_with_its_interval_and_one_on_the_axis() -> None:
     assert re.search(r">0\.9[45]\d<", svg)
     assert len(re.findall(r">\d\.\d{3} – \d\.\d{3}<", svg)) == 6
     assert ">1.00<" in svg
+
+
+def test_ticks_of_an_enormous_interval_are_few_and_one_is_among_them() -> None:
+    rows = [
+        dataclasses.replace(row, ratio=dataclasses.replace(row.ratio, interval=Interval(low=0.002, high=700.0)))
+        if row.ratio
+        else row
+        for row in tables(varied_run()).variants.rows
+    ]
+    chart = variants(rows, {}, "")
+    assert chart
+    for svg in (chart.svg, chart.narrow_svg):
+        assert re.findall(r">(10*|0\.0*1)</text>", svg) == ["0.01", "0.1", "1", "10", "100"]
 
 
 def test_what_is_not_told_is_hollow() -> None:
