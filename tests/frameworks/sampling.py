@@ -1,6 +1,7 @@
 """What of a matrix of cases `make test-frameworks` runs; the rest is marked `whole`, for `make test-frameworks-all`.
 
-Run are every framework in one plain and one compiled mode, and each kind of planted fault once.
+Run are every framework in one plain and one compiled mode, those that train in another framework in the compiled one
+alone, and each kind of planted fault once.
 """
 
 from collections.abc import Iterable
@@ -21,13 +22,18 @@ COMPILED: Final = {  # the mode of each; a framework that is not named here runs
     "keras_jax": "batch-jit",
     "keras_torch": "batch-jit",
 }
+WITHIN_OTHERS: Final = ("lightning", "fastai", "keras_tensorflow", "keras_jax", "keras_torch")
 EVERY_FRAMEWORK: Final = [
     (offer.name, mode.name)
     for offer in catalogue().frameworks
     for mode in offer.modes
     if not mode.source
     and not offer.exhibit
-    and (offer.name not in COMPILED or mode.name in (plain_mode(offer), COMPILED[offer.name]))
+    and (
+        offer.name not in COMPILED
+        or mode.name == COMPILED[offer.name]
+        or (mode.name == plain_mode(offer) and offer.name not in WITHIN_OTHERS)
+    )
 ]
 
 

@@ -125,7 +125,8 @@ def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
 def test_it_is_listed_measured_and_reported_like_any_other(checkout: Path) -> None:
     assert "toy" in run(checkout, "-m", "harness", "list")
 
-    run(checkout, "-m", "harness", "run", "--framework", "toy", "--launcher", "venv", "--profile", "quick")
+    words = ("--framework", "toy", "--launcher", "venv", "--profile", "quick", "--blocks", "1")
+    run(checkout, "-m", "harness", "run", *words)
 
     (folder,) = (checkout / "results").glob("*-quick")
     records = [from_json(line) for line in (folder / "records.jsonl").read_text().splitlines()]

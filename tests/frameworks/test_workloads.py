@@ -75,17 +75,15 @@ def test_a_workload_follows_the_reference(framework: str, mode: str, optimizer: 
         assert found[name]["max_gradient_deviation"] <= 1e-4
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("framework", "mode", "wrong"),
-    sampled(
-        [
-            ("keras_jax", "batch-jit", "bias differs from the float64 reference"),
-            ("keras_tensorflow", "batch-jit", "bias differs from the float64 reference"),
-            ("jax", "jit", ""),
-            ("torch", "eager", ""),
-        ],
+    [
         ("keras_jax", "batch-jit", "bias differs from the float64 reference"),
-    ),
+        ("keras_tensorflow", "batch-jit", "bias differs from the float64 reference"),
+        ("jax", "jit", ""),
+        ("torch", "eager", ""),
+    ],
 )
 def test_a_bias_gradient_that_xla_sums_in_bfloat16_is_not_let_pass(
     framework: str, mode: str, wrong: str, tmp_path: Path
@@ -129,7 +127,8 @@ def test_tensorflow_has_a_transformer_in_its_own_best_form(mode: str, tmp_path: 
     assert (found["max_loss_deviation"] <= 1e-3, found["max_parameter_deviation"] <= 2e-2) == (True, True)
 
 
-@pytest.mark.parametrize("workload", sampled(["transformer", "transformer_naive"], "transformer"))
+@pytest.mark.whole  # minutes of Inductor
+@pytest.mark.parametrize("workload", ["transformer", "transformer_naive"])
 def test_keras_attention_stays_in_one_graph_on_pytorch(workload: str, tmp_path: Path) -> None:
     found = told(tmp_path, "keras_torch", "batch-jit", "adam", "float32", workload)[workload]
 
