@@ -20,6 +20,7 @@ from harness.report.tables.scaling import sentence as scaling_sentence
 from harness.report.tables.steps import StepRow
 from harness.report.tables.variants import sentences as variants_sentences
 from harness.report.words import count, labelled, name, names
+from harness.stats.estimate import FEW_BLOCKS
 from harness.stats.overhead import own_share
 from harness.store.facts import RunFacts
 from harness.terminal import shell
@@ -286,10 +287,13 @@ def skipped_sentence(tables: Tables) -> str:
 def _first_look_sentence(run: Run, program: str) -> str:
     if not run.is_first_look:
         return ""
-    return (
-        f"This is a first look: {count(run.facts.blocks, 'block')} cannot give narrow intervals, so nothing here is a"
-        f" verdict. {next_sentence(run.facts, program)}"
+    blocks = count(run.facts.blocks, "block")
+    why = (
+        f"{blocks} cannot give narrow intervals"
+        if run.facts.blocks < FEW_BLOCKS
+        else f"the profile {run.facts.profile} measures each of its {blocks} briefly"
     )
+    return f"This is a first look: {why}, so nothing here is a verdict. {next_sentence(run.facts, program)}"
 
 
 def _step(row: StepRow) -> float:

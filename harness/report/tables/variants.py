@@ -33,7 +33,10 @@ WORK: Final = ("workload", "size", "optimizer", "precision", "device", "allocato
 
 
 def sentences(rows: Sequence[VariantRow]) -> tuple[str, ...]:
-    """Return a sentence for each variant whose steps are told from those of the reference; none where none is."""
+    """Return a sentence for each variant whose steps are told from those of the reference; none where none is.
+
+    A first look, which gives no verdicts, has it in other words: measured slower, not told slower.
+    """
     return tuple(
         labelled(f"{said}.", min(len(row.ratios) for row in of if row.told))
         for of in _by_variant(rows)
@@ -56,7 +59,8 @@ def _told(rows: Sequence[VariantRow], names: Sequence[str]) -> str:
     if same:
         place = where(same[0].cell, names) if len(same) == 1 else f"{len(same)} of {count(len(known), 'cell')}"
         parts.append(f"as fast as {other} within 1 % in {place}")
-    return f"{rows[0].title} is told {'; '.join(parts)}" if parts else ""
+    is_judged = any(row.verdict for row in known)  # in a first look none is
+    return f"{rows[0].title} {'is told' if is_judged else 'measured'} {'; '.join(parts)}" if parts else ""
 
 
 def _distance(row: VariantRow) -> float:

@@ -55,6 +55,10 @@ class TestSummary:
         assert "first look" not in said(run(pair(100_000, 80_000)))
         assert "block" not in said(run(pair(100_000, 80_000)))
 
+    def test_a_quick_run_of_many_blocks_is_a_first_look_for_its_short_measurements(self) -> None:
+        text = said(run(pair(100_000, 80_000), profile="quick"))
+        assert "This is a first look: the profile quick measures each of its 6 blocks briefly" in text
+
     def test_one_block_tells_nothing_apart(self) -> None:
         text = said(run(pair(100_000, 80_000, blocks=1), profile="quick", blocks=1))
         assert "The shortest steps of this first look, which has no intervals: Torch compile with 80.0 µs" in text

@@ -189,7 +189,7 @@ class TestTold:
         row = rows(*found, blocks=3)[1]
         assert (row.verdict, row.told) == (None, "slower")
         (said,) = sentences(rows(*found, blocks=3))
-        assert said.startswith("JAX@0.10.2 is told slower than JAX@0.9.2 in jit on regression: 1.102 (")
+        assert said.startswith("JAX@0.10.2 measured slower than JAX@0.9.2 in jit on regression: 1.102 (")
         assert said.endswith(" (3 blocks).")
 
 
