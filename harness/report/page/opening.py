@@ -109,7 +109,8 @@ def answers(
         found["scaling"] = f"efficiency from {significant(min(shares))} to {significant(max(shares))}"
     if others := [row for row in variants if row.told is not None]:
         told = sum(row.told in ("slower", "faster") for row in others)
-        found["variants"] = f"{told} of {count(len(others), 'step')} told from the reference's"
+        how = "told" if any(row.verdict for row in others) else "measured apart"
+        found["variants"] = f"{told} of {count(len(others), 'step')} {how} from the reference's"
     if len(best) == 1 and best[0].step_ns is not None:
         found["overview"] = f"the shortest: {best[0].name}, {duration(best[0].step_ns)}"
     elif best:

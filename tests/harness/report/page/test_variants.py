@@ -56,6 +56,8 @@ def test_the_page_opens_with_the_first_variant_and_loses_no_sentence() -> None:
 
 def test_the_question_has_its_answer() -> None:
     assert answers(CELLS, (), TABLES.variants.rows)["variants"] == "2 of 6 steps told from the reference's"
+    few = [dataclasses.replace(row, verdict=None) for row in TABLES.variants.rows]
+    assert answers(CELLS, (), few)["variants"] == "2 of 6 steps measured apart from the reference's"
 
 
 def test_the_reference_alone_is_ranked_among_frameworks() -> None:
