@@ -212,9 +212,11 @@ def adopt_orphans() -> None:
 def end_strays(spare: Collection[int] = ()) -> None:
     """Kill and reap all processes that a turn left outside its process group.
 
-    Those of a session led by a process in `spare` stay: they belong to turns that go on.
+    Those of a session led by a process in `spare` stay: they belong to turns that go on. So do those of the own
+    session, such as the process that draws: a turn begins a session, and nothing goes back from one.
     """
-    while strays := [pid for pid in children() if not _is_of(pid, spare)]:
+    kept = {*spare, os.getsid(0)}
+    while strays := [pid for pid in children() if not _is_of(pid, kept)]:
         for pid in strays:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
@@ -225,7 +227,7 @@ def end_strays(spare: Collection[int] = ()) -> None:
 
 def _is_of(pid: int, leaders: Collection[int]) -> bool:
     try:
-        return bool(leaders) and os.getsid(pid) in leaders
+        return os.getsid(pid) in leaders
     except ProcessLookupError:
         return False  # it has just ended, and is to be reaped
 

@@ -31,6 +31,16 @@ PICTURES: Final = (
         width_px=1080,
         most_px=1000,
     ),
+    Picture(
+        path="docs/variants.png", run="20261130-cpu-variants", first="#variants > h2", last='[data-chart="variants"]',
+        width_px=1080,
+        most_px=900,
+    ),
+    Picture(
+        path="docs/scaling.png", run="20261130-cpu-ranks", first="#scaling > h2", last='#scaling [data-chart]',
+        width_px=1080,
+        most_px=900,
+    ),
 )  # fmt: skip
 # Those that come from no run: by path, what they are drawn from.
 BY_HAND: Final[Mapping[str, str]] = {"docs/floors.svg": "the floors of tests/test_order.py"}

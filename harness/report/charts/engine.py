@@ -64,8 +64,8 @@ class _Engine:
 
     @property
     def is_over(self) -> bool:
-        """Whether another process may answer where this one ended."""
-        return self._process.returncode is not None and not self.failure
+        """Whether another process may answer where this one ended, also of itself, between two charts."""
+        return self._process.poll() is not None and not self.failure
 
     def ask(self, line: bytes) -> str:
         """Return the answer to a request, a line of JSON; raises ChartError."""
@@ -120,7 +120,9 @@ _ENGINES: Final[dict[int, _Engine]] = {}  # by the process that started it: a fo
 def _ask(request: Mapping[str, Any]) -> str:
     line = json.dumps(request, allow_nan=False).encode() + b"\n"
     own = os.getpid()
-    if own not in _ENGINES or _ENGINES[own].is_over:
+    if own in _ENGINES and _ENGINES[own].is_over:
+        _ENGINES.pop(own).close()
+    if own not in _ENGINES:
         _ENGINES[own] = _Engine()
     return _ENGINES[own].ask(line)
 

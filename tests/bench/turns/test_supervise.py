@@ -192,8 +192,12 @@ supervise.adopt_orphans()
 # A process that left its group and whose parent has ended, as a compiler's daemon does.
 code = "from subprocess import *; print(Popen(['sleep', '60'], stdout=DEVNULL, start_new_session=True).pid)"
 stray = int(subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout)
-assert list(supervise.children()) == [stray]
+own = subprocess.Popen(["sleep", "60"])  # of this process and no turn, as what draws
+assert {*supervise.children()} == {stray, own.pid}
 supervise.end_strays()
+assert own.poll() is None
+own.kill()
+own.wait()
 try:
     os.kill(stray, 0)
 except ProcessLookupError:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.report.charts import engine
@@ -87,6 +88,15 @@ def test_with_a_limited_address_space_there_is_an_error_and_this_process_goes_on
     assert re.fullmatch(
         r"told: the process that draws ended with SIG\w+; it needs `ulimit -v unlimited`\n", ended.stdout
     )
+
+
+@pytest.mark.usefixtures("fresh")
+def test_one_that_was_killed_between_two_charts_loses_none() -> None:
+    assert ">one</text>" in engine.drawn(SPEC)
+    (own,) = psutil.Process().children()
+    own.kill()
+    own.wait(10)
+    assert ">one</text>" in engine.drawn(SPEC)
 
 
 def test_a_forked_process_draws_too() -> None:
