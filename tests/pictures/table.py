@@ -37,6 +37,10 @@ PICTURES: Final = (
         most_px=900,
     ),
     Picture(
+        path="docs/eras.png", run="20261130-cpu-eras", first="#eras > h2", last='#eras [data-chart]', width_px=1080,
+        most_px=1200,
+    ),
+    Picture(
         path="docs/scaling.png", run="20261130-cpu-ranks", first="#scaling > h2", last='#scaling [data-chart]',
         width_px=1080,
         most_px=900,
