@@ -1,6 +1,7 @@
 """A framework is four files and a line: what docs/adding.md says, followed, with a library that only it needs."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,11 +33,21 @@ FAST = (
     "--maxfail=20",
     "--ignore=tests/emulated",  # has a copy of the checkout of its own, and frameworks of its own
 )
-# Of the fast tests those that go over all frameworks, their locks, images and services. What draws, what reads a
+# Of the fast tests the files that go over all frameworks, their locks, images or services. What draws, what reads a
 # finished run and what computes statistics knows none.
-LISTING = ("tests/bench", "tests/harness/doctor", "tests/harness/environments", "tests/harness/launchers",
-    "tests/harness/plan", "tests/harness/validity", "tests/harness/test_composed.py", "tests/harness/test_hello.py",
-    "tests/test_order.py")  # fmt: skip
+PLACES = ("bench", "harness/doctor", "harness/environments", "harness/launchers", "harness/plan", "harness/validity")
+ALL_FRAMEWORKS = re.compile(r"\bFRAMEWORKS\b|\bcatalogue\(|compose\.yaml|\bimages/")
+LISTING = (
+    *(
+        f"tests/{file.relative_to(ROOT / 'tests')}"
+        for place in PLACES
+        for file in sorted((ROOT / "tests" / place).rglob("test_*.py"))
+        if ALL_FRAMEWORKS.search(file.read_text(encoding="utf-8"))
+    ),
+    "tests/harness/test_composed.py",
+    "tests/harness/test_hello.py",
+    "tests/test_order.py",
+)
 LIBRARY = {
     "toyarith.py": "from statistics import fmean as fmean\n",
     "toyarith-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: toyarith\nVersion: 1.0\n",
