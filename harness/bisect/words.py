@@ -4,12 +4,12 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from harness.bisect import search
+from harness.bisect import search, verdicts
 from harness.bisect.asked import what
 from harness.bisect.facts import Asked, Bisection, Measure, Measurement, Outcome
 from harness.bisect.folder import BisectFolder
 from harness.bisect.search import Found
-from harness.bisect.verdicts import Told
+from harness.bisect.verdicts import EQUAL_BITS, Told
 from harness.format import listed, ratio
 from harness.stats.estimate import Estimate
 from harness.terminal import shell
@@ -137,11 +137,23 @@ def _caveats(bisection: Bisection, found: Found) -> Iterator[str]:
     if found.failed or found.undecided:
         yield f"So the change came with one of {listed(_after(bisection.versions, found))}."
     if not found.ends_apart:
-        first, last = bisection.versions[0], bisection.versions[-1]
-        yield f"The ends, {first} and {last}, are not told apart: what changed here was undone, or made up for."
+        yield _ends(bisection)
     if found.others:
         pairs = (f"{older} → {newer}" for older, newer in found.others)
         yield f"Not the only one: a difference appears in {listed(tuple(pairs))}, too."
+
+
+def _ends(bisection: Bisection) -> str:
+    """Return what the first measurement says of the two ends, which it has not told apart."""
+    ends = (bisection.versions[0], bisection.versions[-1])
+    measured = verdicts.told(bisection.measurements[:1], bisection.asked.measure)
+    found = next((each for each in measured if each.pair == ends), None)
+    if found is None:
+        return f"The ends, {listed(ends)}, were not compared."
+    if found.word in ("same", EQUAL_BITS):
+        figure = f"the same within 1 %, {estimate(found.ratio)}" if found.ratio else "equal to the last bit"
+        return f"The ends, {listed(ends)}, are {figure}: what changed here was undone, or made up for."
+    return f"Whether the ends, {listed(ends)}, differ is not told, {estimate(found.ratio)}; more blocks tell."
 
 
 def _after(versions: Sequence[str], found: Found) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -227,3 +228,35 @@ def test_several_changes_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert kept.outcome is not None
     assert (kept.outcome.older, kept.outcome.newer, kept.outcome.others) == ("1.8", "1.9", (("1.0", "1.3"),))
     assert "Not the only one: a difference appears in 1.0 → 1.3, too." in capsys.readouterr().out
+
+
+class NoisyEnds(Computed):
+    """The two ends are compared with a spread of 20 %."""
+
+    def __call__(self, number: int, versions: Sequence[str]) -> Measurement:
+        measured = super().__call__(number, versions)
+        ends = (VERSIONS[0], VERSIONS[-1])
+        wide = tuple(0.8 + 0.1 * block for block in range(6))
+        ratios = (
+            replace(each, by_block=wide) if (each.older, each.newer) == ends else each for each in measured.ratios
+        )
+        return replace(measured, ratios=tuple(ratios))
+
+
+@pytest.mark.parametrize(
+    ("measurer", "said"),
+    [
+        (
+            Computed,
+            r"The ends, 1\.0 and 1\.11, are the same within 1 %, \d.*\): what changed here was undone, or made up",
+        ),
+        (NoisyEnds, r"Whether the ends, 1\.0 and 1\.11, differ is not told, \d\.\d+ \(.*\); more blocks tell\."),
+    ],
+)
+def test_of_ends_that_are_not_told_apart_no_more_is_said_than_is_known(
+    measurer: type[Computed], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cost = {version: 1.05 if version in VERSIONS[4:8] else 1.0 for version in VERSIONS}
+    code, _ = bisected(tmp_path, measurer(cost))
+    assert code == OK
+    assert re.search(said, capsys.readouterr().out)
