@@ -52,15 +52,16 @@ def updated(text: str, published: Path) -> str:
 def _fields(run: Run) -> Iterator[str]:
     facts, name = run.facts, escape(run.facts.id)
     computed = tables(run)
+    cells = (*computed.timed, *computed.streaming.rows)
     yield f"[{name}]({run.facts.id}/report/index.md)"
     yield datetime.datetime.fromtimestamp(facts.started_unix_ns / 1e9, datetime.UTC).strftime("%Y-%m-%d %H:%M")
     yield escape(_host(facts.host))
     yield f"`{_code(command(facts, facts.profile))}`"
-    yield str(len(computed.steps.rows))
+    yield str(len(cells))
     yield str(len(computed.code.rows))
     yield str(facts.blocks_run or facts.blocks)
     yield wall_duration(facts.wall_s)
-    yield escape(_validity(run, Counter(row.status for row in computed.steps.rows)))
+    yield escape(_validity(run, Counter(row.status for row in cells)))
 
 
 def _host(host: HostFacts) -> str:
