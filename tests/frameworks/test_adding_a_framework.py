@@ -136,7 +136,7 @@ def test_a_forgotten_line_is_named(checkout: Path, tmp_path: Path) -> None:
 def test_it_is_listed_measured_and_reported_like_any_other(checkout: Path) -> None:
     assert "toy" in run(checkout, "-m", "harness", "list")
 
-    words = ("--framework", "toy", "--launcher", "venv", "--profile", "quick", "--blocks", "1")
+    words = ("--framework", "toy", "--launcher", "venv", "--profile", "quick", "--blocks", "2")
     run(checkout, "-m", "harness", "run", *words)
 
     (folder,) = (checkout / "results").glob("*-quick")
