@@ -166,11 +166,9 @@ def test_the_index_sorts_filters_and_keeps_the_filter_in_its_address(page: Page,
 
 def test_a_history_shows_hosts_and_changes_of_versions(page: Page, site: Path) -> None:
     page.goto(address(site, HISTORY))
-    assert page.locator(".legend li").all_inner_texts() == [
-        "AMD EPYC, 2 CPUs",
-        "Left host, 2 CPUs",
-        "Right host, 2 CPUs",
-    ]
+    hosts = page.locator(".legend li").all_inner_texts()
+    assert len(hosts) == len(set(hosts))
+    assert {"Left host, 2 CPUs", "Right host, 2 CPUs"} < set(hosts), "beside those of the published runs"
     chart = page.locator(".chart svg")
     assert "jax 0.10.2 → 0.11.0" in chart.inner_html()
     assert page.locator("tbody tr", has_text="0.10.2 → 0.11.0").count() == 2  # once on each host
