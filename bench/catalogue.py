@@ -32,7 +32,7 @@ COLD: Final = "cold"  # track of the start on an emptied page cache
 TIMED: Final = ("identical", CONTROL)  # tracks whose steps are timed and compared
 LITERALS: Final = (
     "MODES", "BASELINE", "ENVIRONMENT", "SOURCES", "LADDER", "FORMS", "LIMITS", "ALLOCATORS", "ALLOCATOR_DEVICES",
-    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "TRAINS", "PACKAGES", "PRECISIONS", "ERA", "PERIOD", "EXHIBIT",
+    "DEVICES", "PROGRAMS", "PROGRAM_MODES", "LIBRARIES", "TRAINS", "PACKAGES", "PRECISIONS", "ERA", "PERIOD", "EXHIBIT",
 )  # fmt: skip
 PERIODS: Final = ("precursors", "war", "pytorch", "today")  # of the history of the frameworks, in their order
 PIPELINE_LITERALS: Final = ("PIPELINES", "UNORDERED", "PLAIN")  # of a file under bench/streams
@@ -181,6 +181,14 @@ def framework_offer(name: str, folder: Path = Path(__file__).parent) -> Framewor
         raise FrameworkError(f"bench/frameworks/{name}.py: what it declares cannot be read ({error})") from error
 
 
+def libraries(name: str, folder: Path = Path(__file__).parent) -> Mapping[str, str]:
+    """Return LIBRARIES of a framework's file, which `framework_offer` has accepted: shared libraries, with packages."""
+    found: Mapping[str, str] = read(
+        ast.parse((folder / "frameworks" / f"{name}.py").read_text(encoding="utf-8")), LITERALS
+    ).get("LIBRARIES", {})
+    return found
+
+
 def adam_of(name: str, folder: Path = Path(__file__).parent) -> str:
     """Return the name of the formula that a framework's Adam follows, such as "KINGMA_BA"; empty: its file has none."""
     try:
@@ -200,7 +208,7 @@ def _framework_offer(name: str, folder: Path) -> FrameworkOffer:
     literals = read(tree, LITERALS)
     modes: Mapping[str, str] = literals["MODES"]
     environment: Mapping[str, str] = literals["ENVIRONMENT"]
-    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "SOURCES", "PRECISIONS"):
+    for literal in ("MODES", "ENVIRONMENT", "PROGRAMS", "LIBRARIES", "SOURCES", "PRECISIONS"):
         if not all(isinstance(text, str) for pair in literals.get(literal, {}).items() for text in pair):
             raise ValueError(f"{literal} has a name or a value that is no text")
     sources = {mode: _source(mode, named) for mode, named in literals.get("SOURCES", {}).items()}

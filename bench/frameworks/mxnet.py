@@ -16,6 +16,7 @@ ERA = 2015
 PERIOD = "war"
 EXHIBIT = True
 DEVICES = ("cpu",)
+LIBRARIES = {"libquadmath.so.0": "libquadmath0"}
 ENVIRONMENT = {"MXNET_CPU_WORKER_NTHREADS": "{threads}", "OMP_NUM_THREADS": "{threads}"}
 ADAM = EPSILON_HAT
 FORWARD = {"regression": "a Dense block"}

@@ -12,6 +12,12 @@ ERA = 2018
 PERIOD = "war"
 EXHIBIT = True
 DEVICES = ("cpu",)
+LIBRARIES = {  # of the OpenCV that it imports
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libSM.so.6": "libsm6",
+    "libXext.so.6": "libxext6",
+    "libXrender.so.1": "libxrender1",
+}
 ENVIRONMENT = {"OMP_NUM_THREADS": "{threads}"}
 ADAM = EPSILON_HAT
 FORWARD = {"regression": "an fc layer"}

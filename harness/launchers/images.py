@@ -20,7 +20,7 @@ from typing import Final
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from bench.catalogue import framework_offer
+from bench.catalogue import framework_offer, libraries
 from bench.frameworks import FRAMEWORKS
 from bench.records import text
 from bench.turns import variables
@@ -248,18 +248,22 @@ def parent(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
 def system_packages(framework: str, *, device: str, root: Path = locks.ROOT) -> str:
     """Return the packages of the distribution for the Dockerfile's generic stage, with spaces between.
 
-    They have the programs of the framework and of those that it builds on, but for the stage that it begins with, whose
-    image has its own.
+    They have the programs and libraries of the framework and of those that it builds on, but for the stage that it
+    begins with, whose image has its own.
     """
     framework = locks.packages(root, framework)
     base = parent(framework, device=device, root=root)
     packages: dict[str, None] = {}
     name: str | None = framework if base and framework in FRAMEWORKS else None
     while name and name != base:
-        packages |= dict.fromkeys(package for _, package in framework_offer(name).programs)
+        packages |= dict.fromkeys(_installed(name))
         name = locks.parent(root, name, device)
-    there = {package for _, package in framework_offer(base).programs} if name else set()
+    there = _installed(base) if name else ()
     return " ".join(package for package in packages if package not in there)
+
+
+def _installed(name: str) -> tuple[str, ...]:
+    return (*(package for _, package in framework_offer(name).programs), *libraries(name).values())
 
 
 def require_cuda(framework: str, *, device: str, root: Path = locks.ROOT, lock: Path | None = None) -> str:

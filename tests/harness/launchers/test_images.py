@@ -11,7 +11,7 @@ import pytest
 from docker.errors import ImageNotFound
 from typer.testing import CliRunner
 
-from bench.catalogue import framework_offer, packages_of
+from bench.catalogue import framework_offer, libraries, packages_of
 from bench.frameworks import FRAMEWORKS
 from harness import cli
 from harness.environments import cuda, guests, locks, npm
@@ -190,7 +190,9 @@ def test_a_stage_installs_the_programs_that_its_framework_names_and_the_generic_
 def test_what_the_stage_below_has_is_not_installed_again(device: str, framework: str) -> None:
     base = images.parent(framework, device=device)
     own, there = (
-        {package for _, package in framework_offer(name).programs} if name in FRAMEWORKS else set()
+        {*(package for _, package in framework_offer(name).programs), *libraries(name).values()}
+        if name in FRAMEWORKS
+        else set()
         for name in (framework, base)
     )
     assert set(images.system_packages(framework, device=device).split()) == (own - there if base else set())
@@ -206,8 +208,9 @@ def test_the_programs_of_a_framework_and_of_those_below_it_are_handed_to_its_bui
     programs = {"mine": {"clang": "clang"}, "other": {"ld.lld": "lld", "g++": "g++"}, "torch": {"g++": "g++"}}
     monkeypatch.setattr(images, "FRAMEWORKS", tuple(programs))
     monkeypatch.setattr(images, "framework_offer", lambda name: SimpleNamespace(programs=tuple(programs[name].items())))
+    monkeypatch.setattr(images, "libraries", lambda name: {"liba.so.1": f"lib{name}1"} if name != "torch" else {})
 
-    assert images.system_packages("mine", device="cpu", root=tmp_path) == "clang lld"
+    assert images.system_packages("mine", device="cpu", root=tmp_path) == "clang libmine1 lld libother1"
     assert images.system_packages("torch", device="cpu", root=tmp_path) == ""
     assert images.system_packages(HARNESS, device="cpu", root=tmp_path) == ""
 
