@@ -25,6 +25,7 @@ ERA = 2021
 PERIOD = "today"
 EXHIBIT = True
 DEVICES = ("cpu",)
+LIBRARIES = {"libgomp.so.1": "libgomp1"}
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "{threads}",
     "MKL_NUM_THREADS": "{threads}",
