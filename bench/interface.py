@@ -29,7 +29,7 @@ tree, so that a host without the framework can list its cells:
     PROGRAMS = {"clang": "clang"}           programs that it runs, each with the package of Debian and Ubuntu that has
                                             it: `samestep doctor` looks for them, its image installs them, and a run
                                             skips the framework without them, with the command that installs them
-    LIBRARIES = {"libgomp.so.1": "libgomp1"}  shared libraries that no wheel of its lock brings, each with the package
+    LIBRARIES = {"libSM.so.6": "libsm6"}    shared libraries that no wheel of its lock brings, each with the package
                                             of Debian and Ubuntu that has it: its image installs them
     PROGRAM_MODES = ("compile",)            only where not all modes need them: `build` returns a `Skip` for these
     ERA = 2015                              the year in which it appeared to the public in this form, for the timeline
