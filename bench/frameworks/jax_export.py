@@ -82,8 +82,8 @@ def _proof(exported: Any, body: Body, infer: Any, x: jax.Array) -> ModeProof:
 
 
 def wait(outputs: list[Output]) -> None:
-    """Block until every output is computed."""
-    jax.block_until_ready((outputs, held.output))
+    """Block until every output is computed, the last call's among them."""
+    jax.block_until_ready(outputs or held.output)
 
 
 start, to_numpy, memory = device.start, device.to_numpy, device.memory

@@ -24,6 +24,7 @@ MEDIAN_AGREES: Final = 0.01  # relative difference of the two windows' medians
 SPREAD_AGREES: Final = 0.10  # relative difference of the two windows' median absolute deviations
 CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost of the clock
 MOST_CALLS: Final = 1 << 20
+SURELY: Final = 50  # times the floor: one round that long is no short one that a busy machine has stopped
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
 
@@ -90,6 +91,7 @@ class RoundTimer:
     def calibrate(self, floor_ns: int) -> int:
         """Return the smallest power of two of calls whose round lasts at least `floor_ns`, by the median of three.
 
+        A call that lasts `SURELY` times as long is made once: of steps of a second each one counts.
         A trainer's fit has a fixed cost. So the difference between 2N and N steps must last that long, and at least
         half as long as a fit of N steps: a small difference of two long fits would be noise.
         """
@@ -100,8 +102,11 @@ class RoundTimer:
 
     def _lasts(self, calls: int, floor_ns: int) -> bool:
         if self.step.fit is None:
-            lasts = [self.time(calls) >= floor_ns for _ in range(2)]
-            if lasts[0] != lasts[1]:  # else they are two of three: a slow step is not made a third time
+            first = self.time(calls)
+            if first >= SURELY * floor_ns:
+                return True
+            lasts = [first >= floor_ns, self.time(calls) >= floor_ns]
+            if lasts[0] != lasts[1]:  # else they are two of three
                 lasts.append(self.time(calls) >= floor_ns)
             return lasts[-1]
         once = statistics.median(self.time(calls) for _ in range(3))
@@ -139,7 +144,8 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
             if spent >= settings.warmup_cap_ns:
                 break
         round_ns = int(statistics.median(durations[-WINDOW:]))
-        if frozen_calls is None:
+        is_slow = calls == 1 and timer.step.fit is None and round_ns >= SURELY * floor_ns  # another would find the same
+        if frozen_calls is None and not is_slow:
             warm, calls = calls, timer.calibrate(floor_ns)
             round_ns = round_ns * calls // warm
     return WarmUp(calls=calls, rounds=len(durations), steady=steady, clock_ns=clock_ns, round_ns=round_ns)

@@ -36,6 +36,7 @@ class Settings:
     warm_blocks: int = 1  # blocks whose compiled cells are run again with the caches that they left
     other_threads: bool = True  # in the first block, run each cell again with another number of threads
     slices: int = 0  # time slices of a replicate where processes take turns; fewer where its rounds are long
+    batch_slices: int | None = None  # those of one that infers at a batch; None: `slices`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

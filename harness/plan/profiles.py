@@ -104,6 +104,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             settings=Settings(
                 rounds=10,
                 slices=20,
+                batch_slices=10,
                 warmup_floor_ns=SECOND // 5,
                 warmup_cap_ns=SECOND,
                 warm_blocks=0,

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 
 from bench.records.record import Cell, Record
 from bench.turns.parking import SLICE_NS
+from bench.turns.turn import Settings
 from harness.format import memory_size
 from harness.launchers.choose import LAUNCHERS
 from harness.plan.plan import PlannedReplicate
@@ -26,7 +27,7 @@ from harness.run.room import Need, Room
 from harness.run.runner import GroupMember
 
 MOST: Final = 16  # members of a group: the slices of one cycle should meet the same machine
-FEWEST_SLICES: Final = 10  # of a member whose slices are long
+FEWEST_SLICES: Final = 10  # of a member; where they are long, half of what it would get, if that is less
 LONGER: Final = 4  # a member whose slices are long may take so many times as long as one whose slices are short
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class Groups:
 
     def __init__(self, run: ActiveRun, rng: random.Random, show: Show, after_group: Callable[[], None]) -> None:
         """Measure for `run` in the random order of `rng`; call `after_group` when a group has ended."""
-        self._slices = max(run.settings.slices, FEWEST_SLICES)
+        self._settings = run.settings
         self._baselines = {
             (offer.name, mode.name): mode.baseline for offer in run.facts.frameworks for mode in offer.modes
         }
@@ -149,7 +150,7 @@ class Groups:
     def _take_turns(self) -> None:
         """Run the slices of the group, in cycles: in each the frameworks in random order, and the modes of each."""
         group = list(self._seats)
-        counts = {seat: self._count(seat) for seat in group}
+        counts = {seat: slices_of(self._settings, seat.candidate.cell, seat.slice_ns) for seat in group}
         self._show.take_turns(len(group), sum(count * seat.slice_ns for seat, count in counts.items()) / 1e9)
         cycles = max(counts.values(), default=0)
         for cycle in range(cycles):
@@ -159,11 +160,6 @@ class Groups:
                 for candidate in itertools.chain.from_iterable(self._cells(seats)):
                     if (record := seats[candidate].member.run_slice()) is not None:
                         self._leave(seats[candidate], record)
-
-    def _count(self, seat: Seat) -> int:
-        """Return how many slices a member gets in this group: fewer where they are long."""
-        affordable = self._slices * LONGER * SLICE_NS // seat.slice_ns
-        return max(FEWEST_SLICES, min(self._slices, affordable))
 
     def _needed(self, waiting: Iterable[Candidate]) -> list[Seat]:
         """Return the members that stay for the next group of this work: a link, and the baselines of `waiting`."""
@@ -201,6 +197,14 @@ class Groups:
 
     def _is_baseline(self, cell: Cell) -> bool:
         return cell.track == "identical" and self._baselines.get((cell.framework, cell.mode)) == cell.mode
+
+
+def slices_of(settings: Settings, cell: Cell, slice_ns: int) -> int:
+    """Return how many slices of `slice_ns` a member gets in a group: fewer where they are long."""
+    at_batch = settings.batch_slices if cell.batch else None
+    slices = max(settings.slices if at_batch is None else at_batch, FEWEST_SLICES)
+    affordable = slices * LONGER * SLICE_NS // slice_ns
+    return max(min(FEWEST_SLICES, slices // 2), min(slices, affordable))
 
 
 def _work(candidate: Candidate) -> tuple[str, ...]:

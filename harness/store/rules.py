@@ -29,6 +29,7 @@ LARGEST: Final = 2**63  # what a table, a plot or a file of samples can hold
 FIRST_UNIX_NS: Final = -62_135_596_800 * 10**9  # the year 1: an engine says it of a container that never started
 LAST_UNIX_NS: Final = 253_402_300_799 * 10**9  # the end of the year 9999
 MOST: Final[Mapping[str, int]] = {  # by field: more is no count of anything that ran
+    "batch_slices": 10**6,
     "blocks": 10**6,
     "calls_per_round": 2**40,
     "cores": 10**6,

@@ -24,11 +24,11 @@ def forward_step(workload: Workload, mode: str, model: Model) -> Step:
 
     advance = {"op-by-op": forward, "jit": jax.jit(forward)}[mode]
     x = jax.device_put(workload.batch.x)
-    held.state = initial(workload)
+    held.fixed = initial(workload).parameters
     compute = cache(lambda: products(model.predict, workload.parameters, x))
 
     def call() -> jax.Array:
-        held.output = advance(held.state.parameters, x)
+        held.output = advance(held.fixed, x)
         return held.output
 
     def proof() -> ModeProof:

@@ -13,16 +13,17 @@ class Held:
     """The newest state, where `wait` finds it: a step's loss is ready before its last update is."""
 
     state = State({}, {}, {}, np.float32(0))
+    fixed: Mapping[str, jax.Array] = {}  # parameters of a forward pass, which no call changes and none waits for
     output: jax.Array | None = None  # of the last call
     given: State | None = None  # what the last call took, where it was to be donated
 
     def parameters(self) -> Mapping[str, Array32]:
         """Return copies of the newest parameters."""
-        return {name: np.array(p) for name, p in self.state.parameters.items()}
+        return {name: np.array(p) for name, p in self._newest().items()}
 
     def weight(self) -> jax.Array:
         """Return the first of the newest parameters, on the device."""
-        return next(iter(self.state.parameters.values()))
+        return next(iter(self._newest().values()))
 
     def restart(self, workload: Workload) -> None:
         """Begin anew, once the old state is gone: two would be in the allocator's peak, which cannot be reset."""
@@ -33,6 +34,10 @@ class Held:
         """Let go of every array, once nothing computes with it any more."""
         jax.block_until_ready((self.state, self.output))
         self.state, self.output, self.given = State({}, {}, {}, np.float32(0)), None, None
+        self.fixed = {}
+
+    def _newest(self) -> Mapping[str, jax.Array]:
+        return self.fixed or self.state.parameters
 
 
 held = Held()

@@ -130,6 +130,17 @@ def test_a_long_slice_gives_fewer_slices_and_never_fewer_than_ten(tmp_path: Path
     assert len(of(launcher, "slice")) == 10
 
 
+@pytest.mark.parametrize(
+    ("batch", "slice_ms", "count"),
+    [(0, 50, 20), (0, 500, 10), (256, 50, 14), (256, 280, 10), (256, 5000, 7)],
+)
+def test_inference_at_a_batch_has_slices_of_its_own_and_half_as_many_where_they_are_long(
+    batch: int, slice_ms: int, count: int
+) -> None:
+    settings = dataclasses.replace(SETTINGS, slices=20, batch_slices=14)
+    assert groups.slices_of(settings, dataclasses.replace(CELLS[0], batch=batch), slice_ms * 1_000_000) == count
+
+
 def test_memory_for_one_process_gives_groups_of_one_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
