@@ -19,6 +19,7 @@ from bench.protocol.rounds import (
     WarmUp,
     collected_by_hand,
     lengths_of,
+    round_robin,
 )
 from bench.turns.parking import SLICE_NS, Keeper, Parked
 
@@ -43,6 +44,7 @@ class Slices:
         """As for `sliced_rounds`."""
         self.placement = placement or Placement()
         self.lengths = lengths_of(timer, warm.calls)
+        self.round = round_robin([timer.round_of(length) for length in self.lengths])  # the one that `before` prepared
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
         settling = min(MOST_UNITS, max(1, math.ceil(SETTLING_NS / unit_ns)))
         self.left_out = settling if unit_ns < SLICE_NS else 0
@@ -70,10 +72,6 @@ class Slices:
             self._timer.quiet()
         self.cpu_ns.append(self._cpu_clock())
         self.begin_ns.append(self._timer.clock())
-
-    def round(self) -> None:
-        """Run the round that has just been prepared."""
-        self._timer.round(self.lengths[(len(self.begin_ns) - 1) % len(self.lengths)])
 
     def _wait(self) -> None:
         if self.begin_ns:

@@ -205,7 +205,7 @@ def _compare(chosen: Selection, blocks: int, seed: int, cpus: tuple[int, ...], c
     specs.require_locked(chosen.framework, whom="a comparison with plain scripts")
     offered = selection.cells(offer, chosen, PROFILES["quick"], "cpu")
     training = (cell for cell in offered if cell.track == "identical")
-    cells = tuple(cell for cell in training if (checkout.ROOT / f"{script_of(cell)}.py").is_file())
+    cells = tuple(cell for cell in training if script_of(cell))
     if not cells:
         raise SetupError("None of the selected cells has a program in harness/standalone/programs to compare with.")
     environments = Environments(checkout.ROOT, "cpu")

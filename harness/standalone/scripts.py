@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from bench.guests import node
 from bench.records.record import Cell
 from bench.records.text import last_line
 from bench.turns import variables
@@ -21,13 +22,16 @@ SCRIPTS: Final = Path(__file__).resolve().parent / "programs"
 REGRESSION: Final = "regression"
 TIMEOUT_S: Final = 300.0
 MODEL: Final = "SAMESTEP_MODEL"
+PYTHON: Final = ".py"
+NODE: Final = ".mjs"
 
 
-def script_of(cell: Cell) -> str:
-    """Return the path of a cell's script from the checkout, without its ending; the regression's have no folder."""
+def script_of(cell: Cell) -> Path | None:
+    """Return the script of a cell, in Python or for node; None: it has none. The regression's have no folder."""
     folder = "" if cell.workload == REGRESSION else f"{cell.workload}/"
     folder += "inference/" if cell.batch else ""
-    return f"harness/standalone/programs/{folder}{cell.framework}"
+    paths = (SCRIPTS / f"{folder}{cell.framework}{ending}" for ending in (PYTHON, NODE))
+    return next((path for path in paths if path.is_file()), None)
 
 
 class Scripts:
@@ -43,24 +47,24 @@ class Scripts:
         """Start the script of `cell`; a trainer runs fits of `fit_steps` steps and of twice that.
 
         Raises:
-            SetupError: there is no model for it to run.
+            SetupError: it has no script, or there is no model for it to run.
         """
+        if (script := script_of(cell)) is None:
+            raise SetupError(f"{cell.framework} has no stand-alone script of {cell.workload}")
+        python = self._python[cell.framework]
+        program = [node.PROGRAM] if script.suffix == NODE else [str(python), "-P"]
         caches = self._scratch / cell.framework  # kept from block to block: only steady steps are compared
         caches.mkdir(exist_ok=True)
         output = self._scratch / "output"
         with output.open("w") as file:
             process = subprocess.Popen(
-                [
-                    self._python[cell.framework],
-                    "-P",
-                    ROOT / f"{script_of(cell)}.py",
-                    *self._arguments(cell, caches),
-                ],
+                [*program, script, *self._arguments(cell, caches)],
                 cwd=caches,
                 env={
                     **variables.measured(os.environ, caches),
                     "ROUNDS": str(rounds),
                     "STEPS": str(fit_steps),
+                    "PACKAGES": str(python.parent.parent / node.MODULES.name),
                 },
                 preexec_fn=lambda: os.sched_setaffinity(0, self._cpus),
                 stdin=subprocess.DEVNULL,
@@ -68,7 +72,7 @@ class Scripts:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return Script(cell, process, output)
+        return Script(f"{script.relative_to(ROOT)} {cell.mode}", process, output)
 
     def _arguments(self, cell: Cell, caches: Path) -> list[str]:
         """Return the mode; where the cell runs a model the path of that, and its batch where one is stated.
@@ -92,8 +96,8 @@ class Scripts:
 class Script:
     """A running stand-alone script."""
 
-    def __init__(self, cell: Cell, process: subprocess.Popen[bytes], output: Path) -> None:
-        self._cell = cell
+    def __init__(self, name: str, process: subprocess.Popen[bytes], output: Path) -> None:
+        self._name = name
         self._process = process
         self._output = output
         self.turns = FreeRunning(process.pid, is_ready=lambda: "rounds" in self._lines(), has_ended=self.has_ended)
@@ -114,7 +118,7 @@ class Script:
         Raises:
             SetupError: it failed, printed nothing or took too long.
         """
-        name = f"{script_of(self._cell)}.py {self._cell.mode}"
+        name = self._name
         self.turns.finish()
         try:
             self._process.wait(TIMEOUT_S)
