@@ -95,7 +95,7 @@ class Step:
 
     call: Callable[[], Output] | None = None  # one call of the training step
     fit: Callable[[int], Output] | None = None  # n updates inside the framework's own loop, with a cost of its own
-    guest: Callable[[int], GuestRound] | None = None  # n calls in a guest, by its own clock; it waits for the last
+    guest: Callable[[int, int], Sequence[GuestRound]] | None = None  # rounds of n calls in a guest, by its own clock
     steps_per_call: int = 1  # updates that one `call` makes: 1, or the length of a whole compiled loop
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload
@@ -113,7 +113,7 @@ class Step:
         if self.fit is not None:
             return [self.fit(calls)]
         if self.guest is not None:
-            return self.guest(calls).outputs
+            return self.guest(calls, 1)[-1].outputs
         assert self.call is not None
         call = self.call
         return [call() for _ in range(calls)]

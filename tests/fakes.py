@@ -142,14 +142,20 @@ class FakeFramework:
         if pipe_ns is None:
             return {"call": call}
 
-        def guest(calls: int) -> GuestRound:
-            self.clock.spend(pipe_ns)
+        def made(calls: int) -> GuestRound:
             begin = self.clock()
-            made = [call() for _ in range(calls)]
+            outputs = [call() for _ in range(calls)]
             end = self.clock()
-            self.clock.spend(self.untimed_ns + pipe_ns)
+            self.clock.spend(self.untimed_ns)
             ahead = self.guest_clock_ns
-            return GuestRound(outputs=made, begin_ns=begin + ahead, end_ns=end + ahead, cpu_ns=end - begin)
+            return GuestRound(outputs=outputs, begin_ns=begin + ahead, end_ns=end + ahead, cpu_ns=end - begin)
+
+        def guest(calls: int, rounds: int) -> list[GuestRound]:
+            self.calls.append(f"order {rounds}")
+            self.clock.spend(pipe_ns)
+            ran = [made(calls) for _ in range(rounds)]
+            self.clock.spend(pipe_ns)
+            return ran
 
         return {"guest": guest}
 

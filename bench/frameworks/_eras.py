@@ -52,8 +52,9 @@ class Era:
         guest, made = self.guest(), str(scratch() / "guest-output.f32")
         guest.ask("build", {"mode": mode, "threads": self.threads, **_order(workload)}, "built")
 
-        def run(calls: int) -> GuestRound:
-            return GuestRound(outputs=(lambda: _losses(guest, made),), **guest.run(calls))
+        def run(calls: int, rounds: int) -> Sequence[GuestRound]:
+            last = (lambda: _losses(guest, made),)
+            return [GuestRound(outputs=last, **ran) for ran in guest.run(calls, rounds)]
 
         return Step(
             guest=run,

@@ -7,9 +7,10 @@ the descriptor that its last argument names, both as lines of JSON, each one wor
     guest → host   {"started": {"versions": [NAME==VERSION, …]}}   once its libraries are loaded
     host → guest   {"build": …}           what to build: files, shapes, threads; each guest's own
     guest → host   {"built": …}           what it built, as it read it back
-    host → guest   {"run": CALLS}         one round: make so many calls, and wait for the last
-    guest → host   {"ran": {"begin_ns": …, "end_ns": …, "cpu_ns": …}}   by CLOCK_MONOTONIC, which all processes of a
-                                          host share; and its processor time meanwhile, of all threads
+    host → guest   {"run": [CALLS, ROUNDS]}     so many rounds, one after the other: make so many calls, and wait for
+                                          the last
+    guest → host   {"ran": [{"begin_ns": …, "end_ns": …, "cpu_ns": …}, …]}   of each, by CLOCK_MONOTONIC, which all
+                                          processes of a host share; and its processor time meanwhile, of all threads
     host → guest   {"output": FILE}       write the result of the last call there: float32, little-endian, C order
     guest → host   {"output": {"dtype": "float32", "shape": […]}}
     host → guest   {"parameters": FILE}   of what trains: write them there, likewise, in the order of their names

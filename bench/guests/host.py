@@ -101,15 +101,22 @@ class Guest:
             self._process.stdin.flush()
         return self._answer(answer)
 
-    def run(self, calls: int) -> Mapping[str, int]:
-        """Let it make a round of `calls` calls; return when it began and ended, and its processor time, in ns.
+    def run(self, calls: int, rounds: int = 1) -> Sequence[Mapping[str, int]]:
+        """Let it make rounds of `calls` calls; return when each began and ended, and its processor time, in ns.
 
         Raises:
-            GuestError: as for `ask`, or it does not say these three numbers.
+            GuestError: as for `ask`, or it does not say these three numbers of each.
         """
-        ran = self.ask("run", calls, "ran")
-        if not isinstance(ran, dict) or ran.keys() != TIMES or {type(number) for number in ran.values()} != {int}:
-            raise self._fault(f"says {str(ran)[:LONGEST_QUOTED]} instead of {', '.join(sorted(TIMES))}")
+        ran = self.ask("run", [calls, rounds], "ran")
+        if not isinstance(ran, list) or len(ran) != rounds:
+            raise self._fault(f"says {str(ran)[:LONGEST_QUOTED]} of {rounds} rounds")
+        for each in ran:
+            if (
+                not isinstance(each, dict)
+                or each.keys() != TIMES
+                or {type(number) for number in each.values()} != {int}
+            ):
+                raise self._fault(f"says {str(each)[:LONGEST_QUOTED]} instead of {', '.join(sorted(TIMES))}")
         return ran
 
     def end(self) -> None:

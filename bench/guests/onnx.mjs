@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { round, serve } from './serve.mjs'
+import { rounds, serve } from './serve.mjs'
 
 const require = createRequire(`${process.argv[2]}/`)
 const threads = () => readdirSync('/proc/self/task').length
@@ -35,10 +35,10 @@ export async function infer (name, provider, prepare = () => {}) {
     return ['built', facts]
   }
 
-  async function run (calls) {
-    const [times, made] = await round(() => session.run(feeds), calls)
+  async function run (asked) {
+    const [ran, made] = await rounds(() => session.run(feeds), asked)
     results = made
-    return ['ran', times]
+    return ['ran', ran]
   }
 
   const last = () => results.at(-1)[session.outputNames[0]]

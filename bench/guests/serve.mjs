@@ -50,8 +50,20 @@ export async function serve (begin, orders) {
   }
 }
 
-// Makes `calls` calls of `call`, each awaited; returns the body of the answer "ran", and the results.
-export async function round (call, calls) {
+// Makes `count` rounds of `calls` calls of `call`, each awaited; returns the body of the answer "ran", and the results of
+// the last round.
+export async function rounds (call, [calls, count]) {
+  const ran = []
+  let results
+  for (let made = 0; made < count; made++) {
+    const [times, last] = await round(call, calls)
+    ran.push(times)
+    results = last
+  }
+  return [ran, results]
+}
+
+async function round (call, calls) {
   const results = []
   const used = process.cpuUsage()
   const begin = process.hrtime.bigint()

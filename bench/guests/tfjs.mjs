@@ -3,7 +3,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { round, serve } from './serve.mjs'
+import { rounds, serve } from './serve.mjs'
 
 const require = createRequire(`${process.argv[2]}/`)
 const BACKENDS = { cpu: 'cpu', wasm: 'wasm', 'layers-fit': 'cpu' }
@@ -46,7 +46,7 @@ function core (order) {
     optimizer = optimizerOf(order.optimizer)
   }
   return {
-    run: (calls) => round(step, calls),
+    run: (asked) => rounds(step, asked),
     reset,
     parameters: () => ({ weight, bias }),
     optimizer: () => optimizer,
@@ -70,10 +70,10 @@ function layers (order) {
   }
   reset()
   return {
-    async run (calls) {
-      asked += calls
-      const [times, [history]] = await round(() => model.fit(x, y, { ...options, callbacks, epochs: calls }), 1)
-      return [times, history.history.loss]
+    async run ([calls, count]) {
+      asked += calls * count
+      const [ran, [history]] = await rounds(() => model.fit(x, y, { ...options, callbacks, epochs: calls }), [1, count])
+      return [ran, history.history.loss]
     },
     reset,
     parameters: () => ({ weight: model.layers[0].kernel.read(), bias: model.layers[0].bias.read() }),
@@ -91,10 +91,10 @@ async function build (order) {
   return ['built', null]
 }
 
-async function run (calls) {
-  let times
-  [times, losses] = await built.run(calls)
-  return ['ran', times]
+async function run (asked) {
+  let ran
+  [ran, losses] = await built.run(asked)
+  return ['ran', ran]
 }
 
 function output (file) {

@@ -54,16 +54,17 @@ class RoundTimer:
         """Make `calls` calls, keep their outputs alive, wait for the device."""
         self.round_of(calls)()
 
-    def round_of(self, calls: int) -> Callable[[], None]:
-        """Return a `round`, looked up before its clock starts: of a call of microseconds that is some per cent."""
-        step, wait = self.step, self.framework.wait
-        if guest := step.guest:
-            return lambda: wait(self._guest_clock.run(guest, calls))
-        if calls == 1 and (call := step.call):
-            return lambda: wait([call()])
-        return lambda: wait(step.run(calls))
+    def round_of(self, calls: int, together: int = 1) -> Callable[[], None]:
+        """Return a `round`, looked up before its clock starts: of a call of microseconds that is some per cent.
 
-    def own(self, durations: Sequence[int], cpu_ns: Sequence[int]) -> Times:
+        A guest makes `together` of them one after the other, and each is handed out in its turn.
+        """
+        run, wait = self.step.run, self.framework.wait
+        if guest := self.step.guest:
+            return lambda: wait(self._guest_clock.run(guest, calls, together))
+        return lambda: wait(run(calls))
+
+    def own(self, begin_ns: Sequence[int], durations: Sequence[int], cpu_ns: Sequence[int]) -> Times:
         """Return the last rounds by the clock that counts: the guest's own, or as they were timed here.
 
         Raises:
@@ -71,7 +72,7 @@ class RoundTimer:
         """
         if self.step.guest:
             return self._guest_clock.take(cpu_ns)
-        return Times(round_ns=tuple(durations), cpu_ns=tuple(cpu_ns))
+        return Times(begin_ns=tuple(begin_ns[: len(durations)]), round_ns=tuple(durations), cpu_ns=tuple(cpu_ns))
 
     def quiet(self) -> None:
         """Bring the process to rest before a round: garbage collected, device idle."""
@@ -212,7 +213,7 @@ def timed_rounds(
     """
     placement = placement or Placement()
     lengths = lengths_of(timer, calls)
-    run = round_robin([timer.round_of(length) for length in lengths])
+    run = round_robin([timer.round_of(length, quiet_every) for length in lengths])
     begin_ns: list[int] = []
     cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
 
@@ -233,10 +234,10 @@ def timed_rounds(
         cpu, wall = end - cpu, timer.clock() - wall
     cpu_ns[-1] = end - cpu_ns[-1]
     placement.look_at_all()
-    times = timer.own(durations, cpu_ns)
+    times = timer.own(begin_ns, durations, cpu_ns)
     size = len(lengths)
     return TimedRounds(
-        begin_ns=tuple(begin_ns[::size]),
+        begin_ns=times.begin_ns[::size],
         round_ns=times.round_ns[::size],
         double_round_ns=times.round_ns[1::2] if size == 2 else (),
         cpu_ns=cpu,

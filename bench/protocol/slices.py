@@ -44,13 +44,13 @@ class Slices:
         """As for `sliced_rounds`."""
         self.placement = placement or Placement()
         self.lengths = lengths_of(timer, warm.calls)
-        self.round = round_robin([timer.round_of(length) for length in self.lengths])  # the one that `before` prepared
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
         settling = min(MOST_UNITS, max(1, math.ceil(SETTLING_NS / unit_ns)))
         self.left_out = settling if unit_ns < SLICE_NS else 0
         self.are_short = settling > 1
         timed = min(MOST_UNITS, max(1, round(SLICE_NS / unit_ns)))
         self.units = timed + self.left_out  # of a slice: rounds, or a trainer's two fits
+        self.round = round_robin([timer.round_of(length, self.units) for length in self.lengths])
         self.begin_ns: list[int] = []
         self.cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
         self.spent_cpu_ns = self.spent_wall_ns = 0  # within the slices
@@ -110,14 +110,14 @@ def sliced_rounds(
     slices = Slices(timer, keeper, warm, cpu_clock, resident_bytes, placement)
     with collected_by_hand():
         durations = rounds(slices.round, slices.before, MOST_ROUNDS)
-    times = timer.own(durations, slices.cpu_ns)
+    times = timer.own(slices.begin_ns, durations, slices.cpu_ns)
     durations = times.round_ns
     size = len(slices.lengths)
     units = [range(at, at + size) for at in range(0, len(durations), size)]
     kept = [unit for number, unit in enumerate(units) if number % slices.units >= slices.left_out]
     left_out = [unit for number, unit in enumerate(units) if number % slices.units < slices.left_out]
     return TimedRounds(
-        begin_ns=tuple(slices.begin_ns[unit[0]] for unit in kept),
+        begin_ns=tuple(times.begin_ns[unit[0]] for unit in kept),
         round_ns=tuple(durations[unit[0]] for unit in kept),
         double_round_ns=tuple(durations[unit[1]] for unit in kept) if size == 2 else (),
         cpu_ns=slices.spent_cpu_ns,

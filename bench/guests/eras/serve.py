@@ -98,7 +98,12 @@ class Server(object):
         self.built = self.program.build(dict(order, x=x, y=y, parameters=arrays))
         return "built", None
 
-    def run(self, calls):
+    def run(self, asked):
+        """Make rounds, as many as are asked for, of so many calls; keep what those of the last return."""
+        calls, rounds = asked
+        return "ran", [self.round(calls) for _ in range(rounds)]
+
+    def round(self, calls):
         """Make a round of so many calls; keep what they return."""
         step, kept = self.built.step, []
         used, begin = cpu_ns(), now_ns()
@@ -106,7 +111,7 @@ class Server(object):
             kept.append(step())
         end = now_ns()
         self.losses = kept
-        return "ran", {"begin_ns": begin, "end_ns": end, "cpu_ns": cpu_ns() - used}
+        return {"begin_ns": begin, "end_ns": end, "cpu_ns": cpu_ns() - used}
 
     def output(self, path):
         """Write the losses of the last round."""

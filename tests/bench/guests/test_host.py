@@ -42,7 +42,7 @@ def test_a_guest_builds_runs_times_and_writes_its_result(start: Start, tmp_path:
     assert guest.started == {"versions": ["tiny==1"]}
     assert guest.ask("build", {"numbers": [1.5, -2, 1e-3]}, "built") == {"count": 3}
     before = time.perf_counter_ns()
-    ran = guest.run(1)
+    (ran,) = guest.run(1)
     after = time.perf_counter_ns()
     assert before < ran["begin_ns"] < ran["end_ns"] < after, "one clock for both"
     assert guest.ask("output", str(tmp_path / "numbers"), "output") == {"dtype": "float32", "shape": [3]}
@@ -64,6 +64,7 @@ def test_a_guest_builds_runs_times_and_writes_its_result(start: Start, tmp_path:
             "no times",
             "tiny, told to run, says {'begin_ns': 1, 'end_ns': 2.5, 'cpu_ns': 1} instead of begin_ns, cpu_ns, end_ns",
         ),
+        ("too few", "tiny, told to run, says [] of 1 rounds"),
         ("endless", "tiny, told to run, answered a line that does not end"),
         ("closes", "tiny, told to run, closed its answers and went on"),
     ],
@@ -108,7 +109,7 @@ def test_what_a_guest_prints_goes_to_the_log_and_does_not_stop_it(
 ) -> None:
     guest = start("prints")
     guest.ask("build", {"numbers": [1]}, "built")
-    assert guest.run(1)["cpu_ns"] >= 0
+    assert guest.run(1)[0]["cpu_ns"] >= 0
     assert capsys.readouterr().err.count("x") > 1_000_000, "far more than a pipe holds"
 
 
@@ -118,7 +119,7 @@ def test_its_processor_time_memory_and_threads_are_the_replicates(start: Start) 
     process = psutil.Process(guest.pid)
     guest.ask("build", {"numbers": list(range(20_000))}, "built")
     own, before = time.process_time_ns(), cpu_ns()
-    ran = guest.run(300)
+    (ran,) = guest.run(300)
     assert cpu_ns() - before >= ran["cpu_ns"] + time.process_time_ns() - own - 5_000_000
     assert usage.cpu_ns() == pytest.approx(1e9 * sum(process.cpu_times()[:2]), abs=30_000_000)  # in ticks of 10 ms
     assert usage.resident_bytes() == pytest.approx(process.memory_info().rss, rel=0.05)

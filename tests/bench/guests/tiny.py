@@ -26,13 +26,20 @@ def say(text: str) -> None:
     answers.flush()
 
 
-def run(calls: int) -> None:
+Asked = tuple[int, int]  # calls, rounds
+
+
+def run(asked: Asked) -> None:
+    answer("ran", [ran(asked[0]) for _ in range(asked[1])])
+
+
+def ran(calls: int) -> dict[str, int]:
     begin, used = time.perf_counter_ns(), time.process_time_ns()
     for _ in range(calls):
         doubled = [2 * number for number in numbers]
     end = time.perf_counter_ns()
     numbers[:] = array.array("f", doubled)
-    answer("ran", {"begin_ns": begin, "end_ns": end, "cpu_ns": time.process_time_ns() - used})
+    return {"begin_ns": begin, "end_ns": end, "cpu_ns": time.process_time_ns() - used}
 
 
 def die(words: str) -> None:
@@ -40,38 +47,39 @@ def die(words: str) -> None:
     sys.stderr.flush()
 
 
-def killed(calls: int) -> None:
+def killed(asked: Asked) -> None:
     die("terminate called after throwing an instance of 'std::bad_alloc'\n")
     die("----- Native stack trace -----\n\n 1: 0xe1 node::Abort() [node]\n    at serve (serve.mjs:43:35)\n")
     os.kill(os.getpid(), signal.SIGABRT)
 
 
-def exits(calls: int) -> None:
+def exits(asked: Asked) -> None:
     die("no such kernel\nin all of the library")
     os._exit(3)
 
 
-def closes(calls: int) -> None:
+def closes(asked: Asked) -> None:
     answers.close()
     time.sleep(60)
 
 
-def prints(calls: int) -> None:
+def prints(asked: Asked) -> None:
     for _ in range(2000):
         print("x" * 1000)
-    run(calls)
+    run(asked)
 
 
-FAULTS: dict[str, Callable[[int], object]] = {
+FAULTS: dict[str, Callable[[Asked], object]] = {
     "none": run,
     "killed": killed,
     "exits": exits,
-    "nonsense": lambda calls: say("42 is the answer\n"),
-    "wrong word": lambda calls: answer("danced", None),
-    "no times": lambda calls: answer("ran", {"begin_ns": 1, "end_ns": 2.5, "cpu_ns": 1}),
-    "endless": lambda calls: say("9" * 10000),
+    "nonsense": lambda asked: say("42 is the answer\n"),
+    "too few": lambda asked: answer("ran", []),
+    "wrong word": lambda asked: answer("danced", None),
+    "no times": lambda asked: answer("ran", [{"begin_ns": 1, "end_ns": 2.5, "cpu_ns": 1}]),
+    "endless": lambda asked: say("9" * 10000),
     "closes": closes,
-    "hangs": lambda calls: time.sleep(60),
+    "hangs": lambda asked: time.sleep(60),
     "prints": prints,
 }
 

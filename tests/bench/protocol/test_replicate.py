@@ -609,7 +609,29 @@ class TestGuest:
         assert timing.slice_rounds == (16, 16, 16)
         assert timing.round_ns == timing.round_cpu_ns == (32 * STEP_NS,) * 48
         assert timing.switch_round_ns == (32 * STEP_NS,) * 3
-        assert timing.pipe_ns == (2 * self.PIPE_NS,) * 48
+        assert timing.pipe_ns == (2 * self.PIPE_NS // 17,) * 48, "a slice is one order"
+        assert framework.calls.count("order 17") == 3
+
+    def test_a_wait_for_an_order_lies_before_no_single_call(self) -> None:
+        """A call after a wait takes longer: the calls of a slice, and else those after one collection, are one order."""
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000)
+        cell, keeper = factories.cell(batch=1), FakeKeeper(framework.clock, 3)
+        timing = run(framework, turn(cell=cell, alternates=True), keeper=keeper, cpu_clock=framework.clock).timing
+        assert timing is not None
+        assert (timing.slice_rounds, timing.round_ns) == ((50,) * 3, (10_000,) * 150)
+        assert framework.calls.count("order 100") == 3
+        assert timing.round_begin_ns[1] - timing.round_begin_ns[0] == 10_000, "by the guest's clock"
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000)
+        run(framework, turn(cell=cell), cpu_clock=framework.clock)
+        assert framework.calls.count("order 20") == SETTINGS.rounds
+
+    @pytest.mark.parametrize(("untimed_ns", "status"), [(4_500, "ok"), (4_700, "invalid")])
+    def test_what_a_guest_leaves_out_of_many_calls_adds_up(self, untimed_ns: int, status: str) -> None:
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000, untimed_ns=untimed_ns)
+        keeper = FakeKeeper(framework.clock, 3)
+        cell = factories.cell(batch=1)
+        record = run(framework, turn(cell=cell, alternates=True), keeper=keeper, cpu_clock=framework.clock)
+        assert record.status == status, record.reason
 
     def test_a_guest_that_gets_no_slice_has_a_record_without_rounds(self) -> None:
         framework = fake(pipe_ns=self.PIPE_NS)
@@ -648,7 +670,7 @@ class TestGuest:
         record = run(framework, cpu_clock=framework.clock)
         assert record.status == status
         if status == "invalid":
-            assert record.reason == "the guest timed 6.40 ms of a round (median), and worked 0.51 ms or more beside it"
+            assert record.reason == "the guest timed 6.40 ms of an order (median), and worked 0.51 ms or more beside it"
 
     def test_a_guest_that_waits_for_a_processor_is_not_taken_for_one_that_works(self) -> None:
         framework = fake(pipe_ns=30_000_000)
