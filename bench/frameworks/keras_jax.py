@@ -81,7 +81,7 @@ def _forget(model: keras.Model) -> None:
 
 
 def _round_to_tf32() -> str:
-    gpu = jax.config.jax_default_device
+    gpu = device.chosen()
     if gpu.platform != "gpu":
         return "TF32 needs an NVIDIA GPU: JAX computes on the CPU"
     if float(gpu.compute_capability) < AMPERE:

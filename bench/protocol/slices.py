@@ -62,15 +62,17 @@ class Slices:
 
     def before(self) -> None:
         """Bring the process to rest before a round, after the wait for the next slice where one has ended."""
+        cpu_ns = self._cpu_clock()
         if self.cpu_ns:
-            self.cpu_ns[-1] = self._cpu_clock() - self.cpu_ns[-1]
+            self.cpu_ns[-1] = cpu_ns - self.cpu_ns[-1]
         is_first = len(self.begin_ns) % (self.units * len(self.lengths)) == 0
         if is_first:
             self._wait()
         self.placement.look()
         if is_first or not self.are_short:
             self._timer.quiet()
-        self.cpu_ns.append(self._cpu_clock())
+            cpu_ns = self._cpu_clock()  # else read once: the less lies between two short calls, the warmer the caches
+        self.cpu_ns.append(cpu_ns)
         self.begin_ns.append(self._timer.clock())
 
     def _wait(self) -> None:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.frameworks._jax.device import chosen
 from bench.frameworks._jax.precision import cast
 from bench.workloads import pointwise, transformer
 
@@ -123,7 +124,7 @@ def attend_naively(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
 
 def attend_fused(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
     """Return the same by JAX's own function; cuDNN's kernel takes bfloat16 only and has to be requested."""
-    on_gpu = jax.config.jax_default_device.platform == "gpu"
+    on_gpu = chosen().platform == "gpu"
     kernel = "cudnn" if on_gpu and q.dtype == jnp.bfloat16 else None
     return jax.nn.dot_product_attention(q, k, v, is_causal=True, implementation=kernel)
 

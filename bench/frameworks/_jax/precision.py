@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from bench.frameworks._jax.device import chosen
 from bench.reference.precision import BFLOAT16, FLOAT32, TF32
 
 COMPUTE: Final[Mapping[str, Any]] = {FLOAT32: jnp.float32, TF32: jnp.float32, BFLOAT16: jnp.bfloat16}
@@ -23,7 +24,7 @@ def lacks(precision: str) -> str:
     """Return why the default device does not compute in `precision`; empty where it does."""
     if precision not in COMPUTE:
         return f"JAX is measured in {', '.join(COMPUTE)}, not {precision}"
-    device = jax.config.jax_default_device
+    device = chosen()
     on_gpu = device.platform == "gpu"
     if precision == TF32 and not on_gpu:
         return f"TF32 needs an NVIDIA GPU, JAX runs on {device.platform}"

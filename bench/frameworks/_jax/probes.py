@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bench.frameworks._jax.device import chosen
 from bench.interface import Probes, Task
 
 ROUNDING: Final = {"float32": "float32", "tf32": "tensorfloat32", "bfloat16": "default"}
@@ -20,7 +21,7 @@ def jax_probes() -> Probes:
 
 
 def _product(n: int, precision: str) -> Task | None:
-    if precision == "tf32" and jax.config.jax_default_device.platform == "cpu":
+    if precision == "tf32" and chosen().platform == "cpu":
         return None
     a, b = (_random((n, n), precision) for _ in range(2))
     product = jax.jit(partial(jnp.matmul, precision=ROUNDING[precision]))
@@ -28,7 +29,7 @@ def _product(n: int, precision: str) -> Task | None:
 
 
 def _convolution(batch: int, channels: int, precision: str) -> Task | None:
-    if precision == "tf32" and jax.config.jax_default_device.platform == "cpu":
+    if precision == "tf32" and chosen().platform == "cpu":
         return None
     x, weight = (_random(shape, precision) for shape in ((batch, 32, 32, channels), (3, 3, channels, channels)))
     layout: dict[str, Any] = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "precision": ROUNDING[precision]}
