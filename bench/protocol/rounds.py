@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bench.interface import Framework, Step
+from bench.protocol.burst import Burst
 from bench.protocol.guest_clock import GuestClock, Times
 from bench.protocol.placement import Placement
 from bench.turns.turn import Settings
@@ -49,29 +50,36 @@ class RoundTimer:
         self.step = step
         self.clock = clock
         self._guest_clock = GuestClock(clock)
+        self._burst: Burst | None = None
 
     def round(self, calls: int) -> None:
         """Make `calls` calls, keep their outputs alive, wait for the device."""
         self.round_of(calls)()
 
-    def round_of(self, calls: int, together: int = 1) -> Callable[[], None]:
-        """Return a `round`, looked up before its clock starts: of a call of microseconds that is some per cent.
-
-        A guest makes `together` of them one after the other, and each is handed out in its turn.
-        """
+    def round_of(self, calls: int) -> Callable[[], None]:
+        """Return a `round`, looked up before its clock starts: of a call of microseconds that is some per cent."""
         run, wait = self.step.run, self.framework.wait
         if guest := self.step.guest:
-            return lambda: wait(self._guest_clock.run(guest, calls, together))
+            return lambda: wait(self._guest_clock.run(guest, calls))
         return lambda: wait(run(calls))
 
+    def rounds_of(self, calls: int, together: int, cpu_clock: Clock) -> Callable[[], None]:
+        """Return what hands out one `round` after the other, of which `together` are made at once; see `own`."""
+        if guest := self.step.guest:
+            return lambda: self.framework.wait(self._guest_clock.run(guest, calls, together))
+        self._burst = Burst(self.round_of(calls), together, self.clock, cpu_clock)
+        return self._burst
+
     def own(self, begin_ns: Sequence[int], durations: Sequence[int], cpu_ns: Sequence[int]) -> Times:
-        """Return the last rounds by the clock that counts: the guest's own, or as they were timed here.
+        """Return the last rounds by the clock that counts: the guest's own, a burst's, or as they were timed here.
 
         Raises:
             InvalidResultError: a guest worked outside of what it timed.
         """
         if self.step.guest:
             return self._guest_clock.take(cpu_ns)
+        if self._burst:
+            return self._burst.take(len(durations))
         return Times(begin_ns=tuple(begin_ns[: len(durations)]), round_ns=tuple(durations), cpu_ns=tuple(cpu_ns))
 
     def quiet(self) -> None:
@@ -213,7 +221,11 @@ def timed_rounds(
     """
     placement = placement or Placement()
     lengths = lengths_of(timer, calls)
-    run = round_robin([timer.round_of(length, quiet_every) for length in lengths])
+    run = (
+        timer.rounds_of(calls, quiet_every, cpu_clock)
+        if quiet_every > 1
+        else round_robin([timer.round_of(length) for length in lengths])
+    )
     begin_ns: list[int] = []
     cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
 

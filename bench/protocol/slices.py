@@ -50,7 +50,11 @@ class Slices:
         self.are_short = settling > 1
         timed = min(MOST_UNITS, max(1, round(SLICE_NS / unit_ns)))
         self.units = timed + self.left_out  # of a slice: rounds, or a trainer's two fits
-        self.round = round_robin([timer.round_of(length, self.units) for length in self.lengths])
+        self.round = (
+            timer.rounds_of(warm.calls, self.units, cpu_clock)
+            if timer.step.guest or (self.are_short and timer.step.fit is None)
+            else round_robin([timer.round_of(length) for length in self.lengths])
+        )
         self.begin_ns: list[int] = []
         self.cpu_ns: list[int] = []  # of each round: first the clock when it begins, then what it took
         self.spent_cpu_ns = self.spent_wall_ns = 0  # within the slices
@@ -62,17 +66,15 @@ class Slices:
 
     def before(self) -> None:
         """Bring the process to rest before a round, after the wait for the next slice where one has ended."""
-        cpu_ns = self._cpu_clock()
         if self.cpu_ns:
-            self.cpu_ns[-1] = cpu_ns - self.cpu_ns[-1]
+            self.cpu_ns[-1] = self._cpu_clock() - self.cpu_ns[-1]
         is_first = len(self.begin_ns) % (self.units * len(self.lengths)) == 0
         if is_first:
             self._wait()
         self.placement.look()
         if is_first or not self.are_short:
             self._timer.quiet()
-            cpu_ns = self._cpu_clock()  # else read once: the less lies between two short calls, the warmer the caches
-        self.cpu_ns.append(cpu_ns)
+        self.cpu_ns.append(self._cpu_clock())
         self.begin_ns.append(self._timer.clock())
 
     def _wait(self) -> None:
