@@ -698,6 +698,27 @@ class TestLatency:
         assert timing.round_ns == (STEP_NS,) * 150
         assert len(timing.switch_round_ns) == 3 * 5
 
+    @pytest.mark.parametrize("alternates", [True, False])
+    def test_nothing_lies_between_the_calls_of_a_slice(self, alternates: bool) -> None:
+        """What pytest-benchmark and the protocol do for a round made the next call up to a tenth longer."""
+        framework = fake()
+
+        def rounds(run: Callable[[], object], before: Callable[[], None], count: int) -> Sequence[int]:
+            def slow() -> None:
+                framework.clock.spend(7_000)
+                before()
+
+            return framework.clock.rounds(run, slow, count)
+
+        keeper = FakeKeeper(framework.clock, 3) if alternates else None
+        of = turn(cell=self.CELL, alternates=alternates)
+        timing = run(framework, of, rounds=rounds, keeper=keeper, cpu_clock=framework.clock).timing
+        assert timing is not None
+        many = 50 if alternates else 20
+        apart = [after - before for before, after in itertools.pairwise(timing.round_begin_ns[:many])]
+        assert apart == [STEP_NS] * (many - 1)
+        assert set(timing.round_cpu_ns) == {STEP_NS}
+
     def test_garbage_is_collected_once_a_slice(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A collection before a call of microseconds makes it up to twice as long."""
         framework = fake()
