@@ -79,7 +79,8 @@ class Step:
 
     `call()` makes `steps_per_call` optimiser updates and returns their losses without waiting for the device: the
     clock waits, see `bench.protocol.replicate`. Instead of `call` a trainer that owns its loop gives `fit`, and a
-    program in a process of its own gives `guest`, which times a round itself.
+    program in a process of its own gives `guest`, which makes rounds of so many calls one after the other, waits at the
+    end of each for its last call, and times them itself.
 
     The outputs of a round are all kept until its end. Where the next call overwrites what the last one returned (the
     replay of a captured graph, a buffer that is used again), `call` returns a copy.
@@ -95,7 +96,7 @@ class Step:
 
     call: Callable[[], Output] | None = None  # one call of the training step
     fit: Callable[[int], Output] | None = None  # n updates inside the framework's own loop, with a cost of its own
-    guest: Callable[[int, int], Sequence[GuestRound]] | None = None  # rounds of n calls in a guest, by its own clock
+    guest: Callable[[int, int], Sequence[GuestRound]] | None = None  # (calls, rounds): a guest makes and times them
     steps_per_call: int = 1  # updates that one `call` makes: 1, or the length of a whole compiled loop
     reset: Callable[[], None]  # back to the initial parameters and a fresh optimiser; no recompilation
     parameters: Callable[[], Mapping[str, NDArray[np.float32]]]  # as they are now; names and shapes of the workload

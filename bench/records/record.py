@@ -121,8 +121,8 @@ class Timing:
     # had used the caches. Empty: none was left out, because a round is as long as a slice.
     round_cpu_ns: tuple[int, ...] = ()  # CPU time of the process in each round of `round_ns`, all threads; of a trainer
     # in both fits. Where it is less than their duration, another process had the processor.
-    pipe_ns: tuple[int, ...] = ()  # of a guest, whose own clock has each round of `round_ns`: how much longer the round
-    # took for the process that ordered it. Empty: it is no guest.
+    pipe_ns: tuple[int, ...] = ()  # of a guest, whose own clock has each round of `round_ns`: how much longer its order
+    # took for the process that gave it, divided by the rounds of the order. Empty: it is no guest.
 
     @property
     def steps_per_round(self) -> int:

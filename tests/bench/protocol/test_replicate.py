@@ -613,7 +613,7 @@ class TestGuest:
         assert framework.calls.count("order 17") == 3
 
     def test_a_wait_for_an_order_lies_before_no_single_call(self) -> None:
-        """A call after a wait takes longer: the calls of a slice, and else those after one collection, are one order."""
+        """A call after a wait takes longer: the calls of a slice, or those after one collection, are one order."""
         framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000)
         cell, keeper = factories.cell(batch=1), FakeKeeper(framework.clock, 3)
         timing = run(framework, turn(cell=cell, alternates=True), keeper=keeper, cpu_clock=framework.clock).timing
