@@ -614,13 +614,13 @@ class TestGuest:
 
     def test_a_wait_for_an_order_lies_before_no_single_call(self) -> None:
         """A call after a wait takes longer: the calls of a slice, or those after one collection, are one order."""
-        framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000)
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=100_000)
         cell, keeper = factories.cell(batch=1), FakeKeeper(framework.clock, 3)
         timing = run(framework, turn(cell=cell, alternates=True), keeper=keeper, cpu_clock=framework.clock).timing
         assert timing is not None
-        assert (timing.slice_rounds, timing.round_ns) == ((50,) * 3, (10_000,) * 150)
-        assert framework.calls.count("order 100") == 3
-        assert timing.round_begin_ns[1] - timing.round_begin_ns[0] == 10_000, "by the guest's clock"
+        assert (timing.slice_rounds, timing.round_ns) == ((50,) * 3, (100_000,) * 150)
+        assert framework.calls.count("order 70") == 3, "twenty settle: four times the five of half a millisecond"
+        assert timing.round_begin_ns[1] - timing.round_begin_ns[0] == 100_000, "by the guest's clock"
         framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000)
         run(framework, turn(cell=cell), cpu_clock=framework.clock)
         assert framework.calls.count("order 20") == SETTINGS.rounds
