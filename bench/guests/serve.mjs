@@ -55,20 +55,21 @@ export async function serve (begin, orders) {
 export async function rounds (call, [calls, count]) {
   const ran = []
   let results
+  let used = cpuNs()
   for (let made = 0; made < count; made++) {
-    const [times, last] = await round(call, calls)
-    ran.push(times)
+    const last = []
+    const begin = process.hrtime.bigint()
+    for (let at = 0; at < calls; at++) last.push(await call())
+    const end = process.hrtime.bigint()
+    const now = cpuNs()
+    ran.push({ begin_ns: begin, end_ns: end, cpu_ns: now - used })
+    used = now
     results = last
   }
   return [ran, results]
 }
 
-async function round (call, calls) {
-  const results = []
-  const used = process.cpuUsage()
-  const begin = process.hrtime.bigint()
-  for (let made = 0; made < calls; made++) results.push(await call())
-  const end = process.hrtime.bigint()
-  const { user, system } = process.cpuUsage(used) // in microseconds
-  return [{ begin_ns: begin, end_ns: end, cpu_ns: 1000 * (user + system) }, results]
+function cpuNs () {
+  const { user, system } = process.cpuUsage() // in microseconds
+  return 1000 * (user + system)
 }

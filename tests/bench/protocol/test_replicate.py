@@ -625,7 +625,7 @@ class TestGuest:
         run(framework, turn(cell=cell), cpu_clock=framework.clock)
         assert framework.calls.count("order 20") == SETTINGS.rounds
 
-    @pytest.mark.parametrize(("untimed_ns", "status"), [(4_500, "ok"), (4_700, "invalid")])
+    @pytest.mark.parametrize(("untimed_ns", "status"), [(14_300, "ok"), (14_700, "invalid")])
     def test_what_a_guest_leaves_out_of_many_calls_adds_up(self, untimed_ns: int, status: str) -> None:
         framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000, untimed_ns=untimed_ns)
         keeper = FakeKeeper(framework.clock, 3)
