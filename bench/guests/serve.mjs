@@ -55,21 +55,15 @@ export async function serve (begin, orders) {
 export async function rounds (call, [calls, count]) {
   const ran = []
   let results
-  let used = cpuNs()
   for (let made = 0; made < count; made++) {
     const last = []
+    const used = process.cpuUsage()
     const begin = process.hrtime.bigint()
     for (let at = 0; at < calls; at++) last.push(await call())
     const end = process.hrtime.bigint()
-    const now = cpuNs()
-    ran.push({ begin_ns: begin, end_ns: end, cpu_ns: now - used })
-    used = now
+    const { user, system } = process.cpuUsage(used) // in microseconds
+    ran.push({ begin_ns: begin, end_ns: end, cpu_ns: 1000 * (user + system) })
     results = last
   }
   return [ran, results]
-}
-
-function cpuNs () {
-  const { user, system } = process.cpuUsage() // in microseconds
-  return 1000 * (user + system)
 }
