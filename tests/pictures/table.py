@@ -27,7 +27,7 @@ class Picture:
 PICTURES: Final = (
     Picture(path="docs/report.png", run="20261129-cpu-default", last="#overview .matrix", most_px=1800),
     Picture(
-        path="docs/inference.png", run="20261129-cpu-inference", first="#overview", last="#overview .matrix",
+        path="docs/inference.png", run="20261130-cpu-inference", first="#overview", last="#overview .matrix",
         width_px=1080,
         most_px=1000,
     ),
