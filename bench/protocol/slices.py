@@ -26,7 +26,6 @@ from bench.turns.parking import SLICE_NS, Keeper, Parked
 SLICED_ROUND_NS: Final = 2_000_000  # least length of a round: shorter than the slices that a scheduler deals out
 MOST_UNITS: Final = 50  # of a slice that count: of calls of some microseconds a slice would have thousands
 SETTLING_NS: Final = 500_000  # until the caches hold what short rounds use
-AFTER_A_WAIT: Final = 4  # times as long a guest's short call may be in the warm-up, where it waits before each
 MOST_ROUNDS: Final = 1 << 30  # the keeper ends them
 
 
@@ -47,8 +46,6 @@ class Slices:
         self.lengths = lengths_of(timer, warm.calls)
         unit_ns = max(1, warm.round_ns * (3 if len(self.lengths) == 2 else 1))
         settling = min(MOST_UNITS, max(1, math.ceil(SETTLING_NS / unit_ns)))
-        if timer.step.guest and settling > 1:
-            settling = min(MOST_UNITS, settling * AFTER_A_WAIT)
         self.left_out = settling if unit_ns < SLICE_NS else 0
         self.are_short = settling > 1
         timed = min(MOST_UNITS, max(1, round(SLICE_NS / unit_ns)))
