@@ -168,11 +168,11 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
         durations: list[int] = []
         compilations: list[int | None] = []
         steady = False
-        while not steady:
+        while not steady or spent < _least_ns(timer, settings, calls, durations[-1]):
             durations.append(timer.time(calls))
             compilations.append(timer.step.proof().compilations)
             spent = timer.clock() - begin
-            if spent >= _least_ns(timer, settings, calls, durations[-1]):
+            if spent >= settings.warmup_floor_ns and not steady:
                 steady = settled(durations, compilations)
             if spent >= settings.warmup_cap_ns:
                 break
