@@ -167,7 +167,7 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
         calls = frozen_calls or timer.calibrate(floor_ns)
         durations: list[int] = []
         compilations: list[int | None] = []
-        steady = False
+        steady, spent = False, 0
         while not steady or spent < _least_ns(timer, settings, calls, durations[-1]):
             durations.append(timer.time(calls))
             compilations.append(timer.step.proof().compilations)
