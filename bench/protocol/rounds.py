@@ -27,7 +27,7 @@ CLOCKS_PER_ROUND: Final = 200  # a round lasts at least this many times the cost
 MOST_CALLS: Final = 1 << 20
 ORDER_NS: Final = 1_000_000  # of the rounds that a guest makes in the warm-up with one order
 MOST_TOGETHER: Final = 50  # of them
-IN_GUEST_NS: Final = 1_000_000_000  # least warm-up of its short calls
+IN_GUEST_NS: Final = 2_000_000_000  # least warm-up of its short calls: V8 compiles them anew, again and again
 SURELY: Final = 50  # times the floor: one round that long is no short one that a busy machine has stopped
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
@@ -167,28 +167,21 @@ def warm_up(timer: RoundTimer, settings: Settings, frozen_calls: int | None) -> 
         calls = frozen_calls or timer.calibrate(floor_ns)
         durations: list[int] = []
         compilations: list[int | None] = []
-        steady, spent = False, 0
-        while not steady or spent < _least_ns(timer, settings, calls, durations[-1]):
+        steady, spent, least_ns, most_ns = False, 0, settings.warmup_floor_ns, settings.warmup_cap_ns
+        while not durations or spent < least_ns or (not steady and spent < most_ns):
             durations.append(timer.time(calls))
             compilations.append(timer.step.proof().compilations)
             spent = timer.clock() - begin
             if spent >= settings.warmup_floor_ns and not steady:
                 steady = settled(durations, compilations)
-            if spent >= settings.warmup_cap_ns:
-                break
+            if timer.step.guest and calls == 1 and durations[-1] < ORDER_NS:
+                least_ns = max(least_ns, IN_GUEST_NS)
         round_ns = int(statistics.median(durations[-WINDOW:]))
         is_slow = calls == 1 and timer.step.fit is None and round_ns >= SURELY * floor_ns  # another would find the same
         if frozen_calls is None and not is_slow:
             warm, calls = calls, timer.calibrate(floor_ns)
             round_ns = round_ns * calls // warm
     return WarmUp(calls=calls, rounds=len(durations), steady=steady, clock_ns=clock_ns, round_ns=round_ns)
-
-
-def _least_ns(timer: RoundTimer, settings: Settings, calls: int, round_ns: int) -> int:
-    """Return the least time of a warm-up: of a guest's short calls a second, within which V8 compiles them anew."""
-    is_short = timer.step.guest is not None and calls == 1 and round_ns < ORDER_NS
-    least_ns = max(settings.warmup_floor_ns, IN_GUEST_NS) if is_short else settings.warmup_floor_ns
-    return min(least_ns, settings.warmup_cap_ns)
 
 
 def settled(durations: Sequence[int], compilations: Sequence[int | None]) -> bool:

@@ -625,6 +625,20 @@ class TestGuest:
         run(framework, turn(cell=cell), cpu_clock=framework.clock)
         assert framework.calls.count("order 20") == SETTINGS.rounds
 
+    def test_short_single_calls_warm_up_for_two_seconds_in_orders_of_many(self) -> None:
+        """A compiler that watches, as V8's, needs thousands of calls, and a call after a wait is no usual one."""
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=100_000)
+        cell = factories.cell(batch=1)
+        timing = run(framework, turn(cell=cell), cpu_clock=framework.clock).timing
+        assert timing is not None
+        assert timing.steady
+        assert 2_000_000_000 <= timing.warmup_rounds * (10 * 100_000 + 2 * self.PIPE_NS) <= 2_100_000_000
+        assert framework.calls.count("order 10") == pytest.approx(timing.warmup_rounds, abs=2)
+        framework = fake(pipe_ns=self.PIPE_NS, step_ns=5_000_000)
+        slow = run(framework, turn(cell=cell), cpu_clock=framework.clock).timing
+        assert slow is not None
+        assert slow.warmup_rounds * 5_000_000 < 1_000_000_000
+
     @pytest.mark.parametrize(("untimed_ns", "status"), [(14_300, "ok"), (14_700, "invalid")])
     def test_what_a_guest_leaves_out_of_many_calls_adds_up(self, untimed_ns: int, status: str) -> None:
         framework = fake(pipe_ns=self.PIPE_NS, step_ns=10_000, untimed_ns=untimed_ns)
