@@ -281,6 +281,7 @@ class Replicate:
             warmup = warm_up(timer, settings, calls_of(self.turn))
         with phase("rounds"):
             before, allocated = step.proof(), framework.memory()
+            timer.warm_again(warmup.calls)
             timed = self._rounds(timer, rounds, warmup)
         self.ran_on = timed.ran_on
         if self.keeper:

@@ -28,6 +28,7 @@ MOST_CALLS: Final = 1 << 20
 ORDER_NS: Final = 1_000_000  # of the rounds that a guest makes in the warm-up with one order
 MOST_TOGETHER: Final = 50  # of them
 IN_GUEST_NS: Final = 2_000_000_000  # least warm-up of its short calls: V8 compiles them anew, again and again
+AGAIN_NS: Final = 100_000_000
 SURELY: Final = 50  # times the floor: one round that long is no short one that a busy machine has stopped
 
 Clock = Callable[[], int]  # nanoseconds, such as time.perf_counter_ns
@@ -111,6 +112,12 @@ class RoundTimer:
         duration = self._guest_clock.last_ns()
         self._call_ns = duration // calls
         return duration
+
+    def warm_again(self, calls: int) -> None:
+        """Make rounds of a guest's short calls, after it collected all garbage: for hundreds of them V8 is slower."""
+        begin = self.clock()
+        while self.step.guest and self._call_ns * calls < ORDER_NS and self.clock() - begin < AGAIN_NS:
+            self.time(calls)
 
     def clock_cost(self) -> int:
         """Return the median cost of reading the clock twice with one wait between."""
