@@ -180,6 +180,7 @@ class FakeFramework:
         return np.asarray(outputs, dtype=np.float64).ravel()
 
     def memory(self) -> Allocator:
+        self.calls.append("memory")
         if self.allocations is None:
             return Allocator(policy=self.policy)
         return Allocator(
