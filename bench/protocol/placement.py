@@ -1,8 +1,9 @@
 """On which processors a replicate was really seen, read back inside it between the timed rounds.
 
-Before each round the thread that runs the steps asks where it is: one call of the C library, some 0.3 µs. Before and
-after all rounds, and in a process that takes turns after each time slice, the other threads are asked as well: field 39
-of /proc/self/task/*/stat (proc(5)), the processor that each ran on last.
+Before each round the thread that runs the steps asks where it is: one call of the C library, some 0.3 µs. Of rounds
+that are made at once it asks before the first of them, and as each is handed out. Before and after all rounds, and in a
+process that takes turns after each time slice, the other threads are asked as well: field 39 of /proc/self/task/*/stat
+(proc(5)), the processor that each ran on last.
 """
 
 import contextlib

@@ -3,7 +3,8 @@
 A slice is about `SLICE_NS` of whole rounds, and one more before them, which is left out: the process that had its slice
 before used the caches. Where a round is as long as a slice, nothing is left out: a slice is one round. Where a round is
 one short call, for its latency, a slice has `MOST_UNITS` rounds after `SETTLING_NS` of them; garbage is collected
-before the first of these alone.
+before the first of these alone, and all of them are made at once (`bench.protocol.burst`), as a guest makes all rounds
+of its slices.
 """
 
 import math
